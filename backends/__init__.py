@@ -1,0 +1,1 @@
+"""Adapters: one file per library and way of calling it."""

@@ -1,0 +1,1 @@
+"""The embcheck command, one thin module per subcommand."""

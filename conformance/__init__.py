@@ -1,0 +1,1 @@
+"""The harness: suite, execution, timing and records."""

@@ -1,0 +1,127 @@
+"""The adapter contract: three members, no base class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+
+from embcheck.conformance.contract.call import (
+    GRADIENT_OBSERVATIONS,
+    Call,
+    Observation,
+    Operation,
+)
+
+ENTRY_POINT_GROUP = "embcheck.backends"
+"""Distributions announce backends here: `name = "module:factory"`, the factory taking no arguments."""
+
+
+class Capability(StrEnum):
+    """Something optional that a backend declares, and is then held to."""
+
+    GRADIENTS = "gradients"
+    TRAINING = "training"
+    MAX_NORM = "max-norm"
+    PADDING_IDX = "padding-idx"
+    SCALE_GRAD_BY_FREQ = "scale-grad-by-freq"
+    PER_SAMPLE_WEIGHTS = "per-sample-weights"
+    INCLUDE_LAST_OFFSET = "include-last-offset"
+    SHARED_MEMORY = "shared-memory"
+
+
+class Provision(StrEnum):
+    """How a library comes by an operation."""
+
+    NATIVE = "native"
+    COMPOSED = "composed"
+
+
+@dataclass(frozen=True)
+class Provided:
+    """How one operation is provided: `native` or `composed`, and the spelling, e.g. `jnp.take`."""
+
+    provision: Provision
+    spelling: str
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """Who answers: library, version, device, what it can do, and how.
+
+    An operation that is not in `operations` is absent from the library.
+    """
+
+    id: str
+    library: str
+    version: str
+    device: str = "cpu"
+    operations: Mapping[Operation, Provided] = field(default_factory=dict)
+    capabilities: frozenset[Capability] = frozenset()
+    fresh_worker_after_bad_index: bool = False
+    """Whether a bad index can corrupt the library's memory without killing the process."""
+
+    def lacks(self, call: Call) -> str | None:
+        """Say what the call needs and the backend does not declare; None if it declares all."""
+        if call.operation not in self.operations:
+            return f"{self.id} does not declare the operation {call.operation}"
+        for capability in required_capabilities(call):
+            if capability not in self.capabilities:
+                return f"{self.id} does not declare the capability {capability}"
+        return None
+
+
+class Unsupported(Exception):
+    """Raised by `prepare`, with the reason, for what a backend cannot express; never by the thunk."""
+
+
+class Unavailable(Exception):
+    """Raised by a backend's factory, with the reason: no such device, library or compiler here."""
+
+
+class Backend(Protocol):
+    """What an adapter implements.
+
+    An adapter is honest: it calls the library's public API the way that library's users do. It
+    never casts an index dtype, clamps or checks an index, pads, renormalises or catches an error
+    on the library's behalf.
+    """
+
+    info: BackendInfo
+
+    def prepare(self, call: Call) -> Callable[[], Any]:
+        """Move inputs, build or compile, and return a thunk that does the whole call once.
+
+        The thunk blocks until the answer exists, and may be called again.
+        Raises Unsupported for what the backend cannot express.
+        """
+
+    def to_numpy(self, answer: Any) -> Mapping[str, np.ndarray]:
+        """Bring a thunk's answer home as arrays, by observation name."""
+
+
+def required_capabilities(call: Call) -> list[Capability]:
+    """List the capabilities that a call needs, in the order of `Capability`."""
+    options = call.options
+    needed = {
+        Capability.GRADIENTS: call.wants(*GRADIENT_OBSERVATIONS),
+        Capability.TRAINING: call.wants(Observation.TRAINED_WEIGHT, Observation.TRAINABLE),
+        Capability.MAX_NORM: options.get("max_norm") is not None,
+        Capability.PADDING_IDX: options.get("padding_idx") is not None,
+        Capability.SCALE_GRAD_BY_FREQ: bool(options.get("scale_grad_by_freq")),
+        Capability.PER_SAMPLE_WEIGHTS: "per_sample_weights" in call.inputs,
+        Capability.INCLUDE_LAST_OFFSET: bool(options.get("include_last_offset")),
+        Capability.SHARED_MEMORY: call.wants(Observation.SHARES_MEMORY),
+    }
+    return [capability for capability, is_needed in needed.items() if is_needed]
+
+
+def inputs_after(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Name the caller's arrays as the observation `inputs_after` wants them: `weight_after`, ...
+
+    Give it the very arrays that the library was handed, brought home after the call.
+    """
+    return {f"{name}_after": array for name, array in inputs.items() if name != "grad_output"}

@@ -1,0 +1,100 @@
+"""One call of an embedding operation: what goes in, and what is to be looked at afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+
+class Operation(StrEnum):
+    """The documented operations, named after what PyTorch calls them."""
+
+    EMBEDDING = "embedding"
+    """`torch.nn.functional.embedding(indices, weight, **options)`."""
+    EMBEDDING_MODULE = "embedding_module"
+    """`torch.nn.Embedding(**options)(indices)`: a fresh module with its own weight."""
+    EMBEDDING_FROM_PRETRAINED = "embedding_from_pretrained"
+    """`torch.nn.Embedding.from_pretrained(weight, **options)(indices)`."""
+    EMBEDDING_BAG = "embedding_bag"
+    """`torch.nn.functional.embedding_bag(indices, weight, offsets, **options)`."""
+    EMBEDDING_BAG_MODULE = "embedding_bag_module"
+    """`torch.nn.EmbeddingBag(**options)(indices, offsets)`."""
+    EMBEDDING_BAG_FROM_PRETRAINED = "embedding_bag_from_pretrained"
+    """`torch.nn.EmbeddingBag.from_pretrained(weight, **options)(indices, offsets)`."""
+    ONE_HOT = "one_hot"
+    """`torch.nn.functional.one_hot(indices, **options)`."""
+
+    @property
+    def is_bag(self) -> bool:
+        """Whether the operation reduces bags of rows."""
+        return self.value.startswith("embedding_bag")
+
+
+class Observation(StrEnum):
+    """What can be looked at after a call.
+
+    Shapes: V rows, D columns, `*` the shape of the indices, B bags.
+    """
+
+    OUTPUT = "output"
+    """The result: (*, D) for a lookup, (B, D) for bags, (*, num_classes) for one_hot."""
+    GRAD_WEIGHT = "grad_weight"
+    """(V, D): the dense gradient of sum(output * grad_output) for the weight."""
+    GRAD_PER_SAMPLE_WEIGHTS = "grad_per_sample_weights"
+    """The gradient of sum(output * grad_output) for the per-sample weights, in their shape."""
+    GRAD_WEIGHT_AFTER_EARLIER_USE = "grad_weight_after_earlier_use"
+    """(V, D): gradient of sum(weight ** 2) + sum(output), the first term computed from the weight
+    itself *before* the lookup."""
+    GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE = "grad_weight_after_earlier_use_of_clone"
+    """The same, the first term computed from a differentiable copy of the weight."""
+    TRAINED_WEIGHT = "trained_weight"
+    """(V, D): the weight after one step of plain SGD, learning rate 1, on sum(output * grad_output);
+    unchanged where the weight is frozen."""
+    TRAINABLE = "trainable"
+    """Boolean scalar: whether the module's weight takes part in training."""
+    SHARES_MEMORY = "shares_memory"
+    """Boolean scalar: whether the module's weight is the caller's memory, not a copy."""
+    PRODUCT = "product"
+    """(*, D): the one-hot result, converted to the weight's dtype, times the weight."""
+    INPUTS_AFTER = "inputs_after"
+    """Each input array (and the weight of a fresh module) as the caller finds it after the call,
+    each under its own name: `weight_after`, `indices_after`, `offsets_after`,
+    `per_sample_weights_after`. Asked for in every conformance call."""
+    WEIGHT_AFTER = "weight_after"
+    """The part of `inputs_after` that expectations may name."""
+
+
+GRADIENT_OBSERVATIONS = frozenset(
+    {
+        Observation.GRAD_WEIGHT,
+        Observation.GRAD_PER_SAMPLE_WEIGHTS,
+        Observation.GRAD_WEIGHT_AFTER_EARLIER_USE,
+        Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: the operation, its arrays, its options and the observations wanted.
+
+    `inputs` holds, by PyTorch's names, those of `indices`, `weight`, `offsets`,
+    `per_sample_weights` and `grad_output` (the upstream gradient, in the shape and dtype of the
+    output; ones where absent) that the call has. Arrays may have any dtype, rank and strides: the
+    invalid ones are the point of some calls. An adapter owns them and may write to them.
+
+    `options` holds keyword arguments under PyTorch's names; what is absent has PyTorch's default.
+    """
+
+    operation: Operation
+    inputs: Mapping[str, np.ndarray]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    observe: tuple[str, ...] = (Observation.OUTPUT,)
+
+    def wants(self, *observations: str) -> bool:
+        """Whether any of the observations is asked for."""
+        return any(name in self.observe for name in observations)

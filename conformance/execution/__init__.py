@@ -1,0 +1,1 @@
+"""Worker processes: ask a backend, judge the answer."""

@@ -1,0 +1,127 @@
+"""How far a correct implementation may be from the exact result, derived from the call.
+
+A lookup and a maximum copy, so they are exact. A sum of n terms in any order, rounded in a dtype
+of unit roundoff u, is within gamma_n * sum(|terms|) of the exact sum, gamma_n = n*u / (1 - n*u)
+(Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 4.2). A row scaled to
+`max_norm` carries the relative error of its norm and of the division.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+RENORM_EPSILON = 1e-7
+"""PyTorch divides by norm + 1e-7; the documentation asks for a norm of `max_norm`."""
+
+
+def unit_roundoff(dtype: np.dtype[Any]) -> float:
+    """Return the unit roundoff of a floating dtype; 0 for any other."""
+    return float(ml_dtypes.finfo(dtype).eps) / 2 if _is_floating(dtype) else 0.0
+
+
+def gamma(terms: int, roundoff: float) -> float:
+    """Return n*u / (1 - n*u), the relative bound of a sum of n terms; 1 where it has no meaning."""
+    product = terms * roundoff
+    return product / (1 - product) if product < 0.5 else 1.0  # noqa: PLR2004
+
+
+def bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
+    """Return the largest allowed difference for each element of an observation."""
+    exact = np.zeros(expected.shape)
+    if not _is_floating(expected.dtype) or "weight" not in call.inputs:
+        return exact
+    roundoff = unit_roundoff(expected.dtype)
+    magnitude = np.abs(np.nan_to_num(expected.astype(np.float64), posinf=0.0, neginf=0.0))
+    scaling = _scaling_error(call, roundoff)
+    if name in (Observation.WEIGHT_AFTER, Observation.OUTPUT) and not _sums(call, name):
+        return scaling * magnitude
+    terms = _terms(name, call)
+    return (gamma(terms, roundoff) + scaling) * np.maximum(_absolute(name, call, expected), magnitude)
+
+
+def _is_floating(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float8"))
+
+
+def _sums(call: Call, name: str) -> bool:
+    return (
+        name == Observation.OUTPUT
+        and call.operation.is_bag
+        and call.options.get("mode", "mean") != "max"
+    )
+
+
+def _terms(name: str, call: Call) -> int:
+    """Count the roundings that one element may have seen."""
+    if name == Observation.GRAD_PER_SAMPLE_WEIGHTS:
+        return int(call.inputs["weight"].shape[-1]) + 1
+    if name == Observation.PRODUCT:
+        return 1
+    return int(call.inputs["indices"].size) + 3
+
+
+def _absolute(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
+    """Return the sum of the absolute values of the terms, or a bound on it, for each element."""
+    if name == Observation.OUTPUT:
+        return _bag_absolute(call)
+    weight = np.abs(call.inputs["weight"].astype(np.float64))
+    upstream = call.inputs.get("grad_output")
+    largest = float(np.abs(upstream.astype(np.float64)).max(initial=0.0)) if upstream is not None else 1.0
+    if name == Observation.GRAD_PER_SAMPLE_WEIGHTS:
+        return np.full(expected.shape, largest * weight.sum(axis=-1).max(initial=0.0))
+    factors = call.inputs.get("per_sample_weights")
+    factor = float(np.abs(factors.astype(np.float64)).max(initial=0.0)) if factors is not None else 1.0
+    counts = np.bincount(_legal_indices(call), minlength=len(weight))[: len(weight)]
+    total = counts[:, None] * largest * factor
+    if name in (
+        Observation.GRAD_WEIGHT_AFTER_EARLIER_USE,
+        Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,
+        Observation.TRAINED_WEIGHT,
+    ):
+        total = total + 2 * weight
+    return np.broadcast_to(total, expected.shape)
+
+
+def _legal_indices(call: Call) -> np.ndarray:
+    flat = call.inputs["indices"].reshape(-1).astype(np.int64)
+    return flat[(flat >= 0) & (flat < len(call.inputs["weight"]))]
+
+
+def _bag_absolute(call: Call) -> np.ndarray:
+    weight = np.abs(call.inputs["weight"].astype(np.float64))
+    indices = call.inputs["indices"]
+    rows = weight[indices.reshape(-1)]
+    if "per_sample_weights" in call.inputs:
+        rows = rows * np.abs(call.inputs["per_sample_weights"].astype(np.float64)).reshape(-1, 1)
+    bags, owner = _bags(call)
+    total = np.zeros((bags, weight.shape[1]))
+    inside = owner < bags
+    np.add.at(total, owner[inside], rows[inside])
+    return total
+
+
+def _bags(call: Call) -> tuple[int, np.ndarray]:
+    """Return the number of bags, and the bag of each entry."""
+    indices = call.inputs["indices"]
+    if indices.ndim == 2:  # noqa: PLR2004
+        return len(indices), np.repeat(np.arange(len(indices)), indices.shape[1])
+    offsets = call.inputs["offsets"]
+    owner = np.searchsorted(offsets, np.arange(len(indices)), side="right") - 1
+    return len(offsets) - bool(call.options.get("include_last_offset")), owner
+
+
+def _scaling_error(call: Call, roundoff: float) -> float:
+    """Return the relative error that bringing a row to `max_norm` may leave; 0 without it."""
+    max_norm = call.options.get("max_norm")
+    if max_norm is None or call.operation is Operation.ONE_HOT:
+        return 0.0
+    order = float(call.options.get("norm_type", 2.0))
+    columns = call.inputs["weight"].shape[-1]
+    sharpness = max(1.0, 1.0 / abs(order)) if order else 1.0
+    norm_error = (2 * (columns + 2) * sharpness + 6) * roundoff
+    return norm_error + RENORM_EPSILON / max(abs(float(max_norm)), RENORM_EPSILON)

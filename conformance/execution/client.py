@@ -1,0 +1,301 @@
+"""The harness's end of a worker: start it, ask it, outlive it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution import wire
+from embcheck.conformance.execution.discovery import check_known
+
+START_SECONDS = 180.0
+OUTPUT_LIMIT = 2000
+
+ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "KMP_BLOCKTIME": "0",
+    "JAX_PLATFORMS": "cpu",
+    "JAX_ENABLE_X64": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+"""Idle workers must not spin, and libraries read these when they are imported."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The call returned, with these arrays by observation name."""
+
+    arrays: Mapping[str, np.ndarray]
+    seconds: float = 0.0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The library refused the call before it returned."""
+
+    exception: str
+    message: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class NotSupported:
+    """The backend cannot express the call, and says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """The worker process died, or the library asked for it to end."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """No answer came in time; the worker was killed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Errored:
+    """The adapter or the harness itself is at fault."""
+
+    message: str
+
+
+Answer = Answered | Rejected | NotSupported | Crashed | TimedOut | Errored
+
+
+class BackendUnavailable(Exception):
+    """The backend is known but cannot run here; the message says why."""
+
+
+class BackendBroken(Exception):
+    """The adapter failed while it was imported or created; the message says how."""
+
+
+class WorkerClient:
+    """One backend in a process of its own, started when first needed and again after a death.
+
+    A worker's environment is the caller's plus ENVIRONMENT plus `environment`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        timeout: float = 60.0,
+        python: str = sys.executable,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        check_known([name])
+        self.name = name
+        self.starts = 0
+        self.import_seconds = 0.0
+        self._timeout = timeout
+        self._python = python
+        self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests: BinaryIO
+        self._replies: BinaryIO
+        self._output: BinaryIO
+        self._info: BackendInfo | None = None
+
+    @property
+    def info(self) -> BackendInfo:
+        """The backend's info; raises BackendUnavailable or BackendBroken."""
+        if self._info is None:
+            self._start()
+        if self._info is None:
+            raise BackendBroken(f"{self.name} said nothing of itself")
+        return self._info
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, while it lives."""
+        return self._process.pid if self._process else None
+
+    def ask(self, call: Call) -> Answer:
+        """Ask for one call; whatever becomes of it is returned, never raised."""
+        return self.request({"request": "ask", "call": describe_call(call)}, call.inputs)
+
+    def request(
+        self,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray] | None = None,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Send a request and wait; a worker that dies or hangs is replaced at the next one."""
+        if self._process is None:
+            self._start()
+        timeout = timeout or self._timeout
+        try:
+            with self._deadline(timeout) as expired:
+                wire.send(self._requests, header, arrays or {})
+                reply, answer = wire.receive(self._replies)
+        except (wire.Broken, OSError) as error:
+            message = self._bury()
+            if expired.is_set():
+                return TimedOut(timeout)
+            return Crashed(message if message else f"the worker's channel broke: {error}")
+        return _parse(reply, answer)
+
+    def restart(self) -> None:
+        """End the worker; the next request starts a fresh one."""
+        self.close()
+
+    def close(self) -> None:
+        """End the worker, gently if it listens."""
+        if self._process is None:
+            return
+        with contextlib.suppress(OSError):
+            self._requests.close()
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._kill()
+        self._forget()
+
+    def _start(self) -> None:
+        request_read, request_write = os.pipe()
+        reply_read, reply_write = os.pipe()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
+        module = "embcheck.conformance.execution.worker"
+        self._process = subprocess.Popen(
+            [self._python, "-m", module, self.name, str(request_read), str(reply_write)],
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            pass_fds=(request_read, reply_write),
+            env=self._environment,
+            start_new_session=True,
+        )
+        os.close(request_read)
+        os.close(reply_write)
+        self._requests = os.fdopen(request_write, "wb")
+        self._replies = os.fdopen(reply_read, "rb")
+        self.starts += 1
+        self._hello()
+
+    def _hello(self) -> None:
+        try:
+            with self._deadline(START_SECONDS):
+                hello, _ = wire.receive(self._replies)
+        except wire.Broken:
+            said = self._printed()
+            raise BackendBroken(f"{self._bury()} while importing {self.name}; {said}") from None
+        if hello["status"] == "unavailable":
+            self.close()
+            raise BackendUnavailable(hello["message"])
+        if hello["status"] != "ready":
+            self.close()
+            raise BackendBroken(f"{hello['exception']}: {hello['message']}")
+        self.import_seconds = hello["import_seconds"]
+        self._info = parse_info(hello["info"])
+
+    @contextlib.contextmanager
+    def _deadline(self, seconds: float) -> Any:
+        """Kill the worker after some seconds, which ends any wait for it."""
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            self._kill()
+
+        timer = threading.Timer(seconds, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield expired
+        finally:
+            timer.cancel()
+
+    def _kill(self) -> None:
+        """Kill the worker with everything that it started."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _bury(self) -> str:
+        """Say how a worker died, and forget it."""
+        if self._process is None:
+            return "the worker was not running"
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            self._process.wait()
+            self._forget()
+            return "the worker closed its channel without ending"
+        self._kill()
+        self._forget()
+        if code < 0:
+            return f"the process died of {signal.Signals(-code).name}"
+        return f"the process ended with exit code {code}"
+
+    def _forget(self) -> None:
+        for stream in (self._requests, self._replies, self._output):
+            with contextlib.suppress(OSError):
+                stream.close()
+        self._process = None
+
+    def _printed(self) -> str:
+        size = self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, size - OUTPUT_LIMIT))
+        text = self._output.read().decode("utf-8", "replace").strip()
+        return f"it printed: {text}" if text else "it printed nothing"
+
+
+def describe_call(call: Call) -> dict[str, Any]:
+    """Turn a call, but for its arrays, into plain JSON data."""
+    return {
+        "operation": str(call.operation),
+        "options": dict(call.options),
+        "observe": [str(name) for name in call.observe],
+    }
+
+
+def parse_info(info: Mapping[str, Any]) -> BackendInfo:
+    """Rebuild a backend's info from what its worker sent."""
+    return BackendInfo(
+        id=info["id"],
+        library=info["library"],
+        version=info["version"],
+        device=info["device"],
+        operations={
+            Operation(name): Provided(Provision(how["provision"]), how["spelling"])
+            for name, how in info["operations"].items()
+        },
+        capabilities=frozenset(Capability(name) for name in info["capabilities"]),
+        fresh_worker_after_bad_index=info["fresh_worker_after_bad_index"],
+    )
+
+
+def _parse(reply: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer:
+    status = reply["status"]
+    if status == "answered":
+        return Answered(arrays, reply.get("seconds", 0.0), reply)
+    said = f"{reply['exception']}: {reply['message']}"
+    if status == "rejected":
+        return Rejected(reply["exception"], reply["message"], reply.get("seconds", 0.0))
+    if status == "unsupported":
+        return NotSupported(reply["message"])
+    if status == "exited":
+        return Crashed(f"raised {said}, which ends the caller's process")
+    return Errored(f"{reply['stage']} raised {said}")

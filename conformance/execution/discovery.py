@@ -1,0 +1,66 @@
+"""Find backends through entry points, and say what would bring a missing library."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+
+from embcheck.conformance.contract.backend import ENTRY_POINT_GROUP, Backend, Unavailable
+
+
+class UnknownBackend(Exception):
+    """No distribution announces a backend of that name."""
+
+    def __init__(self, name: str) -> None:
+        known = ", ".join(sorted(known_backends())) or "none"
+        super().__init__(f"there is no backend '{name}'; known backends: {known}")
+        self.name = name
+
+
+def known_backends() -> dict[str, EntryPoint]:
+    """Return the announced backends by name, importing none of them."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def check_known(names: list[str]) -> None:
+    """Raise UnknownBackend for the first name that nobody announces."""
+    known = known_backends()
+    for name in names:
+        if name not in known:
+            raise UnknownBackend(name)
+
+
+def create(name: str) -> Backend:
+    """Import a backend's module and make the backend.
+
+    Raises UnknownBackend, or Unavailable with the reason and, where an extra of embcheck brings
+    the missing library, its name.
+    """
+    check_known([name])
+    try:
+        backend: Backend = known_backends()[name].load()()
+    except ModuleNotFoundError as error:
+        raise Unavailable(_advice(error)) from error
+    return backend
+
+
+def _advice(error: ModuleNotFoundError) -> str:
+    module = (error.name or "").split(".")[0]
+    extra = extra_that_brings(module)
+    reason = f"{module or error} is not installed"
+    return f"{reason}: pip install 'embcheck[{extra}]'" if extra else reason
+
+
+def extra_that_brings(module: str) -> str | None:
+    """Name the extra of embcheck whose requirements have a module's distribution."""
+    try:
+        requirements = distribution("embcheck").requires or []
+    except PackageNotFoundError:
+        return None
+    extras = [
+        match[1]
+        for requirement in requirements
+        if re.match(rf"{re.escape(module).replace('_', '[-_]')}\b(?!-)", requirement, re.IGNORECASE)
+        and (match := re.search(r"""extra == ['"]([\w-]+)['"]""", requirement))
+    ]
+    return next((extra for extra in extras if extra != "all"), None)

@@ -1,0 +1,270 @@
+"""Judge an answer: what a case came to on a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Observation
+from embcheck.conformance.execution.bounds import bound
+from embcheck.conformance.execution.client import (
+    Answer,
+    Answered,
+    Crashed,
+    Errored,
+    NotSupported,
+    Rejected,
+    TimedOut,
+)
+from embcheck.conformance.suite.model import Expected, FromReference, Structure, Tolerance, Values
+
+
+class Outcome(StrEnum):
+    """What a case came to on a backend."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed-out"
+    ERRORED = "errored"
+    UNSUPPORTED = "unsupported"
+    DEVIATED = "deviated"
+    STALE = "stale"
+    OBSERVED = "observed"
+    NOT_RUN = "not-run"
+
+
+class Kind(StrEnum):
+    """How a failed case failed; all but `rejected-valid` are silent."""
+
+    WRONG_VALUE = "wrong-value"
+    WRONG_SHAPE = "wrong-shape"
+    WRONG_DTYPE = "wrong-dtype"
+    WRONG_EFFECT = "wrong-effect"
+    ACCEPTED_INVALID = "accepted-invalid"
+    REJECTED_VALID = "rejected-valid"
+
+    @property
+    def silent(self) -> bool:
+        """Whether the caller gets no sign that something is wrong."""
+        return self is not Kind.REJECTED_VALID
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An outcome, the kind of a failure, and a message for people."""
+
+    outcome: Outcome
+    kind: Kind | None = None
+    message: str = ""
+    observed: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+_EFFECTS = frozenset(
+    {
+        Observation.WEIGHT_AFTER,
+        Observation.TRAINED_WEIGHT,
+        Observation.TRAINABLE,
+        Observation.SHARES_MEMORY,
+    }
+)
+AskReference = Callable[[], Mapping[str, np.ndarray]]
+
+
+def failure(kind: Kind, message: str, observed: Mapping[str, np.ndarray]) -> Verdict:
+    """Make the verdict of a failed case."""
+    return Verdict(Outcome.FAILED, kind, message, observed)
+
+
+def judge_returns(
+    call: Call,
+    answer: Answer,
+    expected: Mapping[str, Expected],
+    tolerance: Tolerance | None,
+    ask_reference: AskReference,
+) -> Verdict:
+    """Judge an answer to a call that must return with certain observations."""
+    stopped = judge_ending(answer)
+    if stopped is not None:
+        return stopped
+    if isinstance(answer, Rejected):
+        said = f"{answer.exception}: {answer.message}"
+        return failure(Kind.REJECTED_VALID, f"a valid call was refused: {said}", {})
+    assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
+    reference = ask_reference() if _needs_reference(expected) else {}
+    for name, wanted in expected.items():
+        if isinstance(wanted, FromReference):
+            wanted = Values(reference[name])  # noqa: PLW2901
+        verdict = _judge_observation(name, wanted, call, answer.arrays, tolerance)
+        if verdict is not None:
+            return verdict
+    return judge_inputs(call, answer.arrays) or Verdict(Outcome.PASSED)
+
+
+def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
+    """Judge an answer to an invalid call, beside the verdict on its valid control."""
+    stopped = judge_ending(answer)
+    if stopped is not None:
+        return stopped
+    if isinstance(answer, Answered):
+        got = ", ".join(f"{name} = {_short(array)}" for name, array in answer.arrays.items())
+        shown = {n: a for n, a in answer.arrays.items() if not n.endswith("_after")}
+        return failure(
+            Kind.ACCEPTED_INVALID, f"an invalid call was accepted and gave {got[:300]}", shown
+        )
+    assert isinstance(answer, Rejected)  # noqa: S101  (the other kinds are handled above)
+    said = f"{answer.exception}: {answer.message}"
+    if control.outcome is Outcome.PASSED:
+        return Verdict(Outcome.PASSED, message=said)
+    if control.outcome is Outcome.UNSUPPORTED:
+        return Verdict(Outcome.UNSUPPORTED, message=f"control: {control.message}")
+    return Verdict(
+        Outcome.ERRORED,
+        message=f"refused ({said}), but so was its valid control, or it went wrong: "
+        f"{control.message}. The refusal proves nothing",
+    )
+
+
+def judge_observes(call: Call, answer: Answer) -> Verdict:
+    """Judge an implementation-defined call: only the process and the inputs count."""
+    stopped = judge_ending(answer)
+    if stopped is not None:
+        return stopped
+    if isinstance(answer, Rejected):
+        return Verdict(Outcome.OBSERVED, message=f"{answer.exception}: {answer.message}")
+    assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
+    mutated = judge_inputs(call, answer.arrays)
+    return mutated or Verdict(Outcome.OBSERVED, observed=answer.arrays)
+
+
+def judge_ending(answer: Answer) -> Verdict | None:
+    """Judge what is the same for every case: death, silence, no support, a broken adapter."""
+    if isinstance(answer, Crashed):
+        return Verdict(Outcome.CRASHED, message=answer.message)
+    if isinstance(answer, TimedOut):
+        return Verdict(Outcome.TIMED_OUT, message=f"no answer in {answer.seconds:g} s")
+    if isinstance(answer, NotSupported):
+        return Verdict(Outcome.UNSUPPORTED, message=answer.reason)
+    if isinstance(answer, Errored):
+        return Verdict(Outcome.ERRORED, message=answer.message)
+    return None
+
+
+def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None:
+    """Hold a call to the rule that the caller's arrays stay as they are; None if they do.
+
+    `max_norm` may change the weight, and so may a training step on shared memory.
+    """
+    weight_may_change = call.options.get("max_norm") is not None or call.wants(
+        Observation.TRAINED_WEIGHT
+    )
+    for name, before in call.inputs.items():
+        if name == "grad_output" or (name == "weight" and weight_may_change):
+            continue
+        after = arrays.get(f"{name}_after")
+        if after is None:
+            return Verdict(
+                Outcome.ERRORED, message=f"the adapter does not report {name}_after"
+            )
+        if after.shape != before.shape or not _equal(after, before).all():
+            return failure(
+                Kind.WRONG_EFFECT,
+                f"the caller's {name} changed from {_short(before)} to {_short(after)}",
+                {f"{name}_after": after},
+            )
+    return None
+
+
+def _needs_reference(expected: Mapping[str, Expected]) -> bool:
+    return any(isinstance(wanted, FromReference) for wanted in expected.values())
+
+
+def _judge_observation(
+    name: str,
+    wanted: Values | Structure,
+    call: Call,
+    arrays: Mapping[str, np.ndarray],
+    tolerance: Tolerance | None,
+) -> Verdict | None:
+    got = arrays.get(name)
+    if got is None:
+        return Verdict(Outcome.ERRORED, message=f"the adapter does not report {name}")
+    observed = {name: got}
+    dtype = wanted.array.dtype if isinstance(wanted, Values) else wanted.dtype
+    if got.shape != wanted.shape:
+        return failure(
+            Kind.WRONG_SHAPE,
+            f"{name}.shape = {list(got.shape)}, should be {list(wanted.shape)}",
+            observed,
+        )
+    if got.dtype != dtype:
+        return failure(
+            Kind.WRONG_DTYPE, f"{name}.dtype = {got.dtype.name}, should be {dtype.name}", observed
+        )
+    if isinstance(wanted, Structure):
+        complaint = _check_structure(name, got, wanted)
+    else:
+        complaint = _check_values(name, got, wanted.array, _allowed(name, call, wanted, tolerance))
+    if complaint is None:
+        return None
+    return failure(
+        Kind.WRONG_EFFECT if name in _EFFECTS else Kind.WRONG_VALUE, complaint, observed
+    )
+
+
+def _allowed(name: str, call: Call, wanted: Values, tolerance: Tolerance | None) -> np.ndarray:
+    if tolerance is None:
+        return bound(name, call, wanted.array)
+    magnitude = np.abs(np.nan_to_num(wanted.array.astype(np.float64)))
+    return tolerance.atol + tolerance.rtol * magnitude
+
+
+def _check_values(
+    name: str, got: np.ndarray, wanted: np.ndarray, allowed: np.ndarray
+) -> str | None:
+    same = _equal(got, wanted)
+    if wanted.dtype.kind not in "biu":
+        with np.errstate(invalid="ignore"):
+            wide = np.complex128 if wanted.dtype.kind == "c" else np.float64
+            difference = np.abs(got.astype(wide) - wanted.astype(wide))
+            same |= difference <= allowed
+    if same.all():
+        return None
+    first = tuple(int(position) for position in np.argwhere(~same)[0])
+    place = f"[{', '.join(map(str, first))}]" if first else ""
+    count = int((~same).sum())
+    others = f" ({count} of {same.size} elements differ)" if same.size > 1 else ""
+    within = f" within {float(allowed[first]):.3g}" if allowed[first] else ""
+    return f"{name}{place} = {got[first]}, should be {wanted[first]}{within}{others}"
+
+
+def _check_structure(name: str, got: np.ndarray, wanted: Structure) -> str | None:
+    for position, values in wanted.at:
+        if not _equal(got[position], values).all():
+            return f"{name}{list(position)} = {_short(got[position])}, should be {_short(values)}"
+    for group in wanted.equal:
+        for position in group[1:]:
+            if not _equal(got[group[0]], got[position]).all():
+                return f"{name}{list(position)} should equal {name}{list(group[0])}, but differs"
+    for position in wanted.nonzero:
+        if not np.asarray(got[position] != 0).any():
+            return f"{name}{list(position)} is all zeros, and should not be"
+    return None
+
+
+def _equal(got: Any, wanted: Any) -> np.ndarray:
+    """Compare elementwise; NaN equals NaN."""
+    got, wanted = np.asarray(got), np.asarray(wanted)
+    same = np.asarray(got == wanted)
+    if wanted.dtype.kind in "biu":
+        return same
+    return np.asarray(same | ((got != got) & (wanted != wanted)))  # noqa: PLR0124  (NaN)
+
+
+def _short(array: np.ndarray) -> str:
+    text = np.array2string(array, separator=", ", threshold=12, max_line_width=10_000)
+    return text.replace("\n", "")

@@ -1,0 +1,96 @@
+"""Run one case on one backend: ask, ask the control, judge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.execution.client import Answered, NotSupported, WorkerClient
+from embcheck.conformance.execution.judge import (
+    Outcome,
+    Verdict,
+    judge_observes,
+    judge_rejects,
+    judge_returns,
+)
+from embcheck.conformance.suite.model import Case, Level, Observes, Rejects, Returns
+from embcheck.conformance.suite.real_data import Missing
+
+
+class ReferenceFailed(Exception):
+    """The NumPy reference did not answer a call whose expectation comes from it."""
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """A verdict, and how long backend and harness took for it together, in seconds."""
+
+    verdict: Verdict
+    seconds: float
+
+
+class CaseRunner:
+    """Runs cases on one backend, with a reference to ask where a case has no literal values."""
+
+    def __init__(self, backend: WorkerClient, reference: WorkerClient) -> None:
+        self._backend = backend
+        self._reference = reference
+
+    def run(self, case: Case) -> CaseResult:
+        """Run a case; every ending is a verdict."""
+        started = time.perf_counter()
+        verdict = Verdict(Outcome.NOT_RUN, message=case.missing) if case.missing else self._run(case)
+        return CaseResult(verdict, time.perf_counter() - started)
+
+    def _run(self, case: Case) -> Verdict:
+        try:
+            call = case.spec.call()
+        except Missing as reason:
+            return Verdict(Outcome.NOT_RUN, message=str(reason))
+        lack = self._backend.info.lacks(call)
+        verdict = self._judge(case, call)
+        if lack is not None:
+            return _not_declared(verdict, lack)
+        if case.level is Level.DOMAIN and self._backend.info.fresh_worker_after_bad_index:
+            self._backend.restart()
+        return verdict
+
+    def _judge(self, case: Case, call: Call) -> Verdict:
+        if isinstance(case.expectation, Returns):
+            return self._judge_returns(call, case, case.expectation)
+        answer = self._backend.ask(call)
+        if isinstance(case.expectation, Observes):
+            return judge_observes(call, answer)
+        control = Verdict(Outcome.NOT_RUN)
+        if not isinstance(answer, (Answered, NotSupported)):
+            control = self._control(case, case.expectation)
+        return judge_rejects(answer, control)
+
+    def _control(self, case: Case, rejects: Rejects) -> Verdict:
+        return self._judge_returns(rejects.control.call(), case, rejects.control_returns)
+
+    def _judge_returns(self, call: Call, case: Case, returns: Returns) -> Verdict:
+        return judge_returns(
+            call,
+            self._backend.ask(call),
+            returns.observations,
+            case.tolerance,
+            lambda: self._ask_reference(call),
+        )
+
+    def _ask_reference(self, call: Call) -> Mapping[str, np.ndarray]:
+        answer = self._reference.ask(call)
+        if not isinstance(answer, Answered):
+            raise ReferenceFailed(f"the NumPy reference did not answer: {answer}")
+        return answer.arrays
+
+
+def _not_declared(verdict: Verdict, lack: str) -> Verdict:
+    """Count what a backend does not declare as unsupported, and say so if it works."""
+    if verdict.outcome is Outcome.PASSED:
+        lack += "; it works all the same and could be declared"
+    return Verdict(Outcome.UNSUPPORTED, message=lack)

@@ -1,0 +1,95 @@
+"""The channel between harness and worker: a JSON header, then raw array bytes. No pickle.
+
+A frame is 8 bytes of length, that many bytes of JSON, and the bytes of the arrays that the
+JSON lists under `arrays`, in order.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any, BinaryIO
+
+import ml_dtypes  # noqa: F401  (registers bfloat16 and the float8 types with NumPy)
+import numpy as np
+
+from embcheck.conformance.suite.arrays import DTYPES, LAYOUTS
+
+MAX_HEADER_BYTES = 16 * 1024 * 1024
+MAX_ARRAY_BYTES = 4 * 1024**3
+
+Frame = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+class Broken(Exception):
+    """The other side died, or sent something that is no frame."""
+
+
+def send(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write one frame; an array travels with its memory layout."""
+    described = [
+        {"name": name, "dtype": array.dtype.name, "shape": array.shape, "layout": layout_of(array)}
+        for name, array in arrays.items()
+    ]
+    text = json.dumps({**header, "arrays": described}).encode()
+    stream.write(struct.pack("<q", len(text)))
+    stream.write(text)
+    for array in arrays.values():
+        stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Frame:
+    """Read one frame; raises Broken if there is none.
+
+    What comes from a backend is data only: every array has one of the known dtypes.
+    """
+    (length,) = struct.unpack("<q", _exactly(stream, 8))
+    if not 0 <= length <= MAX_HEADER_BYTES:
+        raise Broken(f"a header of {length} bytes")
+    try:
+        header = json.loads(_exactly(stream, length))
+        arrays = {entry["name"]: _read_array(stream, entry) for entry in header.pop("arrays")}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Broken(f"not a frame: {error}") from None
+    return header, arrays
+
+
+def _exactly(stream: BinaryIO, count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) < count:
+        raise Broken("the channel was closed")
+    return data
+
+
+def _read_array(stream: BinaryIO, entry: Mapping[str, Any]) -> np.ndarray:
+    if entry["dtype"] not in DTYPES or entry["layout"] not in LAYOUTS:
+        raise Broken(f"an array of unknown dtype or layout: {entry['dtype']}, {entry['layout']}")
+    dtype = np.dtype(entry["dtype"])
+    count = _element_count(entry["shape"])
+    if count * dtype.itemsize > MAX_ARRAY_BYTES:
+        raise Broken(f"an array of {count} elements")
+    data = np.empty(entry["shape"], dtype)
+    view = data.reshape(-1).view(np.uint8)
+    if stream.readinto(memoryview(view)) < view.size:  # type: ignore[attr-defined]
+        raise Broken("the channel was closed")
+    return data if entry["layout"] == "contiguous" else LAYOUTS[entry["layout"]](data)
+
+
+def _element_count(shape: Iterable[int]) -> int:
+    count = 1
+    for size in shape:
+        if not isinstance(size, int) or size < 0:
+            raise Broken(f"a shape that is none: {shape}")
+        count *= size
+    return count
+
+
+def layout_of(array: np.ndarray) -> str:
+    """Name the memory layout of an array, one of `LAYOUTS`."""
+    if array.flags.c_contiguous or array.size == 0:
+        return "contiguous"
+    if array.flags.f_contiguous:
+        return "transposed"
+    return "expanded" if 0 in array.strides else "stepped"

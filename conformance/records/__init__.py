@@ -1,0 +1,1 @@
+"""Runs, results and measurements as JSON Lines."""

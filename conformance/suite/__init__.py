@@ -1,0 +1,1 @@
+"""YAML becomes clauses, specs and cases."""

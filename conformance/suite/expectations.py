@@ -1,0 +1,134 @@
+"""What a spec expects of one observation, with the dtype and shape that follow from the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Observation, Operation
+from embcheck.conformance.suite.arrays import (
+    ArraySource,
+    ArraySpecError,
+    Literal,
+    literal,
+    parse_array,
+    parse_dtype,
+)
+from embcheck.conformance.suite.model import CallSpec, Expected, FromReference, Structure, Values
+
+_FLAGS = (Observation.TRAINABLE, Observation.SHARES_MEMORY)
+
+
+def parse(name: str, spec: Any, call: CallSpec) -> Expected:
+    """Parse what is expected of an observation; raises ArraySpecError.
+
+    The dtype is that of the weight (int64 for one_hot, boolean for flags) unless stated.
+    An expected shape that contradicts the shapes of the inputs is refused.
+    """
+    if spec == "reference":
+        return FromReference()
+    shape = expected_shape(name, call)
+    dtype = expected_dtype(name, call)
+    if isinstance(spec, Mapping) and not {"values", "generator", "real"} & set(spec):
+        expected: Expected = _structure(spec, dtype)
+    else:
+        expected = _values(spec, dtype, shape)
+    if shape is not None and expected.shape != shape:
+        raise ArraySpecError(
+            f"{name} is expected in shape {list(expected.shape)}, "
+            f"but the inputs give {list(shape)}",
+            "correct the expectation or the inputs",
+        )
+    return expected
+
+
+def _values(spec: Any, dtype: np.dtype[Any] | None, shape: tuple[int, ...] | None) -> Values:
+    hint = shape if shape is not None and 0 in shape else None
+    source = parse_array(spec, dtype.name if dtype is not None else None, hint)
+    if not isinstance(source, Literal):
+        raise ArraySpecError("an expected value is not written out", "write its `values:`")
+    return Values(source.values)
+
+
+def _structure(spec: Mapping[str, Any], dtype: np.dtype[Any] | None) -> Structure:
+    dtype = parse_dtype(spec["dtype"]) if "dtype" in spec else dtype
+    if dtype is None:
+        raise ArraySpecError("the expectation has no dtype", "add `dtype:`")
+    return Structure(
+        tuple(spec["shape"]),
+        dtype,
+        tuple(
+            (tuple(item["position"]), literal(item["values"], dtype)) for item in spec.get("at", ())
+        ),
+        tuple(tuple(tuple(p) for p in group) for group in spec.get("equal", ())),
+        tuple(tuple(position) for position in spec.get("nonzero", ())),
+    )
+
+
+def expected_dtype(name: str, call: CallSpec) -> np.dtype[Any] | None:
+    """Return the dtype that an observation has by the documentation; None if unknown."""
+    if name in _FLAGS:
+        return np.dtype(bool)
+    if call.operation is Operation.ONE_HOT and name == Observation.OUTPUT:
+        return np.dtype(np.int64)
+    owner = "per_sample_weights" if name == Observation.GRAD_PER_SAMPLE_WEIGHTS else "weight"
+    source = call.inputs.get(owner)
+    if isinstance(source, Literal):
+        return source.values.dtype
+    if "dtype" in call.options:
+        return parse_dtype(call.options["dtype"])
+    dtype = getattr(source, "dtype", None)
+    return dtype if dtype is not None else np.dtype(np.float32)
+
+
+def expected_shape(name: str, call: CallSpec) -> tuple[int, ...] | None:
+    """Return the shape that an observation has by the documentation; None if it is not certain."""
+    if name in _FLAGS:
+        return ()
+    if name == Observation.GRAD_PER_SAMPLE_WEIGHTS:
+        return _shape(call.inputs.get("per_sample_weights"))
+    weight = _shape(call.inputs.get("weight")) or _module_shape(call.options)
+    if name == Observation.OUTPUT:
+        return _output_shape(call, weight)
+    if name == Observation.PRODUCT:
+        indices = _shape(call.inputs["indices"])
+        return (*indices, weight[1]) if indices is not None and weight else None
+    return weight
+
+
+def _output_shape(call: CallSpec, weight: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    indices = _shape(call.inputs["indices"])
+    if indices is None:
+        return None
+    if call.operation is Operation.ONE_HOT:
+        return _one_hot_shape(call, indices)
+    if weight is None or len(weight) != 2:
+        return None
+    if not call.operation.is_bag:
+        return (*indices, weight[1])
+    if len(indices) == 2:
+        return (indices[0], weight[1])
+    offsets = _shape(call.inputs.get("offsets"))
+    if offsets is None or len(offsets) != 1:
+        return None
+    return (offsets[0] - bool(call.options.get("include_last_offset")), weight[1])
+
+
+def _one_hot_shape(call: CallSpec, indices: tuple[int, ...]) -> tuple[int, ...] | None:
+    classes = call.options.get("num_classes", -1)
+    if classes == -1 and 0 not in indices:
+        classes = int(call.inputs["indices"].array().max()) + 1
+    return (*indices, classes) if classes > 0 else None
+
+
+def _module_shape(options: Mapping[str, Any]) -> tuple[int, ...] | None:
+    sizes = (options.get("num_embeddings"), options.get("embedding_dim"))
+    return None if None in sizes else tuple(int(size) for size in sizes if size is not None)
+
+
+def _shape(source: ArraySource | None) -> tuple[int, ...] | None:
+    if isinstance(source, Literal):
+        return source.values.shape
+    return getattr(source, "shape", None)

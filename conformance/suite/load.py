@@ -1,0 +1,112 @@
+"""Read the registry of clauses and spec files; report every mistake of a file at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+
+from embcheck.conformance.suite.case_parser import CaseParser
+from embcheck.conformance.suite.model import Clause, Level, Spec
+from embcheck.conformance.suite.problems import Problem, SpecError
+from embcheck.conformance.suite.schema import problems_of
+from embcheck.conformance.suite.source import Map, read_yaml
+
+NOT_SPECS = ("clauses", "workloads", "deviations")
+"""Folders beside the specs whose YAML files are something else."""
+
+
+def suite_root() -> Path:
+    """Return the folder of the specs that embcheck ships."""
+    return Path(str(files("embcheck.specs")))
+
+
+def spec_files(paths: Iterable[Path] = ()) -> list[Path]:
+    """List the spec files among the given files and folders, in order; the shipped ones if none.
+
+    Raises SpecError for a path that does not exist, or holds no spec.
+    """
+    found: list[Path] = []
+    for path in [*paths] or [suite_root()]:
+        below = [path] if path.is_file() else sorted(path.rglob("*.yaml"))
+        chosen = [file for file in below if file == path or not _is_other(file, path)]
+        if not chosen:
+            what = "holds no spec" if path.exists() else "does not exist"
+            raise SpecError([Problem(str(path), 1, 1, what, "name a spec file or a folder of them")])
+        found += [file for file in chosen if file not in found]
+    return found
+
+
+def _is_other(file: Path, root: Path) -> bool:
+    return bool({*file.relative_to(root).parts[:-1], root.name} & {*NOT_SPECS})
+
+
+@lru_cache
+def shipped_clauses() -> Mapping[str, Clause]:
+    """Load the clauses that embcheck ships, by id."""
+    return load_clauses(sorted((suite_root() / "clauses").glob("*.yaml")))
+
+
+def load_clauses(paths: Iterable[Path]) -> Mapping[str, Clause]:
+    """Load clause files; raises SpecError for what is wrong in any of them."""
+    clauses: dict[str, Clause] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        tree = read_yaml(path)
+        found = problems_of(tree, str(path), "clauses")
+        problems += found
+        for entry in tree["clauses"] if not found else ():
+            if entry["id"] in clauses:
+                problems.append(_duplicate_clause(path, entry))
+            clauses[entry["id"]] = Clause(**{**entry, "level": Level(entry["level"])})
+    if problems:
+        raise SpecError(problems)
+    return MappingProxyType(clauses)
+
+
+def _duplicate_clause(path: Path, entry: Map) -> Problem:
+    mark = entry.value_marks["id"]
+    return Problem(str(path), *mark, f"clause '{entry['id']}' stands twice", "choose another id")
+
+
+def load_spec(path: Path, clauses: Mapping[str, Clause] | None = None) -> Spec:
+    """Load one spec file; raises SpecError with all of its mistakes.
+
+    A folder `clauses/` beside the file's own folder, or in it, adds to the shipped clauses.
+    """
+    name = _display_name(path)
+    tree = read_yaml(path, name)
+    problems = problems_of(tree, name, "spec")
+    if problems:
+        raise SpecError(problems)
+    if clauses is None:
+        clauses = _clauses_for(path)
+    parser = CaseParser(name, f"{path.parent.name}/{path.stem}", clauses, tree)
+    cases = parser.cases()
+    if parser.problems:
+        raise SpecError(parser.problems)
+    return Spec(f"{path.parent.name}/{path.stem}", tree["behaviour"], cases)
+
+
+def _clauses_for(path: Path) -> Mapping[str, Clause]:
+    parent = path.resolve().parent
+    if parent.is_relative_to(suite_root().resolve()):
+        return shipped_clauses()
+    own = [
+        file
+        for folder in (parent / "clauses", parent.parent / "clauses")
+        for file in sorted(folder.glob("*.yaml"))
+    ]
+    extra = {
+        id_: clause for id_, clause in load_clauses(own).items() if id_ not in shipped_clauses()
+    }
+    return MappingProxyType({**shipped_clauses(), **extra})
+
+
+def _display_name(path: Path) -> str:
+    """Name a shipped spec by its place in the suite, any other by the path as given."""
+    resolved = path.resolve()
+    root = suite_root().resolve()
+    return f"specs/{resolved.relative_to(root)}" if resolved.is_relative_to(root) else str(path)

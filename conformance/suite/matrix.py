@@ -1,0 +1,86 @@
+"""A case with a matrix becomes one case for each combination of its variables."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from embcheck.conformance.suite.source import Map, Seq
+
+
+class UnknownVariable(Exception):
+    """A `$name` that the matrix does not define, or a choice without the current value."""
+
+    def __init__(self, what: str, remedy: str, owner: Any, key: Any) -> None:
+        super().__init__(what)
+        self.remedy = remedy
+        self.owner = owner
+        self.key = key
+
+
+def combinations(matrix: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    """Give every assignment of the variables, the last one changing fastest."""
+    for values in itertools.product(*matrix.values()):
+        yield dict(zip(matrix, values, strict=True))
+
+
+def suffix(parameters: Mapping[str, Any]) -> str:
+    """Spell an assignment as the end of a case's id, e.g. `[dtype=float16,mode=sum]`."""
+    if not parameters:
+        return ""
+    return "[" + ",".join(f"{name}={value}" for name, value in parameters.items()) + "]"
+
+
+def substitute(tree: Any, parameters: Mapping[str, Any]) -> Any:
+    """Replace each `$name` by its value, and each `{$name: {...}}` by the chosen entry.
+
+    Places are kept. Raises UnknownVariable.
+    """
+    if isinstance(tree, Map):
+        return _substitute_map(tree, parameters)
+    if isinstance(tree, Seq):
+        items = Seq(tree.mark)
+        items.value_marks = tree.value_marks
+        items.extend(_value(tree, key, item, parameters) for key, item in enumerate(tree))
+        return items
+    return tree
+
+
+def _substitute_map(tree: Map, parameters: Mapping[str, Any]) -> Any:
+    key = next(iter(tree), "")
+    if len(tree) == 1 and key.startswith("$"):
+        return substitute(_choose(tree, key, parameters), parameters)
+    result = Map(tree.mark)
+    result.key_marks, result.value_marks = tree.key_marks, tree.value_marks
+    for name, item in tree.items():
+        result[name] = _value(tree, name, item, parameters)
+    return result
+
+
+def _choose(tree: Map, key: str, parameters: Mapping[str, Any]) -> Any:
+    chosen = _value(tree, key, key, parameters)
+    choices = tree[key]
+    word = {True: "true", False: "false", None: "null"}.get(chosen, str(chosen)) if isinstance(
+        chosen, (bool, type(None))
+    ) else str(chosen)
+    if word not in choices:
+        raise UnknownVariable(
+            f"no choice for {key[1:]} = {word}", f"add `{word}:`", tree, key
+        )
+    return choices[word]
+
+
+def _value(owner: Any, key: Any, item: Any, parameters: Mapping[str, Any]) -> Any:
+    if not (isinstance(item, str) and item.startswith("$")):
+        return substitute(item, parameters)
+    name = item[1:]
+    if name not in parameters:
+        defined = ", ".join(parameters) or "none"
+        raise UnknownVariable(
+            f"'{item}' is not a variable of the matrix",
+            f"define it under `matrix:` (defined: {defined})",
+            owner,
+            key,
+        )
+    return parameters[name]

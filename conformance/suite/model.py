@@ -1,0 +1,161 @@
+"""Clauses, specs and cases: the contract as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.suite import real_data
+from embcheck.conformance.suite.arrays import ArraySource, Real
+
+
+class Level(StrEnum):
+    """How binding a clause is."""
+
+    DOCUMENTED = "documented"
+    DOMAIN = "domain"
+    UPSTREAM_TESTED = "upstream-tested"
+    IMPLEMENTATION_DEFINED = "implementation-defined"
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One statement of the contract, in our words."""
+
+    id: str
+    level: Level
+    statement: str
+    object: str
+    parameter: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Values:
+    """Every element is known."""
+
+    array: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that the observation must have."""
+        return self.array.shape
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Shape and dtype are known, and something about some positions."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    at: tuple[tuple[tuple[int, ...], np.ndarray], ...] = ()
+    equal: tuple[tuple[tuple[int, ...], ...], ...] = ()
+    nonzero: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class FromReference:
+    """What the NumPy reference answers to the same call."""
+
+
+Expected = Values | Structure | FromReference
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """A bound that a case states itself, with the reason."""
+
+    reason: str
+    rtol: float = 0.0
+    atol: float = 0.0
+
+
+@dataclass(frozen=True)
+class CallSpec:
+    """A call whose arrays are made when it is asked."""
+
+    operation: Operation
+    inputs: Mapping[str, ArraySource]
+    options: Mapping[str, Any]
+    observe: tuple[str, ...]
+
+    def call(self) -> Call:
+        """Make the call, with fresh arrays; its inputs are looked at afterwards in any case."""
+        arrays = {name: source.array() for name, source in self.inputs.items()}
+        return Call(
+            self.operation, arrays, dict(self.options), (*self.observe, Observation.INPUTS_AFTER)
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the call as plain JSON data."""
+        return {
+            "operation": str(self.operation),
+            "inputs": {name: source.describe() for name, source in self.inputs.items()},
+            "options": dict(self.options),
+            "observe": list(self.observe),
+        }
+
+
+@dataclass(frozen=True)
+class Returns:
+    """The call must return, with these observations."""
+
+    observations: Mapping[str, Expected]
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """The call must be refused; the control, nearly the same call, must be answered."""
+
+    control: CallSpec
+    control_returns: Returns
+
+
+@dataclass(frozen=True)
+class Observes:
+    """The call may do anything but kill the process or write to its inputs; it is recorded."""
+
+
+Expectation = Returns | Rejects | Observes
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call and what must come of it."""
+
+    id: str
+    title: str
+    clauses: tuple[Clause, ...]
+    spec: CallSpec
+    expectation: Expectation
+    where: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: Tolerance | None = None
+
+    @property
+    def level(self) -> Level:
+        """The level of the first clause, which is the one that the case is about."""
+        return self.clauses[0].level
+
+    @cached_property
+    def missing(self) -> str | None:
+        """Say which data the case needs and does not find; None if it can run."""
+        for source in self.spec.inputs.values():
+            if isinstance(source, Real) and (reason := real_data.missing(source.name)):
+                return reason
+        return None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One YAML file: the cases of one behaviour."""
+
+    name: str
+    behaviour: str
+    cases: tuple[Case, ...]

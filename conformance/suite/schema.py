@@ -1,0 +1,106 @@
+"""The published JSON Schema, and its complaints in words, with places."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from embcheck.conformance.suite.problems import Problem
+from embcheck.conformance.suite.source import Map, mark_of
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator, ValidationError
+
+SCHEMAS = {"spec": "schema.json", "clauses": "clauses.schema.json"}
+
+
+def problems_of(tree: Map, file: str, kind: str) -> list[Problem]:
+    """List what the schema of a `kind` of file (one of `SCHEMAS`) says against it."""
+    return [_problem(error, tree, file) for error in _errors(_validator(kind), tree)]
+
+
+@lru_cache
+def _validator(kind: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  (0.2 s to import)
+
+    schema = json.loads(files("embcheck.specs").joinpath(SCHEMAS[kind]).read_text("utf-8"))
+    return Draft202012Validator(schema)
+
+
+def _errors(validator: Draft202012Validator, tree: Map) -> Iterator[ValidationError]:
+    for error in validator.iter_errors(tree):
+        yield from _most_specific(error)
+
+
+def _most_specific(error: ValidationError) -> Iterator[ValidationError]:
+    """Replace "fits none of the alternatives" by what is wrong with the nearest alternative."""
+    if error.validator not in ("anyOf", "oneOf") or not error.context:
+        yield error
+        return
+    branches: dict[int, list[ValidationError]] = {}
+    for child in error.context:
+        branches.setdefault(child.schema_path[0], []).append(child)
+    fitting = [
+        children
+        for children in branches.values()
+        if not any(child.validator == "type" and not child.path for child in children)
+    ]
+    if error.validator == "oneOf" or not fitting:
+        yield error
+        return
+    nearest = max(fitting, key=lambda children: max(len(child.path) for child in children))
+    for child in nearest:
+        yield from _most_specific(child)
+
+
+def _problem(error: ValidationError, tree: Map, file: str) -> Problem:
+    path = list(error.absolute_path)
+    mark = mark_of(tree, path)
+    what, remedy = _words(error, ".".join(str(step) for step in path) or "the file")
+    if error.validator in ("additionalProperties", "propertyNames"):
+        owner = _at(tree, path)
+        mark = owner.key_marks.get(_extra_key(error), mark) if isinstance(owner, Map) else mark
+    return Problem(file, *mark, what, remedy)
+
+
+def _at(tree: Any, path: list[Any]) -> Any:
+    for step in path:
+        tree = tree[step]
+    return tree
+
+
+def _extra_key(error: ValidationError) -> str:
+    if error.validator == "propertyNames":
+        return str(error.instance)
+    known = set(error.schema.get("properties", {}))
+    return next((str(key) for key in error.instance if key not in known), "")
+
+
+def _words(error: ValidationError, place: str) -> tuple[str, str]:
+    validator, schema = error.validator, error.schema
+    if validator == "additionalProperties":
+        known = ", ".join(schema.get("properties", {})) or "a matrix variable such as $dtype"
+        return f"unknown key '{_extra_key(error)}'", f"use one of: {known}"
+    if validator == "required":
+        absent = [key for key in error.validator_value if key not in error.instance]
+        return f"{place} lacks {_quoted(absent)}", f"add {_quoted(absent)}"
+    if validator == "enum":
+        allowed = ", ".join(str(value) for value in error.validator_value)
+        return f"{place}: '{error.instance}' is not known", f"use one of: {allowed}"
+    if validator == "oneOf" and "expect" in str(error.validator_value):
+        return (
+            f"{place} must have exactly one of 'expect', 'rejects', 'observe'",
+            "state what must come of the call, once",
+        )
+    if validator == "type":
+        return f"{place} is not of type {error.validator_value}", "correct the value"
+    if validator in ("anyOf", "oneOf"):
+        return f"{place}: this value fits nothing allowed here", "see docs/spec-format.md"
+    return f"{place}: {error.message[:200]}", "see docs/spec-format.md"
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -1,0 +1,1 @@
+"""Workloads, schedules, statistics and bandwidth."""
