@@ -1,0 +1,16 @@
+"""The exit codes of every command."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """One vocabulary: what a run came to, for the shell and for CI."""
+
+    CONFORMS = 0
+    """All conforms, or is explained."""
+    DEPARTS = 1
+    """An unexplained failure, crash or time-out, or a deviation that no longer holds."""
+    USAGE = 2
+    """A usage or spec error, an unknown or unavailable backend, or nothing selected."""
+    HARNESS = 3
+    """The harness or an adapter itself is at fault."""

@@ -1,0 +1,138 @@
+"""The lines of `results.jsonl`, and the version of their format.
+
+A file is one or more runs. A run is a `run` header, then `clause`, `case`, `result` and
+`measurement` lines, and an `end` footer; without a footer the run is partial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunHeader:
+    """How a run was made. `purpose` is `conformance` or `timing`.
+
+    `backends` holds, for each backend asked for, its info (see `worker.describe_info`), or `id`
+    and `unavailable`, the reason. `times` are UTC in ISO 8601.
+    """
+
+    purpose: str
+    started: str
+    embcheck: str
+    suite: str
+    environment: Mapping[str, Any]
+    backends: tuple[Mapping[str, Any], ...]
+    planned: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    format: int = FORMAT_VERSION
+    type: str = "run"
+
+
+@dataclass(frozen=True)
+class ClauseLine:
+    """One statement of the contract, as it was when the run was made."""
+
+    id: str
+    level: str
+    statement: str
+    object: str
+    parameter: str
+    source: str
+    type: str = "clause"
+
+
+@dataclass(frozen=True)
+class CaseLine:
+    """One case, as it was when the run was made.
+
+    `call` and `control` are as `CallSpec.describe` gives them, `expected` and `control_expected`
+    map observations to described arrays (None for a rejection).
+    """
+
+    case: str
+    title: str
+    behaviour: str
+    clauses: tuple[str, ...]
+    level: str
+    where: str
+    call: Mapping[str, Any]
+    expected: Mapping[str, Any] | None
+    control: Mapping[str, Any] | None = None
+    control_expected: Mapping[str, Any] | None = None
+    type: str = "case"
+
+
+@dataclass(frozen=True)
+class ResultLine:
+    """What a case came to on a backend; `seconds` is backend and harness together."""
+
+    case: str
+    clauses: tuple[str, ...]
+    level: str
+    backend: str
+    outcome: str
+    kind: str | None
+    message: str
+    seconds: float
+    silent: bool | None = None
+    observed: Mapping[str, Any] = field(default_factory=dict)
+    deviation: Mapping[str, Any] | None = None
+    type: str = "result"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One timing: a workload on a backend, in one cache state, with a number of threads.
+
+    `ratio` is this backend's time over the reference backend's, within rounds; `ratio_low` and
+    `ratio_high` bound its 95 % interval. `verdict` is FASTER, SLOWER, SAME or INCONCLUSIVE against
+    the reference, or NOT TIMED, with the reason in `message` and no figures.
+    """
+
+    workload: str
+    backend: str
+    state: str
+    threads: int | None
+    ns_per_lookup: float | None
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    verdict: str
+    first_call_seconds: float | None
+    role: str = "candidate"
+    message: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    type: str = "measurement"
+
+
+@dataclass(frozen=True)
+class RunFooter:
+    """How a run ended; `counts` maps outcomes or verdicts to how often they came."""
+
+    finished: str
+    seconds: float
+    exit_code: int
+    counts: Mapping[str, int]
+    type: str = "end"
+
+
+Line = RunHeader | ClauseLine | CaseLine | ResultLine | Measurement | RunFooter
+LINE_TYPES: dict[str, type[Line]] = {
+    "run": RunHeader,
+    "clause": ClauseLine,
+    "case": CaseLine,
+    "result": ResultLine,
+    "measurement": Measurement,
+    "end": RunFooter,
+}
+
+
+def to_json_data(line: Line) -> dict[str, Any]:
+    """Turn a line into plain JSON data, `type` first."""
+    data = asdict(line)
+    return {"type": data.pop("type"), **data}

@@ -1,0 +1,82 @@
+"""Write `results.jsonl` line by line, so that an interrupted run leaves what it has."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from embcheck.conformance.records.lines import (
+    Line,
+    Measurement,
+    ResultLine,
+    RunFooter,
+    RunHeader,
+    to_json_data,
+)
+from embcheck.conformance.records.run import FILE_NAME
+
+
+class RunWriter:
+    """Appends the lines of one run to a folder's `results.jsonl`.
+
+    A run replaces an earlier one of the same purpose in the folder and keeps those of another, so
+    that `run` and `bench` can share a folder. The earlier file stays as `results.previous.jsonl`.
+    """
+
+    def __init__(self, folder: Path, header: RunHeader) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / FILE_NAME
+        self.counts: Counter[str] = Counter()
+        self._started = time.perf_counter()
+        kept = _other_runs(self.path, header.purpose)
+        if self.path.exists():
+            os.replace(self.path, folder / "results.previous.jsonl")
+        self._file: IO[str] = self.path.open("w", encoding="utf-8")
+        self._file.writelines(kept)
+        self.write(header)
+
+    def write(self, line: Line) -> None:
+        """Write one line and flush it to the file."""
+        if isinstance(line, ResultLine):
+            self.counts[line.outcome] += 1
+        if isinstance(line, Measurement):
+            self.counts[line.verdict] += 1
+        self._file.write(json.dumps(to_json_data(line), allow_nan=False) + "\n")
+        self._file.flush()
+
+    def finish(self, exit_code: int) -> None:
+        """Write the footer and close the file."""
+        seconds = time.perf_counter() - self._started
+        self.write(RunFooter(now(), round(seconds, 3), exit_code, dict(self.counts)))
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; without a footer before, the run is partial."""
+        self._file.close()
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _other_runs(path: Path, purpose: str) -> list[str]:
+    """Return the lines of the runs in a file that have another purpose."""
+    if not path.exists():
+        return []
+    kept: list[str] = []
+    keeping = False
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if not line.endswith("\n"):
+                break
+            if line.startswith('{"type": "run"'):
+                keeping = json.loads(line)["purpose"] != purpose
+            if keeping:
+                kept.append(line)
+    return kept
