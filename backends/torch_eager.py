@@ -1,0 +1,199 @@
+"""PyTorch, eager, called as its documentation shows: functions of `F`, modules of `nn`.
+
+The caller's arrays become tensors that share their memory on the CPU, so what PyTorch writes to
+them is seen. Gradients are those of a leaf: the caller's tensor, asked to require them, or the
+module's own parameter. A training step is SGD over a small model: the module, then a factor for
+each output that starts as `grad_output` and is trained too. Without that company a frozen module
+would leave `backward` nothing to do, which PyTorch refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import torch
+from torch import Tensor
+
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unavailable,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import GRADIENT_OBSERVATIONS, Call, Observation, Operation
+
+Tensors = dict[str, Tensor]
+Answer = tuple[Tensors, Tensors]
+"""What was observed, and the tensors that the caller finds after the call."""
+
+_SPELLINGS = {
+    Operation.EMBEDDING: "torch.nn.functional.embedding",
+    Operation.EMBEDDING_MODULE: "torch.nn.Embedding",
+    Operation.EMBEDDING_FROM_PRETRAINED: "torch.nn.Embedding.from_pretrained",
+    Operation.EMBEDDING_BAG: "torch.nn.functional.embedding_bag",
+    Operation.EMBEDDING_BAG_MODULE: "torch.nn.EmbeddingBag",
+    Operation.EMBEDDING_BAG_FROM_PRETRAINED: "torch.nn.EmbeddingBag.from_pretrained",
+    Operation.ONE_HOT: "torch.nn.functional.one_hot",
+}
+
+_BITS = {
+    torch.bfloat16: (torch.uint16, ml_dtypes.bfloat16),
+    torch.float8_e4m3fn: (torch.uint8, ml_dtypes.float8_e4m3fn),
+    torch.float8_e5m2: (torch.uint8, ml_dtypes.float8_e5m2),
+}
+"""The dtypes that PyTorch does not exchange with NumPy: they travel as bits."""
+
+_EARLIER_USES: dict[str, Callable[[Tensor], Tensor]] = {
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE: Tensor.clone,
+}
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A call's tensors, the weight that it works on (None for a mere one_hot), and the lookup."""
+
+    call: Call
+    tensors: Tensors
+    weight: Any
+    lookup: Callable[[], Tensor]
+
+
+class TorchEager:
+    """Eager PyTorch on one device."""
+
+    def __init__(self, name: str, device: str) -> None:
+        self.info = BackendInfo(
+            id=name,
+            library="torch",
+            version=torch.__version__,
+            device=device,
+            operations={name: Provided(Provision.NATIVE, how) for name, how in _SPELLINGS.items()},
+            capabilities=frozenset(Capability),
+            # A bad index trips an assertion in the kernel, which ends the use of CUDA.
+            fresh_worker_after_bad_index=device == "cuda",
+        )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Make the tensors and the module, and return the lookup with what is to be observed."""
+        prepared = _prepare(call, self.info.device)
+        lookup, tensors = prepared.lookup, prepared.tensors
+        if call.observe == (Observation.OUTPUT,):
+            return _blocking(lambda: ({"output": lookup()}, tensors), self.info.device)
+        return _blocking(lambda: (_observe(prepared), tensors), self.info.device)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Bring tensors off the device; a sparse gradient becomes dense only here."""
+        observed, found = ({n: _to_array(t) for n, t in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+
+def on_cpu() -> TorchEager:
+    """Make the backend `torch-eager`."""
+    return TorchEager("torch-eager", "cpu")
+
+
+def on_cuda() -> TorchEager:
+    """Make the backend `torch-eager@cuda`; raises Unavailable without a CUDA device."""
+    if not torch.cuda.is_available():
+        raise Unavailable(f"torch {torch.__version__} finds no CUDA device")
+    return TorchEager("torch-eager@cuda", "cuda")
+
+
+def _blocking(run: Callable[[], Answer], device: str) -> Callable[[], Answer]:
+    def run_and_wait() -> Answer:
+        answer = run()
+        torch.cuda.synchronize()
+        return answer
+
+    return run_and_wait if device == "cuda" else run
+
+
+def _to_tensor(array: np.ndarray, device: str) -> Tensor:
+    dtype = getattr(torch, array.dtype.name)
+    if dtype in _BITS:
+        array = array.view(f"u{array.dtype.itemsize}")
+    return torch.from_numpy(array).view(dtype).to(device)
+
+
+def _to_array(tensor: Tensor) -> np.ndarray:
+    tensor = tensor.detach().to_dense().cpu()
+    if tensor.dtype not in _BITS:
+        return tensor.numpy()
+    bits, dtype = _BITS[tensor.dtype]
+    return tensor.view(bits).numpy().view(dtype)
+
+
+def _prepare(call: Call, device: str) -> _Prepared:
+    tensors = {name: _to_tensor(array, device) for name, array in call.inputs.items()}
+    if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+        tensors["per_sample_weights"].requires_grad_()
+    function = attrgetter(_SPELLINGS[call.operation].removeprefix("torch."))(torch)
+    arguments, options = [tensors["indices"]], call.options
+    bags = {name: tensors[name] for name in ("offsets", "per_sample_weights") if name in tensors}
+    if call.operation.value.endswith(("module", "from_pretrained")):
+        module = _module(call, function, tensors, device)
+        return _Prepared(call, tensors, module.weight, lambda: module(*arguments, **bags))
+    if call.operation is not Operation.ONE_HOT:
+        arguments.append(tensors["weight"])
+    if call.wants(*GRADIENT_OBSERVATIONS - {"grad_per_sample_weights"}, "trained_weight"):
+        tensors["weight"].requires_grad_()
+    weight = tensors.get("weight")
+    return _Prepared(call, tensors, weight, lambda: function(*arguments, **bags, **options))
+
+
+def _module(call: Call, make: Callable[..., Any], tensors: Tensors, device: str) -> Any:
+    """Make the module; a fresh one's weight joins the tensors that the caller finds."""
+    if call.operation.value.endswith("from_pretrained"):
+        return make(tensors["weight"], **call.options)
+    options = dict(call.options)
+    if "dtype" in options:
+        options["dtype"] = getattr(torch, options["dtype"])
+    module = make(**options, device=device)
+    tensors["weight"] = module.weight
+    return module
+
+
+def _observe(prepared: _Prepared) -> Tensors:
+    """Look up, and derive what else the call is to show."""
+    call, tensors, weight = prepared.call, prepared.tensors, prepared.weight
+    earlier = {n: use(weight).square().sum() for n, use in _EARLIER_USES.items() if call.wants(n)}
+    output = prepared.lookup()
+    observed = {"output": output}
+    upstream = tensors.get("grad_output", torch.ones_like(output))
+    if call.wants(Observation.GRAD_WEIGHT):
+        observed["grad_weight"] = _gradient(output, weight, upstream)
+    if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+        factors = tensors["per_sample_weights"]
+        observed["grad_per_sample_weights"] = _gradient(output, factors, upstream)
+    for name, term in earlier.items():
+        observed[name] = _gradient(term + output.sum(), weight)
+    if call.wants(Observation.PRODUCT):
+        observed["product"] = output.to(weight.dtype) @ weight
+    if call.wants(Observation.TRAINABLE):
+        observed["trainable"] = torch.tensor(weight.requires_grad)
+    if call.wants(Observation.SHARES_MEMORY):
+        observed["shares_memory"] = torch.tensor(weight.data_ptr() == tensors["weight"].data_ptr())
+    if call.wants(Observation.TRAINED_WEIGHT):
+        observed["trained_weight"] = _train(weight, output, upstream)
+    return observed
+
+
+def _gradient(output: Tensor, source: Tensor, upstream: Tensor | None = None) -> Tensor:
+    return torch.autograd.grad(output, source, upstream, retain_graph=True)[0]
+
+
+def _train(weight: Tensor, output: Tensor, upstream: Tensor) -> Tensor:
+    factor = torch.nn.Parameter(upstream.clone())
+    optimiser = torch.optim.SGD([weight, factor], lr=1)
+    (output * factor).sum().backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    optimiser.zero_grad()
+    return weight
