@@ -27,7 +27,7 @@ def unit_roundoff(dtype: np.dtype[Any]) -> float:
 def gamma(terms: int, roundoff: float) -> float:
     """Return n*u / (1 - n*u), the relative bound of a sum of n terms; 1 where it has no meaning."""
     product = terms * roundoff
-    return product / (1 - product) if product < 0.5 else 1.0  # noqa: PLR2004
+    return product / (1 - product) if product < 0.5 else 1.0
 
 
 def bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
@@ -41,7 +41,9 @@ def bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
     if name in (Observation.WEIGHT_AFTER, Observation.OUTPUT) and not _sums(call, name):
         return scaling * magnitude
     terms = _terms(name, call)
-    return (gamma(terms, roundoff) + scaling) * np.maximum(_absolute(name, call, expected), magnitude)
+    return (gamma(terms, roundoff) + scaling) * np.maximum(
+        _absolute(name, call, expected), magnitude
+    )
 
 
 def _is_floating(dtype: np.dtype[Any]) -> bool:
@@ -71,11 +73,15 @@ def _absolute(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
         return _bag_absolute(call)
     weight = np.abs(call.inputs["weight"].astype(np.float64))
     upstream = call.inputs.get("grad_output")
-    largest = float(np.abs(upstream.astype(np.float64)).max(initial=0.0)) if upstream is not None else 1.0
+    largest = (
+        float(np.abs(upstream.astype(np.float64)).max(initial=0.0)) if upstream is not None else 1.0
+    )
     if name == Observation.GRAD_PER_SAMPLE_WEIGHTS:
         return np.full(expected.shape, largest * weight.sum(axis=-1).max(initial=0.0))
     factors = call.inputs.get("per_sample_weights")
-    factor = float(np.abs(factors.astype(np.float64)).max(initial=0.0)) if factors is not None else 1.0
+    factor = (
+        float(np.abs(factors.astype(np.float64)).max(initial=0.0)) if factors is not None else 1.0
+    )
     counts = np.bincount(_legal_indices(call), minlength=len(weight))[: len(weight)]
     total = counts[:, None] * largest * factor
     if name in (
@@ -108,7 +114,7 @@ def _bag_absolute(call: Call) -> np.ndarray:
 def _bags(call: Call) -> tuple[int, np.ndarray]:
     """Return the number of bags, and the bag of each entry."""
     indices = call.inputs["indices"]
-    if indices.ndim == 2:  # noqa: PLR2004
+    if indices.ndim == 2:
         return len(indices), np.repeat(np.arange(len(indices)), indices.shape[1])
     offsets = call.inputs["offsets"]
     owner = np.searchsorted(offsets, np.arange(len(indices)), side="right") - 1

@@ -153,7 +153,7 @@ class WorkerClient:
             message = self._bury()
             if expired.is_set():
                 return TimedOut(timeout)
-            return Crashed(message if message else f"the worker's channel broke: {error}")
+            return Crashed(message or f"the worker's channel broke: {error}")
         return _parse(reply, answer)
 
     def restart(self) -> None:

@@ -46,6 +46,8 @@ def create(name: str) -> Backend:
 
 def _advice(error: ModuleNotFoundError) -> str:
     module = (error.name or "").split(".")[0]
+    if module == "embcheck":
+        return str(error)
     extra = extra_that_brings(module)
     reason = f"{module or error} is not installed"
     return f"{reason}: pip install 'embcheck[{extra}]'" if extra else reason

@@ -167,9 +167,7 @@ def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None
             continue
         after = arrays.get(f"{name}_after")
         if after is None:
-            return Verdict(
-                Outcome.ERRORED, message=f"the adapter does not report {name}_after"
-            )
+            return Verdict(Outcome.ERRORED, message=f"the adapter does not report {name}_after")
         if after.shape != before.shape or not _equal(after, before).all():
             return failure(
                 Kind.WRONG_EFFECT,
@@ -211,9 +209,7 @@ def _judge_observation(
         complaint = _check_values(name, got, wanted.array, _allowed(name, call, wanted, tolerance))
     if complaint is None:
         return None
-    return failure(
-        Kind.WRONG_EFFECT if name in _EFFECTS else Kind.WRONG_VALUE, complaint, observed
-    )
+    return failure(Kind.WRONG_EFFECT if name in _EFFECTS else Kind.WRONG_VALUE, complaint, observed)
 
 
 def _allowed(name: str, call: Call, wanted: Values, tolerance: Tolerance | None) -> np.ndarray:

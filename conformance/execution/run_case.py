@@ -43,7 +43,9 @@ class CaseRunner:
     def run(self, case: Case) -> CaseResult:
         """Run a case; every ending is a verdict."""
         started = time.perf_counter()
-        verdict = Verdict(Outcome.NOT_RUN, message=case.missing) if case.missing else self._run(case)
+        verdict = (
+            Verdict(Outcome.NOT_RUN, message=case.missing) if case.missing else self._run(case)
+        )
         return CaseResult(verdict, time.perf_counter() - started)
 
     def _run(self, case: Case) -> Verdict:

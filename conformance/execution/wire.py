@@ -35,8 +35,9 @@ def send(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.nd
     text = json.dumps({**header, "arrays": described}).encode()
     stream.write(struct.pack("<q", len(text)))
     stream.write(text)
-    for array in arrays.values():
-        stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    stream.writelines(
+        np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays.values()
+    )
     stream.flush()
 
 

@@ -132,9 +132,7 @@ class Worker:
         return {"status": "answered"}, {}
 
 
-def _run_block(
-    thunks: list[Callable[[], Any]], repeats: range, last: _Held
-) -> dict[str, float]:
+def _run_block(thunks: list[Callable[[], Any]], repeats: range, last: _Held) -> dict[str, float]:
     cpu_started = time.process_time()
     started = time.perf_counter()
     for _ in repeats:

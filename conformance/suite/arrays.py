@@ -211,9 +211,7 @@ def parse_dtype(name: str | None) -> np.dtype[Any]:
     return np.dtype(name)
 
 
-def literal(
-    values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None
-) -> np.ndarray:
+def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Build an array from nested lists; raises ArraySpecError for ragged or unfitting ones."""
     try:
         array = np.array(values, dtype=object if _wide(dtype) else None)
@@ -248,7 +246,9 @@ def _wide(dtype: np.dtype[Any]) -> bool:
 def _check_fits(array: np.ndarray, dtype: np.dtype[Any]) -> None:
     if dtype.kind in "iu" and array.size:
         if array.dtype.kind == "f":
-            raise ArraySpecError(f"a literal of dtype {dtype} holds fractions", "write whole numbers")
+            raise ArraySpecError(
+                f"a literal of dtype {dtype} holds fractions", "write whole numbers"
+            )
         limits = np.iinfo(dtype)
         if array.min() < limits.min or array.max() > limits.max:
             raise ArraySpecError(f"a value does not fit in {dtype}", "choose a wider dtype")
@@ -266,7 +266,9 @@ def _parse_shape(spec: Mapping[str, Any]) -> tuple[int, ...]:
         )
     needed = {"integers": "high", "full": "value"}.get(spec["generator"])
     if needed and needed not in spec:
-        raise ArraySpecError(f"generator '{spec['generator']}' needs `{needed}`", f"add `{needed}:`")
+        raise ArraySpecError(
+            f"generator '{spec['generator']}' needs `{needed}`", f"add `{needed}:`"
+        )
     if int(np.prod(shape)) > MAX_ELEMENTS:
         raise ArraySpecError(f"more than {MAX_ELEMENTS:,} elements", "make the array smaller")
     return shape

@@ -30,9 +30,7 @@ class CaseParser:
     What is wrong goes to `problems`, with its place; parsing goes on with the next case.
     """
 
-    def __init__(
-        self, file: str, prefix: str, clauses: Mapping[str, Clause], tree: Map
-    ) -> None:
+    def __init__(self, file: str, prefix: str, clauses: Mapping[str, Clause], tree: Map) -> None:
         self.problems: list[Problem] = []
         self._file = file
         self._prefix = prefix
@@ -72,7 +70,9 @@ class CaseParser:
             self._complain(error.owner, error.key, str(error), error.remedy)
             return None
         clauses = self._resolve_clauses(tree)
-        spec = self._call(tree, tree["inputs"], tree.get("options", {}), _observed(tree), parameters)
+        spec = self._call(
+            tree, tree["inputs"], tree.get("options", {}), _observed(tree), parameters
+        )
         expectation = self._expectation(tree, spec, parameters) if spec else None
         if spec is None or expectation is None or len(self.problems) > before:
             return None

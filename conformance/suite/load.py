@@ -34,7 +34,9 @@ def spec_files(paths: Iterable[Path] = ()) -> list[Path]:
         chosen = [file for file in below if file == path or not _is_other(file, path)]
         if not chosen:
             what = "holds no spec" if path.exists() else "does not exist"
-            raise SpecError([Problem(str(path), 1, 1, what, "name a spec file or a folder of them")])
+            raise SpecError(
+                [Problem(str(path), 1, 1, what, "name a spec file or a folder of them")]
+            )
         found += [file for file in chosen if file not in found]
     return found
 

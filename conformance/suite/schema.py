@@ -14,7 +14,11 @@ from embcheck.conformance.suite.source import Map, mark_of
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator, ValidationError
 
-SCHEMAS = {"spec": "schema.json", "clauses": "clauses.schema.json"}
+SCHEMAS = {
+    "spec": "schema.json",
+    "clauses": "clauses.schema.json",
+    "deviations": "deviations.schema.json",
+}
 
 
 def problems_of(tree: Map, file: str, kind: str) -> list[Problem]:

@@ -1,0 +1,41 @@
+"""What a call must not contain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call
+
+
+def padding_row(padding_idx: int | None, rows: int) -> int | None:
+    """Return the row that `padding_idx` names; negative ones count from the end."""
+    if padding_idx is None:
+        return None
+    if not -rows <= padding_idx < rows:
+        raise ValueError(f"padding_idx must be in [{-rows}, {rows - 1}], not {padding_idx}")
+    return padding_idx % rows
+
+
+def check_indices(indices: np.ndarray, rows: int) -> None:
+    """Refuse indices that are not int32 or int64, or name no row."""
+    if indices.dtype not in (np.int32, np.int64):
+        raise TypeError(f"indices must be int32 or int64, not {indices.dtype}")
+    if ((indices < 0) | (indices >= rows)).any():
+        raise IndexError(f"an index is outside [0, {rows - 1}]")
+
+
+def check_bag_options(call: Call, weight: np.ndarray, mode: str) -> None:
+    """Refuse unknown modes, weights without fractions, and options that exclude each other."""
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError(f"mode must be sum, mean or max, not {mode!r}")
+    if weight.dtype.kind not in "fV":
+        raise TypeError(f"bags need a floating weight, not {weight.dtype}")
+    if mode == "max" and (call.options.get("scale_grad_by_freq") or call.options.get("sparse")):
+        raise ValueError("mode max takes neither scale_grad_by_freq nor sparse")
+    factors = call.inputs.get("per_sample_weights")
+    if factors is None:
+        return
+    if mode != "sum":
+        raise NotImplementedError(f"per_sample_weights need mode sum, not {mode}")
+    if factors.shape != call.inputs["indices"].shape or factors.dtype != weight.dtype:
+        raise ValueError("per_sample_weights must have the indices' shape and the weight's dtype")

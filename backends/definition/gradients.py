@@ -1,0 +1,85 @@
+"""Gradients of sum(output * grad_output), and a step of plain SGD with learning rate 1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embcheck.backends.definition.positions import Positions
+from embcheck.conformance.contract.call import Call, Observation
+
+
+def trainable(call: Call) -> bool:
+    """Return whether the weight takes part in training; from_pretrained freezes by default."""
+    frozen_by_default = call.operation.value.endswith("from_pretrained")
+    return not call.options.get("freeze", frozen_by_default)
+
+
+def differentiate(
+    call: Call,
+    before: np.ndarray,
+    weight: np.ndarray,
+    positions: Positions,
+    mode: str,
+    padding: int | None,
+) -> dict[str, np.ndarray]:
+    """Return the gradients of sum(output * grad_output), and the weight after a step of SGD.
+
+    Scaling to max_norm is no part of the derivative; `before` is the weight before it.
+    """
+    if not trainable(call) and call.wants(Observation.GRAD_WEIGHT):
+        raise RuntimeError("the weight is frozen: it has no gradient")
+    if call.wants(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE) and "max_norm" in call.options:
+        raise RuntimeError("max_norm changed the weight in place, after it was used")
+    shape = (positions.bag_count, weight.shape[1])
+    upstream = call.inputs.get("grad_output", np.ones(shape)).astype(np.float64).reshape(shape)
+    gradient = _grad_weight(call, _shares(weight, positions, mode, upstream), positions, before)
+    if padding is not None:
+        gradient[padding] = 0
+    dtype = weight.dtype
+    answer = {
+        "grad_weight": gradient.astype(dtype),
+        "grad_weight_after_earlier_use": (2 * before + gradient).astype(dtype),
+        "grad_weight_after_earlier_use_of_clone": (2 * before + gradient).astype(dtype),
+        "trained_weight": (weight - gradient * trainable(call)).astype(dtype),
+    }
+    if "per_sample_weights" in call.inputs:
+        factors = call.inputs["per_sample_weights"]
+        slopes = np.zeros(factors.size)
+        rows = weight[positions.rows].astype(np.float64)
+        slopes[positions.places] = (rows * upstream[positions.bags]).sum(axis=1)
+        answer["grad_per_sample_weights"] = slopes.reshape(factors.shape).astype(factors.dtype)
+    return answer
+
+
+def _shares(
+    weight: np.ndarray, positions: Positions, mode: str, upstream: np.ndarray
+) -> np.ndarray:
+    """Return what each position passes on of its bag's upstream gradient."""
+    shares = upstream[positions.bags] * positions.factors[:, None]
+    if mode == "mean":
+        return np.asarray(shares / positions.bag_sizes[positions.bags][:, None])
+    if mode == "max":
+        return np.asarray(shares * _winners(weight, positions))
+    return shares
+
+
+def _winners(weight: np.ndarray, positions: Positions) -> np.ndarray:
+    """Mark, for each bag and column, the first position that holds the maximum."""
+    winners = np.zeros((positions.rows.size, weight.shape[1]))
+    for bag in np.unique(positions.bags):
+        (members,) = np.nonzero(positions.bags == bag)
+        first = members[weight[positions.rows[members]].argmax(axis=0)]
+        winners[first, np.arange(weight.shape[1])] = 1
+    return winners
+
+
+def _grad_weight(
+    call: Call, shares: np.ndarray, positions: Positions, before: np.ndarray
+) -> np.ndarray:
+    """Add up the shares of each row; scale_grad_by_freq divides by its count in the indices."""
+    gradient = np.zeros(before.shape)
+    np.add.at(gradient, positions.rows, shares)
+    if call.options.get("scale_grad_by_freq"):
+        counts = np.bincount(call.inputs["indices"].reshape(-1), minlength=len(before))
+        gradient /= np.maximum(counts, 1)[:, None]
+    return gradient

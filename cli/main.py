@@ -1,0 +1,62 @@
+"""The `embcheck` command; each subcommand is imported only when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+
+import click
+
+COMMANDS = {
+    "run": ("embcheck.cli.run", "Run the conformance suite on backends."),
+    "bench": ("embcheck.cli.bench", "Time workloads on backends."),
+    "backends": ("embcheck.cli.backends", "List the known backends, or why one is unavailable."),
+    "check": ("embcheck.cli.check", "Validate spec files without running them."),
+    "report": ("embcheck.cli.report", "Turn finished runs into an HTML report."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its subcommands by name, and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the subcommands, in the order of use."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a subcommand."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(f"embcheck {version('embcheck')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    callback=_print_version,
+    expose_value=False,
+    is_eager=True,
+    help="Show the version and exit.",
+)
+def main() -> None:
+    """Check whether a backend looks up embeddings the way PyTorch documents, and what it costs.
+
+    Exit codes: 0 all conforms or is explained; 1 an unexplained departure; 2 a usage or spec
+    error, an unknown or unavailable backend, an empty selection; 3 a fault of the harness.
+    """

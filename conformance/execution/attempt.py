@@ -1,0 +1,62 @@
+"""Run something of a backend's, and turn whatever it raises into data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import Backend, Unsupported
+from embcheck.conformance.execution import wire
+
+Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+MESSAGE_LIMIT = 4000
+
+
+def attempt(action: Callable[[], Any], stage: str) -> tuple[dict[str, Any] | None, Any]:
+    """Run something of the backend's; return (None, result), or how it failed."""
+    try:
+        return None, action()
+    except Unsupported as reason:
+        status = "unsupported" if stage == "prepare" else "errored"
+        return describe_failure(status, stage, reason), None
+    except Exception as error:  # noqa: BLE001  (whatever a library raises is data here)
+        return describe_failure("rejected", stage, error), None
+    except BaseException as error:  # noqa: BLE001  (SystemExit would end the caller's process)
+        return describe_failure("exited", stage, error), None
+
+
+def describe_failure(status: str, stage: str, error: BaseException) -> dict[str, Any]:
+    """Describe an exception as the header of a reply."""
+    try:
+        message = str(error)
+    except Exception as broken:  # noqa: BLE001  (an exception's own __str__ may fail)
+        message = f"<no message: str() raised {type(broken).__name__}>"
+    return {
+        "status": status,
+        "stage": stage,
+        "exception": type(error).__name__,
+        "message": message[:MESSAGE_LIMIT].encode("utf-8", "replace").decode(),
+    }
+
+
+def bring_home(backend: Backend, answer: Any, header: dict[str, Any]) -> Reply:
+    """Turn a thunk's answer into arrays that may travel; `header` joins the reply's."""
+    failed, mapping = attempt(lambda: checked(backend.to_numpy(answer)), "to_numpy")
+    if failed is not None:
+        return {**failed, **header, "status": "errored"}, {}
+    return {"status": "answered", **header}, mapping
+
+
+def checked(answer: Any) -> dict[str, np.ndarray]:
+    """Make sure that an answer is a mapping from names to arrays of plain numbers."""
+    if not isinstance(answer, Mapping):
+        raise TypeError(f"to_numpy returned a {type(answer).__name__}, not a mapping of arrays")
+    for name, array in answer.items():
+        if not isinstance(name, str) or not isinstance(array, np.ndarray):
+            raise TypeError(f"to_numpy returned {name!r}: {type(array).__name__}, not an array")
+        if array.dtype.name not in wire.DTYPES:
+            raise TypeError(f"to_numpy returned {name!r} with dtype {array.dtype}")
+    return dict(answer)

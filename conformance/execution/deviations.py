@@ -1,0 +1,119 @@
+"""Known departures, kept beside each adapter; strict, so that a closed gap announces itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion
+
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution.discovery import known_backends
+from embcheck.conformance.execution.judge import Outcome, Verdict
+from embcheck.conformance.suite.problems import SpecError
+from embcheck.conformance.suite.schema import problems_of
+from embcheck.conformance.suite.source import read_yaml
+
+_JUDGED = (Outcome.PASSED, Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One known departure of a backend.
+
+    `cases` are case ids, in which `*` stands for anything; `happens` is the kind of the failure,
+    or `crashed` or `timed-out`.
+    """
+
+    cases: tuple[str, ...]
+    happens: str
+    category: str
+    reason: str
+    link: str | None = None
+    version: str = ""
+    device: str = ""
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        patterns = (re.escape(case).replace(r"\*", ".*") for case in self.cases)
+        return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+
+    def concerns(self, case: str) -> bool:
+        """Whether a case is one of those named."""
+        return self._pattern.fullmatch(case) is not None
+
+    def holds_for(self, info: BackendInfo) -> bool:
+        """Whether the entry's conditions on version and device are met."""
+        if self.device and self.device != info.device:
+            return False
+        try:
+            return SpecifierSet(self.version).contains(info.version, prereleases=True)
+        except InvalidVersion:
+            return not self.version
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the entry for a result line."""
+        return {key: value for key, value in asdict(self).items() if value}
+
+
+def load_deviations(backend: str) -> tuple[Deviation, ...]:
+    """Load `deviations/BACKEND.yaml` beside the module that adapts a backend; empty if none.
+
+    Raises SpecError for a file that is wrong, a blank reason included.
+    """
+    path = _path(backend)
+    if path is None or not path.exists():
+        return ()
+    tree = read_yaml(path, f"deviations/{path.name}")
+    problems = problems_of(tree, f"deviations/{path.name}", "deviations")
+    if problems:
+        raise SpecError(problems)
+    return tuple(_deviation(entry) for entry in tree["deviations"])
+
+
+def _path(backend: str) -> Path | None:
+    module = known_backends()[backend].module
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent / "deviations" / f"{backend}.yaml"
+
+
+def _deviation(entry: Mapping[str, Any]) -> Deviation:
+    return Deviation(
+        cases=tuple(entry["cases"]),
+        happens=entry["happens"],
+        category=entry["category"],
+        reason=entry["reason"],
+        link=entry.get("link"),
+        **entry.get("when", {}),
+    )
+
+
+def explain(
+    case: str, verdict: Verdict, info: BackendInfo, deviations: Iterable[Deviation]
+) -> tuple[Verdict, Deviation | None]:
+    """Turn a failure into `deviated` if an entry foresees it, and a surprise pass into `stale`."""
+    entry = next((d for d in deviations if d.concerns(case) and d.holds_for(info)), None)
+    if entry is None or verdict.outcome not in _JUDGED:
+        return verdict, None
+    happened = str(verdict.kind or verdict.outcome)
+    if happened == entry.happens:
+        return replace(verdict, outcome=Outcome.DEVIATED), entry
+    if verdict.outcome is Outcome.PASSED:
+        message = f"known to be {entry.happens} ({entry.reason}), but it passes: remove the entry"
+        return Verdict(Outcome.STALE, message=message), entry
+    message = f"{verdict.message} (known to be {entry.happens}, but it is {happened})"
+    return replace(verdict, message=message), None
+
+
+def unmatched(deviations: Iterable[Deviation], cases: Iterable[str]) -> list[Deviation]:
+    """List the entries that name none of the cases."""
+    cases = list(cases)
+    return [entry for entry in deviations if not any(entry.concerns(case) for case in cases)]

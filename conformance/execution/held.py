@@ -1,0 +1,239 @@
+"""Calls that a worker keeps prepared: to run again, to probe, and to time.
+
+The thunk that is timed is the one that was judged. Large arrays are stored once a worker and
+shared by the calls that need them.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import Backend
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.attempt import Reply, attempt, bring_home
+
+Arrays = dict[str, np.ndarray]
+
+TIMER_SAMPLES = 2000
+
+
+@dataclass
+class Held:
+    """A prepared call, its thunk, and the last answer that the thunk gave."""
+
+    call: Call
+    thunk: Callable[[], Any]
+    to_numpy: Backend
+    answer: Any = None
+
+
+class HeldCalls:
+    """Answers the requests of a timing run, for one backend."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._held: dict[int, Held] = {}
+        self._stored: Arrays = {}
+        self._rested = (time.perf_counter(), time.process_time())
+        self.requests: dict[str, Callable[[dict[str, Any], Arrays], Reply]] = {
+            "store": self.store,
+            "hold": self.hold,
+            "answer": self.answer,
+            "probe": self.probe,
+            "poison": self.poison,
+            "settle": self.settle,
+            "time": self.time_block,
+            "drop": self.drop,
+        }
+
+    def store(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Keep arrays, by name, for the calls that are held later."""
+        del header
+        self._stored |= arrays
+        return {"status": "answered"}, {}
+
+    def hold(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Prepare a call, keep its thunk under an id, and time its preparation and first calls.
+
+        The header's `sentinel` asks for a bare `np.take` of the call's rows instead.
+        """
+        described = header["call"]
+        inputs = {**{name: self._stored[name] for name in header["stored"]}, **arrays}
+        call = Call(
+            Operation(described["operation"]), inputs, described["options"],
+            tuple(described["observe"]),
+        )
+        backend = _Sentinel() if header.get("sentinel") else self._backend
+        failed, seconds = attempt(lambda: _timed(lambda: backend.prepare(call)), "prepare")
+        if failed is not None:
+            return failed, {}
+        prepare_seconds, thunk = seconds
+        failed, calls = attempt(lambda: (_timed(thunk), _timed(thunk)), "call")
+        if failed is not None:
+            return failed, {}
+        (first, _), (second, answer) = calls
+        self._held[header["id"]] = Held(call, thunk, backend, answer)
+        return {
+            "status": "answered",
+            "prepare_seconds": prepare_seconds,
+            "first_call_seconds": first,
+            "second_call_seconds": second,
+        }, {}
+
+    def answer(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Bring home the last answer of a held call; `again` runs the call once more before."""
+        del arrays
+        held = self._held[header["id"]]
+        if header.get("again"):
+            failed, held.answer = attempt(held.thunk, "call")
+            if failed is not None:
+                return failed, {}
+        return _home(held)
+
+    def probe(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Change one index where it lies, run the call once, and change it back.
+
+        An adapter that copied its inputs does not see the change; that proves nothing of it.
+        """
+        del arrays
+        held = self._held[header["id"]]
+        indices = held.call.inputs["indices"].reshape(-1)
+        before = indices[header["position"]]
+        indices[header["position"]] = header["row"]
+        try:
+            failed, answer = attempt(held.thunk, "call")
+            if failed is not None:
+                return failed, {}
+            reply, home = _home(Held(held.call, held.thunk, held.to_numpy, answer))
+            return reply, {name: array.copy() for name, array in home.items()}
+        finally:
+            indices[header["position"]] = before
+
+    def poison(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Overwrite a held call's last answer, run the call again, and bring the new answer home.
+
+        What was remembered rather than computed comes back overwritten. `remembered` says that an
+        answer that cannot be overwritten came back as the same object.
+        """
+        del arrays
+        held = self._held[header["id"]]
+        reply, home = _home(held)
+        if reply["status"] != "answered":
+            return reply, {}
+        writable = [name for name, array in home.items() if array.flags.writeable]
+        for name in writable:
+            home[name].fill(-1)
+        earlier = held.answer
+        failed, held.answer = attempt(held.thunk, "call")
+        if failed is not None:
+            return failed, {}
+        remembered = held.answer is earlier and len(writable) < len(home)
+        reply, home = _home(held)
+        return {**reply, "overwritten": sorted(writable), "remembered": remembered}, home
+
+    def settle(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Collect garbage once, and measure what the clock and an empty iteration cost."""
+        del header, arrays
+        gc.collect()
+        gc.freeze()
+        clock = time.perf_counter
+        timer = min(-(clock() - clock()) for _ in range(TIMER_SAMPLES))
+        empty, _ = _run([_nothing] * TIMER_SAMPLES)
+        self._rested = (time.perf_counter(), time.process_time())
+        return {
+            "status": "answered",
+            "timer_seconds": timer,
+            "empty_call_seconds": empty / TIMER_SAMPLES,
+        }, {}
+
+    def time_block(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Run held thunks in turn, `calls` calls from the `start`-th on, and time them as one.
+
+        Replies with wall and CPU seconds of the block, the involuntary context switches in it, and
+        the wall and CPU seconds that the worker idled before.
+        """
+        del arrays
+        began = (time.perf_counter(), time.process_time())
+        held = [self._held[id_] for id_ in header["ids"]]
+        turns = [held[(header["start"] + turn) % len(held)] for turn in range(header["calls"])]
+        thunks = [item.thunk for item in turns]
+        gc.disable()
+        switches = _involuntary_switches()
+        cpu = time.process_time()
+        failed, result = attempt(lambda: _run(thunks), "call")
+        cpu = time.process_time() - cpu
+        switches = _involuntary_switches() - switches
+        gc.enable()
+        if failed is not None:
+            return failed, {}
+        seconds, turns[-1].answer = result
+        rested, self._rested = self._rested, (time.perf_counter(), time.process_time())
+        return {
+            "status": "answered",
+            "seconds": seconds,
+            "cpu_seconds": cpu,
+            "switches": switches,
+            "idle_seconds": began[0] - rested[0],
+            "idle_cpu_seconds": began[1] - rested[1],
+        }, {}
+
+    def drop(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Forget held calls by id; without ids all of them, and the stored arrays."""
+        del arrays
+        if header.get("ids") is None:
+            self._held.clear()
+            self._stored.clear()
+            gc.unfreeze()
+            gc.collect()
+        for id_ in header.get("ids") or ():
+            self._held.pop(id_, None)
+        return {"status": "answered"}, {}
+
+
+class _Sentinel:
+    """A bare `np.take` into memory that is there already: what the machine's noise is read from."""
+
+    def prepare(self, call: Call) -> Callable[[], np.ndarray]:
+        """Return a thunk that gathers the rows of all indices, whatever the operation."""
+        weight, indices = call.inputs["weight"], call.inputs["indices"].reshape(-1)
+        out = np.empty((indices.size, weight.shape[1]), weight.dtype)
+        return lambda: np.take(weight, indices, axis=0, mode="clip", out=out)
+
+    def to_numpy(self, answer: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Name the rows."""
+        return {"output": answer}
+
+
+def _home(held: Held) -> Reply:
+    """Bring home what a held call is to show, and no more."""
+    reply, arrays = bring_home(held.to_numpy, held.answer, {})
+    return reply, {name: array for name, array in arrays.items() if name in held.call.observe}
+
+
+def _timed(action: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    result = action()
+    return time.perf_counter() - started, result
+
+
+def _run(thunks: list[Callable[[], Any]]) -> tuple[float, Any]:
+    answer = None
+    started = time.perf_counter()
+    for thunk in thunks:
+        answer = thunk()
+    return time.perf_counter() - started, answer
+
+
+def _nothing() -> None:
+    return None
+
+
+def _involuntary_switches() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw

@@ -1,0 +1,82 @@
+"""The workers of a run: one a backend, started together, closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution.client import (
+    BackendBroken,
+    BackendUnavailable,
+    WorkerClient,
+)
+from embcheck.conformance.execution.run_case import CaseRunner
+from embcheck.conformance.execution.worker import describe_info
+
+REFERENCE = "numpy-reference"
+
+
+class BackendPool:
+    """Holds a worker for each backend, and one for the reference.
+
+    Raises UnknownBackend for a name that no distribution announces.
+    """
+
+    def __init__(self, names: Iterable[str], timeout: float) -> None:
+        self.names = list(dict.fromkeys(names))
+        self._clients = {
+            name: WorkerClient(name, timeout=timeout) for name in [*self.names, REFERENCE]
+        }
+        self._problems: dict[str, BackendUnavailable | BackendBroken] = {}
+
+    def start(self) -> None:
+        """Start all workers at once; those that cannot start are remembered with the reason."""
+        with ThreadPoolExecutor(max(1, len(self.names))) as executor:
+            list(executor.map(self._start, self.names))
+
+    def _start(self, name: str) -> None:
+        try:
+            _ = self._clients[name].info
+        except (BackendUnavailable, BackendBroken) as problem:
+            self._problems[name] = problem
+
+    def problem(self, name: str) -> BackendUnavailable | BackendBroken | None:
+        """Return why a backend cannot run here; None if it can."""
+        return self._problems.get(name)
+
+    def info(self, name: str) -> BackendInfo:
+        """Return the info of a backend that runs."""
+        return self._clients[name].info
+
+    def runner(self, name: str) -> CaseRunner:
+        """Return what runs cases on a backend."""
+        return CaseRunner(self._clients[name], self._clients[REFERENCE])
+
+    def describe(self, name: str) -> Mapping[str, Any]:
+        """Describe a backend for a run's header: its info, or why there is none."""
+        problem = self.problem(name)
+        if isinstance(problem, BackendUnavailable):
+            return {"id": name, "unavailable": str(problem)}
+        if problem is not None:
+            return {"id": name, "broken": str(problem)}
+        seconds = round(self._clients[name].import_seconds, 3)
+        return {**describe_info(self.info(name)), "import_seconds": seconds}
+
+    def close(self) -> None:
+        """End all workers."""
+        for client in self._clients.values():
+            client.close()
+
+
+@contextmanager
+def started_pool(names: Iterable[str], timeout: float) -> Iterator[BackendPool]:
+    """Give a started pool, and close it in any case."""
+    pool = BackendPool(names, timeout)
+    try:
+        pool.start()
+        yield pool
+    finally:
+        pool.close()

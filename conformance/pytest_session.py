@@ -1,0 +1,189 @@
+"""One pytest session with backends: its workers, and the recording of what they answer."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.execution.client import BackendUnavailable
+from embcheck.conformance.execution.deviations import explain, load_deviations, unmatched
+from embcheck.conformance.execution.judge import Outcome, Verdict
+from embcheck.conformance.execution.pool import BackendPool
+from embcheck.conformance.records.describe import case_line, clause_line, result_line
+from embcheck.conformance.records.environment import describe_environment, embcheck_version
+from embcheck.conformance.records.lines import (
+    CaseLine,
+    ClauseLine,
+    ResultLine,
+    RunHeader,
+    to_json_data,
+)
+from embcheck.conformance.records.writer import RunWriter, now
+from embcheck.conformance.suite.model import Case, Spec
+
+
+class EmbcheckSession:
+    """A pytest plugin object that lives as long as a session with backends does."""
+
+    def __init__(self, config: pytest.Config, names: list[str]) -> None:
+        self.names = list(dict.fromkeys(names))
+        self.exit_code = ExitCode.CONFORMS
+        self._config = config
+        self._pool = BackendPool(self.names, config.getoption("--embcheck-timeout"))
+        self._deviations = {name: load_deviations(name) for name in self.names}
+        self._writer: RunWriter | None = None
+        self._started = False
+        self._written: set[str] = set()
+        self._described: dict[str, dict[str, Any]] = {}
+        self._planned = 0
+        self._recorded = 0
+        self.complaints: list[str] = []
+
+    @property
+    def _runs_items(self) -> bool:
+        """Whether this process runs items itself, rather than handing them to xdist's."""
+        hands_out = self._config.getoption("dist", "no") != "no"
+        return not hands_out or hasattr(self._config, "workerinput")
+
+    def run(self, spec: Spec, case: Case, backend: str) -> tuple[ResultLine, dict[str, Any]]:
+        """Run a case on a backend; return the result and all lines that tell of it."""
+        self._start()
+        verdict, seconds = self._verdict(case, backend)
+        deviation = None
+        if self._pool.problem(backend) is None:
+            info = self._pool.info(backend)
+            verdict, deviation = explain(case.id, verdict, info, self._deviations[backend])
+        result = result_line(case, backend, verdict, seconds, deviation)
+        return result, {
+            "result": to_json_data(result),
+            "case": self._case_data(case, spec.behaviour),
+            "clauses": [to_json_data(clause_line(clause)) for clause in case.clauses],
+        }
+
+    def _case_data(self, case: Case, behaviour: str) -> dict[str, Any]:
+        if case.id not in self._described:
+            self._described[case.id] = to_json_data(case_line(case, behaviour))
+        return self._described[case.id]
+
+    def _verdict(self, case: Case, backend: str) -> tuple[Verdict, float]:
+        problem = self._pool.problem(backend)
+        if isinstance(problem, BackendUnavailable):
+            return Verdict(Outcome.NOT_RUN, message=f"unavailable: {problem}"), 0.0
+        if problem is not None:
+            return Verdict(Outcome.ERRORED, message=str(problem)), 0.0
+        result = self._pool.runner(backend).run(case)
+        return result.verdict, result.seconds
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            self._pool.start()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Open the record once it is known how much there is to do."""
+        if self._runs_items and session.items and not session.config.option.collectonly:
+            self._open(len(session.items))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Open the record when the first of xdist's processes has collected."""
+        if ids and self._writer is None:
+            self._open(len(ids))
+            self._pool.close()
+
+    def _open(self, planned: int) -> None:
+        folder = self._config.getoption("--embcheck-out")
+        if folder is None or hasattr(self._config, "workerinput"):
+            return
+        self._start()
+        header = RunHeader(
+            purpose="conformance",
+            started=now(),
+            embcheck=embcheck_version(),
+            suite=_suite_hash(),
+            environment=describe_environment(),
+            backends=tuple(self._pool.describe(name) for name in self.names),
+            planned=planned,
+            settings={
+                "keyword": self._config.getoption("keyword", ""),
+                "timeout_seconds": self._config.getoption("--embcheck-timeout"),
+            },
+        )
+        self._planned = planned
+        self._writer = RunWriter(folder, header)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Record a result, preceded by its case and clauses when they come for the first time."""
+        lines = getattr(report, "embcheck_lines", None)
+        if lines is None:
+            return
+        result = ResultLine(**lines["result"])
+        self.exit_code = _worse(self.exit_code, _exit_code(result))
+        if self._writer is None:
+            return
+        for data in lines["clauses"]:
+            if data["id"] not in self._written:
+                self._written.add(data["id"])
+                self._writer.write(ClauseLine(**data))
+        if result.case not in self._written:
+            self._written.add(result.case)
+            self._writer.write(CaseLine(**lines["case"]))
+        self._writer.write(result)
+        self._recorded += 1
+
+    def pytest_sessionfinish(self) -> None:
+        """End the workers, and the record if it is complete; a partial run gets no footer."""
+        self._pool.close()
+        if self._config.getoption("--embcheck-whole-suite"):
+            self.complaints = self._unmatched_deviations()
+        if self.complaints:
+            self.exit_code = _worse(self.exit_code, ExitCode.DEPARTS)
+        if self._writer is not None and self._recorded == self._planned:
+            self._writer.finish(self.exit_code)
+            self._writer = None
+
+    def _unmatched_deviations(self) -> list[str]:
+        """Say which known deviations name no case of a whole run; they fail it."""
+        return [
+            f"deviations/{name}.yaml: {', '.join(entry.cases)} matches no case; remove the entry"
+            for name in self.names
+            for entry in unmatched(self._deviations[name], self._written)
+        ]
+
+    def pytest_unconfigure(self) -> None:
+        """Close what an interruption left open."""
+        self._pool.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _suite_hash() -> str:
+    """Return a short hash over all shipped specs, by which runs of one suite are recognised."""
+    digest = hashlib.sha256()
+    root = files("embcheck.specs")
+    for folder in sorted(root.iterdir(), key=lambda entry: entry.name):
+        if folder.is_dir():
+            for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+                if file.name.endswith(".yaml"):
+                    digest.update(f"{folder.name}/{file.name}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _exit_code(result: ResultLine) -> ExitCode:
+    if result.outcome in ("failed", "crashed", "timed-out", "stale"):
+        return ExitCode.DEPARTS
+    if result.outcome == "errored":
+        return ExitCode.HARNESS
+    if result.outcome == "not-run" and result.message.startswith("unavailable"):
+        return ExitCode.USAGE
+    return ExitCode.CONFORMS
+
+
+def _worse(first: ExitCode, second: ExitCode) -> ExitCode:
+    """Return the graver of two exit codes: harness, departure, usage, conforms."""
+    order = (ExitCode.CONFORMS, ExitCode.USAGE, ExitCode.DEPARTS, ExitCode.HARNESS)
+    return max(first, second, key=order.index)

@@ -1,0 +1,89 @@
+"""Cases and verdicts as lines of a results file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from embcheck.conformance.execution.deviations import Deviation
+from embcheck.conformance.execution.judge import Verdict
+from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine
+from embcheck.conformance.suite.arrays import describe_array
+from embcheck.conformance.suite.model import (
+    Case,
+    Clause,
+    Expected,
+    FromReference,
+    Rejects,
+    Returns,
+    Structure,
+    Values,
+)
+
+
+def clause_line(clause: Clause) -> ClauseLine:
+    """Turn a clause into a line."""
+    return ClauseLine(**{**asdict(clause), "level": str(clause.level)})
+
+
+def case_line(case: Case, behaviour: str) -> CaseLine:
+    """Turn a case into a line."""
+    expectation = case.expectation
+    rejects = expectation if isinstance(expectation, Rejects) else None
+    return CaseLine(
+        case=case.id,
+        title=case.title,
+        behaviour=behaviour,
+        clauses=tuple(clause.id for clause in case.clauses),
+        level=str(case.level),
+        where=case.where,
+        call=case.spec.describe(),
+        expected=_expected(expectation.observations) if isinstance(expectation, Returns) else None,
+        control=rejects.control.describe() if rejects else None,
+        control_expected=_expected(rejects.control_returns.observations) if rejects else None,
+    )
+
+
+def result_line(
+    case: Case, backend: str, verdict: Verdict, seconds: float, deviation: Deviation | None
+) -> ResultLine:
+    """Turn a verdict into a line; what came is described where it explains the verdict."""
+    return ResultLine(
+        case=case.id,
+        clauses=tuple(clause.id for clause in case.clauses),
+        level=str(case.level),
+        backend=backend,
+        outcome=str(verdict.outcome),
+        kind=str(verdict.kind) if verdict.kind else None,
+        message=verdict.message,
+        seconds=round(seconds, 6),
+        silent=verdict.kind.silent if verdict.kind else None,
+        observed={name: describe_array(array) for name, array in verdict.observed.items()},
+        deviation=deviation.describe() if deviation else None,
+    )
+
+
+def _expected(observations: Mapping[str, Expected]) -> dict[str, Any]:
+    return {name: _describe(expected) for name, expected in observations.items()}
+
+
+def _describe(expected: Expected) -> dict[str, Any]:
+    if isinstance(expected, Values):
+        return describe_array(expected.array)
+    if isinstance(expected, FromReference):
+        return {"reference": "numpy-reference"}
+    return _describe_structure(expected)
+
+
+def _describe_structure(expected: Structure) -> dict[str, Any]:
+    return {
+        "shape": list(expected.shape),
+        "dtype": expected.dtype.name,
+        "at": [
+            {"position": list(position), "values": describe_array(values)["values"]}
+            for position, values in expected.at
+        ],
+        "equal": [[list(position) for position in group] for group in expected.equal],
+        "nonzero": [list(position) for position in expected.nonzero],
+    }
