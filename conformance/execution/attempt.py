@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.contract.backend import Backend, Unsupported
+from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.execution import wire
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
@@ -42,9 +42,11 @@ def describe_failure(status: str, stage: str, error: BaseException) -> dict[str,
     }
 
 
-def bring_home(backend: Backend, answer: Any, header: dict[str, Any]) -> Reply:
+def bring_home(
+    to_numpy: Callable[[Any], Mapping[str, np.ndarray]], answer: Any, header: dict[str, Any]
+) -> Reply:
     """Turn a thunk's answer into arrays that may travel; `header` joins the reply's."""
-    failed, mapping = attempt(lambda: checked(backend.to_numpy(answer)), "to_numpy")
+    failed, mapping = attempt(lambda: checked(to_numpy(answer)), "to_numpy")
     if failed is not None:
         return {**failed, **header, "status": "errored"}, {}
     return {"status": "answered", **header}, mapping

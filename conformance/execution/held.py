@@ -30,7 +30,7 @@ class Held:
 
     call: Call
     thunk: Callable[[], Any]
-    to_numpy: Backend
+    to_numpy: Callable[[Any], Mapping[str, np.ndarray]]
     answer: Any = None
 
 
@@ -67,7 +67,9 @@ class HeldCalls:
         described = header["call"]
         inputs = {**{name: self._stored[name] for name in header["stored"]}, **arrays}
         call = Call(
-            Operation(described["operation"]), inputs, described["options"],
+            Operation(described["operation"]),
+            inputs,
+            described["options"],
             tuple(described["observe"]),
         )
         backend = _Sentinel() if header.get("sentinel") else self._backend
@@ -79,7 +81,7 @@ class HeldCalls:
         if failed is not None:
             return failed, {}
         (first, _), (second, answer) = calls
-        self._held[header["id"]] = Held(call, thunk, backend, answer)
+        self._held[header["id"]] = Held(call, thunk, backend.to_numpy, answer)
         return {
             "status": "answered",
             "prepare_seconds": prepare_seconds,
