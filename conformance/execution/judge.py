@@ -138,7 +138,8 @@ def judge_observes(call: Call, answer: Answer) -> Verdict:
         return Verdict(Outcome.OBSERVED, message=f"{answer.exception}: {answer.message}")
     assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
     mutated = judge_inputs(call, answer.arrays)
-    return mutated or Verdict(Outcome.OBSERVED, observed=answer.arrays)
+    observed = {name: array for name, array in answer.arrays.items() if name in call.observe}
+    return mutated or Verdict(Outcome.OBSERVED, observed=observed)
 
 
 def judge_ending(answer: Answer) -> Verdict | None:

@@ -18,6 +18,7 @@ SCHEMAS = {
     "spec": "schema.json",
     "clauses": "clauses.schema.json",
     "deviations": "deviations.schema.json",
+    "workloads": "workloads.schema.json",
 }
 
 

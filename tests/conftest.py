@@ -1,0 +1,47 @@
+"""Shared fixtures: run the suite's own specs on a backend, in process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.run_case import CaseRunner
+from embcheck.conformance.execution.judge import Verdict
+from embcheck.conformance.suite.load import load_spec
+from embcheck.conformance.suite.model import Case
+
+SPECS = Path(__file__).parent / "data" / "zoo"
+
+
+@pytest.fixture(scope="session")
+def cases() -> dict[str, Case]:
+    """The few cases that the zoo is judged by, by the last part of their id."""
+    spec = load_spec(SPECS / "specs" / "small.yaml")
+    return {case.id.split("/")[-1]: case for case in spec.cases}
+
+
+@pytest.fixture(scope="session")
+def reference() -> Iterator[WorkerClient]:
+    """A worker with the NumPy reference."""
+    client = WorkerClient("numpy-reference")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def judge(
+    cases: dict[str, Case], reference: WorkerClient
+) -> Iterator[Callable[..., Verdict]]:
+    """Return a function that runs one of the cases on a backend and gives the verdict."""
+    clients: dict[str, WorkerClient] = {}
+
+    def run(backend: str, case: str, timeout: float = 60.0) -> Verdict:
+        if backend not in clients:
+            clients[backend] = WorkerClient(backend, timeout=timeout)
+        return CaseRunner(clients[backend], reference).run(cases[case]).verdict
+
+    yield run
+    for client in clients.values():
+        client.close()

@@ -1,0 +1,124 @@
+"""What a backend does to its own process stays there, and is called what it is."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from embcheck.conformance.execution.client import (
+    BackendBroken,
+    BackendUnavailable,
+    WorkerClient,
+)
+from embcheck.conformance.execution.discovery import UnknownBackend
+from embcheck.conformance.execution.judge import Kind, Outcome
+
+
+@pytest.mark.parametrize(
+    ("backend", "words"),
+    [
+        ("zoo-segfaults", "SIGSEGV"),
+        ("zoo-ends-the-process", "exit code 0"),
+        ("zoo-exits", "SystemExit"),
+    ],
+)
+def test_a_death_is_a_crash_and_the_run_goes_on(judge, backend, words):
+    """A worker that dies in the middle of a call is recorded as crashed, and replaced."""
+    assert judge(backend, "lookup").outcome is Outcome.PASSED
+    crash = judge(backend, "one-hot")
+    assert crash.outcome is Outcome.CRASHED
+    assert words in crash.message
+    assert judge(backend, "lookup").outcome is Outcome.PASSED
+
+
+def test_a_hang_is_a_time_out_and_the_run_goes_on(judge):
+    """A call without an answer ends when its time is up, and the next one is answered."""
+    started = time.monotonic()
+    assert judge("zoo-hangs", "one-hot", timeout=3.0).outcome is Outcome.TIMED_OUT
+    assert time.monotonic() - started < 30
+    assert judge("zoo-hangs", "lookup").outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("backend", ["zoo-prints", "zoo-floods"])
+def test_prints_cannot_reach_the_channel(judge, backend):
+    """What a library prints, to the file descriptor as well, changes no answer."""
+    assert judge(backend, "lookup").outcome is Outcome.PASSED
+    assert judge(backend, "one-hot").outcome is Outcome.PASSED
+    assert judge(backend, "lookup-again").outcome is Outcome.PASSED
+
+
+def test_an_answer_that_is_no_array_is_the_adapters_fault(judge):
+    """Lists instead of arrays make an errored result, neither passed nor failed."""
+    verdict = judge("zoo-wrong-type", "lookup")
+    assert verdict.outcome is Outcome.ERRORED
+    assert "not an array" in verdict.message
+
+
+def test_a_refusal_counts_only_beside_its_control(judge):
+    """A backend that refuses everything conforms to no refusal."""
+    verdict = judge("zoo-refuses-everything", "negative-index")
+    assert verdict.outcome is Outcome.ERRORED
+    assert "proves nothing" in verdict.message
+    verdict = judge("zoo-refuses-everything", "lookup")
+    assert (verdict.outcome, verdict.kind) == (Outcome.FAILED, Kind.REJECTED_VALID)
+
+
+def test_unsupported_comes_from_prepare_only(judge):
+    """A thunk that raises Unsupported is a broken adapter."""
+    assert judge("zoo-unsupported-too-late", "lookup").outcome is Outcome.ERRORED
+
+
+def test_what_is_not_declared_is_unsupported_and_said_to_work(judge):
+    """A capability that works without being declared is reported, and never counts as passed."""
+    verdict = judge("zoo-undeclared", "gradient")
+    assert verdict.outcome is Outcome.UNSUPPORTED
+    assert "could be declared" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("backend", "case", "kind"),
+    [
+        ("zoo-wrong-row", "lookup", Kind.WRONG_VALUE),
+        ("zoo-memoiser", "lookup-again", Kind.WRONG_VALUE),
+        ("zoo-wraps-negatives", "negative-index", Kind.ACCEPTED_INVALID),
+        ("zoo-accepts-anything", "negative-index", Kind.ACCEPTED_INVALID),
+        ("zoo-writes-to-indices", "lookup", Kind.WRONG_EFFECT),
+        ("zoo-hostile-text", "one-hot", Kind.REJECTED_VALID),
+    ],
+)
+def test_each_wrong_answer_has_its_kind(judge, backend, case, kind):
+    """A wrong answer fails with the kind that says how it is wrong."""
+    judge(backend, "lookup")
+    verdict = judge(backend, case)
+    assert (verdict.outcome, verdict.kind) == (Outcome.FAILED, kind)
+    assert kind.silent == (kind is not Kind.REJECTED_VALID)
+
+
+def test_writing_to_the_inputs_is_scored_even_where_nothing_is_defined(judge):
+    """An implementation-defined call may do anything but kill the process or change its inputs."""
+    assert judge("numpy-reference", "undefined").outcome is Outcome.OBSERVED
+    assert judge("zoo-writes-to-indices", "undefined").kind is Kind.WRONG_EFFECT
+
+
+def test_the_reference_passes_what_the_zoo_fails(judge, cases):
+    """The cases that catch the zoo are fair: the reference passes all of them."""
+    outcomes = {judge("numpy-reference", case).outcome for case in cases if case != "undefined"}
+    assert outcomes == {Outcome.PASSED}
+
+
+def test_a_death_at_import_is_told_with_its_last_words():
+    """A library that kills the process when it is imported is broken, not unknown."""
+    with pytest.raises(BackendBroken, match=r"SIGABRT(.|\n)*about to die"):
+        _ = WorkerClient("zoo-dies-on-import").info
+
+
+def test_an_absent_device_is_unavailable_with_its_reason():
+    """A factory that raises Unavailable makes the backend unavailable, with the reason."""
+    with pytest.raises(BackendUnavailable, match="no such device"):
+        _ = WorkerClient("zoo-unavailable").info
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    """A misspelt backend is refused with the names there are."""
+    with pytest.raises(UnknownBackend, match="numpy-reference"):
+        WorkerClient("numpy-refrence")

@@ -1,0 +1,75 @@
+"""Backends that do not come back from a call as they should."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import Any, NoReturn
+
+from embcheck.conformance.contract.backend import Unavailable
+from embcheck.conformance.contract.call import Call
+
+from embcheck_zoo.base import Correct, is_trigger
+
+
+class Segfaults(Correct):
+    """Dies of a signal in the middle of a run."""
+
+    def answer(self, call: Call) -> Any:
+        if is_trigger(call):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return self.correct(call)
+
+
+class EndsTheProcess(Correct):
+    """Ends the process with exit code 0, as if all were well."""
+
+    def answer(self, call: Call) -> Any:
+        if is_trigger(call):
+            os._exit(0)
+        return self.correct(call)
+
+
+class Exits(Correct):
+    """Raises SystemExit."""
+
+    def answer(self, call: Call) -> Any:
+        if is_trigger(call):
+            raise SystemExit(0)
+        return self.correct(call)
+
+
+class Hangs(Correct):
+    """Never answers."""
+
+    def answer(self, call: Call) -> Any:
+        if is_trigger(call):
+            time.sleep(3600)
+        return self.correct(call)
+
+
+class Prints(Correct):
+    """Prints to stdout and stderr, and to the file descriptors behind them."""
+
+    def answer(self, call: Call) -> Any:
+        print('{"type": "result", "outcome": "passed"}')
+        print("noise", file=sys.stderr)
+        os.write(1, b"\x00\x00\x00\x00\x00\x00\x00\x08raw bytes\n")
+        return self.correct(call)
+
+
+class Floods(Correct):
+    """Prints 20 MB for every call."""
+
+    def answer(self, call: Call) -> Any:
+        if is_trigger(call):
+            for _ in range(20):
+                os.write(1, b"x" * 1_000_000)
+        return self.correct(call)
+
+
+def make_unavailable() -> NoReturn:
+    """Stand for a backend whose device is absent."""
+    raise Unavailable("the zoo has no such device")
