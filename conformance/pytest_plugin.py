@@ -84,10 +84,11 @@ class SpecFile(pytest.File):
         session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
         spec = load_spec(self.path)
         for case in spec.cases:
-            short = case.id.removeprefix(f"{spec.name}/")
+            # Brackets in a name would be taken for pytest's own parameters.
+            short = case.id.removeprefix(f"{spec.name}/").replace("[", ":").removesuffix("]")
             for backend in session.names:
                 yield CaseItem.from_parent(
-                    self, name=f"{short}[{backend}]", spec=spec, case=case, backend=backend
+                    self, name=f"{short}@{backend}", spec=spec, case=case, backend=backend
                 )
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

@@ -57,7 +57,7 @@ def test_an_answer_that_is_no_array_is_the_adapters_fault(judge):
 def test_a_refusal_counts_only_beside_its_control(judge):
     """A backend that refuses everything conforms to no refusal."""
     verdict = judge("zoo-refuses-everything", "negative-index")
-    assert verdict.outcome is Outcome.ERRORED
+    assert verdict.outcome is Outcome.UNSUPPORTED
     assert "proves nothing" in verdict.message
     verdict = judge("zoo-refuses-everything", "lookup")
     assert (verdict.outcome, verdict.kind) == (Outcome.FAILED, Kind.REJECTED_VALID)

@@ -24,10 +24,10 @@ def unit_roundoff(dtype: np.dtype[Any]) -> float:
     return float(ml_dtypes.finfo(dtype).eps) / 2 if _is_floating(dtype) else 0.0
 
 
-def gamma(terms: int, roundoff: float) -> float:
+def gamma(terms: int | np.ndarray, roundoff: float) -> np.ndarray:
     """Return n*u / (1 - n*u), the relative bound of a sum of n terms; 1 where it has no meaning."""
-    product = terms * roundoff
-    return product / (1 - product) if product < 0.5 else 1.0
+    product = np.minimum(np.asarray(terms) * roundoff, 0.5)
+    return np.asarray(product / (1 - product))
 
 
 def bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
@@ -37,13 +37,13 @@ def bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
         return exact
     roundoff = unit_roundoff(expected.dtype)
     magnitude = np.abs(np.nan_to_num(expected.astype(np.float64), posinf=0.0, neginf=0.0))
+    if name == Observation.PRODUCT:
+        return exact  # Each element is one number times 1, and zeros.
     scaling = _scaling_error(call, roundoff)
     if name in (Observation.WEIGHT_AFTER, Observation.OUTPUT) and not _sums(call, name):
-        return scaling * magnitude
-    terms = _terms(name, call)
-    return (gamma(terms, roundoff) + scaling) * np.maximum(
-        _absolute(name, call, expected), magnitude
-    )
+        return np.asarray(_where_scaled(name, call, scaling) * magnitude)
+    factor = gamma(_terms(name, call), roundoff) + scaling
+    return np.asarray(factor * np.maximum(_absolute(name, call, expected), magnitude))
 
 
 def _is_floating(dtype: np.dtype[Any]) -> bool:
@@ -58,13 +58,14 @@ def _sums(call: Call, name: str) -> bool:
     )
 
 
-def _terms(name: str, call: Call) -> int:
-    """Count the roundings that one element may have seen."""
+def _terms(name: str, call: Call) -> int | np.ndarray:
+    """Count the roundings that one element may have seen; for each row where it differs."""
     if name == Observation.GRAD_PER_SAMPLE_WEIGHTS:
         return int(call.inputs["weight"].shape[-1]) + 1
-    if name == Observation.PRODUCT:
-        return 1
-    return int(call.inputs["indices"].size) + 3
+    if name == Observation.OUTPUT:
+        return int(call.inputs["indices"].size) + 3
+    rows = len(call.inputs["weight"])
+    return np.bincount(_legal_indices(call), minlength=rows)[:, None] + 3
 
 
 def _absolute(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
@@ -72,25 +73,42 @@ def _absolute(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
     if name == Observation.OUTPUT:
         return _bag_absolute(call)
     weight = np.abs(call.inputs["weight"].astype(np.float64))
-    upstream = call.inputs.get("grad_output")
-    largest = (
-        float(np.abs(upstream.astype(np.float64)).max(initial=0.0)) if upstream is not None else 1.0
-    )
     if name == Observation.GRAD_PER_SAMPLE_WEIGHTS:
+        largest = float(_absolute_upstream(call).max(initial=0.0))
         return np.full(expected.shape, largest * weight.sum(axis=-1).max(initial=0.0))
-    factors = call.inputs.get("per_sample_weights")
-    factor = (
-        float(np.abs(factors.astype(np.float64)).max(initial=0.0)) if factors is not None else 1.0
-    )
-    counts = np.bincount(_legal_indices(call), minlength=len(weight))[: len(weight)]
-    total = counts[:, None] * largest * factor
+    total = np.zeros(expected.shape)
+    np.add.at(total, call.inputs["indices"].reshape(-1), _absolute_shares(call))
     if name in (
         Observation.GRAD_WEIGHT_AFTER_EARLIER_USE,
         Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,
         Observation.TRAINED_WEIGHT,
     ):
         total = total + 2 * weight
-    return np.broadcast_to(total, expected.shape)
+    return total
+
+
+def _absolute_upstream(call: Call) -> np.ndarray:
+    """Return the absolute upstream gradient: a row for each position of a lookup, or each bag."""
+    columns = call.inputs["weight"].shape[-1]
+    upstream = call.inputs.get("grad_output")
+    if upstream is not None:
+        return np.abs(upstream.astype(np.float64)).reshape(-1, columns)
+    return np.ones((_bags(call)[0] if call.operation.is_bag else call.inputs["indices"].size, columns))
+
+
+def _absolute_shares(call: Call) -> np.ndarray:
+    """Return the most that each position can pass on to its row: (positions, columns)."""
+    upstream = _absolute_upstream(call)
+    if not call.operation.is_bag:
+        return upstream
+    bags, owner = _bags(call)
+    shares = np.zeros((len(owner), upstream.shape[1]))
+    inside = owner < bags
+    shares[inside] = upstream[owner[inside]]
+    if "per_sample_weights" in call.inputs:
+        factors = np.abs(call.inputs["per_sample_weights"].astype(np.float64))
+        shares = shares * factors.reshape(-1, 1)
+    return shares
 
 
 def _legal_indices(call: Call) -> np.ndarray:
@@ -131,3 +149,17 @@ def _scaling_error(call: Call, roundoff: float) -> float:
     sharpness = max(1.0, 1.0 / abs(order)) if order else 1.0
     norm_error = (2 * (columns + 2) * sharpness + 6) * roundoff
     return norm_error + RENORM_EPSILON / max(abs(float(max_norm)), RENORM_EPSILON)
+
+
+def _where_scaled(name: str, call: Call, scaling: float) -> float | np.ndarray:
+    """Allow the error of scaling only for rows that are named and may be longer than max_norm."""
+    if not scaling or (name == Observation.OUTPUT and call.operation.is_bag):
+        return scaling
+    weight = call.inputs["weight"].astype(np.float64)
+    order, max_norm = (float(call.options.get(key, 2.0)) for key in ("norm_type", "max_norm"))
+    norms = np.linalg.norm(weight, order, axis=1)
+    may_scale = ~(norms < max_norm * (1 - scaling))
+    if name == Observation.OUTPUT:
+        return scaling * may_scale[call.inputs["indices"]][..., None]
+    named = np.isin(np.arange(len(weight)), _legal_indices(call))
+    return scaling * (may_scale & named)[:, None]

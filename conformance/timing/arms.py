@@ -1,0 +1,124 @@
+"""One arm of a comparison: a worker, and what it is asked while a cell is timed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.execution.client import (
+    Answered,
+    Crashed,
+    Errored,
+    NotSupported,
+    Rejected,
+    TimedOut,
+    WorkerClient,
+    describe_call,
+)
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.timing.schedule import ArmLost, Block
+from embcheck.conformance.timing.traces import Change
+
+CANDIDATE, REFERENCE, A_A, SENTINEL = "candidate", "reference", "a/a", "sentinel"
+
+
+@dataclass
+class Arm:
+    """A backend under a role, in a worker that holds its calls.
+
+    `life` collects the seconds of preparation and of the first calls, once they are known.
+    """
+
+    key: str
+    backend: str
+    role: str
+    client: WorkerClient
+    life: dict[str, float] = field(default_factory=dict)
+    _ids: Sequence[int] = ()
+    _turn: int = 0
+
+    def store(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Hand over the arrays that all calls of a cell share."""
+        self._ask({"request": "store"}, arrays)
+
+    def hold(self, id_: int, call: Call, shared: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Have a call prepared and kept; return the seconds that this and two calls took."""
+        header = {
+            "request": "hold",
+            "id": id_,
+            "call": describe_call(call),
+            "stored": list(shared),
+            "sentinel": self.role == SENTINEL,
+        }
+        own = {name: array for name, array in call.inputs.items() if name not in shared}
+        details = self._ask(header, own).details
+        return {name: details[name] for name in details if name.endswith("_seconds")}
+
+    def answer(self, id_: int, *, again: bool = False) -> Mapping[str, np.ndarray]:
+        """Return a held call's last answer; `again` has it called once more before."""
+        return self._ask({"request": "answer", "id": id_, "again": again}).arrays
+
+    def probe(self, id_: int, change: Change) -> Mapping[str, np.ndarray] | None:
+        """Return the answer with one index changed in place; None if the library refused that."""
+        header = {"request": "probe", "id": id_, "position": change.position, "row": change.row}
+        answer = self.client.request(header)
+        return None if isinstance(answer, Rejected) else _answered(answer).arrays
+
+    def poison(self, id_: int) -> Answered:
+        """Overwrite the last answer, call again, and return what came then."""
+        return self._ask({"request": "poison", "id": id_})
+
+    def settle(self, ids: Sequence[int]) -> dict[str, float]:
+        """Get ready to time the calls with these ids; return what the clock costs there."""
+        self._ids, self._turn = ids, 0
+        details = self._ask({"request": "settle"}).details
+        return {name: details[name] for name in ("timer_seconds", "empty_call_seconds")}
+
+    def time(self, calls: int) -> Block:
+        """Time a block of calls, going on in the rotation where the last block ended."""
+        header = {"request": "time", "ids": self._ids, "start": self._turn, "calls": calls}
+        details = self._ask(header).details
+        self._turn = (self._turn + calls) % len(self._ids)
+        return Block(
+            calls,
+            *(details[name] for name in ("seconds", "cpu_seconds", "switches")),
+            *(details[name] for name in ("idle_seconds", "idle_cpu_seconds")),
+        )
+
+    @property
+    def last_id(self) -> int:
+        """The held call whose answer the last block ended with."""
+        return self._ids[(self._turn - 1) % len(self._ids)]
+
+    def drop(self, ids: Sequence[int] | None = None) -> None:
+        """Have held calls forgotten; all of them and the shared arrays unless ids are given."""
+        if self.client.pid is not None:
+            self.client.request({"request": "drop", "ids": ids})
+
+    def _ask(
+        self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = None
+    ) -> Answered:
+        return _answered(self.client.request(header, arrays))
+
+
+def _answered(answer: object) -> Answered:
+    """Return an answer, or raise ArmLost with what came instead."""
+    match answer:
+        case Answered():
+            return answer
+        case NotSupported(reason):
+            raise ArmLost(f"unsupported: {reason}")
+        case Rejected(exception, message):
+            said = f"a valid call was refused: {exception}: {message}"
+            raise ArmLost(said, ExitCode.DEPARTS)
+        case Crashed(message):
+            raise ArmLost(f"crashed: {message}", ExitCode.DEPARTS)
+        case TimedOut(seconds):
+            raise ArmLost(f"timed out: no answer in {seconds:g} s", ExitCode.DEPARTS)
+        case Errored(message):
+            raise ArmLost(f"errored: {message}", ExitCode.HARNESS)
+    raise ArmLost(f"errored: an unknown answer {answer!r}", ExitCode.HARNESS)

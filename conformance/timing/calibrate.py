@@ -1,0 +1,39 @@
+"""How many calls make a block: about 4 ms, and at least 200 times what reading the clock costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+BLOCK_SECONDS = 0.004
+TIMER_FACTOR = 200
+GROWTH = 16
+MAX_CALLS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The calls of a block, and the (calls, seconds) that led there."""
+
+    calls: int
+    steps: tuple[tuple[int, float], ...]
+
+
+def calibrate(
+    time_calls: Callable[[int], float], timer_seconds: float, block_seconds: float = BLOCK_SECONDS
+) -> Calibration:
+    """Grow a block until it is half as long as wanted, and scale from there; at least one call."""
+    wanted = max(block_seconds, TIMER_FACTOR * timer_seconds)
+    steps: list[tuple[int, float]] = []
+    calls = 1
+    while True:
+        seconds = max(time_calls(calls), timer_seconds, 1e-9)
+        steps.append((calls, seconds))
+        if seconds >= wanted / 2 or calls >= MAX_CALLS:
+            return Calibration(_scaled(calls, seconds, wanted), tuple(steps))
+        calls = min(_scaled(calls, seconds, wanted), calls * GROWTH, MAX_CALLS)
+
+
+def _scaled(calls: int, seconds: float, wanted: float) -> int:
+    return min(MAX_CALLS, max(1, math.ceil(calls * wanted / seconds)))

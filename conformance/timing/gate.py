@@ -1,0 +1,192 @@
+"""The gate before the clock: no figure without a right answer, computed afresh.
+
+A backend passes when the very thunks that will be timed answer within the bound of
+`execution/bounds.py` around the float64 definition, when one changed index changes the answer, and
+when an answer that is overwritten is computed anew. After timing, the last timed answer is judged
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Observation
+from embcheck.conformance.execution.bounds import bound
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.timing.arms import Arm
+from embcheck.conformance.timing.schedule import ArmLost
+from embcheck.conformance.timing.traces import Inputs
+
+Arrays = Mapping[str, np.ndarray]
+
+SAME_THUNK = "the timed call itself follows an index that changes in place"
+SECOND_CALL = "a second call of the same shapes, with one index changed, has its own answer"
+_CHANGED_ID = 10_000
+
+
+@dataclass(frozen=True)
+class Standard:
+    """A call and the answer that the definition gives it."""
+
+    call: Call
+    expected: Arrays
+
+    @cached_property
+    def allowed(self) -> Mapping[str, np.ndarray]:
+        """The largest difference for each element, by observation."""
+        return {name: _bound(name, self.call, array) for name, array in self.expected.items()}
+
+    def agrees(self, got: Arrays) -> bool:
+        """Whether an answer is within the bound."""
+        return self.complaint(got) is None
+
+    def complaint(self, got: Arrays) -> str | None:
+        """Say what is wrong with an answer; None if nothing is."""
+        for name, wanted in self.expected.items():
+            array = got.get(name)
+            if array is None:
+                return f"{name} is not reported"
+            if array.shape != wanted.shape or array.dtype != wanted.dtype:
+                form = f"{array.dtype.name}{list(array.shape)}"
+                return f"{name} is {form}, should be {wanted.dtype.name}{list(wanted.shape)}"
+            if not np.array_equal(array, wanted):
+                difference = np.abs(array.astype(np.float64) - wanted.astype(np.float64))
+                wrong = ~(difference <= self.allowed[name])
+                if wrong.any():
+                    return _describe_wrong(name, array, wanted, wrong)
+        return None
+
+    def error_ulp(self, got: Arrays) -> float:
+        """Return the largest error in units of the last place of the rounded float64 answer."""
+        return max(
+            float(
+                np.max(
+                    np.abs(got[name].astype(np.float64) - wanted.astype(np.float64))
+                    / np.spacing(np.abs(wanted)),
+                    initial=0.0,
+                )
+            )
+            for name, wanted in self.expected.items()
+        )
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """What the definition answers to each trace, and to the first one with one index changed."""
+
+    traces: tuple[Standard, ...]
+    changed: Standard
+
+
+def ask_oracle(arm: Arm, inputs: Inputs) -> Oracle:
+    """Have the float64 definition answer; raises ArmLost, a fault of the harness, if it cannot."""
+    try:
+        arm.store(inputs.shared)
+        calls = [*(inputs.call(trace) for trace in range(len(inputs.traces)))]
+        standards = []
+        for call in (*calls, inputs.changed_call()):
+            arm.hold(0, call, inputs.shared)
+            standards.append(Standard(call, arm.answer(0)))
+        arm.drop()
+    except ArmLost as reason:
+        raise ArmLost(f"the reference gave no answer: {reason}", ExitCode.HARNESS) from None
+    *traces, changed = standards
+    if traces[0].agrees(changed.expected):
+        raise ArmLost("one changed index leaves the expected answer as it is", ExitCode.HARNESS)
+    return Oracle(tuple(traces), changed)
+
+
+def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
+    """Hold every trace's call and judge it; return how it was judged, or raise ArmLost."""
+    lack = arm.client.info.lacks(inputs.call(0))
+    if lack is not None:
+        raise ArmLost(f"unsupported: {lack}")
+    arm.store(inputs.shared)
+    largest = 0.0
+    for trace, standard in enumerate(oracle.traces):
+        life = arm.hold(trace, standard.call, inputs.shared)
+        arm.life = arm.life or life
+        answer = arm.answer(trace)
+        _require(standard, answer, "the answer is wrong")
+        largest = max(largest, standard.error_ulp(answer))
+    how = _follows_a_changed_index(arm, inputs, oracle)
+    compute_anew(arm, 0, oracle.traces[0])
+    return {"index_change": how, "largest_error_ulp": largest}
+
+
+def admit_sentinel(arm: Arm, inputs: Inputs) -> None:
+    """Hold the sentinel's gathers; they are not judged, only timed."""
+    arm.store(inputs.shared)
+    for trace in range(len(inputs.traces)):
+        arm.hold(trace, inputs.call(trace), inputs.shared)
+
+
+def judge_last(arm: Arm, oracle: Oracle) -> None:
+    """Judge the last timed answer, and that it would be computed anew; raises ArmLost."""
+    id_ = arm.last_id
+    _require(oracle.traces[id_], arm.answer(id_), "the last timed answer is wrong")
+    compute_anew(arm, id_, oracle.traces[id_])
+
+
+def compute_anew(arm: Arm, id_: int, standard: Standard) -> None:
+    """Overwrite the last answer and call again: what was remembered comes back wrong."""
+    again = arm.poison(id_)
+    if again.details["remembered"]:
+        raise ArmLost("the same answer comes twice: remembered, not computed", ExitCode.DEPARTS)
+    _require(standard, again.arrays, "called again after its last answer was overwritten, it gives")
+
+
+def _follows_a_changed_index(arm: Arm, inputs: Inputs, oracle: Oracle) -> str:
+    """Make sure that the answer follows the indices, on the timed thunk where the library allows.
+
+    A library that copied its inputs cannot see a change in place. It is asked for a second call,
+    and then for the first again, which defeats what remembers answers by shape.
+    """
+    probed = arm.probe(0, inputs.change)
+    if probed is not None and oracle.changed.agrees(probed):
+        how = SAME_THUNK
+    else:
+        arm.hold(_CHANGED_ID, oracle.changed.call, inputs.shared)
+        answer = arm.answer(_CHANGED_ID)
+        arm.drop([_CHANGED_ID])
+        if oracle.traces[0].agrees(answer):
+            said = "the answer does not follow a changed index: remembered, not computed"
+            raise ArmLost(said, ExitCode.DEPARTS)
+        _require(oracle.changed, answer, "with one index changed, the answer is wrong")
+        how = SECOND_CALL
+    _require(oracle.traces[0], arm.answer(0, again=True), "called again, the answer is wrong")
+    return how
+
+
+def _require(standard: Standard, got: Arrays, what: str) -> None:
+    complaint = standard.complaint(got)
+    if complaint is not None:
+        raise ArmLost(f"{what}: {complaint}", ExitCode.DEPARTS)
+
+
+def _describe_wrong(name: str, got: np.ndarray, wanted: np.ndarray, wrong: np.ndarray) -> str:
+    first = tuple(int(place) for place in np.argwhere(wrong)[0])
+    count = int(wrong.sum())
+    return (
+        f"{name}{list(first)} = {got[first]}, should be {wanted[first]} "
+        f"({count} of {wrong.size} elements are wrong)"
+    )
+
+
+def _bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
+    """Return the bound of an observation; an output's from the rows that it names alone."""
+    if name != Observation.OUTPUT:
+        return bound(name, call, expected)
+    indices = call.inputs["indices"]
+    rows, places = np.unique(indices, return_inverse=True)
+    inputs = {
+        **call.inputs,
+        "weight": call.inputs["weight"][rows],
+        "indices": places.reshape(indices.shape),
+    }
+    return bound(name, Call(call.operation, inputs, call.options, call.observe), expected)

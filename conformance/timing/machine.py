@@ -1,0 +1,107 @@
+"""The machine while the clock runs: caches, cores, CPU time that went elsewhere."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+STAT = Path("/proc/stat")
+
+MAX_STEAL = 0.01
+MAX_FOREIGN = 0.10
+MAX_DRIFT = 0.10
+
+
+@dataclass(frozen=True)
+class CpuTimes:
+    """Seconds since boot, over all cores: in use, idle, and taken by other virtual machines."""
+
+    busy: float
+    idle: float
+    steal: float
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def last_level_cache_bytes(folder: Path = CACHES) -> int | None:
+    """Return the size of the last-level cache as the kernel tells it; None if it does not."""
+    found: dict[int, int] = {}
+    for index in folder.glob("index*"):
+        try:
+            level = int((index / "level").read_text("utf-8"))
+            size = (index / "size").read_text("utf-8").strip()
+        except (OSError, ValueError):
+            continue
+        if size.endswith("K") and size[:-1].isdecimal():
+            found[level] = max(found.get(level, 0), int(size[:-1]) * 1024)
+    return found[max(found)] if found else None
+
+
+def parse_cpu_times(stat: str, ticks_per_second: int) -> CpuTimes:
+    """Read the `cpu` line of /proc/stat (proc_stat(5)): user nice system idle iowait irq ..."""
+    fields = [int(field) / ticks_per_second for field in stat.splitlines()[0].split()[1:9]]
+    user, nice, system, idle, iowait, irq, softirq, steal = fields
+    return CpuTimes(user + nice + system + irq + softirq, idle + iowait, steal)
+
+
+def cpu_times() -> CpuTimes | None:
+    """Read the machine's CPU times; None where there is no /proc/stat."""
+    try:
+        return parse_cpu_times(STAT.read_text("utf-8"), os.sysconf("SC_CLK_TCK"))
+    except (OSError, ValueError):
+        return None
+
+
+def watch() -> Callable[[], dict[str, Any]]:
+    """Start to look at the machine; what is returned says what happened since.
+
+    `steal` is the share of all cores' time that other virtual machines took; `busy_seconds` is the
+    CPU time of all processes and `harness_seconds` this one's, from which `flags` finds the rest.
+    """
+    before, own, started = cpu_times(), time.process_time(), time.perf_counter()
+
+    def seen() -> dict[str, Any]:
+        after = cpu_times()
+        noise = {
+            "wall_seconds": time.perf_counter() - started,
+            "harness_seconds": time.process_time() - own,
+        }
+        if before is not None and after is not None:
+            busy, steal = after.busy - before.busy, after.steal - before.steal
+            total = busy + steal + after.idle - before.idle
+            noise |= {"busy_seconds": busy, "steal": steal / total if total else 0.0}
+        return noise
+
+    return seen
+
+
+def flags(noise: Mapping[str, Any], worker_seconds: float, core_count: int) -> list[str]:
+    """Name what disturbed a round: `steal`, `foreign` (CPU time of processes that are not ours)."""
+    found = []
+    if noise.get("steal", 0.0) > MAX_STEAL:
+        found.append("steal")
+    if "busy_seconds" in noise:
+        foreign = noise["busy_seconds"] - noise["harness_seconds"] - worker_seconds
+        if foreign > MAX_FOREIGN * core_count * noise["wall_seconds"]:
+            found.append("foreign")
+    return found
+
+
+def drifts(sentinel_logs: Sequence[float], limit: float = MAX_DRIFT) -> list[bool]:
+    """Say for each round whether the sentinel's log time is off its median by more than a limit."""
+    if not sentinel_logs:
+        return []
+    middle = median(sentinel_logs)
+    return [abs(value - middle) > math.log1p(limit) for value in sentinel_logs]

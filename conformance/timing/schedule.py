@@ -1,0 +1,142 @@
+"""In which order blocks are timed, and when there are enough: ABBA rounds, stopped on precision."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.timing.estimate import estimate, log_ratios
+
+MIN_ROUNDS = 12
+HALF_WIDTH = 0.02
+
+
+@dataclass(frozen=True)
+class Block:
+    """One reading of the clock: calls run in a row.
+
+    Seconds are for the whole block; `switches` counts involuntary context switches in it,
+    `idle_seconds` and `idle_cpu_seconds` what the worker waited before it and burnt meanwhile.
+    """
+
+    calls: int
+    seconds: float
+    cpu_seconds: float = 0.0
+    switches: int = 0
+    idle_seconds: float = 0.0
+    idle_cpu_seconds: float = 0.0
+
+    @property
+    def per_call(self) -> float:
+        """Seconds of one call."""
+        return self.seconds / self.calls
+
+
+@dataclass(frozen=True)
+class Round:
+    """Every arm's blocks, there and back, the order of the way there, and the noise meanwhile."""
+
+    order: tuple[str, ...]
+    blocks: Mapping[str, tuple[Block, Block]]
+    noise: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many rounds: at least `min_rounds`, then until precise enough or out of seconds."""
+
+    seconds: float
+    min_rounds: int = MIN_ROUNDS
+    half_width: float = HALF_WIDTH
+
+
+class ArmLost(Exception):  # noqa: N818  (says what happened, like Unsupported)
+    """An arm cannot be timed (any further); the message says why, `exit_code` how grave that is."""
+
+    def __init__(self, message: str, exit_code: ExitCode = ExitCode.CONFORMS) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def seed_of(*parts: object) -> int:
+    """Turn what names a cell into a seed, the same in every process."""
+    text = "\0".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+def orders(arms: Sequence[str], seed: int) -> Iterator[tuple[str, ...]]:
+    """Yield one random order of the arms after another; those of one seed are the same."""
+    generator = np.random.default_rng(seed)
+    while True:
+        yield tuple(arms[place] for place in generator.permutation(len(arms)))
+
+
+def run_rounds(
+    arms: Sequence[str],
+    reference: str,
+    measure: Callable[[str], Block],
+    *,
+    plan: Plan,
+    seed: int,
+    clock: Callable[[], float],
+    watch: Callable[[], Callable[[], Mapping[str, Any]]],
+    lost: Callable[[str, ArmLost], None],
+    judged: Callable[[str], bool] = lambda _: True,
+) -> list[Round]:
+    """Run rounds until the plan is fulfilled; without the reference there is nothing to compare to.
+
+    `measure` times one block of an arm, or raises ArmLost: the arm is left out from then on, and
+    handed to `lost`. `watch` starts to look at the machine and returns what says what it saw.
+    Precision is asked of the arms that are `judged`.
+    """
+    rounds: list[Round] = []
+    living = dict.fromkeys(arms)
+    started = clock()
+    next_look = plan.min_rounds
+    for order in orders(arms, seed):
+        order = tuple(arm for arm in order if arm in living)  # noqa: PLW2901
+        if reference not in living:
+            return rounds
+        seen = watch()
+        blocks: dict[str, list[Block]] = {arm: [] for arm in order}
+        for arm in (*order, *reversed(order)):
+            if arm in living:
+                try:
+                    blocks[arm].append(measure(arm))
+                except ArmLost as reason:
+                    del living[arm]
+                    lost(arm, reason)
+        pairs = {arm: (blocks[arm][0], blocks[arm][1]) for arm in order if arm in living}
+        rounds.append(Round(order, pairs, seen()))
+        if len(rounds) >= next_look and reference in living:
+            if clock() - started >= plan.seconds:
+                return rounds
+            compared = [arm for arm in living if arm != reference and judged(arm)]
+            if precise(rounds, compared, reference, plan.half_width):
+                return rounds
+            # Looks are rarer as rounds add up: a look costs a bootstrap for each arm.
+            next_look = len(rounds) + max(1, len(rounds) // 8)
+    return rounds
+
+
+def seconds_per_call(rounds: Sequence[Round], arm: str) -> list[tuple[float, float]]:
+    """Return an arm's seconds per call, there and back, for each round."""
+    return [
+        (there.per_call, back.per_call) for there, back in (round_.blocks[arm] for round_ in rounds)
+    ]
+
+
+def precise(
+    rounds: Sequence[Round], compared: Sequence[str], reference: str, half_width: float
+) -> bool:
+    """Whether every compared arm's interval is narrow enough; never whether it is significant."""
+    base = seconds_per_call(rounds, reference)
+    return all(
+        estimate(log_ratios(seconds_per_call(rounds, arm), base)).half_width <= half_width
+        for arm in compared
+    )

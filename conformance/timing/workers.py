@@ -1,0 +1,101 @@
+"""The workers of a timing run: one a backend, a second one of the reference, and the sentinel's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from embcheck.conformance.execution.client import (
+    BackendBroken,
+    BackendUnavailable,
+    WorkerClient,
+)
+from embcheck.conformance.execution.worker import describe_info
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.timing.arms import SENTINEL, Arm
+from embcheck.conformance.timing.machine import cores
+from embcheck.conformance.timing.schedule import ArmLost
+
+DEFINITION = "numpy-reference"
+SENTINEL_NAME = "np.take"
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class Workers:
+    """Starts workers when they are needed, keeps them, and ends them together.
+
+    With `threads` 1, a worker is confined to one core before it starts, which every library's
+    pools obey; the variables say the same to those that read them.
+    """
+
+    def __init__(self, threads: int | str, timeout: float) -> None:
+        self.threads = cores() if threads == "all" else int(threads)
+        self._confined = threads != "all"
+        self._timeout = timeout
+        self._clients: dict[tuple[str, str], WorkerClient] = {}
+        self._problems: dict[tuple[str, str], BackendUnavailable | BackendBroken] = {}
+
+    def arm(self, backend: str, role: str) -> Arm:
+        """Return a fresh arm on the worker that a backend has for a role; raises ArmLost."""
+        name = SENTINEL_NAME if role == SENTINEL else backend
+        return Arm(f"{name} ({role})", name, role, self._client(backend, role))
+
+    def describe(self, backend: str, role: str) -> Mapping[str, Any]:
+        """Describe a backend for a run's header: its info, or why there is none."""
+        try:
+            client = self._client(backend, role)
+        except ArmLost:
+            problem = self._problems[backend, role]
+            kind = "unavailable" if isinstance(problem, BackendUnavailable) else "broken"
+            return {"id": backend, kind: str(problem)}
+        return {**describe_info(client.info), "import_seconds": round(client.import_seconds, 3)}
+
+    def close(self) -> None:
+        """End all workers."""
+        for client in self._clients.values():
+            client.close()
+
+    def _client(self, backend: str, role: str) -> WorkerClient:
+        key = (backend, role)
+        if key not in self._clients and key not in self._problems:
+            self._start(key)
+        problem = self._problems.get(key)
+        if isinstance(problem, BackendUnavailable):
+            raise ArmLost(f"unavailable: {problem}", ExitCode.USAGE)
+        if problem is not None:
+            raise ArmLost(f"errored: {problem}", ExitCode.HARNESS)
+        return self._clients[key]
+
+    def _start(self, key: tuple[str, str]) -> None:
+        environment = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
+        client = WorkerClient(key[0], timeout=self._timeout, environment=environment)
+        with one_core() if self._confined else _anywhere():
+            try:
+                _ = client.info
+            except (BackendUnavailable, BackendBroken) as problem:
+                self._problems[key] = problem
+                client.close()
+                return
+        self._clients[key] = client
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Confine this process, and so what it starts meanwhile, to the last core that it may use."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@contextmanager
+def _anywhere() -> Iterator[None]:
+    yield

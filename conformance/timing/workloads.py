@@ -1,0 +1,166 @@
+"""Workloads: what is timed, as the YAML files in `specs/workloads` state it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.suite import real_data
+from embcheck.conformance.suite.load import suite_root
+from embcheck.conformance.suite.problems import Problem, SpecError
+from embcheck.conformance.suite.schema import problems_of
+from embcheck.conformance.suite.source import Map, mark_of, read_yaml
+
+PROFILES = ("quick", "full")
+
+
+class UnknownWorkload(Exception):  # noqa: N818  (like UnknownBackend)
+    """No workload has the id."""
+
+    def __init__(self, id_: str, known: Iterable[str]) -> None:
+        super().__init__(f"there is no workload '{id_}'; known workloads: {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an array comes from: the seed of PCG64, or the name of a real array."""
+
+    seed: int | None = None
+    real: str | None = None
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Bags by offsets: a share of them empty, the others of 1 to `longest` indices."""
+
+    empty: float
+    longest: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The sizes of a workload, the states and threads to time it in, and seconds for each cell.
+
+    `rows` and `columns` are absent for a real table; a lookup has `indices`, bags have `bags` and
+    either `bag_size` or `ragged`.
+    """
+
+    states: tuple[str, ...]
+    threads: tuple[int | str, ...]
+    seconds: float
+    rows: int | None = None
+    columns: int | None = None
+    indices: int | None = None
+    bags: int | None = None
+    bag_size: int | None = None
+    ragged: Ragged | None = None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A table, an index trace and a call, in sizes for each profile."""
+
+    id: str
+    title: str
+    stands_for: str
+    operation: Operation
+    observe: tuple[str, ...]
+    dtype: str
+    table: Origin
+    trace: Origin
+    profiles: Mapping[str, Profile]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> str | None:
+        """Say why the workload's real arrays cannot be had here; None if they can."""
+        names = [origin.real for origin in (self.table, self.trace) if origin.real]
+        return next((reason for name in names if (reason := real_data.missing(name))), None)
+
+
+def workload_files() -> list[Path]:
+    """List the workload files that embcheck ships."""
+    return sorted((suite_root() / "workloads").glob("*.yaml"))
+
+
+def load_workloads(files: Iterable[Path]) -> dict[str, Workload]:
+    """Load workload files by id; raises SpecError with every mistake in any of them."""
+    workloads: dict[str, Workload] = {}
+    problems: list[Problem] = []
+    for file in files:
+        tree = read_yaml(file)
+        found = problems_of(tree, str(file), "workloads")
+        found = found or list(_inconsistencies(tree, str(file)))
+        if not found and tree["id"] in workloads:
+            what = f"the workload '{tree['id']}' stands twice"
+            found = [Problem(str(file), *mark_of(tree, ["id"]), what, "choose another id")]
+        problems += found
+        if not found:
+            workloads[tree["id"]] = _workload(tree)
+    if problems:
+        raise SpecError(problems)
+    return workloads
+
+
+def select_workloads(
+    ids: Iterable[str], workloads: Mapping[str, Workload] | None = None
+) -> list[Workload]:
+    """Pick workloads by id, all if none is named; raises UnknownWorkload, or SpecError."""
+    known = load_workloads(workload_files()) if workloads is None else workloads
+    ids = list(dict.fromkeys(ids))
+    for id_ in ids:
+        if id_ not in known:
+            raise UnknownWorkload(id_, known)
+    return [known[id_] for id_ in ids or known]
+
+
+def _workload(tree: Mapping[str, Any]) -> Workload:
+    return Workload(
+        id=tree["id"],
+        title=tree["title"],
+        stands_for=tree["stands_for"],
+        operation=Operation(tree["operation"]),
+        observe=tuple(tree["observe"]),
+        dtype=tree["dtype"],
+        table=Origin(**tree["table"]),
+        trace=Origin(**tree["trace"]),
+        profiles={name: _profile(sizes) for name, sizes in tree["profiles"].items()},
+        options=dict(tree.get("options", {})),
+    )
+
+
+def _profile(sizes: Mapping[str, Any]) -> Profile:
+    values = {**sizes, "states": tuple(sizes["states"]), "threads": tuple(sizes["threads"])}
+    if "ragged" in sizes:
+        values["ragged"] = Ragged(**sizes["ragged"])
+    return Profile(**values)
+
+
+def _inconsistencies(tree: Map, file: str) -> Iterator[Problem]:
+    """Find what a schema cannot say: sizes that the operation does not have, unknown real data."""
+    for key in ("table", "trace"):
+        name = tree[key].get("real")
+        if name is not None and name not in real_data.NAMES:
+            mark = mark_of(tree, [key, "real"])
+            known = ", ".join(real_data.NAMES)
+            yield Problem(file, *mark, f"no real array '{name}'", f"use one of: {known}")
+    for name, sizes in tree["profiles"].items():
+        wanted = _wanted_sizes(tree, sizes)
+        given = {*sizes} - {"states", "threads", "seconds"}
+        for size in sorted(wanted - given):
+            mark = mark_of(tree, ["profiles", name])
+            yield Problem(file, *mark, f"profiles.{name} lacks '{size}'", f"add '{size}'")
+        for size in sorted(given - wanted):
+            mark = sizes.key_marks[size]
+            what = f"profiles.{name}: '{size}' does not belong to this workload"
+            yield Problem(file, *mark, what, "remove it")
+
+
+def _wanted_sizes(tree: Map, sizes: Map) -> set[str]:
+    table = set() if "real" in tree["table"] else {"rows", "columns"}
+    if not Operation(tree["operation"]).is_bag:
+        return table | {"indices"}
+    return table | {"bags", "ragged" if "ragged" in sizes else "bag_size"}

@@ -1,0 +1,133 @@
+"""The commands, their exit codes, and what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from embcheck.conformance.records.run import read_runs
+
+from commands import SMALL, embcheck, environment
+
+
+def test_help_imports_no_array_library():
+    """`embcheck --help` answers without importing NumPy or any other array library."""
+    code = (
+        "import sys; from embcheck.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'numpy', 'torch', 'jax', 'onnxruntime', 'pytest', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "run " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["-b", "numpy-reference", "--specs", SMALL], 0, ""),
+        (["-b", "zoo-wrong-row", "--specs", SMALL], 1, ""),
+        (["-b", "zoo-segfaults", "--specs", SMALL], 1, ""),
+        (["-b", "zoo-refuses-everything", "--specs", SMALL], 1, ""),
+        (["-b", "zoo-wrong-type", "--specs", SMALL], 3, ""),
+        (["-b", "zoo-unavailable", "--specs", SMALL], 2, ""),
+        (["-b", "zoo-dies-on-import", "--specs", SMALL], 3, ""),
+        (["-b", "numpy-refrence", "--specs", SMALL], 2, "there is no backend 'numpy-refrence'"),
+        (["-b", "numpy-reference", "--specs", SMALL, "-k", "nosuch"], 2, "nothing is selected"),
+        (["-b", "numpy-reference", "--specs", "/nonexistent.yaml"], 2, "does not exist"),
+        (["--specs", SMALL], 2, "Missing option"),
+    ],
+)
+def test_exit_codes(tmp_path, arguments, code, words):
+    """Each ending of a run has its exit code, and a mistake is told in a sentence."""
+    done = embcheck("run", *arguments, "--out", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_leaves_results_and_junit(tmp_path):
+    """A run writes a header, one line a result, a footer, and a JUnit file."""
+    done = embcheck(
+        "run", "-b", "numpy-reference", "-b", "zoo-wraps-negatives", "--specs", SMALL,
+        "--out", tmp_path, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    (run,) = read_runs(tmp_path)
+    assert not run.partial
+    assert len(run.results) == run.header.planned == 12
+    (wrong,) = [result for result in run.results if result.outcome == "failed"]
+    assert (wrong.backend, wrong.kind, wrong.silent) == (
+        "zoo-wraps-negatives",
+        "accepted-invalid",
+        True,
+    )
+    assert run.clauses[wrong.clauses[0]].level == wrong.level == "domain"
+    assert '<testcase' in (tmp_path / "junit.xml").read_text()
+
+
+def test_an_unavailable_backend_is_not_run_and_the_others_are(tmp_path):
+    """One absent device leaves the other backends alone, and shows as not-run with its reason."""
+    done = embcheck(
+        "run", "-b", "zoo-unavailable", "-b", "numpy-reference", "--specs", SMALL,
+        "--out", tmp_path, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    (run,) = read_runs(tmp_path)
+    outcomes = {(result.backend, result.outcome) for result in run.results}
+    assert ("zoo-unavailable", "not-run") in outcomes
+    assert ("zoo-unavailable", "passed") not in outcomes
+    assert ("numpy-reference", "passed") in outcomes
+    assert run.header.backends[0]["unavailable"] == "the zoo has no such device"
+
+
+def test_an_interruption_leaves_a_readable_partial_record(tmp_path):
+    """Ctrl-C while a backend hangs leaves the results so far, marked as partial."""
+    code = "from embcheck.cli.main import main; main()"
+    arguments = ["run", "-b", "zoo-hangs", "--specs", str(SMALL), "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
+    )  # fmt: skip
+    record = tmp_path / "results.jsonl"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if record.exists() and record.read_text().count('"type": "result"') >= 3:
+            break
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"interrupted" in errors
+    assert b"Traceback" not in errors
+    (run,) = read_runs(tmp_path)
+    assert run.partial
+    assert [result.outcome for result in run.results] == ["passed"] * 3
+
+
+def test_check_says_what_is_wrong_and_where(tmp_path):
+    """`embcheck check` prints file, line and column, and exits with 2; valid specs give 0."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(SMALL.read_text().replace("EMB-LOOK-01", "EMB-NONE-01"))
+    done = embcheck("check", bad)
+    assert done.returncode == 2
+    assert f"{bad}:6:13: there is no clause 'EMB-NONE-01'; " in done.stderr
+    assert embcheck("check", SMALL).returncode == 0
+    assert embcheck("check").returncode == 0
+
+
+def test_backends_tells_who_is_here_and_why_not():
+    """`embcheck backends --json` lists every known backend with its info or the reason."""
+    done = embcheck("backends", "--json")
+    assert done.returncode == 0
+    entries = {entry["id"]: entry for entry in json.loads(done.stdout)}
+    assert entries["numpy-reference"]["device"] == "cpu"
+    assert "gradients" in entries["numpy-reference"]["capabilities"]
+    assert entries["zoo-unavailable"]["unavailable"] == "the zoo has no such device"
+    assert "about to die" in entries["zoo-dies-on-import"]["broken"]
