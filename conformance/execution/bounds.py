@@ -43,7 +43,10 @@ def bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
     if name in (Observation.WEIGHT_AFTER, Observation.OUTPUT) and not _sums(call, name):
         return np.asarray(_where_scaled(name, call, scaling) * magnitude)
     factor = gamma(_terms(name, call), roundoff) + scaling
-    return np.asarray(factor * np.maximum(_absolute(name, call, expected), magnitude))
+    with np.errstate(invalid="ignore"):
+        allowed = factor * np.maximum(_absolute(name, call, expected), magnitude)
+    # Infinite terms bound nothing: what comes of them is NaN, an infinity or left out, exactly.
+    return np.asarray(np.nan_to_num(allowed, nan=0.0, posinf=0.0))
 
 
 def _is_floating(dtype: np.dtype[Any]) -> bool:
@@ -93,7 +96,8 @@ def _absolute_upstream(call: Call) -> np.ndarray:
     upstream = call.inputs.get("grad_output")
     if upstream is not None:
         return np.abs(upstream.astype(np.float64)).reshape(-1, columns)
-    return np.ones((_bags(call)[0] if call.operation.is_bag else call.inputs["indices"].size, columns))
+    positions = _bags(call)[0] if call.operation.is_bag else call.inputs["indices"].size
+    return np.ones((positions, columns))
 
 
 def _absolute_shares(call: Call) -> np.ndarray:
@@ -145,7 +149,7 @@ def _scaling_error(call: Call, roundoff: float) -> float:
     if max_norm is None or call.operation is Operation.ONE_HOT:
         return 0.0
     order = float(call.options.get("norm_type", 2.0))
-    columns = call.inputs["weight"].shape[-1]
+    columns = int(call.inputs["weight"].shape[-1])
     sharpness = max(1.0, 1.0 / abs(order)) if order else 1.0
     norm_error = (2 * (columns + 2) * sharpness + 6) * roundoff
     return norm_error + RENORM_EPSILON / max(abs(float(max_norm)), RENORM_EPSILON)
@@ -160,6 +164,6 @@ def _where_scaled(name: str, call: Call, scaling: float) -> float | np.ndarray:
     norms = np.linalg.norm(weight, order, axis=1)
     may_scale = ~(norms < max_norm * (1 - scaling))
     if name == Observation.OUTPUT:
-        return scaling * may_scale[call.inputs["indices"]][..., None]
+        return np.asarray(scaling * may_scale[call.inputs["indices"]][..., None])
     named = np.isin(np.arange(len(weight)), _legal_indices(call))
-    return scaling * (may_scale & named)[:, None]
+    return np.asarray(scaling * (may_scale & named)[:, None])
