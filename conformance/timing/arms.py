@@ -80,7 +80,7 @@ class Arm:
 
     def time(self, calls: int) -> Block:
         """Time a block of calls, going on in the rotation where the last block ended."""
-        header = {"request": "time", "ids": self._ids, "start": self._turn, "calls": calls}
+        header = {"request": "time", "ids": list(self._ids), "start": self._turn, "calls": calls}
         details = self._ask(header).details
         self._turn = (self._turn + calls) % len(self._ids)
         return Block(
@@ -97,7 +97,7 @@ class Arm:
     def drop(self, ids: Sequence[int] | None = None) -> None:
         """Have held calls forgotten; all of them and the shared arrays unless ids are given."""
         if self.client.pid is not None:
-            self.client.request({"request": "drop", "ids": ids})
+            self.client.request({"request": "drop", "ids": None if ids is None else list(ids)})
 
     def _ask(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = None

@@ -52,7 +52,7 @@ def log_ratios(
     candidate: Sequence[tuple[float, float]], reference: Sequence[tuple[float, float]]
 ) -> np.ndarray:
     """Return each round's folded log ratio of a candidate to the reference."""
-    return fold(candidate) - fold(reference)
+    return np.asarray(np.subtract(fold(candidate), fold(reference)))
 
 
 def estimate(samples: np.ndarray, seed: int = SEED, level: float = LEVEL) -> Estimate:

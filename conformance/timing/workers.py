@@ -60,6 +60,9 @@ class Workers:
 
     def _client(self, backend: str, role: str) -> WorkerClient:
         key = (backend, role)
+        if key in self._clients and self._clients[key].pid is None:
+            # It died. Its client would start it again, but not confined to a core.
+            del self._clients[key]
         if key not in self._clients and key not in self._problems:
             self._start(key)
         problem = self._problems.get(key)

@@ -74,12 +74,6 @@ class Workload:
     profiles: Mapping[str, Profile]
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def missing(self) -> str | None:
-        """Say why the workload's real arrays cannot be had here; None if they can."""
-        names = [origin.real for origin in (self.table, self.trace) if origin.real]
-        return next((reason for name in names if (reason := real_data.missing(name))), None)
-
 
 def workload_files() -> list[Path]:
     """List the workload files that embcheck ships."""
@@ -96,7 +90,8 @@ def load_workloads(files: Iterable[Path]) -> dict[str, Workload]:
         found = found or list(_inconsistencies(tree, str(file)))
         if not found and tree["id"] in workloads:
             what = f"the workload '{tree['id']}' stands twice"
-            found = [Problem(str(file), *mark_of(tree, ["id"]), what, "choose another id")]
+            line, column = mark_of(tree, ["id"])
+            found = [Problem(str(file), line, column, what, "choose another id")]
         problems += found
         if not found:
             workloads[tree["id"]] = _workload(tree)
@@ -147,6 +142,9 @@ def _inconsistencies(tree: Map, file: str) -> Iterator[Problem]:
             mark = mark_of(tree, [key, "real"])
             known = ", ".join(real_data.NAMES)
             yield Problem(file, *mark, f"no real array '{name}'", f"use one of: {known}")
+    if "real" in tree["trace"] and Operation(tree["operation"]).is_bag:
+        mark = mark_of(tree, ["trace"])
+        yield Problem(file, *mark, "bags need a seeded trace", "give a seed, or look up")
     for name, sizes in tree["profiles"].items():
         wanted = _wanted_sizes(tree, sizes)
         given = {*sizes} - {"states", "threads", "seconds"}
@@ -154,9 +152,9 @@ def _inconsistencies(tree: Map, file: str) -> Iterator[Problem]:
             mark = mark_of(tree, ["profiles", name])
             yield Problem(file, *mark, f"profiles.{name} lacks '{size}'", f"add '{size}'")
         for size in sorted(given - wanted):
-            mark = sizes.key_marks[size]
+            line, column = sizes.key_marks[size]
             what = f"profiles.{name}: '{size}' does not belong to this workload"
-            yield Problem(file, *mark, what, "remove it")
+            yield Problem(file, line, column, what, "remove it")
 
 
 def _wanted_sizes(tree: Map, sizes: Map) -> set[str]:

@@ -1,0 +1,136 @@
+"""`embcheck bench`: time workloads on backends, and record ratios with their intervals."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from embcheck.conformance.timing.cell import Cell
+
+INTERRUPTED = 130
+"""What a shell reports for a process that Ctrl-C ended: 128 + SIGINT."""
+
+
+@click.command()
+@click.option("-b", "--backend", "backends", multiple=True, required=True, metavar="BACKEND")
+@click.option(
+    "--workload",
+    "ids",
+    multiple=True,
+    metavar="ID",
+    help="A workload to time (repeatable); all of them if left out.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    show_default=True,
+    help="Small tables, hot, in under a minute; or full sizes, hot and cold, 1 and all threads.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Write results.jsonl here, beside a conformance run's.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Time for the rounds of one cell, instead of the workload's own.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the order in which backends run.")
+@click.option(
+    "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one request."
+)
+def bench(
+    backends: tuple[str, ...],
+    ids: tuple[str, ...],
+    profile: str,
+    out: Path,
+    seconds: float | None,
+    seed: int,
+    timeout: float,
+) -> None:
+    """Time workloads on backends against a reference: numpy-reference, or else the first named.
+
+    A backend is timed only where its answers are right. Ratios come with a 95 % interval, taken
+    within rounds that visit every backend there and back. A backend is FASTER, SLOWER or the SAME
+    only where the interval says so with 3 % to spare, and the reference under a second name comes
+    out the SAME; all else is INCONCLUSIVE.
+    """
+    from embcheck.conformance.execution.discovery import (  # noqa: PLC0415  (imports NumPy)
+        UnknownBackend,
+    )
+    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
+    from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
+    from embcheck.conformance.timing.cell import Settings  # noqa: PLC0415  (imports NumPy)
+    from embcheck.conformance.timing.session import plan_cells, run_timing  # noqa: PLC0415
+    from embcheck.conformance.timing.workloads import (  # noqa: PLC0415
+        UnknownWorkload,
+        select_workloads,
+    )
+
+    settings = Settings(profile=profile, seed=seed, seconds=seconds, timeout=timeout)
+    try:
+        workloads = select_workloads(ids)
+        with _progress(len(plan_cells(workloads, profile))) as told:
+            code = run_timing(backends, workloads, out, settings, told)
+    except (UnknownBackend, UnknownWorkload) as error:
+        click.echo(f"embcheck: {error}", err=True)
+        sys.exit(ExitCode.USAGE)
+    except SpecError as error:
+        click.echo(str(error), err=True)
+        sys.exit(ExitCode.USAGE)
+    except KeyboardInterrupt:
+        _show(out)
+        click.echo("embcheck: interrupted; the cells timed so far are recorded", err=True)
+        sys.exit(INTERRUPTED)
+    except Exception:  # noqa: BLE001  (whatever it is, it is ours)
+        click.echo(f"embcheck: a fault of the harness\n{traceback.format_exc()}", err=True)
+        sys.exit(ExitCode.HARNESS)
+    _show(out)
+    sys.exit(code)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[Cell], None]]:
+    """Show the cell being timed on stderr, where that is a terminal."""
+    from rich.console import Console  # noqa: PLC0415  (the help needs no rich)
+    from rich.progress import Progress  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("timing", total=total)
+        begun = 0
+
+        def told(cell: Cell) -> None:
+            nonlocal begun
+            what = f"timing {cell.workload.id}, {cell.state}, threads {cell.threads}"
+            progress.update(task, description=what, completed=begun)
+            begun += 1
+
+        yield told
+
+
+def _show(out: Path) -> None:
+    """Print the timings, and where they are."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from embcheck.conformance.records.run import FILE_NAME, read_runs  # noqa: PLC0415
+    from embcheck.reports.terminal import print_timings  # noqa: PLC0415
+
+    file = out / FILE_NAME
+    if not file.exists():
+        return
+    print_timings(read_runs(file), Console(highlight=False))
+    click.echo(file)

@@ -1,0 +1,233 @@
+"""One cell: a workload in one cache state, with a number of threads, on all backends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from embcheck.conformance.contract.call import Observation
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.suite.real_data import Missing
+from embcheck.conformance.timing import gate, machine
+from embcheck.conformance.timing.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
+from embcheck.conformance.timing.calibrate import BLOCK_SECONDS, Calibration, calibrate
+from embcheck.conformance.timing.schedule import (
+    HALF_WIDTH,
+    MIN_ROUNDS,
+    ArmLost,
+    Block,
+    Plan,
+    Round,
+    run_rounds,
+    seed_of,
+)
+from embcheck.conformance.timing.traces import COLD_TRACES, Inputs, make_inputs
+from embcheck.conformance.timing.workers import DEFINITION, Workers
+from embcheck.conformance.timing.workloads import Profile, Workload
+
+CACHE_FACTOR = 4
+MAX_GROWN_BYTES = 1024**3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is timed; `seconds` overrides the workloads' own time for a cell."""
+
+    profile: str = "quick"
+    seed: int = 0
+    seconds: float | None = None
+    min_rounds: int = MIN_ROUNDS
+    half_width: float = HALF_WIDTH
+    block_seconds: float = BLOCK_SECONDS
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A workload, in a state, with 1 thread or `all`."""
+
+    workload: Workload
+    profile: Profile
+    state: str
+    threads: int | str
+
+
+@dataclass
+class Timed:
+    """All that is known of a cell once it is over.
+
+    `arms` are those that passed the gate; `lost` says, by role and backend, what could not be
+    timed and why; `reference` is the backend that ratios are taken to.
+    """
+
+    cell: Cell
+    threads: int
+    inputs: Inputs | None = None
+    reference: str | None = None
+    arms: dict[str, Arm] = field(default_factory=dict)
+    gates: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    clocks: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
+    rounds: list[Round] = field(default_factory=list)
+    lost: dict[tuple[str, str], ArmLost] = field(default_factory=dict)
+
+    def lose(self, arm: Arm, reason: ArmLost) -> None:
+        """Give an arm up."""
+        self.arms.pop(arm.key, None)
+        self.lost[arm.role, arm.backend] = reason
+
+    def arm_of(self, role: str) -> Arm | None:
+        """Return the arm that has a role of which there is one."""
+        return next((arm for arm in self.arms.values() if arm.role == role), None)
+
+
+def time_cell(
+    cell: Cell,
+    backends: Sequence[str],
+    preferred: str,
+    workers: Workers,
+    settings: Settings,
+) -> Timed:
+    """Judge, calibrate and time the backends on a cell; whatever fails is in the result."""
+    timed = Timed(cell, workers.threads)
+    try:
+        timed.inputs = cell_inputs(cell)
+        oracle, sentinel = _oracle(timed.inputs, workers)
+    except (Missing, ArmLost) as reason:
+        _lose_all(timed, backends, reason)
+        return timed
+    _admit(timed, backends, preferred, workers, oracle)
+    if timed.reference is not None:
+        _try(timed, sentinel, lambda arm: gate.admit_sentinel(arm, _inputs(timed)))
+        _prepare_clock(timed, settings)
+        _time(timed, settings)
+        _judge_last(timed, oracle)
+    for arm in [*timed.arms.values(), sentinel]:
+        arm.drop()
+    return timed
+
+
+def cell_inputs(cell: Cell) -> Inputs:
+    """Make a cell's arrays: one trace when hot, eight when cold, over a table beyond the cache.
+
+    A seeded table grows to four times the last-level cache, to 1 GiB at most. One whose dense
+    gradient is asked for does not, since the gradient would grow with it.
+    """
+    if cell.state == "hot":
+        return make_inputs(cell.workload, cell.profile, 1)
+    profile = cell.profile
+    cache = machine.last_level_cache_bytes()
+    gradient = Observation.GRAD_WEIGHT in cell.workload.observe
+    if cache and profile.rows and profile.columns and not gradient:
+        row_bytes = (
+            profile.columns * {"float16": 2, "float32": 4, "float64": 8}[cell.workload.dtype]
+        )
+        wanted = min(CACHE_FACTOR * cache, MAX_GROWN_BYTES) // row_bytes + 1
+        profile = replace(profile, rows=max(profile.rows, wanted))
+    return make_inputs(cell.workload, profile, COLD_TRACES)
+
+
+def _oracle(inputs: Inputs, workers: Workers) -> tuple[gate.Oracle, Arm]:
+    """Ask the definition in the sentinel's worker, before it is the sentinel's."""
+    sentinel = workers.arm(DEFINITION, SENTINEL)
+    return gate.ask_oracle(replace(sentinel, role="oracle"), inputs), sentinel
+
+
+def _lose_all(timed: Timed, backends: Iterable[str], reason: Exception) -> None:
+    lost = reason if isinstance(reason, ArmLost) else ArmLost(f"missing data: {reason}")
+    for backend in backends:
+        timed.lost[CANDIDATE, backend] = lost
+
+
+def _admit(
+    timed: Timed, backends: Iterable[str], preferred: str, workers: Workers, oracle: gate.Oracle
+) -> None:
+    """Let the backends through the gate; then a second worker of the reference."""
+
+    def admit(backend: str, role: str) -> Arm | None:
+        try:
+            arm = workers.arm(backend, role)
+        except ArmLost as reason:
+            timed.lost[role, backend] = reason
+            return None
+        return _try(timed, arm, lambda arm: _gate(timed, arm, oracle))
+
+    admitted = [arm for arm in (admit(backend, CANDIDATE) for backend in backends) if arm]
+    if not admitted:
+        return
+    reference = next((arm for arm in admitted if arm.backend == preferred), admitted[0])
+    reference.role = REFERENCE
+    timed.reference = reference.backend
+    admit(reference.backend, A_A)
+
+
+def _gate(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:
+    timed.gates[arm.key] = gate.admit(arm, _inputs(timed), oracle)
+
+
+def _try(timed: Timed, arm: Arm, action: Callable[[Arm], Any]) -> Arm | None:
+    """Do something with an arm: it takes part afterwards, or is lost."""
+    timed.arms[arm.key] = arm
+    try:
+        action(arm)
+    except ArmLost as reason:
+        arm.drop()
+        timed.lose(arm, reason)
+        return None
+    return arm
+
+
+def _prepare_clock(timed: Timed, settings: Settings) -> None:
+    """Settle every arm's process, and find out how many calls make a block."""
+    for arm in list(timed.arms.values()):
+        _try(timed, arm, lambda arm: _calibrate(timed, arm, settings.block_seconds))
+
+
+def _calibrate(timed: Timed, arm: Arm, block_seconds: float) -> None:
+    clock = arm.settle(range(len(_inputs(timed).traces)))
+    timed.clocks[arm.key] = clock
+    timed.calibrations[arm.key] = calibrate(
+        lambda calls: arm.time(calls).seconds, clock["timer_seconds"], block_seconds
+    )
+
+
+def _time(timed: Timed, settings: Settings) -> None:
+    cell, reference = timed.cell, timed.arm_of(REFERENCE)
+    if reference is None:
+        return
+
+    def measure(key: str) -> Block:
+        return timed.arms[key].time(timed.calibrations[key].calls)
+
+    timed.rounds = run_rounds(
+        list(timed.arms),
+        reference.key,
+        measure,
+        plan=Plan(
+            settings.seconds or cell.profile.seconds, settings.min_rounds, settings.half_width
+        ),
+        seed=seed_of(settings.seed, cell.workload.id, cell.state, cell.threads),
+        clock=time.perf_counter,
+        watch=machine.watch,
+        lost=lambda key, reason: timed.lose(timed.arms[key], reason),
+        judged=lambda key: timed.arms[key].role != SENTINEL,
+    )
+
+
+def _judge_last(timed: Timed, oracle: gate.Oracle) -> None:
+    for arm in list(timed.arms.values()):
+        if arm.role != SENTINEL:
+            _try(timed, arm, lambda arm: gate.judge_last(arm, oracle))
+
+
+def _inputs(timed: Timed) -> Inputs:
+    assert timed.inputs is not None  # noqa: S101  (a cell without arrays ends before)
+    return timed.inputs
+
+
+def worst_exit_code(lost: Iterable[ArmLost], known: ExitCode) -> ExitCode:
+    """Return the gravest of what went wrong: harness, departure, usage, nothing."""
+    order = (ExitCode.CONFORMS, ExitCode.USAGE, ExitCode.DEPARTS, ExitCode.HARNESS)
+    return max([known, *(reason.exit_code for reason in lost)], key=order.index)
