@@ -66,7 +66,7 @@ def _terms(name: str, call: Call) -> int | np.ndarray:
     if name == Observation.GRAD_PER_SAMPLE_WEIGHTS:
         return int(call.inputs["weight"].shape[-1]) + 1
     if name == Observation.OUTPUT:
-        return int(call.inputs["indices"].size) + 3
+        return _bag_sizes(call) + 3
     rows = len(call.inputs["weight"])
     return np.bincount(_legal_indices(call), minlength=rows)[:, None] + 3
 
@@ -121,16 +121,36 @@ def _legal_indices(call: Call) -> np.ndarray:
 
 
 def _bag_absolute(call: Call) -> np.ndarray:
+    """Return the sum of the absolute values of each bag's terms, shared out by a mean."""
     weight = np.abs(call.inputs["weight"].astype(np.float64))
-    indices = call.inputs["indices"]
-    rows = weight[indices.reshape(-1)]
+    rows = weight[call.inputs["indices"].reshape(-1)]
     if "per_sample_weights" in call.inputs:
-        rows = rows * np.abs(call.inputs["per_sample_weights"].astype(np.float64)).reshape(-1, 1)
-    bags, owner = _bags(call)
+        factors = np.abs(call.inputs["per_sample_weights"].astype(np.float64))
+        with np.errstate(invalid="ignore"):
+            rows = rows * factors.reshape(-1, 1)
+    bags, owner = _members(call)
     total = np.zeros((bags, weight.shape[1]))
     inside = owner < bags
     np.add.at(total, owner[inside], rows[inside])
+    if call.options.get("mode", "mean") == "mean":
+        total /= np.maximum(_bag_sizes(call), 1)
     return total
+
+
+def _bag_sizes(call: Call) -> np.ndarray:
+    """Return how many entries each bag reduces: (bags, 1)."""
+    bags, owner = _members(call)
+    return np.bincount(owner[owner < bags], minlength=bags)[:, None]
+
+
+def _members(call: Call) -> tuple[int, np.ndarray]:
+    """Return the number of bags, and the bag of each entry; no bag for those that are padding."""
+    bags, owner = _bags(call)
+    padding = call.options.get("padding_idx")
+    if padding is None:
+        return bags, owner
+    is_padding = call.inputs["indices"].reshape(-1) == padding % len(call.inputs["weight"])
+    return bags, np.where(is_padding, bags, owner)
 
 
 def _bags(call: Call) -> tuple[int, np.ndarray]:
