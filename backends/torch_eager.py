@@ -11,14 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import torch
 from torch import Tensor
 
+from embcheck.backends.torch_names import (
+    SPELLINGS,
+    function_of,
+    makes_module,
+    to_array,
+    to_tensor,
+)
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -32,23 +37,6 @@ from embcheck.conformance.contract.call import GRADIENT_OBSERVATIONS, Call, Obse
 Tensors = dict[str, Tensor]
 Answer = tuple[Tensors, Tensors]
 """What was observed, and the tensors that the caller finds after the call."""
-
-_SPELLINGS = {
-    Operation.EMBEDDING: "torch.nn.functional.embedding",
-    Operation.EMBEDDING_MODULE: "torch.nn.Embedding",
-    Operation.EMBEDDING_FROM_PRETRAINED: "torch.nn.Embedding.from_pretrained",
-    Operation.EMBEDDING_BAG: "torch.nn.functional.embedding_bag",
-    Operation.EMBEDDING_BAG_MODULE: "torch.nn.EmbeddingBag",
-    Operation.EMBEDDING_BAG_FROM_PRETRAINED: "torch.nn.EmbeddingBag.from_pretrained",
-    Operation.ONE_HOT: "torch.nn.functional.one_hot",
-}
-
-_BITS = {
-    torch.bfloat16: (torch.uint16, ml_dtypes.bfloat16),
-    torch.float8_e4m3fn: (torch.uint8, ml_dtypes.float8_e4m3fn),
-    torch.float8_e5m2: (torch.uint8, ml_dtypes.float8_e5m2),
-}
-"""The dtypes that PyTorch does not exchange with NumPy: they travel as bits."""
 
 _EARLIER_USES: dict[str, Callable[[Tensor], Tensor]] = {
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
@@ -75,7 +63,7 @@ class TorchEager:
             library="torch",
             version=torch.__version__,
             device=device,
-            operations={name: Provided(Provision.NATIVE, how) for name, how in _SPELLINGS.items()},
+            operations={name: Provided(Provision.NATIVE, how) for name, how in SPELLINGS.items()},
             capabilities=frozenset(Capability),
             # A bad index trips an assertion in the kernel, which ends the use of CUDA.
             fresh_worker_after_bad_index=device == "cuda",
@@ -91,7 +79,7 @@ class TorchEager:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring tensors off the device; a sparse gradient becomes dense only here."""
-        observed, found = ({n: _to_array(t) for n, t in part.items()} for part in answer)
+        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
         return {**inputs_after(found), **observed}
 
 
@@ -116,29 +104,14 @@ def _blocking(run: Callable[[], Answer], device: str) -> Callable[[], Answer]:
     return run_and_wait if device == "cuda" else run
 
 
-def _to_tensor(array: np.ndarray, device: str) -> Tensor:
-    dtype = getattr(torch, array.dtype.name)
-    if dtype in _BITS:
-        array = array.view(f"u{array.dtype.itemsize}")
-    return torch.from_numpy(array).view(dtype).to(device)
-
-
-def _to_array(tensor: Tensor) -> np.ndarray:
-    tensor = tensor.detach().to_dense().cpu()
-    if tensor.dtype not in _BITS:
-        return tensor.numpy()
-    bits, dtype = _BITS[tensor.dtype]
-    return tensor.view(bits).numpy().view(dtype)
-
-
 def _prepare(call: Call, device: str) -> _Prepared:
-    tensors = {name: _to_tensor(array, device) for name, array in call.inputs.items()}
+    tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
         tensors["per_sample_weights"].requires_grad_()
-    function = attrgetter(_SPELLINGS[call.operation].removeprefix("torch."))(torch)
+    function = function_of(call.operation)
     arguments, options = [tensors["indices"]], call.options
     bags = {name: tensors[name] for name in ("offsets", "per_sample_weights") if name in tensors}
-    if call.operation.value.endswith(("module", "from_pretrained")):
+    if makes_module(call.operation):
         module = _module(call, function, tensors, device)
         return _Prepared(call, tensors, module.weight, lambda: module(*arguments, **bags))
     if call.operation is not Operation.ONE_HOT:

@@ -1,0 +1,54 @@
+"""What PyTorch calls the operations and dtypes: for every adapter that goes through PyTorch."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+
+import ml_dtypes  # noqa: F401  (registers bfloat16 and the float8 types with NumPy)
+import numpy as np
+import torch
+
+from embcheck.conformance.contract.call import Operation
+
+SPELLINGS = {
+    Operation.EMBEDDING: "torch.nn.functional.embedding",
+    Operation.EMBEDDING_MODULE: "torch.nn.Embedding",
+    Operation.EMBEDDING_FROM_PRETRAINED: "torch.nn.Embedding.from_pretrained",
+    Operation.EMBEDDING_BAG: "torch.nn.functional.embedding_bag",
+    Operation.EMBEDDING_BAG_MODULE: "torch.nn.EmbeddingBag",
+    Operation.EMBEDDING_BAG_FROM_PRETRAINED: "torch.nn.EmbeddingBag.from_pretrained",
+    Operation.ONE_HOT: "torch.nn.functional.one_hot",
+}
+
+_BITS = {
+    torch.bfloat16: torch.uint16,
+    torch.float8_e4m3fn: torch.uint8,
+    torch.float8_e5m2: torch.uint8,
+}
+"""The dtypes that PyTorch does not exchange with NumPy: they travel as bits."""
+
+
+def function_of(operation: Operation) -> Any:
+    """Return the function, or what makes the module, that PyTorch documents for an operation."""
+    return attrgetter(SPELLINGS[operation].removeprefix("torch."))(torch)
+
+
+def makes_module(operation: Operation) -> bool:
+    """Whether what PyTorch documents for an operation is a module."""
+    return operation.value.endswith(("_module", "_from_pretrained"))
+
+
+def to_tensor(array: np.ndarray) -> torch.Tensor:
+    """Return a tensor on the array's memory, with its strides."""
+    dtype = getattr(torch, array.dtype.name)
+    if dtype in _BITS:
+        array = array.view(f"u{array.dtype.itemsize}")
+    return torch.from_numpy(array).view(dtype)
+
+
+def to_array(tensor: torch.Tensor) -> np.ndarray:
+    """Bring a tensor home; a sparse one becomes dense."""
+    tensor = tensor.detach().to_dense().cpu()
+    bits = tensor.view(_BITS.get(tensor.dtype, tensor.dtype))
+    return bits.numpy().view(str(tensor.dtype).removeprefix("torch."))
