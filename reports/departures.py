@@ -1,0 +1,57 @@
+"""The departures that matter most, grouped so that they can be read at a glance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from embcheck.reports.marks import Mark
+from embcheck.reports.merge import Finding, behaviour_id
+
+
+@dataclass(frozen=True)
+class Departure:
+    """All cases of a behaviour that went wrong on a backend in the same way."""
+
+    mark: Mark
+    behaviour: str
+    sentence: str
+    backend: str
+    kinds: tuple[str, ...]
+    count: int
+    example: str
+
+    @property
+    def kind(self) -> str:
+        """All kinds of failure, the most frequent first."""
+        return ", ".join(self.kinds)
+
+    @property
+    def main_kind(self) -> str:
+        """The most frequent kind, with three dots if there are others."""
+        return f"{self.kinds[0]} ..." if len(self.kinds) > 1 else self.kind
+
+
+def departures(findings: Iterable[Finding]) -> list[Departure]:
+    """Group unexplained departures: the silent ones first, then by how many cases they touch."""
+    groups: dict[tuple[Mark, str, str], list[Finding]] = {}
+    for finding in findings:
+        if finding.mark.departs:
+            key = (finding.mark, behaviour_id(finding.case.case), finding.backend)
+            groups.setdefault(key, []).append(finding)
+    found = [_departure(*key, group) for key, group in groups.items()]
+    return sorted(found, key=lambda group: (group.mark.rank, -group.count))
+
+
+def _departure(mark: Mark, behaviour: str, backend: str, group: list[Finding]) -> Departure:
+    kinds = Counter(finding.kind for finding in group if finding.kind != mark)
+    return Departure(
+        mark,
+        behaviour,
+        group[0].case.behaviour,
+        backend,
+        tuple(kind for kind, _ in kinds.most_common()),
+        len(group),
+        group[0].message,
+    )

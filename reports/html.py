@@ -1,0 +1,60 @@
+"""One self-contained HTML file from finished runs."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from embcheck.conformance.records.run import Run
+from embcheck.reports.matrix import link
+from embcheck.reports.merge import merge
+from embcheck.reports.page import build_page
+from embcheck.reports.units import percent_text
+from embcheck.reports.untrusted import clean, one_line
+
+
+def write_html(runs: Iterable[Run], path: Path) -> None:
+    """Write a report of the runs; an earlier file is replaced only by a whole one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_text(render_html(runs), "utf-8", newline="\n")
+    unfinished.replace(path)
+
+
+def render_html(runs: Iterable[Run]) -> str:
+    """Return a report of the runs as HTML.
+
+    Nothing that a run brought can become markup: the template escapes all of it, invisible
+    characters are spelled out, and the page's own policy lets no script run but the report's.
+    """
+    environment = _environment()
+    script = environment.get_template("report.js").render()
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = build_page(merge(runs))
+    return environment.get_template("report.html").render(page=page, script_hash=digest)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("embcheck.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent_text, one_line=one_line)
+    environment.globals["link"] = link
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return environment
+
+
+def _visible(value: Any) -> Any:
+    """Spell out invisible characters in whatever a template prints."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value

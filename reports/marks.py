@@ -1,0 +1,85 @@
+"""The marks of a report: the outcome of a result, with failures told apart as silent or loud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from embcheck.conformance.records.lines import ResultLine
+
+
+class Mark(StrEnum):
+    """What a (case, backend) pair came to, worst first."""
+
+    SILENT = "silent"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed-out"
+    LOUD = "loud"
+    ERRORED = "errored"
+    STALE = "stale"
+    DEVIATED = "deviated"
+    NOT_RUN = "not-run"
+    UNSUPPORTED = "unsupported"
+    PASSED = "passed"
+    OBSERVED = "observed"
+
+    @property
+    def rank(self) -> int:
+        """The place in the order of severity; 0 is the worst."""
+        return _RANK[self]
+
+    @property
+    def departs(self) -> bool:
+        """Whether the mark is an unexplained departure from the contract."""
+        return self in DEPARTURES
+
+    @property
+    def scored(self) -> bool:
+        """Whether the mark belongs in the denominator of a score."""
+        return self not in UNSCORED
+
+
+DEPARTURES: Final = frozenset({Mark.SILENT, Mark.CRASHED, Mark.TIMED_OUT, Mark.LOUD})
+UNSCORED: Final = frozenset({Mark.UNSUPPORTED, Mark.NOT_RUN, Mark.OBSERVED})
+_RANK: Final = {mark: rank for rank, mark in enumerate(Mark)}
+_LOUD_KIND: Final = "rejected-valid"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a mark is shown: a symbol, a short text, and a sentence for the legend."""
+
+    symbol: str
+    short: str
+    meaning: str
+
+
+LOOKS: Final[dict[Mark, Look]] = {
+    Mark.SILENT: Look(
+        "✗", "silent", "Failed silently: a wrong answer, or invalid input accepted, with no sign."
+    ),
+    Mark.CRASHED: Look("†", "crash", "The process died; nothing in it survived."),
+    Mark.TIMED_OUT: Look("◷", "timeout", "No answer in time."),
+    Mark.LOUD: Look("!", "loud", "Failed loudly: a valid call was refused with an error."),
+    Mark.ERRORED: Look("?", "error", "The adapter or the harness is at fault, not the library."),
+    Mark.STALE: Look("↺", "stale", "A recorded deviation no longer happens as it is stated."),
+    Mark.DEVIATED: Look("≈", "known", "Departs exactly as a recorded deviation says it does."),
+    Mark.NOT_RUN: Look("·", "not run", "Nothing is known."),
+    Mark.UNSUPPORTED: Look(
+        "\N{EN DASH}", "n/a", "Unsupported, with a reason; never counts as passed."
+    ),
+    Mark.PASSED: Look("✓", "passed", "As the contract states."),
+    Mark.OBSERVED: Look("○", "observed", "Implementation-defined: recorded, never scored."),
+}
+
+
+def mark_of(result: ResultLine) -> Mark:
+    """Return the mark of a result; an outcome that is not known counts as the harness's fault."""
+    if result.outcome == "failed":
+        silent = result.kind != _LOUD_KIND if result.silent is None else result.silent
+        return Mark.SILENT if silent else Mark.LOUD
+    try:
+        return Mark(result.outcome)
+    except ValueError:
+        return Mark.ERRORED

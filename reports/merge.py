@@ -1,0 +1,201 @@
+"""Several runs seen as one: the last word of each (case, backend) and of each timing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from embcheck.conformance.records.lines import CaseLine, ClauseLine, Measurement, ResultLine
+from embcheck.conformance.records.run import Run
+from embcheck.reports.marks import Mark, mark_of
+
+ANSWER_LEVELS = frozenset({"documented", "upstream-tested"})
+GUARD_LEVELS = frozenset({"domain"})
+FOLDERS = ("embedding", "embedding_bag", "one_hot", "pretrained")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a case came to on a backend; without a result, it was not run."""
+
+    case: CaseLine
+    backend: str
+    mark: Mark
+    result: ResultLine | None = None
+
+    @property
+    def group(self) -> str:
+        """The score that the case counts for: `answers`, `guards`, or `none`."""
+        if self.case.level in ANSWER_LEVELS:
+            return "answers"
+        return "guards" if self.case.level in GUARD_LEVELS else "none"
+
+    @property
+    def kind(self) -> str:
+        """How it failed, or `crashed` or `timed-out`; empty where it did not."""
+        if self.result is not None and self.result.kind:
+            return str(self.result.kind)
+        return str(self.mark) if self.mark in {Mark.CRASHED, Mark.TIMED_OUT} else ""
+
+    @property
+    def message(self) -> str:
+        """What the judge or the backend said."""
+        return str(self.result.message) if self.result is not None else ""
+
+
+@dataclass(frozen=True)
+class BackendEntry:
+    """A backend as the headers of the runs tell of it."""
+
+    id: str
+    infos: tuple[Mapping[str, Any], ...]
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why no run could start it; None if any could."""
+        reasons = [info.get("unavailable") for info in self.infos]
+        return str(reasons[-1]) if reasons and all(reasons) else None
+
+    def distinct(self, key: str) -> str:
+        """Return the values of a key over all runs, each once, joined by commas."""
+        values = [str(info[key]) for info in self.infos if info.get(key)]
+        return ", ".join(dict.fromkeys(values))
+
+    @property
+    def latest(self) -> Mapping[str, Any]:
+        """What the last run that could start it says of it."""
+        started = [info for info in self.infos if not info.get("unavailable")]
+        return started[-1] if started else {}
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Everything that a report shows, each thing once."""
+
+    runs: tuple[Run, ...]
+    backends: Mapping[str, BackendEntry]
+    clauses: Mapping[str, ClauseLine]
+    cases: Mapping[str, CaseLine]
+    findings: tuple[Finding, ...]
+    measurements: tuple[Measurement, ...]
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The backends that have findings, in the order of the runs' headers."""
+        found = {finding.backend for finding in self.findings}
+        return tuple(name for name in self.backends if name in found)
+
+    @cached_property
+    def unavailable(self) -> tuple[BackendEntry, ...]:
+        """The backends that no run could start."""
+        return tuple(entry for entry in self.backends.values() if entry.unavailable)
+
+    @cached_property
+    def partial(self) -> tuple[Run, ...]:
+        """The runs that stopped before their end."""
+        return tuple(run for run in self.runs if run.partial)
+
+
+def merge(runs: Iterable[Run]) -> Merged:
+    """Merge runs: the later result of a (case, backend) wins, but `not-run` undoes nothing."""
+    ordered = tuple(sorted(runs, key=lambda run: str(run.header.started)))
+    cases = _cases(ordered)
+    backends = _backends(ordered)
+    return Merged(
+        ordered,
+        backends,
+        {clause.id: clause for run in ordered for clause in run.clauses.values()},
+        cases,
+        tuple(_findings(ordered, cases, backends)),
+        tuple(_measurements(ordered)),
+    )
+
+
+def behaviour_id(case: str) -> str:
+    """Return the spec that a case belongs to, `folder/file`."""
+    return "/".join(case.split("/")[:2])
+
+
+def folder_of(behaviour: str) -> str:
+    """Return the folder of a spec."""
+    return behaviour.split("/", 1)[0]
+
+
+def spec_order(case: str) -> tuple[int, str, str]:
+    """Sort cases by folder, in the order of the contract, then by file; cases keep theirs."""
+    behaviour = behaviour_id(case)
+    folder = folder_of(behaviour)
+    place = FOLDERS.index(folder) if folder in FOLDERS else len(FOLDERS)
+    return place, folder, behaviour
+
+
+def _cases(runs: Iterable[Run]) -> dict[str, CaseLine]:
+    """Collect the cases; one that only a result names is made up from that result."""
+    cases: dict[str, CaseLine] = {}
+    for run in runs:
+        for result in run.results:
+            if result.case not in run.cases and result.case not in cases:
+                cases[result.case] = _unknown_case(result)
+        cases.update(run.cases)
+    return dict(sorted(cases.items(), key=lambda item: spec_order(item[0])))
+
+
+def _unknown_case(result: ResultLine) -> CaseLine:
+    return CaseLine(
+        case=result.case,
+        title="(the results file does not describe this case)",
+        behaviour=behaviour_id(result.case),
+        clauses=tuple(result.clauses),
+        level=result.level,
+        where="",
+        call={},
+        expected=None,
+    )
+
+
+def _backends(runs: Iterable[Run]) -> dict[str, BackendEntry]:
+    infos: dict[str, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        for info in run.header.backends:
+            infos.setdefault(str(info.get("id", "?")), []).append(info)
+        answered = [line.backend for line in run.results]
+        for name in (*answered, *(line.backend for line in run.measurements)):
+            infos.setdefault(name, [])
+    return {name: BackendEntry(name, tuple(found)) for name, found in infos.items()}
+
+
+def _findings(
+    runs: Iterable[Run], cases: Mapping[str, CaseLine], backends: Mapping[str, BackendEntry]
+) -> Iterable[Finding]:
+    """Give the last result of each pair, and `not-run` for pairs of a run that have none."""
+    last: dict[tuple[str, str], ResultLine | None] = {}
+    for run in runs:
+        if run.header.purpose == "conformance":
+            for info in run.header.backends:
+                last.update(
+                    {
+                        (case, str(info.get("id", "?"))): None
+                        for case in run.cases
+                        if (case, str(info.get("id", "?"))) not in last
+                    }
+                )
+        for result in run.results:
+            pair = (result.case, result.backend)
+            if mark_of(result) is not Mark.NOT_RUN or last.get(pair) is None:
+                last[pair] = result
+    order = {case: number for number, case in enumerate(cases)}
+    for (case, backend), found in sorted(last.items(), key=lambda item: order[item[0][0]]):
+        if not backends[backend].unavailable:
+            mark = mark_of(found) if found else Mark.NOT_RUN
+            yield Finding(cases[case], backend, mark, found)
+
+
+def _measurements(runs: Iterable[Run]) -> Iterable[Measurement]:
+    """Give the last measurement of each cell, in the order in which cells first came."""
+    last: dict[tuple[Any, ...], Measurement] = {}
+    for run in runs:
+        for line in run.measurements:
+            last[(line.workload, line.state, line.threads, line.backend, line.role)] = line
+    return last.values()

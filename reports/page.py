@@ -1,0 +1,217 @@
+"""What a report's page says, ready for its template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from embcheck.conformance.records.run import Run
+from embcheck.reports.departures import Departure, departures
+from embcheck.reports.marks import Mark
+from embcheck.reports.matrix import Chip, Folder, link, matrix, totals
+from embcheck.reports.merge import BackendEntry, Finding, Merged
+from embcheck.reports.payload import Payload
+from embcheck.reports.tables import BackendScore, score_table
+from embcheck.reports.timings import Timings, timings
+from embcheck.reports.units import plural, seconds_text
+from embcheck.reports.untrusted import finite, one_line
+
+DEPARTURES_SHOWN = 10
+FALLBACK_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The first sentence of a report, and its tone: `good`, `bad` or `unknown`."""
+
+    tone: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class BackendView:
+    """Who answered: library, version, device, and how it provides each operation."""
+
+    id: str
+    library: str
+    version: str
+    device: str
+    operations: tuple[tuple[str, str, str], ...]
+    capabilities: str
+    unavailable: str | None
+    mixed: bool
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run: when, with what, on which machine, and whether it came to its end."""
+
+    purpose: str
+    started: str
+    partial: bool
+    ending: str
+    embcheck: str
+    suite: str
+    facts: tuple[tuple[str, str], ...]
+    settings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the template needs."""
+
+    verdict: Verdict
+    partial: tuple[str, ...]
+    scores: tuple[BackendScore, ...]
+    worst: tuple[tuple[Departure, str], ...]
+    worst_left: int
+    legend: tuple[Chip, ...]
+    columns: tuple[BackendView, ...]
+    folders: tuple[Folder, ...]
+    backends: tuple[BackendView, ...]
+    runs: tuple[RunView, ...]
+    timings: Timings
+    fallback: tuple[Finding, ...]
+    fallback_left: int
+    data: Mapping[str, Any]
+
+
+def build_page(merged: Merged) -> Page:
+    """Gather what a report shows."""
+    scores = tuple(score_table(merged))
+    worst = departures(merged.findings)
+    views = {name: _backend(entry) for name, entry in merged.backends.items()}
+    departed = tuple(found for found in merged.findings if found.mark.departs)
+    return Page(
+        verdict=_verdict(merged, scores),
+        partial=tuple(_partial(run) for run in merged.partial),
+        scores=scores,
+        worst=tuple(
+            (group, link(behaviour=group.behaviour, backend=group.backend))
+            for group in worst[:DEPARTURES_SHOWN]
+        ),
+        worst_left=max(0, len(worst) - DEPARTURES_SHOWN),
+        legend=totals(merged),
+        columns=tuple(views[name] for name in merged.columns),
+        folders=matrix(merged),
+        backends=tuple(views.values()),
+        runs=tuple(_run(run) for run in merged.runs),
+        timings=timings(merged.measurements),
+        fallback=departed[:FALLBACK_LIMIT],
+        fallback_left=max(0, len(departed) - FALLBACK_LIMIT),
+        data=Payload(merged).build(),
+    )
+
+
+def _verdict(merged: Merged, scores: Iterable[BackendScore]) -> Verdict:
+    scores = list(scores)
+    if not scores:
+        timed = "Timings only: nothing here says whether the answers are right."
+        return Verdict("unknown", timed if merged.measurements else "No results.")
+    departing = [score for score in scores if score.total.departures]
+    if departing:
+        sentence = f"{_of(len(departing), len(scores))} from the contract: {_how(scores)}."
+        return Verdict("bad", sentence)
+    unclear = [score.backend for score in scores if not _conforms(score)]
+    if unclear or merged.partial:
+        return Verdict("unknown", f"No departure was found, but not all is known: {_why(scores)}.")
+    known = sum(score.total[Mark.DEVIATED] for score in scores)
+    explained = f", with {plural(known, 'known deviation')}" if known else ""
+    return Verdict("good", f"{_all(len(scores))} to the contract{explained}.")
+
+
+def _of(some: int, count: int) -> str:
+    return f"{some} of {plural(count, 'backend')} {'departs' if some == 1 else 'depart'}"
+
+
+def _all(count: int) -> str:
+    return "The backend conforms" if count == 1 else f"All {count} backends conform"
+
+
+def _conforms(score: BackendScore) -> bool:
+    doubtful = (Mark.ERRORED, Mark.STALE, Mark.NOT_RUN)
+    return score.total.passed > 0 and not any(score.total[mark] for mark in doubtful)
+
+
+def _how(scores: list[BackendScore]) -> str:
+    words = {
+        Mark.SILENT: ("silent failure", ""),
+        Mark.LOUD: ("loud failure", ""),
+        Mark.CRASHED: ("crash", "crashes"),
+        Mark.TIMED_OUT: ("time-out", ""),
+    }
+    counts = {mark: sum(score.total[mark] for score in scores) for mark in words}
+    return ", ".join(plural(count, *words[mark]) for mark, count in counts.items() if count)
+
+
+def _why(scores: list[BackendScore]) -> str:
+    words = {
+        Mark.ERRORED: "errored",
+        Mark.STALE: "stale deviations",
+        Mark.NOT_RUN: "not run",
+    }
+    counts = {mark: sum(score.total[mark] for score in scores) for mark in words}
+    said = [f"{count:,} {words[mark]}" for mark, count in counts.items() if count]
+    return ", ".join(said) or "the run is partial, or nothing was scored"
+
+
+def _partial(run: Run) -> str:
+    header = run.header
+    if header.purpose == "timing":
+        known = plural(len(run.measurements), "timing")
+    else:
+        known = f"{len(run.results):,} of {header.planned:,} results"
+    return f"the {header.purpose} run of {header.started} stopped before its end, after {known}"
+
+
+def _backend(entry: BackendEntry) -> BackendView:
+    latest = entry.latest
+    operations = latest.get("operations")
+    version = entry.distinct("version")
+    return BackendView(
+        entry.id,
+        entry.distinct("library"),
+        version,
+        entry.distinct("device"),
+        tuple(_operation(name, how) for name, how in operations.items())
+        if isinstance(operations, Mapping)
+        else (),
+        ", ".join(map(str, latest.get("capabilities") or ())),
+        entry.unavailable,
+        ", " in version,
+    )
+
+
+def _operation(name: str, how: Any) -> tuple[str, str, str]:
+    if not isinstance(how, Mapping):
+        return str(name), str(how), ""
+    return str(name), str(how.get("provision", "")), str(how.get("spelling", ""))
+
+
+def _run(run: Run) -> RunView:
+    header, footer = run.header, run.footer
+    ending = "did not end"
+    if footer is not None:
+        took = seconds_text(finite(footer.seconds))
+        ending = f"{footer.finished}, after {took}, exit code {footer.exit_code}"
+    return RunView(
+        header.purpose,
+        header.started,
+        run.partial,
+        ending,
+        header.embcheck,
+        header.suite,
+        _facts(header.environment),
+        _facts(header.settings),
+    )
+
+
+def _facts(facts: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(facts, Mapping):
+        return ()
+    return tuple(
+        (str(key).replace("_", " "), one_line(value, 300))
+        for key, value in facts.items()
+        if value not in (None, "")
+    )

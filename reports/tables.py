@@ -1,0 +1,125 @@
+"""Finished runs as pandas frames, and the scores counted from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from embcheck.conformance.records.run import Run
+from embcheck.reports.marks import Mark
+from embcheck.reports.merge import Merged, behaviour_id, folder_of, merge
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONFORMANCE_COLUMNS = (
+    "folder",
+    "behaviour",
+    "case",
+    "level",
+    "group",
+    "clauses",
+    "backend",
+    "mark",
+    "kind",
+    "departs",
+    "message",
+    "seconds",
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """How often each mark came, over the cases of one group on one backend."""
+
+    counts: Mapping[Mark, int] = field(default_factory=dict)
+
+    def __getitem__(self, mark: Mark) -> int:
+        return self.counts.get(mark, 0)
+
+    @property
+    def passed(self) -> int:
+        """How many cases came out as the contract states."""
+        return self[Mark.PASSED]
+
+    @property
+    def scored(self) -> int:
+        """How many cases count: all but the unsupported, the observed and those not run."""
+        return sum(count for mark, count in self.counts.items() if mark.scored)
+
+    @property
+    def share(self) -> float | None:
+        """The share of the scored cases that passed; None if nothing is known."""
+        return self.passed / self.scored if self.scored else None
+
+    @property
+    def departures(self) -> int:
+        """How many unexplained departures there are."""
+        return sum(count for mark, count in self.counts.items() if mark.departs)
+
+
+@dataclass(frozen=True)
+class BackendScore:
+    """The two scores of a backend, and its counts over all levels together."""
+
+    backend: str
+    answers: Score
+    guards: Score
+    total: Score
+
+
+def conformance_frame(runs: Iterable[Run]) -> pd.DataFrame:
+    """Return one row for each (case, backend); `mark` tells failures apart as silent or loud."""
+    return _conformance_frame(merge(runs))
+
+
+def timing_frame(runs: Iterable[Run]) -> pd.DataFrame:
+    """Return one row for each timing, in the order in which they were made."""
+    import pandas as pd  # noqa: PLC0415  (slow to import, and not every command needs it)
+
+    rows = [asdict(line) for line in merge(runs).measurements]
+    return pd.DataFrame(rows).drop(columns=["type", "details"], errors="ignore")
+
+
+def score_table(merged: Merged) -> list[BackendScore]:
+    """Count the two scores of each backend that answered anything."""
+    frame = _conformance_frame(merged)
+    counted = frame.groupby(["backend", "group", "mark"], observed=True).size()
+    counts: dict[tuple[str, str], dict[Mark, int]] = {}
+    for (backend, group, mark), count in counted.items():
+        for name in (str(group), "total"):
+            cell = counts.setdefault((str(backend), name), {})
+            cell[Mark(mark)] = cell.get(Mark(mark), 0) + int(count)
+    return [
+        BackendScore(name, *(Score(counts.get((name, group), {})) for group in _GROUPS))
+        for name in merged.columns
+    ]
+
+
+_GROUPS = ("answers", "guards", "total")
+
+
+def _conformance_frame(merged: Merged) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415  (slow to import, and not every command needs it)
+
+    rows = [
+        (
+            folder_of(behaviour_id(finding.case.case)),
+            behaviour_id(finding.case.case),
+            finding.case.case,
+            finding.case.level,
+            finding.group,
+            " ".join(finding.case.clauses),
+            finding.backend,
+            str(finding.mark),
+            finding.kind,
+            finding.mark.departs,
+            finding.message,
+            finding.result.seconds if finding.result else None,
+        )
+        for finding in merged.findings
+    ]
+    # Plain objects: a string type of pandas may refuse a lone surrogate in what a backend said.
+    frame = pd.DataFrame(rows, columns=list(CONFORMANCE_COLUMNS), dtype=object)
+    return frame.astype({"departs": bool, "seconds": float})

@@ -1,0 +1,197 @@
+"""Summaries of runs for a terminal: 80 columns, and plain ASCII where it is no terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from embcheck.conformance.records.lines import Measurement
+from embcheck.conformance.records.run import Run
+from embcheck.reports.departures import Departure, departures
+from embcheck.reports.marks import Mark
+from embcheck.reports.merge import Merged, merge
+from embcheck.reports.tables import BackendScore, Score, score_table
+from embcheck.reports.units import nanoseconds_text, plural, seconds_text
+from embcheck.reports.untrusted import clean, finite, one_line
+
+DEPARTURE_LINES = 15
+_COUNTS = (
+    ("silent", (Mark.SILENT,), "bold red"),
+    ("loud", (Mark.LOUD,), "yellow"),
+    ("died", (Mark.CRASHED, Mark.TIMED_OUT), "magenta"),
+    ("unsupported", (Mark.UNSUPPORTED,), ""),
+)
+_OTHERS = (
+    (Mark.ERRORED, "errored (the adapter or the harness is at fault)"),
+    (Mark.STALE, "stale deviations"),
+    (Mark.DEVIATED, "known deviations"),
+    (Mark.NOT_RUN, "not run"),
+)
+_TITLES = {
+    Mark.SILENT: "Failed silently",
+    Mark.CRASHED: "Crashed",
+    Mark.TIMED_OUT: "Timed out",
+    Mark.LOUD: "Failed loudly",
+}
+_STYLES = {
+    Mark.SILENT: "bold red",
+    Mark.CRASHED: "magenta",
+    Mark.TIMED_OUT: "magenta",
+    Mark.LOUD: "yellow",
+}
+
+
+def print_conformance(runs: Sequence[Run], console: Console) -> None:
+    """Print the scores of each backend and the departures that matter most."""
+    merged = merge(runs)
+    if merged.columns:
+        scores = score_table(merged)
+        console.print(_score_table(scores, console))
+        _print(console, "answers, guards: passed of scored; died: crashed or timed out", "dim")
+        _print_others(scores, console)
+    elif not merged.measurements:
+        _print(console, "No results.")
+    for entry in merged.unavailable:
+        _print(console, f"unavailable: {one_line(entry.id, 40)}: {one_line(entry.unavailable)}")
+    _print_departures(departures(merged.findings), console)
+    _print_partial(merged, console)
+
+
+def print_timings(runs: Sequence[Run], console: Console) -> None:
+    """Print the timings, with the ratio to the reference and its 95 % interval."""
+    measurements = merge(runs).measurements
+    if not measurements:
+        return
+    width = min(30, max(len(_name(line)) for line in measurements))
+    for cell, lines in groupby(measurements, key=_cell):
+        _print(console, f"\n{cell}", "bold")
+        table = _new_table()
+        table.add_column("backend", width=width, overflow="fold")
+        for name, space in (("ns/lookup", 9), ("ratio", 6), ("95 %", 11), ("first call", 10)):
+            table.add_column(name, justify="right", no_wrap=True, min_width=space)
+        table.add_column("verdict", no_wrap=True)
+        for line in lines:
+            table.add_row(*(_text(part, console) for part in _timing_row(line)))
+        console.print(table)
+    _print(
+        console, "\nratio: time over the reference's, below 1 is faster; ns: on this machine", "dim"
+    )
+    _print_not_timed(measurements, console)
+
+
+def _cell(line: Measurement) -> str:
+    threads = f", {plural(line.threads, 'thread')}" if isinstance(line.threads, int) else ""
+    return f"{one_line(line.workload, 40)}, {one_line(line.state, 20)}{threads}"
+
+
+def _name(line: Measurement) -> str:
+    role = "" if line.role == "candidate" else f" ({one_line(line.role, 20)})"
+    return one_line(line.backend, 60) + role
+
+
+def _timing_row(line: Measurement) -> tuple[str, ...]:
+    ratio, low, high = finite(line.ratio), finite(line.ratio_low), finite(line.ratio_high)
+    return (
+        _name(line),
+        nanoseconds_text(finite(line.ns_per_lookup)),
+        "-" if ratio is None else f"{ratio:.2f}",
+        "-" if low is None or high is None else f"{low:.2f}-{high:.2f}",
+        seconds_text(finite(line.first_call_seconds)),
+        one_line(line.verdict, 12),
+    )
+
+
+def _print_not_timed(measurements: Iterable[Measurement], console: Console) -> None:
+    """Say why, once for all the workloads of a backend that share a reason."""
+    reasons = Counter(
+        (line.backend, line.message) for line in measurements if line.verdict == "NOT TIMED"
+    )
+    for (backend, message), count in reasons.items():
+        name = f"{one_line(backend, 40)} ({count}x)"
+        _print(console, f"not timed: {name}: {one_line(message)}")
+
+
+def _score_table(scores: Iterable[BackendScore], console: Console) -> Table:
+    table = _new_table()
+    table.add_column("backend", overflow="fold")
+    for name in ("answers", "guards", *(name for name, _, _ in _COUNTS)):
+        table.add_column(name, justify="right", no_wrap=True)
+    for score in scores:
+        counts = [(sum(score.total[mark] for mark in marks), style) for _, marks, style in _COUNTS]
+        table.add_row(
+            _text(one_line(score.backend, 60), console),
+            _share(score.answers),
+            _share(score.guards),
+            *(
+                Text(str(count) if count else "-", style if count else "")
+                for count, style in counts
+            ),
+        )
+    return table
+
+
+def _print_others(scores: Iterable[BackendScore], console: Console) -> None:
+    for score in scores:
+        counts = [(score.total[mark], word) for mark, word in _OTHERS if score.total[mark]]
+        if counts:
+            said = ", ".join(f"{count} {word}" for count, word in counts)
+            _print(console, f"{one_line(score.backend, 60)}: {said}")
+
+
+def _share(score: Score) -> Text:
+    """Show passed of scored; nothing scored is a dash, never 0."""
+    return Text(f"{score.passed}/{score.scored}" if score.scored else "-")
+
+
+def _print_departures(found: list[Departure], console: Console) -> None:
+    shown = found[:DEPARTURE_LINES]
+    width = max((len(one_line(group.backend, 30)) for group in shown), default=0)
+    for mark, groups in groupby(shown, key=lambda group: group.mark):
+        _print(console, f"\n{_TITLES[mark]}:", _STYLES[mark])
+        table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column(justify="right", no_wrap=True, min_width=4)
+        table.add_column(overflow="fold", width=width)
+        table.add_column(overflow="fold")
+        table.add_column(overflow="fold")
+        for group in groups:
+            parts = (f"{group.count}x", group.backend, group.behaviour, group.main_kind)
+            table.add_row(*(_text(one_line(part, 60), console) for part in parts))
+        console.print(table)
+    if len(found) > DEPARTURE_LINES:
+        _print(console, f"  ... and {len(found) - DEPARTURE_LINES} more in the report")
+
+
+def _print_partial(merged: Merged, console: Console) -> None:
+    for run in merged.partial:
+        if run.header.purpose == "timing":
+            known = f"{len(run.measurements)} timings"
+        else:
+            known = f"{len(run.results)} of {run.header.planned} results"
+        started = one_line(run.header.started, 40)
+        _print(
+            console,
+            f"PARTIAL: the {one_line(run.header.purpose, 20)} run of {started} stopped before its "
+            f"end, after {known}.",
+            "bold red",
+        )
+
+
+def _new_table() -> Table:
+    return Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+
+
+def _print(console: Console, text: str, style: str = "") -> None:
+    console.print(_text(text, console, style), soft_wrap=True)
+
+
+def _text(text: str, console: Console, style: str = "") -> Text:
+    """Return text that carries no markup, no control character and nothing the console lacks."""
+    text = clean(text)
+    if not console.is_terminal or not console.encoding.startswith("utf"):
+        text = text.encode("ascii", "backslashreplace").decode()
+    return Text(text, style)

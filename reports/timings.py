@@ -1,0 +1,136 @@
+"""The timings of a report: rows by workload, and the geometry of their interval bars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from embcheck.conformance.records.lines import Measurement
+from embcheck.reports.units import nanoseconds_text, seconds_text
+from embcheck.reports.untrusted import finite
+
+WIDTH = 200.0
+MARGIN = 8.0
+_FURTHEST = 32.0
+"""The bars reach from 1/32 to 32; what lies beyond is drawn at the edge, and its number says so."""
+_NEAREST = 1.25
+_VERDICTS = frozenset({"FASTER", "SLOWER", "SAME", "INCONCLUSIVE", "NOT TIMED"})
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Where an interval is drawn, in the units of the picture."""
+
+    low: str
+    high: str
+    middle: str
+
+
+@dataclass(frozen=True)
+class TimingRow:
+    """One timing as text, with its bar where it has an interval."""
+
+    backend: str
+    role: str
+    state: str
+    threads: str
+    per_lookup: str
+    ratio: str
+    interval: str
+    bar: Bar | None
+    verdict: str
+    tone: str
+    first_call: str
+    message: str
+    details: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The timings of one workload."""
+
+    name: str
+    rows: tuple[TimingRow, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A logarithmic axis of ratios, the same for all bars of a report."""
+
+    least: float
+    most: float
+
+    def place(self, ratio: float) -> str:
+        """Return where a ratio lies, in the units of the picture."""
+        low, high = math.log(self.least), math.log(self.most)
+        share = (math.log(min(max(ratio, self.least), self.most)) - low) / (high - low)
+        return f"{MARGIN + share * (WIDTH - 2 * MARGIN):.1f}"
+
+
+@dataclass(frozen=True)
+class Timings:
+    """All timings of a report."""
+
+    axis: Axis
+    workloads: tuple[Workload, ...]
+
+
+def timings(measurements: Iterable[Measurement]) -> Timings:
+    """Group measurements by workload and place their bars on one axis."""
+    lines = list(measurements)
+    axis = _axis(lines)
+    groups: dict[str, list[TimingRow]] = {}
+    for line in lines:
+        groups.setdefault(str(line.workload), []).append(_row(line, axis))
+    return Timings(axis, tuple(Workload(name, tuple(rows)) for name, rows in groups.items()))
+
+
+def _axis(lines: Iterable[Measurement]) -> Axis:
+    bounds = [finite(b) for line in lines for b in (line.ratio_low, line.ratio_high, line.ratio)]
+    known = [bound for bound in bounds if bound is not None and bound > 0]
+    furthest = max((max(bound, 1 / bound) for bound in known), default=_NEAREST)
+    reach = min(max(furthest * 1.05, _NEAREST), _FURTHEST)
+    return Axis(1 / reach, reach)
+
+
+def _row(line: Measurement, axis: Axis) -> TimingRow:
+    ratio, low, high = finite(line.ratio), finite(line.ratio_low), finite(line.ratio_high)
+    bar = None
+    if ratio and low and high and min(ratio, low, high) > 0:
+        bar = Bar(axis.place(low), axis.place(high), axis.place(ratio))
+    verdict = str(line.verdict)
+    return TimingRow(
+        backend=str(line.backend),
+        role="" if line.role == "candidate" else str(line.role),
+        state=str(line.state),
+        threads="-" if line.threads is None else str(line.threads),
+        per_lookup=nanoseconds_text(finite(line.ns_per_lookup)),
+        ratio="-" if ratio is None else f"{ratio:.3g}",
+        interval="" if low is None or high is None else f"{low:.3g} to {high:.3g}",
+        bar=bar,
+        verdict=verdict,
+        tone=verdict.lower().replace(" ", "-") if verdict in _VERDICTS else "inconclusive",
+        first_call=seconds_text(finite(line.first_call_seconds)),
+        message=str(line.message),
+        details=_details(line.details),
+    )
+
+
+def _details(details: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return what else was measured, one value a line; figures to four digits."""
+    if not isinstance(details, Mapping):
+        return ()
+    return tuple((str(key).replace("_", " "), _value(value)) for key, value in details.items())
+
+
+def _value(value: Any) -> str:
+    number = finite(value)
+    if number is not None and isinstance(value, float):
+        return f"{number:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_value(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(item) for item in value)
+    return str(value)
