@@ -12,7 +12,9 @@ from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.deviations import explain, load_deviations, unmatched
 from embcheck.conformance.execution.judge import Outcome, Verdict
+from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
+from embcheck.conformance.pytest_items import CaseItem
 from embcheck.conformance.records.describe import case_line, clause_line, result_line
 from embcheck.conformance.records.environment import describe_environment, embcheck_version
 from embcheck.conformance.records.lines import (
@@ -42,6 +44,7 @@ class EmbcheckSession:
         self._planned = 0
         self._recorded = 0
         self.complaints: list[str] = []
+        self._lookahead: Lookahead | None = None
 
     @property
     def _runs_items(self) -> bool:
@@ -75,8 +78,33 @@ class EmbcheckSession:
             return Verdict(Outcome.NOT_RUN, message=f"unavailable: {problem}"), 0.0
         if problem is not None:
             return Verdict(Outcome.ERRORED, message=str(problem)), 0.0
-        result = self._pool.runner(backend).run(case)
+        if self._lookahead is not None:
+            result = self._lookahead.result(case, backend)
+        else:
+            result = self._pool.runner(backend).run(case)
         return result.verdict, result.seconds
+
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Let the backends work ahead, where this process runs all items in their order."""
+        if self._config.getoption("dist", "no") != "no" or hasattr(self._config, "workerinput"):
+            return
+        if session.config.option.collectonly or len(self.names) == 1:
+            return
+        self._start()
+        pairs = [
+            (item.case, item.backend)
+            for item in session.items
+            if isinstance(item, CaseItem) and self._pool.problem(item.backend) is None
+        ]
+        self._lookahead = Lookahead(pairs, lambda case, name: self._pool.runner(name).run(case))
+
+    def _end_workers(self) -> None:
+        if self._lookahead is not None:
+            self._lookahead.stop()
+            self._pool.kill()
+            self._lookahead.join()
+            self._lookahead = None
+        self._pool.close()
 
     def _start(self) -> None:
         if not self._started:
@@ -137,7 +165,7 @@ class EmbcheckSession:
 
     def pytest_sessionfinish(self) -> None:
         """End the workers, and the record if it is complete; a partial run gets no footer."""
-        self._pool.close()
+        self._end_workers()
         if self._config.getoption("--embcheck-whole-suite"):
             self.complaints = self._unmatched_deviations()
         if self.complaints:
@@ -156,7 +184,7 @@ class EmbcheckSession:
 
     def pytest_unconfigure(self) -> None:
         """Close what an interruption left open."""
-        self._pool.close()
+        self._end_workers()
         if self._writer is not None:
             self._writer.close()
 

@@ -59,6 +59,8 @@ def test_the_good_spec_is_good(tmp_path):
         ("dtype: int64, v", "dtype: int8, shape: [3], v", "10:14: the literal has shape [2], but"),
         ("values: [1, 0]", "values: [300, 0], dtype: uint8", "10:"),
         ("id: first", "id: First Case", "6:7: "),
+        ("[1, 0]}", "[1, 0], layout: sideways}", "10:14: there is no layout 'sideways'; use one"),
+        ("[1, 0]}", "[1, 0], layout: expanded}", "10:14: an expanded literal has unequal rows"),
         ("clauses: [EMB-LOOK-01]", "clauses: []", "7:12: "),
         ("  clauses: [EMB-LOOK-01]\n", "", "6:3: cases.0 lacks 'clauses'; add 'clauses'"),
         ("table: {dtype: float32", "table: {dtype: $dtype", "9:13: '$dtype' is not a variable"),

@@ -116,6 +116,7 @@ class WorkerClient:
         self._replies: BinaryIO
         self._output: BinaryIO
         self._info: BackendInfo | None = None
+        self._lock = threading.Lock()
 
     @property
     def info(self) -> BackendInfo:
@@ -142,12 +143,17 @@ class WorkerClient:
         timeout: float | None = None,
     ) -> Answer:
         """Send a request and wait; a worker that dies or hangs is replaced at the next one."""
+        with self._lock:
+            return self._request(header, arrays or {}, timeout or self._timeout)
+
+    def _request(
+        self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
+    ) -> Answer:
         if self._process is None:
             self._start()
-        timeout = timeout or self._timeout
         try:
             with self._deadline(timeout) as expired:
-                wire.send(self._requests, header, arrays or {})
+                wire.send(self._requests, header, arrays)
                 reply, answer = wire.receive(self._replies)
         except (wire.Broken, OSError) as error:
             message = self._bury()
@@ -155,6 +161,10 @@ class WorkerClient:
                 return TimedOut(timeout)
             return Crashed(message or f"the worker's channel broke: {error}")
         return _parse(reply, answer)
+
+    def kill(self) -> None:
+        """Kill the worker at once; a request that waits for it ends as crashed."""
+        self._kill()
 
     def restart(self) -> None:
         """End the worker; the next request starts a fresh one."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo
@@ -19,6 +21,24 @@ from embcheck.conformance.execution.worker import describe_info
 REFERENCE = "numpy-reference"
 
 
+def cache_folder() -> Path:
+    """Return the folder for exports and compiled code: $EMBCHECK_CACHE, or the user's cache."""
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "embcheck"
+    return Path(os.environ.get("EMBCHECK_CACHE") or default)
+
+
+def compile_caches() -> dict[str, str]:
+    """Return the environment by which a library keeps compiled code from run to run.
+
+    Timings do without, for they measure the first call.
+    """
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
 class BackendPool:
     """Holds a worker for each backend, and one for the reference.
 
@@ -28,7 +48,8 @@ class BackendPool:
     def __init__(self, names: Iterable[str], timeout: float) -> None:
         self.names = list(dict.fromkeys(names))
         self._clients = {
-            name: WorkerClient(name, timeout=timeout) for name in [*self.names, REFERENCE]
+            name: WorkerClient(name, timeout=timeout, environment=compile_caches())
+            for name in [*self.names, REFERENCE]
         }
         self._problems: dict[str, BackendUnavailable | BackendBroken] = {}
 
@@ -64,6 +85,11 @@ class BackendPool:
             return {"id": name, "broken": str(problem)}
         seconds = round(self._clients[name].import_seconds, 3)
         return {**describe_info(self.info(name)), "id": name, "import_seconds": seconds}
+
+    def kill(self) -> None:
+        """Kill all workers, whatever they are at."""
+        for client in self._clients.values():
+            client.kill()
 
     def close(self) -> None:
         """End all workers."""

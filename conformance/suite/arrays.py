@@ -131,15 +131,16 @@ def _plain(array: np.ndarray) -> Any:
             lambda value: float(f"{value:.9g}") if array.dtype.itemsize < 8 else float(value),
             otypes=[object],
         )
-        return _named_specials(short(wide).tolist()) if array.size else array.tolist()
+        return named_specials(short(wide).tolist()) if array.size else array.tolist()
     return str(array)
 
 
-def _named_specials(values: Any) -> Any:
+def named_specials(values: Any) -> Any:
     """Replace NaN and infinities, which JSON cannot hold, by their names."""
     if isinstance(values, list):
-        return [_named_specials(value) for value in values]
-    return values if np.isfinite(values) else str(values)
+        return [named_specials(value) for value in values]
+    is_special = isinstance(values, float) and not np.isfinite(values)
+    return str(values) if is_special else values
 
 
 def _transposed(values: np.ndarray) -> np.ndarray:
@@ -199,7 +200,10 @@ def parse_array(
     if "values" not in spec:
         raise ArraySpecError("an array has neither values nor a generator", "add `values:`")
     shape = tuple(spec["shape"]) if "shape" in spec else default_shape
-    return Literal(literal(spec["values"], dtype, shape), _parse_layout(spec))
+    values, layout = literal(spec["values"], dtype, shape), _parse_layout(spec)
+    if layout == "expanded" and not (values[1:] == values[:1]).all():
+        raise ArraySpecError("an expanded literal has unequal rows", "repeat the first row")
+    return Literal(values, layout)
 
 
 def parse_dtype(name: str | None) -> np.dtype[Any]:

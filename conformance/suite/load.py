@@ -78,13 +78,25 @@ def load_spec(path: Path, clauses: Mapping[str, Clause] | None = None) -> Spec:
 
     A folder `clauses/` beside the file's own folder, or in it, adds to the shipped clauses.
     """
+    if clauses is None:
+        status = path.stat() if path.exists() else None
+        return _load_spec(path, status and (status.st_mtime_ns, status.st_size))
+    return _parse_spec(path, clauses)
+
+
+@lru_cache(maxsize=1024)
+def _load_spec(path: Path, version: object) -> Spec:
+    """Load a spec file once for each state of it."""
+    del version
+    return _parse_spec(path, _clauses_for(path))
+
+
+def _parse_spec(path: Path, clauses: Mapping[str, Clause]) -> Spec:
     name = _display_name(path)
     tree = read_yaml(path, name)
     problems = problems_of(tree, name, "spec")
     if problems:
         raise SpecError(problems)
-    if clauses is None:
-        clauses = _clauses_for(path)
     parser = CaseParser(name, f"{path.parent.name}/{path.stem}", clauses, tree)
     cases = parser.cases()
     if parser.problems:

@@ -12,7 +12,7 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.suite import real_data
-from embcheck.conformance.suite.arrays import ArraySource, Real
+from embcheck.conformance.suite.arrays import ArraySource, Real, named_specials
 
 
 class Level(StrEnum):
@@ -97,7 +97,7 @@ class CallSpec:
         return {
             "operation": str(self.operation),
             "inputs": {name: source.describe() for name, source in self.inputs.items()},
-            "options": dict(self.options),
+            "options": {name: named_specials(value) for name, value in self.options.items()},
             "observe": list(self.observe),
         }
 

@@ -1,0 +1,85 @@
+"""What pytest collects: a spec file, and its (case, backend) pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embcheck.conformance.suite.load import load_spec
+from embcheck.conformance.suite.problems import SpecError
+
+
+class SpecFile(pytest.File):
+    """One spec: its cases, each once for every backend."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Load the spec and give an item for each (case, backend) pair."""
+        session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
+        spec = load_spec(self.path)
+        for case in spec.cases:
+            # Brackets in a name would be taken for pytest's own parameters.
+            short = case.id.removeprefix(f"{spec.name}/").replace("[", ":").removesuffix("]")
+            for backend in session.names:
+                yield CaseItem.from_parent(
+                    self, name=f"{short}@{backend}", spec=spec, case=case, backend=backend
+                )
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show what is wrong with a spec without a traceback."""
+        if isinstance(excinfo.value, SpecError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+
+class Departure(Exception):
+    """A case did not come out as stated."""
+
+
+class CaseItem(pytest.Item):
+    """One case on one backend."""
+
+    def __init__(self, *, spec: Any, case: Any, backend: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.spec = spec
+        self.case = case
+        self.backend = backend
+        self.embcheck_lines: dict[str, Any] | None = None
+        words = (str(case.spec.operation), str(case.level), *(c.id for c in case.clauses))
+        self.extra_keyword_matches.update((backend, *words))
+
+    def runtest(self) -> None:
+        """Run the case; departures fail, the unsupported and the impossible skip with a reason."""
+        session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
+        result, self.embcheck_lines = session.run(self.spec, self.case, self.backend)
+        self.user_properties.append(("outcome", result.outcome))
+        if result.kind:
+            self.user_properties.append(("kind", result.kind))
+        if result.outcome in ("unsupported", "not-run"):
+            pytest.skip(f"{result.outcome}: {result.message}")
+        if result.outcome == "deviated":
+            pytest.xfail(f"known {result.kind or ''} deviation: {result.message}")
+        if result.outcome not in ("passed", "observed"):
+            raise Departure(_sentence(self, result))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show a departure as text, anything else with its traceback."""
+        if isinstance(excinfo.value, Departure):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Say where the case stands."""
+        return self.path, int(self.case.where.rsplit(":", 1)[1]) - 1, self.name
+
+
+def _sentence(item: CaseItem, result: Any) -> str:
+    loudness = {True: "silent ", False: "loud "}.get(result.silent, "")
+    clauses = "\n".join(f"  {clause.id}: {clause.statement}" for clause in item.case.clauses)
+    return (
+        f"{item.case.id} on {item.backend}: {result.outcome} ({loudness}{result.kind})\n"
+        if result.kind
+        else f"{item.case.id} on {item.backend}: {result.outcome}\n"
+    ) + f"  {result.message}\n{clauses}\n  {item.case.where}"
