@@ -1,0 +1,95 @@
+"""Known deviations are strict: they explain exactly what they say, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution import deviations
+from embcheck.conformance.execution.deviations import Deviation, explain, load_deviations, unmatched
+from embcheck.conformance.execution.judge import Kind, Outcome, Verdict
+from embcheck.conformance.suite.problems import SpecError
+
+INFO = BackendInfo("x", "lib", "1.5")
+KNOWN = Deviation(("bag/max/*[dtype=float16]",), "wrong-value", "upstream-bug", "it overflows")
+CASE = "bag/max/large[dtype=float16]"
+WRONG = Verdict(Outcome.FAILED, Kind.WRONG_VALUE, "inf")
+
+
+def test_a_foreseen_failure_is_deviated():
+    """A failure of the stated kind, on a named case, becomes deviated and keeps its kind."""
+    verdict, entry = explain(CASE, WRONG, INFO, [KNOWN])
+    assert (verdict.outcome, verdict.kind, entry) == (Outcome.DEVIATED, Kind.WRONG_VALUE, KNOWN)
+
+
+def test_a_pass_makes_the_entry_stale():
+    """A deviation that no longer happens fails the run."""
+    verdict, _ = explain(CASE, Verdict(Outcome.PASSED), INFO, [KNOWN])
+    assert verdict.outcome is Outcome.STALE
+    assert "remove the entry" in verdict.message
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        Verdict(Outcome.FAILED, Kind.REJECTED_VALID, "no"),
+        Verdict(Outcome.CRASHED, message="SIGSEGV"),
+    ],
+)
+def test_another_failure_stays_a_failure(verdict):
+    """What happens otherwise than stated is not explained."""
+    judged, entry = explain(CASE, verdict, INFO, [KNOWN])
+    assert judged.outcome is verdict.outcome
+    assert "known to be wrong-value" in judged.message
+    assert entry is None
+
+
+def test_only_named_cases_and_versions_are_explained():
+    """Brackets in an id are plain text, and conditions on the version are held to."""
+    other = "bag/max/large[dtype=float32]"
+    assert explain(other, WRONG, INFO, [KNOWN])[0].outcome is Outcome.FAILED
+    for version, outcome in ((">=1,<2", Outcome.DEVIATED), (">=2", Outcome.FAILED)):
+        entry = Deviation((CASE,), "wrong-value", "upstream-bug", "r", version=version)
+        assert explain(CASE, WRONG, INFO, [entry])[0].outcome is outcome
+
+
+def test_an_unsupported_case_is_not_stale():
+    """A case that says nothing about the deviation leaves it alone."""
+    verdict = Verdict(Outcome.UNSUPPORTED)
+    assert explain(CASE, verdict, INFO, [KNOWN]) == (verdict, None)
+
+
+def test_entries_that_match_nothing_are_listed():
+    """An entry whose cases do not exist is found."""
+    assert unmatched([KNOWN], [CASE]) == []
+    assert unmatched([KNOWN], ["bag/max/other"]) == [KNOWN]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("reason: it overflows", "reason: '  '", "reason"),
+        ("category: upstream-bug", "category: whatever", "'whatever' is not known"),
+        ("happens: wrong-value", "hapens: wrong-value", "unknown key 'hapens'"),
+        ("link: https://example.org/1", "link: javascript:alert(1)", "link"),
+    ],
+)
+def test_a_file_that_is_wrong_does_not_load(tmp_path, monkeypatch, old, new, words):
+    """A blank reason, an unknown category, a misspelt key and an odd link are refused."""
+    good = (
+        "deviations:\n- cases: [a/b/c]\n  happens: wrong-value\n  category: upstream-bug\n"
+        "  reason: it overflows\n  link: https://example.org/1\n"
+    )
+    path = tmp_path / "x.yaml"
+    monkeypatch.setattr(deviations, "_path", lambda _: path)
+    path.write_text(good)
+    assert load_deviations("x")[0].reason == "it overflows"
+    path.write_text(good.replace(old, new))
+    with pytest.raises(SpecError, match=words):
+        load_deviations("x")
+
+
+def test_every_shipped_file_loads():
+    """The deviations that ship with embcheck load, and each has a reason."""
+    for backend in ("numpy-reference", "torch-eager", "jax-take", "onnxruntime-dynamo"):
+        assert all(entry.reason for entry in load_deviations(backend))
+    assert load_deviations("numpy-reference") == ()

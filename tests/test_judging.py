@@ -1,0 +1,154 @@
+"""Verdicts and error bounds, on answers made by hand."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.bounds import bound, gamma, unit_roundoff
+from embcheck.conformance.execution.client import Answered, Crashed, Rejected
+from embcheck.conformance.execution.judge import (
+    Kind,
+    Outcome,
+    Verdict,
+    judge_rejects,
+    judge_returns,
+)
+from embcheck.conformance.suite.model import Structure, Tolerance, Values
+
+WEIGHT = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+INDICES = np.array([0, 2])
+CALL = Call(Operation.EMBEDDING, {"weight": WEIGHT, "indices": INDICES}, {}, ("output",))
+RIGHT = WEIGHT[INDICES]
+AFTER = {"weight_after": WEIGHT, "indices_after": INDICES}
+
+
+def judged(output, expected=None, tolerance=None, **after):
+    """Return the verdict on an output."""
+    answer = Answered({"output": output, **AFTER, **after})
+    expected = Values(RIGHT) if expected is None else expected
+    return judge_returns(CALL, answer, {"output": expected}, tolerance, dict)
+
+
+def test_the_right_answer_passes():
+    """An answer that is as stated passes."""
+    assert judged(RIGHT).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("output", "kind", "words"),
+    [
+        (RIGHT + np.float32(1e-6), Kind.WRONG_VALUE, r"output\[0, 0\] = 1.00"),
+        (RIGHT.astype(np.float64), Kind.WRONG_DTYPE, "output.dtype = float64, should be float32"),
+        (RIGHT.reshape(4), Kind.WRONG_SHAPE, r"output.shape = \[4\], should be \[2, 2\]"),
+        (np.full_like(RIGHT, np.nan), Kind.WRONG_VALUE, "4 of 4 elements differ"),
+    ],
+)
+def test_a_wrong_answer_has_its_kind(output, kind, words):
+    """Shape, dtype and value are told apart, with what came and what should have come."""
+    verdict = judged(output)
+    assert (verdict.outcome, verdict.kind) == (Outcome.FAILED, kind)
+    assert pytest.importorskip("re").search(words, verdict.message)
+
+
+def test_nan_and_infinities_equal_themselves():
+    """A row of NaN and infinities that is copied is copied exactly."""
+    special = np.array([[np.nan, np.inf], [-np.inf, 1]], np.float32)
+    assert judged(special, Values(special)).outcome is Outcome.PASSED
+    assert judged(-special, Values(special)).kind is Kind.WRONG_VALUE
+
+
+def test_a_changed_input_is_a_wrong_effect():
+    """A right output does not excuse a write to the caller's arrays."""
+    assert judged(RIGHT, indices_after=np.array([0, 1])).kind is Kind.WRONG_EFFECT
+    assert judged(RIGHT, weight_after=WEIGHT + 1).kind is Kind.WRONG_EFFECT
+
+
+def test_an_adapter_that_reports_too_little_is_at_fault():
+    """Without the inputs, or the observation itself, nothing is known: errored."""
+    answer = Answered({"output": RIGHT})
+    verdict = judge_returns(CALL, answer, {"output": Values(RIGHT)}, None, dict)
+    assert verdict.outcome is Outcome.ERRORED
+    assert judge_returns(CALL, Answered(AFTER), {"output": Values(RIGHT)}, None, dict).outcome is (
+        Outcome.ERRORED
+    )
+
+
+def test_structure_is_checked_in_each_part():
+    """Known positions, equal ones and ones that are not zero are all looked at."""
+    known = (((0,), RIGHT[0]),)
+    wanted = Structure((2, 2), np.dtype(np.float32), known, (((0,), (1,)),), ((1,),))
+    assert "should equal" in judged(RIGHT, wanted).message
+    same = np.array([RIGHT[0], RIGHT[0]])
+    assert judged(same, wanted).outcome is Outcome.PASSED
+    assert "should be [1., 2.]" in judged(same + 1, wanted).message
+    nothing = Structure((2, 2), np.dtype(np.float32), nonzero=((1,),))
+    assert "all zeros" in judged(np.zeros_like(RIGHT), nothing).message
+
+
+def test_a_case_may_state_its_own_bound():
+    """A stated tolerance replaces the derived one."""
+    near = RIGHT + np.float32(1e-3)
+    assert judged(near).kind is Kind.WRONG_VALUE
+    assert judged(near, tolerance=Tolerance("a reason", atol=1e-2)).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("answer", "control", "outcome"),
+    [
+        (Rejected("IndexError", "no"), Outcome.PASSED, Outcome.PASSED),
+        (Rejected("IndexError", "no"), Outcome.FAILED, Outcome.UNSUPPORTED),
+        (Rejected("IndexError", "no"), Outcome.UNSUPPORTED, Outcome.UNSUPPORTED),
+        (Rejected("IndexError", "no"), Outcome.CRASHED, Outcome.CRASHED),
+        (Rejected("IndexError", "no"), Outcome.ERRORED, Outcome.ERRORED),
+        (Answered({"output": RIGHT}), Outcome.PASSED, Outcome.FAILED),
+        (Crashed("SIGSEGV"), Outcome.PASSED, Outcome.CRASHED),
+    ],
+)
+def test_a_refusal_is_judged_beside_its_control(answer, control, outcome):
+    """A refusal passes only if the valid control passes; an answer is never a refusal."""
+    assert judge_rejects(answer, Verdict(control)).outcome is outcome
+
+
+def bag(weight, mode="sum", **inputs):
+    """Return a call that reduces all rows of a weight to one bag."""
+    arrays = {"weight": weight, "indices": np.arange(len(weight))[None], **inputs}
+    return Call(Operation.EMBEDDING_BAG, arrays, {"mode": mode})
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("rows", [1, 2, 7, 40])
+def test_a_sum_in_any_order_is_within_its_bound(dtype, rows):
+    """Summing in the table's own precision, forwards or backwards, stays inside the bound."""
+    dtype = np.dtype(dtype)
+    weight = np.random.default_rng(rows).standard_normal((rows, 3)).astype(dtype)
+    exact = weight.astype(np.float64).sum(axis=0, keepdims=True)
+    allowed = bound("output", bag(weight), exact.astype(dtype))
+    for order in (weight, weight[::-1]):
+        total = np.zeros((1, 3), dtype)
+        for row in order:
+            total = (total + row).astype(dtype)
+        assert (np.abs(total.astype(np.float64) - exact) <= allowed).all()
+
+
+def test_a_sum_in_half_precision_is_outside_the_bound_of_single():
+    """A table of float32 that is summed in float16 on the way is found out."""
+    weight = np.random.default_rng(0).standard_normal((40, 64)).astype(np.float32)
+    exact = weight.astype(np.float64).sum(axis=0, keepdims=True).astype(np.float32)
+    rough = weight.astype(np.float16).sum(axis=0, keepdims=True).astype(np.float32)
+    assert (np.abs(rough - exact) > bound("output", bag(weight), exact)).any()
+
+
+def test_lookups_and_maxima_are_exact():
+    """What copies has no bound to hide in."""
+    assert not bound("output", CALL, RIGHT).any()
+    assert not bound("output", bag(WEIGHT, "max"), WEIGHT.max(axis=0, keepdims=True)).any()
+
+
+def test_gamma_follows_its_formula():
+    """n*u / (1 - n*u), and no pretence of a bound where that has no meaning."""
+    assert gamma(3, 0.01) == pytest.approx(0.03 / 0.97)
+    assert gamma(1000, 0.01) == 1.0
+    assert unit_roundoff(np.dtype(np.float32)) == 2.0**-24
+    assert unit_roundoff(np.dtype(ml_dtypes.bfloat16)) == 2.0**-8

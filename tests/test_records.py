@@ -1,0 +1,102 @@
+"""Results files: what is written is read, and an interruption costs nothing that was known."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from embcheck.conformance.records.lines import Measurement, ResultLine, RunHeader
+from embcheck.conformance.records.run import RecordError, read_runs
+from embcheck.conformance.records.writer import RunWriter
+
+
+def header(purpose="conformance"):
+    """Return the header of a run."""
+    return RunHeader(purpose, "2026-01-01T00:00:00+00:00", "0.1.0", "abc", {}, (), 2)
+
+
+def result(case="a/b/c", outcome="passed"):
+    """Return a result."""
+    return ResultLine(case, ("EMB-LOOK-01",), "documented", "x", outcome, None, "", 0.1)
+
+
+def test_what_is_written_is_read(tmp_path):
+    """A finished run comes back with its results, counts and exit code."""
+    writer = RunWriter(tmp_path, header())
+    writer.write(result())
+    writer.write(result(outcome="failed"))
+    writer.finish(1)
+    (run,) = read_runs(tmp_path)
+    assert [line.outcome for line in run.results] == ["passed", "failed"]
+    assert run.footer is not None
+    assert (run.footer.exit_code, run.footer.counts) == (1, {"passed": 1, "failed": 1})
+    assert not run.partial
+
+
+def test_without_a_footer_a_run_is_partial(tmp_path):
+    """A run that was cut off, in the middle of a line even, keeps its whole lines."""
+    writer = RunWriter(tmp_path, header())
+    writer.write(result())
+    writer.close()
+    with (tmp_path / "results.jsonl").open("a") as file:
+        file.write('{"type": "result", "case": "cut o')
+    (run,) = read_runs(tmp_path)
+    assert run.partial
+    assert len(run.results) == 1
+
+
+def test_runs_of_two_purposes_share_a_folder(tmp_path):
+    """A timing run keeps the conformance run of its folder; a second one replaces the first."""
+    for _ in range(2):
+        for purpose in ("conformance", "timing"):
+            writer = RunWriter(tmp_path, header(purpose))
+            writer.write(
+                result()
+                if purpose == "conformance"
+                else Measurement("r1", "x", "hot", 1, 2.0, 1.0, 0.9, 1.1, "SAME", 0.1)
+            )
+            writer.finish(0)
+    runs = read_runs(tmp_path)
+    assert sorted(run.header.purpose for run in runs) == ["conformance", "timing"]
+    assert all(not run.partial for run in runs)
+    assert (tmp_path / "results.previous.jsonl").exists()
+
+
+def test_lines_have_the_published_fields(tmp_path):
+    """The fields that others build on are there, under their names."""
+    writer = RunWriter(tmp_path, header())
+    writer.write(result())
+    writer.write(Measurement("r1", "x", "hot", 1, 2.0, 1.0, 0.9, 1.1, "SAME", 0.1))
+    writer.finish(0)
+    lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert {"case", "clauses", "level", "backend", "outcome", "kind", "message", "seconds"} <= set(
+        lines[1]
+    )
+    assert {
+        "workload", "backend", "state", "threads", "ns_per_lookup", "ratio", "ratio_low",
+        "ratio_high", "verdict", "first_call_seconds",
+    } <= set(lines[2])  # fmt: skip
+    assert [line["type"] for line in lines] == ["run", "result", "measurement", "end"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "holds no run"),
+        ("hello\nworld\n", "not JSON"),
+        ('{"type": "result"}\n', "results.jsonl:1"),
+        ('{"type": "run", "format": 99}\n', "newer embcheck"),
+        ("[]\n", "not a line of a results file"),
+    ],
+)
+def test_what_is_no_record_is_refused(tmp_path, text, words):
+    """A file that is no record is refused with its place and what to do."""
+    (tmp_path / "results.jsonl").write_text(text)
+    with pytest.raises(RecordError, match=words):
+        read_runs(tmp_path)
+
+
+def test_a_missing_folder_is_told(tmp_path):
+    """A folder without results names the file that was looked for."""
+    with pytest.raises(RecordError, match=r"results\.jsonl: No such file"):
+        read_runs(tmp_path)

@@ -1,0 +1,358 @@
+"""The HTML report: what it counts, what it shows, and that nothing in it can become markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_runs import (
+    HOSTILE,
+    INVALID,
+    PLAIN,
+    case,
+    every_outcome,
+    header,
+    result,
+    run,
+    timing,
+)
+
+from embcheck.conformance.records.run import Run
+from embcheck.reports.html import render_html, write_html
+from embcheck.reports.marks import Mark
+from embcheck.reports.merge import merge
+from embcheck.reports.tables import conformance_frame, score_table, timing_frame
+
+
+class _Reader(HTMLParser):
+    """Collects tags with their attributes, and the text outside of scripts and styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._skipping = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._skipping += tag in {"script", "style"}
+
+    def handle_endtag(self, tag: str) -> None:
+        self._skipping -= tag in {"script", "style"}
+
+    def handle_data(self, data: str) -> None:
+        if not self._skipping:
+            self.text += data
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+
+def _data(page: str) -> Any:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def _cell(page: str, backend: str, behaviour: str) -> str:
+    row = re.search(rf'<tr data-behaviour="{behaviour}">.*?</tr>', page, re.DOTALL)
+    assert row is not None
+    cell = re.search(rf'aria-label="{backend}: ([^"]*)"', row[0])
+    assert cell is not None
+    return cell[1]
+
+
+def _hostile() -> list[Run]:
+    of = case(f"embedding/lookup/{HOSTILE}", title=HOSTILE, behaviour=HOSTILE, where=HOSTILE)
+    deviation = {"reason": HOSTILE, "category": HOSTILE, "link": f"javascript:{HOSTILE}"}
+    lines = [
+        of,
+        result(HOSTILE, "failed", of, kind=HOSTILE, message=f"</script><!--{HOSTILE}"),
+        result("quiet", "deviated", of, message=HOSTILE, deviation=deviation),
+        result("lone", "errored", of, message="a lone surrogate: \ud800"),
+    ]
+    environment = {HOSTILE: HOSTILE}
+    made = run(lines, [HOSTILE, "quiet", "lone"], environment=environment, embcheck=HOSTILE)
+    timed = run(
+        [timing(HOSTILE, HOSTILE, message=HOSTILE, workload=HOSTILE, details={HOSTILE: HOSTILE})],
+        [HOSTILE],
+        purpose="timing",
+    )
+    gone = replace(made.header, backends=({"id": "gone", "unavailable": HOSTILE},))
+    return [made, timed, Run(gone)]
+
+
+def test_every_outcome_is_counted_once_in_its_score() -> None:
+    """Each outcome is counted where it belongs, and only what is scored is in the denominator."""
+    (score,) = score_table(merge([every_outcome()]))
+    assert {mark: score.answers[mark] for mark in Mark} == {
+        Mark.SILENT: 1,
+        Mark.CRASHED: 1,
+        Mark.TIMED_OUT: 1,
+        Mark.LOUD: 1,
+        Mark.ERRORED: 1,
+        Mark.STALE: 1,
+        Mark.DEVIATED: 1,
+        Mark.NOT_RUN: 0,
+        Mark.UNSUPPORTED: 1,
+        Mark.PASSED: 1,
+        Mark.OBSERVED: 0,
+    }
+    assert (score.answers.passed, score.answers.scored) == (1, 8)
+    assert (score.guards.passed, score.guards.scored) == (0, 1)
+    assert (score.total[Mark.SILENT], score.total[Mark.OBSERVED]) == (2, 1)
+
+
+def test_unsupported_is_never_passed_and_never_zero_percent() -> None:
+    """A backend that supports nothing has no score at all, neither 0 % nor 100 %."""
+    (score,) = score_table(merge([run([case(), result("acme", "unsupported")], ["acme"])]))
+    assert score.answers.share is None
+    page = _Reader(render_html([run([case(), result("acme", "unsupported")], ["acme"])])).text
+    assert "100 %" not in page
+    assert "0 %" not in page.replace("never 0 %", "")
+    assert "conforms" not in page
+
+
+def test_a_share_is_never_rounded_up_to_all() -> None:
+    """One failure among thousands does not read as 100 %."""
+    cases = [case(f"{PLAIN}-{number}") for number in range(3000)]
+    lines = [result("acme", of=of) for of in cases[1:]]
+    failed = result("acme", "failed", cases[0], kind="wrong-value")
+    page = _Reader(render_html([run([*cases, *lines, failed], ["acme"])])).text
+    assert "99.9 %" in page
+    assert "2999/3000" in page
+
+
+def test_a_cell_counts_its_cases_with_the_worst_first() -> None:
+    """The matrix says in words and numbers what came of a behaviour on a backend."""
+    page = render_html([every_outcome()])
+    assert _cell(page, "acme", "embedding/lookup") == (
+        "1 silent, 1 crash, 1 timeout, 1 loud, 1 error, 1 stale, 1 known, 1 n/a, 1 passed, "
+        "1 observed"
+    )
+    assert _cell(page, "acme", "embedding/bounds") == "1 silent"
+
+
+def test_a_partial_run_is_shouted() -> None:
+    """A run without a footer says so at the top, and what it did not reach is not run."""
+    cases = [case(), case(f"{PLAIN}-2")]
+    cut = run([*cases, result("acme")], ["acme"], ended=False)
+    reader = _Reader(render_html([cut]))
+    assert "Partial run." in reader.text
+    assert "after 1 of 10 results" in reader.text
+    assert ("div", {"class": "partial", "role": "alert"}) in reader.tags
+    assert _cell(render_html([cut]), "acme", "embedding/lookup") == "1 not run, 1 passed"
+    assert "conforms to the contract" not in reader.text
+
+
+def test_a_whole_run_is_not_called_partial() -> None:
+    """The warning stays away from a run that came to its end."""
+    reader = _Reader(render_html([run([case(), result("acme")], ["acme"])]))
+    assert "Partial run." not in reader.text
+    assert "The backend conforms to the contract." in reader.text
+
+
+def test_the_later_result_wins_but_not_run_undoes_nothing() -> None:
+    """Runs merge by time, whatever order they are given in; a result that is missing is no news."""
+    early = run([case(), result("acme", "failed", kind="wrong-value")], ["acme"])
+    late = run([case(), result("acme")], ["acme"], started="2026-11-22T10:00:00+00:00")
+    unknown = run([case(), result("acme", "not-run")], ["acme"], started="2026-11-23T10:00:00")
+    (found,) = merge([unknown, late, early]).findings
+    assert found.mark is Mark.PASSED
+
+
+def test_a_verdict_is_not_drawn_from_an_errored_result() -> None:
+    """A broken adapter makes a report inconclusive, not good."""
+    runs = [run([case(), result("acme", "errored")], ["acme"])]
+    assert "not all is known: 1 errored" in _Reader(render_html(runs)).text
+
+
+def test_an_unknown_outcome_counts_as_an_error() -> None:
+    """A result that this version cannot read is never counted as passed."""
+    (found,) = merge([run([case(), result("acme", "brilliant")], ["acme"])]).findings
+    assert found.mark is Mark.ERRORED
+
+
+def test_an_unavailable_backend_is_named_with_its_reason() -> None:
+    """A backend that could not be started has no column, but a line that says why."""
+    lines = [case(), result("acme"), result("gone", "not-run", message="unavailable: no device")]
+    made = run(lines, ["acme"])
+    gone = {"id": "gone", "unavailable": "no device"}
+    made.header = replace(made.header, backends=(*made.header.backends, gone))
+    page = render_html([made])
+    assert "no device" in _Reader(page).text
+    assert _data(page)["backends"] == ["acme"]
+
+
+def test_hostile_text_never_becomes_markup() -> None:
+    """No text of a run adds an element, an attribute, a script or an invisible character."""
+    page = render_html(_hostile())
+    reader = _Reader(page)
+    assert reader.count("script") == 2
+    assert not any(name.startswith("on") for _, attributes in reader.tags for name in attributes)
+    assert '<script>document.title="owned"</script>' in reader.text
+    assert not {"\u202e", "\x1b"} & set(page)
+    assert "\\u202e\\x1b[31m" in reader.text
+    for _, attributes in reader.tags:
+        assert not str(attributes.get("href", "")).startswith("javascript")
+
+
+def test_the_data_block_survives_text_that_would_close_it() -> None:
+    """The JSON block holds a closing tag as data, and reads back whole."""
+    page = render_html(_hostile())
+    texts = _data(page)["texts"]
+    assert any(text.startswith("</script><!--<script>") for text in texts)
+    block = page.split('id="data">')[1].split("</script>")[0]
+    assert not {"<", ">", "&"} & set(block)
+
+
+@pytest.mark.parametrize(
+    ("link", "kept"),
+    [
+        ("https://example.org/issues/1?a=b#c", True),
+        ("http://example.org", True),
+        ("javascript:alert(1)", False),
+        ("JavaScript:alert(1)", False),
+        ("data:text/html,<script>alert(1)</script>", False),
+        ("//example.org", False),
+        ("https:", False),
+        ("https://exa\u202emple.org", False),
+        (7, False),
+    ],
+)
+def test_only_web_addresses_become_links(link: Any, kept: bool) -> None:
+    """A deviation's link is a link if it is http or https; else it is text."""
+    lines = [case(), result("acme", "deviated", deviation={"reason": "r", "link": link})]
+    deviation = _data(render_html([run(lines, ["acme"])]))["findings"][0][-1]
+    assert ("link" in deviation) is kept
+
+
+def test_the_page_loads_nothing_and_runs_only_its_own_script() -> None:
+    """The policy allows one script by its hash, and no tag names an address to load."""
+    reader = _Reader(render_html([every_outcome()]))
+    policy = next(a["content"] or "" for _, a in reader.tags if "http-equiv" in a)
+    assert policy.startswith("default-src 'none'")
+    assert re.search(r"script-src 'sha256-[A-Za-z0-9+/]{43}='", policy)
+    loads = [a[key] or "" for _, a in reader.tags for key in ("src", "href") if key in a]
+    assert all(address.startswith(("#", "data:,")) for address in loads)
+
+
+def test_behind_a_cell_stand_the_call_the_expectation_and_what_came() -> None:
+    """The data names inputs with dtype, shape and values, the control's difference, the clause."""
+    data = _data(render_html([every_outcome()]))
+    entries = data["entries"]
+    invalid = next(entry for entry in data["cases"] if entry["id"] == INVALID)
+    assert invalid["refused"] is True
+    assert entries[invalid["inputs"][0]] == [
+        "weight",
+        "float32 [2, 2]",
+        "[[  1,   2],\n [3.5, nan]]",
+    ]
+    assert [entries[number] for number in invalid["options"]] == [["padding_idx", "-1", ""]]
+    changed = [entries[number] for number in invalid["control"]]
+    assert ["indices", "int64 [2]", "[0, 1]"] in changed
+    assert "weight" not in [name for name, *_ in changed]
+    assert data["clauses"]["EMB-LOOK-01"][1].startswith("Every index picks")
+    assert invalid["where"] == "specs/embedding/lookup.yaml:7"
+
+
+def test_expectations_of_a_structure_or_the_reference_are_readable() -> None:
+    """What is known of some positions only, or comes from the reference, is said in words."""
+    structure = {
+        "shape": [2, 2],
+        "dtype": "float32",
+        "at": [{"position": [0], "values": [1.0, 2.0]}],
+        "equal": [[[0], [1]]],
+        "nonzero": [[1]],
+    }
+    expected = {"output": structure, "grad_weight": {"reference": "numpy-reference"}}
+    lines = [case(expected=expected), result("acme")]
+    entries = {e[0]: e[1:] for e in _data(render_html([run(lines, ["acme"])]))["entries"]}
+    assert (
+        entries["output"][1] == "at [0]: [1, 2]\nequal to one another: [0], [1]\nnot all zero: [1]"
+    )
+    assert entries["grad_weight"][0] == "what numpy-reference answers to the same call"
+
+
+def test_timings_show_ratio_interval_verdict_and_reason() -> None:
+    """Every timing has its interval, a picture of it, and a reason where there is no figure."""
+    nothing = dict.fromkeys(
+        ("ns_per_lookup", "ratio", "ratio_low", "ratio_high", "first_call_seconds")
+    )
+    lines = [
+        timing("ref", role="reference"),
+        timing("quick", "FASTER", ratio=0.5, ratio_low=0.48, ratio_high=0.53),
+        timing("wrong", "NOT TIMED", message="the answer is wrong", **nothing),
+    ]
+    reader = _Reader(render_html([run(lines, ["ref", "quick", "wrong"], purpose="timing")]))
+    labels = [a["aria-label"] for tag, a in reader.tags if tag == "svg" and a.get("role") == "img"]
+    assert labels == [
+        "ratio 1, 95 % interval 0.99 to 1.01",
+        "ratio 0.5, 95 % interval 0.48 to 0.53",
+    ]
+    for text in ("FASTER", "NOT TIMED", "the answer is wrong", "on this machine", "Timings only"):
+        assert text in reader.text
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "fast", 0.0, -1.0, 1e300, True])
+def test_a_figure_that_is_none_does_not_stop_a_report(value: Any) -> None:
+    """Figures that make no sense are left out or drawn at the edge."""
+    line = timing("acme", ratio=value, ratio_low=value, ratio_high=value, ns_per_lookup=value)
+    assert "t1-one-token" in render_html([run([line], ["acme"], purpose="timing")])
+    lines = [case(), result("acme", seconds=value)]
+    assert _data(render_html([run(lines, ["acme"])]))
+
+
+def test_no_results_at_all_make_a_report_that_says_so() -> None:
+    """An empty run is a report without scores, not an error and not a success."""
+    text = _Reader(render_html([Run(header(["acme"]))])).text
+    assert "No results." in text
+    assert "Partial run." in text
+
+
+def test_a_large_run_stays_small() -> None:
+    """Six thousand results are less than two megabytes: tables and messages are stored once."""
+    backends = [f"backend-{number}" for number in range(24)]
+    cases = [case(f"embedding/file{number % 20}/case-{number}") for number in range(250)]
+    lines = [result(name, of=of, message=f"message of {name}") for of in cases for name in backends]
+    assert len(render_html([run([*cases, *lines], backends)])) < 2_000_000
+
+
+def test_an_endless_message_is_cut() -> None:
+    """A message of megabytes does not make a report of megabytes."""
+    lines = [case(), result("acme", "errored", message="x" * 3_000_000)]
+    page = render_html([run(lines, ["acme"])])
+    assert len(page) < 300_000
+    assert "2980000 more characters" in page
+
+
+def test_a_report_replaces_an_earlier_one(tmp_path: Path) -> None:
+    """Writing makes the folder, leaves no unfinished file, and replaces what was there."""
+    path = tmp_path / "deep" / "report.html"
+    write_html([Run(header(["acme"]))], path)
+    write_html([every_outcome()], path)
+    assert "acme" in path.read_text("utf-8")
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+
+
+def test_frames_have_a_row_for_each_result_and_timing() -> None:
+    """The pandas frames can be filtered by mark, level and backend."""
+    frame = conformance_frame([every_outcome()])
+    assert len(frame) == 11
+    assert sorted(frame.loc[frame.departs, "mark"]) == [
+        "crashed",
+        "loud",
+        "silent",
+        "silent",
+        "timed-out",
+    ]
+    timed = timing_frame([run([timing("acme")], ["acme"], purpose="timing")])
+    assert timed.loc[0, "ratio_low"] == pytest.approx(0.99)
+    assert timing_frame([]).empty
+    assert conformance_frame([]).empty

@@ -1,0 +1,176 @@
+"""The terminal summary and `embcheck report`: what they print, in how much room, and safely."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from report_runs import HOSTILE, case, every_outcome, header, result, run, timing
+from rich.console import Console
+
+from embcheck.cli.report import report
+from embcheck.conformance.records.lines import to_json_data
+from embcheck.conformance.records.run import Run
+from embcheck.reports.terminal import print_conformance, print_timings
+
+
+def _printed(runs: list[Run], terminal: bool = False) -> str:
+    file = io.StringIO()
+    colors = "standard" if terminal else None
+    console = Console(file=file, width=80, force_terminal=terminal, color_system=colors)
+    print_conformance(runs, console)
+    print_timings(runs, console)
+    return file.getvalue()
+
+
+def _write(folder: Path, made: Run) -> Path:
+    folder.mkdir(parents=True)
+    lines: list[Any] = [made.header, *made.clauses.values(), *made.cases.values()]
+    lines += [*made.results, *made.measurements, *([made.footer] if made.footer else [])]
+    text = "".join(json.dumps(to_json_data(line)) + "\n" for line in lines)
+    (folder / "results.jsonl").write_text(text, "utf-8")
+    return folder
+
+
+def _row(text: str, backend: str) -> list[str]:
+    return next(line.split() for line in text.splitlines() if line.startswith(backend))
+
+
+def test_a_backend_is_one_row_with_its_two_scores() -> None:
+    """The row shows passed of scored for both scores, then silent, loud, died and unsupported."""
+    text = _printed([every_outcome()])
+    assert _row(text, "acme") == ["acme", "1/8", "0/1", "2", "1", "2", "1"]
+    assert "acme: 1 errored" in text
+    assert "1 known deviations" in text
+
+
+def test_what_is_not_scored_is_a_dash() -> None:
+    """A score of nothing is neither 0/0 nor 0."""
+    text = _printed([run([case(), result("acme", "unsupported")], ["acme"])])
+    assert _row(text, "acme") == ["acme", "-", "-", "-", "-", "-", "1"]
+
+
+def test_silent_departures_come_first_and_a_long_list_is_cut() -> None:
+    """Departures are grouped by behaviour and backend, the silent ones first, 15 at most."""
+    cases = [case(f"embedding/file{number}/a") for number in range(20)]
+    silent = result("acme", "failed", case("embedding/quiet/a"), kind="wrong-value")
+    loud = [result("acme", "failed", of, kind="rejected-valid") for of in cases]
+    text = _printed([run([*cases, case("embedding/quiet/a"), *loud, silent], ["acme"])])
+    assert text.index("Failed silently:") < text.index("Failed loudly:")
+    assert "... and 6 more in the report" in text
+    assert text.count("rejected-valid") == 14
+
+
+def test_a_partial_run_is_shouted() -> None:
+    """A run without an end says so in capitals."""
+    cut = run([case(), result("acme")], ["acme"], ended=False)
+    assert "PARTIAL" in _printed([cut])
+    assert "PARTIAL" not in _printed([run([case(), result("acme")], ["acme"])])
+
+
+def test_an_unavailable_backend_is_named_with_its_reason() -> None:
+    """A backend that could not be started is told with the reason."""
+    gone = {"id": "gone", "unavailable": "no device"}
+    made = run([case(), result("acme")], ["acme", gone])
+    assert "unavailable: gone: no device" in _printed([made])
+
+
+def test_timings_have_interval_and_verdict() -> None:
+    """A timing's row holds the ratio, its interval, the first call and the verdict."""
+    lines = [timing("ref", role="reference"), timing("acme", "NOT TIMED", message="wrong answer")]
+    text = _printed([run(lines, ["ref", "acme"], purpose="timing")])
+    assert "t1-one-token, hot, 1 thread" in text
+    assert _row(text, "ref") == [
+        "ref",
+        "(reference)",
+        "83.4",
+        "1.00",
+        "0.99-1.01",
+        "1.2",
+        "ms",
+        "SAME",
+    ]
+    assert "not timed: acme (1x): wrong answer" in text
+
+
+def test_it_fits_eighty_columns_and_is_plain_ascii() -> None:
+    """Tables fit the width; where it is no terminal, nothing but ASCII is printed."""
+    long_name = "a-library-with-a-rather-long-name-on-some-device@cuda"
+    lines = [*every_outcome(long_name).results, timing("é" * 40)]
+    made = run([*every_outcome().cases.values(), *lines], [long_name, "é" * 40])
+    text = _printed([made])
+    assert text.isascii()
+    sentences = (f"{long_name}: 1 errored", "\\xe9" * 40 + ": 11 not run")
+    tables = [line for line in text.splitlines() if not line.startswith(sentences)]
+    assert max(len(line) for line in tables) <= 80, max(tables, key=len)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_hostile_text_stays_text(terminal: bool) -> None:
+    """Markup of rich and control characters from a backend are spelled out, never obeyed."""
+    of = case(f"embedding/{HOSTILE}/a", behaviour=HOSTILE)
+    failed = result(HOSTILE, "failed", of, kind=HOSTILE, message=HOSTILE)
+    nothing = timing(HOSTILE, "NOT TIMED", message=HOSTILE, workload=HOSTILE)
+    gone = {"id": "gone" + HOSTILE, "unavailable": HOSTILE}
+    text = _printed([run([of, failed, nothing], [HOSTILE, gone])], terminal)
+    assert "\x1b[31m\"'" not in text
+    assert "\u202e" not in text
+    assert "[bold]" in text.replace("\n", "")
+    assert "\\x1b" in text
+
+
+def test_the_command_writes_the_report_and_names_it_last(tmp_path: Path) -> None:
+    """Several folders make one report, whose path is the last line."""
+    first = _write(tmp_path / "a", every_outcome())
+    second = _write(tmp_path / "b", run([timing("acme")], ["acme"], purpose="timing"))
+    path = tmp_path / "report.html"
+    done = CliRunner().invoke(report, [str(first), str(second), "--html", str(path)])
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-1] == str(path)
+    assert "t1-one-token" in path.read_text("utf-8")
+    quiet = CliRunner().invoke(report, [str(first), "--html", str(path), "--quiet"])
+    assert quiet.output == f"{path}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "name a folder that a run wrote"), ("{}\n", "not a line")]
+)
+def test_a_folder_without_a_run_is_a_usage_error(
+    tmp_path: Path, content: str | None, said: str
+) -> None:
+    """A folder that holds no readable run is told on stderr, with exit code 2 and no report."""
+    if content is not None:
+        (tmp_path / "results.jsonl").write_text(content, "utf-8")
+    path = tmp_path / "report.html"
+    done = CliRunner().invoke(report, [str(tmp_path), "--html", str(path)])
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not done.stdout
+    assert not path.exists()
+
+
+def test_a_report_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+    """A path that cannot be written to is told in a sentence, without a traceback."""
+    folder = _write(tmp_path / "a", Run(header(["acme"])))
+    (tmp_path / "file").write_text("", "utf-8")
+    done = CliRunner().invoke(report, [str(folder), "--html", str(tmp_path / "file" / "r.html")])
+    assert done.exit_code == 2
+    assert "cannot write" in done.stderr
+
+
+def test_help_imports_neither_pandas_nor_jinja() -> None:
+    """The command's help stays quick: what is slow is imported when it is used."""
+    script = (
+        "import sys; from embcheck.cli.report import report;"
+        "report(['--help'], standalone_mode=False);"
+        "sys.exit(bool({'pandas', 'jinja2', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == 0
+    assert b"--html" in done.stdout

@@ -1,0 +1,178 @@
+"""Which order, how many calls, how many rounds; all on clocks that a test moves."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+from timing_simulation import Machine
+
+from embcheck.conformance.timing.calibrate import MAX_CALLS, calibrate
+from embcheck.conformance.timing.machine import (
+    CpuTimes,
+    drifts,
+    flags,
+    last_level_cache_bytes,
+    parse_cpu_times,
+)
+from embcheck.conformance.timing.schedule import ArmLost, Block, Plan, orders, run_rounds, seed_of
+
+
+def test_one_seed_gives_one_schedule():
+    """Orders are a function of the seed, and another seed gives others."""
+    arms = ["a", "b", "c", "d"]
+    first, again, other = (list(islice(orders(arms, seed), 20)) for seed in (1, 1, 2))
+    assert first == again != other
+    assert all(sorted(order) == arms for order in first)
+    assert len(set(first)) > 5
+
+
+def test_a_seed_depends_on_every_part_of_a_cell():
+    """The seed of a cell differs from that of its neighbours, and is the same in every process."""
+    assert seed_of(0, "R1", "hot", 1) == 183407515449153244
+    assert (
+        len({seed_of(0, "R1", "hot", 1), seed_of(1, "R1", "hot", 1), seed_of(0, "R1", "hot")}) == 3
+    )
+
+
+def test_a_round_visits_every_arm_there_and_back():
+    """Each round is an order of the arms and its reverse, so the last one is timed twice in a row."""
+    visited = []
+    machine = Machine({"a": 1.0, "b": 1.0, "c": 1.0})
+
+    def measure(arm):
+        visited.append(arm)
+        return machine.measure(arm)
+
+    rounds = _run(measure, Plan(seconds=0.0, half_widths={}, min_rounds=3), machine)
+    expected = [arm for round_ in rounds for arm in (*round_.order, *reversed(round_.order))]
+    assert len(rounds) == 3
+    assert visited == expected
+
+
+def test_rounds_end_when_the_interval_is_narrow():
+    """A quiet machine needs the twelve rounds that are asked for, whatever time there is."""
+    machine = Machine({"a": 1.0, "b": 2.0}, noise=0.001)
+    assert len(machine.rounds(Plan(seconds=1000.0, half_widths={}))) == 12
+
+
+def test_rounds_end_when_the_time_is_up():
+    """A noisy machine stops soon after its time, with the interval that it has."""
+    machine = Machine({"a": 1.0, "b": 1.0}, noise=0.5)
+    rounds = machine.rounds(Plan(seconds=1.0, half_widths={}))
+    assert len(rounds) > 12
+    assert 1.0 <= machine.now < 1.5
+
+
+def test_a_difference_is_no_reason_to_stop():
+    """Rounds go on while the interval is wide, though the arms are clearly not the same."""
+    machine = Machine({"a": 1.0, "b": 3.0}, noise=0.2)
+    assert len(machine.rounds(Plan(seconds=1.0, half_widths={}))) > 20
+
+
+def test_an_arm_that_dies_leaves_the_others_running():
+    """A lost arm is handed over with its reason, and is in no later round."""
+    machine = Machine({"a": 1.0, "b": 1.0, "c": 1.0})
+    lost = {}
+    rounds = _run(_dying(machine, "b", after=5), Plan(0.0, {}, 12), machine, lost)
+    assert str(lost["b"]) == "crashed"
+    assert len(rounds) == 12
+    assert set(rounds[-1].blocks) == {"a", "c"}
+
+
+def test_nothing_is_timed_without_the_reference():
+    """Rounds end where the reference dies: there is nothing left to compare to."""
+    machine = Machine({"a": 1.0, "b": 1.0, "c": 1.0})
+    lost = {}
+    rounds = _run(_dying(machine, "a", after=5), Plan(0.0, {}, 12), machine, lost)
+    assert set(lost) == {"a"}
+    assert len(rounds) < 12
+
+
+def test_a_fast_call_is_repeated_until_a_block_lasts():
+    """A microsecond's call is repeated some 4,000 times, found in few steps."""
+    found = calibrate(lambda calls: calls * 1e-6, timer_seconds=1e-7)
+    assert found.calls == 4000
+    assert len(found.steps) <= 6
+
+
+def test_a_slow_call_is_a_block_of_its_own():
+    """A call of 20 ms is timed alone, after one look at it."""
+    found = calibrate(lambda calls: calls * 0.02, timer_seconds=1e-7)
+    assert found.calls == 1
+    assert found.steps == ((1, 0.02),)
+
+
+def test_a_coarse_clock_makes_longer_blocks():
+    """A block lasts at least 200 times what reading the clock costs."""
+    assert calibrate(lambda calls: calls * 0.001, timer_seconds=0.001).calls == 200
+
+
+def test_a_slow_first_block_does_not_shorten_the_others():
+    """A first call that compiles says little of the next ones, and is not what is scaled from."""
+    times = iter([0.0015])
+    found = calibrate(lambda calls: next(times, calls * 1e-5), timer_seconds=1e-7)
+    assert found.calls == pytest.approx(400, rel=0.01)
+
+
+def test_a_call_that_takes_no_time_is_not_repeated_for_ever():
+    """Calibration ends at a largest number of calls."""
+    assert calibrate(lambda _: 0.0, timer_seconds=0.0).calls == MAX_CALLS
+
+
+def test_cpu_times_are_read_from_the_kernels_text():
+    """User, nice, system and interrupts are busy; idle and waiting for disks are idle."""
+    text = "cpu  100 10 40 1000 50 5 15 7 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n"
+    assert parse_cpu_times(text, 100) == CpuTimes(busy=1.7, idle=10.5, steal=0.07)
+
+
+def test_a_round_is_flagged_for_what_others_did_to_it():
+    """Time stolen by other machines, and used by other processes, flag a round."""
+    quiet = {"wall_seconds": 1.0, "harness_seconds": 0.1, "busy_seconds": 1.1, "steal": 0.0}
+    assert flags(quiet, worker_seconds=0.95, core_count=2) == []
+    assert flags({**quiet, "steal": 0.05}, 0.95, 2) == ["steal"]
+    assert flags(quiet, worker_seconds=0.5, core_count=2) == ["foreign"]
+    assert flags({"wall_seconds": 1.0, "harness_seconds": 0.1}, 0.5, 2) == []
+
+
+def test_a_sentinel_that_drifts_flags_its_rounds():
+    """A round whose sentinel is more than 10 % off the median is flagged, in both directions."""
+    assert drifts([0.0, 0.05, -0.05, 0.2, -0.2]) == [False, False, False, True, True]
+    assert drifts([]) == []
+
+
+def test_the_last_level_cache_is_the_largest_level(tmp_path):
+    """The kernel lists a cache in each folder; the highest level is the last one."""
+    for index, (level, size) in enumerate([(1, "32K"), (1, "48K"), (3, "8192K"), (2, "2048K")]):
+        folder = tmp_path / f"index{index}"
+        folder.mkdir()
+        (folder / "level").write_text(f"{level}\n")
+        (folder / "size").write_text(f"{size}\n")
+    assert last_level_cache_bytes(tmp_path) == 8192 * 1024
+    assert last_level_cache_bytes(tmp_path / "none") is None
+
+
+def _run(measure, plan, machine, lost=None):
+    lost = {} if lost is None else lost
+    return run_rounds(
+        ["a", "b", "c"],
+        "a",
+        measure,
+        plan=plan,
+        seed=1,
+        clock=lambda: machine.now,
+        watch=lambda: dict,
+        lost=lost.__setitem__,
+    )
+
+
+def _dying(machine, victim, after):
+    calls = []
+
+    def measure(arm) -> Block:
+        calls.append(arm)
+        if arm == victim and calls.count(victim) > after:
+            raise ArmLost("crashed")
+        return machine.measure(arm)
+
+    return measure

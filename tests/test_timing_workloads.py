@@ -1,0 +1,140 @@
+"""Workload files, and the arrays that they stand for."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from embcheck.conformance.suite.problems import SpecError
+from embcheck.conformance.timing.traces import make_inputs
+from embcheck.conformance.timing.workloads import (
+    PROFILES,
+    UnknownWorkload,
+    load_workloads,
+    select_workloads,
+    workload_files,
+)
+
+TINY = """\
+id: TINY
+title: a small one
+stands_for: a test
+operation: embedding
+observe: [output]
+dtype: float32
+table: {seed: 1}
+trace: {seed: 2}
+profiles:
+  quick: {rows: 50, columns: 4, indices: 30, states: [hot], threads: [all], seconds: 0.1}
+  full: {rows: 50, columns: 4, indices: 30, states: [hot, cold], threads: [1, all], seconds: 1}
+"""
+BAGS = TINY.replace("operation: embedding", "operation: embedding_bag").replace(
+    "indices: 30", "bags: 40, ragged: {empty: 0.3, longest: 5}"
+)
+
+
+def _load(tmp_path, *texts):
+    files = []
+    for number, text in enumerate(texts):
+        files.append(tmp_path / f"w{number}.yaml")
+        files[-1].write_text(text, "utf-8")
+    return load_workloads(files)
+
+
+def _inputs(tmp_path, text, traces=3):
+    (workload,) = _load(tmp_path, text).values()
+    return make_inputs(workload, workload.profiles["quick"], traces)
+
+
+def test_the_shipped_workloads_load():
+    """Every shipped file is valid and has both profiles, and the milestone's cells are there."""
+    found = load_workloads(workload_files())
+    assert {"T2", "R1", "R4", "B1"} <= set(found)
+    assert all(set(workload.profiles) == set(PROFILES) for workload in found.values())
+
+
+def test_workloads_are_picked_by_id(tmp_path):
+    """All are taken if none is named; an unknown id is refused with the known ones."""
+    known = _load(tmp_path, TINY)
+    assert [workload.id for workload in select_workloads([], known)] == ["TINY"]
+    assert [workload.id for workload in select_workloads(["TINY", "TINY"], known)] == ["TINY"]
+    with pytest.raises(UnknownWorkload, match="no workload 'T9'; known workloads: TINY"):
+        select_workloads(["T9"], known)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("dtype: float32", "dtype: int8", "w0.yaml:6:8: dtype: 'int8' is not known"),
+        ("seed: 1", "sed: 1", "w0.yaml:7:9: unknown key 'sed'"),
+        ("title: a small one\n", "", "lacks 'title'"),
+        ("{seed: 2}", "{real: poems}", "w0.yaml:8:15: no real array 'poems'"),
+        ("quick: {rows: 50, ", "quick: {", "w0.yaml:10:10: profiles.quick lacks 'rows'"),
+        ("indices: 30, states: [hot],", "indices: 30, bags: 3, states: [hot],", "'bags' does not"),
+        ("operation: embedding", "operation: embedding_bag", "lacks 'bag_size'"),
+        ("threads: [all]", "threads: [2]", "'2' is not known"),
+    ],
+)
+def test_a_mistake_is_shown_with_its_place(tmp_path, old, new, words):
+    """A wrong workload is refused with file, line and column, and what to do."""
+    assert old in TINY
+    with pytest.raises(SpecError) as error:
+        _load(tmp_path, TINY.replace(old, new))
+    assert words in str(error.value)
+
+
+def test_an_id_stands_once(tmp_path):
+    """Two files of one id are refused."""
+    with pytest.raises(SpecError, match="w1.yaml:1:5: the workload 'TINY' stands twice"):
+        _load(tmp_path, TINY, TINY)
+
+
+def test_arrays_are_the_same_bytes_everywhere(tmp_path):
+    """Seeded tables and traces are pinned: a change in NumPy or here would change these digests."""
+    inputs = _inputs(tmp_path, TINY)
+    table = hashlib.sha256(inputs.shared["weight"].tobytes()).hexdigest()
+    assert table == "818c7086d2ef95ef9efd7a6b4d4c003488c79b4a95846881ee8af6aad845097d"
+    assert inputs.hashes[0] == "3ffee27fdee85df8ec26cca662bb5d6902f5bb14955ae39d959fcc6857f85372"
+    assert len(set(inputs.hashes)) == 3
+
+
+def test_tables_are_spread_over_their_range(tmp_path):
+    """Values lie in [-1, 1), about evenly, with all the bits of the dtype."""
+    text = TINY.replace("rows: 50", "rows: 5000")
+    weight = _inputs(tmp_path, text).shared["weight"]
+    assert weight.dtype == np.float32
+    assert weight.min() >= -1
+    assert weight.max() < 1
+    assert abs(float(weight.mean())) < 0.02
+    half = _inputs(tmp_path, text.replace("float32", "float16")).shared["weight"]
+    assert half.dtype == np.float16
+    assert np.abs(half).max() <= 1
+
+
+def test_ragged_bags_meet_their_share_of_empty_ones(tmp_path):
+    """Exactly 30 % of the bags are empty, no bag is longer than allowed, and every index is used."""
+    inputs = _inputs(tmp_path, BAGS)
+    for trace in inputs.traces:
+        lengths = np.diff(np.append(trace["offsets"], trace["indices"].size))
+        assert (lengths == 0).sum() == 12
+        assert lengths.max() <= 5
+        assert lengths.min() == 0
+        assert lengths.sum() == trace["indices"].size
+    assert inputs.bags == 40
+
+
+def test_the_change_is_one_index(tmp_path):
+    """The changed call differs from the first trace's in one index, which stays a legal row."""
+    inputs = _inputs(tmp_path, TINY)
+    before, after = inputs.call(0).inputs, inputs.changed_call().inputs
+    assert (before["indices"] != after["indices"]).sum() == 1
+    assert after["indices"].max() < 50
+    assert before["weight"] is after["weight"]
+
+
+def test_a_gradient_has_an_upstream_one(tmp_path):
+    """A workload that asks for a gradient gets a gradient of its output, the same for all traces."""
+    inputs = _inputs(tmp_path, BAGS.replace("[output]", "[output, grad_weight]"))
+    assert inputs.shared["grad_output"].shape == (40, 4)
