@@ -28,7 +28,8 @@ def differentiate(
     """
     if not trainable(call) and call.wants(Observation.GRAD_WEIGHT):
         raise RuntimeError("the weight is frozen: it has no gradient")
-    if call.wants(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE) and "max_norm" in call.options:
+    is_changed = call.options.get("max_norm") is not None
+    if call.wants(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE) and is_changed:
         raise RuntimeError("max_norm changed the weight in place, after it was used")
     shape = (positions.bag_count, weight.shape[1])
     upstream = call.inputs.get("grad_output", np.ones(shape)).astype(np.float64).reshape(shape)
