@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def render_html(runs: Iterable[Run]) -> str:
     return environment.get_template("report.html").render(page=page, script_hash=digest)
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("embcheck.reports", "templates"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from embcheck.conformance.records.run import Run
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Merged, behaviour_id, folder_of, merge
+from embcheck.reports.untrusted import finite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +117,7 @@ def _conformance_frame(merged: Merged) -> pd.DataFrame:
             finding.kind,
             finding.mark.departs,
             finding.message,
-            finding.result.seconds if finding.result else None,
+            finite(finding.result.seconds) if finding.result else None,
         )
         for finding in merged.findings
     ]

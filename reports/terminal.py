@@ -81,7 +81,7 @@ def print_timings(runs: Sequence[Run], console: Console) -> None:
     _print(
         console, "\nratio: time over the reference's, below 1 is faster; ns: on this machine", "dim"
     )
-    _print_not_timed(measurements, console)
+    _print_messages(measurements, console)
 
 
 def _cell(line: Measurement) -> str:
@@ -106,14 +106,14 @@ def _timing_row(line: Measurement) -> tuple[str, ...]:
     )
 
 
-def _print_not_timed(measurements: Iterable[Measurement], console: Console) -> None:
-    """Say why, once for all the workloads of a backend that share a reason."""
+def _print_messages(measurements: Iterable[Measurement], console: Console) -> None:
+    """Print why there is no figure, or no verdict, once for all the cells that share a reason."""
     reasons = Counter(
-        (line.backend, line.message) for line in measurements if line.verdict == "NOT TIMED"
+        (line.verdict, line.backend, line.message) for line in measurements if line.message
     )
-    for (backend, message), count in reasons.items():
-        name = f"{one_line(backend, 40)} ({count}x)"
-        _print(console, f"not timed: {name}: {one_line(message)}")
+    for (verdict, backend, message), count in reasons.items():
+        name = f"{one_line(backend, 40)}{f' ({count} times)' if count > 1 else ''}"
+        _print(console, f"{one_line(verdict, 20).lower()}: {name}: {one_line(message)}")
 
 
 def _score_table(scores: Iterable[BackendScore], console: Console) -> Table:

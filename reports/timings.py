@@ -16,6 +16,8 @@ MARGIN = 8.0
 _FURTHEST = 32.0
 """The bars reach from 1/32 to 32; what lies beyond is drawn at the edge, and its number says so."""
 _NEAREST = 1.25
+_LISTED = 6
+"""Longer lists, such as the times of all rounds, stay in the results file."""
 _VERDICTS = frozenset({"FASTER", "SLOWER", "SAME", "INCONCLUSIVE", "NOT TIMED"})
 
 
@@ -98,7 +100,7 @@ def _axis(lines: Iterable[Measurement]) -> Axis:
 def _row(line: Measurement, axis: Axis) -> TimingRow:
     ratio, low, high = finite(line.ratio), finite(line.ratio_low), finite(line.ratio_high)
     bar = None
-    if ratio and low and high and min(ratio, low, high) > 0:
+    if ratio is not None and low is not None and high is not None:
         bar = Bar(axis.place(low), axis.place(high), axis.place(ratio))
     verdict = str(line.verdict)
     return TimingRow(
@@ -122,7 +124,11 @@ def _details(details: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Return what else was measured, one value a line; figures to four digits."""
     if not isinstance(details, Mapping):
         return ()
-    return tuple((str(key).replace("_", " "), _value(value)) for key, value in details.items())
+    return tuple(
+        (str(key).replace("_", " "), _value(value))
+        for key, value in details.items()
+        if value is not None
+    )
 
 
 def _value(value: Any) -> str:
@@ -132,5 +138,7 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {_value(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
+        if len(value) > _LISTED:
+            return f"{len(value)} values"
         return ", ".join(_value(item) for item in value)
     return str(value)

@@ -60,6 +60,14 @@ def _data(page: str) -> Any:
     return json.loads(found[1])
 
 
+def _strings(data: Any) -> list[str]:
+    if isinstance(data, dict):
+        return [text for item in data.items() for text in _strings(list(item))]
+    if isinstance(data, list):
+        return [text for item in data for text in _strings(item)]
+    return [data] if isinstance(data, str) else []
+
+
 def _cell(page: str, backend: str, behaviour: str) -> str:
     row = re.search(rf'<tr data-behaviour="{behaviour}">.*?</tr>', page, re.DOTALL)
     assert row is not None
@@ -169,8 +177,27 @@ def test_the_later_result_wins_but_not_run_undoes_nothing() -> None:
 
 def test_a_verdict_is_not_drawn_from_an_errored_result() -> None:
     """A broken adapter makes a report inconclusive, not good."""
-    runs = [run([case(), result("acme", "errored")], ["acme"])]
+    other = case(f"{PLAIN}-2")
+    runs = [run([case(), other, result("acme"), result("acme", "errored", other)], ["acme"])]
     assert "not all is known: 1 errored" in _Reader(render_html(runs)).text
+
+
+def test_departures_make_the_first_sentence() -> None:
+    """The page opens with how many backends depart, and how."""
+    page = _Reader(render_html([every_outcome()])).text
+    sentence = "1 of 1 backend departs from the contract: "
+    assert f"{sentence}2 silent failures, 1 loud failure, 1 crash, 1 time-out." in page
+
+
+def test_a_failure_that_does_not_say_is_silent_unless_it_refused() -> None:
+    """A record without `silent` is marked by its kind."""
+    other = case(f"{PLAIN}-2")
+    lines = [
+        result("acme", "failed", kind="rejected-valid", silent=None),
+        result("acme", "failed", other, kind="wrong-effect", silent=None),
+    ]
+    found = merge([run([case(), other, *lines], ["acme"])]).findings
+    assert [finding.mark for finding in found] == [Mark.LOUD, Mark.SILENT]
 
 
 def test_an_unknown_outcome_counts_as_an_error() -> None:
@@ -198,6 +225,8 @@ def test_hostile_text_never_becomes_markup() -> None:
     assert not any(name.startswith("on") for _, attributes in reader.tags for name in attributes)
     assert '<script>document.title="owned"</script>' in reader.text
     assert not {"\u202e", "\x1b"} & set(page)
+    assert not {"\u202e", "\x1b"} & set("".join(_strings(_data(page))))
+    assert page.encode("utf-8")
     assert "\\u202e\\x1b[31m" in reader.text
     for _, attributes in reader.tags:
         assert not str(attributes.get("href", "")).startswith("javascript")
@@ -248,7 +277,7 @@ def test_behind_a_cell_stand_the_call_the_expectation_and_what_came() -> None:
     data = _data(render_html([every_outcome()]))
     entries = data["entries"]
     invalid = next(entry for entry in data["cases"] if entry["id"] == INVALID)
-    assert invalid["refused"] is True
+    assert [entry["id"] for entry in data["cases"] if entry["refused"]] == [INVALID]
     assert entries[invalid["inputs"][0]] == [
         "weight",
         "float32 [2, 2]",

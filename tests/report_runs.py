@@ -1,0 +1,149 @@
+"""Hand-made runs for the tests of reports: few results, but one of every outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from embcheck.conformance.records.lines import (
+    CaseLine,
+    ClauseLine,
+    Measurement,
+    ResultLine,
+    RunFooter,
+    RunHeader,
+)
+from embcheck.conformance.records.run import Run
+
+HOSTILE = '<script>document.title="owned"</script>\u202e\x1b[31m"\'[bold]'
+INVALID = "embedding/bounds/too-large"
+PLAIN = "embedding/lookup/picks-rows"
+TABLE = {"dtype": "float32", "shape": [2, 2], "values": [[1.0, 2.0], [3.5, "nan"]]}
+INDICES = {"dtype": "int64", "shape": [2], "values": [0, 5]}
+
+
+def info(name: str, **more: Any) -> dict[str, Any]:
+    """Describe a backend as a header does."""
+    return {"id": name, "library": "somelib", "version": "1.2", "device": "cpu", **more}
+
+
+def header(backends: Sequence[str | dict[str, Any]], **more: Any) -> RunHeader:
+    """Make a header that asked for these backends, given by name or as a header tells of them."""
+    fields: dict[str, Any] = {
+        "purpose": "conformance",
+        "started": "2026-11-21T10:00:00+00:00",
+        "embcheck": "0.1.0",
+        "suite": "0123456789abcdef",
+        "environment": {"python": "3.11.9", "cpu": "Some CPU", "cores": 2},
+        "backends": tuple(info(name) if isinstance(name, str) else name for name in backends),
+        "planned": 10,
+    }
+    return RunHeader(**{**fields, **more})
+
+
+def case(name: str = PLAIN, level: str = "documented", **more: Any) -> CaseLine:
+    """Make a case; one of level `domain` must be refused, beside its control."""
+    call = {"operation": "embedding", "inputs": {"weight": TABLE, "indices": INDICES}}
+    control = {**call, "inputs": {"weight": TABLE, "indices": {**INDICES, "values": [0, 1]}}}
+    fields: dict[str, Any] = {
+        "case": name,
+        "title": f"Title of {name}",
+        "behaviour": "An index picks the row of that number.",
+        "clauses": ("EMB-LOOK-01",),
+        "level": level,
+        "where": "specs/embedding/lookup.yaml:7",
+        "call": {**call, "options": {"padding_idx": -1}, "observe": ["output"]},
+        "expected": None if level == "domain" else {"output": TABLE},
+        "control": control if level == "domain" else None,
+        "control_expected": {"output": TABLE} if level == "domain" else None,
+    }
+    return CaseLine(**{**fields, **more})
+
+
+def result(backend: str, outcome: str = "passed", of: CaseLine | None = None, **more: Any) -> Any:
+    """Make a result of a case, of the plain one if none is given."""
+    of = of or case()
+    kind = more.get("kind")
+    fields: dict[str, Any] = {
+        "case": of.case,
+        "clauses": of.clauses,
+        "level": of.level,
+        "backend": backend,
+        "outcome": outcome,
+        "kind": kind,
+        "message": "",
+        "seconds": 0.0021,
+        "silent": None if kind is None else kind != "rejected-valid",
+    }
+    return ResultLine(**{**fields, **more})
+
+
+def run(
+    lines: Sequence[Any],
+    backends: Sequence[str | dict[str, Any]],
+    ended: bool = True,
+    **more: Any,
+) -> Run:
+    """Make a run of cases, results and measurements."""
+    made = Run(header(backends, **more))
+    source = "nn.Embedding: summary"
+    statement = "Every index picks the weight row of that number."
+    made.add(ClauseLine("EMB-LOOK-01", "documented", statement, "nn.Embedding", "input", source))
+    for line in lines:
+        made.add(line)
+    if ended:
+        made.add(RunFooter("2026-11-21T10:01:00+00:00", 60.0, 1, {}))
+    return made
+
+
+def every_outcome(backend: str = "acme") -> Run:
+    """Make a run in which a backend has one result of every outcome and kind of loudness."""
+    plain, invalid = case(), case(INVALID, "domain")
+    ledger = case("embedding/lookup/ledger", "implementation-defined", expected=None)
+    cases = [replace(plain, case=f"{PLAIN}-{number}") for number in range(9)]
+    outcomes: list[tuple[str, dict[str, Any]]] = [
+        ("passed", {}),
+        ("failed", {"kind": "wrong-value", "message": "output[0] = 1, should be 2"}),
+        ("failed", {"kind": "rejected-valid", "message": "TypeError: no"}),
+        ("crashed", {"message": "died of SIGSEGV"}),
+        ("timed-out", {"message": "no answer in 60 s"}),
+        ("errored", {"message": "the adapter does not report output"}),
+        ("unsupported", {"message": "no capability"}),
+        ("deviated", {"kind": "wrong-dtype", "deviation": {"reason": "by design"}}),
+        ("stale", {"message": "remove the entry"}),
+    ]
+    results = [
+        result(backend, outcome, of, **more)
+        for of, (outcome, more) in zip(cases, outcomes, strict=True)
+    ]
+    observed = {"output": TABLE}
+    results += [
+        result(
+            backend,
+            "failed",
+            invalid,
+            kind="accepted-invalid",
+            message="took it",
+            observed=observed,
+        ),
+        result(backend, "observed", ledger, observed=observed),
+    ]
+    return run([*cases, invalid, ledger, *results], [backend])
+
+
+def timing(backend: str, verdict: str = "SAME", **more: Any) -> Measurement:
+    """Make a timing whose interval holds 1."""
+    fields: dict[str, Any] = {
+        "workload": "t1-one-token",
+        "backend": backend,
+        "state": "hot",
+        "threads": 1,
+        "ns_per_lookup": 83.4,
+        "ratio": 1.0,
+        "ratio_low": 0.99,
+        "ratio_high": 1.01,
+        "verdict": verdict,
+        "first_call_seconds": 0.0012,
+    }
+    return Measurement(**{**fields, **more})
