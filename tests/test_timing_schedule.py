@@ -36,7 +36,7 @@ def test_a_seed_depends_on_every_part_of_a_cell():
 
 
 def test_a_round_visits_every_arm_there_and_back():
-    """Each round is an order of the arms and its reverse, so the last one is timed twice in a row."""
+    """Each round is an order of the arms and its reverse, so the last is timed twice in a row."""
     visited = []
     machine = Machine({"a": 1.0, "b": 1.0, "c": 1.0})
 

@@ -14,9 +14,9 @@ PLAN = Plan(seconds=2.0, half_widths={})
 
 def test_the_same_code_twice_is_never_called_different():
     """An A/A comparison under noise and spikes comes out SAME, or at worst INCONCLUSIVE."""
-    found = verdicts(1.0, 100, PLAN, noise=0.03, spikes=0.05, half_width=A_A_HALF_WIDTH)
+    found = verdicts(1.0, 60, PLAN, noise=0.03, spikes=0.05, half_width=A_A_HALF_WIDTH)
     assert set(found) <= {Conclusion.SAME, Conclusion.INCONCLUSIVE}
-    assert found.count(Conclusion.SAME) >= 95
+    assert found.count(Conclusion.SAME) >= 57
 
 
 @pytest.mark.parametrize(("cost", "expected"), [(1.1, "SLOWER"), (1 / 1.1, "FASTER")])

@@ -87,7 +87,7 @@ def test_a_mistake_is_shown_with_its_place(tmp_path, old, new, words):
 
 def test_an_id_stands_once(tmp_path):
     """Two files of one id are refused."""
-    with pytest.raises(SpecError, match="w1.yaml:1:5: the workload 'TINY' stands twice"):
+    with pytest.raises(SpecError, match=r"w1\.yaml:1:5: the workload 'TINY' stands twice"):
         _load(tmp_path, TINY, TINY)
 
 
@@ -114,7 +114,7 @@ def test_tables_are_spread_over_their_range(tmp_path):
 
 
 def test_ragged_bags_meet_their_share_of_empty_ones(tmp_path):
-    """Exactly 30 % of the bags are empty, no bag is longer than allowed, and every index is used."""
+    """Exactly 30 % of the bags are empty, none is longer than allowed, and every index is used."""
     inputs = _inputs(tmp_path, BAGS)
     for trace in inputs.traces:
         lengths = np.diff(np.append(trace["offsets"], trace["indices"].size))
@@ -135,6 +135,6 @@ def test_the_change_is_one_index(tmp_path):
 
 
 def test_a_gradient_has_an_upstream_one(tmp_path):
-    """A workload that asks for a gradient gets a gradient of its output, the same for all traces."""
+    """A workload that asks for a gradient gets one of its output, the same for all traces."""
     inputs = _inputs(tmp_path, BAGS.replace("[output]", "[output, grad_weight]"))
     assert inputs.shared["grad_output"].shape == (40, 4)

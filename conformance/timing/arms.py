@@ -72,6 +72,11 @@ class Arm:
         """Overwrite the last answer, call again, and return what came then."""
         return self._ask({"request": "poison", "id": id_})
 
+    def hurry(self, id_: int) -> tuple[float, float]:
+        """Return how much later than its call an answer came to be, and seconds of the call."""
+        details = self._ask({"request": "hurry", "id": id_}).details
+        return details["late_seconds"], details["call_seconds"]
+
     def settle(self, ids: Sequence[int]) -> dict[str, float]:
         """Get ready to time the calls with these ids; return what the clock costs there."""
         self._ids, self._turn = ids, 0

@@ -14,6 +14,7 @@ from embcheck.conformance.timing import gate, machine
 from embcheck.conformance.timing.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
 from embcheck.conformance.timing.calibrate import BLOCK_SECONDS, Calibration, calibrate
 from embcheck.conformance.timing.schedule import (
+    A_A_HALF_WIDTH,
     HALF_WIDTH,
     MIN_ROUNDS,
     ArmLost,
@@ -40,6 +41,7 @@ class Settings:
     seconds: float | None = None
     min_rounds: int = MIN_ROUNDS
     half_width: float = HALF_WIDTH
+    a_a_half_width: float = A_A_HALF_WIDTH
     block_seconds: float = BLOCK_SECONDS
     timeout: float = 60.0
 
@@ -59,7 +61,8 @@ class Timed:
     """All that is known of a cell once it is over.
 
     `arms` are those that passed the gate; `lost` says, by role and backend, what could not be
-    timed and why; `reference` is the backend that ratios are taken to.
+    timed and why; `reference` is the backend that ratios are taken to; `stopped` says why the cell
+    did not begin.
     """
 
     cell: Cell
@@ -72,6 +75,7 @@ class Timed:
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     rounds: list[Round] = field(default_factory=list)
     lost: dict[tuple[str, str], ArmLost] = field(default_factory=dict)
+    stopped: ArmLost | None = None
 
     def lose(self, arm: Arm, reason: ArmLost) -> None:
         """Give an arm up."""
@@ -96,7 +100,7 @@ def time_cell(
         timed.inputs = cell_inputs(cell)
         oracle, sentinel = _oracle(timed.inputs, workers)
     except (Missing, ArmLost) as reason:
-        _lose_all(timed, backends, reason)
+        _stop(timed, backends, reason)
         return timed
     _admit(timed, backends, preferred, workers, oracle)
     if timed.reference is not None:
@@ -135,10 +139,10 @@ def _oracle(inputs: Inputs, workers: Workers) -> tuple[gate.Oracle, Arm]:
     return gate.ask_oracle(replace(sentinel, role="oracle"), inputs), sentinel
 
 
-def _lose_all(timed: Timed, backends: Iterable[str], reason: Exception) -> None:
-    lost = reason if isinstance(reason, ArmLost) else ArmLost(f"missing data: {reason}")
-    for backend in backends:
-        timed.lost[CANDIDATE, backend] = lost
+def _stop(timed: Timed, backends: Iterable[str], reason: Exception) -> None:
+    """End a cell before it began, for all backends."""
+    timed.stopped = reason if isinstance(reason, ArmLost) else ArmLost(f"missing data: {reason}")
+    timed.lost |= {(CANDIDATE, backend): timed.stopped for backend in backends}
 
 
 def _admit(
@@ -198,6 +202,9 @@ def _time(timed: Timed, settings: Settings) -> None:
     if reference is None:
         return
 
+    wanted = {CANDIDATE: settings.half_width, A_A: settings.a_a_half_width}
+    half_widths = {key: wanted[arm.role] for key, arm in timed.arms.items() if arm.role in wanted}
+
     def measure(key: str) -> Block:
         return timed.arms[key].time(timed.calibrations[key].calls)
 
@@ -205,14 +212,11 @@ def _time(timed: Timed, settings: Settings) -> None:
         list(timed.arms),
         reference.key,
         measure,
-        plan=Plan(
-            settings.seconds or cell.profile.seconds, settings.min_rounds, settings.half_width
-        ),
+        plan=Plan(settings.seconds or cell.profile.seconds, half_widths, settings.min_rounds),
         seed=seed_of(settings.seed, cell.workload.id, cell.state, cell.threads),
         clock=time.perf_counter,
         watch=machine.watch,
         lost=lambda key, reason: timed.lose(timed.arms[key], reason),
-        judged=lambda key: timed.arms[key].role != SENTINEL,
     )
 
 

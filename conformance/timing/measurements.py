@@ -25,7 +25,8 @@ from embcheck.conformance.timing.estimate import (
 from embcheck.conformance.timing.schedule import Block, seconds_per_call
 from embcheck.conformance.timing.workers import SENTINEL_NAME
 
-DECIDED = (Conclusion.FASTER, Conclusion.SLOWER, Conclusion.SAME)
+MAX_IDLE_CPU = 0.05
+"""Of a core. The protocol asks for 1 %; answering the harness, about 0.2 ms a block, is in it."""
 
 
 def measurements(timed: Timed, backends: Sequence[str]) -> list[Measurement]:
@@ -39,11 +40,11 @@ def measurements(timed: Timed, backends: Sequence[str]) -> list[Measurement]:
 
 
 def downgrade(lines: Iterable[Measurement], reason: str) -> list[Measurement]:
-    """Make every verdict on a candidate INCONCLUSIVE, with the reason; figures stay."""
+    """Make every verdict but the reference's own INCONCLUSIVE, with the reason; figures stay."""
     return [
-        replace(line, verdict=Conclusion.INCONCLUSIVE, message=_join(line.message, reason))
-        if line.verdict in DECIDED and line.role not in (REFERENCE, A_A)
-        else line
+        line
+        if line.verdict == Conclusion.NOT_TIMED or line.role in (REFERENCE, A_A)
+        else replace(line, verdict=Conclusion.INCONCLUSIVE, message=_join(line.message, reason))
         for line in lines
     ]
 
@@ -87,6 +88,11 @@ def _distrust(lines: list[Measurement], flagged: list[list[str]]) -> list[Measur
     if twin.verdict != Conclusion.SAME:
         said = f"the A/A row is {twin.verdict}"
         lines = downgrade(lines, said if twin.ratio is None else f"{said} ({_interval(twin)})")
+    for line in lines:
+        idle = line.details.get("idle_cpu_share") or 0.0
+        if idle > MAX_IDLE_CPU:
+            said = f"{line.backend} used {idle:.0%} of a core while others were timed"
+            lines = downgrade(lines, said)
     share = sum(map(bool, flagged)) / len(flagged) if flagged else 0.0
     if share > MAX_FLAGGED:
         kinds = ", ".join(sorted({name for names in flagged for name in names}))
@@ -123,9 +129,9 @@ def _line(timed: Timed, backend: str, role: str, flagged: list[list[str]]) -> Me
 
 
 def _not_timed(timed: Timed, backend: str, role: str) -> Measurement:
-    lost = timed.lost.get((role, backend)) or timed.lost.get((CANDIDATE, backend))
-    if role in (A_A, SENTINEL):
-        lost = timed.lost.get((role, backend))
+    lost = timed.lost.get((role, backend))
+    if lost is None and role not in (A_A, SENTINEL):
+        lost = timed.lost.get((CANDIDATE, backend))
     return Measurement(
         workload=timed.cell.workload.id,
         backend=backend,
@@ -138,7 +144,7 @@ def _not_timed(timed: Timed, backend: str, role: str) -> Measurement:
         verdict=Conclusion.NOT_TIMED,
         first_call_seconds=None,
         role=role,
-        message=str(lost) if lost else "no backend passed the gate",
+        message=str(lost or timed.stopped or "no reference to compare to was left"),
     )
 
 

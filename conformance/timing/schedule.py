@@ -14,6 +14,9 @@ from embcheck.conformance.timing.estimate import estimate, log_ratios
 
 MIN_ROUNDS = 12
 HALF_WIDTH = 0.02
+A_A_HALF_WIDTH = 0.01
+"""An interval of 2 % to either side leaves SAME little room within 3 %: the A/A row, on which all
+other verdicts hang, is asked for more."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,14 @@ class Round:
 
 @dataclass(frozen=True)
 class Plan:
-    """How many rounds: at least `min_rounds`, then until precise enough or out of seconds."""
+    """How many rounds: at least `min_rounds`, then until precise enough or out of seconds.
+
+    `half_widths` says, for the arms whose precision counts, how narrow the interval is to be.
+    """
 
     seconds: float
+    half_widths: Mapping[str, float]
     min_rounds: int = MIN_ROUNDS
-    half_width: float = HALF_WIDTH
 
 
 class ArmLost(Exception):  # noqa: N818  (says what happened, like Unsupported)
@@ -86,13 +92,11 @@ def run_rounds(
     clock: Callable[[], float],
     watch: Callable[[], Callable[[], Mapping[str, Any]]],
     lost: Callable[[str, ArmLost], None],
-    judged: Callable[[str], bool] = lambda _: True,
 ) -> list[Round]:
     """Run rounds until the plan is fulfilled; without the reference there is nothing to compare to.
 
     `measure` times one block of an arm, or raises ArmLost: the arm is left out from then on, and
     handed to `lost`. `watch` starts to look at the machine and returns what says what it saw.
-    Precision is asked of the arms that are `judged`.
     """
     rounds: list[Round] = []
     living = dict.fromkeys(arms)
@@ -116,8 +120,8 @@ def run_rounds(
         if len(rounds) >= next_look and reference in living:
             if clock() - started >= plan.seconds:
                 return rounds
-            compared = [arm for arm in living if arm != reference and judged(arm)]
-            if precise(rounds, compared, reference, plan.half_width):
+            wanted = {arm: plan.half_widths[arm] for arm in living if arm in plan.half_widths}
+            if precise(rounds, wanted, reference):
                 return rounds
             # Looks are rarer as rounds add up: a look costs a bootstrap for each arm.
             next_look = len(rounds) + max(1, len(rounds) // 8)
@@ -131,12 +135,10 @@ def seconds_per_call(rounds: Sequence[Round], arm: str) -> list[tuple[float, flo
     ]
 
 
-def precise(
-    rounds: Sequence[Round], compared: Sequence[str], reference: str, half_width: float
-) -> bool:
-    """Whether every compared arm's interval is narrow enough; never whether it is significant."""
+def precise(rounds: Sequence[Round], half_widths: Mapping[str, float], reference: str) -> bool:
+    """Whether the interval of each arm is as narrow as wanted; never whether it is significant."""
     base = seconds_per_call(rounds, reference)
     return all(
-        estimate(log_ratios(seconds_per_call(rounds, arm), base)).half_width <= half_width
-        for arm in compared
+        estimate(log_ratios(seconds_per_call(rounds, arm), base)).half_width <= wanted
+        for arm, wanted in half_widths.items()
     )

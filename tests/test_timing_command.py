@@ -1,0 +1,46 @@
+"""`embcheck bench`, the way a person calls it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from commands import embcheck
+
+from embcheck.conformance.records.run import read_runs
+
+QUICK = ("--workload", "B1", "--seconds", "0.05")
+
+
+def test_bench_prints_a_table_and_the_record(tmp_path):
+    """A run prints its timings, and last the path of what it wrote; success is exit code 0."""
+    done = embcheck("bench", "-b", "numpy-reference", *QUICK, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "numpy-reference" in done.stdout
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "results.jsonl")
+    (run,) = read_runs(tmp_path)
+    assert [line.role for line in run.measurements] == ["reference", "a/a", "sentinel"]
+
+
+def test_an_unknown_backend_is_a_usage_error(tmp_path):
+    """A name that nobody announces ends with exit code 2, a sentence and no traceback."""
+    done = embcheck("bench", "-b", "no-such", *QUICK, "--out", tmp_path)
+    assert done.returncode == 2
+    assert "there is no backend 'no-such'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_workload_is_a_usage_error(tmp_path):
+    """An id that no workload has ends with exit code 2, and the ids that there are."""
+    done = embcheck("bench", "-b", "numpy-reference", "--workload", "T9", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "there is no workload 'T9'; known workloads: " in done.stderr
+
+
+def test_the_command_is_described_without_numpy():
+    """`embcheck bench --help` and the module itself import neither NumPy nor the harness."""
+    code = (
+        "import sys; import embcheck.cli.bench; "
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'rich', 'jsonschema')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,79 @@
+"""A simulated machine: arms with known costs, noise, and a clock that only they move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from embcheck.conformance.timing.estimate import (
+    Conclusion,
+    Estimate,
+    conclude,
+    estimate,
+    log_ratios,
+)
+from embcheck.conformance.timing.schedule import (
+    HALF_WIDTH,
+    Block,
+    Plan,
+    Round,
+    run_rounds,
+    seconds_per_call,
+)
+
+
+class Machine:
+    """Runs blocks of 4 ms times an arm's cost, times noise, times how slow the machine is now."""
+
+    def __init__(
+        self,
+        costs: Mapping[str, float],
+        seed: int = 0,
+        noise: float = 0.02,
+        spikes: float = 0.0,
+        slowness: Callable[[float], float] = lambda _: 1.0,
+        half_width: float = HALF_WIDTH,
+    ) -> None:
+        self._half_width = half_width
+        self.now = 0.0
+        self._costs = costs
+        self._noise = noise
+        self._spikes = spikes
+        self._slowness = slowness
+        self._random = np.random.default_rng(seed)
+
+    def measure(self, arm: str) -> Block:
+        seconds = 0.004 * self._costs[arm] * np.exp(self._random.normal(0, self._noise))
+        if self._random.random() < self._spikes:
+            seconds *= 1 + self._random.exponential(1.0)
+        seconds *= self._slowness(self.now)
+        self.now += seconds
+        return Block(1, seconds)
+
+    def rounds(self, plan: Plan, seed: int = 0) -> list[Round]:
+        return run_rounds(
+            list(self._costs),
+            next(iter(self._costs)),
+            self.measure,
+            plan=replace(plan, half_widths=dict.fromkeys(self._costs, self._half_width)),
+            seed=seed,
+            clock=lambda: self.now,
+            watch=lambda: dict,
+            lost=lambda *_: None,
+        )
+
+
+def compare(rounds: list[Round], arm: str, reference: str) -> Estimate:
+    """Estimate the ratio of an arm to the reference."""
+    return estimate(log_ratios(seconds_per_call(rounds, arm), seconds_per_call(rounds, reference)))
+
+
+def verdicts(cost: float, trials: int, plan: Plan, **machine: object) -> list[Conclusion]:
+    """Return the verdicts on an arm of a known relative cost, over many simulated runs."""
+    found = []
+    for seed in range(trials):
+        simulated = Machine({"a": 1.0, "b": cost}, seed=seed, **machine)
+        found.append(conclude(compare(simulated.rounds(plan, seed), "b", "a")))
+    return found

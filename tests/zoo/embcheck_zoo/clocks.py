@@ -1,0 +1,109 @@
+"""Backends that would deceive a clock."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call
+from embcheck_zoo.base import Correct
+
+SOON = 40
+"""Calls after which the animals that wait for it turn bad: beyond the gate, within the timing."""
+
+
+class Remembers(Correct):
+    """Computes while it prepares, and hands the same answer out at every call."""
+
+    def prepare(self, call: Call) -> Any:
+        answer = self.correct(call)
+        return lambda: answer
+
+
+class RemembersFrozen(Correct):
+    """The same, with answers that nobody can overwrite."""
+
+    def prepare(self, call: Call) -> Any:
+        answer = self.correct(call)
+        answer["output"] = answer["output"].copy()
+        answer["output"].setflags(write=False)
+        return lambda: answer
+
+
+class GoesStale(Correct):
+    """Answers rightly for a while, then for ever what it answered last, plus one."""
+
+    calls = 0
+
+    def answer(self, call: Call) -> Any:
+        self.calls += 1
+        answer = self.correct(call)
+        return answer if self.calls < SOON else {**answer, "output": answer["output"] + 1}
+
+
+class DiesWhileTimed(Correct):
+    """Ends its process once the clock runs."""
+
+    calls = 0
+
+    def answer(self, call: Call) -> Any:
+        self.calls += 1
+        if self.calls >= SOON:
+            os._exit(7)
+        return self.correct(call)
+
+
+class HandsOutFutures(Correct):
+    """Returns before the answer exists."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._executor = ThreadPoolExecutor(1)
+
+    def answer(self, call: Call) -> Any:
+        return self._executor.submit(self._late, call)
+
+    def _late(self, call: Call) -> Any:
+        time.sleep(0.002)
+        return self.correct(call)
+
+    def to_numpy(self, answer: Future[Any]) -> Any:
+        return answer.result()
+
+
+class NarrowsSilently(Correct):
+    """Computes in float16 what was float32."""
+
+    def answer(self, call: Call) -> Any:
+        weight = call.inputs["weight"].astype(np.float16)
+        return self.correct(replace(call, inputs={**call.inputs, "weight": weight}))
+
+
+class SlowFirstCall(Correct):
+    """Takes 300 ms for its first call, as if it compiled."""
+
+    slow = True
+
+    def answer(self, call: Call) -> Any:
+        if self.slow:
+            self.slow = False
+            time.sleep(0.3)
+        return self.correct(call)
+
+
+class SpinsWhileIdle(Correct):
+    """Keeps a core busy while others are timed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        threading.Thread(target=self._spin, daemon=True).start()
+
+    def _spin(self) -> None:
+        while True:
+            sum(range(1000))
