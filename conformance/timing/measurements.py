@@ -49,6 +49,14 @@ def downgrade(lines: Iterable[Measurement], reason: str) -> list[Measurement]:
     ]
 
 
+def take_back(lines: Iterable[Measurement], reason: str) -> list[Measurement]:
+    """Downgrade what is still decided; what is INCONCLUSIVE already has its own reason."""
+    return [
+        line if line.verdict == Conclusion.INCONCLUSIVE else downgrade([line], reason)[0]
+        for line in lines
+    ]
+
+
 def biased(lines: Iterable[Measurement]) -> Measurement | None:
     """Find an A/A row that found a difference where there is none: the run is not to be trusted."""
     wrong = (Conclusion.FASTER, Conclusion.SLOWER)

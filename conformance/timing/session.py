@@ -20,7 +20,7 @@ from embcheck.conformance.timing import machine
 from embcheck.conformance.timing.arms import CANDIDATE
 from embcheck.conformance.timing.cell import Cell, Settings, time_cell, worst_exit_code
 from embcheck.conformance.timing.estimate import LEVEL, MARGIN
-from embcheck.conformance.timing.measurements import biased, downgrade, measurements
+from embcheck.conformance.timing.measurements import biased, measurements, take_back
 from embcheck.conformance.timing.workers import DEFINITION, Workers
 from embcheck.conformance.timing.workloads import Workload, workload_files
 
@@ -108,7 +108,7 @@ class _Run:
             return self._exit_code
         self._writer.close()
         reason = f"the A/A row of {wrong.workload} ({wrong.state}) is {wrong.verdict}"
-        self._lines = downgrade(self._lines, f"{reason}: this run is biased")
+        self._lines = take_back(self._lines, f"{reason}: this run is biased")
         counts = Counter(line.verdict for line in self._lines)
         seconds = round(time.perf_counter() - self._started, 3)
         footer = RunFooter(now(), seconds, self._exit_code, dict(counts))
