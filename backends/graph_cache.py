@@ -1,0 +1,65 @@
+"""What an exporter made of a configuration, on disk, since exporters take seconds.
+
+An entry is a graph, or the refusal of the exporter: both are results, and both are slow to get.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The name of an exporter's exception, and why it was raised."""
+
+    exception: str
+    reason: str
+
+    def error(self) -> Exception:
+        """Return an exception of that name."""
+        named: type[Exception] = type(self.exception, (Exception,), {})
+        return named(self.reason)
+
+
+def default_folder() -> Path:
+    """Return $EMBCHECK_CACHE/onnx, or embcheck/onnx in the user's cache folder."""
+    own, users = os.environ.get("EMBCHECK_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    if own:
+        return Path(own) / "onnx"
+    return (Path(users) if users else Path.home() / ".cache") / "embcheck" / "onnx"
+
+
+def key_of(*described: Any) -> str:
+    """Digest everything that a result depends on, given as plain JSON data."""
+    return _digest(json.dumps(described, sort_keys=True).encode())
+
+
+def load(folder: Path, key: str) -> bytes | Refusal | None:
+    """Return the entry of a key; None if there is none, or none whose bytes fit its name."""
+    for path in folder.glob(f"{key}-*"):
+        data = path.read_bytes()
+        if path.stem == f"{key}-{_digest(data)}":
+            return data if path.suffix == ".onnx" else Refusal(**json.loads(data))
+    return None
+
+
+def store(folder: Path, key: str, entry: bytes | Refusal) -> None:
+    """Write an entry at once: another process sees all of it, or nothing."""
+    if isinstance(entry, bytes):
+        data, suffix = entry, ".onnx"
+    else:
+        data, suffix = json.dumps(asdict(entry)).encode(), ".json"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        file.write(data)
+    Path(file.name).replace(folder / f"{key}-{_digest(data)}{suffix}")
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
