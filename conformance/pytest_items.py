@@ -27,11 +27,13 @@ class SpecFile(pytest.File):
                     self, name=f"{short}@{backend}", spec=spec, case=case, backend=backend
                 )
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(  # type: ignore[override]  (pytest's own collectors take no style either)
+        self, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> Any:
         """Show what is wrong with a spec without a traceback."""
         if isinstance(excinfo.value, SpecError):
             return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+        return super().repr_failure(excinfo)
 
 
 class Departure(Exception):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.execution.judge import Verdict
+from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.suite.load import load_spec
 from embcheck.conformance.suite.model import Case
 
@@ -31,9 +32,7 @@ def reference() -> Iterator[WorkerClient]:
 
 
 @pytest.fixture
-def judge(
-    cases: dict[str, Case], reference: WorkerClient
-) -> Iterator[Callable[..., Verdict]]:
+def judge(cases: dict[str, Case], reference: WorkerClient) -> Iterator[Callable[..., Verdict]]:
     """Return a function that runs one of the cases on a backend and gives the verdict."""
     clients: dict[str, WorkerClient] = {}
 

@@ -9,9 +9,9 @@ import sys
 import time
 
 import pytest
-from embcheck.conformance.records.run import read_runs
-
 from commands import SMALL, embcheck, environment
+
+from embcheck.conformance.records.run import read_runs
 
 
 def test_help_imports_no_array_library():
@@ -20,7 +20,8 @@ def test_help_imports_no_array_library():
         "import sys; from embcheck.cli.main import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "print(sorted({'numpy', 'torch', 'jax', 'onnxruntime', 'pytest', 'rich'} & set(sys.modules)))"
+        "heavy = {'numpy', 'torch', 'jax', 'onnxruntime', 'pytest', 'rich'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -68,7 +69,7 @@ def test_a_run_leaves_results_and_junit(tmp_path):
         True,
     )
     assert run.clauses[wrong.clauses[0]].level == wrong.level == "domain"
-    assert '<testcase' in (tmp_path / "junit.xml").read_text()
+    assert "<testcase" in (tmp_path / "junit.xml").read_text()
 
 
 def test_an_unavailable_backend_is_not_run_and_the_others_are(tmp_path):

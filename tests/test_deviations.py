@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution import deviations
 from embcheck.conformance.execution.deviations import Deviation, explain, load_deviations, unmatched

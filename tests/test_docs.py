@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.suite.load import load_spec
 
@@ -30,7 +31,9 @@ def example(tmp_path_factory):
     announced = blocks("adapter-guide.md", "toml")[0].splitlines()[1].replace('"', "")
     info = folder / "embcheck_numpy_index-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: embcheck-numpy-index\nVersion: 1.0\n")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: embcheck-numpy-index\nVersion: 1.0\n"
+    )
     (info / "entry_points.txt").write_text(f"[embcheck.backends]\n{announced}\n")
     main = "from embcheck.cli.main import main; main()"
     done = subprocess.run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from embcheck.conformance.execution.client import (
     BackendBroken,
     BackendUnavailable,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 import pytest
+
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.bounds import bound, gamma, unit_roundoff
 from embcheck.conformance.execution.client import Answered, Crashed, Rejected

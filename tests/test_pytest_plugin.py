@@ -5,9 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 import pytest
-from embcheck.conformance.records.run import read_runs
-
 from commands import SMALL, pytest_command
+
+from embcheck.conformance.records.run import read_runs
 
 
 @pytest.fixture
@@ -20,9 +20,7 @@ def spec(tmp_path):
 
 def run(spec, *arguments, backend="numpy-reference"):
     """Run pytest on a spec and return the end of what it prints."""
-    done = pytest_command(
-        "--embcheck-backend", backend, spec, *arguments, cwd=spec.parent
-    )
+    done = pytest_command("--embcheck-backend", backend, spec, *arguments, cwd=spec.parent)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -79,7 +77,7 @@ def test_xdist_records_the_same_results(spec, tmp_path):
 def test_junit_has_outcome_and_kind(spec, tmp_path):
     """--junitxml carries outcome and kind of each result as properties."""
     run(spec, f"--junitxml={tmp_path / 'junit.xml'}", backend="zoo-wraps-negatives")
-    found = ET.parse(tmp_path / "junit.xml").findall(".//property")  # noqa: S314  (our own file)
+    found = ET.parse(tmp_path / "junit.xml").findall(".//property")
     pairs = {(item.get("name"), item.get("value")) for item in found}
     assert {("outcome", "failed"), ("kind", "accepted-invalid"), ("outcome", "passed")} <= pairs
 

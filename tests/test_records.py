@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from embcheck.conformance.records.lines import Measurement, ResultLine, RunHeader
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.records.writer import RunWriter

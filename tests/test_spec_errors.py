@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from embcheck.conformance.suite.load import load_clauses, load_spec
 from embcheck.conformance.suite.problems import SpecError
 
@@ -103,8 +104,11 @@ def test_a_case_is_a_return_or_a_rejection(tmp_path):
 def test_yaml_1_2_is_meant(tmp_path):
     """1e-5 is a number, and `no` is a word, as YAML 1.2 has it."""
     path = tmp_path / "spec.yaml"
-    path.write_text(GOOD.replace("[[1, 2], [3, 4]]", "[[1e-5, 2], [3, 4]]").replace(
-        "[3, 4], [1, 2]", "[3, 4], [1e-5, 2]").replace("id: first", "id: no"))
+    path.write_text(
+        GOOD.replace("[[1, 2], [3, 4]]", "[[1e-5, 2], [3, 4]]")
+        .replace("[3, 4], [1, 2]", "[3, 4], [1e-5, 2]")
+        .replace("id: first", "id: no")
+    )
     (case,) = load_spec(path).cases
     assert case.id.endswith("/no")
     assert case.spec.inputs["weight"].array()[0, 0] == pytest.approx(1e-5)

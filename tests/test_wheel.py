@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from embcheck.conformance.records.run import read_runs
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +37,7 @@ def python(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_suite_runs_from_the_wheel(site):
-    """The shipped suite runs from the wheel alone, outside the checkout, and the reference passes."""
+    """The shipped suite runs from the wheel alone, outside the checkout."""
     where = python(site, "-c", "import embcheck.specs; print(embcheck.specs.__file__)")
     assert where.stdout.startswith(str(site)), where.stderr
     main = "from embcheck.cli.main import main; main()"

@@ -17,9 +17,9 @@ def renormalise(weight: np.ndarray, indices: np.ndarray, max_norm: float, order:
 
 def reduce(weight: np.ndarray, positions: Positions, mode: str) -> np.ndarray:
     """Reduce each bag; a bag without positions is zeros."""
-    if positions.rows.size == positions.bag_count and (positions.bag_sizes == 1).all():
-        if (positions.factors == 1).all():
-            return weight[positions.rows]
+    is_lookup = positions.rows.size == positions.bag_count and (positions.bag_sizes == 1).all()
+    if is_lookup and (positions.factors == 1).all():
+        return np.asarray(weight[positions.rows])
     rows = weight[positions.rows].astype(np.float64) * positions.factors[:, None]
     sizes = positions.bag_sizes[:, None]
     if mode == "max":

@@ -61,7 +61,7 @@ def _shares(
         return np.asarray(shares / positions.bag_sizes[positions.bags][:, None])
     if mode == "max":
         return np.asarray(shares * _winners(weight, positions))
-    return shares
+    return np.asarray(shares)
 
 
 def _winners(weight: np.ndarray, positions: Positions) -> np.ndarray:

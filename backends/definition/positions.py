@@ -86,5 +86,10 @@ def without_padding(positions: Positions, padding: int | None) -> Positions:
     if padding is None:
         return positions
     keep = positions.rows != padding
-    columns = (positions.rows, positions.bags, positions.factors, positions.places)
-    return Positions(*(column[keep] for column in columns), positions.bag_count)
+    return Positions(
+        positions.rows[keep],
+        positions.bags[keep],
+        positions.factors[keep],
+        positions.places[keep],
+        positions.bag_count,
+    )

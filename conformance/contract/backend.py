@@ -17,7 +17,7 @@ from embcheck.conformance.contract.call import (
 )
 
 ENTRY_POINT_GROUP = "embcheck.backends"
-"""Distributions announce backends here: `name = "module:factory"`, the factory taking no arguments."""
+"""Distributions announce backends here: `name = "module:factory"`; the factory has no arguments."""
 
 
 class Capability(StrEnum):
@@ -75,7 +75,7 @@ class BackendInfo:
 
 
 class Unsupported(Exception):
-    """Raised by `prepare`, with the reason, for what a backend cannot express; never by the thunk."""
+    """Raised by `prepare`, never by the thunk, with the reason why a call cannot be expressed."""
 
 
 class Unavailable(Exception):

@@ -52,8 +52,8 @@ class Observation(StrEnum):
     GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE = "grad_weight_after_earlier_use_of_clone"
     """The same, the first term computed from a differentiable copy of the weight."""
     TRAINED_WEIGHT = "trained_weight"
-    """(V, D): the weight after one step of plain SGD, learning rate 1, on sum(output * grad_output);
-    unchanged where the weight is frozen."""
+    """(V, D): the weight after one step of plain SGD with learning rate 1 on
+    sum(output * grad_output); unchanged where the weight is frozen."""
     TRAINABLE = "trainable"
     """Boolean scalar: whether the module's weight takes part in training."""
     SHARES_MEMORY = "shares_memory"

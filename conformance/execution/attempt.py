@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.backend import Unsupported
-from embcheck.conformance.execution import wire
+from embcheck.conformance.suite.arrays import DTYPES
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -59,6 +59,6 @@ def checked(answer: Any) -> dict[str, np.ndarray]:
     for name, array in answer.items():
         if not isinstance(name, str) or not isinstance(array, np.ndarray):
             raise TypeError(f"to_numpy returned {name!r}: {type(array).__name__}, not an array")
-        if array.dtype.name not in wire.DTYPES:
+        if array.dtype.name not in DTYPES:
             raise TypeError(f"to_numpy returned {name!r} with dtype {array.dtype}")
     return dict(answer)

@@ -21,7 +21,9 @@ RENORM_EPSILON = 1e-7
 
 def unit_roundoff(dtype: np.dtype[Any]) -> float:
     """Return the unit roundoff of a floating dtype; 0 for any other."""
-    return float(ml_dtypes.finfo(dtype).eps) / 2 if _is_floating(dtype) else 0.0
+    if not _is_floating(dtype):
+        return 0.0
+    return float(ml_dtypes.finfo(dtype).eps) / 2  # type: ignore[no-untyped-call]
 
 
 def gamma(terms: int | np.ndarray, roundoff: float) -> np.ndarray:

@@ -187,7 +187,7 @@ class WorkerClient:
         reply_read, reply_write = os.pipe()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
         module = "embcheck.conformance.execution.worker"
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603  (our own worker)
             [self._python, "-m", module, self.name, str(request_read), str(reply_write)],
             stdin=subprocess.DEVNULL,
             stdout=self._output,

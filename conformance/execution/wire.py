@@ -11,7 +11,6 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
-import ml_dtypes  # noqa: F401  (registers bfloat16 and the float8 types with NumPy)
 import numpy as np
 
 from embcheck.conformance.suite.arrays import DTYPES, LAYOUTS
@@ -73,7 +72,7 @@ def _read_array(stream: BinaryIO, entry: Mapping[str, Any]) -> np.ndarray:
         raise Broken(f"an array of {count} elements")
     data = np.empty(entry["shape"], dtype)
     view = data.reshape(-1).view(np.uint8)
-    if stream.readinto(memoryview(view)) < view.size:  # type: ignore[attr-defined]
+    if stream.readinto(memoryview(view)) < view.size:  # type: ignore[attr-defined,arg-type]
         raise Broken("the channel was closed")
     return data if entry["layout"] == "contiguous" else LAYOUTS[entry["layout"]](data)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -35,7 +34,7 @@ class RunWriter:
         self._started = time.perf_counter()
         kept = _other_runs(self.path, header.purpose)
         if self.path.exists():
-            os.replace(self.path, folder / "results.previous.jsonl")
+            self.path.replace(folder / "results.previous.jsonl")
         self._file: IO[str] = self.path.open("w", encoding="utf-8")
         self._file.writelines(kept)
         self.write(header)

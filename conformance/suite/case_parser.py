@@ -153,14 +153,7 @@ class CaseParser:
         if "expect" in tree:
             return self._returns(tree["expect"], spec)
         control = tree["rejects"]["control"]
-        inputs = {**tree["inputs"], **control.get("inputs", {})}
-        merged = Map(control.mark)
-        for name in inputs:
-            if inputs[name] is not None:
-                merged[name] = inputs[name]
-                merged.value_marks[name] = (
-                    control["inputs"] if name in control.get("inputs", {}) else tree["inputs"]
-                ).value_marks[name]
+        inputs = _with_changes(tree["inputs"], control.get("inputs"))
         options = {**tree.get("options", {}), **control.get("options", {})}
         if not ({"inputs", "options"} & set(control)) and "observe" not in tree["rejects"]:
             self._complain(
@@ -169,7 +162,7 @@ class CaseParser:
                 "the control is the rejected call itself",
                 "state the smallest change that makes the call valid",
             )
-        control_spec = self._call(tree, merged, options, tuple(control["expect"]), parameters)
+        control_spec = self._call(tree, inputs, options, tuple(control["expect"]), parameters)
         if control_spec is None:
             return None
         return Rejects(control_spec, self._returns(control["expect"], control_spec))
@@ -182,6 +175,18 @@ class CaseParser:
             except ArraySpecError as error:
                 self._complain(expect, name, str(error), error.remedy)
         return Returns(observations)
+
+
+def _with_changes(inputs: Map, changes: Map | None) -> Map:
+    """Return the inputs with some of them changed, or taken away where the change is null."""
+    merged = Map(inputs.mark)
+    for source in (inputs, changes or Map(inputs.mark)):
+        merged.update(source)
+        merged.value_marks.update(source.value_marks)
+    for name, change in (changes or {}).items():
+        if change is None:
+            del merged[name]
+    return merged
 
 
 def _observed(tree: Map) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ def parse(name: str, spec: Any, call: CallSpec) -> Expected:
     shape = expected_shape(name, call)
     dtype = expected_dtype(name, call)
     if isinstance(spec, Mapping) and not {"values", "generator", "real"} & set(spec):
-        expected: Expected = _structure(spec, dtype)
+        expected: Values | Structure = _structure(spec, dtype)
     else:
         expected = _values(spec, dtype, shape)
     if shape is not None and expected.shape != shape:
@@ -100,23 +100,27 @@ def expected_shape(name: str, call: CallSpec) -> tuple[int, ...] | None:
 
 def _output_shape(call: CallSpec, weight: tuple[int, ...] | None) -> tuple[int, ...] | None:
     indices = _shape(call.inputs["indices"])
-    if indices is None:
-        return None
     if call.operation is Operation.ONE_HOT:
         return _one_hot_shape(call, indices)
-    if weight is None or len(weight) != 2:
+    if indices is None or weight is None or len(weight) != 2:
         return None
     if not call.operation.is_bag:
         return (*indices, weight[1])
+    return _bag_shape(call, indices, weight[1])
+
+
+def _bag_shape(call: CallSpec, indices: tuple[int, ...], columns: int) -> tuple[int, ...] | None:
     if len(indices) == 2:
-        return (indices[0], weight[1])
+        return (indices[0], columns)
     offsets = _shape(call.inputs.get("offsets"))
     if offsets is None or len(offsets) != 1:
         return None
-    return (offsets[0] - bool(call.options.get("include_last_offset")), weight[1])
+    return (offsets[0] - bool(call.options.get("include_last_offset")), columns)
 
 
-def _one_hot_shape(call: CallSpec, indices: tuple[int, ...]) -> tuple[int, ...] | None:
+def _one_hot_shape(call: CallSpec, indices: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    if indices is None:
+        return None
     classes = call.options.get("num_classes", -1)
     if classes == -1 and 0 not in indices:
         classes = int(call.inputs["indices"].array().max()) + 1

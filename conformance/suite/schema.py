@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from embcheck.conformance.suite.problems import Problem
 from embcheck.conformance.suite.source import Map, mark_of
@@ -45,7 +45,7 @@ def _most_specific(error: ValidationError) -> Iterator[ValidationError]:
     if error.validator not in ("anyOf", "oneOf") or not error.context:
         yield error
         return
-    branches: dict[int, list[ValidationError]] = {}
+    branches: dict[str | int, list[ValidationError]] = {}
     for child in error.context:
         branches.setdefault(child.schema_path[0], []).append(child)
     fitting = [
@@ -80,28 +80,32 @@ def _at(tree: Any, path: list[Any]) -> Any:
 def _extra_key(error: ValidationError) -> str:
     if error.validator == "propertyNames":
         return str(error.instance)
-    known = set(error.schema.get("properties", {}))
-    return next((str(key) for key in error.instance if key not in known), "")
+    known = set(_properties(error))
+    return next((str(key) for key in cast("Any", error.instance) if key not in known), "")
 
 
-def _words(error: ValidationError, place: str) -> tuple[str, str]:
-    validator, schema = error.validator, error.schema
+def _properties(error: ValidationError) -> list[str]:
+    return list(cast("Any", error.schema).get("properties", {}))
+
+
+def _words(error: ValidationError, place: str) -> tuple[str, str]:  # noqa: PLR0911  (a table)
+    validator, value = error.validator, cast("Any", error.validator_value)
     if validator == "additionalProperties":
-        known = ", ".join(schema.get("properties", {})) or "a matrix variable such as $dtype"
+        known = ", ".join(_properties(error)) or "a matrix variable such as $dtype"
         return f"unknown key '{_extra_key(error)}'", f"use one of: {known}"
     if validator == "required":
-        absent = [key for key in error.validator_value if key not in error.instance]
+        absent = [key for key in value if key not in cast("Any", error.instance)]
         return f"{place} lacks {_quoted(absent)}", f"add {_quoted(absent)}"
     if validator == "enum":
-        allowed = ", ".join(str(value) for value in error.validator_value)
+        allowed = ", ".join(str(value) for value in value)
         return f"{place}: '{error.instance}' is not known", f"use one of: {allowed}"
-    if validator == "oneOf" and "expect" in str(error.validator_value):
+    if validator == "oneOf" and "expect" in str(value):
         return (
             f"{place} must have exactly one of 'expect', 'rejects', 'observe'",
             "state what must come of the call, once",
         )
     if validator == "type":
-        return f"{place} is not of type {error.validator_value}", "correct the value"
+        return f"{place} is not of type {value}", "correct the value"
     if validator in ("anyOf", "oneOf"):
         return f"{place}: this value fits nothing allowed here", "see docs/spec-format.md"
     return f"{place}: {error.message[:200]}", "see docs/spec-format.md"

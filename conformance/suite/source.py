@@ -120,6 +120,7 @@ class _Converter:
             return self._construct(node)
         if isinstance(node, SequenceNode):
             return self._sequence(node, mark, depth)
+        assert isinstance(node, MappingNode)  # noqa: S101  (YAML has three kinds of nodes)
         return self._mapping(node, mark, depth)
 
     def _sequence(self, node: SequenceNode, mark: Mark, depth: int) -> Seq:

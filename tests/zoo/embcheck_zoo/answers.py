@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call
-
 from embcheck_zoo.base import Correct, is_trigger
 
 HOSTILE = "<script>alert('embcheck')</script>"

@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 from embcheck.conformance.contract.backend import Unavailable
 from embcheck.conformance.contract.call import Call
-
 from embcheck_zoo.base import Correct, is_trigger
 
 
