@@ -1,0 +1,122 @@
+"""What every adapter owes the contract, whatever its library does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from embcheck.backends import graph_cache
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.client import (
+    Answered,
+    BackendUnavailable,
+    NotSupported,
+    Rejected,
+    WorkerClient,
+)
+from embcheck.conformance.timing.arms import Arm
+
+BACKENDS = ["numpy-reference", "torch-eager", "jax-take", "onnxruntime-dynamo"]
+TABLE = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+MODULE = {"num_embeddings": 3, "embedding_dim": 2}
+OPTIONS = {
+    Operation.EMBEDDING_MODULE: MODULE,
+    Operation.EMBEDDING_BAG_MODULE: MODULE,
+    Operation.ONE_HOT: {"num_classes": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory):
+    """Return a function that gives a worker of a backend, or skips where there is none."""
+    folder = tmp_path_factory.mktemp("graphs")
+    clients = {}
+
+    def worker(name):
+        client = WorkerClient(name, timeout=300, environment={"EMBCHECK_CACHE": str(folder)})
+        client = clients.setdefault(name, client)
+        try:
+            assert client.info.id == name
+        except BackendUnavailable as reason:
+            pytest.skip(str(reason))
+        return client
+
+    yield worker
+    for client in clients.values():
+        client.close()
+
+
+def call_of(operation, observe=("output", "inputs_after"), indices=(2, 0)):
+    """Make a plain valid call of an operation."""
+    inputs = {"indices": np.array(indices)}
+    if not operation.value.endswith("_module") and operation is not Operation.ONE_HOT:
+        inputs["weight"] = TABLE
+    if operation.is_bag:
+        inputs["offsets"] = np.array([0])
+    return Call(operation, inputs, OPTIONS.get(operation, {}), observe)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_declared_operation_answers(workers, backend):
+    """A declared operation gives an output and every input as it was."""
+    worker = workers(backend)
+    for operation in worker.info.operations:
+        call = call_of(operation)
+        answer = worker.ask(call)
+        assert isinstance(answer, Answered), (operation, answer)
+        assert answer.arrays["output"].ndim == 2
+        for name, array in call.inputs.items():
+            np.testing.assert_array_equal(answer.arrays[f"{name}_after"], array)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_thunk_can_be_called_again(workers, backend):
+    """A prepared call that ran many times still gives the first answer."""
+    arm = Arm(key=backend, backend=backend, role="main", client=workers(backend))
+    arm.hold(1, call_of(Operation.EMBEDDING, ("output",)), shared={})
+    for _ in range(3):
+        answer = arm.answer(1, again=True)
+    np.testing.assert_array_equal(answer["output"], TABLE[[2, 0]])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_float_index_reaches_the_library(workers, backend):
+    """No adapter casts: each of these libraries refuses a floating index itself."""
+    answer = workers(backend).ask(call_of(Operation.EMBEDDING, indices=(2.0, 0.0)))
+    assert isinstance(answer, Rejected), answer
+
+
+@pytest.mark.parametrize(
+    ("backend", "call"),
+    [
+        ("jax-take", Call(Operation.ONE_HOT, {"indices": np.array([1])})),
+        ("onnxruntime-dynamo", call_of(Operation.EMBEDDING, ("grad_weight",))),
+    ],
+)
+def test_what_cannot_be_expressed_is_said_before_the_call(workers, backend, call):
+    """An adapter that has no spelling for a call says so, which is no refusal."""
+    assert isinstance(workers(backend).ask(call), NotSupported)
+
+
+@pytest.mark.parametrize("entry", [b"graph", graph_cache.Refusal("ExportError", "no")])
+def test_a_cached_export_comes_back(tmp_path, entry):
+    """A graph or a refusal is found again by its key, and by no other."""
+    graph_cache.store(tmp_path, "key", entry)
+    assert graph_cache.load(tmp_path, "key") == entry
+    assert graph_cache.load(tmp_path, "other") is None
+
+
+def test_a_damaged_cached_export_is_made_again(tmp_path):
+    """A file whose bytes do not fit its name counts as absent, and is replaced."""
+    graph_cache.store(tmp_path, "key", b"graph")
+    (damaged,) = tmp_path.iterdir()
+    damaged.write_bytes(b"gra")
+    assert graph_cache.load(tmp_path, "key") is None
+    graph_cache.store(tmp_path, "key", b"graph")
+    assert graph_cache.load(tmp_path, "key") == b"graph"
+
+
+def test_a_refusal_keeps_its_name():
+    """What is raised from the cache is called what the exporter called it."""
+    error = graph_cache.Refusal("TorchExportError", "no").error()
+    assert (type(error).__name__, str(error)) == ("TorchExportError", "no")
