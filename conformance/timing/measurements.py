@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from embcheck.conformance.timing import machine
 from embcheck.conformance.timing.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
 from embcheck.conformance.timing.cell import CACHE_FACTOR, Timed
 from embcheck.conformance.timing.estimate import (
-    MAX_FLAGGED,
     Conclusion,
     Estimate,
     conclude,
@@ -23,10 +21,10 @@ from embcheck.conformance.timing.estimate import (
     log_ratios,
 )
 from embcheck.conformance.timing.schedule import Block, seconds_per_call
+from embcheck.conformance.timing.trust import distrust, join
 from embcheck.conformance.timing.workers import SENTINEL_NAME
 
-MAX_IDLE_CPU = 0.05
-"""Of a core. The protocol asks for 1 %; answering the harness, about 0.2 ms a block, is in it."""
+NOBODY = "no backend passed the gate"
 
 
 def measurements(timed: Timed, backends: Sequence[str]) -> list[Measurement]:
@@ -36,31 +34,7 @@ def measurements(timed: Timed, backends: Sequence[str]) -> list[Measurement]:
     twin = timed.reference or backends[0]
     lines.append(_line(timed, twin, A_A, flagged))
     lines.append(_line(timed, SENTINEL_NAME, SENTINEL, flagged))
-    return _distrust(lines, flagged)
-
-
-def downgrade(lines: Iterable[Measurement], reason: str) -> list[Measurement]:
-    """Make every verdict but the reference's own INCONCLUSIVE, with the reason; figures stay."""
-    return [
-        line
-        if line.verdict == Conclusion.NOT_TIMED or line.role in (REFERENCE, A_A)
-        else replace(line, verdict=Conclusion.INCONCLUSIVE, message=_join(line.message, reason))
-        for line in lines
-    ]
-
-
-def take_back(lines: Iterable[Measurement], reason: str) -> list[Measurement]:
-    """Downgrade what is still decided; what is INCONCLUSIVE already has its own reason."""
-    return [
-        line if line.verdict == Conclusion.INCONCLUSIVE else downgrade([line], reason)[0]
-        for line in lines
-    ]
-
-
-def biased(lines: Iterable[Measurement]) -> Measurement | None:
-    """Find an A/A row that found a difference where there is none: the run is not to be trusted."""
-    wrong = (Conclusion.FASTER, Conclusion.SLOWER)
-    return next((line for line in lines if line.role == A_A and line.verdict in wrong), None)
+    return distrust(lines, flagged)
 
 
 def flag_rounds(timed: Timed) -> list[list[str]]:
@@ -90,24 +64,6 @@ def _role(timed: Timed, backend: str) -> str:
     return REFERENCE if backend == timed.reference else CANDIDATE
 
 
-def _distrust(lines: list[Measurement], flagged: list[list[str]]) -> list[Measurement]:
-    """Take back the verdicts if the A/A row is not SAME, or the cell was disturbed too much."""
-    twin = next(line for line in lines if line.role == A_A)
-    if twin.verdict != Conclusion.SAME:
-        said = f"the A/A row is {twin.verdict}"
-        lines = downgrade(lines, said if twin.ratio is None else f"{said} ({_interval(twin)})")
-    for line in lines:
-        idle = line.details.get("idle_cpu_share") or 0.0
-        if idle > MAX_IDLE_CPU:
-            said = f"{line.backend} used {idle:.0%} of a core while others were timed"
-            lines = downgrade(lines, said)
-    share = sum(map(bool, flagged)) / len(flagged) if flagged else 0.0
-    if share > MAX_FLAGGED:
-        kinds = ", ".join(sorted({name for names in flagged for name in names}))
-        lines = downgrade(lines, f"{share:.0%} of the rounds were disturbed ({kinds})")
-    return lines
-
-
 def _line(timed: Timed, backend: str, role: str, flagged: list[list[str]]) -> Measurement:
     arm = next((a for a in timed.arms.values() if (a.backend, a.role) == (backend, role)), None)
     if arm is None or not timed.rounds:
@@ -131,7 +87,7 @@ def _line(timed: Timed, backend: str, role: str, flagged: list[list[str]]) -> Me
         verdict=verdict,
         first_call_seconds=arm.life.get("first_call_seconds"),
         role=role,
-        message=_join(_lost_reference(timed), _state_note(timed)),
+        message=join(_lost_reference(timed), _state_note(timed)),
         details=_details(timed, arm, blocks, per_call, flagged),
     )
 
@@ -152,7 +108,7 @@ def _not_timed(timed: Timed, backend: str, role: str) -> Measurement:
         verdict=Conclusion.NOT_TIMED,
         first_call_seconds=None,
         role=role,
-        message=str(lost or timed.stopped or "no reference to compare to was left"),
+        message=str(lost or timed.stopped or _lost_reference(timed) or NOBODY),
     )
 
 
@@ -167,7 +123,7 @@ def _estimate(timed: Timed, arm: Arm) -> Estimate | None:
 
 
 def _lost_reference(timed: Timed) -> str:
-    if timed.arm_of(REFERENCE) is not None:
+    if timed.reference is None or timed.arm_of(REFERENCE) is not None:
         return ""
     lost = timed.lost.get((REFERENCE, timed.reference or ""))
     return f"no ratio: the reference {timed.reference} was lost: {lost}"
@@ -240,11 +196,3 @@ def _resident_bytes(arm: Arm) -> int | None:
         return int(psutil.Process(arm.client.pid).memory_info().rss) if arm.client.pid else None
     except psutil.Error:
         return None
-
-
-def _interval(line: Measurement) -> str:
-    return f"{line.ratio:.3f}, {line.ratio_low:.3f} to {line.ratio_high:.3f}"
-
-
-def _join(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)

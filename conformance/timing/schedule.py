@@ -61,7 +61,7 @@ class Plan:
     min_rounds: int = MIN_ROUNDS
 
 
-class ArmLost(Exception):  # noqa: N818  (says what happened, like Unsupported)
+class ArmLost(Exception):
     """An arm cannot be timed (any further); the message says why, `exit_code` how grave that is."""
 
     def __init__(self, message: str, exit_code: ExitCode = ExitCode.CONFORMS) -> None:

@@ -20,7 +20,8 @@ from embcheck.conformance.timing import machine
 from embcheck.conformance.timing.arms import CANDIDATE
 from embcheck.conformance.timing.cell import Cell, Settings, time_cell, worst_exit_code
 from embcheck.conformance.timing.estimate import LEVEL, MARGIN
-from embcheck.conformance.timing.measurements import biased, measurements, take_back
+from embcheck.conformance.timing.measurements import measurements
+from embcheck.conformance.timing.trust import biased, take_back
 from embcheck.conformance.timing.workers import DEFINITION, Workers
 from embcheck.conformance.timing.workloads import Workload, workload_files
 

@@ -17,7 +17,7 @@ from embcheck.conformance.suite.source import Map, mark_of, read_yaml
 PROFILES = ("quick", "full")
 
 
-class UnknownWorkload(Exception):  # noqa: N818  (like UnknownBackend)
+class UnknownWorkload(Exception):
     """No workload has the id."""
 
     def __init__(self, id_: str, known: Iterable[str]) -> None:
