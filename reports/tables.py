@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
@@ -86,12 +87,10 @@ def timing_frame(runs: Iterable[Run]) -> pd.DataFrame:
 def score_table(merged: Merged) -> list[BackendScore]:
     """Count the two scores of each backend that answered anything."""
     frame = _conformance_frame(merged)
-    counted = frame.groupby(["backend", "group", "mark"], observed=True).size()
-    counts: dict[tuple[str, str], dict[Mark, int]] = {}
-    for (backend, group, mark), count in counted.items():
-        for name in (str(group), "total"):
-            cell = counts.setdefault((str(backend), name), {})
-            cell[Mark(mark)] = cell.get(Mark(mark), 0) + int(count)
+    counts: dict[tuple[str, str], Counter[Mark]] = {}
+    for backend, group, mark in zip(frame["backend"], frame["group"], frame["mark"], strict=True):
+        for name in (group, "total"):
+            counts.setdefault((backend, name), Counter())[Mark(mark)] += 1
     return [
         BackendScore(name, *(Score(counts.get((name, group), {})) for group in _GROUPS))
         for name in merged.columns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -16,10 +15,12 @@ from embcheck.reports.departures import Departure, departures
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Merged, merge
 from embcheck.reports.tables import BackendScore, Score, score_table
-from embcheck.reports.units import nanoseconds_text, plural, seconds_text
+from embcheck.reports.timings import circumstances
+from embcheck.reports.units import nanoseconds_text, seconds_text
 from embcheck.reports.untrusted import clean, finite, one_line
 
 DEPARTURE_LINES = 15
+_NAME_WIDTH = 27
 _COUNTS = (
     ("silent", (Mark.SILENT,), "bold red"),
     ("loud", (Mark.LOUD,), "yellow"),
@@ -67,26 +68,29 @@ def print_timings(runs: Sequence[Run], console: Console) -> None:
     measurements = merge(runs).measurements
     if not measurements:
         return
-    width = min(30, max(len(_name(line)) for line in measurements))
-    for cell, lines in groupby(measurements, key=_cell):
+    width = min(_NAME_WIDTH, max(len(_name(line)) for line in measurements))
+    for cell, group in groupby(measurements, key=_cell):
+        lines = list(group)
         _print(console, f"\n{cell}", "bold")
-        table = _new_table()
-        table.add_column("backend", width=width, overflow="fold")
-        for name, space in (("ns/lookup", 9), ("ratio", 6), ("95 %", 11), ("first call", 10)):
-            table.add_column(name, justify="right", no_wrap=True, min_width=space)
-        table.add_column("verdict", no_wrap=True)
-        for line in lines:
-            table.add_row(*(_text(part, console) for part in _timing_row(line)))
-        console.print(table)
-    _print(
-        console, "\nratio: time over the reference's, below 1 is faster; ns: on this machine", "dim"
-    )
-    _print_messages(measurements, console)
+        console.print(_timing_table(lines, width, console))
+        _print_messages(lines, console)
+    said = "ratio: time over the reference's, below 1 is faster; ns: on this machine"
+    _print(console, f"\n{said}", "dim")
+
+
+def _timing_table(lines: Iterable[Measurement], width: int, console: Console) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("backend", width=width, overflow="fold")
+    for name, space in (("ns/lookup", 9), ("ratio", 6), ("95 %", 13), ("1st call", 8)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=space)
+    table.add_column("verdict", no_wrap=True, min_width=12)
+    for line in lines:
+        table.add_row(*(_text(part, console) for part in _timing_row(line)))
+    return table
 
 
 def _cell(line: Measurement) -> str:
-    threads = f", {plural(line.threads, 'thread')}" if isinstance(line.threads, int) else ""
-    return f"{one_line(line.workload, 40)}, {one_line(line.state, 20)}{threads}"
+    return f"{one_line(line.workload, 40)}, {one_line(circumstances(line), 40)}"
 
 
 def _name(line: Measurement) -> str:
@@ -99,21 +103,26 @@ def _timing_row(line: Measurement) -> tuple[str, ...]:
     return (
         _name(line),
         nanoseconds_text(finite(line.ns_per_lookup)),
-        "-" if ratio is None else f"{ratio:.2f}",
-        "-" if low is None or high is None else f"{low:.2f}-{high:.2f}",
+        "-" if ratio is None else _ratio(ratio),
+        "-" if low is None or high is None else f"{_ratio(low)}-{_ratio(high)}",
         seconds_text(finite(line.first_call_seconds)),
         one_line(line.verdict, 12),
     )
 
 
+def _ratio(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
+
+
 def _print_messages(measurements: Iterable[Measurement], console: Console) -> None:
-    """Print why there is no figure, or no verdict, once for all the cells that share a reason."""
-    reasons = Counter(
-        (line.verdict, line.backend, line.message) for line in measurements if line.message
-    )
-    for (verdict, backend, message), count in reasons.items():
-        name = f"{one_line(backend, 40)}{f' ({count} times)' if count > 1 else ''}"
-        _print(console, f"{one_line(verdict, 20).lower()}: {name}: {one_line(message)}")
+    """Print why there is no figure, or no verdict, once for all that share a reason."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for line in measurements:
+        if line.message:
+            names.setdefault((line.verdict, line.message), []).append(one_line(line.backend, 40))
+    for (verdict, message), found in names.items():
+        backends = ", ".join(dict.fromkeys(found))
+        _print(console, f"{one_line(verdict, 20).lower()}: {backends}: {one_line(message)}")
 
 
 def _score_table(scores: Iterable[BackendScore], console: Console) -> Table:

@@ -1,21 +1,22 @@
-"""The timings of a report: rows by workload, and the geometry of their interval bars."""
+"""The timings of a report: rows by cell, and the geometry of their interval bars."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from embcheck.conformance.records.lines import Measurement
-from embcheck.reports.units import nanoseconds_text, seconds_text
+from embcheck.reports.units import nanoseconds_text, plural, seconds_text
 from embcheck.reports.untrusted import finite
 
 WIDTH = 200.0
 MARGIN = 8.0
-_FURTHEST = 32.0
-"""The bars reach from 1/32 to 32; what lies beyond is drawn at the edge, and its number says so."""
-_NEAREST = 1.25
+_FURTHEST = 1000.0
+"""The bars reach from 1/1000 to 1000; what lies beyond is drawn at the edge."""
+_NEAREST = 1.1
 _LISTED = 6
 """Longer lists, such as the times of all rounds, stay in the results file."""
 _VERDICTS = frozenset({"FASTER", "SLOWER", "SAME", "INCONCLUSIVE", "NOT TIMED"})
@@ -36,8 +37,6 @@ class TimingRow:
 
     backend: str
     role: str
-    state: str
-    threads: str
     per_lookup: str
     ratio: str
     interval: str
@@ -50,11 +49,21 @@ class TimingRow:
 
 
 @dataclass(frozen=True)
-class Workload:
-    """The timings of one workload."""
+class Group:
+    """The timings of one cell: a workload in one state, with a number of threads.
+
+    `notes` are the messages that several of its rows share, so that each is said once.
+    """
 
     name: str
+    circumstances: str
     rows: tuple[TimingRow, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The messages of several rows."""
+        counts = Counter(row.message for row in self.rows if row.message)
+        return tuple(message for message, count in counts.items() if count > 1)
 
 
 @dataclass(frozen=True)
@@ -76,25 +85,32 @@ class Timings:
     """All timings of a report."""
 
     axis: Axis
-    workloads: tuple[Workload, ...]
+    groups: tuple[Group, ...]
 
 
 def timings(measurements: Iterable[Measurement]) -> Timings:
-    """Group measurements by workload and place their bars on one axis."""
+    """Group measurements by cell and place their bars on one axis."""
     lines = list(measurements)
     axis = _axis(lines)
-    groups: dict[str, list[TimingRow]] = {}
+    groups: dict[tuple[str, str], list[TimingRow]] = {}
     for line in lines:
-        groups.setdefault(str(line.workload), []).append(_row(line, axis))
-    return Timings(axis, tuple(Workload(name, tuple(rows)) for name, rows in groups.items()))
+        groups.setdefault((str(line.workload), circumstances(line)), []).append(_row(line, axis))
+    return Timings(axis, tuple(Group(*name, tuple(rows)) for name, rows in groups.items()))
+
+
+def circumstances(line: Measurement) -> str:
+    """Return the cache state and the number of threads, e.g. `hot, 2 threads`."""
+    threads = f", {plural(line.threads, 'thread')}" if isinstance(line.threads, int) else ""
+    return f"{line.state}{threads}"
 
 
 def _axis(lines: Iterable[Measurement]) -> Axis:
     bounds = [finite(b) for line in lines for b in (line.ratio_low, line.ratio_high, line.ratio)]
     known = [bound for bound in bounds if bound is not None and bound > 0]
-    furthest = max((max(bound, 1 / bound) for bound in known), default=_NEAREST)
-    reach = min(max(furthest * 1.05, _NEAREST), _FURTHEST)
-    return Axis(1 / reach, reach)
+    return Axis(
+        max(min((*known, 1.0)) / _NEAREST, 1 / _FURTHEST),
+        min(max((*known, 1.0)) * _NEAREST, _FURTHEST),
+    )
 
 
 def _row(line: Measurement, axis: Axis) -> TimingRow:
@@ -106,8 +122,6 @@ def _row(line: Measurement, axis: Axis) -> TimingRow:
     return TimingRow(
         backend=str(line.backend),
         role="" if line.role == "candidate" else str(line.role),
-        state=str(line.state),
-        threads="-" if line.threads is None else str(line.threads),
         per_lookup=nanoseconds_text(finite(line.ns_per_lookup)),
         ratio="-" if ratio is None else f"{ratio:.3g}",
         interval="" if low is None or high is None else f"{low:.3g} to {high:.3g}",

@@ -83,7 +83,7 @@ def _hostile() -> list[Run]:
         of,
         result(HOSTILE, "failed", of, kind=HOSTILE, message=f"</script><!--{HOSTILE}"),
         result("quiet", "deviated", of, message=HOSTILE, deviation=deviation),
-        result("lone", "errored", of, message="a lone surrogate: \ud800"),
+        result("lone", "crashed", of, message="a lone surrogate: \ud800"),
     ]
     environment = {HOSTILE: HOSTILE}
     made = run(lines, [HOSTILE, "quiet", "lone"], environment=environment, embcheck=HOSTILE)
@@ -327,6 +327,16 @@ def test_timings_show_ratio_interval_verdict_and_reason() -> None:
     ]
     for text in ("FASTER", "NOT TIMED", "the answer is wrong", "on this machine", "Timings only"):
         assert text in reader.text
+
+
+def test_a_message_that_several_timings_share_is_said_once() -> None:
+    """What takes back all verdicts of a cell stands at its head, not in every row."""
+    lines = [timing(name, "INCONCLUSIVE", message="a noisy machine") for name in ("one", "two")]
+    lines += [timing("one", "INCONCLUSIVE", message="a noisy machine", state="cold")]
+    text = _Reader(render_html([run(lines, ["one", "two"], purpose="timing")])).text
+    assert text.count("a noisy machine") == 2
+    assert "t1-one-token, hot, 1 thread" in text
+    assert "t1-one-token, cold, 1 thread" in text
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "fast", 0.0, -1.0, 1e300, True])
