@@ -62,7 +62,8 @@ def _embed(call: Call) -> Answer:
     check_indices(inputs["indices"], len(weight))
     mode = options.get("mode", "mean") if call.operation.is_bag else "sum"
     positions = bag_positions(call, weight, mode) if call.operation.is_bag else lookup(call)
-    before = weight.astype(np.float64)
+    differentiates = call.wants(*GRADIENT_OBSERVATIONS, Observation.TRAINED_WEIGHT)
+    before = weight.astype(np.float64) if differentiates else weight
     if options.get("max_norm") is not None:
         order = options.get("norm_type", 2.0)
         renormalise(weight, inputs["indices"], float(options["max_norm"]), float(order))
@@ -74,7 +75,7 @@ def _embed(call: Call) -> Answer:
     answer = {"output": output, **inputs_after(inputs), "weight_after": weight}
     answer["trainable"] = np.array(trainable(call))
     answer["shares_memory"] = np.array(np.shares_memory(weight, inputs.get("weight", output)))
-    if call.wants(*GRADIENT_OBSERVATIONS, Observation.TRAINED_WEIGHT):
+    if differentiates:
         answer |= differentiate(call, before, weight, positions, mode, padding)
     return answer
 

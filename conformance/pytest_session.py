@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.deviations import explain, load_deviations, unmatched
 from embcheck.conformance.execution.judge import Outcome, Verdict
 from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
+from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.pytest_items import CaseItem
 from embcheck.conformance.records.describe import case_line, clause_line, result_line
 from embcheck.conformance.records.environment import describe_environment, embcheck_version

@@ -8,6 +8,12 @@ from embcheck.backends.definition.positions import Positions
 from embcheck.conformance.contract.call import Call, Observation
 
 
+EARLIER_USES = (
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE,
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,
+)
+
+
 def trainable(call: Call) -> bool:
     """Return whether the weight takes part in training; from_pretrained freezes by default."""
     frozen_by_default = call.operation.value.endswith("from_pretrained")
@@ -36,13 +42,12 @@ def differentiate(
     gradient = _grad_weight(call, _shares(weight, positions, mode, upstream), positions, before)
     if padding is not None:
         gradient[padding] = 0
-    dtype = weight.dtype
-    answer = {
-        "grad_weight": gradient.astype(dtype),
-        "grad_weight_after_earlier_use": (2 * before + gradient).astype(dtype),
-        "grad_weight_after_earlier_use_of_clone": (2 * before + gradient).astype(dtype),
-        "trained_weight": (weight - gradient * trainable(call)).astype(dtype),
-    }
+    answer = {"grad_weight": gradient.astype(weight.dtype)}
+    if call.wants(*EARLIER_USES):
+        with_earlier_use = (2 * before + gradient).astype(weight.dtype)
+        answer |= dict.fromkeys(map(str, EARLIER_USES), with_earlier_use)
+    if call.wants(Observation.TRAINED_WEIGHT):
+        answer["trained_weight"] = (weight - gradient * trainable(call)).astype(weight.dtype)
     if "per_sample_weights" in call.inputs:
         factors = call.inputs["per_sample_weights"]
         slopes = np.zeros(factors.size)
