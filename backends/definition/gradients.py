@@ -7,7 +7,6 @@ import numpy as np
 from embcheck.backends.definition.positions import Positions
 from embcheck.conformance.contract.call import Call, Observation
 
-
 EARLIER_USES = (
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE,
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,
