@@ -160,9 +160,8 @@ def _backends(runs: Iterable[Run]) -> dict[str, BackendEntry]:
     for run in runs:
         for info in run.header.backends:
             infos.setdefault(str(info.get("id", "?")), []).append(info)
-        answered = [line.backend for line in run.results]
-        for name in (*answered, *(line.backend for line in run.measurements)):
-            infos.setdefault(name, [])
+        for result in run.results:
+            infos.setdefault(result.backend, [])
     return {name: BackendEntry(name, tuple(found)) for name, found in infos.items()}
 
 

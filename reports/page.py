@@ -14,7 +14,7 @@ from embcheck.reports.merge import BackendEntry, Finding, Merged
 from embcheck.reports.payload import Payload
 from embcheck.reports.tables import BackendScore, score_table
 from embcheck.reports.timings import Timings, timings
-from embcheck.reports.units import plural, seconds_text
+from embcheck.reports.units import plural, seconds_text, value_text
 from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURES_SHOWN = 10
@@ -211,7 +211,7 @@ def _facts(facts: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(facts, Mapping):
         return ()
     return tuple(
-        (str(key).replace("_", " "), one_line(value, 300))
+        (str(key).replace("_", " "), one_line(value_text(value), 300))
         for key, value in facts.items()
         if value not in (None, "")
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embcheck.conformance.records.lines import Measurement
-from embcheck.reports.units import nanoseconds_text, plural, seconds_text
+from embcheck.reports.units import nanoseconds_text, plural, seconds_text, value_text
 from embcheck.reports.untrusted import finite
 
 WIDTH = 200.0
@@ -17,8 +17,6 @@ MARGIN = 8.0
 _FURTHEST = 1000.0
 """The bars reach from 1/1000 to 1000; what lies beyond is drawn at the edge."""
 _NEAREST = 1.1
-_LISTED = 6
-"""Longer lists, such as the times of all rounds, stay in the results file."""
 _VERDICTS = frozenset({"FASTER", "SLOWER", "SAME", "INCONCLUSIVE", "NOT TIMED"})
 
 
@@ -139,20 +137,7 @@ def _details(details: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if not isinstance(details, Mapping):
         return ()
     return tuple(
-        (str(key).replace("_", " "), _value(value))
+        (str(key).replace("_", " "), value_text(value))
         for key, value in details.items()
         if value is not None
     )
-
-
-def _value(value: Any) -> str:
-    number = finite(value)
-    if number is not None and isinstance(value, float):
-        return f"{number:.4g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_value(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        if len(value) > _LISTED:
-            return f"{len(value)} values"
-        return ", ".join(_value(item) for item in value)
-    return str(value)

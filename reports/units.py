@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
+
+from embcheck.reports.untrusted import finite
+
+_LISTED = 11
+"""Longer lists, such as the times of all rounds, stay in the results file."""
 
 
 def seconds_text(value: float | None) -> str:
@@ -32,3 +39,17 @@ def percent_text(share: float | None) -> str:
 def plural(count: int, noun: str, more: str = "") -> str:
     """Return a count with its noun: `1 case`, `2 cases`."""
     return f"{count:,} {noun if count == 1 else more or noun + 's'}"
+
+
+def value_text(value: Any) -> str:
+    """Return a setting or a figure as text: four digits, lists by commas, long ones by length."""
+    number = finite(value)
+    if number is not None and isinstance(value, float):
+        return f"{number:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {value_text(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        if len(value) > _LISTED:
+            return f"{len(value)} values"
+        return ", ".join(value_text(item) for item in value)
+    return str(value)

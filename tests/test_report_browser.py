@@ -189,7 +189,10 @@ def test_a_long_message_can_be_unfolded(show: Open) -> None:
 
 def test_a_phone_needs_no_sideways_scrolling(show: Open) -> None:
     """At 390 pixels only the tables scroll sideways, never the page, even with a case open."""
-    window = show([every_outcome("some-backend-with-a-rather-long-name")])
+    wide = {"dtype": "float64", "shape": [1, 60], "values": [[0.123456789] * 60]}
+    of = case(INVALID, expected={"output": wide})
+    failed = result("a" * 60, "failed", of, kind="wrong-value", observed={"output": wide})
+    window = show([run([of, failed], ["a" * 60])])
     size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
@@ -197,6 +200,8 @@ def test_a_phone_needs_no_sideways_scrolling(show: Open) -> None:
         window.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 0))")
         assert len(_find(window, ".case[open]")) == 1
         assert window.execute_script("return document.documentElement.scrollWidth") <= 390
+        (box,) = _find(window, ".body > .scroll")
+        assert box.get_property("scrollWidth") <= box.get_property("clientWidth")
     finally:
         window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

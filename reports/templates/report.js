@@ -70,10 +70,11 @@
   function entriesTable(numbers, caption) {
     const rows = numbers.map((number) => {
       const [name, head, body] = data.entries[number];
-      const values = el("td", {}, bdi(head), body ? el("pre", { tabindex: "0" }, body) : "");
+      const values = el("td", {}, bdi(head), body ? el("pre", {}, body) : "");
       return el("tr", {}, el("th", { scope: "row" }, bdi(name)), values);
     });
-    return el("table", { class: "entries" }, el("caption", {}, caption), el("tbody", {}, ...rows));
+    return el("div", { class: "wide" }, el("table", { class: "entries" },
+      el("caption", {}, caption), el("tbody", {}, ...rows)));
   }
 
   function clauseList(entry) {
