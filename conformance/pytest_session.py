@@ -13,6 +13,7 @@ from embcheck.conformance.execution.deviations import explain, load_deviations, 
 from embcheck.conformance.execution.judge import Outcome, Verdict
 from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
+from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.pytest_items import CaseItem
 from embcheck.conformance.records.describe import case_line, clause_line, result_line
@@ -88,7 +89,7 @@ class EmbcheckSession:
         """Let the backends work ahead, where this process runs all items in their order."""
         if self._config.getoption("dist", "no") != "no" or hasattr(self._config, "workerinput"):
             return
-        if session.config.option.collectonly or len(self.names) == 1:
+        if session.config.option.collectonly:
             return
         self._start()
         pairs = [
@@ -96,7 +97,10 @@ class EmbcheckSession:
             for item in session.items
             if isinstance(item, CaseItem) and self._pool.problem(item.backend) is None
         ]
-        self._lookahead = Lookahead(pairs, lambda case, name: self._pool.runner(name).run(case))
+        self._lookahead = Lookahead(pairs, self._run_ahead)
+
+    def _run_ahead(self, case: Case, backend: str, copy: int) -> CaseResult:
+        return self._pool.runner(backend, copy).run(case)
 
     def _end_workers(self) -> None:
         if self._lookahead is not None:

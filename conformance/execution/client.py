@@ -180,6 +180,7 @@ class WorkerClient:
             self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             self._kill()
+            self._process.wait()
         self._forget()
 
     def _start(self) -> None:

@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.suite.model import Case
 
-DEPTH = 200
+DEPTH = 400
 """How many cases a backend may be ahead of the one that is waited for."""
+PATIENCE_SECONDS = 15.0
+"""After this time, a backend that still has much to do gets a second worker."""
+MUCH = 40
+COPIES = 2
 
 Pair = tuple[Case, str]
+RunCase = Callable[[Case, str, int], CaseResult]
 
 
 class Lookahead:
-    """Runs (case, backend) pairs in their order, each backend in a thread of its own.
+    """Runs (case, backend) pairs about in their order, each backend in threads of its own.
 
-    `run` is called for each pair, never twice at once for the same backend.
+    `run(case, backend, copy)` is called once for each pair, and never twice at once for the same
+    backend and copy; copy 1 is a second worker for a backend that takes long.
     """
 
-    def __init__(self, pairs: Sequence[Pair], run: Callable[[Case, str], CaseResult]) -> None:
+    def __init__(self, pairs: Sequence[Pair], run: RunCase) -> None:
         self._run = run
         self._stopped = threading.Event()
         self._results: dict[tuple[str, str], Future[CaseResult]] = {
             (case.id, backend): Future() for case, backend in pairs
         }
-        self._room: dict[str, threading.Semaphore] = {}
-        self._threads: list[threading.Thread] = []
-        for backend in dict.fromkeys(backend for _, backend in pairs):
-            self._room[backend] = threading.Semaphore(DEPTH)
-            cases = [case for case, owner in pairs if owner == backend]
-            thread = threading.Thread(target=self._work, args=(backend, cases), daemon=True)
-            self._threads.append(thread)
+        self._waiting: dict[str, deque[Case]] = {backend: deque() for _, backend in pairs}
+        for case, backend in pairs:
+            self._waiting[backend].append(case)
+        self._room = {backend: threading.Semaphore(DEPTH) for backend in self._waiting}
+        self._threads = [
+            threading.Thread(target=self._work, args=(backend, copy), daemon=True)
+            for backend in self._waiting
+            for copy in range(COPIES)
+        ]
+        for thread in self._threads:
             thread.start()
 
     def result(self, case: Case, backend: str) -> CaseResult:
@@ -46,20 +56,27 @@ class Lookahead:
         """Let each thread end with the case that it is at."""
         self._stopped.set()
         for room in self._room.values():
-            room.release()
+            room.release(COPIES)
 
     def join(self) -> None:
         """Wait, a few seconds at most, for threads that were stopped."""
         for thread in self._threads:
             thread.join(timeout=5)
 
-    def _work(self, backend: str, cases: Sequence[Case]) -> None:
-        for case in cases:
+    def _work(self, backend: str, copy: int) -> None:
+        waiting = self._waiting[backend]
+        if copy and (self._stopped.wait(PATIENCE_SECONDS) or len(waiting) < MUCH):
+            return
+        while waiting:
             self._room[backend].acquire()
             if self._stopped.is_set():
                 return
+            try:
+                case = waiting.popleft()
+            except IndexError:
+                return
             future = self._results[case.id, backend]
             try:
-                future.set_result(self._run(case, backend))
+                future.set_result(self._run(case, backend, copy))
             except BaseException as error:  # noqa: BLE001  (raised again where it is waited for)
                 future.set_exception(error)

@@ -15,6 +15,7 @@ from embcheck.conformance.execution.client import (
     BackendUnavailable,
     WorkerClient,
 )
+from embcheck.conformance.execution.lookahead import COPIES
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.execution.worker import describe_info
 
@@ -40,27 +41,33 @@ def compile_caches() -> dict[str, str]:
 
 
 class BackendPool:
-    """Holds a worker for each backend, and one for the reference.
+    """Holds workers for each backend, started when they are needed, and one for the reference.
 
     Raises UnknownBackend for a name that no distribution announces.
     """
 
     def __init__(self, names: Iterable[str], timeout: float) -> None:
         self.names = list(dict.fromkeys(names))
+        self._reference = self._worker(REFERENCE, timeout)
         self._clients = {
-            name: WorkerClient(name, timeout=timeout, environment=compile_caches())
-            for name in [*self.names, REFERENCE]
+            (name, copy): self._worker(name, timeout)
+            for name in self.names
+            for copy in range(COPIES)
         }
         self._problems: dict[str, BackendUnavailable | BackendBroken] = {}
 
+    @staticmethod
+    def _worker(name: str, timeout: float) -> WorkerClient:
+        return WorkerClient(name, timeout=timeout, environment=compile_caches())
+
     def start(self) -> None:
-        """Start all workers at once; those that cannot start are remembered with the reason."""
+        """Start a worker of each backend, all at once; remember why one cannot start."""
         with ThreadPoolExecutor(max(1, len(self.names))) as executor:
             list(executor.map(self._start, self.names))
 
     def _start(self, name: str) -> None:
         try:
-            _ = self._clients[name].info
+            _ = self._clients[name, 0].info
         except (BackendUnavailable, BackendBroken) as problem:
             self._problems[name] = problem
 
@@ -70,11 +77,11 @@ class BackendPool:
 
     def info(self, name: str) -> BackendInfo:
         """Return the info of a backend that runs."""
-        return self._clients[name].info
+        return self._clients[name, 0].info
 
-    def runner(self, name: str) -> CaseRunner:
-        """Return what runs cases on a backend."""
-        return CaseRunner(self._clients[name], self._clients[REFERENCE])
+    def runner(self, name: str, copy: int = 0) -> CaseRunner:
+        """Return what runs cases on a backend, on the first or another copy of its worker."""
+        return CaseRunner(self._clients[name, copy], self._reference)
 
     def describe(self, name: str) -> Mapping[str, Any]:
         """Describe a backend for a run's header: its info, or why there is none."""
@@ -83,17 +90,17 @@ class BackendPool:
             return {"id": name, "unavailable": str(problem)}
         if problem is not None:
             return {"id": name, "broken": str(problem)}
-        seconds = round(self._clients[name].import_seconds, 3)
+        seconds = round(self._clients[name, 0].import_seconds, 3)
         return {**describe_info(self.info(name)), "id": name, "import_seconds": seconds}
 
     def kill(self) -> None:
         """Kill all workers, whatever they are at."""
-        for client in self._clients.values():
+        for client in [*self._clients.values(), self._reference]:
             client.kill()
 
     def close(self) -> None:
         """End all workers."""
-        for client in self._clients.values():
+        for client in [*self._clients.values(), self._reference]:
             client.close()
 
 

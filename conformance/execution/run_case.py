@@ -55,11 +55,14 @@ class CaseRunner:
             return Verdict(Outcome.NOT_RUN, message=str(reason))
         lack = self._backend.info.lacks(call)
         verdict = self._judge(case, call)
-        if lack is not None:
-            return _not_declared(verdict, lack)
-        if case.level is Level.DOMAIN and self._backend.info.fresh_worker_after_bad_index:
+        self._refresh(case)
+        return verdict if lack is None else _not_declared(verdict, lack)
+
+    def _refresh(self, case: Case) -> None:
+        """Replace a worker whose memory a call from outside the contract may have corrupted."""
+        is_outside = case.level in (Level.DOMAIN, Level.IMPLEMENTATION_DEFINED)
+        if is_outside and self._backend.info.fresh_worker_after_bad_index:
             self._backend.restart()
-        return verdict
 
     def _judge(self, case: Case, call: Call) -> Verdict:
         if isinstance(case.expectation, Returns):
@@ -69,6 +72,7 @@ class CaseRunner:
             return judge_observes(call, answer)
         control = Verdict(Outcome.NOT_RUN)
         if not isinstance(answer, (Answered, NotSupported)):
+            self._refresh(case)
             control = self._control(case, case.expectation)
         return judge_rejects(answer, control)
 
