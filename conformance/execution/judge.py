@@ -236,7 +236,7 @@ def _check_values(
     count = int((~same).sum())
     others = f" ({count} of {same.size} elements differ)" if same.size > 1 else ""
     within = f" within {float(allowed[first]):.3g}" if allowed[first] else ""
-    return f"{name}{place} = {got[first]}, should be {wanted[first]}{within}{others}"
+    return f"{name}{place} = {got[first]!s}, should be {wanted[first]!s}{within}{others}"
 
 
 def _check_structure(name: str, got: np.ndarray, wanted: Structure) -> str | None:

@@ -125,13 +125,9 @@ def _plain(array: np.ndarray) -> Any:
     if array.dtype.kind in "biu":
         return array.tolist()
     if array.dtype.kind in "fV":
-        wide = array.astype(np.float64)
-        # Nine digits tell float32 values apart and keep 2.3 from becoming 2.299999952316284.
-        short = np.vectorize(
-            lambda value: float(f"{value:.9g}") if array.dtype.itemsize < 8 else float(value),
-            otypes=[object],
-        )
-        return named_specials(short(wide).tolist()) if array.size else array.tolist()
+        # The shortest text that tells values of the dtype apart: 2.3, not 2.299999952316284.
+        short = np.vectorize(lambda value: float(str(array.dtype.type(value))), otypes=[object])
+        return named_specials(short(array).tolist()) if array.size else array.tolist()
     return str(array)
 
 
