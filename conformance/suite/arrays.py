@@ -126,8 +126,8 @@ def _plain(array: np.ndarray) -> Any:
         return array.tolist()
     if array.dtype.kind in "fV":
         # The shortest text that tells values of the dtype apart: 2.3, not 2.299999952316284.
-        short = np.vectorize(lambda value: float(str(array.dtype.type(value))), otypes=[object])
-        return named_specials(short(array).tolist()) if array.size else array.tolist()
+        short = np.array([float(str(value)) for value in array.reshape(-1)], object)
+        return named_specials(short.reshape(array.shape).tolist())
     return str(array)
 
 
