@@ -111,10 +111,10 @@ def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
     if stopped is not None:
         return stopped
     if isinstance(answer, Answered):
-        got = ", ".join(f"{name} = {_short(array)}" for name, array in answer.arrays.items())
         shown = {n: a for n, a in answer.arrays.items() if not n.endswith("_after")}
+        got = ", ".join(f"{name} = {_short(array)}" for name, array in shown.items())
         return failure(
-            Kind.ACCEPTED_INVALID, f"an invalid call was accepted and gave {got[:300]}", shown
+            Kind.ACCEPTED_INVALID, f"an invalid call was accepted and gave {got[:300] or 'no refusal'}", shown
         )
     assert isinstance(answer, Rejected)  # noqa: S101  (the other kinds are handled above)
     said = f"{answer.exception}: {answer.message}"

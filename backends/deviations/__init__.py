@@ -1,0 +1,1 @@
+"""Known departures, one YAML file a backend."""
