@@ -115,14 +115,14 @@ def _ratio(ratio: float) -> str:
 
 
 def _print_messages(measurements: Iterable[Measurement], console: Console) -> None:
-    """Print why there is no figure, or no verdict, once for all that share a reason."""
-    names: dict[tuple[str, str], list[str]] = {}
+    """Print what is to be known of a figure, or why there is none, once for all that share it."""
+    names: dict[str, list[str]] = {}
     for line in measurements:
         if line.message:
-            names.setdefault((line.verdict, line.message), []).append(one_line(line.backend, 40))
-    for (verdict, message), found in names.items():
-        backends = ", ".join(dict.fromkeys(found))
-        _print(console, f"{one_line(verdict, 20).lower()}: {backends}: {one_line(message)}")
+            names.setdefault(line.message, []).append(one_line(line.backend, 40))
+    for message, found in names.items():
+        owner = "" if len(found) > 1 else f"{found[0]}: "
+        console.print(_text(f"{owner}{one_line(message)}", console))
 
 
 def _score_table(scores: Iterable[BackendScore], console: Console) -> Table:

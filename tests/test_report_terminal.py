@@ -96,7 +96,7 @@ def test_timings_have_interval_and_verdict() -> None:
         "ms",
         "SAME",
     ]
-    assert "not timed: acme: wrong answer" in text
+    assert "acme: wrong answer" in text
 
 
 def test_it_fits_eighty_columns_and_is_plain_ascii() -> None:

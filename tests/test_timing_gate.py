@@ -213,23 +213,34 @@ def test_an_interruption_leaves_the_cells_that_are_over(tmp_path):
     assert {line.workload for line in run.measurements} == {"TINY"}
 
 
-def test_a_biased_run_takes_every_verdict_back(tmp_path, monkeypatch):
-    """An A/A row that is SLOWER rewrites the run: no verdict on a candidate stands."""
+def test_a_biased_run_is_rewritten(tmp_path, monkeypatch):
+    """An A/A row that is SLOWER by half limits the verdicts of all other cells, in the record."""
     real = session.measurements
 
     def biased(timed, backends):
         lines = real(timed, backends)
-        return [_with(line, "SLOWER" if line.role == "a/a" else "FASTER") for line in lines]
+        first = timed.cell.workload.id == "TINY"
+        return [
+            _with(line, "SLOWER", 1.5, 1.4, 1.6)
+            if line.role == "a/a" and first
+            else _with(line, "FASTER", 0.8, 0.79, 0.81)
+            for line in lines
+        ]
 
     monkeypatch.setattr(session, "measurements", biased)
-    _, run, lines = _time(tmp_path, "zoo-prints")
-    assert lines["zoo-prints", "candidate"].verdict == "INCONCLUSIVE"
-    assert "this run is biased" in lines["zoo-prints", "candidate"].message
-    assert lines["numpy-reference", "a/a"].verdict == "SLOWER"
-    assert run.footer.counts["INCONCLUSIVE"] == 2
+    workloads = _workloads(tmp_path, WORKLOAD, WORKLOAD.replace("id: TINY", "id: NEXT"))
+    run_timing(["numpy-reference", "zoo-prints"], workloads, tmp_path / "out", SETTINGS)
+    (run,) = read_runs(tmp_path / "out")
+    assert not run.partial
+    limited = [line for line in run.measurements if line.workload == "NEXT"]
+    (candidate,) = [line for line in limited if line.role == "candidate"]
+    assert candidate.verdict == "INCONCLUSIVE"
+    assert "only differences over 60% count: in TINY (hot)" in candidate.message
     raw = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
-    assert [json.loads(line)["type"] for line in raw] == ["run", *["measurement"] * 4, "end"]
+    assert [json.loads(line)["type"] for line in raw] == ["run", *["measurement"] * 8, "end"]
 
 
-def _with(line, verdict):
-    return line.__class__(**{**line.__dict__, "verdict": verdict})
+def _with(line, verdict, ratio, low, high):
+    changed = {"verdict": verdict, "ratio": ratio, "ratio_low": low, "ratio_high": high}
+    changed |= {"message": "", "details": {}}
+    return line.__class__(**{**line.__dict__, **changed})

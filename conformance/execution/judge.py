@@ -113,9 +113,8 @@ def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
     if isinstance(answer, Answered):
         shown = {n: a for n, a in answer.arrays.items() if not n.endswith("_after")}
         got = ", ".join(f"{name} = {_short(array)}" for name, array in shown.items())
-        return failure(
-            Kind.ACCEPTED_INVALID, f"an invalid call was accepted and gave {got[:300] or 'no refusal'}", shown
-        )
+        said = f"an invalid call was accepted and gave {got[:300]}"
+        return failure(Kind.ACCEPTED_INVALID, said, shown)
     assert isinstance(answer, Rejected)  # noqa: S101  (the other kinds are handled above)
     said = f"{answer.exception}: {answer.message}"
     if control.outcome is Outcome.PASSED:

@@ -21,7 +21,7 @@ from embcheck.conformance.timing.estimate import (
     log_ratios,
 )
 from embcheck.conformance.timing.schedule import Block, seconds_per_call
-from embcheck.conformance.timing.trust import distrust, join
+from embcheck.conformance.timing.trust import join, limit_verdicts
 from embcheck.conformance.timing.workers import SENTINEL_NAME
 
 NOBODY = "no backend passed the gate"
@@ -34,7 +34,7 @@ def measurements(timed: Timed, backends: Sequence[str]) -> list[Measurement]:
     twin = timed.reference or backends[0]
     lines.append(_line(timed, twin, A_A, flagged))
     lines.append(_line(timed, SENTINEL_NAME, SENTINEL, flagged))
-    return distrust(lines, flagged)
+    return limit_verdicts(lines, flagged, _sentinel_drift(timed))
 
 
 def flag_rounds(timed: Timed) -> list[list[str]]:
@@ -51,6 +51,15 @@ def flag_rounds(timed: Timed) -> list[list[str]]:
             names + ["sentinel"] * drifted for names, drifted in zip(found, drifts, strict=True)
         ]
     return found
+
+
+def _sentinel_drift(timed: Timed) -> float:
+    """Return how far, in logs, the sentinel was off its median in the worst tenth of rounds."""
+    sentinel = timed.arm_of(SENTINEL)
+    if sentinel is None or not timed.rounds:
+        return 0.0
+    logs = fold(seconds_per_call(timed.rounds, sentinel.key))
+    return float(np.quantile(np.abs(logs - np.median(logs)), 0.9))
 
 
 def _worker_seconds(blocks: Mapping[str, tuple[Block, Block]]) -> float:

@@ -21,7 +21,7 @@ from embcheck.conformance.timing.arms import CANDIDATE
 from embcheck.conformance.timing.cell import Cell, Settings, time_cell, worst_exit_code
 from embcheck.conformance.timing.estimate import LEVEL, MARGIN
 from embcheck.conformance.timing.measurements import measurements
-from embcheck.conformance.timing.trust import biased, take_back
+from embcheck.conformance.timing.trust import biased, limit_run
 from embcheck.conformance.timing.workers import DEFINITION, Workers
 from embcheck.conformance.timing.workloads import Workload, workload_files
 
@@ -102,14 +102,13 @@ class _Run:
             self._writer.write(line)
 
     def finish(self) -> ExitCode:
-        """Write the footer; take back all verdicts first if an A/A row shows a bias."""
+        """Write the footer; limit all verdicts first if an A/A row shows a bias."""
         wrong = biased(self._lines)
         if wrong is None:
             self._writer.finish(self._exit_code)
             return self._exit_code
         self._writer.close()
-        reason = f"the A/A row of {wrong.workload} ({wrong.state}) is {wrong.verdict}"
-        self._lines = take_back(self._lines, f"{reason}: this run is biased")
+        self._lines = limit_run(self._lines, wrong)
         counts = Counter(line.verdict for line in self._lines)
         seconds = round(time.perf_counter() - self._started, 3)
         footer = RunFooter(now(), seconds, self._exit_code, dict(counts))
