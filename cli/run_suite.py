@@ -72,6 +72,8 @@ def _run_pytest(
         settings.write_text("[pytest]\n", "utf-8")
         arguments = [
             *("-c", str(settings), "--rootdir", str(Path.cwd()), "-p", "no:cacheprovider"),
+            # The workers keep what is printed; these would cost more than the cases themselves.
+            *("--capture=no", "-p", "no:logging", "-p", "no:warnings", "-p", "no:faulthandler"),
             *("-p", "no:terminal", "-p", pytest_plugin.__name__),
             *(f"--embcheck-backend={name}" for name in backends),
             f"--embcheck-out={out}",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -19,6 +20,7 @@ from embcheck.conformance.contract.backend import BackendInfo, Capability, Provi
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.discovery import check_known
+from embcheck.conformance.execution.pipes import PipeReader, PipeWriter
 
 START_SECONDS = 180.0
 OUTPUT_LIMIT = 2000
@@ -112,8 +114,8 @@ class WorkerClient:
         self._python = python
         self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
-        self._requests: BinaryIO
-        self._replies: BinaryIO
+        self._requests: PipeWriter
+        self._replies: PipeReader
         self._output: BinaryIO
         self._info: BackendInfo | None = None
         self._lock = threading.Lock()
@@ -149,18 +151,25 @@ class WorkerClient:
     def _request(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
     ) -> Answer:
-        if self._process is None:
-            self._start()
         try:
-            with self._deadline(timeout) as expired:
-                wire.send(self._requests, header, arrays)
-                reply, answer = wire.receive(self._replies)
+            if self._process is None:
+                self._start()
+        except (BackendBroken, BackendUnavailable) as error:
+            return Errored(f"the worker cannot be started again: {error}")
+        try:
+            self._set_deadline(timeout)
+            wire.send(self._requests, header, arrays)
+            reply, answer = wire.receive(self._replies)
+        except TimeoutError:
+            self._kill()
+            self._bury()
+            return TimedOut(timeout)
         except (wire.Broken, OSError) as error:
-            message = self._bury()
-            if expired.is_set():
-                return TimedOut(timeout)
-            return Crashed(message or f"the worker's channel broke: {error}")
+            return Crashed(self._bury() or f"the worker's channel broke: {error}")
         return _parse(reply, answer)
+
+    def _set_deadline(self, seconds: float) -> None:
+        self._requests.deadline = self._replies.deadline = time.monotonic() + seconds
 
     def kill(self) -> None:
         """Kill the worker at once; a request that waits for it ends as crashed."""
@@ -199,16 +208,16 @@ class WorkerClient:
         )
         os.close(request_read)
         os.close(reply_write)
-        self._requests = os.fdopen(request_write, "wb")
-        self._replies = os.fdopen(reply_read, "rb")
+        self._requests = PipeWriter(request_write)
+        self._replies = PipeReader(reply_read)
         self.starts += 1
         self._hello()
 
     def _hello(self) -> None:
         try:
-            with self._deadline(START_SECONDS):
-                hello, _ = wire.receive(self._replies)
-        except wire.Broken:
+            self._set_deadline(START_SECONDS)
+            hello, _ = wire.receive(self._replies)
+        except (wire.Broken, TimeoutError):
             said = self._printed()
             raise BackendBroken(f"{self._bury()} while importing {self.name}; {said}") from None
         if hello["status"] == "unavailable":
@@ -219,23 +228,6 @@ class WorkerClient:
             raise BackendBroken(f"{hello['exception']}: {hello['message']}")
         self.import_seconds = hello["import_seconds"]
         self._info = parse_info(hello["info"])
-
-    @contextlib.contextmanager
-    def _deadline(self, seconds: float) -> Any:
-        """Kill the worker after some seconds, which ends any wait for it."""
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            self._kill()
-
-        timer = threading.Timer(seconds, expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield expired
-        finally:
-            timer.cancel()
 
     def _kill(self) -> None:
         """Kill the worker with everything that it started."""

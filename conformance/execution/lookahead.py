@@ -48,9 +48,10 @@ class Lookahead:
 
     def result(self, case: Case, backend: str) -> CaseResult:
         """Wait for what a case came to on a backend."""
-        result = self._results[case.id, backend].result()
-        self._room[backend].release()
-        return result
+        try:
+            return self._results[case.id, backend].result()
+        finally:
+            self._room[backend].release()
 
     def stop(self) -> None:
         """Let each thread end with the case that it is at."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,7 +25,27 @@ class Broken(Exception):
     """The other side died, or sent something that is no frame."""
 
 
-def send(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+class Readable(Protocol):
+    """Where frames come from."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return some bytes, fewer at the end."""
+
+    def readinto(self, view: memoryview, /) -> int | None:
+        """Fill a view and return how many bytes came."""
+
+
+class Writable(Protocol):
+    """Where frames go."""
+
+    def write(self, data: bytes | memoryview, /) -> Any:
+        """Take in some bytes."""
+
+    def flush(self) -> None:
+        """Send what was taken in."""
+
+
+def send(stream: Writable, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Write one frame; an array travels with its memory layout."""
     described = [
         {"name": name, "dtype": array.dtype.name, "shape": array.shape, "layout": layout_of(array)}
@@ -34,13 +54,12 @@ def send(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.nd
     text = json.dumps({**header, "arrays": described}).encode()
     stream.write(struct.pack("<q", len(text)))
     stream.write(text)
-    stream.writelines(
-        np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays.values()
-    )
+    for array in arrays.values():
+        stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Frame:
+def receive(stream: Readable) -> Frame:
     """Read one frame; raises Broken if there is none.
 
     What comes from a backend is data only: every array has one of the known dtypes.
@@ -56,14 +75,14 @@ def receive(stream: BinaryIO) -> Frame:
     return header, arrays
 
 
-def _exactly(stream: BinaryIO, count: int) -> bytes:
+def _exactly(stream: Readable, count: int) -> bytes:
     data = stream.read(count)
     if len(data) < count:
         raise Broken("the channel was closed")
     return data
 
 
-def _read_array(stream: BinaryIO, entry: Mapping[str, Any]) -> np.ndarray:
+def _read_array(stream: Readable, entry: Mapping[str, Any]) -> np.ndarray:
     if entry["dtype"] not in DTYPES or entry["layout"] not in LAYOUTS:
         raise Broken(f"an array of unknown dtype or layout: {entry['dtype']}, {entry['layout']}")
     dtype = np.dtype(entry["dtype"])
@@ -72,7 +91,7 @@ def _read_array(stream: BinaryIO, entry: Mapping[str, Any]) -> np.ndarray:
         raise Broken(f"an array of {count} elements")
     data = np.empty(entry["shape"], dtype)
     view = data.reshape(-1).view(np.uint8)
-    if stream.readinto(memoryview(view)) < view.size:  # type: ignore[attr-defined,arg-type]
+    if (stream.readinto(view.data) or 0) < view.size:
         raise Broken("the channel was closed")
     return data if entry["layout"] == "contiguous" else LAYOUTS[entry["layout"]](data)
 

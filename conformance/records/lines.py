@@ -7,7 +7,7 @@ A file is one or more runs. A run is a `run` header, then `clause`, `case`, `res
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 FORMAT_VERSION = 1
@@ -134,5 +134,5 @@ LINE_TYPES: dict[str, type[Line]] = {
 
 def to_json_data(line: Line) -> dict[str, Any]:
     """Turn a line into plain JSON data, `type` first."""
-    data = asdict(line)
+    data = dict(vars(line))
     return {"type": data.pop("type"), **data}
