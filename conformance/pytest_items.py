@@ -27,7 +27,7 @@ class SpecFile(pytest.File):
                     self, name=f"{short}@{backend}", spec=spec, case=case, backend=backend
                 )
 
-    def repr_failure(  # type: ignore[override]  (pytest's own collectors take no style either)
+    def repr_failure(  # type: ignore[override]  # as pytest's own collectors
         self, excinfo: pytest.ExceptionInfo[BaseException]
     ) -> Any:
         """Show what is wrong with a spec without a traceback."""
