@@ -166,7 +166,8 @@ def _gradient(output: Tensor, source: Tensor, upstream: Tensor | None = None) ->
 def _train(weight: Tensor, output: Tensor, upstream: Tensor) -> Tensor:
     factor = torch.nn.Parameter(upstream.clone())
     optimiser = torch.optim.SGD([weight, factor], lr=1)
-    (output * factor).sum().backward()  # type: ignore[no-untyped-call]
+    loss: Any = (output * factor).sum()
+    loss.backward()
     optimiser.step()
     optimiser.zero_grad()
     return weight

@@ -51,4 +51,4 @@ def to_array(tensor: torch.Tensor) -> np.ndarray:
     """Bring a tensor home; a sparse one becomes dense."""
     tensor = tensor.detach().to_dense().cpu()
     bits = tensor.view(_BITS.get(tensor.dtype, tensor.dtype))
-    return bits.numpy().view(str(tensor.dtype).removeprefix("torch."))
+    return np.asarray(bits.numpy()).view(str(tensor.dtype).removeprefix("torch."))
