@@ -34,7 +34,7 @@ class Departure:
 
 
 def departures(findings: Iterable[Finding]) -> list[Departure]:
-    """Group unexplained departures: the silent ones first, then by how many cases they touch."""
+    """Group departures: the silent ones first, then by how many cases they touch."""
     groups: dict[tuple[Mark, str, str], list[Finding]] = {}
     for finding in findings:
         if finding.mark.departs:

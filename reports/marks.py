@@ -31,7 +31,7 @@ class Mark(StrEnum):
 
     @property
     def departs(self) -> bool:
-        """Whether the mark is an unexplained departure from the contract."""
+        """Whether the mark is a departure from the contract."""
         return self in DEPARTURES
 
     @property
@@ -44,6 +44,7 @@ DEPARTURES: Final = frozenset({Mark.SILENT, Mark.CRASHED, Mark.TIMED_OUT, Mark.L
 UNSCORED: Final = frozenset({Mark.UNSUPPORTED, Mark.NOT_RUN, Mark.OBSERVED})
 _RANK: Final = {mark: rank for rank, mark in enumerate(Mark)}
 _LOUD_KIND: Final = "rejected-valid"
+_ENDINGS: Final = frozenset({"crashed", "timed-out"})
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ LOOKS: Final[dict[Mark, Look]] = {
     Mark.LOUD: Look("!", "loud", "Failed loudly: a valid call was refused with an error."),
     Mark.ERRORED: Look("?", "error", "The adapter or the harness is at fault, not the library."),
     Mark.STALE: Look("↺", "stale", "A recorded deviation no longer happens as it is stated."),
-    Mark.DEVIATED: Look("≈", "known", "Departs exactly as a recorded deviation says it does."),
+    Mark.DEVIATED: Look("≈", "by chance", "Known to depart by chance; this time it did not."),
     Mark.NOT_RUN: Look("·", "not run", "Nothing is known."),
     Mark.UNSUPPORTED: Look(
         "\N{EN DASH}", "n/a", "Unsupported, with a reason; never counts as passed."
@@ -75,8 +76,14 @@ LOOKS: Final[dict[Mark, Look]] = {
 
 
 def mark_of(result: ResultLine) -> Mark:
-    """Return the mark of a result; an outcome that is not known counts as the harness's fault."""
-    if result.outcome == "failed":
+    """Return the mark of a result; an outcome that is not known counts as the harness's fault.
+
+    A known deviation has the mark of what happened: silent stays silent.
+    """
+    happens = (result.deviation or {}).get("happens")
+    if result.outcome == "deviated" and happens in _ENDINGS:
+        return Mark(happens)
+    if result.outcome == "failed" or (result.outcome == "deviated" and result.kind):
         silent = result.kind != _LOUD_KIND if result.silent is None else result.silent
         return Mark.SILENT if silent else Mark.LOUD
     try:

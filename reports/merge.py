@@ -40,6 +40,11 @@ class Finding:
         return str(self.mark) if self.mark in {Mark.CRASHED, Mark.TIMED_OUT} else ""
 
     @property
+    def known(self) -> bool:
+        """Whether a recorded deviation explains what happened."""
+        return self.result is not None and self.result.outcome == "deviated"
+
+    @property
     def message(self) -> str:
         """What the judge or the backend said."""
         return str(self.result.message) if self.result is not None else ""

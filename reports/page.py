@@ -111,14 +111,21 @@ def _verdict(merged: Merged, scores: Iterable[BackendScore]) -> Verdict:
         return Verdict("unknown", timed if merged.measurements else "No results.")
     departing = [score for score in scores if score.total.departures]
     if departing:
-        sentence = f"{_of(len(departing), len(scores))} from the contract: {_how(scores)}."
+        departed = f"{_of(len(departing), len(scores))} from the contract: {_how(scores)}"
+        sentence = f"{departed}; {_explained(scores)}."
         return Verdict("bad", sentence)
     unclear = [score.backend for score in scores if not _conforms(score)]
     if unclear or merged.partial:
         return Verdict("unknown", f"No departure was found, but not all is known: {_why(scores)}.")
-    known = sum(score.total[Mark.DEVIATED] for score in scores)
-    explained = f", with {plural(known, 'known deviation')}" if known else ""
-    return Verdict("good", f"{_all(len(scores))} to the contract{explained}.")
+    return Verdict("good", f"{_all(len(scores))} to the contract.")
+
+
+def _explained(scores: list[BackendScore]) -> str:
+    known = sum(score.known for score in scores)
+    total = sum(score.total.departures + score.total[Mark.DEVIATED] for score in scores)
+    if known == total:
+        return "all are known and explained"
+    return f"{known} are known and explained" if known else "none of them is known"
 
 
 def _of(some: int, count: int) -> str:

@@ -57,18 +57,22 @@ class Score:
 
     @property
     def departures(self) -> int:
-        """How many unexplained departures there are."""
+        """How many departures there are."""
         return sum(count for mark, count in self.counts.items() if mark.departs)
 
 
 @dataclass(frozen=True)
 class BackendScore:
-    """The two scores of a backend, and its counts over all levels together."""
+    """The two scores of a backend, its counts over all levels together, and what is known.
+
+    `known` counts the departures that a recorded deviation explains.
+    """
 
     backend: str
     answers: Score
     guards: Score
     total: Score
+    known: int = 0
 
 
 def conformance_frame(runs: Iterable[Run]) -> pd.DataFrame:
@@ -91,8 +95,11 @@ def score_table(merged: Merged) -> list[BackendScore]:
     for backend, group, mark in zip(frame["backend"], frame["group"], frame["mark"], strict=True):
         for name in (group, "total"):
             counts.setdefault((backend, name), Counter())[Mark(mark)] += 1
+    known = Counter(finding.backend for finding in merged.findings if finding.known)
     return [
-        BackendScore(name, *(Score(counts.get((name, group), {})) for group in _GROUPS))
+        BackendScore(
+            name, *(Score(counts.get((name, group), {})) for group in _GROUPS), known[name]
+        )
         for name in merged.columns
     ]
 

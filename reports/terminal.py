@@ -30,7 +30,7 @@ _COUNTS = (
 _OTHERS = (
     (Mark.ERRORED, "errored (the adapter or the harness is at fault)"),
     (Mark.STALE, "stale deviations"),
-    (Mark.DEVIATED, "known deviations"),
+    (Mark.DEVIATED, "did not depart this time, by chance"),
     (Mark.NOT_RUN, "not run"),
 )
 _TITLES = {
@@ -147,6 +147,9 @@ def _score_table(scores: Iterable[BackendScore], console: Console) -> Table:
 def _print_others(scores: Iterable[BackendScore], console: Console) -> None:
     for score in scores:
         counts = [(score.total[mark], word) for mark, word in _OTHERS if score.total[mark]]
+        if score.total.departures:
+            known = f"of {score.total.departures} departures are known and explained"
+            counts.append((score.known, known))
         if counts:
             said = ", ".join(f"{count} {word}" for count, word in counts)
             _print(console, f"{one_line(score.backend, 60)}: {said}")

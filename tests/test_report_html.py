@@ -24,7 +24,7 @@ from report_runs import (
 
 from embcheck.conformance.records.run import Run
 from embcheck.reports.html import render_html, write_html
-from embcheck.reports.marks import Mark
+from embcheck.reports.marks import Mark, mark_of
 from embcheck.reports.merge import merge
 from embcheck.reports.tables import conformance_frame, score_table, timing_frame
 
@@ -100,13 +100,13 @@ def test_every_outcome_is_counted_once_in_its_score() -> None:
     """Each outcome is counted where it belongs, and only what is scored is in the denominator."""
     (score,) = score_table(merge([every_outcome()]))
     assert {mark: score.answers[mark] for mark in Mark} == {
-        Mark.SILENT: 1,
+        Mark.SILENT: 2,
         Mark.CRASHED: 1,
         Mark.TIMED_OUT: 1,
         Mark.LOUD: 1,
         Mark.ERRORED: 1,
         Mark.STALE: 1,
-        Mark.DEVIATED: 1,
+        Mark.DEVIATED: 0,
         Mark.NOT_RUN: 0,
         Mark.UNSUPPORTED: 1,
         Mark.PASSED: 1,
@@ -114,7 +114,8 @@ def test_every_outcome_is_counted_once_in_its_score() -> None:
     }
     assert (score.answers.passed, score.answers.scored) == (1, 8)
     assert (score.guards.passed, score.guards.scored) == (0, 1)
-    assert (score.total[Mark.SILENT], score.total[Mark.OBSERVED]) == (2, 1)
+    assert (score.total[Mark.SILENT], score.total[Mark.OBSERVED]) == (3, 1)
+    assert (score.known, score.total.departures) == (1, 6)
 
 
 def test_unsupported_is_never_passed_and_never_zero_percent() -> None:
@@ -141,8 +142,7 @@ def test_a_cell_counts_its_cases_with_the_worst_first() -> None:
     """The matrix says in words and numbers what came of a behaviour on a backend."""
     page = render_html([every_outcome()])
     assert _cell(page, "acme", "embedding/lookup") == (
-        "1 silent, 1 crash, 1 timeout, 1 loud, 1 error, 1 stale, 1 known, 1 n/a, 1 passed, "
-        "1 observed"
+        "2 silent, 1 crash, 1 timeout, 1 loud, 1 error, 1 stale, 1 n/a, 1 passed, 1 observed"
     )
     assert _cell(page, "acme", "embedding/bounds") == "1 silent"
 
@@ -186,7 +186,19 @@ def test_departures_make_the_first_sentence() -> None:
     """The page opens with how many backends depart, and how."""
     page = _Reader(render_html([every_outcome()])).text
     sentence = "1 of 1 backend departs from the contract: "
-    assert f"{sentence}2 silent failures, 1 loud failure, 1 crash, 1 time-out." in page
+    assert f"{sentence}3 silent failures, 1 loud failure, 1 crash, 1 time-out; 1 are" in page
+
+
+def test_a_known_deviation_has_the_mark_of_what_happened() -> None:
+    """A known crash is a crash, a known silent failure silent; one that did not come is neither."""
+
+    def mark(kind: str | None, happens: str) -> Mark:
+        return mark_of(result("acme", "deviated", kind=kind, deviation={"happens": happens}))
+
+    assert mark("wrong-value", "wrong-value") is Mark.SILENT
+    assert mark("rejected-valid", "rejected-valid") is Mark.LOUD
+    assert mark(None, "crashed") is Mark.CRASHED
+    assert mark(None, "wrong-value") is Mark.DEVIATED
 
 
 def test_a_failure_that_does_not_say_is_silent_unless_it_refused() -> None:
@@ -390,6 +402,7 @@ def test_frames_have_a_row_for_each_result_and_timing() -> None:
     assert sorted(frame.loc[frame.departs, "mark"]) == [
         "crashed",
         "loud",
+        "silent",
         "silent",
         "silent",
         "timed-out",
