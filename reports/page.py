@@ -122,7 +122,7 @@ def _verdict(merged: Merged, scores: Iterable[BackendScore]) -> Verdict:
 
 def _explained(scores: list[BackendScore]) -> str:
     known = sum(score.known for score in scores)
-    total = sum(score.total.departures + score.total[Mark.DEVIATED] for score in scores)
+    total = sum(score.total.departures for score in scores)
     if known == total:
         return "all are known and explained"
     return f"{known} are known and explained" if known else "none of them is known"

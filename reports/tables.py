@@ -95,7 +95,9 @@ def score_table(merged: Merged) -> list[BackendScore]:
     for backend, group, mark in zip(frame["backend"], frame["group"], frame["mark"], strict=True):
         for name in (group, "total"):
             counts.setdefault((backend, name), Counter())[Mark(mark)] += 1
-    known = Counter(finding.backend for finding in merged.findings if finding.known)
+    known = Counter(
+        finding.backend for finding in merged.findings if finding.known and finding.mark.departs
+    )
     return [
         BackendScore(
             name, *(Score(counts.get((name, group), {})) for group in _GROUPS), known[name]
