@@ -152,7 +152,7 @@ def _print_others(scores: Iterable[BackendScore], console: Console) -> None:
             counts.append((score.known, known))
         if counts:
             said = ", ".join(f"{count} {word}" for count, word in counts)
-            _print(console, f"{one_line(score.backend, 60)}: {said}")
+            console.print(_text(f"{one_line(score.backend, 60)}: {said}", console))
 
 
 def _share(score: Score) -> Text:
