@@ -100,13 +100,14 @@ def score_table(merged: Merged) -> list[BackendScore]:
     )
     return [
         BackendScore(
-            name, *(Score(counts.get((name, group), {})) for group in _GROUPS), known[name]
+            name,
+            answers=Score(counts.get((name, "answers"), {})),
+            guards=Score(counts.get((name, "guards"), {})),
+            total=Score(counts.get((name, "total"), {})),
+            known=known[name],
         )
         for name in merged.columns
     ]
-
-
-_GROUPS = ("answers", "guards", "total")
 
 
 def _conformance_frame(merged: Merged) -> pd.DataFrame:
