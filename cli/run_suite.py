@@ -19,41 +19,61 @@ from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.terminal import print_conformance
 
 
+INTERRUPTED = 130
+
+
 def run_suite(
     backends: list[str], specs: list[Path], keyword: str, workers: int, out: Path, timeout: float
 ) -> int:
-    """Run specs on backends; return an exit code as `ExitCode` names them."""
+    """Run specs on backends; return an exit code as `ExitCode` names them, or 130 for Ctrl-C."""
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
-        check_known(backends)
-        paths = spec_files(specs)
-        for path in paths:
-            load_spec(path)
-    except (UnknownBackend, SpecError) as error:
-        errors.print(f"embcheck: {error}" if isinstance(error, UnknownBackend) else str(error))
+        paths = _checked(backends, specs, out)
+    except SpecError as error:
+        errors.print(str(error))
+        return ExitCode.USAGE
+    except (UnknownBackend, OSError) as error:
+        errors.print(f"embcheck: {error}")
         return ExitCode.USAGE
     watcher = _Watcher()
     whole = not specs and not keyword
     status = _run_pytest(backends, paths, keyword, workers, out, timeout, whole, watcher)
-    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
-        errors.print("embcheck: nothing is selected; relax -k or name other --specs")
-        return ExitCode.USAGE
-    if status == pytest.ExitCode.INTERRUPTED and not watcher.session:
-        return ExitCode.USAGE
-    if watcher.session is None or status in (
-        pytest.ExitCode.INTERNAL_ERROR,
-        pytest.ExitCode.USAGE_ERROR,
-    ):
-        return ExitCode.HARNESS
+    stopped = _stopped(status, watcher, errors)
+    if watcher.session is None or stopped not in (None, INTERRUPTED):
+        return ExitCode.HARNESS if stopped is None else stopped
     print_conformance(read_runs(out), Console(highlight=False))
     for complaint in watcher.session.complaints:
         errors.print(complaint)
-    click_path = out / FILE_NAME
-    print(click_path)  # noqa: T201  (the last line is for scripts)
+    print(out / FILE_NAME)  # noqa: T201  (the last line is for scripts)
+    return watcher.session.exit_code if stopped is None else stopped
+
+
+def _checked(backends: list[str], specs: list[Path], out: Path) -> list[Path]:
+    """Return the spec files, all valid; make the folder.
+
+    Raises UnknownBackend, SpecError, or OSError.
+    """
+    check_known(backends)
+    paths = spec_files(specs)
+    for path in paths:
+        load_spec(path)
+    out.mkdir(parents=True, exist_ok=True)
+    return paths
+
+
+def _stopped(status: int, watcher: _Watcher, errors: Console) -> int | None:
+    """Return the exit code of a session that did not come to its end; None if it did."""
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        errors.print("embcheck: nothing is selected; relax -k or name other --specs")
+        return ExitCode.USAGE
+    if status == pytest.ExitCode.USAGE_ERROR:
+        return ExitCode.USAGE
+    if status == pytest.ExitCode.INTERNAL_ERROR:
+        return ExitCode.HARNESS
     if status == pytest.ExitCode.INTERRUPTED:
         errors.print("embcheck: interrupted; the results so far are recorded")
-        return 130
-    return watcher.session.exit_code
+        return INTERRUPTED if watcher.session else ExitCode.USAGE
+    return None
 
 
 def _run_pytest(
@@ -66,7 +86,6 @@ def _run_pytest(
     whole: bool,
     watcher: _Watcher,
 ) -> int:
-    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "pytest.ini")
         settings.write_text("[pytest]\n", "utf-8")

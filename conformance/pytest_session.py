@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
 
@@ -117,8 +119,22 @@ class EmbcheckSession:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Open the record once it is known how much there is to do."""
+        self._refuse_equal_ids(session.items)
         if self._runs_items and session.items and not session.config.option.collectonly:
             self._open(len(session.items))
+
+    @staticmethod
+    def _refuse_equal_ids(items: Iterable[pytest.Item]) -> None:
+        """Refuse two cases of one id, which files of one name in folders of one name can have."""
+        seen: dict[tuple[str, str], CaseItem] = {}
+        for item in items:
+            if isinstance(item, CaseItem):
+                other = seen.setdefault((item.case.id, item.backend), item)
+                if other is not item:
+                    raise pytest.UsageError(
+                        f"{item.case.where}: the case id '{item.case.id}' stands in "
+                        f"{other.case.where} too; rename one of the files or folders"
+                    )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
@@ -153,6 +169,8 @@ class EmbcheckSession:
         lines = getattr(report, "embcheck_lines", None)
         if lines is None:
             return
+        if isinstance(lines, str):
+            lines = json.loads(lines)
         result = ResultLine(**lines["result"])
         self.exit_code = _worse(self.exit_code, _exit_code(result))
         if self._writer is None:

@@ -74,6 +74,28 @@ def test_xdist_records_the_same_results(spec, tmp_path):
     assert {result.outcome for result in record.results} == {"passed", "observed"}
 
 
+def test_xdist_carries_wide_and_special_numbers(spec, tmp_path):
+    """Integers beyond 32 bits, NaN and seeded arrays survive the way between processes."""
+    spec.write_text((SMALL.parent / "wide.yaml").read_text())
+    for arguments in ((), ("-n", "2")):
+        code, text = run(spec, *arguments, "--embcheck-out", tmp_path / "out")
+        assert code == 0, text
+        (record,) = read_runs(tmp_path / "out")
+        assert not record.partial
+        wide = next(line for case, line in record.cases.items() if case.endswith("far-index"))
+        assert wide.call["inputs"]["indices"]["values"] == [0, 1099511627778]
+
+
+def test_equal_ids_are_refused(spec):
+    """Two files of one name in folders of one name would overwrite each other's results."""
+    twin = spec.parent / "other" / spec.parent.name / spec.name
+    twin.parent.mkdir(parents=True)
+    twin.write_text(spec.read_text())
+    code, text = run(spec, twin)
+    assert code == 4
+    assert "rename one of the files or folders" in text
+
+
 def test_junit_has_outcome_and_kind(spec, tmp_path):
     """--junitxml carries outcome and kind of each result as properties."""
     run(spec, f"--junitxml={tmp_path / 'junit.xml'}", backend="zoo-wraps-negatives")

@@ -55,7 +55,8 @@ def send(stream: Writable, header: Mapping[str, Any], arrays: Mapping[str, np.nd
     stream.write(struct.pack("<q", len(text)))
     stream.write(text)
     for array in arrays.values():
-        stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        native = array.astype(array.dtype.newbyteorder("="), copy=False)
+        stream.write(np.ascontiguousarray(native).reshape(-1).view(np.uint8).data)
     stream.flush()
 
 

@@ -64,6 +64,14 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _purpose(header: str) -> str | None:
+    """Return the purpose of a run by its header; None if that cannot be read."""
+    try:
+        return str(json.loads(header)["purpose"])
+    except (ValueError, KeyError):
+        return None
+
+
 def _other_runs(path: Path, purpose: str) -> list[str]:
     """Return the lines of the runs in a file that have another purpose."""
     if not path.exists():
@@ -75,7 +83,7 @@ def _other_runs(path: Path, purpose: str) -> list[str]:
             if not line.endswith("\n"):
                 break
             if line.startswith('{"type": "run"'):
-                keeping = json.loads(line)["purpose"] != purpose
+                keeping = _purpose(line) not in (purpose, None)
             if keeping:
                 kept.append(line)
     return kept
