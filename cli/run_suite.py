@@ -18,7 +18,6 @@ from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.terminal import print_conformance
 
-
 INTERRUPTED = 130
 
 
