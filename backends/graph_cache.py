@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,14 +24,6 @@ class Refusal:
         """Return an exception of that name."""
         named: type[Exception] = type(self.exception, (Exception,), {})
         return named(self.reason)
-
-
-def default_folder() -> Path:
-    """Return $EMBCHECK_CACHE/onnx, or embcheck/onnx in the user's cache folder."""
-    own, users = os.environ.get("EMBCHECK_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    if own:
-        return Path(own) / "onnx"
-    return (Path(users) if users else Path.home() / ".cache") / "embcheck" / "onnx"
 
 
 def key_of(*described: Any) -> str:

@@ -35,6 +35,7 @@ from embcheck.conformance.contract.backend import (
     Unsupported,
     inputs_after,
 )
+from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.contract.call import Call, Operation
 
 Answer = tuple[list[Any], Mapping[str, np.ndarray]]
@@ -122,7 +123,7 @@ class OnnxRuntimeDynamo:
 
 def _graph(call: Call, lookup: _Lookup) -> bytes:
     """Return the graph, from the disk if it is there; raises what the exporter raised."""
-    folder, examples = graph_cache.default_folder(), _examples(call, lookup)
+    folder, examples = cache_folder("onnx"), _examples(call, lookup)
     arrays = [to_array(tensor) for tensor in (*examples, *lookup.parameters())]
     described = [(a.dtype.name, a.shape, sha256(a.tobytes()).hexdigest()) for a in arrays]
     spelling = (call.operation, call.options, lookup.names, described)

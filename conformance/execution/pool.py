@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.execution.client import (
     BackendBroken,
     BackendUnavailable,
@@ -22,19 +21,13 @@ from embcheck.conformance.execution.worker import describe_info
 REFERENCE = "numpy-reference"
 
 
-def cache_folder() -> Path:
-    """Return the folder for exports and compiled code: $EMBCHECK_CACHE, or the user's cache."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "embcheck"
-    return Path(os.environ.get("EMBCHECK_CACHE") or default)
-
-
 def compile_caches() -> dict[str, str]:
     """Return the environment by which a library keeps compiled code from run to run.
 
     Timings do without, for they measure the first call.
     """
     return {
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "jax"),
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder("jax")),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
