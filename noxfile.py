@@ -59,7 +59,7 @@ def compare(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests on the built wheel, outside the checkout."""
     install(session, "all")
-    session.install("hypothesis", "selenium", silent=True)
+    session.install("selenium", silent=True)
     session.run("pip", "install", "--quiet", "--no-deps", "--force-reinstall", "./tests/zoo")
     browser = {"EMBCHECK_REQUIRE_BROWSER": "1"} if shutil.which("chromium") else {}
     session.run("pytest", "tests", *session.posargs, env=browser)
