@@ -44,6 +44,9 @@ def run_suite(
     for complaint in watcher.session.complaints:
         errors.print(complaint)
     print(out / FILE_NAME)  # noqa: T201  (the last line is for scripts)
+    if stopped is None and not watcher.session.is_complete:
+        errors.print("embcheck: some results are missing; this is a fault of the harness")
+        return ExitCode.HARNESS
     return watcher.session.exit_code if stopped is None else stopped
 
 

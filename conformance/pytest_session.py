@@ -192,9 +192,14 @@ class EmbcheckSession:
             self.complaints = self._unmatched_deviations()
         if self.complaints:
             self.exit_code = _worse(self.exit_code, ExitCode.DEPARTS)
-        if self._writer is not None and self._recorded == self._planned:
+        if self._writer is not None and self.is_complete:
             self._writer.finish(self.exit_code)
             self._writer = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every planned result is recorded."""
+        return self._recorded == self._planned
 
     def _unmatched_deviations(self) -> list[str]:
         """Say which known deviations name no case of a whole run; they fail it."""

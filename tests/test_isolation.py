@@ -123,3 +123,12 @@ def test_an_unknown_name_lists_the_known_ones():
     """A misspelt backend is refused with the names there are."""
     with pytest.raises(UnknownBackend, match="numpy-reference"):
         WorkerClient("numpy-refrence")
+
+
+def test_a_fault_of_the_harness_is_a_verdict_too(judge, monkeypatch):
+    """An exception in the judge makes an errored result that says where, and the run goes on."""
+    monkeypatch.setattr("embcheck.conformance.execution.run_case.judge_returns", lambda *_: 1 / 0)
+    verdict = judge("numpy-reference", "lookup")
+    assert verdict.outcome is Outcome.ERRORED
+    assert "the harness failed: ZeroDivisionError" in verdict.message
+    assert "test_isolation.py:" in verdict.message

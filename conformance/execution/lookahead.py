@@ -11,8 +11,8 @@ from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.suite.model import Case
 
 DEPTH = 400
-"""How many cases a backend may be ahead of the one that is waited for."""
-PATIENCE_SECONDS = 15.0
+"""How many cases a backend's first worker may be ahead of the one that is waited for."""
+PATIENCE_SECONDS = 5.0
 """After this time, a backend that still has much to do gets a second worker."""
 MUCH = 40
 COPIES = 2
@@ -22,7 +22,7 @@ RunCase = Callable[[Case, str, int], CaseResult]
 
 
 class Lookahead:
-    """Runs (case, backend) pairs about in their order, each backend in threads of its own.
+    """Runs (case, backend) pairs, each backend in threads of its own, the first in their order.
 
     `run(case, backend, copy)` is called once for each pair, and never twice at once for the same
     backend and copy; copy 1 is a second worker for a backend that takes long.
@@ -57,7 +57,7 @@ class Lookahead:
         """Let each thread end with the case that it is at."""
         self._stopped.set()
         for room in self._room.values():
-            room.release(COPIES)
+            room.release()
 
     def join(self) -> None:
         """Wait, a few seconds at most, for threads that were stopped."""
@@ -68,12 +68,15 @@ class Lookahead:
         waiting = self._waiting[backend]
         if copy and (self._stopped.wait(PATIENCE_SECONDS) or len(waiting) < MUCH):
             return
+        # The second worker begins at the end: neighbours share exports, which are made once then.
+        take = waiting.pop if copy else waiting.popleft
         while waiting:
-            self._room[backend].acquire()
+            if not copy:
+                self._room[backend].acquire()
             if self._stopped.is_set():
                 return
             try:
-                case = waiting.popleft()
+                case = take()
             except IndexError:
                 return
             future = self._results[case.id, backend]

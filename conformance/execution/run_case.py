@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -41,14 +43,20 @@ class CaseRunner:
         self._reference = reference
 
     def run(self, case: Case) -> CaseResult:
-        """Run a case; every ending is a verdict."""
+        """Run a case; every ending is a verdict, the harness's own fault included."""
         started = time.perf_counter()
-        verdict = (
-            Verdict(Outcome.NOT_RUN, message=case.missing) if case.missing else self._run(case)
-        )
+        try:
+            verdict = self._run(case)
+        except Exception as error:  # noqa: BLE001  (a fault in one case must not end the run)
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(where.filename).name}:{where.lineno}"
+            said = f"the harness failed: {type(error).__name__}: {error} ({place})"
+            verdict = Verdict(Outcome.ERRORED, message=said)
         return CaseResult(verdict, time.perf_counter() - started)
 
     def _run(self, case: Case) -> Verdict:
+        if case.missing:
+            return Verdict(Outcome.NOT_RUN, message=case.missing)
         try:
             call = case.spec.call()
         except Missing as reason:
