@@ -60,7 +60,23 @@ def test_runs_of_two_purposes_share_a_folder(tmp_path):
     runs = read_runs(tmp_path)
     assert sorted(run.header.purpose for run in runs) == ["conformance", "timing"]
     assert all(not run.partial for run in runs)
-    assert (tmp_path / "results.previous.jsonl").exists()
+    previous = read_runs(tmp_path / "results.previous.jsonl")
+    assert sorted(run.header.purpose for run in previous) == ["conformance", "timing"]
+
+
+def test_what_is_kept_needs_no_copy(tmp_path):
+    """A run that replaces nothing leaves no previous file."""
+    for purpose in ("conformance", "timing"):
+        RunWriter(tmp_path, header(purpose)).finish(0)
+    assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]
+
+
+def test_a_damaged_record_is_kept_aside(tmp_path):
+    """A file that cannot be read is not lost when a run begins in its folder."""
+    (tmp_path / "results.jsonl").write_text('{"type": "run", "purp\nnoise\n')
+    RunWriter(tmp_path, header()).finish(0)
+    assert "noise" in (tmp_path / "results.previous.jsonl").read_text()
+    assert len(read_runs(tmp_path)) == 1
 
 
 def test_lines_have_the_published_fields(tmp_path):

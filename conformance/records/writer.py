@@ -24,7 +24,7 @@ class RunWriter:
     """Appends the lines of one run to a folder's `results.jsonl`.
 
     A run replaces an earlier one of the same purpose in the folder and keeps those of another, so
-    that `run` and `bench` can share a folder. The earlier file stays as `results.previous.jsonl`.
+    that `run` and `bench` can share a folder. What is replaced stays in `results.previous.jsonl`.
     """
 
     def __init__(self, folder: Path, header: RunHeader) -> None:
@@ -33,7 +33,7 @@ class RunWriter:
         self.counts: Counter[str] = Counter()
         self._started = time.perf_counter()
         kept = _other_runs(self.path, header.purpose)
-        if self.path.exists():
+        if self.path.exists() and "".join(kept) != self.path.read_text("utf-8"):
             self.path.replace(folder / "results.previous.jsonl")
         self._file: IO[str] = self.path.open("w", encoding="utf-8")
         self._file.writelines(kept)
