@@ -120,7 +120,20 @@ def test_check_says_what_is_wrong_and_where(tmp_path):
     assert done.returncode == 2
     assert f"{bad}:6:13: there is no clause 'EMB-NONE-01'; " in done.stderr
     assert embcheck("check", SMALL).returncode == 0
-    assert embcheck("check").returncode == 0
+    shipped = embcheck("check")
+    assert shipped.returncode == 0
+    assert "clauses or workloads" in shipped.stdout
+
+
+def test_check_knows_clauses_and_workloads(tmp_path):
+    """A file in a folder of workloads or clauses is held to its own schema."""
+    for folder, text in (("workloads", "id: X\ntitel: x\n"), ("clauses", "clause: []\n")):
+        path = tmp_path / folder / "x.yaml"
+        path.parent.mkdir()
+        path.write_text(text)
+        done = embcheck("check", path)
+        assert done.returncode == 2
+        assert "unknown key" in done.stderr
 
 
 def test_backends_tells_who_is_here_and_why_not():

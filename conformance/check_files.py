@@ -1,0 +1,62 @@
+"""Validate files without running anything: specs, clauses, workloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from embcheck.conformance.suite.load import load_clauses, load_spec, spec_files, suite_root
+from embcheck.conformance.suite.problems import Problem, SpecError
+from embcheck.conformance.timing.workloads import load_workloads, workload_files
+
+
+@dataclass
+class Checked:
+    """What a check found: the problems, and how much is valid."""
+
+    specs: int = 0
+    cases: int = 0
+    others: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """Say how much is valid."""
+        specs = [f"{self.specs} specs with {self.cases} cases"] if self.specs else []
+        others = [f"{self.others} files of clauses or workloads"] if self.others else []
+        return f"valid: {', '.join([*specs, *others])}"
+
+
+def check_files(paths: Iterable[Path]) -> Checked:
+    """Check files and folders; all that is shipped if none is named.
+
+    A file in a folder `clauses` or `workloads` is checked as what it is, any other as a spec.
+    """
+    checked = Checked()
+    named = list(paths)
+    try:
+        files = spec_files(named)
+    except SpecError as error:
+        return Checked(problems=error.problems)
+    if not named:
+        files += [*sorted((suite_root() / "clauses").glob("*.yaml")), *workload_files()]
+    for file in files:
+        try:
+            _check(file, checked)
+        except SpecError as error:
+            checked.problems += error.problems
+    return checked
+
+
+def _check(file: Path, checked: Checked) -> None:
+    other: Callable[[list[Path]], object] | None = {
+        "clauses": load_clauses,
+        "workloads": load_workloads,
+    }.get(file.parent.name)
+    if other is not None:
+        other([file])
+        checked.others += 1
+        return
+    checked.cases += len(load_spec(file).cases)
+    checked.specs += 1
