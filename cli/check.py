@@ -15,8 +15,8 @@ def check(paths: tuple[Path, ...]) -> None:
 
     Prints every mistake as file:line:column: what is wrong; what to do.
     """
-    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
     from embcheck.conformance.check_files import check_files  # noqa: PLC0415  (NumPy)
+    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
 
     found = check_files(paths)
     for problem in found.problems:
