@@ -12,7 +12,7 @@ from embcheck.conformance.suite.model import Case
 
 DEPTH = 400
 """How many cases a backend's first worker may be ahead of the one that is waited for."""
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 15.0
 """After this time, a backend that still has much to do gets a second worker."""
 MUCH = 40
 COPIES = 2
