@@ -32,7 +32,9 @@ def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] =
     shutil.rmtree("build/lib", ignore_errors=True)  # or the wheel keeps what was deleted
     if extras or TORCH in libraries:
         session.install("--no-compile", TORCH, silent=True)
-    session.install("--no-compile", f".[{extras}]" if extras else ".", *libraries, silent=True)
+    session.install("setuptools>=77", silent=True)
+    target = f".[{extras}]" if extras else "."
+    session.install("--no-compile", "--no-build-isolation", target, *libraries, silent=True)
     if extras:
         session.install("--no-deps", REAL_TABLE, silent=True)
 

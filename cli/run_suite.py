@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from embcheck.conformance import pytest_plugin
-from embcheck.conformance.execution.discovery import UnknownBackend, check_known
+from embcheck.conformance.execution.discovery import UnknownBackend
+from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.pytest_session import EmbcheckSession
 from embcheck.conformance.records.run import FILE_NAME, read_runs
@@ -27,16 +29,37 @@ def run_suite(
     """Run specs on backends; return an exit code as `ExitCode` names them, or 130 for Ctrl-C."""
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
-        paths = _checked(backends, specs, out)
+        pool = BackendPool(backends, timeout)
+    except UnknownBackend as error:
+        errors.print(f"embcheck: {error}")
+        return ExitCode.USAGE
+    try:
+        # The libraries are imported while the specs are read.
+        pool.launch()
+        paths = _checked(specs, out)
+        return _run(pool, paths, keyword, workers, out, timeout, not specs and not keyword, errors)
     except SpecError as error:
         errors.print(str(error))
         return ExitCode.USAGE
-    except (UnknownBackend, OSError) as error:
+    except OSError as error:
         errors.print(f"embcheck: {error}")
         return ExitCode.USAGE
-    watcher = _Watcher()
-    whole = not specs and not keyword
-    status = _run_pytest(backends, paths, keyword, workers, out, timeout, whole, watcher)
+    finally:
+        pool.close()
+
+
+def _run(
+    pool: BackendPool,
+    paths: list[Path],
+    keyword: str,
+    workers: int,
+    out: Path,
+    timeout: float,
+    whole: bool,
+    errors: Console,
+) -> int:
+    watcher = _Watcher(pool)
+    status = _run_pytest(pool.names, paths, keyword, workers, out, timeout, whole, watcher)
     stopped = _stopped(status, watcher, errors)
     if watcher.session is None or stopped not in (None, INTERRUPTED):
         return ExitCode.HARNESS if stopped is None else stopped
@@ -50,12 +73,8 @@ def run_suite(
     return watcher.session.exit_code if stopped is None else stopped
 
 
-def _checked(backends: list[str], specs: list[Path], out: Path) -> list[Path]:
-    """Return the spec files, all valid; make the folder.
-
-    Raises UnknownBackend, SpecError, or OSError.
-    """
-    check_known(backends)
+def _checked(specs: list[Path], out: Path) -> list[Path]:
+    """Return the spec files, all valid; make the folder. Raises SpecError or OSError."""
     paths = spec_files(specs)
     for path in paths:
         load_spec(path)
@@ -109,10 +128,18 @@ def _run_pytest(
             return int(pytest.main(arguments, plugins=[watcher]))
 
 
-class _Watcher:
-    """Shows progress, and keeps hold of embcheck's session."""
+@dataclass
+class _StartedPool:
+    """Registered under a name by which embcheck's plugin finds workers that start already."""
 
-    def __init__(self) -> None:
+    pool: BackendPool
+
+
+class _Watcher:
+    """Shows progress, keeps hold of embcheck's session, and hands it workers that start already."""
+
+    def __init__(self, pool: BackendPool) -> None:
+        self.pool = pool
         self.session: EmbcheckSession | None = None
         self.progress = Progress(
             TextColumn("conformance"),
@@ -123,6 +150,9 @@ class _Watcher:
             transient=True,
         )
         self._task = self.progress.add_task("cases", total=None)
+
+    def pytest_addhooks(self, pluginmanager: pytest.PytestPluginManager) -> None:
+        pluginmanager.register(_StartedPool(self.pool), "embcheck-pool")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.session = session.config.pluginmanager.get_plugin("embcheck-session")

@@ -57,7 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     from embcheck.conformance.pytest_session import EmbcheckSession  # noqa: PLC0415
 
-    config.pluginmanager.register(EmbcheckSession(config, names), "embcheck-session")
+    started = config.pluginmanager.get_plugin("embcheck-pool")
+    session = EmbcheckSession(config, names, started and started.pool)
+    config.pluginmanager.register(session, "embcheck-session")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

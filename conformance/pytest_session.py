@@ -34,11 +34,14 @@ from embcheck.conformance.suite.model import Case, Spec
 class EmbcheckSession:
     """A pytest plugin object that lives as long as a session with backends does."""
 
-    def __init__(self, config: pytest.Config, names: list[str]) -> None:
+    def __init__(
+        self, config: pytest.Config, names: list[str], pool: BackendPool | None = None
+    ) -> None:
         self.names = list(dict.fromkeys(names))
         self.exit_code = ExitCode.CONFORMS
         self._config = config
-        self._pool = BackendPool(self.names, config.getoption("--embcheck-timeout"))
+        timeout = config.getoption("--embcheck-timeout")
+        self._pool = pool or BackendPool(self.names, timeout)
         self._deviations = {name: load_deviations(name) for name in self.names}
         self._writer: RunWriter | None = None
         self._started = False

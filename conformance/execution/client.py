@@ -119,6 +119,7 @@ class WorkerClient:
         self._output: BinaryIO
         self._info: BackendInfo | None = None
         self._lock = threading.Lock()
+        self._ready = False
 
     @property
     def info(self) -> BackendInfo:
@@ -152,7 +153,7 @@ class WorkerClient:
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
     ) -> Answer:
         try:
-            if self._process is None:
+            if not self._ready:
                 self._start()
         except (BackendBroken, BackendUnavailable) as error:
             return Errored(f"the worker cannot be started again: {error}")
@@ -192,7 +193,16 @@ class WorkerClient:
             self._process.wait()
         self._forget()
 
+    def launch(self) -> None:
+        """Begin to start the worker; the first use waits for it."""
+        if self._process is None:
+            self._spawn()
+
     def _start(self) -> None:
+        self.launch()
+        self._hello()
+
+    def _spawn(self) -> None:
         request_read, request_write = os.pipe()
         reply_read, reply_write = os.pipe()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
@@ -211,7 +221,6 @@ class WorkerClient:
         self._requests = PipeWriter(request_write)
         self._replies = PipeReader(reply_read)
         self.starts += 1
-        self._hello()
 
     def _hello(self) -> None:
         try:
@@ -226,6 +235,7 @@ class WorkerClient:
         if hello["status"] != "ready":
             self.close()
             raise BackendBroken(f"{hello['exception']}: {hello['message']}")
+        self._ready = True
         self.import_seconds = hello["import_seconds"]
         self._info = parse_info(hello["info"])
 
@@ -257,6 +267,7 @@ class WorkerClient:
             with contextlib.suppress(OSError):
                 stream.close()
         self._process = None
+        self._ready = False
 
     def _printed(self) -> str:
         size = self._output.seek(0, os.SEEK_END)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from embcheck.conformance.suite.model import Case
 DEPTH = 400
 """How many cases a backend's first worker may be ahead of the one that is waited for."""
 PATIENCE_SECONDS = 15.0
-"""After this time, a backend that still has much to do gets a second worker."""
+"""After this time, a backend that still has much to do gets a second worker, if a core is free."""
 MUCH = 40
 COPIES = 2
 
@@ -64,9 +65,19 @@ class Lookahead:
         for thread in self._threads:
             thread.join(timeout=5)
 
+    def _is_worth_a_copy(self, waiting: deque[Case]) -> bool:
+        """Wait until a core is free for a second worker; False if there is little left by then."""
+        pause = PATIENCE_SECONDS
+        while len(waiting) >= MUCH and not self._stopped.wait(pause):
+            pause = 1.0
+            busy = sum(len(others) > 0 for others in self._waiting.values())
+            if busy < (os.cpu_count() or 1):
+                return len(waiting) >= MUCH
+        return False
+
     def _work(self, backend: str, copy: int) -> None:
         waiting = self._waiting[backend]
-        if copy and (self._stopped.wait(PATIENCE_SECONDS) or len(waiting) < MUCH):
+        if copy and not self._is_worth_a_copy(waiting):
             return
         # The second worker begins at the end: neighbours share exports, which are made once then.
         take = waiting.pop if copy else waiting.popleft

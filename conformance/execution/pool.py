@@ -53,6 +53,11 @@ class BackendPool:
     def _worker(name: str, timeout: float) -> WorkerClient:
         return WorkerClient(name, timeout=timeout, environment=compile_caches())
 
+    def launch(self) -> None:
+        """Begin to start a worker of each backend, without waiting for them."""
+        for name in self.names:
+            self._clients[name, 0].launch()
+
     def start(self) -> None:
         """Start a worker of each backend, all at once; remember why one cannot start."""
         with ThreadPoolExecutor(max(1, len(self.names))) as executor:
