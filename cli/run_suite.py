@@ -37,7 +37,8 @@ def run_suite(
         # The libraries are imported while the specs are read.
         pool.launch()
         paths = _checked(specs, out)
-        return _run(pool, paths, keyword, workers, out, timeout, not specs and not keyword, errors)
+        whole = not specs and not keyword
+        return _run(pool, _Request(paths, keyword, workers, out, timeout, whole), errors)
     except SpecError as error:
         errors.print(str(error))
         return ExitCode.USAGE
@@ -48,25 +49,28 @@ def run_suite(
         pool.close()
 
 
-def _run(
-    pool: BackendPool,
-    paths: list[Path],
-    keyword: str,
-    workers: int,
-    out: Path,
-    timeout: float,
-    whole: bool,
-    errors: Console,
-) -> int:
+@dataclass(frozen=True)
+class _Request:
+    """What is to be run; `whole` says that nothing of the shipped suite is left out."""
+
+    paths: list[Path]
+    keyword: str
+    workers: int
+    out: Path
+    timeout: float
+    whole: bool
+
+
+def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
     watcher = _Watcher(pool)
-    status = _run_pytest(pool.names, paths, keyword, workers, out, timeout, whole, watcher)
+    status = _run_pytest(request, watcher)
     stopped = _stopped(status, watcher, errors)
     if watcher.session is None or stopped not in (None, INTERRUPTED):
         return ExitCode.HARNESS if stopped is None else stopped
-    print_conformance(read_runs(out), Console(highlight=False))
+    print_conformance(read_runs(request.out), Console(highlight=False))
     for complaint in watcher.session.complaints:
         errors.print(complaint)
-    print(out / FILE_NAME)  # noqa: T201  (the last line is for scripts)
+    print(request.out / FILE_NAME)  # noqa: T201  (the last line is for scripts)
     if stopped is None and not watcher.session.is_complete:
         errors.print("embcheck: some results are missing; this is a fault of the harness")
         return ExitCode.HARNESS
@@ -97,16 +101,7 @@ def _stopped(status: int, watcher: _Watcher, errors: Console) -> int | None:
     return None
 
 
-def _run_pytest(
-    backends: list[str],
-    paths: list[Path],
-    keyword: str,
-    workers: int,
-    out: Path,
-    timeout: float,
-    whole: bool,
-    watcher: _Watcher,
-) -> int:
+def _run_pytest(request: _Request, watcher: _Watcher) -> int:
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "pytest.ini")
         settings.write_text("[pytest]\n", "utf-8")
@@ -115,14 +110,14 @@ def _run_pytest(
             # The workers keep what is printed; these would cost more than the cases themselves.
             *("--capture=no", "-p", "no:logging", "-p", "no:warnings", "-p", "no:faulthandler"),
             *("-p", "no:terminal", "-p", pytest_plugin.__name__),
-            *(f"--embcheck-backend={name}" for name in backends),
-            f"--embcheck-out={out}",
-            f"--embcheck-timeout={timeout}",
-            f"--junitxml={out / 'junit.xml'}",
-            *(["-k", keyword] if keyword else []),
-            *(["-p", "xdist.plugin", "-n", str(workers)] if workers else []),
-            *(["--embcheck-whole-suite"] if whole else []),
-            *map(str, paths),
+            *(f"--embcheck-backend={name}" for name in watcher.pool.names),
+            f"--embcheck-out={request.out}",
+            f"--embcheck-timeout={request.timeout}",
+            f"--junitxml={request.out / 'junit.xml'}",
+            *(["-k", request.keyword] if request.keyword else []),
+            *(["-p", "xdist.plugin", "-n", str(request.workers)] if request.workers else []),
+            *(["--embcheck-whole-suite"] if request.whole else []),
+            *map(str, request.paths),
         ]
         with watcher.progress:
             return int(pytest.main(arguments, plugins=[watcher]))

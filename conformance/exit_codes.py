@@ -1,5 +1,6 @@
 """The exit codes of every command."""
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -14,3 +15,11 @@ class ExitCode(IntEnum):
     """A usage or spec error, an unknown or unavailable backend, or nothing selected."""
     HARNESS = 3
     """The harness or an adapter itself is at fault."""
+
+
+_GRAVITY = (ExitCode.CONFORMS, ExitCode.USAGE, ExitCode.DEPARTS, ExitCode.HARNESS)
+
+
+def gravest(codes: Iterable[ExitCode]) -> ExitCode:
+    """Return the gravest of some exit codes: harness, departure, usage, conforms."""
+    return max(codes, key=_GRAVITY.index)

@@ -16,7 +16,7 @@ from embcheck.conformance.execution.judge import Outcome, Verdict
 from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.run_case import CaseResult
-from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.pytest_items import CaseItem
 from embcheck.conformance.records.describe import case_line, clause_line, result_line
 from embcheck.conformance.records.environment import describe_environment, embcheck_version
@@ -53,10 +53,14 @@ class EmbcheckSession:
         self._lookahead: Lookahead | None = None
 
     @property
-    def _runs_items(self) -> bool:
-        """Whether this process runs items itself, rather than handing them to xdist's."""
-        hands_out = self._config.getoption("dist", "no") != "no"
-        return not hands_out or hasattr(self._config, "workerinput")
+    def _is_xdists(self) -> bool:
+        """Whether this is one of the processes that xdist hands items to."""
+        return hasattr(self._config, "workerinput")
+
+    @property
+    def _hands_out(self) -> bool:
+        """Whether this process hands its items to xdist's."""
+        return not self._is_xdists and self._config.getoption("dist", "no") != "no"
 
     def run(self, spec: Spec, case: Case, backend: str) -> tuple[ResultLine, dict[str, Any]]:
         """Run a case on a backend; return the result and all lines that tell of it."""
@@ -67,15 +71,15 @@ class EmbcheckSession:
             info = self._pool.info(backend)
             verdict, deviation = explain(case.id, verdict, info, self._deviations[backend])
         result = result_line(case, backend, verdict, seconds, deviation)
-        return result, {
-            "result": to_json_data(result),
-            "case": self._case_data(case, spec.behaviour),
-            "clauses": [to_json_data(clause_line(clause)) for clause in case.clauses],
-        }
+        return result, {"result": to_json_data(result), **self._describe(case, spec.behaviour)}
 
-    def _case_data(self, case: Case, behaviour: str) -> dict[str, Any]:
+    def _describe(self, case: Case, behaviour: str) -> dict[str, Any]:
+        """Return the lines of a case and its clauses, made once for all backends."""
         if case.id not in self._described:
-            self._described[case.id] = to_json_data(case_line(case, behaviour))
+            self._described[case.id] = {
+                "case": to_json_data(case_line(case, behaviour)),
+                "clauses": [to_json_data(clause_line(clause)) for clause in case.clauses],
+            }
         return self._described[case.id]
 
     def _verdict(self, case: Case, backend: str) -> tuple[Verdict, float]:
@@ -92,9 +96,7 @@ class EmbcheckSession:
 
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Let the backends work ahead, where this process runs all items in their order."""
-        if self._config.getoption("dist", "no") != "no" or hasattr(self._config, "workerinput"):
-            return
-        if session.config.option.collectonly:
+        if self._hands_out or self._is_xdists or session.config.option.collectonly:
             return
         self._start()
         pairs = [
@@ -123,7 +125,7 @@ class EmbcheckSession:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Open the record once it is known how much there is to do."""
         self._refuse_equal_ids(session.items)
-        if self._runs_items and session.items and not session.config.option.collectonly:
+        if not self._hands_out and session.items and not session.config.option.collectonly:
             self._open(len(session.items))
 
     @staticmethod
@@ -148,7 +150,7 @@ class EmbcheckSession:
 
     def _open(self, planned: int) -> None:
         folder = self._config.getoption("--embcheck-out")
-        if folder is None or hasattr(self._config, "workerinput"):
+        if folder is None or self._is_xdists:
             return
         self._start()
         header = RunHeader(
@@ -175,7 +177,7 @@ class EmbcheckSession:
         if isinstance(lines, str):
             lines = json.loads(lines)
         result = ResultLine(**lines["result"])
-        self.exit_code = _worse(self.exit_code, _exit_code(result))
+        self.exit_code = gravest([self.exit_code, _exit_code(result)])
         if self._writer is None:
             return
         for data in lines["clauses"]:
@@ -194,7 +196,7 @@ class EmbcheckSession:
         if self._config.getoption("--embcheck-whole-suite"):
             self.complaints = self._unmatched_deviations()
         if self.complaints:
-            self.exit_code = _worse(self.exit_code, ExitCode.DEPARTS)
+            self.exit_code = gravest([self.exit_code, ExitCode.DEPARTS])
         if self._writer is not None and self.is_complete:
             self._writer.finish(self.exit_code)
             self._writer = None
@@ -239,9 +241,3 @@ def _exit_code(result: ResultLine) -> ExitCode:
     if result.outcome == "not-run" and result.message.startswith("unavailable"):
         return ExitCode.USAGE
     return ExitCode.CONFORMS
-
-
-def _worse(first: ExitCode, second: ExitCode) -> ExitCode:
-    """Return the graver of two exit codes: harness, departure, usage, conforms."""
-    order = (ExitCode.CONFORMS, ExitCode.USAGE, ExitCode.DEPARTS, ExitCode.HARNESS)
-    return max(first, second, key=order.index)

@@ -162,7 +162,7 @@ class WorkerClient:
             wire.send(self._requests, header, arrays)
             reply, answer = wire.receive(self._replies)
         except TimeoutError:
-            self._kill()
+            self.kill()
             self._bury()
             return TimedOut(timeout)
         except (wire.Broken, OSError) as error:
@@ -171,10 +171,6 @@ class WorkerClient:
 
     def _set_deadline(self, seconds: float) -> None:
         self._requests.deadline = self._replies.deadline = time.monotonic() + seconds
-
-    def kill(self) -> None:
-        """Kill the worker at once; a request that waits for it ends as crashed."""
-        self._kill()
 
     def restart(self) -> None:
         """End the worker; the next request starts a fresh one."""
@@ -189,7 +185,7 @@ class WorkerClient:
         try:
             self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
-            self._kill()
+            self.kill()
             self._process.wait()
         self._forget()
 
@@ -239,8 +235,8 @@ class WorkerClient:
         self.import_seconds = hello["import_seconds"]
         self._info = parse_info(hello["info"])
 
-    def _kill(self) -> None:
-        """Kill the worker with everything that it started."""
+    def kill(self) -> None:
+        """Kill the worker with everything that it started; a request that waits ends as crashed."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -252,11 +248,11 @@ class WorkerClient:
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            self._kill()
+            self.kill()
             self._process.wait()
             self._forget()
             return "the worker closed its channel without ending"
-        self._kill()
+        self.kill()
         self._forget()
         if code < 0:
             return f"the process died of {signal.Signals(-code).name}"

@@ -33,6 +33,21 @@ def compile_caches() -> dict[str, str]:
     }
 
 
+def describe_backend(
+    name: str, started: WorkerClient | BackendUnavailable | BackendBroken
+) -> Mapping[str, Any]:
+    """Describe a backend for a run's header: its info, or why there is none.
+
+    Its id is the name that it was asked for by.
+    """
+    if isinstance(started, BackendUnavailable):
+        return {"id": name, "unavailable": str(started)}
+    if isinstance(started, BackendBroken):
+        return {"id": name, "broken": str(started)}
+    seconds = round(started.import_seconds, 3)
+    return {**describe_info(started.info), "id": name, "import_seconds": seconds}
+
+
 class BackendPool:
     """Holds workers for each backend, started when they are needed, and one for the reference.
 
@@ -83,13 +98,7 @@ class BackendPool:
 
     def describe(self, name: str) -> Mapping[str, Any]:
         """Describe a backend for a run's header: its info, or why there is none."""
-        problem = self.problem(name)
-        if isinstance(problem, BackendUnavailable):
-            return {"id": name, "unavailable": str(problem)}
-        if problem is not None:
-            return {"id": name, "broken": str(problem)}
-        seconds = round(self._clients[name, 0].import_seconds, 3)
-        return {**describe_info(self.info(name)), "id": name, "import_seconds": seconds}
+        return describe_backend(name, self.problem(name) or self._clients[name, 0])
 
     def kill(self) -> None:
         """Kill all workers, whatever they are at."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -61,11 +62,7 @@ def _substitute_map(tree: Map, parameters: Mapping[str, Any]) -> Any:
 def _choose(tree: Map, key: str, parameters: Mapping[str, Any]) -> Any:
     chosen = _value(tree, key, key, parameters)
     choices = tree[key]
-    word = (
-        {True: "true", False: "false", None: "null"}.get(chosen, str(chosen))
-        if isinstance(chosen, (bool, type(None)))
-        else str(chosen)
-    )
+    word = json.dumps(chosen) if chosen is None or isinstance(chosen, bool) else str(chosen)
     if word not in choices:
         raise UnknownVariable(f"no choice for {key[1:]} = {word}", f"add `{word}:`", tree, key)
     return choices[word]

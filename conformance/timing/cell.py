@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from embcheck.conformance.contract.call import Observation
-from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.suite.real_data import Missing
 from embcheck.conformance.timing import gate, machine
 from embcheck.conformance.timing.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
@@ -229,9 +228,3 @@ def _judge_last(timed: Timed, oracle: gate.Oracle) -> None:
 def _inputs(timed: Timed) -> Inputs:
     assert timed.inputs is not None  # noqa: S101  (a cell without arrays ends before)
     return timed.inputs
-
-
-def worst_exit_code(lost: Iterable[ArmLost], known: ExitCode) -> ExitCode:
-    """Return the gravest of what went wrong: harness, departure, usage, nothing."""
-    order = (ExitCode.CONFORMS, ExitCode.USAGE, ExitCode.DEPARTS, ExitCode.HARNESS)
-    return max([known, *(reason.exit_code for reason in lost)], key=order.index)

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from embcheck.conformance.execution.discovery import check_known
-from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.environment import describe_environment, embcheck_version
 from embcheck.conformance.records.lines import Measurement, RunFooter, RunHeader, to_json_data
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.timing import machine
 from embcheck.conformance.timing.arms import CANDIDATE
-from embcheck.conformance.timing.cell import Cell, Settings, time_cell, worst_exit_code
+from embcheck.conformance.timing.cell import Cell, Settings, time_cell
 from embcheck.conformance.timing.estimate import LEVEL, MARGIN
 from embcheck.conformance.timing.measurements import measurements
 from embcheck.conformance.timing.trust import biased, limit_run
@@ -96,7 +96,9 @@ class _Run:
             self._workers = Workers(cell.threads, self._settings.timeout)
             self._threads = cell.threads
         timed = time_cell(cell, self._backends, self._reference, self._workers, self._settings)
-        self._exit_code = worst_exit_code(timed.lost.values(), self._exit_code)
+        self._exit_code = gravest(
+            [self._exit_code, *(reason.exit_code for reason in timed.lost.values())]
+        )
         for line in measurements(timed, self._backends):
             self._lines.append(line)
             self._writer.write(line)

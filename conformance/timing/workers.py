@@ -13,7 +13,7 @@ from embcheck.conformance.execution.client import (
     BackendUnavailable,
     WorkerClient,
 )
-from embcheck.conformance.execution.worker import describe_info
+from embcheck.conformance.execution.pool import describe_backend
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.arms import SENTINEL, Arm
 from embcheck.conformance.timing.machine import cores
@@ -47,12 +47,9 @@ class Workers:
     def describe(self, backend: str, role: str) -> Mapping[str, Any]:
         """Describe a backend for a run's header: its info, or why there is none."""
         try:
-            client = self._client(backend, role)
+            return describe_backend(backend, self._client(backend, role))
         except ArmLost:
-            problem = self._problems[backend, role]
-            kind = "unavailable" if isinstance(problem, BackendUnavailable) else "broken"
-            return {"id": backend, kind: str(problem)}
-        return {**describe_info(client.info), "import_seconds": round(client.import_seconds, 3)}
+            return describe_backend(backend, self._problems[backend, role])
 
     def close(self) -> None:
         """End all workers; at once, since a library may take a second to let go."""
