@@ -41,6 +41,7 @@ class NumpyReference:
         operations={
             operation: Provided(Provision.COMPOSED, "the definition, in NumPy")
             for operation in Operation
+            if operation is not Operation.PROBE
         },
         capabilities=frozenset(Capability),
     )

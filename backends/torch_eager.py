@@ -17,26 +17,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embcheck.backends.torch_names import (
-    SPELLINGS,
-    function_of,
-    makes_module,
-    to_array,
-    to_tensor,
-)
+from embcheck.backends.torch_names import SPELLINGS, function_of, makes_module, to_tensor
+from embcheck.backends.torch_only import probes
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
     Provided,
     Provision,
     Unavailable,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import GRADIENT_OBSERVATIONS, Call, Observation, Operation
 
 Tensors = dict[str, Tensor]
-Answer = tuple[Tensors, Tensors]
-"""What was observed, and the tensors that the caller finds after the call."""
+Answer = tuple[Mapping[str, Any], Tensors]
+"""What was observed, by name, and the tensors that the caller finds after the call."""
 
 _EARLIER_USES: dict[str, Callable[[Tensor], Tensor]] = {
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
@@ -63,7 +57,10 @@ class TorchEager:
             library="torch",
             version=torch.__version__,
             device=device,
-            operations={name: Provided(Provision.NATIVE, how) for name, how in SPELLINGS.items()},
+            operations={
+                name: Provided(Provision.NATIVE, how)
+                for name, how in {**SPELLINGS, Operation.PROBE: "torch"}.items()
+            },
             capabilities=frozenset(Capability),
             # A bad index trips an assertion in the kernel, which ends the use of CUDA.
             fresh_worker_after_bad_index=device == "cuda",
@@ -71,6 +68,8 @@ class TorchEager:
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Make the tensors and the module, and return the lookup with what is to be observed."""
+        if call.operation is Operation.PROBE:
+            return _blocking(probes.prepare(call, self.info.device), self.info.device)
         prepared = _prepare(call, self.info.device)
         lookup, tensors = prepared.lookup, prepared.tensors
         if call.observe == (Observation.OUTPUT,):
@@ -79,8 +78,7 @@ class TorchEager:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring tensors off the device; a sparse gradient becomes dense only here."""
-        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return probes.to_numpy(*answer)
 
 
 def on_cpu() -> TorchEager:

@@ -23,6 +23,8 @@ class SpecFile(pytest.File):
             # Brackets in a name would be taken for pytest's own parameters.
             short = case.id.removeprefix(f"{spec.name}/").replace("[", ":").removesuffix("]")
             for backend in session.names:
+                if not session.asks(case, backend):
+                    continue
                 yield CaseItem.from_parent(
                     self, name=f"{short}@{backend}", spec=spec, case=case, backend=backend
                 )

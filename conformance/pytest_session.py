@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.deviations import explain, load_deviations, unmatched
 from embcheck.conformance.execution.judge import Outcome, Verdict
@@ -72,6 +73,14 @@ class EmbcheckSession:
             verdict, deviation = explain(case.id, verdict, info, self._deviations[backend])
         result = result_line(case, backend, verdict, seconds, deviation)
         return result, {"result": to_json_data(result), **self._describe(case, spec.behaviour)}
+
+    def asks(self, case: Case, backend: str) -> bool:
+        """Whether a case is for a backend: probes are for those that are PyTorch itself."""
+        if case.spec.operation is not Operation.PROBE:
+            return True
+        self._start()
+        problem = self._pool.problem(backend)
+        return problem is not None or Operation.PROBE in self._pool.info(backend).operations
 
     def _describe(self, case: Case, behaviour: str) -> dict[str, Any]:
         """Return the lines of a case and its clauses, made once for all backends."""

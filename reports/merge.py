@@ -178,13 +178,9 @@ def _findings(
     for run in runs:
         if run.header.purpose == "conformance":
             for info in run.header.backends:
-                last.update(
-                    {
-                        (case, str(info.get("id", "?"))): None
-                        for case in run.cases
-                        if (case, str(info.get("id", "?"))) not in last
-                    }
-                )
+                name = str(info.get("id", "?"))
+                asked = [case for case, line in run.cases.items() if _is_asked(line, info)]
+                last.update({(case, name): None for case in asked if (case, name) not in last})
         for result in run.results:
             pair = (result.case, result.backend)
             if mark_of(result) is not Mark.NOT_RUN or last.get(pair) is None:
@@ -194,6 +190,11 @@ def _findings(
         if not backends[backend].unavailable:
             mark = mark_of(found) if found else Mark.NOT_RUN
             yield Finding(cases[case], backend, mark, found)
+
+
+def _is_asked(case: CaseLine, info: Mapping[str, Any]) -> bool:
+    """Whether a case is for a backend: probes are for those that declare them."""
+    return case.call.get("operation") != "probe" or "probe" in info.get("operations", ())
 
 
 def _measurements(runs: Iterable[Run]) -> Iterable[Measurement]:

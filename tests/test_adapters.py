@@ -60,7 +60,7 @@ def call_of(operation, observe=("output", "inputs_after"), indices=(2, 0)):
 def test_every_declared_operation_answers(workers, backend):
     """A declared operation gives an output and every input as it was."""
     worker = workers(backend)
-    for operation in worker.info.operations:
+    for operation in set(worker.info.operations) - {Operation.PROBE}:
         call = call_of(operation)
         answer = worker.ask(call)
         assert isinstance(answer, Answered), (operation, answer)

@@ -11,6 +11,8 @@ import numpy as np
 
 from embcheck.conformance.contract.call import (
     GRADIENT_OBSERVATIONS,
+    SPARSE_OBSERVATIONS,
+    TRAINING_OBSERVATIONS,
     Call,
     Observation,
     Operation,
@@ -24,7 +26,10 @@ class Capability(StrEnum):
     """Something optional that a backend declares, and is then held to."""
 
     GRADIENTS = "gradients"
+    SPARSE_GRADIENTS = "sparse-gradients"
     TRAINING = "training"
+    ADAGRAD = "adagrad"
+    SPARSE_ADAM = "sparse-adam"
     MAX_NORM = "max-norm"
     PADDING_IDX = "padding-idx"
     SCALE_GRAD_BY_FREQ = "scale-grad-by-freq"
@@ -108,13 +113,18 @@ def required_capabilities(call: Call) -> list[Capability]:
     options = call.options
     needed = {
         Capability.GRADIENTS: call.wants(*GRADIENT_OBSERVATIONS),
-        Capability.TRAINING: call.wants(Observation.TRAINED_WEIGHT, Observation.TRAINABLE),
+        Capability.SPARSE_GRADIENTS: call.wants(*SPARSE_OBSERVATIONS),
+        Capability.TRAINING: call.wants(*TRAINING_OBSERVATIONS, Observation.TRAINABLE),
+        Capability.ADAGRAD: call.wants(Observation.WEIGHT_TRAINED_BY_ADAGRAD),
+        Capability.SPARSE_ADAM: call.wants(Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM),
         Capability.MAX_NORM: options.get("max_norm") is not None,
         Capability.PADDING_IDX: options.get("padding_idx") is not None,
         Capability.SCALE_GRAD_BY_FREQ: bool(options.get("scale_grad_by_freq")),
         Capability.PER_SAMPLE_WEIGHTS: "per_sample_weights" in call.inputs,
         Capability.INCLUDE_LAST_OFFSET: bool(options.get("include_last_offset")),
-        Capability.SHARED_MEMORY: call.wants(Observation.SHARES_MEMORY),
+        Capability.SHARED_MEMORY: call.wants(
+            Observation.SHARES_MEMORY, Observation.OUTPUT_SHARES_MEMORY
+        ),
     }
     return [capability for capability, is_needed in needed.items() if is_needed]
 

@@ -27,6 +27,8 @@ class Operation(StrEnum):
     """`torch.nn.EmbeddingBag.from_pretrained(weight, **options)(indices, offsets)`."""
     ONE_HOT = "one_hot"
     """`torch.nn.functional.one_hot(indices, **options)`."""
+    PROBE = "probe"
+    """Something that only PyTorch itself can be asked; the option `probe` names it."""
 
     @property
     def is_bag(self) -> bool:
@@ -58,6 +60,18 @@ class Observation(StrEnum):
     """Boolean scalar: whether the module's weight takes part in training."""
     SHARES_MEMORY = "shares_memory"
     """Boolean scalar: whether the module's weight is the caller's memory, not a copy."""
+    OUTPUT_SHARES_MEMORY = "output_shares_memory"
+    """Boolean scalar: whether writing to the output would write to the weight."""
+    GRAD_WEIGHT_IS_SPARSE = "grad_weight_is_sparse"
+    """Boolean scalar: whether the gradient for the weight is stored by rows, not as (V, D)."""
+    SPARSE_GRAD_ROWS = "sparse_grad_rows"
+    """(N,) int64: the row numbers of a sparse gradient's entries as stored, duplicates included."""
+    SPARSE_GRAD_VALUES = "sparse_grad_values"
+    """(N, D): the values of a sparse gradient's entries, in the order of `sparse_grad_rows`."""
+    WEIGHT_TRAINED_BY_ADAGRAD = "weight_trained_by_adagrad"
+    """(V, D): as `trained_weight`, by one step of Adagrad with learning rate 1."""
+    WEIGHT_TRAINED_BY_SPARSE_ADAM = "weight_trained_by_sparse_adam"
+    """(V, D): as `trained_weight`, by one step of SparseAdam with learning rate 1."""
     PRODUCT = "product"
     """(*, D): the one-hot result, converted to the weight's dtype, times the weight."""
     INPUTS_AFTER = "inputs_after"
@@ -74,6 +88,23 @@ GRADIENT_OBSERVATIONS = frozenset(
         Observation.GRAD_PER_SAMPLE_WEIGHTS,
         Observation.GRAD_WEIGHT_AFTER_EARLIER_USE,
         Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,
+        Observation.GRAD_WEIGHT_IS_SPARSE,
+        Observation.SPARSE_GRAD_ROWS,
+        Observation.SPARSE_GRAD_VALUES,
+    }
+)
+SPARSE_OBSERVATIONS = frozenset(
+    {
+        Observation.GRAD_WEIGHT_IS_SPARSE,
+        Observation.SPARSE_GRAD_ROWS,
+        Observation.SPARSE_GRAD_VALUES,
+    }
+)
+TRAINING_OBSERVATIONS = frozenset(
+    {
+        Observation.TRAINED_WEIGHT,
+        Observation.WEIGHT_TRAINED_BY_ADAGRAD,
+        Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM,
     }
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.contract.call import Call, Observation
+from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
 from embcheck.conformance.execution.bounds import bound
 from embcheck.conformance.execution.client import (
     Answer,
@@ -20,7 +20,14 @@ from embcheck.conformance.execution.client import (
     Rejected,
     TimedOut,
 )
-from embcheck.conformance.suite.model import Expected, FromReference, Structure, Tolerance, Values
+from embcheck.conformance.suite.model import (
+    Expected,
+    FromReference,
+    Structure,
+    Text,
+    Tolerance,
+    Values,
+)
 
 
 class Outcome(StrEnum):
@@ -61,15 +68,18 @@ class Verdict:
     outcome: Outcome
     kind: Kind | None = None
     message: str = ""
+    reading: str | None = None
+    """What an implementation-defined call did, in a word or two."""
     observed: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 _EFFECTS = frozenset(
     {
         Observation.WEIGHT_AFTER,
-        Observation.TRAINED_WEIGHT,
+        *TRAINING_OBSERVATIONS,
         Observation.TRAINABLE,
         Observation.SHARES_MEMORY,
+        Observation.OUTPUT_SHARES_MEMORY,
     }
 )
 AskReference = Callable[[], Mapping[str, np.ndarray]]
@@ -77,7 +87,7 @@ AskReference = Callable[[], Mapping[str, np.ndarray]]
 
 def failure(kind: Kind, message: str, observed: Mapping[str, np.ndarray]) -> Verdict:
     """Make the verdict of a failed case."""
-    return Verdict(Outcome.FAILED, kind, message, observed)
+    return Verdict(Outcome.FAILED, kind, message, observed=observed)
 
 
 def judge_returns(
@@ -99,7 +109,7 @@ def judge_returns(
     for name, wanted in expected.items():
         if isinstance(wanted, FromReference):
             wanted = Values(reference[name])  # noqa: PLW2901
-        verdict = _judge_observation(name, wanted, call, answer.arrays, tolerance)
+        verdict = judge_observation(name, wanted, call, answer.arrays, tolerance)
         if verdict is not None:
             return verdict
     return judge_inputs(call, answer.arrays) or Verdict(Outcome.PASSED)
@@ -160,7 +170,7 @@ def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None
     `max_norm` may change the weight, and so may a training step on shared memory.
     """
     weight_may_change = call.options.get("max_norm") is not None or call.wants(
-        Observation.TRAINED_WEIGHT
+        *TRAINING_OBSERVATIONS
     )
     for name, before in call.inputs.items():
         if name == "grad_output" or (name == "weight" and weight_may_change):
@@ -181,17 +191,22 @@ def _needs_reference(expected: Mapping[str, Expected]) -> bool:
     return any(isinstance(wanted, FromReference) for wanted in expected.values())
 
 
-def _judge_observation(
+def judge_observation(
     name: str,
-    wanted: Values | Structure,
+    wanted: Values | Structure | Text,
     call: Call,
     arrays: Mapping[str, np.ndarray],
     tolerance: Tolerance | None,
 ) -> Verdict | None:
+    """Judge one observation; None if it is as wanted."""
     got = arrays.get(name)
     if got is None:
         return Verdict(Outcome.ERRORED, message=f"the adapter does not report {name}")
     observed = {name: got}
+    if isinstance(wanted, Text):
+        text = decode_text(got)
+        said = f"{name} = {text!r}, should be {wanted.text!r}"
+        return None if text == wanted.text else failure(Kind.WRONG_VALUE, said, observed)
     dtype = wanted.array.dtype if isinstance(wanted, Values) else wanted.dtype
     if got.shape != wanted.shape:
         return failure(
@@ -259,6 +274,11 @@ def _equal(got: Any, wanted: Any) -> np.ndarray:
     if wanted.dtype.kind in "biu":
         return same
     return np.asarray(same | ((got != got) & (wanted != wanted)))  # noqa: PLR0124  (NaN)
+
+
+def decode_text(array: np.ndarray) -> str:
+    """Read UTF-8 bytes that came from a backend; what is none is replaced."""
+    return array.astype(np.uint8).tobytes().decode("utf-8", "replace")
 
 
 def _short(array: np.ndarray) -> str:

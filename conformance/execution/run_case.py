@@ -5,13 +5,18 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.client import Answered, NotSupported, WorkerClient
+from embcheck.conformance.execution.client import (
+    Answer,
+    Answered,
+    NotSupported,
+    WorkerClient,
+)
 from embcheck.conformance.execution.judge import (
     Outcome,
     Verdict,
@@ -19,6 +24,7 @@ from embcheck.conformance.execution.judge import (
     judge_rejects,
     judge_returns,
 )
+from embcheck.conformance.execution.readings import RAISES, read
 from embcheck.conformance.suite.model import Case, Level, Observes, Rejects, Returns
 from embcheck.conformance.suite.real_data import Missing
 
@@ -77,12 +83,21 @@ class CaseRunner:
             return self._judge_returns(call, case, case.expectation)
         answer = self._backend.ask(call)
         if isinstance(case.expectation, Observes):
-            return judge_observes(call, answer)
+            return self._observed(call, answer, case.expectation)
         control = Verdict(Outcome.NOT_RUN)
         if not isinstance(answer, (Answered, NotSupported)):
             self._refresh(case)
             control = self._control(case, case.expectation)
         return judge_rejects(answer, control)
+
+    @staticmethod
+    def _observed(call: Call, answer: Answer, observes: Observes) -> Verdict:
+        verdict = judge_observes(call, answer)
+        if verdict.outcome is not Outcome.OBSERVED:
+            return verdict
+        if not isinstance(answer, Answered):
+            return replace(verdict, reading=RAISES)
+        return replace(verdict, reading=read(call, answer.arrays, observes))
 
     def _control(self, case: Case, rejects: Rejects) -> Verdict:
         return self._judge_returns(rejects.control.call(), case, rejects.control_returns)

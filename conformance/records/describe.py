@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from embcheck.conformance.execution.deviations import Deviation
-from embcheck.conformance.execution.judge import Verdict
+from embcheck.conformance.execution.judge import Verdict, decode_text
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine
 from embcheck.conformance.suite.arrays import describe_array
 from embcheck.conformance.suite.model import (
@@ -15,9 +17,11 @@ from embcheck.conformance.suite.model import (
     Clause,
     Expected,
     FromReference,
+    Observes,
     Rejects,
     Returns,
     Structure,
+    Text,
     Values,
 )
 
@@ -31,6 +35,7 @@ def case_line(case: Case, behaviour: str) -> CaseLine:
     """Turn a case into a line."""
     expectation = case.expectation
     rejects = expectation if isinstance(expectation, Rejects) else None
+    observes = expectation if isinstance(expectation, Observes) else Observes()
     return CaseLine(
         case=case.id,
         title=case.title,
@@ -42,6 +47,10 @@ def case_line(case: Case, behaviour: str) -> CaseLine:
         expected=_expected(expectation.observations) if isinstance(expectation, Returns) else None,
         control=rejects.control.describe() if rejects else None,
         control_expected=_expected(rejects.control_returns.observations) if rejects else None,
+        readings={
+            name: _expected(returns.observations) for name, returns in observes.readings.items()
+        },
+        pytorch=observes.pytorch,
     )
 
 
@@ -59,9 +68,14 @@ def result_line(
         message=verdict.message,
         seconds=round(seconds, 6),
         silent=verdict.kind.silent if verdict.kind else None,
-        observed={name: describe_array(array) for name, array in verdict.observed.items()},
+        reading=verdict.reading,
+        observed={name: _describe_observed(name, a) for name, a in verdict.observed.items()},
         deviation=deviation.describe() if deviation else None,
     )
+
+
+def _describe_observed(name: str, array: np.ndarray) -> dict[str, Any]:
+    return {"text": decode_text(array)} if name.endswith("_text") else describe_array(array)
 
 
 def _expected(observations: Mapping[str, Expected]) -> dict[str, Any]:
@@ -71,6 +85,8 @@ def _expected(observations: Mapping[str, Expected]) -> dict[str, Any]:
 def _describe(expected: Expected) -> dict[str, Any]:
     if isinstance(expected, Values):
         return describe_array(expected.array)
+    if isinstance(expected, Text):
+        return {"text": expected.text}
     if isinstance(expected, FromReference):
         return {"reference": "numpy-reference"}
     return _describe_structure(expected)

@@ -43,6 +43,7 @@ class ClauseLine:
     object: str
     parameter: str
     source: str
+    torch_only: bool = False
     type: str = "clause"
 
 
@@ -51,7 +52,9 @@ class CaseLine:
     """One case, as it was when the run was made.
 
     `call` and `control` are as `CallSpec.describe` gives them, `expected` and `control_expected`
-    map observations to described arrays (None for a rejection).
+    map observations to described arrays (None for a rejection). `readings` maps the names of the
+    answers that an implementation-defined case tells apart to such observations, `pytorch` is the
+    one that PyTorch gives.
     """
 
     case: str
@@ -64,12 +67,17 @@ class CaseLine:
     expected: Mapping[str, Any] | None
     control: Mapping[str, Any] | None = None
     control_expected: Mapping[str, Any] | None = None
+    readings: Mapping[str, Any] = field(default_factory=dict)
+    pytorch: str | None = None
     type: str = "case"
 
 
 @dataclass(frozen=True)
 class ResultLine:
-    """What a case came to on a backend; `seconds` is backend and harness together."""
+    """What a case came to on a backend; `seconds` is backend and harness together.
+
+    `reading` says in a word or two what an implementation-defined call did.
+    """
 
     case: str
     clauses: tuple[str, ...]
@@ -80,6 +88,7 @@ class ResultLine:
     message: str
     seconds: float
     silent: bool | None = None
+    reading: str | None = None
     observed: Mapping[str, Any] = field(default_factory=dict)
     deviation: Mapping[str, Any] | None = None
     type: str = "result"

@@ -70,6 +70,7 @@ class CaseParser:
             self._complain(error.owner, error.key, str(error), error.remedy)
             return None
         clauses = self._resolve_clauses(tree)
+        self._check_torch_only(tree, clauses)
         spec = self._call(
             tree, tree["inputs"], tree.get("options", {}), _observed(tree), parameters
         )
@@ -98,6 +99,18 @@ class CaseParser:
                 )
         return tuple(self._clauses[name] for name in tree["clauses"] if name in self._clauses)
 
+    def _check_torch_only(self, tree: Map, clauses: tuple[Clause, ...]) -> None:
+        is_probe = tree.get("operation", self._tree.get("operation")) == Operation.PROBE
+        for position, clause in enumerate(clauses):
+            if clause.torch_only != is_probe:
+                what = "is for probes only" if clause.torch_only else "is not for probes"
+                self._complain(
+                    tree["clauses"],
+                    position,
+                    f"clause '{clause.id}' {what}",
+                    "correct the operation, or `torch_only` of the clause",
+                )
+
     def _call(
         self,
         tree: Map,
@@ -116,7 +129,7 @@ class CaseParser:
             if source is None:
                 return None
             arrays[name] = source
-        if "indices" not in arrays:
+        if "indices" not in arrays and operation != Operation.PROBE:
             self._complain(tree, "inputs", "the case has no indices", "add `indices:`")
             return None
         return CallSpec(Operation(operation), arrays, dict(options), observe)
@@ -149,7 +162,9 @@ class CaseParser:
         self, tree: Map, spec: CallSpec, parameters: Mapping[str, Any]
     ) -> Expectation | None:
         if "observe" in tree:
-            return Observes()
+            readings = tree.get("readings", {})
+            parsed = {name: self._returns(readings[name], spec) for name in readings}
+            return Observes(parsed, tree.get("pytorch"))
         if "expect" in tree:
             return self._returns(tree["expect"], spec)
         control = tree["rejects"]["control"]

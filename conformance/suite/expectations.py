@@ -16,9 +16,22 @@ from embcheck.conformance.suite.arrays import (
     parse_array,
     parse_dtype,
 )
-from embcheck.conformance.suite.model import CallSpec, Expected, FromReference, Structure, Values
+from embcheck.conformance.suite.model import (
+    CallSpec,
+    Expected,
+    FromReference,
+    Structure,
+    Text,
+    Values,
+)
 
-_FLAGS = (Observation.TRAINABLE, Observation.SHARES_MEMORY)
+_FLAGS = (
+    Observation.TRAINABLE,
+    Observation.SHARES_MEMORY,
+    Observation.OUTPUT_SHARES_MEMORY,
+    Observation.GRAD_WEIGHT_IS_SPARSE,
+)
+_SHAPE_UNKNOWN = (Observation.SPARSE_GRAD_ROWS, Observation.SPARSE_GRAD_VALUES)
 
 
 def parse(name: str, spec: Any, call: CallSpec) -> Expected:
@@ -29,6 +42,10 @@ def parse(name: str, spec: Any, call: CallSpec) -> Expected:
     """
     if spec == "reference":
         return FromReference()
+    if isinstance(spec, Mapping) and "text" in spec:
+        return Text(spec["text"])
+    if call.operation is Operation.PROBE and not isinstance(spec, Mapping):
+        return Values(np.array(spec, _plain_dtype(spec)))
     shape = expected_shape(name, call)
     dtype = expected_dtype(name, call)
     if isinstance(spec, Mapping) and not {"values", "generator", "real"} & set(spec):
@@ -42,6 +59,12 @@ def parse(name: str, spec: Any, call: CallSpec) -> Expected:
             "correct the expectation or the inputs",
         )
     return expected
+
+
+def _plain_dtype(values: Any) -> type[np.generic]:
+    """Return the dtype of what a probe answers, where it is not stated: as torch.tensor would."""
+    kind = np.array(values).dtype.kind
+    return {"b": np.bool_, "i": np.int64}.get(kind, np.float32)
 
 
 def _values(spec: Any, dtype: np.dtype[Any] | None, shape: tuple[int, ...] | None) -> Values:
@@ -71,6 +94,8 @@ def expected_dtype(name: str, call: CallSpec) -> np.dtype[Any] | None:
     """Return the dtype that an observation has by the documentation; None if unknown."""
     if name in _FLAGS:
         return np.dtype(bool)
+    if name == Observation.SPARSE_GRAD_ROWS:
+        return np.dtype(np.int64)
     if call.operation is Operation.ONE_HOT and name == Observation.OUTPUT:
         return np.dtype(np.int64)
     owner = "per_sample_weights" if name == Observation.GRAD_PER_SAMPLE_WEIGHTS else "weight"
@@ -87,6 +112,8 @@ def expected_shape(name: str, call: CallSpec) -> tuple[int, ...] | None:
     """Return the shape that an observation has by the documentation; None if it is not certain."""
     if name in _FLAGS:
         return ()
+    if name in _SHAPE_UNKNOWN or call.operation is Operation.PROBE:
+        return None
     if name == Observation.GRAD_PER_SAMPLE_WEIGHTS:
         return _shape(call.inputs.get("per_sample_weights"))
     weight = _shape(call.inputs.get("weight")) or _module_shape(call.options)

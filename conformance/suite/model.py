@@ -34,6 +34,8 @@ class Clause:
     object: str
     parameter: str
     source: str
+    torch_only: bool = False
+    """Whether only PyTorch itself can be asked: the cases are probes."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,23 @@ class Structure:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A text, which travels as its UTF-8 bytes."""
+
+    text: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that the observation must have."""
+        return (len(self.text.encode()),)
+
+
+@dataclass(frozen=True)
 class FromReference:
     """What the NumPy reference answers to the same call."""
 
 
-Expected = Values | Structure | FromReference
+Expected = Values | Structure | Text | FromReference
 
 
 @dataclass(frozen=True)
@@ -119,7 +133,14 @@ class Rejects:
 
 @dataclass(frozen=True)
 class Observes:
-    """The call may do anything but kill the process or write to its inputs; it is recorded."""
+    """The call may do anything but kill the process or write to its inputs; it is recorded.
+
+    `readings` names the answers that are to be told apart; the first that fits is recorded.
+    `pytorch` is the reading of PyTorch 2.13.0 on the CPU.
+    """
+
+    readings: Mapping[str, Returns] = field(default_factory=dict)
+    pytorch: str | None = None
 
 
 Expectation = Returns | Rejects | Observes

@@ -1,0 +1,1 @@
+"""What the documentation says, sentence by sentence, and which clauses cover it."""

@@ -1,0 +1,1 @@
+"""Differential fuzzing: generated calls, a backend beside the reference, findings as cases."""
