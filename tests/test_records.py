@@ -6,9 +6,25 @@ import json
 
 import pytest
 
+from embcheck.conformance.records.describe import case_line
 from embcheck.conformance.records.lines import Measurement, ResultLine, RunHeader
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.records.writer import RunWriter
+from embcheck.conformance.suite.load import load_spec
+
+MATRIX = """
+behaviour: A behaviour.
+operation: embedding
+cases:
+- id: case
+  clauses: [EMB-LOOK-01]
+  matrix: {norm_type: [2, .inf], dtype: [float32]}
+  inputs:
+    weight: {dtype: $dtype, values: [[1]]}
+    indices: {dtype: int64, values: [0]}
+  options: {norm_type: $norm_type}
+  expect: {output: [[1]]}
+"""
 
 
 def header(purpose="conformance"):
@@ -94,6 +110,19 @@ def test_lines_have_the_published_fields(tmp_path):
         "ratio_high", "verdict", "first_call_seconds",
     } <= set(lines[2])  # fmt: skip
     assert [line["type"] for line in lines] == ["run", "result", "measurement", "end"]
+
+
+def test_a_case_tells_its_parameters(tmp_path):
+    """The values of a case's matrix come back, infinities by their names, which JSON needs."""
+    file = tmp_path / "folder" / "file.yaml"
+    file.parent.mkdir()
+    file.write_text(MATRIX)
+    case = load_spec(file).cases[1]
+    writer = RunWriter(tmp_path, header())
+    writer.write(case_line(case, "behaviour"))
+    writer.finish(0)
+    (line,) = read_runs(tmp_path)[0].cases.values()
+    assert line.parameters == {"norm_type": "inf", "dtype": "float32"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 from embcheck.conformance.execution.deviations import Deviation
 from embcheck.conformance.execution.judge import Verdict, decode_text
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine
-from embcheck.conformance.suite.arrays import describe_array
+from embcheck.conformance.suite.arrays import describe_array, named_specials
 from embcheck.conformance.suite.model import (
     Case,
     Clause,
@@ -51,6 +51,7 @@ def case_line(case: Case, behaviour: str) -> CaseLine:
             name: _expected(returns.observations) for name, returns in observes.readings.items()
         },
         pytorch=observes.pytorch,
+        parameters={name: named_specials(value) for name, value in case.parameters.items()},
     )
 
 

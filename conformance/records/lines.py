@@ -54,7 +54,7 @@ class CaseLine:
     `call` and `control` are as `CallSpec.describe` gives them, `expected` and `control_expected`
     map observations to described arrays (None for a rejection). `readings` maps the names of the
     answers that an implementation-defined case tells apart to such observations, `pytorch` is the
-    one that PyTorch gives.
+    one that PyTorch gives. `parameters` are the current values of the case's matrix.
     """
 
     case: str
@@ -69,6 +69,7 @@ class CaseLine:
     control_expected: Mapping[str, Any] | None = None
     readings: Mapping[str, Any] = field(default_factory=dict)
     pytorch: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     type: str = "case"
 
 
