@@ -8,7 +8,17 @@ from typing import Any, NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+from ruamel.yaml.nodes import ScalarNode
 
 from embcheck.conformance.suite.problems import Problem, SpecError
 
@@ -78,15 +88,11 @@ def read_yaml(path: Path, name: str | None = None) -> Map:
 def parse_yaml(text: str, name: str) -> Map:
     """Parse YAML text whose top level is a mapping; raises SpecError like `read_yaml`."""
     try:
-        yaml = YAML(typ="safe", pure=True)
-        node = yaml.compose(text)
-        tree = _Converter(yaml, name).convert(node, 0) if node is not None else None
+        tree = _Builder(text, name).document()
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        place = _place(mark) if mark else (1, 1)
         _refuse(name, place, f"not YAML: {error.problem or error.context}", "correct the syntax")
-    except RecursionError:
-        _refuse(name, (1, 1), "nested too deeply", f"keep it under {MAX_DEPTH} levels")
     except (YAMLError, ValueError) as error:
         _refuse(name, (1, 1), f"not YAML: {error}", "correct the syntax")
     if not isinstance(tree, Map):
@@ -98,53 +104,105 @@ def _refuse(name: str, mark: Mark, what: str, remedy: str) -> NoReturn:
     raise SpecError([Problem(name, *mark, what, remedy)]) from None
 
 
-class _Converter:
-    def __init__(self, yaml: YAML, name: str) -> None:
+def _place(mark: Any) -> Mark:
+    return mark.line + 1, mark.column + 1
+
+
+class _Builder:
+    """Builds the tree from the parser's events.
+
+    The library's own composer is not used: where it is compiled, deep nesting ends the process.
+    """
+
+    def __init__(self, text: str, name: str) -> None:
+        yaml = YAML(typ="safe")
+        self._events = yaml.parse(text)
+        self._resolve = yaml.resolver.resolve
         self._construct = yaml.constructor.construct_object
         self._name = name
         self._values = 0
+        self._anchors: dict[str, tuple[Any, int]] = {}
 
-    def convert(self, node: Node, depth: int) -> Any:
-        mark = (node.start_mark.line + 1, node.start_mark.column + 1)
-        self._values += 1
+    def document(self) -> Any:
+        """Build the only document; None if there is none."""
+        next(self._events)  # the start of the stream
+        if isinstance(next(self._events), StreamEndEvent):
+            return None
+        tree = self._value(next(self._events), 0)
+        next(self._events)  # the end of the document
+        after = next(self._events)
+        if not isinstance(after, StreamEndEvent):
+            place = _place(after.start_mark)
+            _refuse(self._name, place, "a second document begins", "make it a file of its own")
+        return tree
+
+    def _value(self, event: NodeEvent, depth: int) -> Any:
+        place = _place(event.start_mark)
+        if depth > MAX_DEPTH:
+            _refuse(self._name, place, "nested too deeply", f"keep it under {MAX_DEPTH} levels")
+        if isinstance(event, AliasEvent):
+            return self._alias(event, place)
+        before = self._values
+        self._count(1, place)
+        value: Any
+        if isinstance(event, SequenceStartEvent):
+            value = self._sequence(place, depth)
+        elif isinstance(event, MappingStartEvent):
+            value = self._mapping(place, depth)
+        else:
+            assert isinstance(event, ScalarEvent)  # noqa: S101  (YAML has three kinds of values)
+            value = self._scalar(event)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = value, self._values - before
+        return value
+
+    def _count(self, values: int, place: Mark) -> None:
+        self._values += values
         if self._values > MAX_VALUES:
             _refuse(
                 self._name,
-                mark,
+                place,
                 f"expands to more than {MAX_VALUES:,} values",
                 "use fewer aliases, or a generator for large arrays",
             )
-        if depth > MAX_DEPTH:
-            _refuse(self._name, mark, "nested too deeply", f"keep it under {MAX_DEPTH} levels")
-        if isinstance(node, ScalarNode):
-            return self._construct(node)
-        if isinstance(node, SequenceNode):
-            return self._sequence(node, mark, depth)
-        assert isinstance(node, MappingNode)  # noqa: S101  (YAML has three kinds of nodes)
-        return self._mapping(node, mark, depth)
 
-    def _sequence(self, node: SequenceNode, mark: Mark, depth: int) -> Seq:
-        result = Seq(mark)
-        for item in node.value:
-            result.value_marks.append((item.start_mark.line + 1, item.start_mark.column + 1))
-            result.append(self.convert(item, depth + 1))
+    def _alias(self, event: AliasEvent, place: Mark) -> Any:
+        if event.anchor not in self._anchors:
+            what = f"no finished value is named '&{event.anchor}'"
+            _refuse(self._name, place, what, "name a value above, or write it out")
+        value, size = self._anchors[event.anchor]
+        self._count(size, place)
+        return value
+
+    def _scalar(self, event: ScalarEvent) -> Any:
+        tag = event.tag
+        if tag is None or tag == "!":
+            tag = self._resolve(ScalarNode, event.value, event.implicit)
+        return self._construct(ScalarNode(tag, event.value, event.start_mark, event.end_mark))
+
+    def _sequence(self, place: Mark, depth: int) -> Seq:
+        result = Seq(place)
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            result.value_marks.append(_place(event.start_mark))
+            result.append(self._value(event, depth + 1))
         return result
 
-    def _mapping(self, node: MappingNode, mark: Mark, depth: int) -> Map:
-        result = Map(mark)
-        for key_node, value_node in node.value:
-            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            key = self.convert(key_node, depth + 1)
-            if not isinstance(key, str):
-                if isinstance(key, (Map, Seq)):
-                    _refuse(self._name, place, "a key is not a scalar", "use a word as the key")
-                key = str(key_node.value)
+    def _mapping(self, place: Mark, depth: int) -> Map:
+        result = Map(place)
+        while not isinstance(event := next(self._events), MappingEndEvent):
+            key_place = _place(event.start_mark)
+            key = self._key(event, key_place, depth)
             if key in result:
-                _refuse(self._name, place, f"the key '{key}' stands twice", "remove one of them")
-            result.key_marks[key] = place
-            result.value_marks[key] = (
-                value_node.start_mark.line + 1,
-                value_node.start_mark.column + 1,
-            )
-            result[key] = self.convert(value_node, depth + 1)
+                what = f"the key '{key}' stands twice"
+                _refuse(self._name, key_place, what, "remove one of them")
+            event = next(self._events)
+            result.key_marks[key] = key_place
+            result.value_marks[key] = _place(event.start_mark)
+            result[key] = self._value(event, depth + 1)
         return result
+
+    def _key(self, event: NodeEvent, place: Mark, depth: int) -> str:
+        key = self._value(event, depth + 1)
+        if isinstance(key, (Map, Seq)):
+            _refuse(self._name, place, "a key is not a scalar", "use a word as the key")
+        return key if isinstance(key, str) else str(getattr(event, "value", key))
