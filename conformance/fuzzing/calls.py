@@ -1,0 +1,281 @@
+"""Hypothesis strategies for calls: every operation but `probe`, every documented option.
+
+The simplest call is a lookup of one row of a 1 x 1 table without options, and failing calls shrink
+towards it. A call holds what is documented, unless `only_valid` is False: then about every second
+one is spoiled, by a bad index, a wrong dtype or rank, or options that exclude each other. Options
+stay within what the documentation gives a meaning (a positive `norm_type` and `max_norm`, no
+`max_norm` over rows with NaN).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from embcheck.conformance.contract.call import (
+    SPARSE_OBSERVATIONS,
+    TRAINING_OBSERVATIONS,
+    Call,
+    Observation,
+    Operation,
+)
+from embcheck.conformance.fuzzing.elements import (
+    INDEX_DTYPES,
+    WEIGHT_DTYPES,
+    Drawn,
+    Elements,
+    Seeded,
+)
+from embcheck.conformance.fuzzing.invalid import spoiled
+
+Options = dict[str, Any]
+Inputs = dict[str, np.ndarray]
+
+OPERATIONS = tuple(operation for operation in Operation if operation is not Operation.PROBE)
+
+OBSERVATIONS = frozenset(Observation) - {
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,
+    Observation.OUTPUT_SHARES_MEMORY,
+}
+"""What generated calls may look at; the rest is left to the cases."""
+
+_SHAPES = ((1,), (2,), (5,), (), (2, 2), (3, 1), (0,), (2, 0), (0, 3), (2, 1, 2), (1, 3, 2))
+_COLUMNS = (1, 2, 3, 4, 5, 8, 17, 0)
+_LONG = (30, 64, 200)
+"""Entries of a bag, or of the indices, where numbers come from a seed."""
+
+
+@dataclass(frozen=True)
+class _Making:
+    """What the parts of a call are made with."""
+
+    draw: st.DrawFn
+    operation: Operation
+    elements: Elements
+    is_long: bool
+    is_finite: bool
+    observe: Collection[str]
+
+    def pick(self, values: Sequence[Any]) -> Any:
+        """Draw one of some values; the first is the simplest."""
+        return self.draw(st.sampled_from(values))
+
+    def flip(self) -> bool:
+        """Draw a boolean; False is the simpler."""
+        return self.draw(st.booleans())
+
+
+def calls(
+    *,
+    operations: Sequence[Operation] = OPERATIONS,
+    observe: Collection[str] = OBSERVATIONS,
+    only_valid: bool = True,
+    extreme: bool = True,
+    long: bool = True,
+) -> st.SearchStrategy[Call]:
+    """Return a strategy for calls.
+
+    `observe` are the observations that calls may ask for; a call asks for a group of them that
+    makes sense for it, and always for its output and its inputs. `extreme` lets in NaN, infinities
+    and numbers near the ends of a dtype; `long` lets in sums of up to a few hundred terms.
+    """
+    valid = _call(tuple(operations), frozenset(observe), extreme, long)
+    return valid if only_valid else st.one_of(valid, valid.flatmap(spoiled))
+
+
+@st.composite
+def _call(
+    draw: st.DrawFn,
+    operations: tuple[Operation, ...],
+    observe: Collection[str],
+    extreme: bool,
+    long: bool,
+) -> Call:
+    operation = draw(st.sampled_from(operations))
+    is_long = long and draw(st.sampled_from((False, False, False, True)))
+    is_extreme = extreme and not is_long and draw(st.sampled_from((False, False, False, True)))
+    elements: Elements = Drawn(draw, extreme=is_extreme)
+    if is_long:
+        elements = Seeded(draw(st.integers(0, 2**32 - 1)))
+    making = _Making(draw, operation, elements, is_long, not is_extreme, observe)
+    return _one_hot(making) if operation is Operation.ONE_HOT else _embedding(making)
+
+
+def _one_hot(making: _Making) -> Call:
+    shape = making.pick(_SHAPES)
+    classes = making.draw(st.integers(1, 6))
+    indices = making.elements.integers(shape, classes)
+    options: Options = {}
+    if making.flip() or not indices.size:
+        options["num_classes"] = classes
+    elif making.flip():
+        options["num_classes"] = -1
+    inputs, observe = {"indices": indices}, [Observation.OUTPUT]
+    if making.is_finite and Observation.PRODUCT in making.observe and making.flip():
+        rows = classes if options.get("num_classes", -1) != -1 else int(indices.max()) + 1
+        columns = making.pick(_COLUMNS)
+        inputs["weight"] = making.elements.numbers((rows, columns), making.pick(WEIGHT_DTYPES))
+        observe.append(Observation.PRODUCT)
+    return _finish(making, inputs, options, observe)
+
+
+def _embedding(making: _Making) -> Call:
+    is_bag = making.operation.is_bag
+    shape: tuple[int, ...] = _bag_sizes(making) if is_bag else making.pick(_SHAPES)
+    if making.is_long and not is_bag:
+        shape = (making.pick(_LONG),)
+    needs_row = not is_bag and 0 not in shape
+    rows, columns = making.draw(st.integers(1 if needs_row else 0, 6)), making.pick(_COLUMNS)
+    rows = max(rows, 1) if is_bag and sum(shape) else rows
+    options = _options(making, rows)
+    inputs: Inputs = {}
+    _add_weight(making, inputs, options, rows, columns)
+    if is_bag:
+        bags = _add_bags(making, inputs, options, shape, rows)
+        output_shape: tuple[int, ...] = (bags, columns)
+    else:
+        dtype = making.pick(INDEX_DTYPES)
+        inputs["indices"] = making.elements.integers(shape, rows).astype(dtype)
+        output_shape = (*shape, columns)
+    observe = _observe(making, inputs, options)
+    differentiates = set(observe) & {
+        Observation.GRAD_WEIGHT,
+        Observation.GRAD_PER_SAMPLE_WEIGHTS,
+        *SPARSE_OBSERVATIONS,
+        *TRAINING_OBSERVATIONS,
+    }
+    if differentiates and making.flip():
+        dtype = inputs["weight"].dtype if "weight" in inputs else np.dtype(_dtype_name(options))
+        inputs["grad_output"] = making.elements.numbers(output_shape, dtype)
+    return _finish(making, inputs, options, observe)
+
+
+def _bag_sizes(making: _Making) -> tuple[int, ...]:
+    if making.is_long:
+        return (making.pick(_LONG), making.pick(_LONG), 1)
+    return tuple(making.draw(st.lists(st.integers(0, 4), max_size=4)))
+
+
+def _options(making: _Making, rows: int) -> Options:
+    """Draw the options that the operation has; what is not drawn has its default."""
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "sparse": st.booleans(),
+        "scale_grad_by_freq": st.booleans(),
+    }
+    if rows:
+        optional["padding_idx"] = st.integers(0, rows - 1) | st.integers(-rows, -1)
+    if making.is_finite:
+        optional["max_norm"] = st.sampled_from((1.0, 0.25, 3, float("inf")))
+        optional["norm_type"] = st.sampled_from((2.0, 1, 3.0, 0.5, 2.5, float("inf")))
+    if making.operation.is_bag:
+        optional["include_last_offset"] = st.booleans()
+    if making.operation.value.endswith("from_pretrained"):
+        optional["freeze"] = st.booleans()
+    keys = making.draw(st.lists(st.sampled_from(sorted(optional)), unique=True, max_size=4))
+    options = {key: making.draw(optional[key]) for key in sorted(keys)}
+    mode = making.pick((None, "sum", "mean", "max", "sum")) if making.operation.is_bag else None
+    if mode is not None:
+        options["mode"] = mode
+    return _without_conflicts(options)
+
+
+def _without_conflicts(options: Options) -> Options:
+    """Leave out options that exclude others."""
+    left_out = set()
+    if options.get("mode") == "max":
+        left_out = {"sparse", "scale_grad_by_freq"}
+    elif options.get("sparse"):
+        left_out = {"scale_grad_by_freq"}
+    return {key: value for key, value in options.items() if key not in left_out}
+
+
+def _add_weight(making: _Making, inputs: Inputs, options: Options, rows: int, columns: int) -> None:
+    """Give the call a weight, or say how large a fresh module's is."""
+    dtype = making.pick(WEIGHT_DTYPES)
+    if making.operation in (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_BAG_MODULE):
+        options |= {"num_embeddings": rows, "embedding_dim": columns}
+        if dtype != np.float32:
+            options["dtype"] = dtype.name
+        return
+    inputs["weight"] = making.elements.numbers((rows, columns), dtype)
+
+
+def _dtype_name(options: Mapping[str, Any]) -> str:
+    return str(options.get("dtype", "float32"))
+
+
+def _add_bags(
+    making: _Making, inputs: Inputs, options: Options, sizes: tuple[int, ...], rows: int
+) -> int:
+    """Cut the indices into bags, by offsets or as a matrix; return the number of bags."""
+    dtype = making.pick(INDEX_DTYPES)
+    if making.flip():
+        inputs["indices"], bags = _matrix(making, sizes, rows), len(sizes)
+    else:
+        ends = np.cumsum((0, *sizes))
+        has_last = bool(options.get("include_last_offset"))
+        spare = making.pick((0, 0, 0, 1, 3)) if rows and (has_last or not sizes) else 0
+        inputs["indices"] = making.elements.integers((int(ends[-1]) + spare,), rows)
+        inputs["offsets"] = (ends if has_last else ends[:-1]).astype(dtype)
+        bags = len(sizes)
+    inputs["indices"] = inputs["indices"].astype(dtype)
+    if options.get("mode") == "sum" and "weight" in inputs and making.flip():
+        shape, weights = inputs["indices"].shape, inputs["weight"].dtype
+        inputs["per_sample_weights"] = making.elements.numbers(shape, weights)
+    return bags
+
+
+def _matrix(making: _Making, sizes: tuple[int, ...], rows: int) -> np.ndarray:
+    """Make bags of equal length."""
+    length = max(sizes, default=1) if rows else 0
+    return making.elements.integers((len(sizes), length), rows)
+
+
+def _observe(making: _Making, inputs: Inputs, options: Options) -> list[Observation]:
+    """Draw a group of observations that the call can answer."""
+    has_memory = "weight" in inputs and inputs["weight"].size
+    is_module = making.operation.value.endswith(("_module", "_from_pretrained"))
+    frozen_by_default = making.operation.value.endswith("from_pretrained")
+    trains = not options.get("freeze", frozen_by_default)
+    effects = {
+        Observation.WEIGHT_AFTER: True,
+        Observation.TRAINABLE: is_module,
+        Observation.SHARES_MEMORY: frozen_by_default and has_memory,
+    }
+    gradients = {
+        Observation.GRAD_WEIGHT: trains,
+        Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights" in inputs,
+        Observation.GRAD_WEIGHT_IS_SPARSE: trains,
+        Observation.SPARSE_GRAD_ROWS: trains and options.get("sparse"),
+        Observation.SPARSE_GRAD_VALUES: trains and options.get("sparse"),
+    }
+    earlier_use = {
+        Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: trains
+        and not making.operation.is_bag
+        and not options.get("sparse")
+        and options.get("max_norm") is None,
+    }
+    training = {
+        Observation.TRAINED_WEIGHT: True,
+        Observation.WEIGHT_TRAINED_BY_ADAGRAD: True,
+        Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: options.get("sparse") and trains,
+    }
+    groups: list[dict[Observation, Any]] = [effects, gradients, earlier_use]
+    # A step changes the weight, so that two steps in one call would not start from the same.
+    groups += [{name: holds} for name, holds in training.items()]
+    askable = [
+        [name for name, holds in group.items() if holds and name in making.observe]
+        for group in groups
+    ]
+    return [Observation.OUTPUT, *making.pick([[], *filter(None, askable)])]
+
+
+def _finish(
+    making: _Making, inputs: Inputs, options: Options, observe: Sequence[Observation]
+) -> Call:
+    names = tuple(map(str, (*observe, Observation.INPUTS_AFTER)))
+    return Call(making.operation, inputs, options, names)
