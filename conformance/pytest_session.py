@@ -66,12 +66,12 @@ class EmbcheckSession:
     def run(self, spec: Spec, case: Case, backend: str) -> tuple[ResultLine, dict[str, Any]]:
         """Run a case on a backend; return the result and all lines that tell of it."""
         self._start()
-        verdict, seconds = self._verdict(case, backend)
-        deviation = None
+        ran = self._result(case, backend)
+        verdict, deviation = ran.verdict, None
         if self._pool.problem(backend) is None:
             info = self._pool.info(backend)
             verdict, deviation = explain(case.id, verdict, info, self._deviations[backend])
-        result = result_line(case, backend, verdict, seconds, deviation)
+        result = result_line(case, backend, ran, verdict, deviation)
         return result, {"result": to_json_data(result), **self._describe(case, spec.behaviour)}
 
     def asks(self, case: Case, backend: str) -> bool:
@@ -91,17 +91,15 @@ class EmbcheckSession:
             }
         return self._described[case.id]
 
-    def _verdict(self, case: Case, backend: str) -> tuple[Verdict, float]:
+    def _result(self, case: Case, backend: str) -> CaseResult:
         problem = self._pool.problem(backend)
         if isinstance(problem, BackendUnavailable):
-            return Verdict(Outcome.NOT_RUN, message=f"unavailable: {problem}"), 0.0
+            return CaseResult(Verdict(Outcome.NOT_RUN, message=f"unavailable: {problem}"))
         if problem is not None:
-            return Verdict(Outcome.ERRORED, message=str(problem)), 0.0
+            return CaseResult(Verdict(Outcome.ERRORED, message=str(problem)))
         if self._lookahead is not None:
-            result = self._lookahead.result(case, backend)
-        else:
-            result = self._pool.runner(backend).run(case)
-        return result.verdict, result.seconds
+            return self._lookahead.result(case, backend)
+        return self._pool.runner(backend).run(case)
 
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Let the backends work ahead, where this process runs all items in their order."""

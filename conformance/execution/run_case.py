@@ -35,10 +35,11 @@ class ReferenceFailed(Exception):
 
 @dataclass(frozen=True)
 class CaseResult:
-    """A verdict, and how long backend and harness took for it together, in seconds."""
+    """A verdict, and how long it took, in seconds: all of it, and the backend's own share."""
 
     verdict: Verdict
-    seconds: float
+    seconds: float = 0.0
+    backend_seconds: float = 0.0
 
 
 class CaseRunner:
@@ -47,10 +48,12 @@ class CaseRunner:
     def __init__(self, backend: WorkerClient, reference: WorkerClient) -> None:
         self._backend = backend
         self._reference = reference
+        self._backend_seconds = 0.0
 
     def run(self, case: Case) -> CaseResult:
         """Run a case; every ending is a verdict, the harness's own fault included."""
         started = time.perf_counter()
+        self._backend_seconds = 0.0
         try:
             verdict = self._run(case)
         except Exception as error:  # noqa: BLE001  (a fault in one case must not end the run)
@@ -58,7 +61,7 @@ class CaseRunner:
             place = f"{Path(where.filename).name}:{where.lineno}"
             said = f"the harness failed: {type(error).__name__}: {error} ({place})"
             verdict = Verdict(Outcome.ERRORED, message=said)
-        return CaseResult(verdict, time.perf_counter() - started)
+        return CaseResult(verdict, time.perf_counter() - started, self._backend_seconds)
 
     def _run(self, case: Case) -> Verdict:
         if case.missing:
@@ -81,7 +84,7 @@ class CaseRunner:
     def _judge(self, case: Case, call: Call) -> Verdict:
         if isinstance(case.expectation, Returns):
             return self._judge_returns(call, case, case.expectation)
-        answer = self._backend.ask(call)
+        answer = self._ask(call)
         if isinstance(case.expectation, Observes):
             return self._observed(call, answer, case.expectation)
         control = Verdict(Outcome.NOT_RUN)
@@ -105,11 +108,16 @@ class CaseRunner:
     def _judge_returns(self, call: Call, case: Case, returns: Returns) -> Verdict:
         return judge_returns(
             call,
-            self._backend.ask(call),
+            self._ask(call),
             returns.observations,
             case.tolerance,
             lambda: self._ask_reference(call),
         )
+
+    def _ask(self, call: Call) -> Answer:
+        answer = self._backend.ask(call)
+        self._backend_seconds += getattr(answer, "seconds", 0.0)
+        return answer
 
     def _ask_reference(self, call: Call) -> Mapping[str, np.ndarray]:
         answer = self._reference.ask(call)

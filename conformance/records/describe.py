@@ -10,6 +10,7 @@ import numpy as np
 
 from embcheck.conformance.execution.deviations import Deviation
 from embcheck.conformance.execution.judge import Verdict, decode_text
+from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine
 from embcheck.conformance.suite.arrays import describe_array, named_specials
 from embcheck.conformance.suite.model import (
@@ -56,9 +57,9 @@ def case_line(case: Case, behaviour: str) -> CaseLine:
 
 
 def result_line(
-    case: Case, backend: str, verdict: Verdict, seconds: float, deviation: Deviation | None
+    case: Case, backend: str, result: CaseResult, verdict: Verdict, deviation: Deviation | None
 ) -> ResultLine:
-    """Turn a verdict into a line; what came is described where it explains the verdict."""
+    """Turn a result, its verdict explained, into a line; what came is described where it helps."""
     return ResultLine(
         case=case.id,
         clauses=tuple(clause.id for clause in case.clauses),
@@ -67,7 +68,8 @@ def result_line(
         outcome=str(verdict.outcome),
         kind=str(verdict.kind) if verdict.kind else None,
         message=verdict.message,
-        seconds=round(seconds, 6),
+        seconds=round(result.seconds, 6),
+        backend_seconds=round(result.backend_seconds, 6),
         silent=verdict.kind.silent if verdict.kind else None,
         reading=verdict.reading,
         observed={name: _describe_observed(name, a) for name, a in verdict.observed.items()},

@@ -75,9 +75,10 @@ class CaseLine:
 
 @dataclass(frozen=True)
 class ResultLine:
-    """What a case came to on a backend; `seconds` is backend and harness together.
+    """What a case came to on a backend.
 
-    `reading` says in a word or two what an implementation-defined call did.
+    `seconds` is backend and harness together, `backend_seconds` the backend's own share: preparing
+    calls and answering them. `reading` says in a word or two what an implementation-defined call did.
     """
 
     case: str
@@ -88,6 +89,7 @@ class ResultLine:
     kind: str | None
     message: str
     seconds: float
+    backend_seconds: float = 0.0
     silent: bool | None = None
     reading: str | None = None
     observed: Mapping[str, Any] = field(default_factory=dict)
