@@ -6,20 +6,40 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.execution.judge import judge_observation
+from embcheck.conformance.execution.rows import holds_foreign_values, row_words, same
 from embcheck.conformance.suite.model import FromReference, Observes, Returns
 
 RAISES = "raises"
+ZEROS = "zeros"
+NAN = "NaN"
+FOREIGN = "foreign values"
 OTHER = "other"
 
 
 def read(call: Call, arrays: Mapping[str, np.ndarray], observes: Observes) -> str:
-    """Return the name of the first stated reading that fits the answer, else `other`."""
+    """Return the name of the first stated reading that fits the answer.
+
+    Where none fits, return the one word that holds for everything that is observed, else `other`.
+    """
     for name, returns in observes.readings.items():
         if _fits(call, arrays, returns):
             return name
-    return OTHER
+    names = [name for name in call.observe if name != Observation.INPUTS_AFTER]
+    words = {recognise(call, name, arrays[name]) if name in arrays else OTHER for name in names}
+    return words.pop() if len(words) == 1 else OTHER
+
+
+def recognise(call: Call, name: str, array: np.ndarray) -> str:
+    """Name what an observation holds, by the call alone; `other` if several names would fit."""
+    if not array.size:
+        return OTHER
+    words = row_words(call, name, array)
+    words += [word for word, value in ((ZEROS, 0), (NAN, np.nan)) if same(array, value)]
+    if not words and holds_foreign_values(call, name, array):
+        return FOREIGN
+    return words[0] if len(words) == 1 else OTHER
 
 
 def _fits(call: Call, arrays: Mapping[str, np.ndarray], returns: Returns) -> bool:

@@ -1,0 +1,94 @@
+"""Recognise rows of the caller's table in an answer, and say how an index could have led there.
+
+Only calls with a single index are looked at: with several, a sum may equal a row by chance.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+WORD = 2**32
+"""How many numbers 32 bits hold."""
+
+
+def explanations(index: int, rows: int) -> dict[str, int]:
+    """Map the ways in which an index outside of a table may become a row to that row."""
+    clamped = {"clamps to row 0": 0} if index < 0 else {"clamps to the last row": rows - 1}
+    ways = {**clamped, f"wraps (row {index % rows})": index % rows}
+    narrowed = (index + WORD // 2) % WORD - WORD // 2
+    if narrowed != index and -rows <= narrowed < rows:
+        ways[f"wraps modulo 2**32 (row {narrowed % rows})"] = narrowed % rows
+    return ways
+
+
+def row_words(call: Call, name: str, array: np.ndarray) -> list[str]:
+    """Name each row that the answer shows, with what explains it; empty if it shows none."""
+    table = _table(call)
+    if table is None or table.ndim != 2 or call.inputs["indices"].size != 1:
+        return []
+    return [_word(call, len(table), row) for row in _rows_shown(call, name, array, table)]
+
+
+def holds_foreign_values(call: Call, name: str, array: np.ndarray) -> bool:
+    """Whether an answer that can only copy holds a finite number that is neither 0 nor copied."""
+    table = _table(call)
+    is_lookup = table is not None and call.operation is not Operation.ONE_HOT
+    if not is_lookup or name != Observation.OUTPUT or not _copies(call):
+        return False
+    values, known = array.astype(np.complex128), np.asarray(table).astype(np.complex128)
+    return bool((np.isfinite(values) & (values != 0) & ~np.isin(values, known)).any())
+
+
+def same(array: np.ndarray, wanted: Any) -> bool:
+    """Whether all elements are equal; NaN equals NaN."""
+    equal = array == wanted
+    neither = (array != array) & (wanted != wanted)  # noqa: PLR0124  (NaN)
+    return bool(np.asarray(equal | neither).all())
+
+
+def _table(call: Call) -> np.ndarray | None:
+    """Return what rows are taken from: the weight, or for one_hot the identity matrix."""
+    if call.operation is Operation.ONE_HOT:
+        classes = call.options.get("num_classes", -1)
+        return np.eye(classes) if classes > 0 else None
+    return call.inputs.get("weight")
+
+
+def _copies(call: Call) -> bool:
+    """Whether every element of the output is by definition one of the table's."""
+    if call.options.get("max_norm") is not None or "per_sample_weights" in call.inputs:
+        return False
+    reduces = call.operation.is_bag and call.options.get("mode", "mean") != "max"
+    return not reduces or call.inputs["indices"].size == 1
+
+
+def _rows_shown(call: Call, name: str, array: np.ndarray, table: np.ndarray) -> list[int]:
+    if name == Observation.OUTPUT:
+        is_row = _copies(call) and array.size == table.shape[1]
+        return [k for k, row in enumerate(table) if is_row and same(array.reshape(-1), row)]
+    if array.shape != table.shape:
+        return []
+    if name == Observation.GRAD_WEIGHT:
+        upstream = call.inputs.get("grad_output", np.ones(table.shape[1])).reshape(-1)
+        touched = [k for k, row in enumerate(array) if not same(row, 0)]
+        return touched if len(touched) == 1 and same(array[touched[0]], upstream) else []
+    if name == Observation.WEIGHT_AFTER:
+        changed = [k for k, row in enumerate(array) if not same(row, table[k])]
+        return changed if len(changed) == 1 else []
+    return []
+
+
+def _word(call: Call, rows: int, row: int) -> str:
+    """Say how the call's index led to a row; just the row where two ways lead there."""
+    indices = call.inputs["indices"]
+    index = int(indices.reshape(-1)[0]) if indices.dtype.kind in "iu" else row
+    if 0 <= index < rows:
+        return f"row {row}" if index == row else f"another row ({row})"
+    ways = [word for word, target in explanations(index, rows).items() if target == row]
+    if not ways:
+        return f"another row ({row})"
+    return ways[0] if len(ways) == 1 else f"row {row}"

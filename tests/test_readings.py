@@ -1,0 +1,168 @@
+"""Readings: what an undefined call did is named only where nothing else could have been meant."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.readings import read, recognise
+from embcheck.conformance.execution.rows import explanations
+from embcheck.conformance.suite.model import Observes, Returns, Values
+
+TABLE = np.array([[11, 12], [21, 22], [31, 32], [41, 42], [51, 52], [61, 62]], np.float32)
+ROWS = len(TABLE)
+
+
+def call(index, operation=Operation.EMBEDDING, weight=TABLE, observe=("output",), **options):
+    """Return a call with a single index, or several if a list is given."""
+    indices = np.array(index if isinstance(index, list) else [index])
+    inputs = {"indices": indices[None] if operation.is_bag else indices}
+    if operation is not Operation.ONE_HOT:
+        inputs["weight"] = weight
+    return Call(operation, inputs, options, (*observe, "inputs_after"))
+
+
+def clamped(index):
+    """Answer with the nearest row."""
+    return TABLE[[min(max(index, 0), ROWS - 1)]]
+
+
+def wrapped(index):
+    """Answer with the row that the index modulo the number of rows names."""
+    return TABLE[[index % ROWS]]
+
+
+def narrowed(index):
+    """Answer with the row that the lower 32 bits name, negative ones from the end."""
+    return TABLE[[np.array([index]).astype(np.int32)[0]]]
+
+
+@pytest.mark.parametrize(
+    ("index", "behave", "word"),
+    [
+        (6, clamped, "clamps to the last row"),
+        (1000, clamped, "clamps to the last row"),
+        (-1, clamped, "clamps to row 0"),
+        (-7, clamped, "clamps to row 0"),
+        (-1, wrapped, "wraps (row 5)"),
+        (-7, wrapped, "wraps (row 5)"),
+        (1000, wrapped, "wraps (row 4)"),
+        (2**32 + 2, wrapped, "wraps (row 0)"),
+        (2**32 + 2, narrowed, "wraps modulo 2**32 (row 2)"),
+        (2**32 - 3, narrowed, "wraps modulo 2**32 (row 3)"),
+        (2, clamped, "row 2"),
+        (2, lambda _: TABLE[[3]], "another row (3)"),
+        (1000, lambda _: TABLE[[2]], "another row (2)"),
+        (-1, lambda _: TABLE[[2]], "another row (2)"),
+        (6, lambda _: np.zeros((1, 2), np.float32), "zeros"),
+        (6, lambda _: np.full((1, 2), np.nan, np.float32), "NaN"),
+        (6, lambda _: np.array([[7, 1e-30]], np.float32), "foreign values"),
+        (6, lambda _: np.array([[61, 7]], np.float32), "foreign values"),
+        (6, lambda _: np.array([[0, np.nan]], np.float32), "other"),
+        (6, lambda _: np.array([[np.inf, 0]], np.float32), "other"),
+        (6, lambda _: np.array([[12, 11]], np.float32), "other"),
+        (6, lambda _: TABLE[[0, 1]], "other"),
+        (6, lambda _: TABLE[:0], "other"),
+    ],
+)
+@pytest.mark.parametrize("operation", [Operation.EMBEDDING, Operation.EMBEDDING_BAG])
+def test_planted_behaviours_are_named(operation, index, behave, word):
+    """Each way of serving a bad index has its word, in lookups and in bags of one."""
+    assert recognise(call(index, operation), "output", behave(index)) == word
+
+
+@pytest.mark.parametrize(
+    ("index", "row", "word"),
+    [
+        (-1, 5, "wraps (row 5)"),
+        (6, 5, "clamps to the last row"),
+        (6, 3, "another row (3)"),
+        (2**32 + 2, 2, "wraps modulo 2**32 (row 2)"),
+    ],
+)
+def test_effects_name_rows_too(index, row, word):
+    """The row that got the gradient, was shortened or is hot is named like one that came out."""
+    gradient, shortened = np.zeros_like(TABLE), TABLE.copy()
+    gradient[row], shortened[row] = 1, TABLE[row] / 10
+    assert recognise(call(index), "grad_weight", gradient) == word
+    assert recognise(call(index, max_norm=1.0), "weight_after", shortened) == word
+    hot = np.eye(ROWS, dtype=np.int64)[[row]]
+    assert recognise(call(index, Operation.ONE_HOT, num_classes=ROWS), "output", hot) == word
+
+
+def test_effects_on_no_row_or_on_several_are_not_rows():
+    """A gradient that is dropped is zeros; what touches two rows, or otherwise, is not named."""
+    assert recognise(call(6), "grad_weight", np.zeros_like(TABLE)) == "zeros"
+    assert recognise(call(6), "grad_weight", np.ones_like(TABLE)) == "other"
+    assert recognise(call(6), "grad_weight", np.eye(6, 2, dtype=np.float32)) == "other"
+    assert recognise(call(6, max_norm=1.0), "weight_after", TABLE) == "other"
+    assert recognise(call(6, max_norm=1.0), "weight_after", TABLE + 1) == "other"
+
+
+def test_two_explanations_leave_the_row_alone():
+    """In a table of six rows 2**32 + 5 is cut to row 5, or clamped to it: only the row is sure."""
+    assert recognise(call(2**32 + 5), "output", TABLE[[5]]) == "row 5"
+    assert recognise(call(-6), "output", TABLE[[0]]) == "row 0"
+
+
+def test_equal_rows_are_not_told_apart():
+    """Where two rows are equal, or a row is zeros or NaN, several words would fit: none is said."""
+    twice = TABLE[[0, 1, 2, 3, 4, 4]]
+    assert recognise(call(6, weight=twice), "output", twice[[5]]) == "other"
+    zeros = TABLE * np.array([[1], [1], [1], [1], [1], [0]], np.float32)
+    assert recognise(call(6, weight=zeros), "output", zeros[[5]]) == "other"
+    nan = np.where(zeros == 0, np.nan, zeros)
+    assert recognise(call(6, weight=nan), "output", nan[[5]]) == "other"
+    assert recognise(call(6, weight=nan), "output", nan[[4]]) == "another row (4)"
+
+
+def test_what_is_computed_is_never_foreign():
+    """A sum, a weighted row or a shortened one may hold any number, and equal a row by chance."""
+    odd = np.array([[7, 7]], np.float32)
+    bag = Operation.EMBEDDING_BAG
+    assert recognise(call([0, 9], bag, mode="max"), "output", odd) == "foreign values"
+    assert recognise(call([0, 9], bag, mode="sum"), "output", odd) == "other"
+    assert recognise(call(9, max_norm=1.0), "output", odd) == "other"
+    assert recognise(call(9, max_norm=1.0), "output", TABLE[[1]]) == "other"
+    weighted = call(9, bag, mode="sum")
+    weighted.inputs["per_sample_weights"] = np.ones((1, 1), np.float32)
+    assert recognise(weighted, "output", odd) == "other"
+    assert recognise(call([0, 9]), "output", TABLE[[1]]) == "other"
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64, np.int64, complex])
+def test_any_dtype_of_the_table_is_read(dtype):
+    """Rows, zeros and foreign values are seen in tables of every kind of number."""
+    table = TABLE.astype(dtype)
+    asked = call(6, weight=table)
+    assert recognise(asked, "output", table[[5]]) == "clamps to the last row"
+    assert recognise(asked, "output", table[[5]] * 0) == "zeros"
+    assert recognise(asked, "output", table[[5]] * 0 + table.dtype.type(7)) == "foreign values"
+
+
+def test_stated_readings_come_first():
+    """What the case states is said before the general words, the first that fits."""
+    stated = {
+        "as stated": Returns({"output": Values(TABLE[[5]])}),
+        "again": Returns({"output": Values(TABLE[[5]])}),
+    }
+    answer = {"output": TABLE[[5]]}
+    assert read(call(6), answer, Observes(stated)) == "as stated"
+    assert read(call(6), answer, Observes()) == "clamps to the last row"
+    assert read(call(6), {"output": TABLE[[1]]}, Observes(stated)) == "another row (1)"
+
+
+def test_several_observations_must_agree():
+    """Where two things are observed, a word is said only if it holds for both."""
+    asked = call(6, observe=("output", "grad_weight"))
+    zeros = {"output": TABLE[[0]] * 0, "grad_weight": TABLE * 0}
+    assert read(asked, zeros, Observes()) == "zeros"
+    assert read(asked, {**zeros, "output": TABLE[[5]]}, Observes()) == "other"
+    assert read(asked, {"output": zeros["output"]}, Observes()) == "other"
+
+
+def test_explanations_of_the_smallest_integer():
+    """-2**31 fits in 32 bits: nothing is cut off, so that is no explanation."""
+    assert explanations(-(2**31), ROWS) == {"clamps to row 0": 0, "wraps (row 4)": 4}
