@@ -130,7 +130,7 @@ def _embedding(making: _Making) -> Call:
         shape = (making.pick(_LONG),)
     needs_row = not is_bag and 0 not in shape
     rows, columns = making.draw(st.integers(1 if needs_row else 0, 6)), making.pick(_COLUMNS)
-    rows = max(rows, 1) if is_bag and sum(shape) else rows
+    rows = max(rows, 1) if is_bag and any(shape) else rows
     options = _options(making, rows)
     inputs: Inputs = {}
     _add_weight(making, inputs, options, rows, columns)

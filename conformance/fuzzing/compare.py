@@ -1,0 +1,144 @@
+"""Compare a backend's answer with the reference's.
+
+The reference adds up in float64 and rounds once, so that its answer is the correctly rounded one;
+the bounds of `execution.bounds` hold around it. They do not hold between two backends: each of
+them may be as far away, on either side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from embcheck.conformance.contract.call import (
+    TRAINING_OBSERVATIONS,
+    Call,
+    Observation,
+    Operation,
+)
+from embcheck.conformance.execution.client import (
+    Answer,
+    Answered,
+    NotSupported,
+    Rejected,
+)
+from embcheck.conformance.execution.judge import (
+    Kind,
+    Outcome,
+    Verdict,
+    judge_ending,
+    judge_inputs,
+    judge_observation,
+)
+from embcheck.conformance.suite.model import Structure, Values
+
+FRESH = {
+    Operation.EMBEDDING_MODULE: Operation.EMBEDDING,
+    Operation.EMBEDDING_BAG_MODULE: Operation.EMBEDDING_BAG,
+}
+"""Operations that draw their own weight, and the function that does the same to a given one."""
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where a backend departs from the reference, and what tells this departure from others."""
+
+    kind: Kind | Outcome
+    """The kind of a failure; or `crashed`, `timed-out` or `errored`."""
+    message: str
+    operation: Operation
+    options: frozenset[str]
+    """Names of the options that the call gives, and of the inputs that it need not have."""
+    dtype: str | None
+    """The dtype of the weight; None for a mere one_hot."""
+    observation: str | None = None
+    """What differs, where both answered."""
+
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """What two findings of one cause have in common."""
+        return (self.kind, self.operation, self.observation, self.options, self.dtype)
+
+
+def compare(call: Call, reference: Answer, answer: Answer) -> Divergence | None:
+    """Compare an answer with the reference's answer to the same call; None where they agree.
+
+    Both refused is agreement, and so is a backend that cannot express the call. A fresh module
+    draws its own weight, so that only shapes and dtypes can agree; `on_own_weight` gives a call
+    whose values can.
+    """
+    if isinstance(answer, NotSupported):
+        return None
+    stopped = judge_ending(reference) or judge_ending(answer)
+    if stopped is not None:
+        return _divergence(call, stopped)
+    if isinstance(reference, Answered) and isinstance(answer, Answered):
+        return _compare_arrays(call, reference.arrays, answer.arrays)
+    refusal = _refused_by_one(reference, answer)
+    return None if refusal is None else _divergence(call, refusal)
+
+
+def on_own_weight(call: Call, answered: Mapping[str, np.ndarray]) -> Call | None:
+    """Return the function call that does what a fresh module did, on the weight that it drew.
+
+    None where the weight that the module answered with is no longer the one that it began with:
+    after a step of training.
+    """
+    if call.operation not in FRESH or call.wants(*TRAINING_OBSERVATIONS):
+        return None
+    constructor = ("num_embeddings", "embedding_dim", "dtype")
+    options = {name: value for name, value in call.options.items() if name not in constructor}
+    inputs = {**call.inputs, "weight": answered["weight_after"].copy()}
+    observe = tuple(name for name in call.observe if name != Observation.TRAINABLE)
+    return replace(
+        call, operation=FRESH[call.operation], inputs=inputs, options=options, observe=observe
+    )
+
+
+def _refused_by_one(reference: Answer, answer: Answer) -> Verdict | None:
+    if isinstance(answer, Rejected) and isinstance(reference, Answered):
+        said = f"a valid call was refused: {answer.exception}: {answer.message}"
+        return Verdict(Outcome.FAILED, Kind.REJECTED_VALID, said)
+    if isinstance(answer, Answered) and isinstance(reference, Rejected):
+        why = f"{reference.exception}: {reference.message}"
+        said = f"an invalid call was accepted; the reference refuses it: {why}"
+        return Verdict(Outcome.FAILED, Kind.ACCEPTED_INVALID, said)
+    return None
+
+
+def _compare_arrays(
+    call: Call, reference: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]
+) -> Divergence | None:
+    for name in call.observe:
+        if name == Observation.INPUTS_AFTER:
+            continue
+        verdict = judge_observation(name, _wanted(call, reference[name]), call, arrays, None)
+        if verdict is not None:
+            return _divergence(call, verdict, name)
+    changed = judge_inputs(call, arrays)
+    return None if changed is None else _divergence(call, changed, Observation.INPUTS_AFTER)
+
+
+def _wanted(call: Call, array: np.ndarray) -> Values | Structure:
+    if call.operation in FRESH and array.dtype.kind != "b":
+        return Structure(array.shape, array.dtype)
+    return Values(array)
+
+
+def _divergence(call: Call, verdict: Verdict, observation: str | None = None) -> Divergence:
+    dtype = None
+    if "weight" in call.inputs:
+        dtype = call.inputs["weight"].dtype.name
+    elif call.operation in FRESH:
+        dtype = str(call.options.get("dtype", "float32"))
+    optional = set(call.inputs) - {"indices", "weight"}
+    return Divergence(
+        verdict.kind or verdict.outcome,
+        verdict.message,
+        call.operation,
+        frozenset(call.options) | optional,
+        dtype,
+        observation,
+    )
