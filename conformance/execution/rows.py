@@ -75,10 +75,9 @@ def _rows_shown(call: Call, name: str, array: np.ndarray, table: np.ndarray) -> 
     if name == Observation.GRAD_WEIGHT:
         upstream = call.inputs.get("grad_output", np.ones(table.shape[1])).reshape(-1)
         touched = [k for k, row in enumerate(array) if not same(row, 0)]
-        return touched if len(touched) == 1 and same(array[touched[0]], upstream) else []
+        return touched if all(same(array[k], upstream) for k in touched) else []
     if name == Observation.WEIGHT_AFTER:
-        changed = [k for k, row in enumerate(array) if not same(row, table[k])]
-        return changed if len(changed) == 1 else []
+        return [k for k, row in enumerate(array) if not same(row, table[k])]
     return []
 
 
