@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from embcheck.backends.definition.arguments import check_indices, padding_row
+from embcheck.backends.definition.arguments import check_indices, check_renorm, padding_row
 from embcheck.backends.definition.forward import reduce, renormalise
 from embcheck.backends.definition.gradients import differentiate, trainable
 from embcheck.backends.definition.one_hot import one_hot
@@ -23,8 +23,8 @@ from embcheck.conformance.contract.backend import (
 )
 from embcheck.conformance.contract.call import (
     GRADIENT_OBSERVATIONS,
+    TRAINING_OBSERVATIONS,
     Call,
-    Observation,
     Operation,
 )
 
@@ -63,11 +63,12 @@ def _embed(call: Call) -> Answer:
     check_indices(inputs["indices"], len(weight))
     mode = options.get("mode", "mean") if call.operation.is_bag else "sum"
     positions = bag_positions(call, weight, mode) if call.operation.is_bag else lookup(call)
-    differentiates = call.wants(*GRADIENT_OBSERVATIONS, Observation.TRAINED_WEIGHT)
+    differentiates = call.wants(*GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS)
     before = weight.astype(np.float64) if differentiates else weight
     if options.get("max_norm") is not None:
-        order = options.get("norm_type", 2.0)
-        renormalise(weight, inputs["indices"], float(options["max_norm"]), float(order))
+        max_norm, order = options["max_norm"], options.get("norm_type", 2.0)
+        check_renorm(weight, max_norm, order)
+        renormalise(weight, inputs["indices"], float(max_norm), float(order))
     if call.operation.is_bag:
         positions = without_padding(positions, padding)
     output = reduce(weight, positions, mode)
@@ -75,6 +76,7 @@ def _embed(call: Call) -> Answer:
         output = output.reshape(*inputs["indices"].shape, weight.shape[1])
     answer = {"output": output, **inputs_after(inputs), "weight_after": weight}
     answer["trainable"] = np.array(trainable(call))
+    answer["output_shares_memory"] = np.array(np.shares_memory(output, weight))
     answer["shares_memory"] = np.array(np.shares_memory(weight, inputs.get("weight", output)))
     if differentiates:
         answer |= differentiate(call, before, weight, positions, mode, padding)

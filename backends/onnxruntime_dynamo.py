@@ -41,7 +41,10 @@ from embcheck.conformance.contract.call import Call, Operation
 Answer = tuple[list[Any], Mapping[str, np.ndarray]]
 """The graph's outputs, and the arrays that the caller finds after the call."""
 
-_LACKING = {Capability.GRADIENTS, Capability.TRAINING, Capability.SHARED_MEMORY}
+_LACKING = {
+    *(Capability.GRADIENTS, Capability.SPARSE_GRADIENTS, Capability.SHARED_MEMORY),
+    *(Capability.TRAINING, Capability.ADAGRAD, Capability.SPARSE_ADAM),
+}
 
 _OBSERVABLE = {"output", "product", "weight_after", "inputs_after"}
 

@@ -11,6 +11,8 @@ def padding_row(padding_idx: int | None, rows: int) -> int | None:
     """Return the row that `padding_idx` names; negative ones count from the end."""
     if padding_idx is None:
         return None
+    if not isinstance(padding_idx, int):
+        raise TypeError(f"padding_idx must be an integer, not {padding_idx!r}")
     if not -rows <= padding_idx < rows:
         raise ValueError(f"padding_idx must be in [{-rows}, {rows - 1}], not {padding_idx}")
     return padding_idx % rows
@@ -22,6 +24,14 @@ def check_indices(indices: np.ndarray, rows: int) -> None:
         raise TypeError(f"indices must be int32 or int64, not {indices.dtype}")
     if ((indices < 0) | (indices >= rows)).any():
         raise IndexError(f"an index is outside [0, {rows - 1}]")
+
+
+def check_renorm(weight: np.ndarray, max_norm: object, norm_type: object) -> None:
+    """Refuse what has no norm, and bounds and orders that are no numbers."""
+    if weight.dtype.kind in "biu":
+        raise TypeError(f"max_norm needs a floating weight, not {weight.dtype}")
+    if not isinstance(max_norm, (int, float)) or not isinstance(norm_type, (int, float)):
+        raise TypeError(f"max_norm and norm_type must be numbers, not {max_norm!r}, {norm_type!r}")
 
 
 def check_bag_options(call: Call, weight: np.ndarray, mode: str) -> None:

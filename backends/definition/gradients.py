@@ -1,11 +1,13 @@
-"""Gradients of sum(output * grad_output), and a step of plain SGD with learning rate 1."""
+"""Gradients of sum(output * grad_output), dense and sparse, and what training makes of them."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from embcheck.backends.definition.optimisers import OPTIMISERS
 from embcheck.backends.definition.positions import Positions
-from embcheck.conformance.contract.call import Call, Observation
+from embcheck.backends.definition.sparse import check_is_sparse, entries
+from embcheck.conformance.contract.call import SPARSE_OBSERVATIONS, Call, Observation
 
 EARLIER_USES = (
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE,
@@ -27,26 +29,35 @@ def differentiate(
     mode: str,
     padding: int | None,
 ) -> dict[str, np.ndarray]:
-    """Return the gradients of sum(output * grad_output), and the weight after a step of SGD.
+    """Return the gradients of sum(output * grad_output), and the weight after a training step.
 
     Scaling to max_norm is no part of the derivative; `before` is the weight before it.
     """
-    if not trainable(call) and call.wants(Observation.GRAD_WEIGHT):
+    if not trainable(call) and call.wants(Observation.GRAD_WEIGHT, *SPARSE_OBSERVATIONS):
         raise RuntimeError("the weight is frozen: it has no gradient")
+    check_is_sparse(call, is_trainable=trainable(call))
     is_changed = call.options.get("max_norm") is not None
     if call.wants(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE) and is_changed:
         raise RuntimeError("max_norm changed the weight in place, after it was used")
     shape = (positions.bag_count, weight.shape[1])
     upstream = call.inputs.get("grad_output", np.ones(shape)).astype(np.float64).reshape(shape)
-    gradient = _grad_weight(call, _shares(weight, positions, mode, upstream), positions, before)
+    shares = _shares(weight, positions, mode, upstream)
+    if call.options.get("scale_grad_by_freq"):
+        shares = shares / _frequencies(call, len(weight))[positions.rows, None]
+    gradient = np.zeros(before.shape)
+    np.add.at(gradient, positions.rows, shares)
     if padding is not None:
         gradient[padding] = 0
     answer = {"grad_weight": gradient.astype(weight.dtype)}
+    answer["grad_weight_is_sparse"] = np.array(bool(call.options.get("sparse")))
+    answer |= entries(positions.rows, shares.astype(weight.dtype), padding)
     if call.wants(*EARLIER_USES):
         with_earlier_use = (2 * before + gradient).astype(weight.dtype)
         answer |= dict.fromkeys(map(str, EARLIER_USES), with_earlier_use)
-    if call.wants(Observation.TRAINED_WEIGHT):
-        answer["trained_weight"] = (weight - gradient * trainable(call)).astype(weight.dtype)
+    for name, step in OPTIMISERS.items():
+        if call.wants(name):
+            trained = step(weight.astype(np.float64), gradient * trainable(call))
+            answer[name] = trained.astype(weight.dtype)
     if "per_sample_weights" in call.inputs:
         factors = call.inputs["per_sample_weights"]
         slopes = np.zeros(factors.size)
@@ -78,13 +89,6 @@ def _winners(weight: np.ndarray, positions: Positions) -> np.ndarray:
     return winners
 
 
-def _grad_weight(
-    call: Call, shares: np.ndarray, positions: Positions, before: np.ndarray
-) -> np.ndarray:
-    """Add up the shares of each row; scale_grad_by_freq divides by its count in the indices."""
-    gradient = np.zeros(before.shape)
-    np.add.at(gradient, positions.rows, shares)
-    if call.options.get("scale_grad_by_freq"):
-        counts = np.bincount(call.inputs["indices"].reshape(-1), minlength=len(before))
-        gradient /= np.maximum(counts, 1)[:, None]
-    return gradient
+def _frequencies(call: Call, row_count: int) -> np.ndarray:
+    """Count how often the indices name each row."""
+    return np.bincount(call.inputs["indices"].reshape(-1), minlength=row_count)

@@ -1,0 +1,102 @@
+"""What eager PyTorch shows of a lookup: its output, gradients, flags, and a training step.
+
+Gradients are those of a leaf: the caller's tensor, asked to require them, or the module's own
+parameter. A training step is one of an optimiser over a small model: the module, then a factor for
+each output that starts as `grad_output` and is trained too. Without that company a frozen module
+would leave `backward` nothing to do, which PyTorch refuses. SparseAdam is given the weight alone:
+it refuses the factor's gradient, which is dense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Adagrad, Optimizer, SparseAdam
+
+from embcheck.conformance.contract.call import Call, Observation
+
+Tensors = dict[str, Tensor]
+
+_EARLIER_USES: dict[str, Callable[[Tensor], Tensor]] = {
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE: Tensor.clone,
+}
+
+_OF_THE_GRADIENT: dict[str, Callable[[Tensor], Tensor]] = {
+    Observation.GRAD_WEIGHT: lambda gradient: gradient,
+    Observation.GRAD_WEIGHT_IS_SPARSE: lambda gradient: torch.tensor(gradient.is_sparse),
+    Observation.SPARSE_GRAD_ROWS: lambda gradient: gradient._indices()[0],  # noqa: SLF001
+    Observation.SPARSE_GRAD_VALUES: lambda gradient: gradient._values(),  # noqa: SLF001
+}
+"""`indices()` and `values()` would want the entries merged first: these show them as stored."""
+
+_OPTIMISERS: dict[str, Callable[[Tensor, Tensor], Optimizer]] = {
+    Observation.TRAINED_WEIGHT: lambda weight, factor: SGD([weight, factor], lr=1),
+    Observation.WEIGHT_TRAINED_BY_ADAGRAD: lambda weight, factor: Adagrad([weight, factor], lr=1),
+    Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: lambda weight, _: SparseAdam([weight], lr=1),
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call's tensors, the weight that it works on (None for a mere one_hot), and the lookup."""
+
+    call: Call
+    tensors: Tensors
+    weight: Any
+    lookup: Callable[[], Tensor]
+
+
+def observe(prepared: Prepared) -> Tensors:
+    """Look up, and derive what else the call is to show."""
+    call, tensors, weight = prepared.call, prepared.tensors, prepared.weight
+    earlier = {n: use(weight).square().sum() for n, use in _EARLIER_USES.items() if call.wants(n)}
+    output = prepared.lookup()
+    observed = {"output": output}
+    upstream = tensors.get("grad_output", torch.ones_like(output))
+    if call.wants(*_OF_THE_GRADIENT):
+        gradient = _gradient(output, weight, upstream)
+        observed |= {n: show(gradient) for n, show in _OF_THE_GRADIENT.items() if call.wants(n)}
+    if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+        factors = tensors["per_sample_weights"]
+        observed["grad_per_sample_weights"] = _gradient(output, factors, upstream)
+    for name, term in earlier.items():
+        observed[name] = _gradient(term + output.sum(), weight)
+    if call.wants(Observation.PRODUCT):
+        observed["product"] = output.to(weight.dtype) @ weight
+    if call.wants(Observation.TRAINABLE):
+        observed["trainable"] = torch.tensor(weight.requires_grad)
+    if call.wants(Observation.SHARES_MEMORY):
+        observed["shares_memory"] = torch.tensor(weight.data_ptr() == tensors["weight"].data_ptr())
+    if call.wants(Observation.OUTPUT_SHARES_MEMORY):
+        observed["output_shares_memory"] = torch.tensor(_overlap(output, weight))
+    for name, make in _OPTIMISERS.items():
+        if call.wants(name):
+            observed[name] = _train(make, weight, output, upstream)
+    return observed
+
+
+def _gradient(output: Tensor, source: Tensor, upstream: Tensor | None = None) -> Tensor:
+    return torch.autograd.grad(output, source, upstream, retain_graph=True)[0]
+
+
+def _overlap(output: Tensor, weight: Tensor) -> bool:
+    """Whether both are views of one storage, which holds something."""
+    first, second = output.untyped_storage(), weight.untyped_storage()
+    return first.nbytes() > 0 and first.data_ptr() == second.data_ptr()
+
+
+def _train(
+    make: Callable[[Tensor, Tensor], Optimizer], weight: Tensor, output: Tensor, upstream: Tensor
+) -> Tensor:
+    factor = torch.nn.Parameter(upstream.clone())
+    optimiser = make(weight, factor)
+    loss: Any = (output * factor).sum()
+    loss.backward()
+    optimiser.step()
+    optimiser.zero_grad()
+    return weight
