@@ -101,6 +101,54 @@ def test_a_case_is_a_return_or_a_rejection(tmp_path):
     assert "exactly one of 'expect', 'rejects', 'observe'" in problems(tmp_path, both)[0]
 
 
+OBSERVED = """\
+behaviour: An undefined call is observed.
+operation: embedding
+cases:
+- id: bad
+  clauses: [EMB-NORM-10]
+  matrix:
+  - {dtype: [int32], place: [far]}
+  - {dtype: [int64], place: [far, farther]}
+  inputs:
+    weight: {dtype: float32, values: [[1, 2], [3, 4]]}
+    indices: {dtype: $dtype, values: [{$place: {far: 5, farther: 7}}]}
+  observe: [output]
+  readings: {$place: {far: {ones: {output: [[1, 1]]}}, farther: {twos: {output: [[2, 2]]}}}}
+  pytorch: {$place: {far: raises, farther: {$dtype: {int64: twos}}}}
+"""
+
+
+def test_several_matrices_leave_combinations_out(tmp_path):
+    """A list of matrices gives the cases of each, with readings and PyTorch's by choice."""
+    path = tmp_path / "spec.yaml"
+    path.write_text(OBSERVED)
+    found = [(case.id.partition("[")[2], case.expectation) for case in load_spec(path).cases]
+    assert [(name, list(e.readings), e.pytorch) for name, e in found] == [
+        ("dtype=int32,place=far]", ["ones"], "raises"),
+        ("dtype=int64,place=far]", ["ones"], "raises"),
+        ("dtype=int64,place=farther]", ["twos"], "twos"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("[int32]", "[int64]", "7:3: the matrix gives [dtype=int64,place=far] twice; remove"),
+        ("place: [far]", "place: far", "7:29: cases.0.matrix.0.place is not"),
+        ("far: raises", "far: 3", "14:27: "),
+        ("ones: {", "raises: {", "13:28: "),
+        ("ones: {output", "ones: {outptu", "13:"),
+        ("far: {ones", "fa: {ones", "13:22: no choice for place = far; add `far:`"),
+    ],
+)
+def test_mistakes_of_observed_cases_have_their_place(tmp_path, old, new, told):
+    """Double combinations, and readings that cannot be, are told."""
+    assert old in OBSERVED
+    found = problems(tmp_path, OBSERVED.replace(old, new, 1))
+    assert any(problem.startswith(told) for problem in found), found
+
+
 def test_yaml_1_2_is_meant(tmp_path):
     """1e-5 is a number, and `no` is a word, as YAML 1.2 has it."""
     path = tmp_path / "spec.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,7 +49,7 @@ class CaseParser:
                     entry, "id", f"case id '{entry['id']}' stands twice", "choose another id"
                 )
             seen.add(entry["id"])
-            for parameters in combinations(entry.get("matrix", {})):
+            for parameters in self._combinations(entry):
                 case = self._case(entry, parameters)
                 if case is not None:
                     parsed.append(case)
@@ -58,6 +59,15 @@ class CaseParser:
                     self._tree["arrays"], name, f"array '{name}' is not used", "remove it"
                 )
         return tuple(parsed)
+
+    def _combinations(self, entry: Map) -> list[dict[str, Any]]:
+        found = list(combinations(entry.get("matrix", {})))
+        for ending, count in Counter(map(suffix, found)).items():
+            if count > 1:
+                self._complain(
+                    entry, "matrix", f"the matrix gives {ending} twice", "remove one of them"
+                )
+        return found
 
     def _complain(self, owner: Any, key: Any, what: str, remedy: str) -> None:
         self.problems.append(Problem(self._file, *mark_of(owner, [key]), what, remedy))

@@ -9,6 +9,8 @@ from typing import Any
 
 from embcheck.conformance.suite.source import Map, Seq
 
+Matrix = Mapping[str, list[Any]]
+
 
 class UnknownVariable(Exception):
     """A `$name` that the matrix does not define, or a choice without the current value."""
@@ -20,10 +22,14 @@ class UnknownVariable(Exception):
         self.key = key
 
 
-def combinations(matrix: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
-    """Give every assignment of the variables, the last one changing fastest."""
-    for values in itertools.product(*matrix.values()):
-        yield dict(zip(matrix, values, strict=True))
+def combinations(matrix: Matrix | list[Matrix]) -> Iterator[dict[str, Any]]:
+    """Give every assignment of the variables, the last one changing fastest.
+
+    Of several matrices, those of one come after those of the other.
+    """
+    for part in matrix if isinstance(matrix, list) else [matrix]:
+        for values in itertools.product(*part.values()):
+            yield dict(zip(part, values, strict=True))
 
 
 def suffix(parameters: Mapping[str, Any]) -> str:
