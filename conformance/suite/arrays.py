@@ -113,13 +113,14 @@ def describe_array(array: np.ndarray, limit: int = 256) -> dict[str, Any]:
     """Describe an array as plain JSON data, its values only up to `limit` elements."""
     description: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
     if array.size <= limit:
-        description["values"] = _plain(array)
+        description["values"] = named_specials(plain_values(array))
     else:
-        description["first"] = _plain(array.reshape(-1)[:8])
+        description["first"] = named_specials(plain_values(array.reshape(-1)[:8]))
     return description
 
 
-def _plain(array: np.ndarray) -> Any:
+def plain_values(array: np.ndarray) -> Any:
+    """Return an array as nested lists of plain numbers; complex ones as text."""
     if array.dtype.kind == "c":
         return np.vectorize(str, otypes=[object])(array).tolist() if array.size else array.tolist()
     if array.dtype.kind in "biu":
@@ -127,7 +128,7 @@ def _plain(array: np.ndarray) -> Any:
     if array.dtype.kind in "fV":
         # The shortest text that tells values of the dtype apart: 2.3, not 2.299999952316284.
         short = np.array([float(str(value)) for value in array.reshape(-1)], object)
-        return named_specials(short.reshape(array.shape).tolist())
+        return short.reshape(array.shape).tolist()
     return str(array)
 
 
