@@ -9,7 +9,7 @@ import numpy as np
 from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.execution.judge import judge_observation
 from embcheck.conformance.execution.rows import holds_foreign_values, row_words, same
-from embcheck.conformance.suite.model import FromReference, Observes, Returns
+from embcheck.conformance.suite.model import FromReference, Observes, Returns, Tolerance
 
 RAISES = "raises"
 ZEROS = "zeros"
@@ -18,13 +18,18 @@ FOREIGN = "foreign values"
 OTHER = "other"
 
 
-def read(call: Call, arrays: Mapping[str, np.ndarray], observes: Observes) -> str:
+def read(
+    call: Call,
+    arrays: Mapping[str, np.ndarray],
+    observes: Observes,
+    tolerance: Tolerance | None = None,
+) -> str:
     """Return the name of the first stated reading that fits the answer.
 
     Where none fits, return the one word that holds for everything that is observed, else `other`.
     """
     for name, returns in observes.readings.items():
-        if _fits(call, arrays, returns):
+        if _fits(call, arrays, returns, tolerance):
             return name
     names = [name for name in call.observe if name != Observation.INPUTS_AFTER]
     words = {recognise(call, name, arrays[name]) if name in arrays else OTHER for name in names}
@@ -42,9 +47,11 @@ def recognise(call: Call, name: str, array: np.ndarray) -> str:
     return words[0] if len(words) == 1 else OTHER
 
 
-def _fits(call: Call, arrays: Mapping[str, np.ndarray], returns: Returns) -> bool:
+def _fits(
+    call: Call, arrays: Mapping[str, np.ndarray], returns: Returns, tolerance: Tolerance | None
+) -> bool:
     return all(
         not isinstance(wanted, FromReference)
-        and judge_observation(name, wanted, call, arrays, None) is None
+        and judge_observation(name, wanted, call, arrays, tolerance) is None
         for name, wanted in returns.observations.items()
     )

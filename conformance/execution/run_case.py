@@ -86,7 +86,7 @@ class CaseRunner:
             return self._judge_returns(call, case, case.expectation)
         answer = self._ask(call)
         if isinstance(case.expectation, Observes):
-            return self._observed(call, answer, case.expectation)
+            return self._observed(call, answer, case, case.expectation)
         control = Verdict(Outcome.NOT_RUN)
         if not isinstance(answer, (Answered, NotSupported)):
             self._refresh(case)
@@ -94,13 +94,13 @@ class CaseRunner:
         return judge_rejects(answer, control)
 
     @staticmethod
-    def _observed(call: Call, answer: Answer, observes: Observes) -> Verdict:
+    def _observed(call: Call, answer: Answer, case: Case, observes: Observes) -> Verdict:
         verdict = judge_observes(call, answer)
         if verdict.outcome is not Outcome.OBSERVED:
             return verdict
         if not isinstance(answer, Answered):
             return replace(verdict, reading=RAISES)
-        return replace(verdict, reading=read(call, answer.arrays, observes))
+        return replace(verdict, reading=read(call, answer.arrays, observes, case.tolerance))
 
     def _control(self, case: Case, rejects: Rejects) -> Verdict:
         return self._judge_returns(rejects.control.call(), case, rejects.control_returns)
