@@ -17,6 +17,13 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 
 RENORM_EPSILON = 1e-7
 """PyTorch divides by norm + 1e-7; the documentation asks for a norm of `max_norm`."""
+_ENTRIES = (Observation.SPARSE_GRAD_ROWS, Observation.SPARSE_GRAD_VALUES)
+_ADAPTIVE = (
+    Observation.WEIGHT_TRAINED_BY_ADAGRAD,
+    Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM,
+)
+"""Their first step in a direction is at most 1 long, however long the gradient is."""
+_ROUNDINGS_OF_A_STEP = 12
 
 
 def unit_roundoff(dtype: np.dtype[Any]) -> float:
@@ -37,15 +44,18 @@ def bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
     exact = np.zeros(expected.shape)
     if not _is_floating(expected.dtype) or "weight" not in call.inputs:
         return exact
-    if call.operation is Operation.PROBE:
-        return exact  # What a probe computes is known to the probe alone.
+    if call.operation is Operation.PROBE or name == Observation.PRODUCT:
+        return exact  # Only a probe knows what it computes; a product is one number and zeros.
     roundoff = unit_roundoff(expected.dtype)
     magnitude = np.abs(np.nan_to_num(expected.astype(np.float64), posinf=0.0, neginf=0.0))
-    if name == Observation.PRODUCT:
-        return exact  # Each element is one number times 1, and zeros.
+    if name in _ENTRIES:
+        return np.asarray(gamma(_roundings_of_an_entry(call), roundoff) * magnitude)
     scaling = _scaling_error(call, roundoff)
     if name in (Observation.WEIGHT_AFTER, Observation.OUTPUT) and not _sums(call, name):
         return np.asarray(_where_scaled(name, call, scaling) * magnitude)
+    if name in _ADAPTIVE:
+        step = 1 + 2 * np.abs(call.inputs["weight"].astype(np.float64))
+        return np.asarray((gamma(_ROUNDINGS_OF_A_STEP, roundoff) + scaling) * step)
     factor = gamma(_terms(name, call), roundoff) + scaling
     with np.errstate(invalid="ignore"):
         allowed = factor * np.maximum(_absolute(name, call, expected), magnitude)
@@ -63,6 +73,11 @@ def _sums(call: Call, name: str) -> bool:
         and call.operation.is_bag
         and call.options.get("mode", "mean") != "max"
     )
+
+
+def _roundings_of_an_entry(call: Call) -> int:
+    """Count them: an entry is a copy of its position's share, unless that is divided or scaled."""
+    return 3 if call.operation.is_bag or call.options.get("scale_grad_by_freq") else 0
 
 
 def _terms(name: str, call: Call) -> int | np.ndarray:

@@ -51,7 +51,9 @@ def same(array: np.ndarray, wanted: Any) -> bool:
 
 
 def _table(call: Call) -> np.ndarray | None:
-    """Return what rows are taken from: the weight, or for one_hot the identity matrix."""
+    """Return what rows are taken from: the weight, or for one_hot the identity; None for probes."""
+    if call.operation is Operation.PROBE:
+        return None
     if call.operation is Operation.ONE_HOT:
         classes = call.options.get("num_classes", -1)
         return np.eye(classes) if classes > 0 else None
