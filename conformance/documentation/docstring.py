@@ -1,0 +1,155 @@
+"""The parts of a docstring: sections, parameters, list items, examples."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+SUMMARY, SIGNATURE, NOTE, EXAMPLES = "Summary", "Signature", "Note", "Examples"
+_SECTIONS = {
+    "Args": "Args",
+    "Arguments": "Args",
+    "Parameters": "Args",
+    "Attributes": "Args",
+    "Shape": "Shape",
+    "Returns": "Returns",
+    "Raises": "Raises",
+    "Note": NOTE,
+    "Warning": "Warning",
+    "Example": EXAMPLES,
+    "Examples": EXAMPLES,
+}
+_HEADING = re.compile(rf"({'|'.join(_SECTIONS)})(:{{1,2}})$")
+_DIRECTIVE = re.compile(r"\.\. (note|warning)::\s*(.*)$")
+_ENTRY = re.compile(r"(?P<name>\*{0,2}\w+)(?: \((?P<type>.+?)\))?:(?: +(?P<text>.*))?$")
+_ITEM = re.compile(r"[-*+] +(?=\S)")
+_SIGNATURE_LINE = re.compile(r"\w+\(.*\) -> \S+$")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A paragraph, a list item or an example; `parameter` may be a section's name instead."""
+
+    parameter: str
+    text: str
+    verbatim: bool = False
+    """Whether the text is one item as it stands: an example, the head of an entry."""
+
+
+def blocks_of(docstring: str) -> Iterator[Block]:
+    """Take a docstring apart; nothing of its text is left out but headings and list marks."""
+    for heading, lines in _sections(inspect.cleandoc(docstring).splitlines()):
+        if heading == "Args":
+            yield from _entries(lines)
+        elif heading == EXAMPLES:
+            yield from (Block(EXAMPLES, example, verbatim=True) for example in _examples(lines))
+        else:
+            yield from _prose(heading, lines)
+
+
+def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each section's name and dedented body; what stands outside of one is the summary."""
+    heading, body = SUMMARY, list[str]()
+    for line in lines:
+        found = None if line.startswith(" ") else _heading(line)
+        if found or (line and not line.startswith(" ") and heading != SUMMARY):
+            yield heading, _dedent(body)
+            heading, body = found or (SUMMARY, [line])
+        else:
+            body.append(line)
+    yield heading, _dedent(body)
+
+
+def _heading(line: str) -> tuple[str, list[str]] | None:
+    if match := _HEADING.match(line):
+        return _SECTIONS[match[1]], []
+    if match := _DIRECTIVE.match(line):
+        return match[1].capitalize(), [match[2]]
+    return None
+
+
+def _entries(lines: Sequence[str]) -> Iterator[Block]:
+    """Yield `name (type)` of each entry, then the blocks of what is said about it."""
+    name, body = "Args", list[str]()
+    for line in lines:
+        match = None if line.startswith(" ") else _ENTRY.match(line)
+        if match is None:
+            body.append(line)
+            continue
+        yield from _prose(name, body)
+        name, body = match["name"], [match["text"] or ""]
+        if match["type"]:
+            yield Block(name, f"{name} ({match['type']})", verbatim=True)
+    yield from _prose(name, body)
+
+
+def _examples(lines: Sequence[str]) -> Iterator[str]:
+    """Yield each example: a prompt after an empty line begins the next one."""
+    example = list[str]()
+    for before, line in zip(["", *lines], lines, strict=False):
+        if line.startswith(">>>") and not before.strip() and any(example):
+            yield "\n".join(example)
+            example = []
+        example.append(line)
+    if any(example):
+        yield "\n".join(example)
+
+
+def _prose(parameter: str, lines: Sequence[str]) -> Iterator[Block]:
+    """Yield paragraphs and list items; what stands indented below a `::` is one block."""
+    literal = list[str]()
+    above: int | None = None
+    for chunk in _chunks(lines):
+        indent = _indent(chunk[0])
+        if above is not None and indent > above:
+            literal += chunk
+            continue
+        yield from _literal(parameter, literal)
+        text = " ".join(line.strip() for line in chunk)
+        text = text[_mark_length(text) :]
+        is_signature = parameter == SUMMARY and _SIGNATURE_LINE.match(text)
+        yield Block(SIGNATURE if is_signature else parameter, text)
+        literal, above = [], indent if text.endswith("::") else None
+    yield from _literal(parameter, literal)
+
+
+def _literal(parameter: str, lines: Sequence[str]) -> Iterator[Block]:
+    if lines:
+        yield Block(parameter, "\n".join(lines), verbatim=True)
+
+
+def _chunks(lines: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the lines of each paragraph and list item.
+
+    As in reStructuredText, a list begins after an empty line, so that a wrapped "index + 1" is none.
+    """
+    chunk = list[str]()
+    for line in lines:
+        if chunk and (not line.strip() or _is_next_item(line, chunk)):
+            yield chunk
+            chunk = []
+        if line.strip():
+            chunk.append(line)
+    if chunk:
+        yield chunk
+
+
+def _is_next_item(line: str, chunk: Sequence[str]) -> bool:
+    items = _ITEM.match(line.lstrip()) and _ITEM.match(chunk[0].lstrip())
+    return bool(items) and _indent(line) == _indent(chunk[0])
+
+
+def _mark_length(text: str) -> int:
+    match = _ITEM.match(text)
+    return match.end() if match else 0
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _dedent(lines: Sequence[str]) -> list[str]:
+    return textwrap.dedent("\n".join(lines)).splitlines()

@@ -1,0 +1,101 @@
+"""The docstrings of an installed torch, read in another process or from a file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+TIMEOUT_SECONDS = 300
+FORMAT = 1
+
+
+class ReadingError(Exception):
+    """The docstrings cannot be read; says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A public parameter, and the text of its default; None where it has none."""
+
+    name: str
+    default: str | None
+
+
+@dataclass(frozen=True)
+class Documented:
+    """An object with a docstring; the signature is empty where Python cannot tell it."""
+
+    object: str
+    docstring: str
+    signature: tuple[Parameter, ...] = ()
+
+
+@dataclass(frozen=True)
+class Documentation:
+    """What one version of torch documents."""
+
+    torch: str
+    objects: tuple[Documented, ...]
+
+
+def read_installed(python: str) -> Documentation:
+    """Read the docstrings of the torch that an interpreter has.
+
+    embcheck need not be installed there. Raises ReadingError where there is no such interpreter, or
+    no torch that can be imported.
+    """
+    with as_file(files("embcheck.backends") / "torch_documentation.py") as script:
+        try:
+            done = subprocess.run(  # noqa: S603  (an interpreter that the user names)
+                [python, str(script)],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TIMEOUT_SECONDS,
+            )
+        except OSError as error:
+            raise ReadingError(
+                f"cannot run {python}: {error.strerror}; name a Python interpreter"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise ReadingError(f"{python} took over {TIMEOUT_SECONDS} s to import torch") from None
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ReadingError(
+            f"{python} cannot read torch's documentation: {why}; install torch there "
+            "(pip install 'embcheck[torch]'), or name an interpreter that has it by --python"
+        )
+    return parse(done.stdout.splitlines()[-1], python)
+
+
+def read_file(path: Path) -> Documentation:
+    """Read docstrings from a file that holds what `torch_documentation.py` prints."""
+    try:
+        return parse(path.read_text("utf-8"), str(path))
+    except OSError as error:
+        raise ReadingError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ReadingError(f"{path} is not UTF-8 text") from None
+
+
+def parse(text: str, origin: str) -> Documentation:
+    """Read docstrings from JSON; raises ReadingError for anything else."""
+    try:
+        tree = json.loads(text)
+        if tree["format"] != FORMAT:
+            raise ReadingError(f"{origin}: format {tree['format']} is not known, {FORMAT} is")
+        return Documentation(str(tree["torch"]), tuple(_documented(o) for o in tree["objects"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ReadingError(
+            f"{origin}: these are not docstrings; print some by backends/torch_documentation.py"
+        ) from None
+
+
+def _documented(tree: Mapping[str, Any]) -> Documented:
+    signature = tuple(Parameter(p["name"], p["default"]) for p in tree["signature"])
+    return Documented(str(tree["object"]), str(tree["docstring"]), signature)
