@@ -1,0 +1,111 @@
+"""The ledger and the atlas ask what can be told apart, and say what PyTorch answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from embcheck.conformance.execution.readings import FOREIGN, NAN, RAISES, ZEROS
+from embcheck.conformance.execution.rows import explanations
+from embcheck.conformance.suite.load import load_spec, spec_files, suite_root
+from embcheck.conformance.suite.model import Observes, Values
+
+ATLAS = [case for path in spec_files([suite_root() / "atlas"]) for case in load_spec(path).cases]
+OBSERVED = [
+    case
+    for path in spec_files()
+    for case in load_spec(path).cases
+    if isinstance(case.expectation, Observes)
+]
+NARROW = {
+    "legal", "past-the-end", "minus-one", "past-the-start", "far", "int32-max", "int32-min",
+}  # fmt: skip
+WIDE = {*NARROW, "over-int32", "over-uint32"}
+
+
+def table_of(case):
+    """Return what the case takes rows from."""
+    if "weight" in case.spec.inputs:
+        return case.spec.inputs["weight"].array()
+    return np.eye(case.spec.options["num_classes"])
+
+
+@pytest.mark.parametrize("case", ATLAS, ids=lambda case: case.id)
+def test_explanations_of_the_atlas_differ(case):
+    """Each way in which an index may become a row leads to a row of its own, which none equals."""
+    (index,) = case.spec.inputs["indices"].array().reshape(-1).tolist()
+    table = table_of(case)
+    assert len(np.unique(table, axis=0)) == len(table)
+    assert table.any(axis=1).all()
+    assert (case.parameters["place"] == "legal") == (0 <= index < len(table))
+    if case.parameters["place"] != "legal":
+        rows = explanations(index, len(table)).values()
+        assert len(rows) >= 2
+        assert len({*rows}) == len(rows)
+
+
+def test_over_32_bits_has_a_third_explanation():
+    """2**32 + 2 shows whether an index is cut to 32 bits; 2**31 + 2, cut, names no row."""
+    ways = {case.parameters["place"]: explanations(_index(case), 6) for case in ATLAS}
+    assert ways["over-uint32"] == {
+        "clamps to the last row": 5,
+        "wraps (row 0)": 0,
+        "wraps modulo 2**32 (row 2)": 2,
+    }
+    assert [*ways["over-int32"]] == ["clamps to the last row", "wraps (row 4)"]
+
+
+def _index(case):
+    return int(case.spec.inputs["indices"].array().reshape(-1)[0])
+
+
+def test_the_atlas_has_no_gaps():
+    """Every operation is asked about every place, by both index dtypes; one_hot by its only one."""
+    asked = Counter(
+        (
+            case.spec.operation.value,
+            case.spec.observe[0],
+            case.spec.options.get("mode"),
+            case.parameters["dtype"],
+            case.spec.inputs["indices"].array().dtype.name,
+            case.parameters["place"],
+        )
+        for case in ATLAS
+    )
+    calls = [
+        ("embedding", "output", None),
+        ("embedding_from_pretrained", "output", None),
+        *(("embedding_bag", "output", mode) for mode in ("sum", "mean", "max")),
+        ("embedding_bag_from_pretrained", "output", "sum"),
+        ("one_hot", "output", None),
+        ("embedding", "grad_weight", None),
+        ("embedding", "weight_after", None),
+    ]
+    wanted = Counter(
+        (*call, dtype, dtype, place)
+        for call in calls
+        for dtype, places in (("int32", NARROW), ("int64", WIDE))
+        for place in places
+        if (call[0], dtype) != ("one_hot", "int32")
+    )
+    assert asked == wanted
+
+
+@pytest.mark.parametrize("case", OBSERVED, ids=lambda case: case.id)
+def test_readings_can_be_told_apart(case):
+    """No two stated readings are the same answer, and PyTorch's is one that can be recorded."""
+    readings = case.expectation.readings
+    shown = [
+        repr([(n, _plain(wanted)) for n, wanted in r.observations.items()])
+        for r in readings.values()
+    ]
+    assert len({*shown}) == len(shown)
+    general = {RAISES, ZEROS, NAN, FOREIGN, None}
+    pytorch = case.expectation.pytorch
+    assert pytorch in {*general, *readings} or pytorch.startswith(("row ", "another row ("))
+
+
+def _plain(wanted):
+    return wanted.array.tolist() if isinstance(wanted, Values) else wanted
