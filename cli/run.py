@@ -10,7 +10,15 @@ import click
 
 
 @click.command()
-@click.option("-b", "--backend", "backends", multiple=True, required=True, metavar="BACKEND")
+@click.option(
+    "-b",
+    "--backend",
+    "backends",
+    multiple=True,
+    required=True,
+    metavar="[LABEL=]ID[:PYTHON]",
+    help="A backend (repeatable), if need be under another interpreter that has embcheck too.",
+)
 @click.option(
     "--specs",
     multiple=True,

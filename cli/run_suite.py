@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from embcheck.conformance import pytest_plugin
+from embcheck.conformance.execution.address import BadAddress
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.exit_codes import ExitCode
@@ -30,7 +31,7 @@ def run_suite(
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
         pool = BackendPool(backends, timeout)
-    except UnknownBackend as error:
+    except (BadAddress, UnknownBackend) as error:
         errors.print(f"embcheck: {error}")
         return ExitCode.USAGE
     try:
@@ -110,7 +111,7 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
             # The workers keep what is printed; these would cost more than the cases themselves.
             *("--capture=no", "-p", "no:logging", "-p", "no:warnings", "-p", "no:faulthandler"),
             *("-p", "no:terminal", "-p", pytest_plugin.__name__),
-            *(f"--embcheck-backend={name}" for name in watcher.pool.names),
+            *(f"--embcheck-backend={name}" for name in watcher.pool.texts),
             f"--embcheck-out={request.out}",
             f"--embcheck-timeout={request.timeout}",
             f"--junitxml={request.out / 'junit.xml'}",

@@ -21,8 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--embcheck-backend",
         action="append",
         default=[],
-        metavar="NAME",
-        help="run spec files on this backend (repeatable)",
+        metavar="[LABEL=]ID[:PYTHON]",
+        help="run spec files on this backend, under this interpreter (repeatable)",
     )
     group.addoption(
         "--embcheck-out", type=Path, metavar="DIR", help="write results.jsonl into this folder"
@@ -46,19 +46,15 @@ def pytest_configure(config: pytest.Config) -> None:
     names = config.getoption("--embcheck-backend")
     if not names:
         return
-    from embcheck.conformance.execution.discovery import (  # noqa: PLC0415  (only when active)
-        UnknownBackend,
-        check_known,
-    )
-
-    try:
-        check_known(names)
-    except UnknownBackend as error:
-        raise pytest.UsageError(str(error)) from None
+    from embcheck.conformance.execution.address import BadAddress  # noqa: PLC0415  (when active)
+    from embcheck.conformance.execution.discovery import UnknownBackend  # noqa: PLC0415
     from embcheck.conformance.pytest_session import EmbcheckSession  # noqa: PLC0415
 
     started = config.pluginmanager.get_plugin("embcheck-pool")
-    session = EmbcheckSession(config, names, started and started.pool)
+    try:
+        session = EmbcheckSession(config, names, started and started.pool)
+    except (BadAddress, UnknownBackend) as error:
+        raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(session, "embcheck-session")
 
 

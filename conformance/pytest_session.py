@@ -36,14 +36,16 @@ class EmbcheckSession:
     """A pytest plugin object that lives as long as a session with backends does."""
 
     def __init__(
-        self, config: pytest.Config, names: list[str], pool: BackendPool | None = None
+        self, config: pytest.Config, addresses: list[str], pool: BackendPool | None = None
     ) -> None:
-        self.names = list(dict.fromkeys(names))
         self.exit_code = ExitCode.CONFORMS
         self._config = config
         timeout = config.getoption("--embcheck-timeout")
-        self._pool = pool or BackendPool(self.names, timeout)
-        self._deviations = {name: load_deviations(name) for name in self.names}
+        self._pool = pool or BackendPool(addresses, timeout)
+        self.names = self._pool.names
+        self._deviations = {
+            label: load_deviations(address.id) for label, address in self._pool.addresses.items()
+        }
         self._writer: RunWriter | None = None
         self._started = False
         self._written: set[str] = set()

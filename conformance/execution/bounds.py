@@ -1,208 +1,126 @@
-"""How far a correct implementation may be from the exact result, derived from the call.
+"""How far a correct implementation may be from the reference's answer, derived from the call.
 
-A lookup and a maximum copy, so they are exact. A sum of n terms in any order, rounded in a dtype
-of unit roundoff u, is within gamma_n * sum(|terms|) of the exact sum, gamma_n = n*u / (1 - n*u)
-(Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 4.2). A row scaled to
-`max_norm` carries the relative error of its norm and of the division.
+The reference computes in float64 and rounds once. A correct implementation uses the dtype of the
+answer or a wider one, in any order, and may round whenever it likes: it may store an intermediate
+result, divide by multiplying with a reciprocal, or divide each term before it adds.
+
+- A lookup, a maximum and an entry of a sparse gradient that nothing scales are copies: no error.
+- A sum of n terms in any order is within (n - 1) * u * sum(|terms|) of the exact one, u being the
+  unit roundoff (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., SIAM 2002, section
+  4.2, eq. 4.4, there with gamma_{n-1} = (n-1)u / (1 - (n-1)u); without the denominator, and for any
+  n, by Jeannerod and Rump, Improved error bounds for inner products in floating-point arithmetic,
+  SIAM J. Matrix Anal. Appl. 34(2), 2013). Each further rounding of the terms or of the result adds
+  u: section 3.1 for products, where an inner product of n terms is within n * u * sum(|terms|).
+- A sum is exact in any order if all its partial sums are numbers of the dtype, as those of small
+  integers are (`Sums.are_exact`); then nothing but the exact sum is right.
+- A product or quotient that is subnormal has an absolute error of half the smallest number too
+  (section 2.1, eq. 2.8); a sum has none.
+- A row shortened to `max_norm` has the relative error of its norm and of the division.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
 
-import ml_dtypes
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.execution.terms import (
+    DOUBLE,
+    Sums,
+    Terms,
+    is_floating,
+    smallest,
+    terms_of,
+    unit_roundoff,
+)
 
 RENORM_EPSILON = 1e-7
 """PyTorch divides by norm + 1e-7; the documentation asks for a norm of `max_norm`."""
-_ENTRIES = (Observation.SPARSE_GRAD_ROWS, Observation.SPARSE_GRAD_VALUES)
-_ADAPTIVE = (
-    Observation.WEIGHT_TRAINED_BY_ADAGRAD,
-    Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM,
-)
-"""Their first step in a direction is at most 1 long, however long the gradient is."""
-_ROUNDINGS_OF_A_STEP = 12
-
-
-def unit_roundoff(dtype: np.dtype[Any]) -> float:
-    """Return the unit roundoff of a floating dtype; 0 for any other."""
-    if not _is_floating(dtype):
-        return 0.0
-    return float(ml_dtypes.finfo(dtype).eps) / 2  # type: ignore[no-untyped-call]
-
-
-def gamma(terms: int | np.ndarray, roundoff: float) -> np.ndarray:
-    """Return n*u / (1 - n*u), the relative bound of a sum of n terms; 1 where it has no meaning."""
-    product = np.minimum(np.asarray(terms) * roundoff, 0.5)
-    return np.asarray(product / (1 - product))
+STEP_EPSILONS: Mapping[str, float] = {
+    Observation.WEIGHT_TRAINED_BY_ADAGRAD: 1e-10,
+    Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: 1e-8 / 0.001**0.5,
+}
+"""The first step of these optimisers is g / (|g| + epsilon)."""
+_STORED = 2
+"""Roundings that any result has seen: the implementation's, when stored, and the reference's."""
+_ROUNDINGS_OF_DIVISION = 2
+"""One as a division; two as a product with the rounded reciprocal."""
+_ROUNDINGS_OF_STEP = 12
+"""Squares, roots, corrections and the division of a first step, rounded up."""
 
 
 def bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
     """Return the largest allowed difference for each element of an observation."""
-    exact = np.zeros(expected.shape)
-    if not _is_floating(expected.dtype) or "weight" not in call.inputs:
-        return exact
-    if call.operation is Operation.PROBE or name == Observation.PRODUCT:
-        return exact  # Only a probe knows what it computes; a product is one number and zeros.
-    roundoff = unit_roundoff(expected.dtype)
-    magnitude = np.abs(np.nan_to_num(expected.astype(np.float64), posinf=0.0, neginf=0.0))
-    if name in _ENTRIES:
-        return np.asarray(gamma(_roundings_of_an_entry(call), roundoff) * magnitude)
-    scaling = _scaling_error(call, roundoff)
-    if name in (Observation.WEIGHT_AFTER, Observation.OUTPUT) and not _sums(call, name):
-        return np.asarray(_where_scaled(name, call, scaling) * magnitude)
-    if name in _ADAPTIVE:
-        step = 1 + 2 * np.abs(call.inputs["weight"].astype(np.float64))
-        return np.asarray((gamma(_ROUNDINGS_OF_A_STEP, roundoff) + scaling) * step)
-    factor = gamma(_terms(name, call), roundoff) + scaling
-    with np.errstate(invalid="ignore"):
-        allowed = factor * np.maximum(_absolute(name, call, expected), magnitude)
+    derive = _BOUNDS.get(name)
+    knows_terms = "weight" in call.inputs and call.operation is not Operation.PROBE
+    if derive is None or not knows_terms or not is_floating(expected.dtype) or not expected.size:
+        return np.zeros(expected.shape)  # Only a probe knows what it computes.
+    with np.errstate(invalid="ignore", over="ignore"):
+        allowed = derive(name, call, expected)
     # Infinite terms bound nothing: what comes of them is NaN, an infinity or left out, exactly.
-    return np.asarray(np.nan_to_num(allowed, nan=0.0, posinf=0.0))
+    return np.asarray(np.nan_to_num(allowed, nan=0.0, posinf=0.0)).reshape(expected.shape)
 
 
-def _is_floating(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float8"))
-
-
-def _sums(call: Call, name: str) -> bool:
-    return (
-        name == Observation.OUTPUT
-        and call.operation.is_bag
-        and call.options.get("mode", "mean") != "max"
-    )
-
-
-def _roundings_of_an_entry(call: Call) -> int:
-    """Count them: an entry is a copy of its position's share, unless that is divided or scaled."""
-    return 3 if call.operation.is_bag or call.options.get("scale_grad_by_freq") else 0
-
-
-def _terms(name: str, call: Call) -> int | np.ndarray:
-    """Count the roundings that one element may have seen; for each row where it differs."""
-    if name == Observation.GRAD_PER_SAMPLE_WEIGHTS:
-        return int(call.inputs["weight"].shape[-1]) + 1
-    if name == Observation.OUTPUT:
-        return _bag_sizes(call) + 3
-    rows = len(call.inputs["weight"])
-    return np.bincount(_legal_indices(call), minlength=rows)[:, None] + 3
-
-
-def _absolute(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
-    """Return the sum of the absolute values of the terms, or a bound on it, for each element."""
-    if name == Observation.OUTPUT:
-        return _bag_absolute(call)
-    weight = np.abs(call.inputs["weight"].astype(np.float64))
-    if name == Observation.GRAD_PER_SAMPLE_WEIGHTS:
-        largest = float(_absolute_upstream(call).max(initial=0.0))
-        return np.full(expected.shape, largest * weight.sum(axis=-1).max(initial=0.0))
-    total = np.zeros(expected.shape)
-    np.add.at(total, call.inputs["indices"].reshape(-1), _absolute_shares(call))
-    if name in (
-        Observation.GRAD_WEIGHT_AFTER_EARLIER_USE,
-        Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,
-        Observation.TRAINED_WEIGHT,
-    ):
-        total = total + 2 * weight
-    return total
-
-
-def _absolute_upstream(call: Call) -> np.ndarray:
-    """Return the absolute upstream gradient: a row for each position of a lookup, or each bag."""
-    columns = call.inputs["weight"].shape[-1]
-    upstream = call.inputs.get("grad_output")
-    if upstream is not None:
-        return np.abs(upstream.astype(np.float64)).reshape(-1, columns)
-    positions = _bags(call)[0] if call.operation.is_bag else call.inputs["indices"].size
-    return np.ones((positions, columns))
-
-
-def _absolute_shares(call: Call) -> np.ndarray:
-    """Return the most that each position can pass on to its row: (positions, columns)."""
-    upstream = _absolute_upstream(call)
+def _of_output(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
     if not call.operation.is_bag:
-        return upstream
-    bags, owner = _bags(call)
-    shares = np.zeros((len(owner), upstream.shape[1]))
-    inside = owner < bags
-    shares[inside] = upstream[owner[inside]]
-    if "per_sample_weights" in call.inputs:
-        factors = np.abs(call.inputs["per_sample_weights"].astype(np.float64))
-        shares = shares * factors.reshape(-1, 1)
-    return shares
+        return _row_errors(call)[call.inputs["indices"]] * _magnitude(expected)
+    terms, mode = terms_of(call), call.options.get("mode", "mean")
+    if mode == "max":
+        return _of_maximum(call, terms, expected)
+    weight, errors = _lengths_kept(call), _row_errors(call)[terms.rows]
+    sums = Sums.empty(expected.shape)
+    sums.add(terms.bags, weight[terms.rows], terms.factors[:, None])
+    roundings = "per_sample_weights" in call.inputs
+    shortened = np.zeros(expected.shape)
+    np.add.at(shortened, terms.bags, errors * np.abs(weight[terms.rows] * terms.factors[:, None]))
+    if mode == "mean":
+        sizes = np.maximum(terms.bag_sizes, 1)
+        sums.absolute, sums.quantum = sums.absolute / sizes, np.zeros(expected.shape)
+        return _rounded(sums, expected, _ROUNDINGS_OF_DIVISION) + shortened / sizes
+    del name
+    return _rounded(sums, expected, int(roundings)) + shortened
 
 
-def _legal_indices(call: Call) -> np.ndarray:
-    flat = call.inputs["indices"].reshape(-1).astype(np.int64)
-    return flat[(flat >= 0) & (flat < len(call.inputs["weight"]))]
+def _of_maximum(call: Call, terms: Terms, expected: np.ndarray) -> np.ndarray:
+    """Let a maximum be off by as much as any of its bag's rows may be."""
+    allowed = np.zeros(expected.shape)
+    errors = _row_errors(call) * np.abs(_lengths_kept(call))
+    np.maximum.at(allowed, terms.bags, errors[terms.rows])
+    return allowed
 
 
-def _bag_absolute(call: Call) -> np.ndarray:
-    """Return the sum of the absolute values of each bag's terms, shared out by a mean."""
-    weight = np.abs(call.inputs["weight"].astype(np.float64))
-    rows = weight[call.inputs["indices"].reshape(-1)]
-    if "per_sample_weights" in call.inputs:
-        factors = np.abs(call.inputs["per_sample_weights"].astype(np.float64))
-        with np.errstate(invalid="ignore"):
-            rows = rows * factors.reshape(-1, 1)
-    bags, owner = _members(call)
-    total = np.zeros((bags, weight.shape[1]))
-    inside = owner < bags
-    np.add.at(total, owner[inside], rows[inside])
-    if call.options.get("mode", "mean") == "mean":
-        total /= np.maximum(_bag_sizes(call), 1)
-    return total
+def _of_weight_after(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
+    del name
+    return _row_errors(call) * _magnitude(expected)
 
 
-def _bag_sizes(call: Call) -> np.ndarray:
-    """Return how many entries each bag reduces: (bags, 1)."""
-    bags, owner = _members(call)
-    return np.bincount(owner[owner < bags], minlength=bags)[:, None]
-
-
-def _members(call: Call) -> tuple[int, np.ndarray]:
-    """Return the number of bags, and the bag of each entry; no bag for those that are padding."""
-    bags, owner = _bags(call)
-    padding = call.options.get("padding_idx")
-    if padding is None:
-        return bags, owner
-    is_padding = call.inputs["indices"].reshape(-1) == padding % len(call.inputs["weight"])
-    return bags, np.where(is_padding, bags, owner)
-
-
-def _bags(call: Call) -> tuple[int, np.ndarray]:
-    """Return the number of bags, and the bag of each entry."""
-    indices = call.inputs["indices"]
-    if indices.ndim == 2:
-        return len(indices), np.repeat(np.arange(len(indices)), indices.shape[1])
-    offsets = call.inputs["offsets"]
-    owner = np.searchsorted(offsets, np.arange(len(indices)), side="right") - 1
-    return len(offsets) - bool(call.options.get("include_last_offset")), owner
-
-
-def _scaling_error(call: Call, roundoff: float) -> float:
-    """Return the relative error that bringing a row to `max_norm` may leave; 0 without it."""
-    max_norm = call.options.get("max_norm")
-    if max_norm is None or call.operation is Operation.ONE_HOT:
-        return 0.0
-    order = float(call.options.get("norm_type", 2.0))
-    columns = int(call.inputs["weight"].shape[-1])
-    sharpness = max(1.0, 1.0 / abs(order)) if order else 1.0
-    norm_error = (2 * (columns + 2) * sharpness + 6) * roundoff
-    return norm_error + RENORM_EPSILON / max(abs(float(max_norm)), RENORM_EPSILON)
-
-
-def _where_scaled(name: str, call: Call, scaling: float) -> float | np.ndarray:
-    """Allow the error of scaling only for rows that are named and may be longer than max_norm."""
-    if not scaling or (name == Observation.OUTPUT and call.operation.is_bag):
-        return scaling
+def _of_gradient(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
+    """Bound the gradient for the weight, and what a plain step or an earlier use makes of it."""
+    sums, roundings = _gradient_sums(call, expected.shape)
+    if name == Observation.GRAD_WEIGHT:
+        return _rounded(sums, expected, roundings)
+    every_row = np.arange(len(expected))
     weight = call.inputs["weight"].astype(np.float64)
-    order, max_norm = (float(call.options.get(key, 2.0)) for key in ("norm_type", "max_norm"))
-    norms = np.linalg.norm(weight, order, axis=1)
-    may_scale = ~(norms < max_norm * (1 - scaling))
-    if name == Observation.OUTPUT:
-        return np.asarray(scaling * may_scale[call.inputs["indices"]][..., None])
-    named = np.isin(np.arange(len(weight)), _legal_indices(call))
-    return np.asarray(scaling * (may_scale & named)[:, None])
+    if name == Observation.TRAINED_WEIGHT:
+        weight = _lengths_kept(call)
+        shortened = _row_errors(call) * np.abs(weight)
+    else:
+        weight, shortened = 2 * weight, np.zeros(expected.shape)
+    sums.add(every_row, weight)
+    # The gradient may be stored before the weight joins it.
+    return _rounded(sums, expected, roundings + 1) + shortened
+
+
+def _of_first_step(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
+    """Bound w - g / (|g| + epsilon): where the sign of g is not certain, neither is the step."""
+    sums, roundings = _gradient_sums(call, expected.shape)
+    error = _rounded(sums, expected, roundings)
+    epsilon, roundoff = STEP_EPSILONS[name], unit_roundoff(expected.dtype)
+    weight = _lengths_kept(call)
+    gradient = _gradient(call, expected.shape)
+    nearest = np.maximum(np.abs(gradient) - error, 0.0)
+    swing = np.minimum(2.0, error * epsilon / (nearest + epsilon) ** 2)
+    swing = np.where((nearest == 0) & (error > 0), 2.0, swing)
+    rounded = _ROUNDINGS_OF_STEP * roundoff * (1 + np.abs(weight))
+    return np.asarray(swing + rounded + _row_errors(call) * np.abs(weight))

@@ -6,12 +6,12 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution import wire
-from embcheck.conformance.execution.discovery import check_known
+from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter
 
 START_SECONDS = 180.0
@@ -100,18 +100,17 @@ class WorkerClient:
 
     def __init__(
         self,
-        name: str,
+        name: str | Address,
         *,
         timeout: float = 60.0,
-        python: str = sys.executable,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        check_known([name])
-        self.name = name
+        address = name if isinstance(name, Address) else parse_address(name)
+        self.name = address.id
         self.starts = 0
         self.import_seconds = 0.0
         self._timeout = timeout
-        self._python = python
+        self._python = address.python
         self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: PipeWriter
@@ -224,6 +223,9 @@ class WorkerClient:
             hello, _ = wire.receive(self._replies)
         except (wire.Broken, TimeoutError):
             said = self._printed()
+            if "No module named 'embcheck'" in said:
+                advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
+                said = f"embcheck is not installed there: {advice}"
             raise BackendBroken(f"{self._bury()} while importing {self.name}; {said}") from None
         if hello["status"] == "unavailable":
             self.close()
@@ -231,6 +233,11 @@ class WorkerClient:
         if hello["status"] != "ready":
             self.close()
             raise BackendBroken(f"{hello['exception']}: {hello['message']}")
+        if hello["embcheck"] != version("embcheck"):
+            self.close()
+            raise BackendBroken(
+                f"its environment has embcheck {hello['embcheck']}, this one {version('embcheck')}"
+            )
         self._ready = True
         self.import_seconds = hello["import_seconds"]
         self._info = parse_info(hello["info"])

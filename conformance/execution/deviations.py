@@ -79,8 +79,8 @@ def load_deviations(backend: str) -> tuple[Deviation, ...]:
 
 
 def _path(backend: str) -> Path | None:
-    module = known_backends()[backend].module
-    spec = find_spec(module)
+    announced = known_backends().get(backend)
+    spec = find_spec(announced.module) if announced else None
     if spec is None or spec.origin is None:
         return None
     return Path(spec.origin).parent / "deviations" / f"{backend}.yaml"

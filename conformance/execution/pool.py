@@ -9,6 +9,7 @@ from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.cache import cache_folder
+from embcheck.conformance.execution.address import Address, parse_addresses
 from embcheck.conformance.execution.client import (
     BackendBroken,
     BackendUnavailable,
@@ -38,34 +39,40 @@ def describe_backend(
 ) -> Mapping[str, Any]:
     """Describe a backend for a run's header: its info, or why there is none.
 
-    Its id is the name that it was asked for by.
+    Its id is the label that it was asked for by; where that is not the adapter's own, `adapter`
+    says whose it is.
     """
     if isinstance(started, BackendUnavailable):
         return {"id": name, "unavailable": str(started)}
     if isinstance(started, BackendBroken):
         return {"id": name, "broken": str(started)}
     seconds = round(started.import_seconds, 3)
-    return {**describe_info(started.info), "id": name, "import_seconds": seconds}
+    info = describe_info(started.info)
+    adapter = {} if name == started.name else {"adapter": started.name}
+    return {**info, "id": name, **adapter, "import_seconds": seconds}
 
 
 class BackendPool:
     """Holds workers for each backend, started when they are needed, and one for the reference.
 
-    Raises UnknownBackend for a name that no distribution announces.
+    `texts` are addresses, `names` their labels. Raises UnknownBackend for an id that no
+    distribution announces, BadAddress for another mistake.
     """
 
-    def __init__(self, names: Iterable[str], timeout: float) -> None:
-        self.names = list(dict.fromkeys(names))
+    def __init__(self, texts: Iterable[str], timeout: float) -> None:
+        self.texts = list(texts)
+        self.addresses = {address.label: address for address in parse_addresses(self.texts)}
+        self.names = list(self.addresses)
         self._reference = self._worker(REFERENCE, timeout)
         self._clients = {
-            (name, copy): self._worker(name, timeout)
-            for name in self.names
+            (label, copy): self._worker(address, timeout)
+            for label, address in self.addresses.items()
             for copy in range(COPIES)
         }
         self._problems: dict[str, BackendUnavailable | BackendBroken] = {}
 
     @staticmethod
-    def _worker(name: str, timeout: float) -> WorkerClient:
+    def _worker(name: str | Address, timeout: float) -> WorkerClient:
         return WorkerClient(name, timeout=timeout, environment=compile_caches())
 
     def launch(self) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,7 @@ def main(name: str, read_fd: int, write_fd: int) -> None:
             return
         hello = {
             "status": "ready",
+            "embcheck": version("embcheck"),
             "info": describe_info(backend.info),
             "import_seconds": time.perf_counter() - started,
         }

@@ -78,7 +78,8 @@ class ResultLine:
     """What a case came to on a backend.
 
     `seconds` is backend and harness together, `backend_seconds` the backend's own share: preparing
-    calls and answering them. `reading` says in a word or two what an implementation-defined call did.
+    calls and answering them. `reading` says in a word or two what an implementation-defined call
+    did.
     """
 
     case: str
