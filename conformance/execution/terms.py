@@ -1,0 +1,138 @@
+"""The terms that a call adds up, and what floating-point arithmetic can make of their sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from embcheck.conformance.contract.call import Call
+
+DOUBLE = 2.0**-53
+"""The unit roundoff of the reference's own arithmetic, float64."""
+
+
+def is_floating(dtype: np.dtype[Any]) -> bool:
+    """Whether a dtype is a floating one, of NumPy or of ml_dtypes."""
+    return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float8"))
+
+
+def unit_roundoff(dtype: np.dtype[Any]) -> float:
+    """Return the unit roundoff of a floating dtype; 0 for any other."""
+    if not is_floating(dtype):
+        return 0.0
+    return float(ml_dtypes.finfo(dtype).eps) / 2  # type: ignore[no-untyped-call]
+
+
+def smallest(dtype: np.dtype[Any]) -> float:
+    """Return the smallest positive number of a floating dtype, a subnormal one."""
+    return float(ml_dtypes.finfo(dtype).smallest_subnormal)  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The positions that take part in a call: their rows, bags, factors and places in the input.
+
+    Every entry of a lookup is a bag of its own. Padding takes no part, nor does what follows the
+    end of the last bag.
+    """
+
+    rows: np.ndarray
+    bags: np.ndarray
+    factors: np.ndarray
+    places: np.ndarray
+    bag_count: int
+
+    @property
+    def bag_sizes(self) -> np.ndarray:
+        """How many terms each bag has: (bags, 1)."""
+        return np.bincount(self.bags, minlength=self.bag_count)[:, None]
+
+
+def terms_of(call: Call) -> Terms:
+    """Find the terms of a valid call."""
+    rows = call.inputs["indices"].reshape(-1).astype(np.int64)
+    places = np.arange(rows.size)
+    bag_count, bags = _bags(call) if call.operation.is_bag else (rows.size, places)
+    factors = np.ones(rows.size)
+    if "per_sample_weights" in call.inputs:
+        factors = call.inputs["per_sample_weights"].astype(np.float64).reshape(-1)
+    taken = (bags >= 0) & (bags < bag_count)
+    padding = call.options.get("padding_idx")
+    if padding is not None:
+        taken &= rows != padding % len(call.inputs["weight"])
+    return Terms(rows[taken], bags[taken], factors[taken], places[taken], bag_count)
+
+
+def _bags(call: Call) -> tuple[int, np.ndarray]:
+    """Return the number of bags, and the bag of each entry."""
+    indices = call.inputs["indices"]
+    if indices.ndim == 2:
+        return len(indices), np.repeat(np.arange(len(indices)), indices.shape[1])
+    offsets = call.inputs["offsets"]
+    owner = np.searchsorted(offsets, np.arange(len(indices)), side="right") - 1
+    return len(offsets) - bool(call.options.get("include_last_offset")), owner
+
+
+@dataclass
+class Sums:
+    """What is known of sums, for each of their elements."""
+
+    counts: np.ndarray
+    """How many terms there are: (n, 1)."""
+    total: np.ndarray
+    """The sum, in float64."""
+    absolute: np.ndarray
+    """The sum of the absolute values of the terms."""
+    quantum: np.ndarray
+    """A power of two of which all terms are multiples; 0 where there is none."""
+    blurred: np.ndarray
+    """By how much the sum is off because its terms are not known exactly."""
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...]) -> Sums:
+        """Return sums without terms."""
+        zeros = np.zeros((3, *shape))
+        return cls(np.zeros((shape[0], 1)), zeros[0], zeros[1], np.full(shape, np.inf), zeros[2])
+
+    def add(self, owners: np.ndarray, values: np.ndarray, *factors: np.ndarray) -> None:
+        """Add terms, products of (m, D) and (m, 1) arrays, each to the sum that owns it."""
+        quanta = quantum_of(values)
+        for factor in factors:
+            values, quanta = values * factor, quanta * quantum_of(factor)
+        np.add.at(self.counts, owners, 1)
+        np.add.at(self.total, owners, values)
+        np.add.at(self.absolute, owners, np.abs(values))
+        np.minimum.at(self.quantum, owners, quanta)
+
+    def blur(self, owners: np.ndarray, errors: np.ndarray, terms: np.ndarray) -> None:
+        """Let terms of some size have relative errors."""
+        np.add.at(self.blurred, owners, errors * terms)
+        np.minimum.at(self.quantum, owners, np.where(errors > 0, 0.0, np.inf))
+
+    def divide(self, divisors: np.ndarray) -> None:
+        """Divide the sums by integers."""
+        self.total, self.absolute = self.total / divisors, self.absolute / divisors
+        self.blurred = self.blurred / divisors
+        is_power_of_two = divisors & (divisors - 1) == 0
+        self.quantum = np.where(is_power_of_two, self.quantum / divisors, 0.0)
+
+    def are_exact(self, dtype: np.dtype[Any]) -> np.ndarray:
+        """Whether every sum of any of the terms is a number of the dtype, so that none is rounded.
+
+        All of them are multiples of the quantum and at most as large as the sum of the absolute
+        values; a dtype of unit roundoff 2**-p has all such numbers up to 2**p times the quantum.
+        """
+        room = self.quantum / unit_roundoff(dtype)
+        return (self.absolute * (1 + 1e-9) <= room) & (self.quantum >= smallest(dtype))
+
+
+def quantum_of(values: np.ndarray) -> np.ndarray:
+    """Return the largest power of two that divides each number; infinite for zeros."""
+    mantissa, exponent = np.frexp(np.where(np.isfinite(values), values, 0.0))
+    whole = (mantissa * 2.0**53).astype(np.int64)
+    lowest_bit = (whole & -whole).astype(np.float64)
+    with np.errstate(divide="ignore"):
+        return np.where(whole == 0, np.inf, np.ldexp(lowest_bit, exponent - 53))
