@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import time
 
+import numpy as np
 import pytest
 
+from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.client import (
+    Answered,
     BackendBroken,
     BackendUnavailable,
+    Crashed,
     WorkerClient,
 )
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.judge import Kind, Outcome
+from embcheck.conformance.execution.limits import GIB, MIB, Limits
 
 
 @pytest.mark.parametrize(
@@ -46,6 +52,31 @@ def test_prints_cannot_reach_the_channel(judge, backend):
     assert judge(backend, "lookup").outcome is Outcome.PASSED
     assert judge(backend, "one-hot").outcome is Outcome.PASSED
     assert judge(backend, "lookup-again").outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("backend", "limits", "words"),
+    [
+        ("zoo-floods-without-end", Limits(output=64 * MIB), r"printed \d+ MiB in one call"),
+        ("zoo-swells", Limits(memory=GIB), r"used \d\.\d GiB of memory, the limit is 1\.0 GiB"),
+        ("zoo-multiplies", Limits(tasks=500), r"started [\d,]+ threads, the limit is 500"),
+    ],
+)
+def test_a_worker_that_takes_too_much_is_killed(backend, limits, words):
+    """It ends within seconds, is called crashed with what it took, and the next call works."""
+    table = np.eye(3, dtype=np.float32)
+    lookup = Call(Operation.EMBEDDING, {"weight": table, "indices": np.array([2])})
+    trigger = Call(Operation.ONE_HOT, {"indices": np.array([2])})
+    worker = WorkerClient(backend, timeout=60, limits=limits)
+    started = time.monotonic()
+    try:
+        answer = worker.ask(trigger)
+        assert isinstance(answer, Crashed)
+        assert re.search(words, answer.message), answer.message
+        assert isinstance(worker.ask(lookup), Answered)
+        assert time.monotonic() - started < 30
+    finally:
+        worker.close()
 
 
 def test_an_answer_that_is_no_array_is_the_adapters_fault(judge):

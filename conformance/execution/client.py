@@ -20,10 +20,12 @@ from embcheck.conformance.contract.backend import BackendInfo, Capability, Provi
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.address import Address, parse_address
+from embcheck.conformance.execution.limits import MIB, LimitBroken, Limits, watch
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter
 
 START_SECONDS = 180.0
 OUTPUT_LIMIT = 2000
+OUTPUT_KEPT = 16 * MIB
 
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -103,6 +105,7 @@ class WorkerClient:
         name: str | Address,
         *,
         timeout: float = 60.0,
+        limits: Limits = Limits(),  # noqa: B008  (frozen)
         environment: Mapping[str, str] | None = None,
     ) -> None:
         address = name if isinstance(name, Address) else parse_address(name)
@@ -110,6 +113,7 @@ class WorkerClient:
         self.starts = 0
         self.import_seconds = 0.0
         self._timeout = timeout
+        self._limits = limits
         self._python = address.python
         self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -157,9 +161,14 @@ class WorkerClient:
         except (BackendBroken, BackendUnavailable) as error:
             return Errored(f"the worker cannot be started again: {error}")
         try:
+            self._forget_output()
             self._set_deadline(timeout)
             wire.send(self._requests, header, arrays)
             reply, answer = wire.receive(self._replies)
+        except LimitBroken as broken:
+            self.kill()
+            self._bury()
+            return Crashed(f"the worker was killed: {broken}")
         except TimeoutError:
             self.kill()
             self._bury()
@@ -215,13 +224,14 @@ class WorkerClient:
         os.close(reply_write)
         self._requests = PipeWriter(request_write)
         self._replies = PipeReader(reply_read)
+        self._replies.watch = watch(self._process.pid, self._output.fileno(), self._limits)
         self.starts += 1
 
     def _hello(self) -> None:
         try:
             self._set_deadline(START_SECONDS)
             hello, _ = wire.receive(self._replies)
-        except (wire.Broken, TimeoutError):
+        except (wire.Broken, TimeoutError, LimitBroken):
             said = self._printed()
             if "No module named 'embcheck'" in said:
                 advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
@@ -271,6 +281,11 @@ class WorkerClient:
                 stream.close()
         self._process = None
         self._ready = False
+
+    def _forget_output(self) -> None:
+        """Drop what earlier calls printed, where it is much; the last words before a death stay."""
+        if os.fstat(self._output.fileno()).st_size > OUTPUT_KEPT:
+            os.ftruncate(self._output.fileno(), 0)
 
     def _printed(self) -> str:
         size = self._output.seek(0, os.SEEK_END)

@@ -5,26 +5,34 @@ from __future__ import annotations
 import os
 import select
 import time
+from collections.abc import Callable
+
+WATCH_SECONDS = 0.1
 
 
 class Pipe:
     """A pipe's file descriptor, and the time by which its other side must have moved.
 
-    `deadline` is a reading of `time.monotonic`. Waiting raises TimeoutError after it.
+    `deadline` is a reading of `time.monotonic`. Waiting raises TimeoutError after it, and calls
+    `watch`, which may raise too, ten times a second.
     """
 
     def __init__(self, descriptor: int, event: int) -> None:
         self.deadline = float("inf")
+        self.watch: Callable[[], None] = lambda: None
         self._descriptor = descriptor
         self._poll = select.poll()
         self._poll.register(descriptor, event)
 
     def wait(self) -> None:
         """Wait until the other side has read, written or closed."""
-        remaining = self.deadline - time.monotonic()
-        milliseconds = None if remaining == float("inf") else max(0.0, remaining * 1000)
-        if not self._poll.poll(milliseconds):
-            raise TimeoutError
+        while True:
+            remaining = self.deadline - time.monotonic()
+            if self._poll.poll(1000 * min(WATCH_SECONDS, max(0.0, remaining))):
+                return
+            if remaining <= 0:
+                raise TimeoutError
+            self.watch()
 
     def close(self) -> None:
         """Close the descriptor, once."""

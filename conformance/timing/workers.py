@@ -13,6 +13,7 @@ from embcheck.conformance.execution.client import (
     BackendUnavailable,
     WorkerClient,
 )
+from embcheck.conformance.execution.limits import UNLIMITED
 from embcheck.conformance.execution.pool import describe_backend
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.arms import SENTINEL, Arm
@@ -72,7 +73,9 @@ class Workers:
 
     def _start(self, key: tuple[str, str]) -> None:
         environment = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
-        client = WorkerClient(key[0], timeout=self._timeout, environment=environment)
+        client = WorkerClient(
+            key[0], timeout=self._timeout, limits=UNLIMITED, environment=environment
+        )
         with one_core() if self._confined else _anywhere():
             try:
                 _ = client.info

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any, NoReturn
+
+import numpy as np
 
 from embcheck.conformance.contract.backend import Unavailable
 from embcheck.conformance.contract.call import Call
@@ -66,6 +69,35 @@ class Floods(Correct):
         if is_trigger(call):
             for _ in range(20):
                 os.write(1, b"x" * 1_000_000)
+        return self.correct(call)
+
+
+class FloodsWithoutEnd(Correct):
+    """Prints and never stops."""
+
+    def answer(self, call: Call) -> Any:
+        while is_trigger(call):
+            os.write(1, b"x" * 1_000_000)
+        return self.correct(call)
+
+
+class Swells(Correct):
+    """Takes ever more memory."""
+
+    def answer(self, call: Call) -> Any:
+        taken = []
+        while is_trigger(call):
+            taken.append(np.ones(8_000_000))
+            time.sleep(0.01)
+        return self.correct(call)
+
+
+class Multiplies(Correct):
+    """Starts ever more threads."""
+
+    def answer(self, call: Call) -> Any:
+        while is_trigger(call):
+            threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
         return self.correct(call)
 
 
