@@ -49,7 +49,8 @@ class NumpyReference:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Return a thunk that carries the call out."""
         carry_out = one_hot if call.operation is Operation.ONE_HOT else _embed
-        return lambda: carry_out(call)
+        # NaN, infinities and zeros for numbers too small are answers.
+        return np.errstate(all="ignore")(lambda: carry_out(call))
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Return the answer, which is arrays already."""
