@@ -85,7 +85,7 @@ def _timing_table(lines: Iterable[Measurement], width: int, console: Console) ->
         table.add_column(name, justify="right", no_wrap=True, min_width=space)
     table.add_column("verdict", no_wrap=True, min_width=12)
     for line in lines:
-        table.add_row(*(_text(part, console) for part in _timing_row(line)))
+        table.add_row(*(safe_text(part, console) for part in _timing_row(line)))
     return table
 
 
@@ -122,7 +122,7 @@ def _print_messages(measurements: Iterable[Measurement], console: Console) -> No
             names.setdefault(line.message, []).append(one_line(line.backend, 40))
     for message, found in names.items():
         owner = "" if len(found) > 1 else f"{found[0]}: "
-        console.print(_text(f"{owner}{one_line(message)}", console))
+        console.print(safe_text(f"{owner}{one_line(message)}", console))
 
 
 def _score_table(scores: Iterable[BackendScore], console: Console) -> Table:
@@ -133,7 +133,7 @@ def _score_table(scores: Iterable[BackendScore], console: Console) -> Table:
     for score in scores:
         counts = [(sum(score.total[mark] for mark in marks), style) for _, marks, style in _COUNTS]
         table.add_row(
-            _text(one_line(score.backend, 60), console),
+            safe_text(one_line(score.backend, 60), console),
             _share(score.answers),
             _share(score.guards),
             *(
@@ -152,7 +152,7 @@ def _print_others(scores: Iterable[BackendScore], console: Console) -> None:
             counts.append((score.known, known))
         if counts:
             said = ", ".join(f"{count} {word}" for count, word in counts)
-            console.print(_text(f"{one_line(score.backend, 60)}: {said}", console))
+            console.print(safe_text(f"{one_line(score.backend, 60)}: {said}", console))
 
 
 def _share(score: Score) -> Text:
@@ -172,7 +172,7 @@ def _print_departures(found: list[Departure], console: Console) -> None:
         table.add_column(overflow="fold")
         for group in groups:
             parts = (f"{group.count}x", group.backend, group.behaviour, group.main_kind)
-            table.add_row(*(_text(one_line(part, 60), console) for part in parts))
+            table.add_row(*(safe_text(one_line(part, 60), console) for part in parts))
         console.print(table)
     if len(found) > DEPARTURE_LINES:
         _print(console, f"  ... and {len(found) - DEPARTURE_LINES} more in the report")
@@ -198,10 +198,10 @@ def _new_table() -> Table:
 
 
 def _print(console: Console, text: str, style: str = "") -> None:
-    console.print(_text(text, console, style), soft_wrap=True)
+    console.print(safe_text(text, console, style), soft_wrap=True)
 
 
-def _text(text: str, console: Console, style: str = "") -> Text:
+def safe_text(text: str, console: Console, style: str = "") -> Text:
     """Return text that carries no markup, no control character and nothing the console lacks."""
     text = clean(text)
     if not console.is_terminal or not console.encoding.startswith("utf"):
