@@ -68,6 +68,12 @@ class BackendInfo:
     capabilities: frozenset[Capability] = frozenset()
     fresh_worker_after_bad_index: bool = False
     """Whether a bad index can corrupt the library's memory without killing the process."""
+    made_from: str | None = None
+    """The backend whose work this one continues: the exporter of a runtime, the source of a
+    compiler. A departure is blamed on the first of such a chain that has it."""
+    survives_fork: bool = False
+    """Whether the library, imported but not yet used, may be forked. Then a worker that died is
+    replaced at once; otherwise the library is imported again."""
 
     def lacks(self, call: Call) -> str | None:
         """Say what the call needs and the backend does not declare; None if it declares all."""
@@ -106,6 +112,18 @@ class Backend(Protocol):
 
     def to_numpy(self, answer: Any) -> Mapping[str, np.ndarray]:
         """Bring a thunk's answer home as arrays, by observation name."""
+
+
+class Scripted(Protocol):
+    """What an adapter implements besides, so that `embcheck reproduce` can print a call."""
+
+    def script(self, call: Call) -> str:
+        """Return Python lines that do a call through the library's own API, and nothing of ours.
+
+        The call's inputs are there as NumPy arrays under PyTorch's names (`weight`, `indices`).
+        The lines import the library, and leave each observation as a NumPy array of its own name:
+        `output`, `grad_weight`, `weight_after`.
+        """
 
 
 def required_capabilities(call: Call) -> list[Capability]:

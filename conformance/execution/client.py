@@ -142,6 +142,10 @@ class WorkerClient:
         """Ask for one call; whatever becomes of it is returned, never raised."""
         return self.request({"request": "ask", "call": describe_call(call)}, call.inputs)
 
+    def script(self, call: Call) -> Answer:
+        """Ask for the lines of a call; they are the answer's detail `script`."""
+        return self.request({"request": "script", "call": describe_call(call)}, call.inputs)
+
     def request(
         self,
         header: Mapping[str, Any],
@@ -316,6 +320,8 @@ def parse_info(info: Mapping[str, Any]) -> BackendInfo:
         },
         capabilities=frozenset(Capability(name) for name in info["capabilities"]),
         fresh_worker_after_bad_index=info["fresh_worker_after_bad_index"],
+        made_from=info["made_from"],
+        survives_fork=info["survives_fork"],
     )
 
 

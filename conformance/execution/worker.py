@@ -36,6 +36,8 @@ def describe_info(info: BackendInfo) -> dict[str, Any]:
         },
         "capabilities": sorted(str(capability) for capability in info.capabilities),
         "fresh_worker_after_bad_index": info.fresh_worker_after_bad_index,
+        "made_from": info.made_from,
+        "survives_fork": info.survives_fork,
     }
 
 
@@ -46,6 +48,7 @@ class Worker:
         self.backend = backend
         self._requests: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Reply]] = {
             "ask": self.ask,
+            "script": self.script,
             **HeldCalls(backend).requests,
         }
 
@@ -66,6 +69,16 @@ class Worker:
         if status is not None:
             return {**status, "seconds": seconds}, {}
         return bring_home(self.backend.to_numpy, result, {"seconds": seconds})
+
+
+    def script(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
+        """Return the lines by which a user of the library would make a call."""
+        if not hasattr(self.backend, "script"):
+            reason = f"the adapter {self.backend.info.id} writes no scripts"
+            return {"status": "unsupported", "message": reason, "exception": "", "stage": ""}, {}
+        call, write = _call(header, arrays), self.backend.script
+        failed, text = attempt(lambda: str(write(call)), "prepare")
+        return failed or {"status": "answered", "script": text}, {}
 
 
 def _call(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Call:
