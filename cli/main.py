@@ -12,6 +12,10 @@ COMMANDS = {
     "bench": ("embcheck.cli.bench", "Time workloads on backends."),
     "backends": ("embcheck.cli.backends", "List the known backends, or why one is unavailable."),
     "check": ("embcheck.cli.check", "Validate spec files without running them."),
+    "coverage": (
+        "embcheck.cli.coverage",
+        "Tell which of PyTorch's documented sentences are covered.",
+    ),
     "report": ("embcheck.cli.report", "Turn finished runs into an HTML report."),
 }
 

@@ -124,7 +124,7 @@ def _literal(parameter: str, lines: Sequence[str]) -> Iterator[Block]:
 def _chunks(lines: Sequence[str]) -> Iterator[list[str]]:
     """Yield the lines of each paragraph and list item.
 
-    As in reStructuredText, a list begins after an empty line, so that a wrapped "index + 1" is none.
+    As in reStructuredText, a list begins after an empty line: a wrapped "index + 1" is none.
     """
     chunk = list[str]()
     for line in lines:

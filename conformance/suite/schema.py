@@ -18,6 +18,8 @@ SCHEMAS = {
     "spec": "schema.json",
     "clauses": "clauses.schema.json",
     "deviations": "deviations.schema.json",
+    "documentation": "documentation.schema.json",
+    "exercise": "exercise.schema.json",
     "workloads": "workloads.schema.json",
 }
 

@@ -1,0 +1,206 @@
+"""How far the suite covers the documentation of a torch: sentences, clauses, cases, options."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from embcheck.conformance.documentation.drift import Pair, compare
+from embcheck.conformance.documentation.exercise import (
+    EXERCISE_FILE,
+    Exercise,
+    LeftOut,
+    exercise_of,
+    load_left_out,
+)
+from embcheck.conformance.documentation.mapping import MappedSentence, load_mapping, mapping_files
+from embcheck.conformance.documentation.reading import Documentation
+from embcheck.conformance.documentation.sentences import sentences_of
+from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files, suite_root
+from embcheck.conformance.suite.model import Case, Clause, Level
+
+FORMAT = 1
+TEXT_LENGTH = 160
+
+
+class Status(StrEnum):
+    """What became of a sentence."""
+
+    COVERED = "covered"
+    """Clauses with cases cover it."""
+    NON_NORMATIVE = "non-normative"
+    """Nothing in it can be asserted."""
+    GAP = "gap"
+    """One of its clauses has no case."""
+    NEW = "new"
+    """The installed torch says it, and nobody has mapped it."""
+    CHANGED = "changed"
+    """The installed torch says something else in its place."""
+    GONE = "gone"
+    """The installed torch no longer says it."""
+
+
+DRIFT = (Status.NEW, Status.CHANGED, Status.GONE)
+ACCOUNTED = (Status.COVERED, Status.NON_NORMATIVE)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A sentence and what covers it; of what drifted, the beginning as torch has it now."""
+
+    object: str
+    parameter: str
+    paraphrase: str
+    clauses: tuple[str, ...]
+    reason: str | None
+    status: Status
+    hash: str | None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What is covered, and everything that is not."""
+
+    torch: str
+    mapped_torch: str
+    """The version whose documentation was mapped."""
+    entries: tuple[Entry, ...]
+    clauses_without_cases: tuple[str, ...]
+    clauses_without_sentences: tuple[str, ...]
+    """Clauses that claim to be documented, though no sentence names them."""
+    cases_without_clauses: tuple[str, ...]
+    exercise: Exercise
+
+    @property
+    def gaps(self) -> int:
+        """Count everything that is to be put right."""
+        lists = (
+            [entry for entry in self.entries if entry.status not in ACCOUNTED],
+            self.clauses_without_cases,
+            self.clauses_without_sentences,
+            self.cases_without_clauses,
+            self.exercise.not_exercised,
+            self.exercise.idle_reasons,
+        )
+        return sum(len(found) for found in lists)
+
+
+def shipped_coverage(documentation: Documentation) -> Coverage:
+    """Compute how far the shipped suite covers a documentation; raises SpecError."""
+    return coverage_of(
+        documentation,
+        load_mapping(mapping_files()),
+        shipped_clauses(),
+        [case for file in spec_files() for case in load_spec(file).cases],
+        load_left_out(suite_root() / "documentation" / EXERCISE_FILE),
+    )
+
+
+def coverage_of(
+    documentation: Documentation,
+    mapped: Sequence[MappedSentence],
+    clauses: Mapping[str, Clause],
+    cases: Sequence[Case],
+    left_out: Sequence[LeftOut],
+) -> Coverage:
+    """Compute how far some clauses and cases cover a documentation."""
+    with_cases = {clause.id for case in cases for clause in case.clauses}
+    named = {clause for sentence in mapped for clause in sentence.clauses}
+    found = [sentence for thing in documentation.objects for sentence in sentences_of(thing)]
+    return Coverage(
+        torch=documentation.torch,
+        mapped_torch=mapped[0].torch,
+        entries=tuple(_entry(pair, with_cases) for pair in compare(mapped, found)),
+        clauses_without_cases=tuple(id_ for id_ in clauses if id_ not in with_cases),
+        clauses_without_sentences=tuple(
+            clause.id
+            for clause in clauses.values()
+            if clause.level is Level.DOCUMENTED and clause.id not in named
+        ),
+        cases_without_clauses=tuple(case.id for case in cases if not case.clauses),
+        exercise=exercise_of(cases, left_out),
+    )
+
+
+def _entry(pair: Pair, with_cases: AbstractSet[str]) -> Entry:
+    mapped, found = pair.mapped, pair.found
+    status = _status(pair, with_cases)
+    return Entry(
+        object=pair.place[0],
+        parameter=pair.place[1],
+        paraphrase=mapped.paraphrase if mapped else "",
+        clauses=mapped.clauses if mapped else (),
+        reason=mapped.non_normative if mapped else None,
+        status=status,
+        hash=found.hash if found else None,
+        text=found.text[:TEXT_LENGTH] if found and status in DRIFT else None,
+    )
+
+
+def _status(pair: Pair, with_cases: AbstractSet[str]) -> Status:
+    if pair.mapped is None:
+        return Status.NEW
+    if pair.found is None:
+        return Status.GONE
+    if pair.mapped.hash != pair.found.hash:
+        return Status.CHANGED
+    if pair.mapped.non_normative:
+        return Status.NON_NORMATIVE
+    return Status.COVERED if with_cases.issuperset(pair.mapped.clauses) else Status.GAP
+
+
+def as_json(coverage: Coverage) -> dict[str, Any]:
+    """Return the record that `coverage.json` holds."""
+    exercise = coverage.exercise
+    by_object = group(coverage.entries, "object")
+    return {
+        "format": FORMAT,
+        "torch": coverage.torch,
+        "mapped_torch": coverage.mapped_torch,
+        **tally(coverage.entries),
+        "gaps": coverage.gaps,
+        "objects": [
+            {
+                "object": name,
+                **tally(entries),
+                "parameters": [
+                    {"parameter": parameter, **tally(some)}
+                    for parameter, some in group(entries, "parameter").items()
+                ],
+            }
+            for name, entries in by_object.items()
+        ],
+        "sentences": [asdict(entry) for entry in coverage.entries],
+        "clauses_without_cases": coverage.clauses_without_cases,
+        "clauses_without_sentences": coverage.clauses_without_sentences,
+        "cases_without_clauses": coverage.cases_without_clauses,
+        "combinations": exercise.total,
+        "not_exercised": [
+            *({**asdict(one), "reason": None} for one in exercise.not_exercised),
+            *({**asdict(one), "reason": why} for one, why in exercise.left_out.items()),
+        ],
+        "idle_reasons": exercise.idle_reasons,
+    }
+
+
+def group(entries: Iterable[Entry], by: str) -> dict[str, list[Entry]]:
+    """Sort entries by their object or parameter, in order of appearance."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(getattr(entry, by), []).append(entry)
+    return groups
+
+
+def tally(entries: Iterable[Entry]) -> dict[str, int]:
+    """Count the sentences of the installed torch that are covered, not normative, and all."""
+    counts = Counter(entry.status for entry in entries)
+    return {
+        "covered": counts[Status.COVERED],
+        "non_normative": counts[Status.NON_NORMATIVE],
+        "total": counts.total() - counts[Status.GONE],
+    }

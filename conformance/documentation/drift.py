@@ -1,0 +1,58 @@
+"""The sentences of a torch beside those that are mapped: the same, new, changed, gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import zip_longest
+
+from embcheck.conformance.documentation.mapping import MappedSentence
+from embcheck.conformance.documentation.sentences import Sentence
+
+Place = tuple[str, str]
+"""An object and one of its parameters or sections."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A mapped sentence and what stands in its place now.
+
+    Without the first it is new, without the second gone, and changed if their hashes differ.
+    """
+
+    place: Place
+    mapped: MappedSentence | None
+    found: Sentence | None
+
+
+def compare(mapped: Iterable[MappedSentence], found: Iterable[Sentence]) -> Iterator[Pair]:
+    """Pair the sentences of each object and parameter.
+
+    Old text is not known, only its hash: a sentence that is gone and one that is new count as a
+    change where they stand between the same neighbours. A sentence that moved within its parameter
+    is the same.
+    """
+    places: dict[Place, tuple[list[MappedSentence], list[Sentence]]] = {}
+    for sentence in found:
+        places.setdefault((sentence.object, sentence.parameter), ([], []))[1].append(sentence)
+    for entry in mapped:
+        places.setdefault((entry.object, entry.parameter), ([], []))[0].append(entry)
+    for place, (before, after) in places.items():
+        for known, now in _pairs(before, after):
+            yield Pair(place, known, now)
+
+
+def _pairs(
+    before: Sequence[MappedSentence], after: Sequence[Sentence]
+) -> Iterator[tuple[MappedSentence | None, Sentence | None]]:
+    known = {sentence.hash: sentence for sentence in before}
+    kept = known.keys() & {sentence.hash for sentence in after}
+    hashes = [[sentence.hash for sentence in side] for side in (before, after)]
+    matcher = SequenceMatcher(None, *hashes, autojunk=False)
+    for _, start, end, new_start, new_end in matcher.get_opcodes():
+        now = after[new_start:new_end]
+        yield from ((known[here.hash], here) for here in now if here.hash in kept)
+        gone = [sentence for sentence in before[start:end] if sentence.hash not in kept]
+        new = [sentence for sentence in now if sentence.hash not in kept]
+        yield from zip_longest(gone, new)

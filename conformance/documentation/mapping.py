@@ -1,0 +1,79 @@
+"""Which clauses cover each sentence of the documentation, as `specs/documentation` states it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from embcheck.conformance.documentation.exercise import EXERCISE_FILE, load_left_out
+from embcheck.conformance.suite.load import shipped_clauses, suite_root
+from embcheck.conformance.suite.problems import Problem, SpecError
+from embcheck.conformance.suite.schema import problems_of
+from embcheck.conformance.suite.source import Map, read_yaml
+
+
+@dataclass(frozen=True)
+class MappedSentence:
+    """A sentence in our words, and what covers it: clauses, or the reason why nothing can."""
+
+    object: str
+    parameter: str
+    hash: str
+    paraphrase: str
+    torch: str
+    clauses: tuple[str, ...] = ()
+    non_normative: str | None = None
+
+
+def mapping_files() -> list[Path]:
+    """List the files of sentences that embcheck ships."""
+    files = sorted((suite_root() / "documentation").glob("*.yaml"))
+    return [file for file in files if file.name != EXERCISE_FILE]
+
+
+def load_mapping(paths: Iterable[Path]) -> tuple[MappedSentence, ...]:
+    """Load files of sentences; raises SpecError with every mistake in any of them."""
+    sentences: list[MappedSentence] = []
+    problems: list[Problem] = []
+    objects: set[str] = set()
+    for path in paths:
+        tree = read_yaml(path)
+        found = problems_of(tree, str(path), "documentation") or list(_mistakes(tree, path))
+        if not found and tree["object"] in objects:
+            what = f"{tree['object']} stands in two files"
+            found = [Problem(str(path), *tree.value_marks["object"], what, "join them")]
+        problems += found
+        if not found:
+            objects.add(tree["object"])
+            sentences += _sentences(tree)
+    if problems:
+        raise SpecError(problems)
+    return tuple(sentences)
+
+
+def check_documentation_file(path: Path) -> None:
+    """Load one file of the folder as what it is; raises SpecError."""
+    if path.name == EXERCISE_FILE:
+        load_left_out(path)
+    else:
+        load_mapping([path])
+
+
+def _sentences(tree: Map) -> Iterator[MappedSentence]:
+    for entry in tree["sentences"]:
+        yield MappedSentence(
+            object=tree["object"],
+            torch=tree["torch"],
+            **{**entry, "clauses": tuple(entry.get("clauses", ()))},
+        )
+
+
+def _mistakes(tree: Map, path: Path) -> Iterator[Problem]:
+    for entry in tree["sentences"]:
+        clauses = entry.get("clauses", [])
+        for position, clause in enumerate(clauses):
+            if clause not in shipped_clauses():
+                mark = clauses.value_marks[position]
+                what = f"there is no clause '{clause}'"
+                yield Problem(str(path), *mark, what, "name one of specs/clauses")
