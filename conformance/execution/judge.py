@@ -230,7 +230,8 @@ def judge_observation(
 def _allowed(name: str, call: Call, wanted: Values, tolerance: Tolerance | None) -> np.ndarray:
     if tolerance is None:
         return bound(name, call, wanted.array)
-    magnitude = np.abs(np.nan_to_num(wanted.array.astype(np.float64)))
+    wide = np.complex128 if wanted.array.dtype.kind == "c" else np.float64
+    magnitude = np.abs(np.nan_to_num(wanted.array.astype(wide)))
     return tolerance.atol + tolerance.rtol * magnitude
 
 
