@@ -3,10 +3,13 @@
 The option `probe: modules/state-keys` names the function `state_keys` in `modules.py`. A probe does
 what its docstring says through PyTorch's own API, and returns its answers by observation name:
 tensors, numbers, flags, lists of them, or text (under a name that ends in `_text`).
+
+A module of probes that need more than PyTorch has a function `lacking`, which says what is missing.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -33,7 +36,7 @@ class Question:
 
 
 def prepare(call: Call, device: str) -> Callable[[], tuple[Answers, dict[str, torch.Tensor]]]:
-    """Return the probe as a thunk; raises Unsupported for a name that there is none of."""
+    """Return the probe as a thunk; raises Unsupported where it does not exist or cannot run."""
     options = dict(call.options)
     name = options.pop("probe", "")
     probe = _find(name)
@@ -54,7 +57,22 @@ def _find(name: str) -> Callable[[Question], Answers]:
         probe: Callable[[Question], Answers] = getattr(module, function.replace("-", "_"))
     except (ImportError, AttributeError):
         raise Unsupported(f"there is no probe '{name}'") from None
+    reason = module.lacking() if hasattr(module, "lacking") else None
+    if reason is not None:
+        raise Unsupported(reason)
     return probe
+
+
+def with_warnings(run: Callable[[], Any]) -> tuple[Any, str]:
+    """Run something; return what it returns, and its warnings as lines of text.
+
+    The place in PyTorch's own source, which some messages end with, is left out.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = run()
+    said = (f"{warning.category.__name__}: {warning.message}" for warning in caught)
+    return result, "\n".join(line.partition(" (Triggered internally")[0] for line in said)
 
 
 def _array(answer: Any) -> np.ndarray:
