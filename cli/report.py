@@ -29,19 +29,21 @@ def report(directories: tuple[Path, ...], html_path: Path, quiet: bool) -> None:
     """Turn the runs in each DIR into one self-contained HTML report.
 
     A DIR is a folder that a run wrote, or its results.jsonl. Of several results of one case on
-    one backend, the latest counts.
+    one backend, the latest counts. A coverage.json or mutation.json in a DIR becomes a page; of
+    several, the one written last.
     """
     from rich.console import Console  # noqa: PLC0415  (--help stays quick)
 
     from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
     from embcheck.conformance.records.run import RecordError, read_runs  # noqa: PLC0415
+    from embcheck.reports.evidence import EvidenceError, read_evidence  # noqa: PLC0415
     from embcheck.reports.html import write_html  # noqa: PLC0415
     from embcheck.reports.terminal import print_conformance, print_timings  # noqa: PLC0415
 
     try:
         runs = [run for directory in directories for run in read_runs(directory)]
-        write_html(runs, html_path)
-    except RecordError as error:
+        write_html(runs, html_path, read_evidence(directories))
+    except (RecordError, EvidenceError) as error:
         click.echo(f"embcheck report: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     except OSError as error:

@@ -13,32 +13,37 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from embcheck.conformance.records.run import Run
+from embcheck.reports.evidence import Evidence
 from embcheck.reports.matrix import link
 from embcheck.reports.merge import merge
 from embcheck.reports.page import build_page
 from embcheck.reports.units import percent_text
 from embcheck.reports.untrusted import clean, one_line
 
+SCRIPTS = ("pages.js", "report.js")
+NO_EVIDENCE = Evidence()
 
-def write_html(runs: Iterable[Run], path: Path) -> None:
+
+def write_html(runs: Iterable[Run], path: Path, evidence: Evidence = NO_EVIDENCE) -> None:
     """Write a report of the runs; an earlier file is replaced only by a whole one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(render_html(runs), "utf-8", newline="\n")
+    unfinished.write_text(render_html(runs, evidence), "utf-8", newline="\n")
     unfinished.replace(path)
 
 
-def render_html(runs: Iterable[Run]) -> str:
-    """Return a report of the runs as HTML.
+def render_html(runs: Iterable[Run], evidence: Evidence = NO_EVIDENCE) -> str:
+    """Return a report of the runs, and of what lies beside them, as HTML.
 
     Nothing that a run brought can become markup: the template escapes all of it, invisible
     characters are spelled out, and the page's own policy lets no script run but the report's.
     """
     environment = _environment()
-    script = environment.get_template("report.js").render()
+    script = "".join(environment.get_template(name).render() for name in SCRIPTS)
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = build_page(merge(runs))
-    return environment.get_template("report.html").render(page=page, script_hash=digest)
+    page = build_page(merge(runs), evidence)
+    template = environment.get_template("report.html")
+    return template.render(page=page, script=script, script_hash=digest)
 
 
 @cache

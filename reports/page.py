@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from embcheck.conformance.records.run import Run
+from embcheck.reports.atlas import Atlas, atlas
+from embcheck.reports.coverage import Coverage, coverage
 from embcheck.reports.departures import Departure, departures
+from embcheck.reports.evidence import Evidence
+from embcheck.reports.ledger import Ledger, ledger
 from embcheck.reports.marks import Mark
 from embcheck.reports.matrix import Chip, Folder, link, matrix, totals
 from embcheck.reports.merge import BackendEntry, Finding, Merged
+from embcheck.reports.mutation import Mutation, mutation
 from embcheck.reports.payload import Payload
 from embcheck.reports.tables import BackendScore, score_table
 from embcheck.reports.timings import Timings, timings
@@ -72,13 +77,18 @@ class Page:
     backends: tuple[BackendView, ...]
     runs: tuple[RunView, ...]
     timings: Timings
+    ledger: Ledger
+    atlas: Atlas
+    coverage: Coverage | None
+    mutation: Mutation | None
     fallback: tuple[Finding, ...]
     fallback_left: int
     data: Mapping[str, Any]
 
 
-def build_page(merged: Merged) -> Page:
+def build_page(merged: Merged, evidence: Evidence) -> Page:
     """Gather what a report shows."""
+    clauses = {clause for case in merged.cases.values() for clause in case.clauses}
     scores = tuple(score_table(merged))
     worst = departures(merged.findings)
     views = {name: _backend(entry) for name, entry in merged.backends.items()}
@@ -98,6 +108,10 @@ def build_page(merged: Merged) -> Page:
         backends=tuple(views.values()),
         runs=tuple(_run(run) for run in merged.runs),
         timings=timings(merged.measurements),
+        ledger=ledger(merged),
+        atlas=atlas(merged),
+        coverage=coverage(evidence.coverage, clauses) if evidence.coverage else None,
+        mutation=mutation(evidence.mutation, clauses, merged.cases) if evidence.mutation else None,
         fallback=departed[:FALLBACK_LIMIT],
         fallback_left=max(0, len(departed) - FALLBACK_LIMIT),
         data=Payload(merged).build(),

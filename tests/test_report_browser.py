@@ -70,6 +70,8 @@ def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
     assert len(_find(window, "#groups .group")) == 2
     assert _find(window, "#groups .case") == []
     assert _texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
+    assert _find(window, "#timings svg.bar") == []
+    _find(window, '.pages a[href="#timings"]')[0].click()
     assert len(_find(window, "#timings svg.bar")) == 1
 
 

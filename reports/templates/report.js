@@ -271,9 +271,18 @@
     if (open && shown.length) group.node.open = true;
   }
 
-  /** Open what the address names: a case or a behaviour, on one backend or on all. */
+  /** Show the cases that a clause is held by. */
+  function followClause(id) {
+    preset("all");
+    text.value = id;
+    apply();
+    document.getElementById("cases").scrollIntoView();
+  }
+
+  /** Open what the address names: a case or a behaviour, on one backend or on all; a clause. */
   function follow() {
     const parts = new URLSearchParams(location.hash.slice(1));
+    if (parts.has("clause")) { followClause(parts.get("clause")); return; }
     const entry = cases.find((candidate) => candidate.id === parts.get("case"));
     const group = entry ? groups[entry.behaviour]
       : groups.find((candidate) => candidate.id === parts.get("behaviour"));

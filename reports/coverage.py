@@ -1,0 +1,154 @@
+"""The coverage page: each sentence of the documentation, and the clauses that hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from embcheck.reports.evidence import Document
+from embcheck.reports.matrix import link
+
+_ORDER: Final = ("gap", "new", "changed", "gone", "covered", "non-normative")
+_OPEN: Final = frozenset({"gap", "new", "changed", "gone"})
+NO_PARAMETER: Final = "summary"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """How many sentences there are of an object, a parameter, or all, and what covers them."""
+
+    name: str
+    covered: int
+    non_normative: int
+    total: int
+
+    @property
+    def gaps(self) -> int:
+        """How many sentences no clause holds, though one should."""
+        return self.total - self.covered - self.non_normative
+
+    @property
+    def normative(self) -> int:
+        """How many sentences there are to be covered."""
+        return self.total - self.non_normative
+
+    @property
+    def share(self) -> float | None:
+        """The share of the normative sentences that are covered; None if there are none."""
+        return self.covered / self.normative if self.normative else None
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One statement of the documentation, in our words; a new one is quoted."""
+
+    parameter: str
+    paraphrase: str
+    clauses: tuple[tuple[str, str | None], ...]
+    reason: str
+    status: str
+
+    @property
+    def open(self) -> bool:
+        """Whether something is to be done about it."""
+        return self.status in _OPEN
+
+
+@dataclass(frozen=True)
+class CoveredObject:
+    """One documented function or class."""
+
+    bar: Bar
+    parameters: tuple[Bar, ...]
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """All of the page; links lead to a clause's cases, None where this report has none."""
+
+    source: str
+    torch: str
+    bar: Bar
+    objects: tuple[CoveredObject, ...]
+    open: tuple[tuple[str, Sentence], ...]
+    loose_ends: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def clause_link(name: str, known: Collection[str]) -> str | None:
+    """Return a link to a clause's cases; None where the report has none."""
+    return link(clause=name) if name in known else None
+
+
+def clause_links(
+    names: Iterable[str], known: Collection[str]
+) -> tuple[tuple[str, str | None], ...]:
+    """Pair each clause with a link to its cases."""
+    return tuple((name, clause_link(name, known)) for name in names)
+
+
+def coverage(document: Document, clauses: Collection[str]) -> Coverage:
+    """Arrange a coverage file; `clauses` are those that the report has cases of."""
+    data = document.data
+    sentences = [(row["object"], _sentence(row, clauses)) for row in data["sentences"]]
+    return Coverage(
+        source=document.source,
+        torch=data["torch"],
+        bar=_bar("all", data),
+        objects=tuple(
+            _object(part, [row for name, row in sentences if name == part["object"]])
+            for part in data["objects"]
+        ),
+        open=tuple((name, row) for name, row in sorted(sentences, key=_place) if row.open),
+        loose_ends=tuple((title, names) for title, names in _loose_ends(data) if names),
+    )
+
+
+def _place(row: tuple[str, Sentence]) -> int:
+    return _ORDER.index(row[1].status)
+
+
+def _object(part: Mapping[str, Any], sentences: Iterable[Sentence]) -> CoveredObject:
+    bars = tuple(_bar(row["parameter"] or NO_PARAMETER, row) for row in part["parameters"])
+    ordered = sorted(sentences, key=lambda row: _ORDER.index(row.status))
+    return CoveredObject(_bar(part["object"], part), bars, tuple(ordered))
+
+
+def _bar(name: str, counts: Mapping[str, Any]) -> Bar:
+    return Bar(name, counts["covered"], counts["non_normative"], counts["total"])
+
+
+def _sentence(row: Mapping[str, Any], clauses: Collection[str]) -> Sentence:
+    return Sentence(
+        row["parameter"] or NO_PARAMETER,
+        row["paraphrase"] or row.get("text") or "",
+        clause_links(row["clauses"], clauses),
+        row.get("reason") or "",
+        row["status"],
+    )
+
+
+def _loose_ends(data: Mapping[str, Any]) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Yield what else does not fit together, with a title each."""
+    yield "clauses without a case", tuple(data.get("clauses_without_cases", ()))
+    yield (
+        "documented clauses that no statement names",
+        tuple(data.get("clauses_without_sentences", ())),
+    )
+    yield "cases without a clause", tuple(data.get("cases_without_clauses", ()))
+    rows = data.get("not_exercised", ())
+    yield "combinations that no case uses", tuple(_use(row) for row in rows if not _why(row))
+    yield (
+        "combinations that are left out for a reason",
+        tuple(f"{_use(row)} ({_why(row)})" for row in rows if _why(row)),
+    )
+
+
+def _use(row: Mapping[str, Any]) -> str:
+    parts = (row.get(key) for key in ("operation", "option", "value", "dtype"))
+    return " ".join(str(part) for part in parts if part is not None)
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    return str(row.get("reason") or "")

@@ -1,0 +1,241 @@
+"""The ledger: what backends do where the documentation leaves it open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from embcheck.conformance.records.lines import CaseLine
+from embcheck.reports.matrix import link
+from embcheck.reports.merge import Finding, Merged, behaviour_id, folder_of
+from embcheck.reports.readings import OTHER, WORDS, Reading, Word, agree, reading_of, stated
+from embcheck.reports.untrusted import clean
+from embcheck.reports.values import Entry, entries
+
+LEDGER_LEVEL = "implementation-defined"
+ATLAS_FOLDER = "atlas"
+VALUES_SHOWN = 600
+"""Characters of an observed array in the ledger; the case itself shows more."""
+
+GLIMPSE = 24
+"""Characters of a value that is shown in its cell."""
+
+
+@dataclass(frozen=True)
+class LedgerCell:
+    """What a backend did; `departs` where PyTorch is known to do something else.
+
+    `glimpse` shows a value that has no word, where it is short enough for a cell.
+    """
+
+    backend: str
+    reading: Reading
+    departs: bool
+    message: str
+    values: tuple[Entry, ...]
+    glimpse: str
+    link: str
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """Cases that differ only in their parameters, and that every backend answered alike.
+
+    `differs` where backends do not all do the same, PyTorch as the case states it among them.
+    """
+
+    clause: str
+    statement: str
+    title: str
+    variants: tuple[str, ...]
+    link: str
+    pytorch: Reading | None
+    cells: tuple[LedgerCell, ...]
+    differs: bool
+
+
+@dataclass(frozen=True)
+class LedgerGroup:
+    """The rows of one spec."""
+
+    behaviour: str
+    sentence: str
+    rows: tuple[LedgerRow, ...]
+
+
+@dataclass(frozen=True)
+class LedgerTable:
+    """Some rows, and the backends that they were asked of."""
+
+    columns: tuple[str, ...]
+    groups: tuple[LedgerGroup, ...]
+
+    @property
+    def rows(self) -> tuple[LedgerRow, ...]:
+        """All rows."""
+        return tuple(row for group in self.groups for row in group.rows)
+
+    @property
+    def differing(self) -> int:
+        """How many rows backends do not agree on."""
+        return sum(row.differs for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All that was observed and is not scored; `probes` are what only PyTorch can be asked."""
+
+    cases: LedgerTable
+    probes: LedgerTable
+
+    def __bool__(self) -> bool:
+        return bool(self.cases.groups or self.probes.groups)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words that occur."""
+        rows = (*self.cases.rows, *self.probes.rows)
+        seen = {cell.reading.word for row in rows for cell in row.cells}
+        return tuple(word for word in WORDS if word in seen)
+
+
+@dataclass(frozen=True)
+class LedgerCounts:
+    """How many cases were observed, and in how many a backend did not do what PyTorch does."""
+
+    observed: int
+    unlike_pytorch: int
+
+
+def ledger(merged: Merged) -> Ledger:
+    """Gather what the backends of some runs did where anything is allowed."""
+    found = _by_case(merged)
+    cases = [merged.cases[name] for name in found]
+    probes = [case for case in cases if case.call.get("operation") == "probe"]
+    others = [case for case in cases if case.call.get("operation") != "probe"]
+    return Ledger(_table(others, found, merged), _table(probes, found, merged))
+
+
+def ledger_counts(merged: Merged) -> LedgerCounts:
+    """Count the observed cases, and those in which a backend departs from what PyTorch does."""
+    observed = unlike = 0
+    for name, by_backend in _by_case(merged).items():
+        readings = [reading_of(finding) for finding in by_backend.values()]
+        pytorch = stated(merged.cases[name].pytorch)
+        observed += any(reading.voice is not None for reading in readings)
+        unlike += any(_departs(reading, pytorch) for reading in readings)
+    return LedgerCounts(observed, unlike)
+
+
+def base_id(case: str) -> str:
+    """Return a case's id without the values of its matrix."""
+    return case.split("[", 1)[0]
+
+
+def parameters_text(case: CaseLine) -> str:
+    """Return the current values of a case's matrix."""
+    return ", ".join(f"{clean(name)}={clean(value)}" for name, value in case.parameters.items())
+
+
+def _by_case(merged: Merged) -> dict[str, dict[str, Finding]]:
+    found: dict[str, dict[str, Finding]] = {}
+    for finding in merged.findings:
+        is_atlas = folder_of(behaviour_id(finding.case.case)) == ATLAS_FOLDER
+        if finding.case.level == LEDGER_LEVEL and not is_atlas:
+            found.setdefault(finding.case.case, {})[finding.backend] = finding
+    return found
+
+
+def _table(
+    cases: list[CaseLine], found: Mapping[str, Mapping[str, Finding]], merged: Merged
+) -> LedgerTable:
+    asked = {backend for case in cases for backend in found[case.case]}
+    columns = tuple(name for name in merged.columns if name in asked)
+    groups = tuple(
+        LedgerGroup(name, str(grouped[0].behaviour), tuple(_rows(grouped, found, columns, merged)))
+        for name, grouped in _grouped(cases)
+    )
+    return LedgerTable(columns, groups)
+
+
+def _grouped(cases: Iterable[CaseLine]) -> Iterable[tuple[str, list[CaseLine]]]:
+    for name, group in groupby(cases, key=lambda case: behaviour_id(case.case)):
+        yield name, sorted(group, key=_first_clause)
+
+
+def _rows(
+    cases: list[CaseLine],
+    found: Mapping[str, Mapping[str, Finding]],
+    columns: tuple[str, ...],
+    merged: Merged,
+) -> Iterable[LedgerRow]:
+    """Make rows of cases, those that differ only in parameters and came out alike as one."""
+    alike: dict[tuple[object, ...], list[CaseLine]] = {}
+    for case in cases:
+        voices = tuple(
+            (reading.voice, reading.text)
+            for reading in (reading_of(found[case.case].get(name)) for name in columns)
+        )
+        alike.setdefault((base_id(case.case), case.pytorch, *voices), []).append(case)
+    for variants in alike.values():
+        yield _row(variants, found[variants[0].case], columns, merged)
+
+
+def _row(
+    variants: list[CaseLine],
+    found: Mapping[str, Finding],
+    columns: tuple[str, ...],
+    merged: Merged,
+) -> LedgerRow:
+    first = variants[0]
+    pytorch = stated(first.pytorch)
+    cells = tuple(_cell(first, name, found.get(name), pytorch) for name in columns)
+    voices = {cell.reading.voice for cell in cells if cell.reading.voice is not None}
+    clause = _first_clause(first)
+    known = merged.clauses.get(clause)
+    return LedgerRow(
+        clause=clause,
+        statement=str(known.statement) if known else "",
+        title=str(first.title),
+        variants=tuple(filter(None, map(parameters_text, variants))),
+        link=link(case=first.case),
+        pytorch=pytorch,
+        cells=cells,
+        differs=len(voices) > 1 or any(cell.departs for cell in cells),
+    )
+
+
+def _cell(
+    case: CaseLine, backend: str, finding: Finding | None, pytorch: Reading | None
+) -> LedgerCell:
+    reading = reading_of(finding)
+    observed = finding.result.observed if finding is not None and finding.result else None
+    values = entries(observed)
+    return LedgerCell(
+        backend,
+        reading,
+        _departs(reading, pytorch),
+        finding.message if finding is not None else "",
+        tuple(map(_short, values)),
+        _glimpse(values) if reading.word.name == OTHER else "",
+        link(case=case.case, backend=backend),
+    )
+
+
+def _departs(reading: Reading, pytorch: Reading | None) -> bool:
+    return pytorch is not None and reading.voice is not None and not agree(reading, pytorch)
+
+
+def _short(entry: Entry) -> Entry:
+    body = entry.body
+    return entry if len(body) <= VALUES_SHOWN else entry._replace(body=body[:VALUES_SHOWN] + " ...")
+
+
+def _glimpse(values: list[Entry]) -> str:
+    text = " ".join(values[0].body.split()) if values else ""
+    return text if len(text) <= GLIMPSE else ""
+
+
+def _first_clause(case: CaseLine) -> str:
+    return str(next(iter(case.clauses), ""))
