@@ -44,6 +44,7 @@ class NumpyReference:
             if operation is not Operation.PROBE
         },
         capabilities=frozenset(Capability),
+        survives_fork=True,
     )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:

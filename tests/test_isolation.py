@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 
 import numpy as np
+import psutil
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
@@ -44,6 +46,32 @@ def test_a_hang_is_a_time_out_and_the_run_goes_on(judge):
     assert judge("zoo-hangs", "one-hot", timeout=3.0).outcome is Outcome.TIMED_OUT
     assert time.monotonic() - started < 30
     assert judge("zoo-hangs", "lookup").outcome is Outcome.PASSED
+
+
+def test_a_worker_that_died_is_replaced_by_a_fork():
+    """However often it dies, the library is imported once more, and each death is told apart."""
+    table = np.eye(3, dtype=np.float32)
+    lookup = Call(Operation.EMBEDDING, {"weight": table, "indices": np.array([2])})
+    trigger = Call(Operation.ONE_HOT, {"indices": np.array([2])})
+    worker = WorkerClient("zoo-segfaults", timeout=60)
+    nurseries = set()
+    try:
+        for _ in range(5):
+            answer = worker.ask(trigger)
+            assert isinstance(answer, Crashed)
+            assert "SIGSEGV" in answer.message
+            assert isinstance(worker.ask(lookup), Answered)
+            nurseries.add(parent_of(worker.pid))
+        assert len(nurseries) == 1
+        assert nurseries != {os.getpid()}
+    finally:
+        worker.close()
+    assert not psutil.pid_exists(nurseries.pop())
+
+
+def parent_of(pid):
+    """Return the process that started a process."""
+    return psutil.Process(pid).ppid()
 
 
 @pytest.mark.parametrize("backend", ["zoo-prints", "zoo-floods"])

@@ -21,6 +21,7 @@ from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.limits import MIB, LimitBroken, Limits, watch
+from embcheck.conformance.execution.nursery import Nursery, Offspring
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter
 
 START_SECONDS = 180.0
@@ -116,7 +117,8 @@ class WorkerClient:
         self._limits = limits
         self._python = address.python
         self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Offspring | None = None
+        self._nursery: Nursery | None = None
         self._requests: PipeWriter
         self._replies: PipeReader
         self._output: BinaryIO
@@ -184,12 +186,13 @@ class WorkerClient:
     def _set_deadline(self, seconds: float) -> None:
         self._requests.deadline = self._replies.deadline = time.monotonic() + seconds
 
-    def restart(self) -> None:
-        """End the worker; the next request starts a fresh one."""
-        self.close()
-
     def close(self) -> None:
-        """End the worker, gently if it listens."""
+        """End the worker, gently if it listens, and what could replace it."""
+        self.restart()
+        self._close_nursery()
+
+    def restart(self) -> None:
+        """End the worker, gently if it listens; the next request starts a fresh one."""
         if self._process is None:
             return
         with contextlib.suppress(OSError):
@@ -215,7 +218,7 @@ class WorkerClient:
         reply_read, reply_write = os.pipe()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
         module = "embcheck.conformance.execution.worker"
-        self._process = subprocess.Popen(  # noqa: S603  (our own worker)
+        self._process = self._fork(request_read, reply_write) or subprocess.Popen(  # noqa: S603
             [self._python, "-m", module, self.name, str(request_read), str(reply_write)],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
@@ -230,6 +233,23 @@ class WorkerClient:
         self._replies = PipeReader(reply_read)
         self._replies.watch = watch(self._process.pid, self._output.fileno(), self._limits)
         self.starts += 1
+
+    def _fork(self, request_read: int, reply_write: int) -> Offspring | None:
+        """Replace a worker that died by one that need not import the library again."""
+        if self._info is None or not self._info.survives_fork:
+            return None
+        try:
+            if self._nursery is None:
+                self._nursery = Nursery(self.name, self._python, self._environment)
+            return self._nursery.fork(request_read, reply_write, self._output.fileno())
+        except OSError:
+            self._close_nursery()
+            return None
+
+    def _close_nursery(self) -> None:
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
 
     def _hello(self) -> None:
         try:
@@ -253,7 +273,7 @@ class WorkerClient:
                 f"its environment has embcheck {hello['embcheck']}, this one {version('embcheck')}"
             )
         self._ready = True
-        self.import_seconds = hello["import_seconds"]
+        self.import_seconds = self.import_seconds or hello["import_seconds"]
         self._info = parse_info(hello["info"])
 
     def kill(self) -> None:

@@ -70,7 +70,6 @@ class Worker:
             return {**status, "seconds": seconds}, {}
         return bring_home(self.backend.to_numpy, result, {"seconds": seconds})
 
-
     def script(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Return the lines by which a user of the library would make a call."""
         if not hasattr(self.backend, "script"):
@@ -86,23 +85,14 @@ def _call(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Call:
     return Call(Operation(call["operation"]), arrays, call["options"], tuple(call["observe"]))
 
 
-def main(name: str, read_fd: int, write_fd: int) -> None:
-    """Say hello with the backend's info, or why there is none, then answer until told to stop."""
+def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) -> None:
+    """Say hello with the backend's info, then answer until told to stop."""
     with os.fdopen(read_fd, "rb") as requests, os.fdopen(write_fd, "wb") as replies:
-        started = time.perf_counter()
-        try:
-            backend = discovery.create(name)
-        except (Unavailable, ImportError, OSError) as reason:
-            wire.send(replies, {"status": "unavailable", "message": str(reason)}, {})
-            return
-        except BaseException as error:  # noqa: BLE001  (an adapter's own fault is data here)
-            wire.send(replies, describe_failure("errored", "import", error), {})
-            return
         hello = {
             "status": "ready",
             "embcheck": version("embcheck"),
             "info": describe_info(backend.info),
-            "import_seconds": time.perf_counter() - started,
+            "import_seconds": import_seconds,
         }
         wire.send(replies, hello, {})
         worker = Worker(backend)
@@ -112,6 +102,21 @@ def main(name: str, read_fd: int, write_fd: int) -> None:
             except wire.Broken:
                 return
             wire.send(replies, *worker.reply(header, arrays))
+
+
+def main(name: str, read_fd: int, write_fd: int) -> None:
+    """Import a backend and serve it, or say why that cannot be."""
+    started = time.perf_counter()
+    try:
+        backend = discovery.create(name)
+    except BaseException as error:  # noqa: BLE001  (an adapter's own fault is data here)
+        is_absence = isinstance(error, (Unavailable, ImportError, OSError))
+        reason = {"status": "unavailable", "message": str(error)}
+        with os.fdopen(write_fd, "wb") as replies:
+            said = reason if is_absence else describe_failure("errored", "import", error)
+            wire.send(replies, said, {})
+        return
+    serve(backend, read_fd, write_fd, time.perf_counter() - started)
 
 
 if __name__ == "__main__":
