@@ -1,0 +1,1 @@
+"""Measures the suite by wrong implementations: each must fail a case of the clause it breaks."""

@@ -1,0 +1,64 @@
+"""The wrong implementations as data: `tests/mutants/*.yaml`, one subtle bug of the reference each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embcheck.conformance.suite.source import read_yaml
+
+MUTANTS = Path(__file__).parent.parent / "mutants"
+SURVIVORS = MUTANTS / "survivors.yaml"
+FIELDS = {"id", "clause", "says", "file", "old", "new"}
+
+
+class BadMutant(Exception):
+    """A mutant is described wrongly, or no longer fits the reference."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One bug: the fragment of the reference that it replaces, and the clauses that it breaks."""
+
+    id: str
+    clauses: tuple[str, ...]
+    says: str
+    file: str
+    old: str
+    new: str
+
+
+def load_mutants(known_clauses: Collection[str], folder: Path = MUTANTS) -> list[Mutant]:
+    """Load all mutants of a folder; raises BadMutant for what is wrong in one of them."""
+    mutants = [
+        _parse(entry, path)
+        for path in sorted(folder.glob("*.yaml"))
+        if path.name != SURVIVORS.name
+        for entry in read_yaml(path)["mutants"]
+    ]
+    for complaint in _complaints(mutants, known_clauses):
+        raise BadMutant(complaint)
+    return mutants
+
+
+def _parse(entry: dict[str, Any], path: Path) -> Mutant:
+    if set(entry) != FIELDS:
+        wrong = ", ".join(sorted(set(entry) ^ FIELDS))
+        raise BadMutant(f"{path.name}: {entry.get('id')}: missing or unknown: {wrong}")
+    clause = entry["clause"]
+    clauses = (clause,) if isinstance(clause, str) else tuple(clause)
+    texts = (entry[name] for name in ("says", "file", "old", "new"))
+    return Mutant(entry["id"], clauses, *texts)
+
+
+def _complaints(mutants: list[Mutant], known_clauses: Collection[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for mutant in mutants:
+        if mutant.id in seen:
+            yield f"two mutants are called {mutant.id}"
+        seen.add(mutant.id)
+        unknown = set(mutant.clauses) - set(known_clauses)
+        if unknown or not mutant.clauses:
+            yield f"{mutant.id}: no such clause: {', '.join(sorted(unknown)) or 'none is named'}"

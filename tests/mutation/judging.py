@@ -1,0 +1,70 @@
+"""Run the suite on an implementation, and note what each case came to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from embcheck.conformance.contract.backend import Backend
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.client import Answer, _parse, describe_call
+from embcheck.conformance.execution.judge import Outcome, Verdict
+from embcheck.conformance.execution.run_case import CaseRunner
+from embcheck.conformance.execution.wire import layout_of
+from embcheck.conformance.execution.worker import Worker
+from embcheck.conformance.suite.arrays import LAYOUTS, Real
+from embcheck.conformance.suite.load import load_spec, spec_files
+from embcheck.conformance.suite.model import Case
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a case came to, and a fingerprint of what an implementation-defined call did."""
+
+    outcome: Outcome
+    fingerprint: str = ""
+
+
+class InProcess:
+    """Answers as a worker's client does, but in this process; mutants have a process each."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.info = backend.info
+        self._worker = Worker(backend)
+
+    def ask(self, call: Call) -> Answer:
+        """Answer a call on copies of its arrays, as if they had travelled."""
+        inputs = {name: LAYOUTS[layout_of(array)](array) for name, array in call.inputs.items()}
+        return _parse(*self._worker.ask({"call": describe_call(call)}, inputs))
+
+    def restart(self) -> None:
+        """Do nothing: NumPy has no memory that a bad index could corrupt."""
+
+
+def suite_cases() -> list[Case]:
+    """Load the shipped cases that the reference can answer without further data."""
+    cases = [case for path in spec_files() for case in load_spec(path).cases]
+    return [case for case in cases if not _is_left_out(case)]
+
+
+def _is_left_out(case: Case) -> bool:
+    needs_data = any(isinstance(source, Real) for source in case.spec.inputs.values())
+    return needs_data or case.spec.operation is Operation.PROBE
+
+
+def judge(cases: list[Case], backend: Backend, reference: Backend) -> Iterator[tuple[str, Seen]]:
+    """Run cases on a backend, one after another."""
+    runner = CaseRunner(InProcess(backend), InProcess(reference))
+    for case in cases:
+        verdict = runner.run(case).verdict
+        yield case.id, Seen(verdict.outcome, _fingerprint(verdict))
+
+
+def _fingerprint(verdict: Verdict) -> str:
+    if verdict.outcome is not Outcome.OBSERVED:
+        return ""
+    digest = hashlib.sha256(str(verdict.reading).encode())
+    for name, array in sorted(verdict.observed.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()

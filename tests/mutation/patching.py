@@ -1,0 +1,60 @@
+"""Copies of the reference as a package of its own, so that a mutant is a real implementation."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from mutation.catalogue import BadMutant, Mutant
+
+ORIGINAL = "embcheck.backends"
+PACKAGE = "embcheck_mutant"
+
+Sources = Mapping[str, str]
+"""The text of each file of the reference, by its path below `backends/`."""
+
+
+def reference_sources() -> Sources:
+    """Read the files that make up the NumPy reference."""
+    root = Path(str(files(ORIGINAL)))
+    paths = [root / "numpy_reference.py", *sorted((root / "definition").glob("*.py"))]
+    return {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths}
+
+
+def patch(sources: Sources, mutant: Mutant) -> Sources:
+    """Put a mutant's fragment in; raises BadMutant unless the old one stands exactly once."""
+    if mutant.file not in sources:
+        raise BadMutant(f"{mutant.id}: the reference has no file {mutant.file}")
+    text = sources[mutant.file]
+    count = text.count(mutant.old)
+    if count != 1:
+        raise BadMutant(
+            f"{mutant.id}: its fragment stands {count} times in {mutant.file}, not once"
+        )
+    if mutant.old == mutant.new:
+        raise BadMutant(f"{mutant.id}: it changes nothing")
+    patched = text.replace(mutant.old, mutant.new)
+    try:
+        compile(patched, mutant.file, "exec")
+    except SyntaxError as error:
+        raise BadMutant(f"{mutant.id}: it is no Python: {error}") from None
+    return {**sources, mutant.file: patched}
+
+
+def diff(before: Sources, after: Sources) -> str:
+    """Show what differs between two versions of the sources."""
+    lines: list[str] = []
+    for name, text in before.items():
+        old, new = text.splitlines(), after[name].splitlines()
+        lines += difflib.unified_diff(old, new, name, name, n=1, lineterm="")
+    return "\n".join(lines)
+
+
+def write_package(sources: Sources, folder: Path) -> None:
+    """Write the sources below a folder as the package `embcheck_mutant`, importing itself."""
+    for name, text in {"__init__.py": "", **sources}.items():
+        path = folder / PACKAGE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace(f"from {ORIGINAL}.", f"from {PACKAGE}."), "utf-8")

@@ -1,0 +1,82 @@
+"""Show the score of the mutants, and write it to `mutation.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.columns import Columns
+from rich.console import Console
+
+from mutation.scoring import Result, Status, by_clause
+
+FORMAT = 1
+MANY_CLAUSES = 25
+"""A bug that shows in cases of more other clauses than these is hardly about its own clause."""
+
+
+def to_json(results: list[Result], generated: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Describe the results as plain data."""
+    return {
+        "format": FORMAT,
+        "killed": sum(result.status is Status.KILLED for result in results),
+        "total": len(results),
+        "mutants": [_describe(result) for result in results],
+        "clauses": [
+            {"clause": clause, "killed": killed, "total": total}
+            for clause, (killed, total) in by_clause(results).items()
+        ],
+        "generated": generated,
+    }
+
+
+def _describe(result: Result) -> dict[str, Any]:
+    return {
+        "id": result.mutant.id,
+        "clause": ", ".join(result.mutant.clauses),
+        "says": result.mutant.says,
+        "file": f"backends/{result.mutant.file}",
+        "diff": result.diff,
+        "status": str(result.status),
+        "killed_by": list(result.killed_by),
+        "elsewhere": result.elsewhere,
+    }
+
+
+def write_json(path: Path, results: list[Result], generated: Mapping[str, Any] | None) -> None:
+    """Write `mutation.json`; without a new result for generated mutants the last one is kept."""
+    if generated is None and path.exists():
+        generated = json.loads(path.read_text("utf-8"))["generated"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(to_json(results, generated), indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", "utf-8")
+
+
+def show(console: Console, results: list[Result], untried: list[str]) -> None:
+    """Print killed and all mutants by clause, and whatever asks for attention."""
+    rows = [f"{name} {k}/{n}" for name, (k, n) in by_clause(results).items()]
+    console.print(Columns(rows, padding=(0, 3)))
+    if untried:
+        console.print(f"\nNo mutant breaks these {len(untried)} scored clauses:")
+        console.print(Columns(untried, padding=(0, 3)))
+    for result in results:
+        if result.status is not Status.KILLED:
+            _show_survivor(console, result)
+        elif len(result.other_clauses) > MANY_CLAUSES:
+            many = len(result.other_clauses)
+            said = f"also fails cases of {many} other clauses: a bug closer to its clause is better"
+            console.print(f"[yellow]weak[/] {result.mutant.id} {said}")
+    killed = sum(result.status is Status.KILLED for result in results)
+    console.print(f"\n{killed} of {len(results)} mutants are killed by a case of their own clause.")
+
+
+def _show_survivor(console: Console, result: Result) -> None:
+    mutant = result.mutant
+    console.print(
+        f"\n[red]{result.status}[/] {mutant.id} ({', '.join(mutant.clauses)}): {mutant.says}"
+    )
+    if result.other_clauses:
+        console.print(f"  it fails cases of {', '.join(result.other_clauses)}")
+    console.print(result.diff, markup=False, highlight=False)

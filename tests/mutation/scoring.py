@@ -1,0 +1,88 @@
+"""Tell killed mutants from survivors, and clauses that are held from those that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from embcheck.conformance.execution.judge import Outcome
+from embcheck.conformance.suite.model import Case, Clause, Level
+from mutation.catalogue import Mutant
+from mutation.judging import Seen
+
+
+class Status(StrEnum):
+    """Whether the suite told a mutant from the correct implementation, and by which cases."""
+
+    KILLED = "killed"
+    ELSEWHERE = "killed-elsewhere"
+    SURVIVED = "survived"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the suite made of one mutant."""
+
+    mutant: Mutant
+    diff: str
+    status: Status
+    killed_by: tuple[str, ...]
+    elsewhere: int
+    other_clauses: tuple[str, ...]
+
+
+def differing(
+    cases: Iterable[Case], correct: Mapping[str, Seen], mutant: Mapping[str, Seen]
+) -> list[Case]:
+    """List the cases that go otherwise on the mutant than on the correct implementation.
+
+    A scored case must pass on the correct one; a case that the mutant never came to tells nothing.
+    """
+    judged = (case for case in cases if case.id in mutant)
+    return [
+        case
+        for case in judged
+        if correct[case.id].outcome in (Outcome.PASSED, Outcome.OBSERVED)
+        and mutant[case.id] != correct[case.id]
+    ]
+
+
+def score(mutant: Mutant, diff: str, differing: list[Case]) -> Result:
+    """Give the verdict on a mutant: each of its clauses must have a case that goes otherwise."""
+    own = [case for case in differing if _ids(case) & set(mutant.clauses)]
+    own.sort(key=lambda case: case.clauses[0].id not in mutant.clauses)
+    broken = {clause for case in own for clause in _ids(case)}
+    if set(mutant.clauses) <= broken:
+        status = Status.KILLED
+    else:
+        status = Status.ELSEWHERE if differing else Status.SURVIVED
+    others = {case.clauses[0].id for case in differing if case not in own}
+    killed_by = tuple(case.id for case in own) if status is Status.KILLED else ()
+    return Result(mutant, diff, status, killed_by, len(differing) - len(own), tuple(sorted(others)))
+
+
+def _ids(case: Case) -> set[str]:
+    return {clause.id for clause in case.clauses}
+
+
+def by_clause(results: Iterable[Result]) -> dict[str, tuple[int, int]]:
+    """Count, for each clause that a mutant breaks, how many are killed and how many there are."""
+    counts: dict[str, tuple[int, int]] = {}
+    for result in results:
+        for clause in result.mutant.clauses:
+            killed, total = counts.get(clause, (0, 0))
+            counts[clause] = killed + (result.status is Status.KILLED), total + 1
+    return dict(sorted(counts.items()))
+
+
+def untried(clauses: Iterable[Clause], mutants: Iterable[Mutant]) -> list[str]:
+    """List the scored clauses that no mutant breaks."""
+    tried = {clause for mutant in mutants for clause in mutant.clauses}
+    return [
+        clause.id
+        for clause in clauses
+        if clause.level is not Level.IMPLEMENTATION_DEFINED
+        and not clause.torch_only
+        and clause.id not in tried
+    ]
