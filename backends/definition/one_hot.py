@@ -19,6 +19,8 @@ def one_hot(call: Call) -> dict[str, np.ndarray]:
         if not indices.size:
             raise ValueError("num_classes cannot be inferred from no indices")
         classes = int(indices.max()) + 1
+    if isinstance(classes, float):
+        raise TypeError(f"num_classes must be an integer, not {classes}")
     if classes < 1 or (indices >= classes).any():
         raise ValueError(f"a class value is not smaller than num_classes = {classes}")
     output = (indices[..., None] == np.arange(classes)).astype(np.int64)
