@@ -36,10 +36,10 @@ def describe(values: np.ndarray) -> dict[str, float]:
 
 
 def same_draw(question: Question) -> Answers:
-    """Draw with padding and without, from one seed; return both weights' difference."""
+    """Draw with padding and without, from one seed; return the difference of the weights."""
     padded = _drawn(question)
     plain = _drawn(Question({}, {**question.options, "padding_idx": None}, question.device))
-    return {"answer": plain.weight - padded.weight, "answer_padding_row": padded.weight[0]}
+    return {"answer": plain.weight - padded.weight}
 
 
 def reset(question: Question) -> Answers:
@@ -51,11 +51,8 @@ def reset(question: Question) -> Answers:
     with torch.random.fork_rng(devices=[]):
         module.reset_parameters()
     left = int((module.weight == 9).sum())
-    return {"answer": module.weight, "answer_left": left, "answer_trainable": _flag(module)}
-
-
-def _flag(module: Any) -> bool:
-    return bool(module.weight.requires_grad)
+    trainable = module.weight.requires_grad
+    return {"answer": module.weight, "answer_left": left, "answer_trainable": trainable}
 
 
 def _drawn(question: Question) -> Any:

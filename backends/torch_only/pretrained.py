@@ -8,7 +8,6 @@ import torch
 
 from embcheck.backends.torch_only.probes import Answers, Question
 
-
 _Embedding: Any = torch.nn.Embedding
 
 
