@@ -102,9 +102,14 @@ class Ledger:
 
 @dataclass(frozen=True)
 class LedgerCounts:
-    """How many cases were observed, and in how many a backend did not do what PyTorch does."""
+    """How many cases were observed.
+
+    `stated` counts those of which it is known what PyTorch does, `unlike_pytorch` those of them in
+    which a backend did something else.
+    """
 
     observed: int
+    stated: int
     unlike_pytorch: int
 
 
@@ -119,13 +124,14 @@ def ledger(merged: Merged) -> Ledger:
 
 def ledger_counts(merged: Merged) -> LedgerCounts:
     """Count the observed cases, and those in which a backend departs from what PyTorch does."""
-    observed = unlike = 0
+    known, unlike = [], 0
     for name, by_backend in _by_case(merged).items():
         readings = [reading_of(finding) for finding in by_backend.values()]
         pytorch = stated(merged.cases[name].pytorch)
-        observed += any(reading.voice is not None for reading in readings)
-        unlike += any(_departs(reading, pytorch) for reading in readings)
-    return LedgerCounts(observed, unlike)
+        if any(reading.voice is not None for reading in readings):
+            known.append(pytorch)
+            unlike += any(_departs(reading, pytorch) for reading in readings)
+    return LedgerCounts(len(known), sum(one is not None for one in known), unlike)
 
 
 def base_id(case: str) -> str:

@@ -12,11 +12,12 @@ from rich.text import Text
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run
 from embcheck.reports.departures import Departure, departures
+from embcheck.reports.ledger import LedgerCounts, ledger_counts
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Merged, merge
 from embcheck.reports.tables import BackendScore, Score, score_table
 from embcheck.reports.timings import circumstances
-from embcheck.reports.units import nanoseconds_text, seconds_text
+from embcheck.reports.units import nanoseconds_text, plural, seconds_text
 from embcheck.reports.untrusted import clean, finite, one_line
 
 DEPARTURE_LINES = 15
@@ -55,6 +56,7 @@ def print_conformance(runs: Sequence[Run], console: Console) -> None:
         console.print(_score_table(scores, console))
         _print(console, "answers, guards: passed of scored; died: crashed or timed out", "dim")
         _print_others(scores, console)
+        _print_ledger(ledger_counts(merged), console)
     elif not merged.measurements:
         _print(console, "No results.")
     for entry in merged.unavailable:
@@ -153,6 +155,14 @@ def _print_others(scores: Iterable[BackendScore], console: Console) -> None:
         if counts:
             said = ", ".join(f"{count} {word}" for count, word in counts)
             console.print(safe_text(f"{one_line(score.backend, 60)}: {said}", console))
+
+
+def _print_ledger(counts: LedgerCounts, console: Console) -> None:
+    if counts.observed:
+        said = f"observed: {plural(counts.observed, 'undefined behaviour')}"
+        if counts.stated:
+            said += f"; readings differ from PyTorch's in {counts.unlike_pytorch}"
+        _print(console, said)
 
 
 def _share(score: Score) -> Text:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from embcheck.conformance.records.lines import (
@@ -13,6 +15,7 @@ from embcheck.conformance.records.lines import (
     ResultLine,
     RunFooter,
     RunHeader,
+    to_json_data,
 )
 from embcheck.conformance.records.run import Run
 
@@ -147,3 +150,23 @@ def timing(backend: str, verdict: str = "SAME", **more: Any) -> Measurement:
         "first_call_seconds": 0.0012,
     }
     return Measurement(**{**fields, **more})
+
+
+def left_open(name: str, **more: Any) -> CaseLine:
+    """Make an implementation-defined case."""
+    return case(name, "implementation-defined", expected=None, **more)
+
+
+def reads(backend: str, reading: str | None, of: CaseLine, **more: Any) -> Any:
+    """Make the result of an implementation-defined case."""
+    return result(backend, "observed", of, reading=reading, **more)
+
+
+def write_run(folder: Path, made: Run) -> Path:
+    """Write a run into a folder as a runner does, and return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines: list[Any] = [made.header, *made.clauses.values(), *made.cases.values()]
+    lines += [*made.results, *made.measurements, *([made.footer] if made.footer else [])]
+    text = "".join(json.dumps(to_json_data(line)) + "\n" for line in lines)
+    (folder / "results.jsonl").write_text(text, "utf-8")
+    return folder

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from report_runs import HOSTILE, case, every_outcome, header, result, run, timing
+from report_runs import (
+    HOSTILE,
+    case,
+    every_outcome,
+    header,
+    left_open,
+    reads,
+    result,
+    run,
+    timing,
+    write_run,
+)
 from rich.console import Console
 
 from embcheck.cli.report import report
-from embcheck.conformance.records.lines import to_json_data
 from embcheck.conformance.records.run import Run
 from embcheck.reports.terminal import print_conformance, print_timings
 
@@ -27,15 +35,6 @@ def _printed(runs: list[Run], terminal: bool = False) -> str:
     print_conformance(runs, console)
     print_timings(runs, console)
     return file.getvalue()
-
-
-def _write(folder: Path, made: Run) -> Path:
-    folder.mkdir(parents=True)
-    lines: list[Any] = [made.header, *made.clauses.values(), *made.cases.values()]
-    lines += [*made.results, *made.measurements, *([made.footer] if made.footer else [])]
-    text = "".join(json.dumps(to_json_data(line)) + "\n" for line in lines)
-    (folder / "results.jsonl").write_text(text, "utf-8")
-    return folder
 
 
 def _row(text: str, backend: str) -> list[str]:
@@ -65,6 +64,18 @@ def test_silent_departures_come_first_and_a_long_list_is_cut() -> None:
     assert text.index("Failed silently:") < text.index("Failed loudly:")
     assert "... and 6 more in the report" in text
     assert text.count("rejected-valid") == 14
+
+
+def test_observed_cases_make_one_line() -> None:
+    """The ledger is one line: how many were observed, and how many go otherwise than PyTorch."""
+    cases = [left_open(f"embedding/open/{n}", pytorch="raises" if n else None) for n in range(3)]
+    lines = [
+        reads("acme", word, of) for word, of in zip(["NaN", "NaN", "raises"], cases, strict=True)
+    ]
+    lines += [reads("other", "raises", of) for of in cases]
+    text = _printed([run([*cases, *lines], ["acme", "other"])])
+    assert "observed: 3 undefined behaviours; readings differ from PyTorch's in 1\n" in text
+    assert "observed" not in _printed([run([case(), result("acme")], ["acme"])])
 
 
 def test_a_partial_run_is_shouted() -> None:
@@ -127,8 +138,8 @@ def test_hostile_text_stays_text(terminal: bool) -> None:
 
 def test_the_command_writes_the_report_and_names_it_last(tmp_path: Path) -> None:
     """Several folders make one report, whose path is the last line."""
-    first = _write(tmp_path / "a", every_outcome())
-    second = _write(tmp_path / "b", run([timing("acme")], ["acme"], purpose="timing"))
+    first = write_run(tmp_path / "a", every_outcome())
+    second = write_run(tmp_path / "b", run([timing("acme")], ["acme"], purpose="timing"))
     path = tmp_path / "report.html"
     done = CliRunner().invoke(report, [str(first), str(second), "--html", str(path)])
     assert done.exit_code == 0, done.output
@@ -157,7 +168,7 @@ def test_a_folder_without_a_run_is_a_usage_error(
 
 def test_a_report_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
     """A path that cannot be written to is told in a sentence, without a traceback."""
-    folder = _write(tmp_path / "a", Run(header(["acme"])))
+    folder = write_run(tmp_path / "a", Run(header(["acme"])))
     (tmp_path / "file").write_text("", "utf-8")
     done = CliRunner().invoke(report, [str(folder), "--html", str(tmp_path / "file" / "r.html")])
     assert done.exit_code == 2

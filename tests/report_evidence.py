@@ -1,0 +1,92 @@
+"""Hand-made coverage and mutation files for the tests of reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from embcheck.reports.evidence import Document, Evidence
+
+DIFF = "--- lookup.py\n+++ lookup.py\n@@ -1,2 +1,2 @@\n kept\n-if a < b:\n+if a <= b:"
+
+
+def sentence(status: str, **more: Any) -> dict[str, Any]:
+    """Make a statement of the documentation."""
+    fields = {
+        "object": "torch.nn.Embedding",
+        "parameter": "input",
+        "paraphrase": f"This one is {status}.",
+        "clauses": ["EMB-LOOK-01"],
+        "reason": None,
+        "status": status,
+    }
+    return {**fields, **more}
+
+
+def coverage_data(*sentences: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Make a coverage file of one object."""
+    rows = sentences or tuple(map(sentence, ("covered", "gap", "non-normative", "covered")))
+    counts = {
+        "covered": sum(row["status"] == "covered" for row in rows),
+        "non_normative": sum(row["status"] == "non-normative" for row in rows),
+        "total": len(rows),
+    }
+    name = rows[0]["object"]
+    parameter = {"parameter": rows[0]["parameter"], **counts}
+    return {
+        "format": 1,
+        "torch": "2.13.0",
+        **counts,
+        "gaps": counts["total"] - counts["covered"] - counts["non_normative"],
+        "objects": [{"object": name, **counts, "parameters": [parameter]}],
+        "sentences": list(rows),
+        **more,
+    }
+
+
+def mutant(status: str, **more: Any) -> dict[str, Any]:
+    """Make a mutant."""
+    fields = {
+        "id": f"mutant-{status}",
+        "clause": "EMB-LOOK-01",
+        "says": f"This bug is {status}.",
+        "file": "backends/definition/lookup.py",
+        "diff": DIFF,
+        "status": status,
+        "killed_by": ["embedding/lookup/picks-rows", "embedding/lookup/gone"],
+        "elsewhere": 0,
+    }
+    return {**fields, **more}
+
+
+def mutation_data(*mutants: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Make a mutation file of one clause."""
+    rows = mutants or tuple(map(mutant, ("killed", "survived", "killed-elsewhere")))
+    killed = sum(row["status"] == "killed" for row in rows)
+    return {
+        "format": 1,
+        "killed": killed,
+        "total": len(rows),
+        "mutants": list(rows),
+        "clauses": [{"clause": rows[0]["clause"], "killed": killed, "total": len(rows)}],
+        "generated": None,
+        **more,
+    }
+
+
+def evidence(
+    coverage: Mapping[str, Any] | None = None, mutation: Mapping[str, Any] | None = None
+) -> Evidence:
+    """Return evidence as if it had been read from a folder `somewhere`."""
+    documents = (data and Document(data, "somewhere") for data in (coverage, mutation))
+    return Evidence(*documents)
+
+
+def write_evidence(folder: Path, kind: str, data: Any) -> Path:
+    """Write a file into a folder; text is written as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{kind}.json"
+    file.write_text(data if isinstance(data, str) else json.dumps(data), "utf-8")
+    return file

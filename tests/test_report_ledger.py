@@ -1,0 +1,254 @@
+"""The ledger and the atlas: what backends do where anything is allowed, and how it is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from report_runs import HOSTILE, TABLE, case, every_outcome, left_open, reads, result, run
+
+from embcheck.conformance.records.lines import CaseLine
+from embcheck.reports.atlas import Atlas, AtlasReading, atlas
+from embcheck.reports.html import render_html
+from embcheck.reports.ledger import Ledger, ledger, ledger_counts
+from embcheck.reports.merge import merge
+from embcheck.reports.readings import reading_of, word_of
+
+
+def _ledger(lines: list[Any], *backends: str) -> Ledger:
+    return ledger(merge([run(lines, backends)]))
+
+
+def _observed(number: float) -> dict[str, Any]:
+    return {"output": {"dtype": "float32", "shape": [1], "values": [number]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("raises", "raises"),
+        ("zeros", "zeros"),
+        ("NaN", "NaN"),
+        ("clamps to the last row", "clamps"),
+        ("clamps to row 0", "clamps"),
+        ("clamps", "clamps"),
+        ("wraps (row 5)", "wraps"),
+        ("wraps modulo 2**32 (row 2)", "wraps"),
+        ("another row (3)", "another row"),
+        ("row 2", "row N"),
+        ("foreign values", "foreign values"),
+        ("other", "other"),
+        ("zeros the padding row", "as said"),
+        ("row 2 and nothing else", "as said"),
+        ("crashes", "crash"),
+    ],
+)
+def test_words_are_recognised_whole(text: str, word: str) -> None:
+    """A reading has a word's look only if it is that word; any other text speaks for itself."""
+    assert word_of(text).name == word
+
+
+def test_backends_that_read_alike_do_not_differ() -> None:
+    """A row differs where two backends do, or one does not do what PyTorch is stated to do."""
+    alike, apart, unlike = (
+        left_open(f"embedding/open/{name}", pytorch=pytorch)
+        for name, pytorch in (("alike", "raises"), ("apart", None), ("unlike", "raises"))
+    )
+    lines = [alike, apart, unlike]
+    lines += [reads(name, "raises", alike) for name in ("one", "two")]
+    lines += [reads("one", "raises", apart), reads("two", "zeros", apart)]
+    lines += [reads(name, "NaN", unlike) for name in ("one", "two")]
+    table = _ledger(lines, "one", "two").cases
+    assert [row.differs for row in table.rows] == [False, True, True]
+    assert [[cell.departs for cell in row.cells] for row in table.rows] == [
+        [False, False],
+        [False, False],
+        [True, True],
+    ]
+    assert table.differing == 2
+
+
+def test_what_has_no_word_is_compared_by_its_values() -> None:
+    """Two answers without a word are the same only if their values are; short ones are shown."""
+    same, other = left_open("embedding/open/same"), left_open("embedding/open/other")
+    lines = [same, other]
+    lines += [reads(name, "other", same, observed=_observed(1.0)) for name in ("one", "two")]
+    lines += [
+        reads(name, "other", other, observed=_observed(value))
+        for name, value in (("one", 1.0), ("two", 2.0))
+    ]
+    rows = _ledger(lines, "one", "two").cases.rows
+    assert [row.differs for row in rows] == [False, True]
+    assert [cell.glimpse for cell in rows[1].cells] == ["[1]", "[2]"]
+
+
+def test_a_crash_is_a_reading_and_what_is_unsupported_is_none() -> None:
+    """A backend that dies differs from one that answers; one that cannot be asked does not."""
+    dies, lacks = left_open("embedding/open/dies"), left_open("embedding/open/lacks")
+    lines = [dies, lacks, reads("one", "zeros", dies), reads("one", "zeros", lacks)]
+    lines += [result("two", "crashed", dies, message="SIGSEGV")]
+    lines += [result("two", "unsupported", lacks, message="no capability")]
+    rows = _ledger(lines, "one", "two").cases.rows
+    assert [row.differs for row in rows] == [True, False]
+    assert [row.cells[1].reading.text for row in rows] == ["crash", "n/a"]
+    known = {"happens": "crashed", "reason": "a known bug"}
+    found = merge([run([dies, result("two", "deviated", dies, deviation=known)], ["two"])])
+    assert reading_of(found.findings[0]).word.name == "crash"
+
+
+def test_cases_that_differ_only_in_parameters_make_one_row_if_read_alike() -> None:
+    """Variants that every backend answers alike are one row; the odd one out has its own."""
+    cases = [
+        left_open(f"embedding/open/a[dtype={dtype}]", parameters={"dtype": dtype})
+        for dtype in ("float16", "float32", "float64")
+    ]
+    words = ("raises", "zeros", "raises")
+    lines = [*cases, *(reads("one", word, of) for word, of in zip(words, cases, strict=True))]
+    rows = _ledger(lines, "one").cases.rows
+    assert [row.variants for row in rows] == [
+        ("dtype=float16", "dtype=float64"),
+        ("dtype=float32",),
+    ]
+
+
+def test_probes_and_the_atlas_stand_apart() -> None:
+    """Probes have a table and columns of their own; the atlas, and what is scored, have no row."""
+    plain, chart = left_open("embedding/open/a"), left_open("atlas/bad/a")
+    probe = left_open("torch_only/modules/printed", call={"operation": "probe"})
+    lines = [plain, chart, probe, case()]
+    lines += [reads(name, "raises", of) for of in (plain, chart) for name in ("torch", "jax")]
+    lines += [reads("torch", "as printed", probe), result("torch"), result("jax")]
+    found = _ledger(lines, {"id": "torch", "operations": ["probe"]}, "jax")  # type: ignore[arg-type]
+    assert [group.behaviour for group in found.cases.groups] == ["embedding/open"]
+    assert found.cases.columns == ("torch", "jax")
+    assert [group.behaviour for group in found.probes.groups] == ["torch_only/modules"]
+    assert found.probes.columns == ("torch",)
+
+
+def test_a_run_without_open_cases_has_no_ledger() -> None:
+    """Where nothing was left open, there is no page and no link to one."""
+    lines = [case(), result("acme")]
+    assert not _ledger(lines, "acme")
+    page = render_html([run(lines, ["acme"])])
+    assert 'id="ledger"' not in page
+    assert 'href="#ledger"' not in page
+    assert 'id="atlas"' not in page
+
+
+def test_only_what_was_observed_is_counted() -> None:
+    """A case that no backend could be asked is not among the observed ones."""
+    asked, lacking = left_open("embedding/open/a", pytorch="raises"), left_open("embedding/open/b")
+    lines = [asked, lacking, reads("acme", "raises", asked), result("acme", "unsupported", lacking)]
+    counts = ledger_counts(merge([run(lines, ["acme"])]))
+    assert (counts.observed, counts.stated, counts.unlike_pytorch) == (1, 1, 0)
+
+
+def _place(place: str, dtype: str, index: int, **more: Any) -> CaseLine:
+    indices = {"dtype": dtype, "shape": [1], "values": [index]}
+    parameters = {"dtype": dtype, "place": place, **more}
+    name = ",".join(f"{key}={value}" for key, value in parameters.items())
+    call = {"operation": "embedding", "inputs": {"weight": TABLE, "indices": indices}}
+    return left_open(f"atlas/bad_index/lookup[{name}]", parameters=parameters, call=call)
+
+
+def _atlas(lines: list[Any], *backends: str) -> Atlas:
+    return atlas(merge([run(lines, backends)]))
+
+
+def _said(cell: tuple[AtlasReading, ...]) -> list[tuple[str, str]]:
+    return [(item.reading.text, item.variants) for item in cell]
+
+
+def test_the_atlas_has_places_across_and_backends_down() -> None:
+    """Each place is a column with its index, each backend a row of each operation."""
+    below, above = _place("minus-one", "int64", -1), _place("far", "int64", 1000)
+    lines = [below, above]
+    lines += [reads(name, "raises", below) for name in ("one", "two")]
+    lines += [reads("one", "NaN", above), result("two", "crashed", above)]
+    found = _atlas(lines, "one", "two")
+    assert [(place.name, place.index) for place in found.places] == [
+        ("minus-one", "-1"),
+        ("far", "1000"),
+    ]
+    (group,) = found.groups
+    assert group.name == "lookup"
+    assert [row.backend for row in group.rows] == ["one", "two"]
+    assert [_said(cell) for cell in group.rows[1].cells] == [[("raises", "")], [("crash", "")]]
+    assert [word.name for word in found.words] == ["raises", "crash", "NaN"]
+
+
+def test_a_cell_names_variants_only_where_they_differ() -> None:
+    """What holds for every dtype is said once; else each reading names what sets it apart."""
+    cases = [
+        _place("far", dtype, 1000, mode=mode)
+        for dtype in ("int32", "int64")
+        for mode in ("sum", "max")
+    ]
+    by_dtype = {"int32": "raises", "int64": "zeros"}
+    lines: list[Any] = [*cases, *(reads("same", "NaN", of) for of in cases)]
+    lines += [reads("dtype", by_dtype[of.parameters["dtype"]], of) for of in cases]
+    words = ("raises", "NaN", "NaN", "NaN")
+    lines += [reads("odd", word, of) for word, of in zip(words, cases, strict=True)]
+    lines += [
+        reads("mixed", word, of) for word, of in zip(["a", "b", "b", "a"], cases, strict=True)
+    ]
+    rows = _atlas(lines, "same", "dtype", "odd", "mixed").groups[0].rows
+    assert {row.backend: _said(row.cells[0]) for row in rows} == {
+        "same": [("NaN", "")],
+        "dtype": [("raises", "int32"), ("zeros", "int64")],
+        "odd": [("raises", "int32, sum"), ("NaN", "int32 max; int64 sum; int64 max")],
+        "mixed": [("a", "int32 sum; int64 max"), ("b", "int32 max; int64 sum")],
+    }
+
+
+def test_a_place_that_an_operation_lacks_is_an_empty_cell() -> None:
+    """Operations that have other places leave the rest of their row empty."""
+    one = _place("far", "int64", 1000)
+    two = left_open("atlas/other/bag", parameters={"place": "near"}, call={"operation": "one_hot"})
+    found = _atlas([one, two, reads("acme", "NaN", one), reads("acme", "zeros", two)], "acme")
+    assert [[len(cell) for cell in group.rows[0].cells] for group in found.groups] == [
+        [1, 0],
+        [0, 1],
+    ]
+    assert [place.index for place in found.places] == ["1000", ""]
+
+
+def test_hostile_readings_stay_text() -> None:
+    """Readings, messages, values and parameters with tags add no element to either page."""
+    bad = f"</td></script>{HOSTILE}"
+    value = {bad: {"dtype": bad, "shape": bad, "values": [bad]}}
+    cases = [
+        left_open(
+            f"{folder}/{bad}/{bad}",
+            title=bad,
+            behaviour=bad,
+            clauses=(bad,),
+            pytorch=bad,
+            parameters={"place": bad, bad: bad},
+            call={"operation": bad, "inputs": {"indices": {"values": [bad]}}},
+        )
+        for folder in ("embedding", "atlas")
+    ]
+    lines = [*cases, *(reads(bad, bad, of, message=bad, observed=value) for of in cases)]
+    page = render_html([run(lines, [bad])])
+    assert page.count("<script") == 2
+    assert not {"\u202e", "\x1b"} & set(page)
+    assert 'id="atlas"' in page
+    assert 'id="ledger"' in page
+
+
+def test_many_observed_cases_stay_small() -> None:
+    """Two hundred open cases on four backends, all with values, are less than a megabyte."""
+    backends = [f"backend-{number}" for number in range(4)]
+    cases = [left_open(f"embedding/file{number % 9}/case-{number}") for number in range(200)]
+    lines = [
+        reads(name, "other", of, observed={"output": TABLE}) for of in cases for name in backends
+    ]
+    assert len(render_html([run([*cases, *lines], backends)])) < 1_000_000
+
+
+def test_an_observed_result_without_a_reading_is_not_compared() -> None:
+    """A record without readings says nothing about who does what."""
+    merged = merge([every_outcome()])
+    assert ledger_counts(merged).observed == 0
+    assert [cell.reading.text for cell in ledger(merged).cases.rows[0].cells] == ["observed"]
