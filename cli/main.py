@@ -16,6 +16,7 @@ COMMANDS = {
         "embcheck.cli.coverage",
         "Tell which of PyTorch's documented sentences are covered.",
     ),
+    "merge": ("embcheck.cli.merge", "Join runs of several environments or machines."),
     "report": ("embcheck.cli.report", "Turn finished runs into an HTML report."),
 }
 

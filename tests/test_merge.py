@@ -1,0 +1,93 @@
+"""`embcheck merge` joins what can be compared, and says why the rest cannot."""
+
+from __future__ import annotations
+
+import pytest
+from commands import embcheck
+from report_runs import info, result, run, write_run
+
+from embcheck.conformance.records.join import NotComparable, join
+from embcheck.conformance.records.run import read_runs
+
+EARLY, LATE = "2026-11-21T09:00:00+00:00", "2026-11-21T11:00:00+00:00"
+
+
+def folder(tmp_path, name, backends, **more):
+    """Write a run with one result for each backend, and return its folder."""
+    lines = [result(entry if isinstance(entry, str) else entry["id"]) for entry in backends]
+    return write_run(tmp_path / name, run(lines, backends, **more))
+
+
+def test_runs_of_two_environments_become_one(tmp_path):
+    """The oldest comes first, and nothing is lost on the way."""
+    late = folder(tmp_path, "late", ["a"], started=LATE)
+    early = folder(tmp_path, "early", ["b"], started=EARLY)
+    join([late, early], tmp_path / "out")
+    first, second = read_runs(tmp_path / "out")
+    assert (first, second) == (read_runs(early)[0], read_runs(late)[0])
+
+
+def test_another_suite_is_refused(tmp_path):
+    """A case of the same id could be another one."""
+    one = folder(tmp_path, "one", ["a"])
+    two = folder(tmp_path, "two", ["b"], suite="fedcba9876543210")
+    with pytest.raises(NotComparable, match=r"two \(fedcba.* is of another suite of cases"):
+        join([one, two], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_embcheck_is_refused(tmp_path):
+    """It may judge otherwise."""
+    one = folder(tmp_path, "one", ["a"])
+    two = folder(tmp_path, "two", ["b"], embcheck="0.2.0")
+    with pytest.raises(NotComparable, match="another embcheck"):
+        join([one, two], tmp_path / "out")
+
+
+@pytest.mark.parametrize("change", [{"version": "1.3"}, {"device": "cuda"}, {"adapter": "b"}])
+def test_one_label_on_two_libraries_is_refused(tmp_path, change):
+    """A reader could not tell whose result it is; a label of its own helps."""
+    one = folder(tmp_path, "one", ["a"])
+    two = folder(tmp_path, "two", [info("a", **change)])
+    with pytest.raises(NotComparable, match=r"a is somelib 1\.2 on cpu in .*-b OTHER=a:PYTHON"):
+        join([one, two], tmp_path / "out")
+
+
+def test_an_absent_library_is_no_other_version(tmp_path):
+    """A machine without the device and one with it may be joined."""
+    one = folder(tmp_path, "one", ["a"])
+    two = folder(tmp_path, "two", [{"id": "a", "unavailable": "no such device"}])
+    assert len(join([one, two], tmp_path / "out")) == 2
+
+
+def test_timings_of_two_machines_are_refused(tmp_path):
+    """Their figures say nothing of each other; conformance does."""
+    other = {"python": "3.11.9", "cpu": "Another CPU", "cores": 2}
+    for purpose in ("conformance", "timing"):
+        one = folder(tmp_path, f"{purpose}-one", ["a"], purpose=purpose)
+        two = folder(tmp_path, f"{purpose}-two", ["b"], purpose=purpose, environment=other)
+        if purpose == "conformance":
+            assert len(join([one, two], tmp_path / "out")) == 2
+            continue
+        with pytest.raises(NotComparable, match="different machines"):
+            join([one, two], tmp_path / "out")
+
+
+def test_the_command_says_what_it_wrote(tmp_path):
+    """A partial run is joined, and counted as one."""
+    one = folder(tmp_path, "one", ["a"])
+    two = folder(tmp_path, "two", ["b"], ended=False)
+    ended = embcheck("merge", one, two, "--out", tmp_path / "out")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == [
+        "2 runs, 1 of them partial",
+        str(tmp_path / "out/results.jsonl"),
+    ]
+
+
+def test_the_command_refuses_in_a_sentence(tmp_path):
+    """No traceback, exit code 2."""
+    ended = embcheck("merge", tmp_path / "nowhere", "--out", tmp_path / "out")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("embcheck merge: ")
+    assert "Traceback" not in ended.stderr
