@@ -56,7 +56,8 @@ def differentiate(
         answer |= dict.fromkeys(map(str, EARLIER_USES), with_earlier_use)
     for name, step in OPTIMISERS.items():
         if call.wants(name):
-            trained = step(weight.astype(np.float64), gradient * trainable(call))
+            arrived = gradient if trainable(call) else np.zeros_like(gradient)
+            trained = step(weight.astype(np.float64), arrived)
             answer[name] = trained.astype(weight.dtype)
     if "per_sample_weights" in call.inputs:
         factors = call.inputs["per_sample_weights"]
