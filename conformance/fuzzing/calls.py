@@ -4,12 +4,14 @@ The simplest call is a lookup of one row of a 1 x 1 table without options, and f
 towards it. A call holds what is documented, unless `only_valid` is False: then about every second
 one is spoiled, by a bad index, a wrong dtype or rank, or options that exclude each other. Options
 stay within what the documentation gives a meaning (a positive `norm_type` and `max_norm`, no
-`max_norm` over rows with NaN).
+`max_norm` over rows with NaN or without columns), and what is looked at within what can be compared
+(no gradient of a maximum over rows that `max_norm` made equally long up to rounding; adaptive
+optimisers in single and double precision, where their epsilon is not zero).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,7 +133,7 @@ def _embedding(making: _Making) -> Call:
     needs_row = not is_bag and 0 not in shape
     rows, columns = making.draw(st.integers(1 if needs_row else 0, 6)), making.pick(_COLUMNS)
     rows = max(rows, 1) if is_bag and any(shape) else rows
-    options = _options(making, rows)
+    options = _options(making, rows, columns)
     inputs: Inputs = {}
     _add_weight(making, inputs, options, rows, columns)
     if is_bag:
@@ -149,7 +151,7 @@ def _embedding(making: _Making) -> Call:
         *TRAINING_OBSERVATIONS,
     }
     if differentiates and making.flip():
-        dtype = inputs["weight"].dtype if "weight" in inputs else np.dtype(_dtype_name(options))
+        dtype = _weight_dtype(inputs, options)
         inputs["grad_output"] = making.elements.numbers(output_shape, dtype)
     return _finish(making, inputs, options, observe)
 
@@ -160,7 +162,7 @@ def _bag_sizes(making: _Making) -> tuple[int, ...]:
     return tuple(making.draw(st.lists(st.integers(0, 4), max_size=4)))
 
 
-def _options(making: _Making, rows: int) -> Options:
+def _options(making: _Making, rows: int, columns: int) -> Options:
     """Draw the options that the operation has; what is not drawn has its default."""
     optional: dict[str, st.SearchStrategy[Any]] = {
         "sparse": st.booleans(),
@@ -168,7 +170,7 @@ def _options(making: _Making, rows: int) -> Options:
     }
     if rows:
         optional["padding_idx"] = st.integers(0, rows - 1) | st.integers(-rows, -1)
-    if making.is_finite:
+    if making.is_finite and columns:
         optional["max_norm"] = st.sampled_from((1.0, 0.25, 3, float("inf")))
         optional["norm_type"] = st.sampled_from((2.0, 1, 3.0, 0.5, 2.5, float("inf")))
     if making.operation.is_bag:
@@ -204,8 +206,10 @@ def _add_weight(making: _Making, inputs: Inputs, options: Options, rows: int, co
     inputs["weight"] = making.elements.numbers((rows, columns), dtype)
 
 
-def _dtype_name(options: Mapping[str, Any]) -> str:
-    return str(options.get("dtype", "float32"))
+def _weight_dtype(inputs: Inputs, options: Options) -> np.dtype[Any]:
+    if "weight" in inputs:
+        return inputs["weight"].dtype
+    return np.dtype(options.get("dtype", "float32"))
 
 
 def _add_bags(
@@ -241,28 +245,30 @@ def _observe(making: _Making, inputs: Inputs, options: Options) -> list[Observat
     is_module = making.operation.value.endswith(("_module", "_from_pretrained"))
     frozen_by_default = making.operation.value.endswith("from_pretrained")
     trains = not options.get("freeze", frozen_by_default)
+    shortens = options.get("max_norm") is not None
+    is_clear = trains and not (shortens and options.get("mode") == "max")
+    is_wide = _weight_dtype(inputs, options).itemsize >= np.dtype(np.float32).itemsize
+    sparse = bool(options.get("sparse"))
     effects = {
         Observation.WEIGHT_AFTER: True,
         Observation.TRAINABLE: is_module,
         Observation.SHARES_MEMORY: frozen_by_default and has_memory,
     }
     gradients = {
-        Observation.GRAD_WEIGHT: trains,
+        Observation.GRAD_WEIGHT: is_clear,
         Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights" in inputs,
-        Observation.GRAD_WEIGHT_IS_SPARSE: trains,
-        Observation.SPARSE_GRAD_ROWS: trains and options.get("sparse"),
-        Observation.SPARSE_GRAD_VALUES: trains and options.get("sparse"),
+        Observation.GRAD_WEIGHT_IS_SPARSE: is_clear,
+        Observation.SPARSE_GRAD_ROWS: is_clear and sparse,
+        Observation.SPARSE_GRAD_VALUES: is_clear and sparse,
     }
     earlier_use = {
         Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: trains
-        and not making.operation.is_bag
-        and not options.get("sparse")
-        and options.get("max_norm") is None,
+        and not (making.operation.is_bag or sparse or shortens),
     }
     training = {
-        Observation.TRAINED_WEIGHT: True,
-        Observation.WEIGHT_TRAINED_BY_ADAGRAD: True,
-        Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: options.get("sparse") and trains,
+        Observation.TRAINED_WEIGHT: is_clear or not trains,
+        Observation.WEIGHT_TRAINED_BY_ADAGRAD: (is_clear or not trains) and is_wide,
+        Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: is_clear and sparse and is_wide,
     }
     groups: list[dict[Observation, Any]] = [effects, gradients, earlier_use]
     # A step changes the weight, so that two steps in one call would not start from the same.

@@ -35,7 +35,7 @@ def _spoilers(call: Call) -> list[tuple[bool, Spoiler]]:
         (has_indices and is_one_hot, _negative_class),
         (is_one_hot, _too_few_classes),
         (has_weight, _weight_rank),
-        (not is_one_hot, _padding_out_of_range),
+        (not is_one_hot and _rows(call) > 0, _padding_out_of_range),
         (is_bag, _unknown_mode),
         (is_bag, _maximum_with_scaling),
         (is_bag and has_weight, _weights_without_sum),
@@ -50,16 +50,18 @@ def _spoilers(call: Call) -> list[tuple[bool, Spoiler]]:
 
 
 def _index_dtype(call: Call) -> st.SearchStrategy[Call]:
+    """Give indices a wrong dtype, and offsets with them: beside 64-bit ones, narrow ones may do."""
     names = WRONG_INDEX_DTYPES + (("int32",) if call.operation is Operation.ONE_HOT else ())
+    numbered = [name for name in ("indices", "offsets") if name in call.inputs]
     return st.sampled_from(names).map(
-        lambda name: with_inputs(call, indices=call.inputs["indices"].astype(name))
+        lambda dtype: with_inputs(call, **{n: call.inputs[n].astype(dtype) for n in numbered})
     )
 
 
 def _index_out_of_bounds(call: Call) -> st.SearchStrategy[Call]:
     indices = call.inputs["indices"]
     limits = np.iinfo(indices.dtype)
-    rows = len(call.inputs["weight"]) if "weight" in call.inputs else call.options["num_embeddings"]
+    rows = _rows(call)
     bad = st.sampled_from((rows, -1, rows + 7, -rows - 1, int(limits.max), int(limits.min)))
     return _with_one_index(call, bad)
 
@@ -90,8 +92,12 @@ def _weight_rank(call: Call) -> st.SearchStrategy[Call]:
 
 
 def _padding_out_of_range(call: Call) -> st.SearchStrategy[Call]:
-    rows = len(call.inputs["weight"]) if "weight" in call.inputs else call.options["num_embeddings"]
+    rows = _rows(call)
     return st.sampled_from((rows, -rows - 1)).map(lambda n: with_options(call, padding_idx=n))
+
+
+def _rows(call: Call) -> int:
+    return len(call.inputs["weight"]) if "weight" in call.inputs else call.options["num_embeddings"]
 
 
 def _unknown_mode(call: Call) -> st.SearchStrategy[Call]:
