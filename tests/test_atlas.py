@@ -108,4 +108,4 @@ def test_readings_can_be_told_apart(case):
 
 
 def _plain(wanted):
-    return wanted.array.tolist() if isinstance(wanted, Values) else wanted
+    return (wanted.array.dtype, wanted.array.tolist()) if isinstance(wanted, Values) else wanted
