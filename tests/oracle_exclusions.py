@@ -1,0 +1,161 @@
+"""Calls on which PyTorch is known to depart from the reference, each with where that is explained.
+
+An exclusion covers exactly what triggers the departure, and comes with a call that shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.execution.judge import Kind, Outcome
+
+TABLE = np.array([[1, -2], [5, 4], [-7, 8], [2, -1]], np.float32)
+GRADIENTS = {
+    Observation.GRAD_WEIGHT,
+    Observation.GRAD_PER_SAMPLE_WEIGHTS,
+    Observation.TRAINED_WEIGHT,
+    Observation.WEIGHT_TRAINED_BY_ADAGRAD,
+    Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM,
+    Observation.SPARSE_GRAD_VALUES,
+}
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A trigger, the deviation or clause that explains it, and a call that shows it."""
+
+    name: str
+    explained_by: str
+    """The first case of a known deviation of torch-eager."""
+    applies: Callable[[Call], bool]
+    example: Call
+    happens: Kind | Outcome
+
+
+def differentiates(call: Call) -> bool:
+    """Whether a gradient of the call is looked at, or used."""
+    return call.wants(*GRADIENTS, Observation.GRAD_WEIGHT_IS_SPARSE)
+
+
+def bags_of_no_length(call: Call) -> bool:
+    """Whether the indices are a matrix without columns."""
+    indices = call.inputs["indices"]
+    return call.operation.is_bag and indices.ndim == 2 and indices.shape[1] == 0
+
+
+def indices_without_bags(call: Call) -> bool:
+    """Whether there are indices but no offsets to make bags of them."""
+    return (
+        call.operation.is_bag
+        and "offsets" in call.inputs
+        and not call.inputs["offsets"].size
+        and call.inputs["indices"].size > 0
+    )
+
+
+def ends_early(call: Call) -> bool:
+    """Whether indices follow the last offset, which include_last_offset calls the end."""
+    offsets = call.inputs.get("offsets")
+    return (
+        call.operation.is_bag
+        and offsets is not None
+        and offsets.ndim == 1
+        and offsets.size > 0
+        and bool(call.options.get("include_last_offset"))
+        and int(offsets[-1]) < call.inputs["indices"].size
+    )
+
+
+def maximum_of_nan(call: Call) -> bool:
+    """Whether a maximum is taken over a table with NaN."""
+    return (
+        call.options.get("mode") == "max"
+        and "weight" in call.inputs
+        and bool(np.isnan(call.inputs["weight"].astype(np.float64)).any())
+    )
+
+
+def frequencies_in_bags(call: Call) -> bool:
+    """Whether a dense gradient of bags is scaled by frequencies."""
+    options = call.options
+    scales = options.get("scale_grad_by_freq") and not options.get("sparse")
+    return call.operation.is_bag and bool(scales) and differentiates(call)
+
+
+def single_index_beside_padding(call: Call) -> bool:
+    """Whether the gradient of one index without dimensions is sparse, beside padding."""
+    options = call.options
+    return (
+        not call.operation.is_bag
+        and call.inputs["indices"].ndim == 0
+        and bool(options.get("sparse"))
+        and options.get("padding_idx") is not None
+        and differentiates(call)
+    )
+
+
+def bag(indices: list[int], offsets: list[int] | None = None, *observe: str, **options) -> Call:
+    """Return a call of embedding_bag on the table."""
+    inputs = {"weight": TABLE.copy(), "indices": np.array(indices, np.int64)}
+    if offsets is not None:
+        inputs["offsets"] = np.array(offsets, np.int64)
+    names = ("output", *observe, "inputs_after")
+    return Call(Operation.EMBEDDING_BAG, inputs, {"mode": "sum", **options}, names)
+
+
+NAN_LAST = bag([0, 1], [0], mode="max")
+NAN_LAST.inputs["weight"][1] = np.nan
+
+EXCLUSIONS = (
+    Exclusion(
+        "bags of no length",
+        "embedding_bag/empty_bags/matrix-without-columns",
+        bags_of_no_length,
+        bag([[], []]),
+        Kind.REJECTED_VALID,
+    ),
+    Exclusion(
+        "indices without bags",
+        "embedding_bag/empty_bags/indices-without-bags",
+        indices_without_bags,
+        bag([0, 1], [], mode="max"),
+        Outcome.CRASHED,
+    ),
+    Exclusion(
+        "bags that end early",
+        "embedding_bag/include_last_offset/mean-ends-early",
+        ends_early,
+        bag([0, 1, 2, 3], [0, 1, 2], mode="mean", include_last_offset=True),
+        Kind.WRONG_VALUE,
+    ),
+    Exclusion(
+        "maximum of NaN",
+        "embedding_bag/modes/nan-last-wins-maximum",
+        maximum_of_nan,
+        NAN_LAST,
+        Kind.WRONG_VALUE,
+    ),
+    Exclusion(
+        "frequencies in bags",
+        "embedding_bag/scale_grad_by_freq/first-row-more-often*",
+        frequencies_in_bags,
+        bag([0, 0, 1], [0], "grad_weight", scale_grad_by_freq=True),
+        Kind.WRONG_VALUE,
+    ),
+    Exclusion(
+        "single index beside padding",
+        "embedding/sparse_gradient/single-index-beside-padding*",
+        single_index_beside_padding,
+        Call(
+            Operation.EMBEDDING,
+            {"weight": TABLE.copy(), "indices": np.array(1)},
+            {"sparse": True, "padding_idx": 0},
+            ("output", "grad_weight", "inputs_after"),
+        ),
+        Kind.REJECTED_VALID,
+    ),
+)

@@ -1,0 +1,141 @@
+"""The reference beside PyTorch, on generated calls: what one answers, the other answers too.
+
+`nox -s oracle` compares 20,000 calls and more; EMBCHECK_ORACLE_CALLS says how many of each
+operation.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from oracle_exclusions import EXCLUSIONS
+
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.client import Answered, WorkerClient
+from embcheck.conformance.execution.deviations import load_deviations
+from embcheck.conformance.fuzzing.calls import OPERATIONS, calls
+from embcheck.conformance.fuzzing.compare import FRESH, Divergence, compare, on_own_weight
+
+CALLS = int(os.environ.get("EMBCHECK_ORACLE_CALLS", "150"))
+SPOILED = CALLS // 3
+DETERMINED = settings(
+    database=None,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Tally:
+    """What was compared: calls by operation and dtype, and by operation and option."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.dtypes: Counter[tuple[str, str]] = Counter()
+        self.options: Counter[tuple[str, str]] = Counter()
+        self.observations: Counter[str] = Counter()
+        self.values = 0
+
+    def count(self, call: Call, answer: object) -> None:
+        self.total += 1
+        self.values += isinstance(answer, Answered)
+        dtype = call.inputs["weight"].dtype.name if "weight" in call.inputs else "none"
+        if call.operation in FRESH:
+            dtype = call.options.get("dtype", "float32")
+        self.dtypes[call.operation, dtype] += 1
+        self.options.update((call.operation, name) for name in call.options)
+        self.observations.update(call.observe)
+
+    def show(self) -> None:
+        print(f"\n{self.total} calls compared, of which {self.values} were answered")
+        for counts in (self.dtypes, self.options):
+            for (operation, what), number in sorted(counts.items()):
+                print(f"{number:7} {operation}, {what}")
+        for name, number in sorted(self.observations.items()):
+            print(f"{number:7} observed {name}")
+
+
+@pytest.fixture(scope="module")
+def tally():
+    """Count what is compared, and show it at the end."""
+    counts = Tally()
+    yield counts
+    counts.show()
+
+
+@pytest.fixture(scope="module")
+def torch_eager():
+    """A worker with PyTorch, which lives on if a call kills it."""
+    client = WorkerClient("torch-eager")
+    yield client
+    client.close()
+
+
+def divergence(call: Call, reference, torch_eager, tally=None) -> Divergence | None:
+    """Ask both, and compare; a fresh module's values are those of the weight that it drew."""
+    answer = torch_eager.ask(call)
+    found = compare(call, reference.ask(call), answer)
+    if tally is not None:
+        tally.count(call, answer)
+    again = on_own_weight(call, answer.arrays) if isinstance(answer, Answered) else None
+    if found is None and again is not None:
+        return compare(again, reference.ask(again), answer)
+    return found
+
+
+def is_excluded(call: Call) -> bool:
+    """Whether a departure on this call is known."""
+    return any(exclusion.applies(call) for exclusion in EXCLUSIONS)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_valid_calls_are_answered_alike(operation, reference, torch_eager, tally):
+    """Outputs, effects, gradients and trained weights agree within the bounds."""
+
+    @settings(DETERMINED, max_examples=CALLS)
+    @given(calls(operations=[operation]))
+    def agree(call):
+        if not is_excluded(call):
+            assert divergence(call, reference, torch_eager, tally) is None
+
+    agree()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_spoiled_calls_are_refused_alike(operation, reference, torch_eager, tally):
+    """What the reference refuses, PyTorch refuses."""
+
+    @settings(DETERMINED, max_examples=SPOILED)
+    @given(calls(operations=[operation], only_valid=False))
+    def agree(call):
+        if not is_excluded(call):
+            assert divergence(call, reference, torch_eager, tally) is None
+
+    agree()
+
+
+@pytest.mark.parametrize("exclusion", EXCLUSIONS, ids=lambda exclusion: exclusion.name)
+def test_what_is_excluded_still_happens(exclusion, reference, torch_eager):
+    """A trigger that does no harm any more must not hide anything."""
+    assert exclusion.applies(exclusion.example)
+    found = divergence(exclusion.example, reference, torch_eager)
+    assert found is not None
+    assert found.kind == exclusion.happens
+
+
+def test_every_exclusion_is_explained():
+    """Each names a case of a known deviation."""
+    known = {name for entry in load_deviations("torch-eager") for name in entry.cases}
+    assert {exclusion.explained_by for exclusion in EXCLUSIONS} <= known
+
+
+def test_exclusions_leave_plain_calls_alone(reference, torch_eager):
+    """A plain bag is excluded by none of them."""
+    plain = EXCLUSIONS[-1].example
+    call = Call(plain.operation, plain.inputs, {}, ("output", "inputs_after"))
+    assert call.operation is Operation.EMBEDDING
+    assert not is_excluded(call)
+    assert divergence(call, reference, torch_eager) is None
