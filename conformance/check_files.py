@@ -1,4 +1,4 @@
-"""Validate files without running anything: specs, clauses, workloads."""
+"""Validate files without running anything: specs, clauses, documentation, workloads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from embcheck.conformance.documentation.mapping import check_documentation
 from embcheck.conformance.suite.load import load_clauses, load_spec, spec_files, suite_root
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.timing.workloads import load_workloads, workload_files
@@ -24,14 +25,17 @@ class Checked:
     def summary(self) -> str:
         """Say how much is valid."""
         specs = [f"{self.specs} specs with {self.cases} cases"] if self.specs else []
-        others = [f"{self.others} files of clauses or workloads"] if self.others else []
+        others = (
+            [f"{self.others} files of documentation, clauses or workloads"] if self.others else []
+        )
         return f"valid: {', '.join([*specs, *others])}"
 
 
 def check_files(paths: Iterable[Path]) -> Checked:
     """Check files and folders; all that is shipped if none is named.
 
-    A file in a folder `clauses` or `workloads` is checked as what it is, any other as a spec.
+    A file in a folder `clauses`, `documentation` or `workloads` is checked as what it is, any other
+    as a spec.
     """
     checked = Checked()
     named = list(paths)
@@ -40,7 +44,13 @@ def check_files(paths: Iterable[Path]) -> Checked:
     except SpecError as error:
         return Checked(problems=error.problems)
     if not named:
-        files += [*sorted((suite_root() / "clauses").glob("*.yaml")), *workload_files()]
+        root = suite_root()
+        files += [
+            file
+            for name in ("clauses", "documentation")
+            for file in sorted((root / name).glob("*.yaml"))
+        ]
+        files += workload_files()
     for file in files:
         try:
             _check(file, checked)
@@ -52,6 +62,7 @@ def check_files(paths: Iterable[Path]) -> Checked:
 def _check(file: Path, checked: Checked) -> None:
     other: Callable[[list[Path]], object] | None = {
         "clauses": load_clauses,
+        "documentation": check_documentation,
         "workloads": load_workloads,
     }.get(file.parent.name)
     if other is not None:

@@ -52,12 +52,13 @@ def load_mapping(paths: Iterable[Path]) -> tuple[MappedSentence, ...]:
     return tuple(sentences)
 
 
-def check_documentation_file(path: Path) -> None:
-    """Load one file of the folder as what it is; raises SpecError."""
-    if path.name == EXERCISE_FILE:
-        load_left_out(path)
-    else:
-        load_mapping([path])
+def check_documentation(paths: Iterable[Path]) -> None:
+    """Load files of the folder as what they are; raises SpecError."""
+    for path in paths:
+        if path.name == EXERCISE_FILE:
+            load_left_out(path)
+        else:
+            load_mapping([path])
 
 
 def _sentences(tree: Map) -> Iterator[MappedSentence]:
