@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from embcheck.conformance.records.run import Run
+from embcheck.reports.evidence import Evidence
+from embcheck.reports.html import write_html
+
+Open = Callable[..., Any]
+PHONE = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -60,3 +66,56 @@ def chromium(profile: Path) -> Iterator[Any]:
         window.quit()
         if hasattr(service.log_output, "close"):
             service.log_output.close()
+
+
+@contextmanager
+def report_opener(window: Any, folder: Path) -> Iterator[Open]:
+    """Give a function that opens a report; afterwards nothing may stand in the browser's log."""
+    window.get_log("browser")
+
+    def opened(runs: list[Run], address: str = "", evidence: Evidence | None = None) -> Any:
+        path = folder / "report.html"
+        write_html(runs, path, evidence or Evidence())
+        window.get("about:blank")
+        window.get(path.as_uri() + address)
+        return window
+
+    yield opened
+    assert window.get_log("browser") == []
+
+
+@contextmanager
+def phone(window: Any) -> Iterator[None]:
+    """Make the window a phone's, 390 pixels wide."""
+    window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    try:
+        yield
+    finally:
+        window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@contextmanager
+def no_scripts(window: Any) -> Iterator[None]:
+    """Let the browser run no scripts of the pages that it opens."""
+    window.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        yield
+    finally:
+        window.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def find(window: Any, selector: str) -> list[Any]:
+    """Find what a selector names and the reader sees."""
+    return [
+        found for found in window.find_elements("css selector", selector) if found.is_displayed()
+    ]
+
+
+def texts(window: Any, selector: str) -> list[str]:
+    """Return what the reader reads of what a selector names."""
+    return [found.text for found in find(window, selector)]
+
+
+def settle(window: Any) -> None:
+    """Wait until the browser has followed a link and drawn the page."""
+    window.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 0))")

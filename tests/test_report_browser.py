@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from browser import chromium
+from browser import Open, chromium, find, no_scripts, phone, report_opener, settle, texts
 from report_runs import HOSTILE, INVALID, case, every_outcome, result, run, timing
 
-from embcheck.conformance.records.run import Run
-from embcheck.reports.html import write_html
-
 pytestmark = pytest.mark.browser
-Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -28,27 +24,8 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def show(window: Any, tmp_path: Path) -> Iterator[Open]:
     """Return a function that opens a report; afterwards nothing may stand in the browser's log."""
-    window.get_log("browser")
-
-    def opened(runs: list[Run], address: str = "") -> Any:
-        path = tmp_path / "report.html"
-        write_html(runs, path)
-        window.get("about:blank")
-        window.get(path.as_uri() + address)
-        return window
-
-    yield opened
-    assert window.get_log("browser") == []
-
-
-def _find(window: Any, selector: str) -> list[Any]:
-    return [
-        found for found in window.find_elements("css selector", selector) if found.is_displayed()
-    ]
-
-
-def _texts(window: Any, selector: str) -> list[str]:
-    return [found.text for found in _find(window, selector)]
+    with report_opener(window, tmp_path) as opened:
+        yield opened
 
 
 def _type(window: Any, text: str) -> None:
@@ -66,58 +43,58 @@ def _type(window: Any, text: str) -> None:
 def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
     """A report opens without an error, its matrix filled and its cases folded."""
     window = show([every_outcome(), run([timing("acme")], ["acme"], purpose="timing")])
-    assert _texts(window, "#matrix tbody tr[data-behaviour] .file") == ["bounds", "lookup"]
-    assert len(_find(window, "#groups .group")) == 2
-    assert _find(window, "#groups .case") == []
-    assert _texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
-    assert _find(window, "#timings svg.bar") == []
-    _find(window, '.pages a[href="#timings"]')[0].click()
-    assert len(_find(window, "#timings svg.bar")) == 1
+    assert texts(window, "#matrix tbody tr[data-behaviour] .file") == ["bounds", "lookup"]
+    assert len(find(window, "#groups .group")) == 2
+    assert find(window, "#groups .case") == []
+    assert texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
+    assert find(window, "#timings svg.bar") == []
+    find(window, '.pages a[href="#timings"]')[0].click()
+    assert len(find(window, "#timings svg.bar")) == 1
 
 
 def test_a_cell_leads_to_its_cases(show: Open) -> None:
     """Choosing a cell opens its behaviour, filtered to its backend."""
     window = show([every_outcome("acme"), every_outcome("other")])
-    _find(window, '#matrix tr[data-behaviour="embedding/bounds"] td a')[1].click()
-    assert _texts(window, ".case .title") == [f"Title of {INVALID}"]
-    assert _texts(window, "#shown") == ["11 of 22 results, in 11 cases"]
-    assert _texts(window, ".case .tally") == ["✗ 1 silent"]
+    find(window, '#matrix tr[data-behaviour="embedding/bounds"] td a')[1].click()
+    assert texts(window, ".case .title") == [f"Title of {INVALID}"]
+    assert texts(window, "#shown") == ["11 of 22 results, in 11 cases"]
+    assert texts(window, ".case .tally") == ["✗ 1 silent"]
 
 
 def test_the_filter_finds_text_in_messages_clauses_and_backends(show: Open) -> None:
     """Words typed in the box leave the results that hold all of them, and open few groups."""
     window = show([every_outcome()])
     _type(window, "sigsegv ACME")
-    assert _texts(window, "#shown") == ["1 of 11 results, in 1 cases"]
-    assert len(_find(window, ".case")) == 1
-    assert _texts(window, "#matrix tbody tr[data-behaviour] .file") == ["lookup"]
+    assert texts(window, "#shown") == ["1 of 11 results, in 1 cases"]
+    assert len(find(window, ".case")) == 1
+    assert texts(window, "#matrix tbody tr[data-behaviour] .file") == ["lookup"]
     _type(window, "every index picks")
-    assert _texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
+    assert texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
     _type(window, "nowhere to be found")
-    assert _find(window, ".group") == []
+    assert find(window, ".group") == []
 
 
 def test_outcomes_can_be_filtered(show: Open) -> None:
     """The buttons and boxes leave the results of the outcomes that are ticked."""
     window = show([every_outcome()])
-    _find(window, '[data-preset="silent"]')[0].click()
-    assert _texts(window, "#shown") == ["3 of 11 results, in 3 cases"]
-    _find(window, '[data-preset="departures"]')[0].click()
-    assert _texts(window, "#shown") == ["6 of 11 results, in 6 cases"]
-    _find(window, '#toggles input[value="unsupported"]')[0].click()
-    assert _texts(window, "#shown") == ["7 of 11 results, in 7 cases"]
-    _find(window, '[data-preset="all"]')[0].click()
-    assert _texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
+    find(window, '[data-preset="silent"]')[0].click()
+    assert texts(window, "#shown") == ["3 of 11 results, in 3 cases"]
+    find(window, '[data-preset="departures"]')[0].click()
+    assert texts(window, "#shown") == ["6 of 11 results, in 6 cases"]
+    find(window, '#toggles input[value="unsupported"]')[0].click()
+    assert texts(window, "#shown") == ["7 of 11 results, in 7 cases"]
+    find(window, '[data-preset="all"]')[0].click()
+    assert texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
 
 
 def test_a_shared_link_opens_the_case_and_marks_the_backend(show: Open) -> None:
     """A link with a case and a backend unfolds both and scrolls there."""
     address = "#" + urlencode({"case": INVALID, "backend": "acme"})
     window = show([every_outcome()], address)
-    (chosen,) = _find(window, "tr.chosen")
+    (chosen,) = find(window, "tr.chosen")
     for text in ("acme", "silent", "accepted-invalid", "took it", "float32 [2, 2]", "3.5, nan"):
         assert text in chosen.text
-    (opened,) = _find(window, ".case[open]")
+    (opened,) = find(window, ".case[open]")
     for text in ("must be refused", "padding_idx", "EMB-LOOK-01", "lookup.yaml:7", "[0, 5]"):
         assert text in opened.text
     top = window.execute_script("return arguments[0].getBoundingClientRect().top", opened)
@@ -131,15 +108,15 @@ def test_a_link_shows_a_case_that_a_filter_hides(show: Open) -> None:
     window.execute_script(
         "location.hash = arguments[0]", urlencode({"case": INVALID, "backend": "acme"})
     )
-    window.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 0))")
-    assert len(_find(window, "tr.chosen")) == 1
+    settle(window)
+    assert len(find(window, "tr.chosen")) == 1
 
 
 def test_a_link_that_leads_nowhere_does_no_harm(show: Open) -> None:
     """A link to an unknown case, or one that is no link at all, opens the report as it is."""
     for address in ("#case=unknown&backend=unknown", "#%E0%A4%A", "#matrix"):
         window = show([every_outcome()], address)
-        assert _texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
+        assert texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
 
 
 def test_hostile_text_stays_text(show: Open) -> None:
@@ -154,10 +131,10 @@ def test_hostile_text_stays_text(show: Open) -> None:
         timing(HOSTILE, HOSTILE, message=HOSTILE, workload=HOSTILE),
     ]
     window = show([run(lines, [HOSTILE, "quiet"])])
-    _find(window, "#matrix td a")[0].click()
-    _find(window, ".case > summary")[0].click()
+    find(window, "#matrix td a")[0].click()
+    find(window, ".case > summary")[0].click()
     assert window.title.startswith("embcheck report")
-    assert '<script>document.title="owned"</script>\\u202e\\x1b[31m' in _texts(window, ".came")[0]
+    assert '<script>document.title="owned"</script>\\u202e\\x1b[31m' in texts(window, ".came")[0]
     assert len(window.find_elements("css selector", "script")) == 2
     assert window.find_elements("css selector", 'img, a[href^="javascript"]') == []
 
@@ -180,9 +157,9 @@ def test_a_long_message_can_be_unfolded(show: Open) -> None:
     """A long message is cut, and a button shows the rest and hides it again."""
     lines = [case(), result("acme", "errored", message="word " * 1000)]
     window = show([run(lines, ["acme"])], "#" + urlencode({"case": case().case}))
-    (cell,) = _find(window, ".came .message")
+    (cell,) = find(window, ".came .message")
     assert len(cell.text) < 700
-    (button,) = _find(window, ".came button")
+    (button,) = find(window, ".came button")
     button.click()
     assert len(cell.text) > 4900
     button.click()
@@ -195,26 +172,18 @@ def test_a_phone_needs_no_sideways_scrolling(show: Open) -> None:
     of = case(INVALID, expected={"output": wide})
     failed = result("a" * 60, "failed", of, kind="wrong-value", observed={"output": wide})
     window = show([run([of, failed], ["a" * 60])])
-    size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
-    window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
+    with phone(window):
         window.execute_script("location.hash = arguments[0]", urlencode({"case": INVALID}))
-        window.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 0))")
-        assert len(_find(window, ".case[open]")) == 1
+        settle(window)
+        assert len(find(window, ".case[open]")) == 1
         assert window.execute_script("return document.documentElement.scrollWidth") <= 390
-        (box,) = _find(window, ".body > .scroll")
+        (box,) = find(window, ".body > .scroll")
         assert box.get_property("scrollWidth") <= box.get_property("clientWidth")
-    finally:
-        window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_without_scripts_the_departures_are_in_a_table(show: Open) -> None:
+def test_without_scripts_the_departures_are_in_a_table(window: Any, show: Open) -> None:
     """A browser that runs no scripts shows every departure, and no dead controls."""
-    window = show([])
-    window.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-    try:
-        window = show([every_outcome()])
-        assert len(_find(window, ".fallback tbody tr")) == 6
-        assert _find(window, "#filters") == []
-    finally:
-        window.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    with no_scripts(window):
+        show([every_outcome()])
+        assert len(find(window, ".fallback tbody tr")) == 6
+        assert find(window, "#filters") == []
