@@ -54,6 +54,7 @@ def compare(session: nox.Session) -> None:
         str(out),
         success_codes=[0, 1],
     )
+    session.run("embcheck", "coverage", "--out", str(out), silent=True, success_codes=[0, 1])
     session.run("embcheck", "report", str(out), "--quiet", "--html", str(out / "report.html"))
 
 
@@ -74,6 +75,13 @@ def conformance(session: nox.Session, backend: str) -> None:
     install(session, libraries=BACKENDS[backend])
     out = session.posargs[0] if session.posargs else f"out/conformance/{backend}"
     session.run("embcheck", "run", "-b", backend, "--out", out)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Gate the suite: exit 1 where PyTorch's documentation says what no case covers, or drifted."""
+    install(session, libraries=(TORCH,))
+    session.run("embcheck", "coverage", *session.posargs)
 
 
 @nox.session
