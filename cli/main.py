@@ -17,6 +17,8 @@ COMMANDS = {
         "Tell which of PyTorch's documented sentences are covered.",
     ),
     "merge": ("embcheck.cli.merge", "Join runs of several environments or machines."),
+    "diff": ("embcheck.cli.diff", "Tell what changed between two runs."),
+    "reproduce": ("embcheck.cli.reproduce", "Print a case as a script of the library's own API."),
     "report": ("embcheck.cli.report", "Turn finished runs into an HTML report."),
 }
 

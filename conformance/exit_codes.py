@@ -10,7 +10,7 @@ class ExitCode(IntEnum):
     CONFORMS = 0
     """All conforms, or is explained."""
     DEPARTS = 1
-    """An unexplained failure, crash or time-out, or a deviation that no longer holds."""
+    """An unexplained failure, crash or time-out, a deviation that no longer holds, or a change."""
     USAGE = 2
     """A usage or spec error, an unknown or unavailable backend, or nothing selected."""
     HARNESS = 3

@@ -1,0 +1,188 @@
+"""What changed between two runs, case by case and backend by backend."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from embcheck.reports.merge import Finding, Merged, behaviour_id
+
+FORMAT_VERSION = 1
+
+_VOLATILE = (
+    (re.compile(r"\b0x[0-9a-fA-F]+"), "<address>"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?"), "<time>"),
+    (re.compile(r"\b\d+(\.\d+)?(e-?\d+)? ?(ns|us|ms|s|sec|seconds?|minutes?)\b"), "<time>"),
+)
+"""What differs between messages that say the same."""
+
+
+class What(StrEnum):
+    """What changed most: of several things, the first."""
+
+    OUTCOME = "outcome"
+    KIND = "kind"
+    READING = "reading"
+    MESSAGE = "message"
+
+
+class UnknownBackend(Exception):
+    """A backend that is to be compared is not in the run; says which are."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a case came to on a backend in one run; `not-asked` where it has no result."""
+
+    outcome: str = "not-asked"
+    kind: str = ""
+    reading: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A backend of one run and the one that it is compared with, each with library and version."""
+
+    before: str
+    after: str
+    library_before: str
+    library_after: str
+
+    @property
+    def name(self) -> str:
+        """The backend, or both where they are two."""
+        return self.before if self.before == self.after else f"{self.before} = {self.after}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A case that came to something else."""
+
+    what: What
+    case: str
+    pair: Pair
+    before: State
+    after: State
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Everything that changed from one run to another; `compared` counts the results of both."""
+
+    pairs: tuple[Pair, ...]
+    new_backends: tuple[str, ...]
+    gone_backends: tuple[str, ...]
+    new_cases: tuple[str, ...]
+    gone_cases: tuple[str, ...]
+    changes: tuple[Change, ...]
+    compared: int
+
+    def __bool__(self) -> bool:
+        """Whether anything changed; another version alone is no change."""
+        missing = self.new_backends or self.gone_backends or self.new_cases or self.gone_cases
+        return bool(missing or self.changes)
+
+    def of(self, what: What) -> tuple[Change, ...]:
+        """Return the changes of one sort."""
+        return tuple(change for change in self.changes if change.what is what)
+
+    def to_json_data(self) -> dict[str, Any]:
+        """Return everything as plain JSON data."""
+        changes = [{**asdict(change), "pair": change.pair.name} for change in self.changes]
+        return {"format": FORMAT_VERSION, **asdict(self), "changes": changes}
+
+
+def compare(before: Merged, after: Merged, mapping: Sequence[tuple[str, str]] = ()) -> Difference:
+    """Compare two runs: each backend with itself, or, where backends are mapped, only those.
+
+    Raises UnknownBackend for a mapped backend that its run does not have.
+    """
+    old, new = _findings(before), _findings(after)
+    for name, found in [*((a, old) for a, _ in mapping), *((b, new) for _, b in mapping)]:
+        if name not in found:
+            known = ", ".join(found) or "none"
+            raise UnknownBackend(f"no results of '{name}'; the run has those of {known}")
+    same = [(name, name) for name in old if name in new]
+    pairs = tuple(Pair(a, b, _library(before, a), _library(after, b)) for a, b in mapping or same)
+    shared = before.cases.keys() & after.cases.keys()
+    asked = [
+        (pair, case) for pair in pairs for case in _asked(pair, old, new, before) if case in shared
+    ]
+    return Difference(
+        pairs,
+        () if mapping else tuple(name for name in new if name not in old),
+        () if mapping else tuple(name for name in old if name not in new),
+        tuple(case for case in after.cases if case not in shared),
+        tuple(case for case in before.cases if case not in shared),
+        tuple(_changes(asked, old, new)),
+        len(asked),
+    )
+
+
+def by_behaviour(cases: Iterable[str]) -> Counter[str]:
+    """Count cases by the spec that they belong to."""
+    return Counter(map(behaviour_id, cases))
+
+
+def normalise(message: str) -> str:
+    """Replace addresses, dates and durations in a message by placeholders."""
+    for pattern, placeholder in _VOLATILE:
+        message = pattern.sub(placeholder, message)
+    return message
+
+
+_Found = Mapping[str, Mapping[str, State]]
+
+
+def _findings(merged: Merged) -> dict[str, dict[str, State]]:
+    found: dict[str, dict[str, State]] = {name: {} for name in merged.columns}
+    for finding in merged.findings:
+        found[finding.backend][finding.case.case] = _state(finding)
+    return found
+
+
+def _state(finding: Finding) -> State:
+    result = finding.result
+    if result is None:
+        return State("not-run")
+    message = normalise(str(result.message))
+    return State(str(result.outcome), str(result.kind or ""), str(result.reading or ""), message)
+
+
+def _library(merged: Merged, name: str) -> str:
+    entry = merged.backends[name]
+    return f"{entry.distinct('library')} {entry.distinct('version')}".strip()
+
+
+def _asked(pair: Pair, old: _Found, new: _Found, merged: Merged) -> Iterator[str]:
+    """Give the cases to compare; of two backends, those that both were asked."""
+    ours, theirs = old[pair.before], new[pair.after]
+    for case in merged.cases:
+        both = case in ours and case in theirs
+        if both or (pair.before == pair.after and (case in ours or case in theirs)):
+            yield case
+
+
+def _changes(asked: Iterable[tuple[Pair, str]], old: _Found, new: _Found) -> Iterator[Change]:
+    for pair, case in asked:
+        before = old[pair.before].get(case, State())
+        after = new[pair.after].get(case, State())
+        what = _what(before, after, speaks_the_same=pair.before == pair.after)
+        if what is not None:
+            yield Change(what, case, pair, before, after)
+
+
+def _what(before: State, after: State, *, speaks_the_same: bool) -> What | None:
+    """Say what changed most; two libraries word their messages differently in any case."""
+    if before.outcome != after.outcome:
+        return What.OUTCOME
+    if before.kind != after.kind:
+        return What.KIND
+    if before.reading != after.reading:
+        return What.READING
+    return What.MESSAGE if speaks_the_same and before.message != after.message else None

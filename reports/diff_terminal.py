@@ -1,0 +1,103 @@
+"""The difference of two runs for a terminal, grouped, in 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from embcheck.reports.diff import Change, Difference, Pair, State, What, by_behaviour
+from embcheck.reports.terminal import safe_text
+from embcheck.reports.units import plural
+from embcheck.reports.untrusted import one_line
+
+CASE_LINES = 10
+_MESSAGE = 150
+_TITLES = {
+    What.OUTCOME: "Outcomes that changed",
+    What.KIND: "Failures of another kind",
+    What.READING: "Readings that changed",
+    What.MESSAGE: "Messages that changed",
+}
+
+
+def print_difference(found: Difference, names: tuple[str, str], console: Console) -> None:
+    """Print what changed between two runs of these names, the gravest first."""
+    _print_backends(found, names, console)
+    for what, title in _TITLES.items():
+        _print_changes(title, found.of(what), console)
+    _print_cases(f"Cases only in {names[0]}", found.gone_cases, console)
+    _print_cases(f"Cases only in {names[1]}", found.new_cases, console)
+    _print_heading(f"{len(found.changes)} of {found.compared} results differ", console)
+
+
+def _print_backends(found: Difference, names: tuple[str, str], console: Console) -> None:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in ("backend", *names):
+        table.add_column(safe_text(one_line(heading, 60), console), overflow="fold")
+    for pair in found.pairs:
+        table.add_row(*_cells(console, pair.name, *_libraries(pair)))
+    for name in found.gone_backends:
+        table.add_row(*_cells(console, name, "has results", "-"))
+    for name in found.new_backends:
+        table.add_row(*_cells(console, name, "-", "has results"))
+    console.print(table)
+
+
+def _libraries(pair: Pair) -> tuple[str, str]:
+    same = pair.library_before == pair.library_after
+    return pair.library_before, "the same" if same else pair.library_after
+
+
+def _cells(console: Console, *texts: str) -> Iterable[Text]:
+    return (safe_text(one_line(text, 60), console) for text in texts)
+
+
+def _print_changes(title: str, changes: Sequence[Change], console: Console) -> None:
+    if not changes:
+        return
+    _print_heading(f"{title}: {len(changes)}", console)
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for change in changes:
+        before, after = (_word(change.what, state) for state in (change.before, change.after))
+        groups.setdefault((change.pair.name, before, after), []).append(change.case)
+    for (pair, before, after), cases in sorted(groups.items(), key=lambda item: -len(item[1])):
+        _print(console, f"{one_line(pair, 60)}: {plural(len(cases), 'case')}", indent=2)
+        _print(console, f"- {before}", "red", indent=4)
+        _print(console, f"+ {after}", "green", indent=4)
+        _print_list(cases, console)
+
+
+def _word(what: What, state: State) -> str:
+    """Say what a state is, as far as it matters for a sort of change."""
+    if what is What.MESSAGE:
+        return one_line(state.message or "(nothing)", _MESSAGE)
+    detail = state.kind or state.reading
+    return one_line(f"{state.outcome}: {detail}" if detail else state.outcome, _MESSAGE)
+
+
+def _print_cases(title: str, cases: Sequence[str], console: Console) -> None:
+    if cases:
+        _print_heading(f"{title}: {len(cases)}", console)
+        _print_list([f"{name} ({count})" for name, count in by_behaviour(cases).items()], console)
+
+
+def _print_list(lines: Sequence[str], console: Console) -> None:
+    for line in lines[:CASE_LINES]:
+        _print(console, one_line(line, 120), indent=6)
+    if len(lines) > CASE_LINES:
+        _print(console, f"... and {len(lines) - CASE_LINES} more; --json has all", "dim", indent=6)
+
+
+def _print_heading(text: str, console: Console) -> None:
+    console.print()
+    _print(console, text, "bold")
+
+
+def _print(console: Console, text: str, style: str = "", indent: int = 0) -> None:
+    safe = safe_text(text, console, style)
+    safe.overflow = "fold"
+    console.print(Padding(safe, (0, 0, 0, indent), expand=False))

@@ -1,0 +1,230 @@
+"""`embcheck diff`: what it calls a change, and how it tells."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from click.testing import CliRunner
+from report_runs import HOSTILE, PLAIN, case, every_outcome, header, info, result, run, write_run
+from rich.console import Console
+
+from embcheck.cli.diff import diff
+from embcheck.conformance.records.run import Run
+from embcheck.reports.diff import UnknownBackend, What, compare, normalise
+from embcheck.reports.diff_terminal import print_difference
+from embcheck.reports.merge import merge
+
+OPEN = case("ledger/open/a", "implementation-defined", expected=None)
+
+
+def one(outcome: str = "passed", backend: str = "acme", of=None, **more) -> Run:
+    """Make a run of one result."""
+    of = of or case()
+    return run([of, result(backend, outcome, of, **more)], [backend])
+
+
+def compared(before: Run, after: Run, *mapping: tuple[str, str]):
+    """Compare two runs."""
+    return compare(merge([before]), merge([after]), mapping)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        (one("passed"), one("failed", kind="wrong-value"), What.OUTCOME),
+        (one("passed"), one("crashed"), What.OUTCOME),
+        (one("failed", kind="wrong-value"), one("failed", kind="wrong-dtype"), What.KIND),
+        (
+            one("observed", of=OPEN, reading="raises", message="no"),
+            one("observed", of=OPEN, reading="NaN"),
+            What.READING,
+        ),
+        (one(message="IndexError: no"), one(message="IndexError: never"), What.MESSAGE),
+        (one(message="died at 0x7f12, in 3.5 s"), one(message="died at 0x7fff, in 20 ms"), None),
+        (one(seconds=1.0), one(seconds=2.0), None),
+    ],
+)
+def test_the_gravest_change_is_named(before, after, what) -> None:
+    """A changed outcome counts before a kind, a reading and a message; times do not count."""
+    found = compared(before, after)
+    assert [change.what for change in found.changes] == ([what] if what else [])
+    assert bool(found) == bool(what)
+    assert found.compared == 1
+
+
+def test_a_run_does_not_differ_from_itself() -> None:
+    """Every outcome equals itself."""
+    found = compared(every_outcome(), every_outcome())
+    assert not found
+    assert found.compared == 11
+
+
+def test_another_version_alone_is_no_change() -> None:
+    """The libraries of both sides are told, and only what they answer counts."""
+    newer = run([case(), result("acme")], [info("acme", version="1.3")])
+    found = compared(one(), newer)
+    assert not found
+    (pair,) = found.pairs
+    assert (pair.library_before, pair.library_after) == ("somelib 1.2", "somelib 1.3")
+
+
+def test_new_and_gone_are_changes() -> None:
+    """Cases and backends that only one run has are named."""
+    other = case("embedding/bounds/b")
+    after = run([other, result("acme", of=other), result("zeta", of=other)], ["acme", "zeta"])
+    found = compared(one(), after)
+    assert (found.new_cases, found.gone_cases) == (("embedding/bounds/b",), (PLAIN,))
+    assert (found.new_backends, found.gone_backends) == (("zeta",), ())
+    assert compared(after, one()).gone_backends == ("zeta",)
+    assert found
+    assert not found.changes
+
+
+def test_a_backend_that_was_not_asked_is_told() -> None:
+    """A case that both runs know, but one did not put to the backend, has changed."""
+    probe = case(call={"operation": "probe"})
+    empty = run([probe, case("a/b/c"), result("acme", of=case("a/b/c"))], ["acme"])
+    full = run([probe, case("a/b/c"), *(result("acme", of=of) for of in (probe, case("a/b/c")))],
+               ["acme"])  # fmt: skip
+    (change,) = compared(empty, full).changes
+    assert (change.before.outcome, change.after.outcome) == ("not-asked", "passed")
+
+
+def test_what_did_not_run_has_changed() -> None:
+    """A result that an interrupted run lacks is no pass."""
+    partial = run([case()], ["acme"], ended=False)
+    (change,) = compared(one(), partial).changes
+    assert (change.before.outcome, change.after.outcome) == ("passed", "not-run")
+
+
+def test_one_backend_is_compared_with_another() -> None:
+    """Mapped backends are compared, and no others; how they word a refusal does not count."""
+    both = run(
+        [
+            *(case(), OPEN),
+            result("acme", message="IndexError: no"),
+            result("acme", "observed", OPEN, reading="raises"),
+            result("zeta", message="RuntimeError: no"),
+            result("zeta", "observed", OPEN, reading="NaN"),
+        ],
+        ["acme", "zeta"],
+    )
+    found = compared(both, both, ("acme", "zeta"))
+    (change,) = found.changes
+    assert (change.what, change.case) == (What.READING, OPEN.case)
+    assert change.pair.name == "acme = zeta"
+    assert len(compared(both, both, ("acme", "zeta"), ("zeta", "acme")).changes) == 2
+    assert not compared(both, both, ("acme", "acme"))
+    with pytest.raises(
+        UnknownBackend, match="no results of 'nix'; the run has those of acme, zeta"
+    ):
+        compared(both, both, ("acme", "nix"))
+
+
+def test_only_what_both_were_asked_is_compared_across_backends() -> None:
+    """A probe that only one of two backends can be asked is no difference between them."""
+    probe = case(call={"operation": "probe"})
+    lines = [probe, case("a/b/c"), result("acme", of=probe)]
+    both = run([*lines, *(result(n, of=case("a/b/c")) for n in ("acme", "zeta"))], ["acme", "zeta"])
+    found = compared(both, both, ("acme", "zeta"))
+    assert not found
+    assert found.compared == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "plain"),
+    [
+        ("<Foo object at 0x7f3a>", "<Foo object at <address>>"),
+        ("no answer in 60 s", "no answer in <time>"),
+        ("2026-11-21 10:00:00.123 [E] bad", "<time> [E] bad"),
+        ("index 60 is out of bounds for size 4", "index 60 is out of bounds for size 4"),
+        ("takes 3 segments", "takes 3 segments"),
+    ],
+)
+def test_messages_lose_what_is_never_twice_the_same(message, plain) -> None:
+    """Addresses and times go; numbers that mean something stay."""
+    assert normalise(message) == plain
+
+
+def printed(before: Run, after: Run) -> str:
+    """Print a difference as to a terminal of 80 columns that is none."""
+    file = io.StringIO()
+    print_difference(compared(before, after), ("a/", "b/"), Console(file=file, width=80))
+    return file.getvalue()
+
+
+def test_changes_are_grouped() -> None:
+    """Cases that changed alike stand together, ten at most, under what changed."""
+    cases = [case(f"embedding/lookup/n{number}") for number in range(14)]
+    before = run([*cases, *(result("acme", of=of) for of in cases)], ["acme"])
+    failed = [result("acme", "failed", of, kind="wrong-value") for of in cases[:12]]
+    after = run([*cases, *failed, *(result("acme", of=of) for of in cases[12:])], ["acme"])
+    text = printed(before, after)
+    assert "Outcomes that changed: 12\n  acme: 12 cases\n    - passed\n" in text
+    assert "    + failed: wrong-value\n      embedding/lookup/n0\n" in text
+    assert "... and 2 more; --json has all" in text
+    assert text.endswith("\n12 of 14 results differ\n")
+    assert "\n0 of 1 results differ\n" in printed(one(), one())
+
+
+def test_the_text_fits_and_is_safe() -> None:
+    """Nothing is wider than 80 columns, and what a backend says controls no terminal."""
+    long = case("embedding/lookup/" + "n" * 100)
+    before = one(of=long, message=HOSTILE + "x" * 300)
+    text = printed(before, one(of=long, message="other"))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\x1b" not in text
+    assert "[bold]" in text
+    assert "\u202e" not in text
+
+
+def called(*arguments: object):
+    """Call the command."""
+    return CliRunner().invoke(diff, [str(argument) for argument in arguments])
+
+
+def test_exit_codes(tmp_path) -> None:
+    """0 if nothing changed, 1 if something did, 2 if the question is wrong."""
+    a = write_run(tmp_path / "a", one())
+    b = write_run(tmp_path / "b", one("failed", kind="wrong-value"))
+    assert called(a, a).exit_code == 0
+    assert called(a, b / "results.jsonl").exit_code == 1
+    for arguments, said in (
+        ((a, tmp_path / "none"), "No such file"),
+        ((a, b, "--map", "acme"), "'acme' is not A=B"),
+        ((a, b, "--map", "acme=nix"), "no results of 'nix'"),
+        ((a,), "Missing argument"),
+    ):
+        done = called(*arguments)
+        assert done.exit_code == 2
+        assert said in done.output
+
+
+def test_json_has_everything(tmp_path) -> None:
+    """The JSON form has versions, counts, and each change with both of its states."""
+    a = write_run(tmp_path / "a", one())
+    b = write_run(tmp_path / "b", one("failed", kind="wrong-value", message="m"))
+    data = json.loads(called(a, b, "--json").output)
+    assert data["format"] == 1
+    assert data["compared"] == 1
+    assert data["pairs"][0]["library_after"] == "somelib 1.2"
+    assert data["changes"] == [
+        {
+            "what": "outcome",
+            "case": PLAIN,
+            "pair": "acme",
+            "before": {"outcome": "passed", "kind": "", "reading": "", "message": ""},
+            "after": {"outcome": "failed", "kind": "wrong-value", "reading": "", "message": "m"},
+        }
+    ]
+
+
+def test_a_partial_run_is_told(tmp_path) -> None:
+    """A run that did not come to its end is named."""
+    a = write_run(tmp_path / "a", one())
+    partial = Run(header(["acme"]))
+    partial.add(case())
+    b = write_run(tmp_path / "b", partial)
+    assert f"{b} stopped before its end" in called(a, b).output
