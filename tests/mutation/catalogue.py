@@ -1,4 +1,4 @@
-"""The wrong implementations as data: `tests/mutants/*.yaml`, one subtle bug of the reference each."""
+"""The wrong implementations as data: `tests/mutants/*.yaml`, one bug of the reference each."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from embcheck.conformance.execution.judge import Outcome
-from embcheck.conformance.suite.model import Case, Clause, Level
+from embcheck.conformance.suite.model import Case, Clause, Level, Observes
 from mutation.catalogue import Mutant
 from mutation.judging import Seen
 
@@ -50,9 +50,9 @@ def differing(
 
 def score(mutant: Mutant, diff: str, differing: list[Case]) -> Result:
     """Give the verdict on a mutant: each of its clauses must have a case that goes otherwise."""
-    own = [case for case in differing if _ids(case) & set(mutant.clauses)]
+    own = [case for case in differing if _decides(case) & set(mutant.clauses)]
     own.sort(key=lambda case: case.clauses[0].id not in mutant.clauses)
-    broken = {clause for case in own for clause in _ids(case)}
+    broken = {clause for case in own for clause in _decides(case)}
     if set(mutant.clauses) <= broken:
         status = Status.KILLED
     else:
@@ -62,8 +62,11 @@ def score(mutant: Mutant, diff: str, differing: list[Case]) -> Result:
     return Result(mutant, diff, status, killed_by, len(differing) - len(own), tuple(sorted(others)))
 
 
-def _ids(case: Case) -> set[str]:
-    return {clause.id for clause in case.clauses}
+def _decides(case: Case) -> set[str]:
+    """Name the clauses that a case can hold a mutant to: what is only observed breaks no other."""
+    is_observed = isinstance(case.expectation, Observes)
+    left_open = Level.IMPLEMENTATION_DEFINED
+    return {clause.id for clause in case.clauses if not is_observed or clause.level is left_open}
 
 
 def by_clause(results: Iterable[Result]) -> dict[str, tuple[int, int]]:
