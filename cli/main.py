@@ -10,6 +10,7 @@ import click
 COMMANDS = {
     "run": ("embcheck.cli.run", "Run the conformance suite on backends."),
     "bench": ("embcheck.cli.bench", "Time workloads on backends."),
+    "fuzz": ("embcheck.cli.fuzz", "Look for departures in generated calls."),
     "backends": ("embcheck.cli.backends", "List the known backends, or why one is unavailable."),
     "check": ("embcheck.cli.check", "Validate spec files without running them."),
     "coverage": (

@@ -1,0 +1,123 @@
+"""Find the smallest change that makes a refused call one that both backend and reference answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.fuzzing.traits import PLAIN, rows_of
+
+Repair = Callable[[Call], Call]
+
+MAX_REPAIRS = 3
+
+
+def find_control(call: Call, is_answered: Callable[[Call], bool]) -> Call | None:
+    """Return the call with the fewest repairs that is answered; None if none is."""
+    call = replace(call, observe=(Observation.OUTPUT, Observation.INPUTS_AFTER))
+    repairs = list(_repairs(call))
+    for count in range(1, MAX_REPAIRS + 1):
+        for chosen in combinations(repairs, count):
+            repaired = call
+            for repair in chosen:
+                repaired = repair(repaired)
+            if is_answered(repaired):
+                return repaired
+    return None
+
+
+def _repairs(call: Call) -> Iterator[Repair]:
+    """List what can be put right; a spec can say each of these changes."""
+    is_bag = call.operation.is_bag
+    yield _clip_indices
+    yield _as_int64("indices")
+    for name in call.options:
+        if name in PLAIN or name == "mode":
+            yield _plain_option(name)
+    if call.operation is Operation.ONE_HOT:
+        yield _enough_classes
+    for name in ("per_sample_weights", "offsets", "grad_output"):
+        if name in call.inputs:
+            yield _without(name)
+    if "weight" in call.inputs and call.inputs["weight"].ndim != 2:
+        yield _two_dimensions
+    if is_bag:
+        yield from (_flat_indices, _one_bag, _legal_offsets, _as_int64("offsets"))
+    if "per_sample_weights" in call.inputs:
+        yield _fitting_weights
+
+
+def _clip_indices(call: Call) -> Call:
+    """Move each index to the nearest row."""
+    indices, rows = call.inputs["indices"], max(rows_of(call), 1)
+    return _with(call, "indices", np.clip(indices, 0, rows - 1).astype(indices.dtype))
+
+
+def _as_int64(name: str) -> Repair:
+    def repair(call: Call) -> Call:
+        if name not in call.inputs:
+            return call
+        with np.errstate(invalid="ignore"):
+            return _with(call, name, call.inputs[name].astype(np.int64))
+
+    return repair
+
+
+def _plain_option(name: str) -> Repair:
+    def repair(call: Call) -> Call:
+        plain = PLAIN.get(name, "sum")
+        return replace(call, options={**call.options, name: plain})
+
+    return repair
+
+
+def _enough_classes(call: Call) -> Call:
+    classes = int(call.inputs["indices"].max(initial=0)) + 1
+    return replace(call, options={**call.options, "num_classes": max(1, min(classes, 100))})
+
+
+def _without(name: str) -> Repair:
+    def repair(call: Call) -> Call:
+        return replace(call, inputs={n: a for n, a in call.inputs.items() if n != name})
+
+    return repair
+
+
+def _two_dimensions(call: Call) -> Call:
+    weight = call.inputs["weight"]
+    return _with(call, "weight", weight.reshape(-1, weight.shape[-1] if weight.ndim > 1 else 1))
+
+
+def _flat_indices(call: Call) -> Call:
+    return _with(call, "indices", call.inputs["indices"].reshape(-1))
+
+
+def _one_bag(call: Call) -> Call:
+    """Make all indices one bag."""
+    size = call.inputs["indices"].size
+    ends = [0, size] if call.options.get("include_last_offset") else [0]
+    return _with(call, "offsets", np.array(ends, call.inputs["indices"].dtype))
+
+
+def _legal_offsets(call: Call) -> Call:
+    """Begin at 0, never decrease, and end within the indices."""
+    if "offsets" not in call.inputs:
+        return call
+    offsets = np.sort(call.inputs["offsets"].reshape(-1).clip(0, call.inputs["indices"].size))
+    offsets[:1] = 0
+    return _with(call, "offsets", offsets)
+
+
+def _fitting_weights(call: Call) -> Call:
+    if "per_sample_weights" not in call.inputs:
+        return call
+    ones = np.ones(call.inputs["indices"].shape, call.inputs["weight"].dtype)
+    return _with(call, "per_sample_weights", ones)
+
+
+def _with(call: Call, name: str, array: np.ndarray) -> Call:
+    return replace(call, inputs={**call.inputs, name: array})

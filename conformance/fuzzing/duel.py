@@ -1,0 +1,138 @@
+"""Put one call to a backend and to the reference, once, and count what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.execution.client import (
+    Answer,
+    Answered,
+    Crashed,
+    NotSupported,
+    Rejected,
+    TimedOut,
+    WorkerClient,
+    describe_call,
+)
+from embcheck.conformance.execution.wire import layout_of
+from embcheck.conformance.fuzzing.compare import Divergence, compare, on_own_weight
+from embcheck.conformance.fuzzing.signature import Signature, signature_of
+from embcheck.conformance.fuzzing.traits import options_tried, weight_dtype
+
+_COSTS = {Crashed: 5, TimedOut: 50}
+"""What an answer costs beside one that comes back: a new worker, or waiting and a new worker."""
+
+
+class ReferenceFailed(Exception):
+    """The reference neither answered nor refused a call; the message says what it did."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A call, what the reference and the backend made of it, and how the two differ."""
+
+    call: Call
+    ours: Answer
+    theirs: Answer
+    divergence: Divergence | None
+
+    @property
+    def signature(self) -> Signature:
+        """What the divergence is about; there must be one."""
+        assert self.divergence is not None  # noqa: S101  (asked for departures only)
+        return signature_of(self.call, self.divergence.kind, self.divergence.observation)
+
+    @property
+    def is_agreed_answer(self) -> bool:
+        """Whether both gave the same answer."""
+        return isinstance(self.theirs, Answered) and self.divergence is None
+
+
+@dataclass
+class Tally:
+    """What was tried, in numbers; a call that comes again does not count again."""
+
+    examples: int = 0
+    calls: Counter[tuple[str, str]] = field(default_factory=Counter)
+    options: Counter[tuple[str, str]] = field(default_factory=Counter)
+    endings: Counter[str] = field(default_factory=Counter)
+
+    def count(self, exchange: Exchange) -> None:
+        """Count a call by operation and dtype, by its options, and by what came of it."""
+        dtype = weight_dtype(exchange.call) or exchange.call.inputs["indices"].dtype
+        self.calls[str(exchange.call.operation), dtype.name] += 1
+        self.options.update(options_tried(exchange.call).items())
+        self.endings[_ending(exchange)] += 1
+
+
+def _ending(exchange: Exchange) -> str:
+    if isinstance(exchange.theirs, NotSupported):
+        return "unsupported"
+    if exchange.divergence is not None:
+        return "departed"
+    return "refused" if isinstance(exchange.theirs, Rejected) else "answered"
+
+
+class Duel:
+    """Asks a backend and the reference; each call is asked once, however often it comes."""
+
+    def __init__(self, backend: WorkerClient, reference: WorkerClient) -> None:
+        self.backend = backend
+        self.reference = reference
+        self.tally = Tally()
+        self.cost = 0
+        self._known: dict[bytes, Exchange] = {}
+
+    def ask(self, call: Call) -> Exchange:
+        """Ask for a call; what the backend does not declare counts as not supported."""
+        key = fingerprint(call)
+        if key not in self._known:
+            self._known[key] = self._ask(call)
+            self.tally.count(self._known[key])
+        return self._known[key]
+
+    def _ask(self, call: Call) -> Exchange:
+        self.cost += 1
+        ours = self.reference.ask(call)
+        if not isinstance(ours, (Answered, Rejected)):
+            raise ReferenceFailed(f"the reference did not answer {describe_call(call)}: {ours}")
+        lack = self.backend.info.lacks(call)
+        theirs = NotSupported(lack) if lack else self.backend.ask(call)
+        self.cost += _COSTS.get(type(theirs), 0)
+        if isinstance(ours, Rejected) and self.backend.info.fresh_worker_after_bad_index:
+            self.backend.restart()
+        if isinstance(theirs, NotSupported):
+            return Exchange(call, ours, theirs, None)
+        return Exchange(call, ours, theirs, self._compare(call, ours, theirs))
+
+    def _compare(self, call: Call, ours: Answer, theirs: Answer) -> Divergence | None:
+        """Compare the answers; those of a fresh module once more, on the weight that it drew."""
+        divergence = compare(call, ours, theirs)
+        if divergence is not None or not isinstance(theirs, Answered):
+            return divergence
+        own = on_own_weight(call, theirs.arrays)
+        return None if own is None else compare(own, self.reference.ask(own), theirs)
+
+    def is_answered(self, call: Call) -> bool:
+        """Whether both give the same answer; the backend is spared what the reference refuses."""
+        return isinstance(self.reference.ask(call), Answered) and self.ask(call).is_agreed_answer
+
+    def restart(self) -> None:
+        """End both workers; the next question starts fresh ones."""
+        self.backend.restart()
+        self.reference.restart()
+
+
+def fingerprint(call: Call) -> bytes:
+    """Tell calls apart by everything that travels to a worker."""
+    digest = hashlib.sha256(json.dumps(describe_call(call), sort_keys=True).encode())
+    for name, array in sorted(call.inputs.items()):
+        head = (name, array.dtype.name, array.shape, layout_of(array))
+        digest.update(repr(head).encode() + np.ascontiguousarray(array).tobytes())
+    return digest.digest()

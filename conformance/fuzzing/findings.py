@@ -1,0 +1,128 @@
+"""Findings: departures that were shrunk, held against what is known, written and reproduced."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embcheck.conformance.contract.call import Call, Observation
+from embcheck.conformance.execution.client import Answered, Rejected
+from embcheck.conformance.execution.run_case import CaseRunner
+from embcheck.conformance.fuzzing.control import find_control
+from embcheck.conformance.fuzzing.duel import Duel, Exchange
+from embcheck.conformance.fuzzing.related import Related, related
+from embcheck.conformance.fuzzing.signature import Signature
+from embcheck.conformance.fuzzing.spec_file import Control, write_spec
+from embcheck.conformance.suite.load import load_spec
+
+CASE = "found"
+"""The id of the one case of a written spec."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A departure of a backend: what it is about, what is known of it, and where it is written.
+
+    `problem` says why there is no spec, or how the spec does not reproduce the departure.
+    """
+
+    signature: Signature
+    message: str
+    call: Call
+    related: Related
+    file: Path | None = None
+    problem: str = ""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no known deviation explains the finding."""
+        return self.related.deviation is None
+
+    def describe(self, root: Path) -> dict[str, Any]:
+        """Describe the finding as plain JSON data, its file from a folder on."""
+        signature, known = self.signature, self.related
+        return {
+            "title": str(signature),
+            "operation": str(signature.operation),
+            "kind": signature.kind,
+            "observation": signature.observation,
+            "options": sorted(signature.traits.options),
+            "arrays": sorted(signature.traits.arrays),
+            "dtype": signature.dtype,
+            "message": self.message,
+            "status": "new" if self.is_new else "known",
+            "case": known.case,
+            "clause": known.clause,
+            "reason": known.deviation.reason if known.deviation else None,
+            "file": str(self.file.relative_to(root)) if self.file else None,
+            "reproduced": not self.problem,
+            "problem": self.problem,
+        }
+
+
+def conclude(duel: Duel, exchange: Exchange, root: Path) -> Finding:
+    """Hold a departure against the suite, write it below a folder, and run what was written."""
+    assert exchange.divergence is not None  # noqa: S101  (the hunt gives nothing else)
+    signature = exchange.signature
+    known = related(signature, duel.backend.name, duel.backend.info)
+    message, call = exchange.divergence.message, exchange.call
+    control = None
+    if isinstance(exchange.ours, Rejected):
+        control = _control(duel, call)
+        if control is None:
+            problem = "no valid neighbour was found that both answer alike"
+            return Finding(signature, message, call, known, None, f"not written: {problem}")
+    path = root / duel.backend.name / f"{_name(signature)}.yaml"
+    problem = ""
+    for observations in _observations(exchange):
+        write_spec(
+            path,
+            behaviour=f"Found by fuzzing: {signature}.",
+            case=CASE,
+            clause=known.clause,
+            exchange=exchange,
+            observations=observations,
+            control=control,
+        )
+        problem = _reproduce(duel, path, signature)
+        if not problem:
+            break
+    return Finding(signature, message, call, known, path, problem)
+
+
+def _control(duel: Duel, call: Call) -> Control | None:
+    control = find_control(call, duel.is_answered)
+    if control is None:
+        return None
+    answer = duel.ask(control).ours
+    assert isinstance(answer, Answered)  # noqa: S101  (what find_control promises)
+    return Control(control, answer.arrays[Observation.OUTPUT])
+
+
+def _name(signature: Signature) -> str:
+    """Name a file after its signature, which is the same in every run that finds it."""
+    words = [str(signature.operation), signature.kind, signature.observation or ""]
+    digest = hashlib.sha256(str(signature).encode()).hexdigest()[:6]
+    return "-".join([*filter(None, words), digest])
+
+
+def _observations(exchange: Exchange) -> list[tuple[str, ...]]:
+    """List what the written case may look at: what differs alone, or all that the call did."""
+    found = exchange.signature.observation
+    if found in (None, Observation.INPUTS_AFTER):
+        found = Observation.OUTPUT
+    everything = tuple(str(n) for n in exchange.call.observe if n != Observation.INPUTS_AFTER)
+    return list(dict.fromkeys([(str(found),), everything]))
+
+
+def _reproduce(duel: Duel, path: Path, signature: Signature) -> str:
+    """Run a written spec on a fresh worker; say what happened if it is not what was found."""
+    (case,) = load_spec(path).cases
+    duel.backend.restart()
+    verdict = CaseRunner(duel.backend, duel.reference).run(case).verdict
+    happened = str(verdict.kind or verdict.outcome)
+    if happened == signature.kind:
+        return ""
+    return f"not reproduced: the written case is {happened}: {verdict.message}".rstrip(": ")

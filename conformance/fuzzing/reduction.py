@@ -1,0 +1,181 @@
+"""Make a departing call smaller in ways that Hypothesis does not know.
+
+Hypothesis shrinks what it drew; where one draw depends on another, or numbers come from a seed, it
+stops early. The steps here know what a call means: an option or an input is left out, one bag or
+one position is kept, a table gets plain numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.fuzzing.compare import FRESH
+from embcheck.conformance.fuzzing.duel import Duel, Exchange, fingerprint
+from embcheck.conformance.fuzzing.signature import family
+
+MAX_KEPT = 8
+"""How many bags, and how many positions, are tried as the only one."""
+
+_OF_MODULES = ("num_embeddings", "embedding_dim", "dtype", "freeze")
+
+
+def reduced(duel: Duel, exchange: Exchange, cost: int) -> Exchange:
+    """Return the smallest exchange found with the same departure, and no other circumstances."""
+    limit = duel.cost + cost
+    found: Exchange | None = exchange
+    while found is not None:
+        exchange, found = found, _step(duel, found, limit)
+    return exchange
+
+
+def _step(duel: Duel, exchange: Exchange, limit: int) -> Exchange | None:
+    """Return the first smaller exchange that departs in the same way; None if there is none."""
+    for call in smaller(exchange.call):
+        if duel.cost > limit:
+            return None
+        if fingerprint(call) == fingerprint(exchange.call):
+            continue
+        answered = duel.ask(call)
+        if answered.divergence is not None and answered.signature.explains(exchange.signature):
+            return answered
+    return None
+
+
+def smaller(call: Call) -> Iterator[Call]:
+    """Give calls that are smaller by one step, the largest steps first."""
+    yield from _functions(call)
+    yield from _fewer_observations(call)
+    for name in call.options:
+        if name not in _OF_MODULES[:3]:
+            yield _without(call, name)
+    for name in ("grad_output", "per_sample_weights"):
+        yield _without(call, name)
+    if Observation.PRODUCT not in call.observe and call.operation is Operation.ONE_HOT:
+        yield _without(call, "weight")
+    yield from _fewer_positions(call)
+    yield from _smaller_tables(call)
+    yield from _plain_dtypes(call)
+    yield _plain_numbers(call)
+
+
+def _functions(call: Call) -> Iterator[Call]:
+    """Call the function that the module calls."""
+    function = family(call.operation)
+    if function is call.operation:
+        return
+    inputs, options = dict(call.inputs), dict(call.options)
+    if call.operation in FRESH:
+        shape = (options["num_embeddings"], options["embedding_dim"])
+        inputs["weight"] = _counted(shape, np.dtype(options.get("dtype", "float32")))
+    options = {name: value for name, value in options.items() if name not in _OF_MODULES}
+    unknown = (Observation.TRAINABLE, Observation.SHARES_MEMORY)
+    observe = tuple(name for name in call.observe if name not in unknown)
+    yield replace(call, operation=function, inputs=inputs, options=options, observe=observe)
+
+
+def _fewer_observations(call: Call) -> Iterator[Call]:
+    always = (Observation.OUTPUT, Observation.INPUTS_AFTER)
+    others = [name for name in call.observe if name not in always]
+    yield replace(call, observe=always)
+    for name in others:
+        yield replace(call, observe=(always[0], name, always[1]))
+
+
+def _without(call: Call, name: str) -> Call:
+    """Leave out an option or an input, and what cannot be observed without it."""
+    return replace(
+        call,
+        inputs={key: array for key, array in call.inputs.items() if key != name},
+        options={key: value for key, value in call.options.items() if key != name},
+        observe=tuple(key for key in call.observe if key != f"grad_{name}"),
+    )
+
+
+def _fewer_positions(call: Call) -> Iterator[Call]:
+    """Keep one bag or one position, or leave one out; without the upstream gradient's shape."""
+    call = _without(call, "grad_output")
+    indices, offsets = call.inputs["indices"], call.inputs.get("offsets")
+    if indices.ndim > 1:
+        yield from (_cut(call, row) for row in _slices(len(indices)))
+        if not call.operation.is_bag:
+            yield _with(call, indices=indices.reshape(-1))
+        elif indices.ndim == 2:
+            yield from (_cut(call, (slice(None), one)) for one in _slices(indices.shape[1]))
+    elif offsets is None or offsets.ndim != 1:
+        yield from (_cut(call, one) for one in _slices(indices.size))
+    elif indices.ndim == 1:
+        yield from _fewer_in_bags(call, offsets)
+
+
+def _fewer_in_bags(call: Call, offsets: np.ndarray) -> Iterator[Call]:
+    size = call.inputs["indices"].size
+    for bag in range(len(offsets)):
+        yield _with(call, offsets=np.delete(offsets, bag))
+    for one in _slices(size):
+        first, last, _ = one.indices(size)
+        kept = offsets - np.clip(offsets, 0, first) - np.maximum(offsets - last, 0)
+        yield _with(_cut(call, one), offsets=kept.astype(offsets.dtype))
+    for place in range(min(size, MAX_KEPT)):
+        kept = np.delete(np.arange(size), place)
+        yield _with(_cut(call, kept), offsets=offsets - (offsets > place).astype(offsets.dtype))
+
+
+def _slices(size: int) -> Iterator[slice]:
+    """Give the halves, and single places."""
+    if size > 1:
+        yield slice(0, size // 2)
+        yield slice(size // 2, size)
+        yield from (slice(place, place + 1) for place in range(min(size, MAX_KEPT)))
+
+
+def _cut(call: Call, where: Any) -> Call:
+    """Keep some of the indices, with their per-sample weights."""
+    arrays = {"indices": call.inputs["indices"][where]}
+    factors = call.inputs.get("per_sample_weights")
+    if factors is not None and factors.shape == call.inputs["indices"].shape:
+        arrays["per_sample_weights"] = factors[where]
+    return _with(call, **{name: array.copy() for name, array in arrays.items()})
+
+
+def _smaller_tables(call: Call) -> Iterator[Call]:
+    """Keep one column, or leave the last row out."""
+    weight = call.inputs.get("weight")
+    if weight is None or weight.ndim != 2:
+        return
+    call = _without(call, "grad_output")
+    for column in range(min(weight.shape[1], MAX_KEPT) if weight.shape[1] > 1 else 0):
+        yield _with(call, weight=weight[:, column : column + 1].copy())
+    if len(weight) > 1:
+        yield _with(call, weight=weight[:-1].copy())
+
+
+def _plain_dtypes(call: Call) -> Iterator[Call]:
+    """Use float32 throughout, and int64 throughout."""
+    for plain, kinds in ((np.float32, "fV"), (np.int64, "iu")):
+        arrays = {name: array for name, array in call.inputs.items() if array.dtype.kind in kinds}
+        with np.errstate(over="ignore"):
+            yield _with(call, **{name: array.astype(plain) for name, array in arrays.items()})
+
+
+def _plain_numbers(call: Call) -> Call:
+    """Count through the table, and weigh all the same."""
+    arrays = {}
+    if "weight" in call.inputs:
+        weight = call.inputs["weight"]
+        arrays["weight"] = _counted(weight.shape, weight.dtype)
+    if "per_sample_weights" in call.inputs:
+        arrays["per_sample_weights"] = np.ones_like(call.inputs["per_sample_weights"])
+    return _with(call, **arrays)
+
+
+def _counted(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    return np.arange(1, int(np.prod(shape)) + 1).reshape(shape).astype(dtype)
+
+
+def _with(call: Call, **arrays: np.ndarray) -> Call:
+    return replace(call, inputs={**call.inputs, **arrays})

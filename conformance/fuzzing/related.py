@@ -1,0 +1,101 @@
+"""What the suite already says about a departure: a known deviation, or the nearest clause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.execution.deviations import Deviation, load_deviations
+from embcheck.conformance.execution.judge import Kind
+from embcheck.conformance.fuzzing.signature import Signature, family, signature_of
+from embcheck.conformance.fuzzing.traits import Traits
+from embcheck.conformance.suite.load import load_spec, spec_files
+from embcheck.conformance.suite.model import Case, Level, Rejects, Returns
+from embcheck.conformance.suite.real_data import Missing
+
+NEAR = 0.5
+"""The share of common traits from which a case is about the same as a finding."""
+
+
+@dataclass(frozen=True)
+class Related:
+    """The known deviation that a departure is, or the clause that is about it; None for neither."""
+
+    deviation: Deviation | None = None
+    case: str | None = None
+    clause: str | None = None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A case of the suite, as something to hold a signature against."""
+
+    case: Case
+    traits: Traits
+    observations: frozenset[str]
+
+
+def related(signature: Signature, backend: str, info: BackendInfo) -> Related:
+    """Find what the suite says of a departure: first among the known deviations of the backend.
+
+    A deviation is the same where one of its cases is about the same function, kind, observation
+    and options, and its arrays are unusual in at least the same way.
+    """
+    cases = [known for known in _suite() if _is_about(known, signature)]
+    for entry in load_deviations(backend):
+        if entry.happens != signature.kind or not entry.holds_for(info):
+            continue
+        match = next((k for k in cases if entry.concerns(k.case.id) and _same(k, signature)), None)
+        if match is not None:
+            return Related(entry, match.case.id, match.case.clauses[0].id)
+    nearest = max(cases, key=lambda known: _nearness(known, signature), default=None)
+    if nearest is None or _nearness(nearest, signature) < NEAR:
+        return Related()
+    return Related(case=nearest.case.id, clause=nearest.case.clauses[0].id)
+
+
+@cache
+def _suite() -> tuple[_Known, ...]:
+    return tuple(_known_cases(case for path in spec_files() for case in load_spec(path).cases))
+
+
+def _known_cases(cases: Iterable[Case]) -> Iterable[_Known]:
+    for case in cases:
+        if case.spec.operation is Operation.PROBE or case.level is Level.IMPLEMENTATION_DEFINED:
+            continue
+        try:
+            call = case.spec.call()
+        except Missing:
+            continue
+        expectation = case.expectation
+        names = expectation.observations if isinstance(expectation, Returns) else ()
+        kind = Kind.WRONG_VALUE if names else Kind.ACCEPTED_INVALID
+        yield _Known(case, signature_of(call, kind, None).traits, frozenset(names))
+
+
+def _is_about(known: _Known, signature: Signature) -> bool:
+    """Whether a case is about the same function, and could fail in the same way."""
+    if family(known.case.spec.operation) is not family(signature.operation):
+        return False
+    if isinstance(known.case.expectation, Rejects):
+        return signature.kind in (Kind.ACCEPTED_INVALID, "crashed", "timed-out")
+    return signature.kind != Kind.ACCEPTED_INVALID and (
+        signature.observation is None or signature.observation in known.observations
+    )
+
+
+def _same(known: _Known, signature: Signature) -> bool:
+    found, case = signature.traits, known.traits
+    if found.options != case.options or not found.arrays <= case.arrays:
+        return False
+    return bool(found.arrays) or not case.arrays
+
+
+def _nearness(known: _Known, signature: Signature) -> float:
+    """Return the share of traits in common, 1 where neither has any."""
+    found = signature.traits.options | signature.traits.arrays
+    case = known.traits.options | known.traits.arrays
+    return len(found & case) / len(found | case) if found | case else 1.0

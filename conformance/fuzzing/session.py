@@ -1,0 +1,161 @@
+"""One fuzzing run: each backend hunted in turn, and what came of it as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from embcheck.conformance.contract.backend import BackendInfo, required_capabilities
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.judge import Outcome
+from embcheck.conformance.execution.pool import REFERENCE, compile_caches, describe_backend
+from embcheck.conformance.exit_codes import ExitCode, gravest
+from embcheck.conformance.fuzzing.calls import OBSERVATIONS, OPERATIONS, calls
+from embcheck.conformance.fuzzing.duel import Duel, ReferenceFailed, Tally
+from embcheck.conformance.fuzzing.findings import Finding, conclude
+from embcheck.conformance.fuzzing.hunt import Budget, Hunt, quiet_hypothesis
+from embcheck.conformance.records.environment import embcheck_version
+
+FILE_NAME = "findings.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run of the fuzzer is told."""
+
+    seed: int
+    budget: Budget
+    timeout: float
+    out: Path
+
+
+@dataclass
+class Hunted:
+    """What was tried on one backend, and what was found; `fault` is the harness's own."""
+
+    backend: Mapping[str, Any]
+    tally: Tally
+    findings: list[Finding] = field(default_factory=list)
+    fault: str = ""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Say what the findings come to: new ones depart, and an adapter may be at fault."""
+        kinds = {finding.signature.kind for finding in self.findings}
+        if self.fault or Outcome.ERRORED in kinds:
+            return ExitCode.HARNESS
+        is_new = any(finding.is_new for finding in self.findings)
+        return ExitCode.DEPARTS if is_new else ExitCode.CONFORMS
+
+
+class Session:
+    """Hunts backends one after the other; `hunted` has what is known so far at any time."""
+
+    def __init__(self, settings: Settings, told: Callable[[str, Tally, int], None]) -> None:
+        self.hunted: list[Hunted] = []
+        self._settings = settings
+        self._told = told
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The gravest of all backends'."""
+        return gravest([ExitCode.CONFORMS, *(hunted.exit_code for hunted in self.hunted)])
+
+    def run(self, names: Iterable[str]) -> None:
+        """Hunt backends; raises UnknownBackend, BackendUnavailable or BackendBroken."""
+        clients = [self._worker(name) for name in dict.fromkeys(names)]
+        reference = self._worker(REFERENCE)
+        try:
+            for client in clients:
+                _ = client.info
+            with quiet_hypothesis():
+                for client in clients:
+                    self._hunt(client, reference)
+        finally:
+            for client in [*clients, reference]:
+                client.kill()
+                client.close()
+
+    def _worker(self, name: str) -> WorkerClient:
+        return WorkerClient(name, timeout=self._settings.timeout, environment=compile_caches())
+
+    def _hunt(self, client: WorkerClient, reference: WorkerClient) -> None:
+        duel = Duel(client, reference)
+        hunted = Hunted(describe_backend(client.name, client), duel.tally)
+        self.hunted.append(hunted)
+        hunt = Hunt(
+            duel,
+            calls(**_expressible(client.info), only_valid=False),
+            number=self._settings.seed,
+            budget=self._settings.budget,
+            told=lambda _: self._told(client.name, duel.tally, len(hunted.findings)),
+        )
+        try:
+            for exchange in hunt.departures():
+                _add(hunted.findings, conclude(duel, exchange, self._settings.out))
+        except ReferenceFailed as failure:
+            hunted.fault = str(failure)
+
+    def write(self) -> Path:
+        """Write what was found for machines; return the file."""
+        settings = self._settings
+        data = {
+            "format": FORMAT,
+            "embcheck": embcheck_version(),
+            "hypothesis": version("hypothesis"),
+            "seed": settings.seed,
+            "examples": settings.budget.examples,
+            "seconds": settings.budget.seconds,
+            "backends": [_describe(hunted, settings.out) for hunted in self.hunted],
+        }
+        settings.out.mkdir(parents=True, exist_ok=True)
+        file = settings.out / FILE_NAME
+        file.write_text(json.dumps(data, indent=1) + "\n", "utf-8")
+        return file
+
+
+def _expressible(info: BackendInfo) -> dict[str, Any]:
+    """Name the operations and observations that a backend declares: others teach nothing."""
+    operations = tuple(name for name in OPERATIONS if name in info.operations)
+    observe = {
+        name
+        for name in OBSERVATIONS
+        if set(required_capabilities(Call(Operation.EMBEDDING, {}, {}, (name,))))
+        <= info.capabilities
+    }
+    return {"operations": operations, "observe": observe}
+
+
+def _add(findings: list[Finding], finding: Finding) -> None:
+    """Add a finding, in place of those that turn out to be a part of it."""
+    for other in list(findings):
+        if finding.signature.explains(other.signature):
+            findings.remove(other)
+            if other.file is not None and other.file != finding.file:
+                other.file.unlink()
+    findings.append(finding)
+
+
+def _describe(hunted: Hunted, root: Path) -> dict[str, Any]:
+    tally = hunted.tally
+    return {
+        "backend": hunted.backend,
+        "examples": tally.examples,
+        "calls": [
+            {"operation": operation, "dtype": dtype, "count": count}
+            for (operation, dtype), count in sorted(tally.calls.items())
+        ],
+        "options": [
+            {"option": option, "value": value, "count": count}
+            for (option, value), count in sorted(tally.options.items())
+        ],
+        "endings": dict(sorted(tally.endings.items())),
+        "fault": hunted.fault,
+        "findings": [finding.describe(root) for finding in hunted.findings],
+    }

@@ -1,0 +1,219 @@
+"""What is unusual about a call, in a few words: by these, findings are told apart.
+
+A trait says that the call is not the plainest of its operation: a lookup or bags of int64 indices
+in a float32 table of finite numbers, without options. What cannot be absent, such as the mode of
+bags, is always a trait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Operation
+
+PLAIN = {
+    "padding_idx": None,
+    "max_norm": None,
+    "norm_type": 2.0,
+    "scale_grad_by_freq": False,
+    "sparse": False,
+    "include_last_offset": False,
+    "num_classes": -1,
+    "freeze": True,
+}
+"""Options at their documented defaults, which are no traits."""
+
+MODES = ("sum", "mean", "max")
+
+_SIZES = ("num_embeddings", "embedding_dim", "dtype")
+_DTYPE_CLASSES = {
+    "float16": "half",
+    "bfloat16": "half",
+    "float64": "double",
+    "int8": "narrow",
+    "int16": "narrow",
+    "uint8": "narrow",
+    "uint16": "narrow",
+}
+
+
+@dataclass(frozen=True)
+class Traits:
+    """The options in play, and what is unusual about the arrays."""
+
+    options: frozenset[str]
+    arrays: frozenset[str]
+
+    def within(self, other: Traits) -> bool:
+        """Whether the other has all of these too."""
+        return self.options <= other.options and self.arrays <= other.arrays
+
+    def __str__(self) -> str:
+        return ", ".join([*sorted(self.options), *sorted(self.arrays)])
+
+
+def traits_of(call: Call) -> Traits:
+    """Find what is unusual about a call."""
+    found = [*_weight(call), *_indices(call)]
+    if call.operation.is_bag:
+        found += [*_bags(call), *_per_sample_weights(call)]
+    return Traits(frozenset(_options(call)), frozenset(found))
+
+
+def dtype_class(dtype: np.dtype[Any]) -> str:
+    """Name the class of a dtype, within which libraries share their code."""
+    return _DTYPE_CLASSES.get(dtype.name, dtype.name)
+
+
+def weight_dtype(call: Call) -> np.dtype[Any] | None:
+    """Return the dtype of the call's table, also of one that a fresh module makes."""
+    if "weight" in call.inputs:
+        return call.inputs["weight"].dtype
+    if call.operation is Operation.ONE_HOT:
+        return None
+    return np.dtype(call.options.get("dtype", "float32"))
+
+
+def _options(call: Call) -> Iterator[str]:
+    if call.operation.is_bag:
+        mode = call.options.get("mode", "mean")
+        yield f"mode={mode}" if mode in MODES else "unknown mode"
+    if "per_sample_weights" in call.inputs:
+        yield "per_sample_weights"
+    for name, value in call.options.items():
+        if name in (*_SIZES, "mode") or (name in PLAIN and value == PLAIN[name]):
+            continue
+        yield "freeze=False" if name == "freeze" else name
+        yield from _special(name, value, call)
+
+
+def _special(name: str, value: Any, call: Call) -> Iterator[str]:
+    """Say where an option's value is more than an option being used."""
+    if not isinstance(value, int | float):
+        return
+    if name == "padding_idx" and value < 0:
+        yield "padding_idx<0"
+    if name == "padding_idx" and not -rows_of(call) <= value < rows_of(call):
+        yield "padding_idx out of range"
+    if name in ("norm_type", "max_norm") and np.isinf(value):
+        yield f"{name}=inf"
+    if name == "num_classes" and value < 1:
+        yield "num_classes<1"
+
+
+def rows_of(call: Call) -> int:
+    """Return how many rows, or classes, the indices can name."""
+    if call.operation is Operation.ONE_HOT:
+        classes = int(call.options.get("num_classes", -1))
+        return classes if classes != -1 else np.iinfo(np.int64).max
+    if "weight" in call.inputs:
+        return next(iter(call.inputs["weight"].shape), 0)
+    return int(call.options["num_embeddings"])
+
+
+def _weight(call: Call) -> Iterator[str]:
+    dtype = weight_dtype(call)
+    if dtype is not None and dtype != np.float32:
+        yield f"weight: {dtype_class(dtype)}"
+    weight = call.inputs.get("weight")
+    if weight is None:
+        return
+    if weight.ndim != 2:
+        yield f"weight of {weight.ndim} dimensions"
+    elif 0 in weight.shape:
+        yield "no rows" if not len(weight) else "no columns"
+    yield from _numbers("weight", weight)
+
+
+def _numbers(name: str, array: np.ndarray) -> Iterator[str]:
+    if not array.size or array.dtype.kind not in "fV":
+        return
+    wide = array.astype(np.float64)
+    if np.isnan(wide).any():
+        yield f"{name}: nan"
+    if np.isinf(wide).any():
+        yield f"{name}: inf"
+    largest = np.abs(wide[np.isfinite(wide)]).max(initial=0.0)
+    if largest > float(ml_dtypes.finfo(array.dtype).max) / 2:  # type: ignore[no-untyped-call]
+        yield f"{name}: large"
+
+
+def _indices(call: Call) -> Iterator[str]:
+    indices = call.inputs["indices"]
+    if indices.dtype != np.int64:
+        yield f"indices: {dtype_class(indices.dtype)}"
+    if not indices.size:
+        yield "no indices"
+    elif (indices < 0).any():
+        yield "index<0"
+    if (indices >= rows_of(call)).any() and indices.dtype.kind in "iu":
+        yield "index too large"
+    if indices.dtype.kind == "i" and (np.abs(indices.astype(np.float64)) >= 2**31).any():
+        yield "index beyond 32 bits"
+    is_usual = indices.ndim in (1, 2) if call.operation.is_bag else indices.ndim > 0
+    if not is_usual:
+        yield f"indices of {indices.ndim} dimensions"
+
+
+def _bags(call: Call) -> Iterator[str]:
+    indices, offsets = call.inputs["indices"], call.inputs.get("offsets")
+    if indices.ndim == 2:
+        yield "matrix"
+        if 0 in indices.shape:
+            yield "no bags" if not len(indices) else "empty bag"
+    if offsets is None:
+        if indices.ndim == 1:
+            yield "no offsets"
+        return
+    if indices.ndim == 2:
+        yield "offsets for a matrix"
+    if offsets.ndim != 1:
+        yield f"offsets of {offsets.ndim} dimensions"
+        return
+    if offsets.dtype != indices.dtype:
+        yield f"offsets: {dtype_class(offsets.dtype)}"
+    yield from _offsets(offsets, indices.size, bool(call.options.get("include_last_offset")))
+
+
+def _offsets(offsets: np.ndarray, size: int, has_last: bool) -> Iterator[str]:
+    if not offsets.size:
+        yield "no bags"
+        return
+    bounds = offsets if has_last else np.append(offsets, size)
+    if len(bounds) == 1:
+        yield "no bags"
+    if offsets[0] != 0:
+        yield "first offset not 0"
+    if (np.diff(bounds) == 0).any():
+        yield "empty bag"
+    if bounds[-1] < size:
+        yield "ends early"
+    if (bounds > size).any():
+        yield "offset too large"
+    if (np.diff(offsets) < 0).any():
+        yield "offsets decrease"
+
+
+def _per_sample_weights(call: Call) -> Iterator[str]:
+    factors, weight = call.inputs.get("per_sample_weights"), call.inputs.get("weight")
+    if factors is None:
+        return
+    if weight is not None and factors.dtype != weight.dtype:
+        yield "per_sample_weights of another dtype"
+    if factors.shape != call.inputs["indices"].shape:
+        yield "per_sample_weights of another shape"
+    yield from _numbers("per_sample_weights", factors)
+
+
+def options_tried(call: Call) -> Mapping[str, str]:
+    """Name the value of each option that the call gives, for a summary."""
+    shown = {name: str(value) for name, value in call.options.items() if name not in _SIZES}
+    padding = call.options.get("padding_idx")
+    if padding is not None:
+        shown["padding_idx"] = "negative" if padding < 0 else "not negative"
+    return shown
