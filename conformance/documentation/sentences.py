@@ -14,7 +14,7 @@ from embcheck.conformance.documentation.reading import Documented
 HASH_LENGTH = 16
 _END = re.compile(r"(?<=[^\s.])[.!?][\"')\]]*\s+(?=\S)")
 _CODE = re.compile(r"``.+?``|`[^`]+`")
-_ABBREVIATION = re.compile(r"\b(?:i\.e|e\.g|w\.r\.t|cf|vs|resp|approx|Fig|Eq|No)\.\s+$")
+_ABBREVIATION = re.compile(r"\b(?:i\.e|e\.g|w\.r\.t|cf|vs|resp|approx|fig|eq)\.\s+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
