@@ -79,6 +79,27 @@ def maximum_of_nan(call: Call) -> bool:
     )
 
 
+def mean_of_large_halves(call: Call) -> bool:
+    """Whether the rows of a mean in half precision may add up to more than half precision holds."""
+    weight = call.inputs.get("weight")
+    if weight is None or not call.operation.is_bag or weight.dtype != np.float16:
+        return False
+    finite = np.abs(weight[np.isfinite(weight)].astype(np.float64))
+    longest = call.inputs["indices"].size
+    is_mean = call.options.get("mode", "mean") == "mean"
+    return is_mean and finite.max(initial=0.0) * longest > np.finfo(np.float16).max
+
+
+def module_without_columns(call: Call) -> bool:
+    """Whether a module for bags draws a weight without columns, and adds up rows of it."""
+    return (
+        call.operation is Operation.EMBEDDING_BAG_MODULE
+        and call.options["embedding_dim"] == 0
+        and call.options.get("mode", "mean") != "max"
+        and call.inputs["indices"].size > 0
+    )
+
+
 def frequencies_in_bags(call: Call) -> bool:
     """Whether a dense gradient of bags is scaled by frequencies."""
     options = call.options
@@ -109,6 +130,8 @@ def bag(indices: list[int], offsets: list[int] | None = None, *observe: str, **o
 
 NAN_LAST = bag([0, 1], [0], mode="max")
 NAN_LAST.inputs["weight"][1] = np.nan
+LARGE_HALVES = bag([0, 1], [0], mode="mean")
+LARGE_HALVES.inputs["weight"] = np.full((2, 1), 60000, np.float16)
 
 EXCLUSIONS = (
     Exclusion(
@@ -138,6 +161,25 @@ EXCLUSIONS = (
         maximum_of_nan,
         NAN_LAST,
         Kind.WRONG_VALUE,
+    ),
+    Exclusion(
+        "mean of large halves",
+        "embedding_bag/precisions/mean-of-large-halves",
+        mean_of_large_halves,
+        LARGE_HALVES,
+        Kind.WRONG_VALUE,
+    ),
+    Exclusion(
+        "module without columns",
+        "embedding_bag/empty_bags/module-without-columns",
+        module_without_columns,
+        Call(
+            Operation.EMBEDDING_BAG_MODULE,
+            {"indices": np.array([0, 1]), "offsets": np.array([0, 1])},
+            {"num_embeddings": 2, "embedding_dim": 0, "mode": "sum"},
+            ("output", "inputs_after"),
+        ),
+        Kind.REJECTED_VALID,
     ),
     Exclusion(
         "frequencies in bags",

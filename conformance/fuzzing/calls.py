@@ -6,7 +6,8 @@ one is spoiled, by a bad index, a wrong dtype or rank, or options that exclude e
 stay within what the documentation gives a meaning (a positive `norm_type` and `max_norm`, no
 `max_norm` over rows with NaN or without columns), and what is looked at within what can be compared
 (no gradient of a maximum over rows that `max_norm` made equally long up to rounding; adaptive
-optimisers in single and double precision, where their epsilon is not zero).
+optimisers in single and double precision, where their epsilon is not zero; no entries of sparse
+gradients without columns, whose number is left open).
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def _embedding(making: _Making) -> Call:
         dtype = making.pick(INDEX_DTYPES)
         inputs["indices"] = making.elements.integers(shape, rows).astype(dtype)
         output_shape = (*shape, columns)
-    observe = _observe(making, inputs, options)
+    observe = _observe(making, inputs, options, columns)
     differentiates = set(observe) & {
         Observation.GRAD_WEIGHT,
         Observation.GRAD_PER_SAMPLE_WEIGHTS,
@@ -239,7 +240,7 @@ def _matrix(making: _Making, sizes: tuple[int, ...], rows: int) -> np.ndarray:
     return making.elements.integers((len(sizes), length), rows)
 
 
-def _observe(making: _Making, inputs: Inputs, options: Options) -> list[Observation]:
+def _observe(making: _Making, inputs: Inputs, options: Options, columns: int) -> list[Observation]:
     """Draw a group of observations that the call can answer."""
     has_memory = "weight" in inputs and inputs["weight"].size
     is_module = making.operation.value.endswith(("_module", "_from_pretrained"))
@@ -249,6 +250,7 @@ def _observe(making: _Making, inputs: Inputs, options: Options) -> list[Observat
     is_clear = trains and not (shortens and options.get("mode") == "max")
     is_wide = _weight_dtype(inputs, options).itemsize >= np.dtype(np.float32).itemsize
     sparse = bool(options.get("sparse"))
+    has_entries = sparse and is_clear and columns > 0
     effects = {
         Observation.WEIGHT_AFTER: True,
         Observation.TRAINABLE: is_module,
@@ -258,8 +260,8 @@ def _observe(making: _Making, inputs: Inputs, options: Options) -> list[Observat
         Observation.GRAD_WEIGHT: is_clear,
         Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights" in inputs,
         Observation.GRAD_WEIGHT_IS_SPARSE: is_clear,
-        Observation.SPARSE_GRAD_ROWS: is_clear and sparse,
-        Observation.SPARSE_GRAD_VALUES: is_clear and sparse,
+        Observation.SPARSE_GRAD_ROWS: has_entries,
+        Observation.SPARSE_GRAD_VALUES: has_entries,
     }
     earlier_use = {
         Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: trains
