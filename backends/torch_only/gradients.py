@@ -27,7 +27,7 @@ def accumulated(question: Question) -> Answers:
     """
     weight, total = _leaf(question), torch.zeros(())
     for lookup in question.options["arguments"]["lookups"]:
-        indices = torch.tensor(lookup["indices"])
+        indices = torch.tensor(lookup["indices"], device=question.device)
         options = {name: value for name, value in lookup.items() if name != "indices"}
         loss: Any = embedding(indices, weight, **options).sum()
         total = total + loss
@@ -77,7 +77,7 @@ def tangent(question: Question) -> Answers:
 def second_order(question: Question) -> Answers:
     """Return the gradient, and that of its sum, weighted by `factors`, for the upstream one."""
     options, weight = dict(question.options), _leaf(question)
-    factors = torch.tensor(options.pop("arguments")["factors"], dtype=weight.dtype)
+    factors = weight.new_tensor(options.pop("arguments")["factors"])
     output = embedding(question.tensors["indices"], weight, **options)
     upstream = torch.ones_like(output, requires_grad=True)
     (gradient,) = torch.autograd.grad(output, weight, upstream, create_graph=True)

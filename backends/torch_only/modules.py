@@ -105,7 +105,7 @@ def functional_call(question: Question) -> Answers:
     """Call a fresh module with the given weight in place of its own; return the gradient too."""
     options = {name: value for name, value in question.options.items() if name != "arguments"}
     weight = question.tensors["weight"].clone().requires_grad_()
-    module = torch.nn.Embedding(**options)
+    module = torch.nn.Embedding(**options, device=question.device)
     output = torch.func.functional_call(module, {"weight": weight}, (question.tensors["indices"],))
     return {"answer": output, "answer_gradient": torch.autograd.grad(output.sum(), weight)[0]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +11,12 @@ from embcheck.backends.torch_only.probes import Answers, Question
 
 _Embedding: Any = torch.nn.Embedding
 
+_FORMS: dict[str, Callable[[torch.Tensor], Any]] = {
+    "tensor": lambda tensor: tensor,
+    "list": torch.Tensor.tolist,
+    "array": lambda tensor: tensor.cpu().numpy(),
+}
+
 
 class Subclass(torch.nn.Embedding):
     """A class of the user's own."""
@@ -17,9 +24,8 @@ class Subclass(torch.nn.Embedding):
 
 def of_form(question: Question) -> Answers:
     """Make a module of the weight as a `tensor`, `list` or NumPy `array`; return a lookup."""
-    tensor = question.tensors["weight"]
-    forms: dict[str, Any] = {"tensor": tensor, "list": tensor.tolist(), "array": tensor.numpy()}
-    module = _Embedding.from_pretrained(forms[question.options["arguments"]["form"]])
+    form = _FORMS[question.options["arguments"]["form"]]
+    module = _Embedding.from_pretrained(form(question.tensors["weight"]))
     return {"answer": module(question.tensors["indices"])}
 
 
