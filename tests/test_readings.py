@@ -9,7 +9,7 @@ import pytest
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.readings import read, recognise
 from embcheck.conformance.execution.rows import explanations
-from embcheck.conformance.suite.model import Observes, Returns, Values
+from embcheck.conformance.suite.model import Observes, Returns, Tolerance, Values
 
 TABLE = np.array([[11, 12], [21, 22], [31, 32], [41, 42], [51, 52], [61, 62]], np.float32)
 ROWS = len(TABLE)
@@ -175,3 +175,19 @@ def test_several_observations_must_agree():
 def test_explanations_of_the_smallest_integer():
     """-2**31 fits in 32 bits: nothing is cut off, so that is no explanation."""
     assert explanations(-(2**31), ROWS) == {"clamps to row 0": 0, "wraps (row 4)": 4}
+
+
+def test_a_stated_tolerance_tells_readings_apart():
+    """Readings within the derived bound of each other need a tolerance of the case's own."""
+    asked = call(0, weight=np.array([[3e-7, 4e-7]]), max_norm=1e-7)
+    by_the_norm, by_more = np.array([[6e-8, 8e-8]]), np.array([[5e-8, 2e-7 / 3]])
+    readings = Observes(
+        {
+            "the norm": Returns({"output": Values(by_the_norm)}),
+            "more": Returns({"output": Values(by_more)}),
+        }
+    )
+    assert read(asked, {"output": by_more}, readings) == "the norm"
+    close = Tolerance("the two are a fifth apart", rtol=1e-6)
+    assert read(asked, {"output": by_more}, readings, close) == "more"
+    assert read(asked, {"output": by_the_norm}, readings, close) == "the norm"
