@@ -42,14 +42,14 @@ def run(mutants: list[Mutant], jobs: int) -> list[Result]:
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/mutation"))
-@click.option("--only", multiple=True, metavar="TEXT", help="Only mutants whose id holds this.")
+@click.option("--only", multiple=True, metavar="NAME", help="Only this theme or mutant.")
 @click.option("--jobs", default=2, show_default=True, help="How many mutants run at a time.")
 def main(out: Path, only: tuple[str, ...], jobs: int) -> None:
     """Run the suite on every wrong implementation in tests/mutants."""
     console = Console(width=80)
     clauses = shipped_clauses()
     mutants = load_mutants(clauses)
-    chosen = [m for m in mutants if not only or any(text in m.id for text in only)]
+    chosen = [m for m in mutants if not only or {m.theme, m.id} & set(only)]
     results = run(chosen, jobs)
     show(console, results, untried(clauses.values(), mutants))
     write_json(out / "mutation.json", results, None)

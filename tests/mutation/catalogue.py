@@ -23,6 +23,7 @@ class Mutant:
     """One bug: the fragment of the reference that it replaces, and the clauses that it breaks."""
 
     id: str
+    theme: str
     clauses: tuple[str, ...]
     says: str
     file: str
@@ -50,7 +51,7 @@ def _parse(entry: dict[str, Any], path: Path) -> Mutant:
     clause = entry["clause"]
     clauses = (clause,) if isinstance(clause, str) else tuple(clause)
     texts = (entry[name] for name in ("says", "file", "old", "new"))
-    return Mutant(entry["id"], clauses, *texts)
+    return Mutant(entry["id"], path.stem, clauses, *texts)
 
 
 def _complaints(mutants: list[Mutant], known_clauses: Collection[str]) -> Iterator[str]:

@@ -64,19 +64,19 @@ def show(console: Console, results: list[Result], untried: list[str]) -> None:
     for result in results:
         if result.status is not Status.KILLED:
             _show_survivor(console, result)
-        elif len(result.other_clauses) > MANY_CLAUSES:
-            many = len(result.other_clauses)
-            said = f"also fails cases of {many} other clauses: a bug closer to its clause is better"
-            console.print(f"[yellow]weak[/] {result.mutant.id} {said}")
+    broad = [result for result in results if len(result.other_clauses) > MANY_CLAUSES]
+    if broad:
+        console.print(f"\nThese also fail cases of more than {MANY_CLAUSES} other clauses:")
+        rows = [f"{result.mutant.id} {len(result.other_clauses)}" for result in broad]
+        console.print(Columns(rows, padding=(0, 3)))
     killed = sum(result.status is Status.KILLED for result in results)
     console.print(f"\n{killed} of {len(results)} mutants are killed by a case of their own clause.")
 
 
 def _show_survivor(console: Console, result: Result) -> None:
     mutant = result.mutant
-    console.print(
-        f"\n[red]{result.status}[/] {mutant.id} ({', '.join(mutant.clauses)}): {mutant.says}"
-    )
+    console.print(f"\n[red]{result.status}[/] {mutant.id}: {mutant.says}")
+    console.print(f"  no case holds it to {', '.join(result.not_held_to)}")
     if result.other_clauses:
         console.print(f"  it fails cases of {', '.join(result.other_clauses)}")
     console.print(result.diff, markup=False, highlight=False)

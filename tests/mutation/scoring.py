@@ -28,6 +28,8 @@ class Result:
     diff: str
     status: Status
     killed_by: tuple[str, ...]
+    not_held_to: tuple[str, ...]
+    """Those of its clauses that no case holds it to."""
     elsewhere: int
     other_clauses: tuple[str, ...]
 
@@ -53,13 +55,21 @@ def score(mutant: Mutant, diff: str, differing: list[Case]) -> Result:
     own = [case for case in differing if _decides(case) & set(mutant.clauses)]
     own.sort(key=lambda case: case.clauses[0].id not in mutant.clauses)
     broken = {clause for case in own for clause in _decides(case)}
-    if set(mutant.clauses) <= broken:
+    not_held_to = tuple(clause for clause in mutant.clauses if clause not in broken)
+    if not not_held_to:
         status = Status.KILLED
     else:
         status = Status.ELSEWHERE if differing else Status.SURVIVED
     others = {case.clauses[0].id for case in differing if case not in own}
-    killed_by = tuple(case.id for case in own) if status is Status.KILLED else ()
-    return Result(mutant, diff, status, killed_by, len(differing) - len(own), tuple(sorted(others)))
+    return Result(
+        mutant,
+        diff,
+        status,
+        killed_by=tuple(case.id for case in own) if status is Status.KILLED else (),
+        not_held_to=not_held_to,
+        elsewhere=len(differing) - len(own),
+        other_clauses=tuple(sorted(others)),
+    )
 
 
 def _decides(case: Case) -> set[str]:
