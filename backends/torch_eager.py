@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from embcheck.backends import torch_script
 from embcheck.backends.torch_names import SPELLINGS, function_of, makes_module, to_tensor
 from embcheck.backends.torch_observe import Prepared, Tensors, observe
 from embcheck.backends.torch_only import probes
@@ -62,6 +63,10 @@ class TorchEager:
         if call.observe == (Observation.OUTPUT,):
             return _blocking(lambda: ({"output": lookup()}, tensors), self.info.device)
         return _blocking(lambda: (observe(prepared), tensors), self.info.device)
+
+    def script(self, call: Call) -> str:
+        """Write a call as PyTorch's users would."""
+        return torch_script.write(call, device=self.info.device)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring tensors off the device; a sparse gradient becomes dense only here."""

@@ -1,0 +1,171 @@
+"""Compose a script: what is documented, the inputs, the library's own lines, and the comparison."""
+
+from __future__ import annotations
+
+import platform
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.execution.bounds import bound
+from embcheck.conformance.execution.judge import Verdict
+from embcheck.conformance.reproduction.literals import (
+    NotWritable,
+    dtype_name,
+    literal,
+    source_lines,
+)
+from embcheck.conformance.suite.model import (
+    CallSpec,
+    Case,
+    Expected,
+    FromReference,
+    Rejects,
+    Returns,
+    Structure,
+    Text,
+    Values,
+)
+
+AskReference = Callable[[Call], Mapping[str, np.ndarray]]
+
+HELPERS = '''
+def same(got, wanted, allowed=0.0):
+    """Compare shape, dtype and values; NaN equals NaN."""
+    if got.shape != wanted.shape or got.dtype != wanted.dtype:
+        return False
+    got, wanted = got.astype(complex), wanted.astype(complex)
+    with np.errstate(invalid="ignore"):
+        close = np.abs(got - wanted) <= allowed
+    return bool(np.all((got == wanted) | close | ((got != got) & (wanted != wanted))))
+
+
+def tell(name, got, wanted, is_same):
+    """Print what came and what is documented."""
+    print(f"{name} = {got.tolist()} ({got.dtype}, shape {got.shape})")
+    print(f"  documented: {wanted}")
+    print("conforms" if is_same else "DEPARTS")
+'''
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a script is about: a case, the backend that was asked, and what came of it."""
+
+    case: Case
+    info: BackendInfo
+    verdict: Verdict
+    lines: str
+    """The library's own lines."""
+
+
+def compose(subject: Subject, ask_reference: AskReference) -> str:
+    """Write the script; raises NotWritable for what cannot be written out."""
+    case = subject.case
+    parts = [
+        f'"""{_head(subject)}"""\n',
+        _imports(case.spec),
+        HELPERS if isinstance(case.expectation, Returns) else "",
+        "\n".join(line for name, s in case.spec.inputs.items() for line in source_lines(name, s)),
+        _body(subject, ask_reference),
+    ]
+    return "\n".join(f"{part.rstrip()}\n" for part in parts if part)
+
+
+def _head(subject: Subject) -> str:
+    case, info, verdict = subject.case, subject.info, subject.verdict
+    clause = case.clauses[0]
+    said = f"{verdict.kind or verdict.outcome}: {verdict.message}" if verdict.message else ""
+    setting = (
+        f"With {info.library} {info.version} on {info.device}, numpy {np.__version__}, "
+        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    )
+    text = [
+        f"{case.id} on {info.id}",
+        "",
+        *textwrap.wrap(f"Documented ({clause.source}): {clause.statement}", 98),
+        *textwrap.wrap(f"Seen: {said or verdict.outcome}", 98),
+        setting,
+    ]
+    return "\n".join(line.replace("\\", "\\\\").replace('"""', "'''") for line in text) + "\n"
+
+
+def _imports(spec: CallSpec) -> str:
+    names = [dtype_name(source.array().dtype) for source in spec.inputs.values()]
+    third = "import ml_dtypes\n" if any("ml_dtypes" in name for name in names) else ""
+    return f"{third}import numpy as np\nfrom numpy import inf, nan  # noqa: F401\n"
+
+
+def _body(subject: Subject, ask_reference: AskReference) -> str:
+    expectation = subject.case.expectation
+    if isinstance(expectation, Rejects):
+        return _refusal(subject)
+    call = subject.case.spec.call()
+    parts = [subject.lines + "\n"]
+    returns = expectation if isinstance(expectation, Returns) else Returns({})
+    reference = ask_reference(call) if _from_reference(returns) else {}
+    for name, expected in returns.observations.items():
+        wanted = Values(reference[name]) if isinstance(expected, FromReference) else expected
+        parts.append(_comparison(name, wanted, subject, call))
+    if not returns.observations:
+        shown = ", ".join(subject.case.spec.observe)
+        parts.append(f"print({shown})")
+    return "\n".join(parts)
+
+
+def _from_reference(returns: Returns) -> bool:
+    return any(isinstance(wanted, FromReference) for wanted in returns.observations.values())
+
+
+def _refusal(subject: Subject) -> str:
+    """Write the lines so that a refusal is told from an answer."""
+    observed = subject.case.spec.observe
+    shown = " ".join(f"{name} = {{{name}.tolist()}}" for name in observed)
+    return "\n".join(
+        [
+            "try:",
+            textwrap.indent(subject.lines, "    "),
+            "except Exception as error:",
+            '    print(f"conforms: refused with {type(error).__name__}: {error}")',
+            "else:",
+            f'    print(f"DEPARTS: accepted, and gave {shown}")',
+        ]
+    )
+
+
+def _comparison(name: str, wanted: Expected, subject: Subject, call: Call) -> str:
+    if isinstance(wanted, Values):
+        tolerance = subject.case.tolerance
+        allowed = (
+            bound(name, call, wanted.array)
+            if tolerance is None
+            else tolerance.atol + tolerance.rtol * np.abs(wanted.array.astype(np.float64))
+        )
+        limit = "" if not np.any(allowed) else f", np.array({np.asarray(allowed).tolist()})"
+        return "\n".join(
+            [
+                f"wanted = {literal(wanted.array)}",
+                f"tell({name!r}, {name}, wanted.tolist(), same({name}, wanted{limit}))",
+            ]
+        )
+    if isinstance(wanted, Structure):
+        return _structure(name, wanted)
+    assert not isinstance(wanted, (FromReference, Text))  # noqa: S101  (probes write no scripts)
+    raise NotWritable(f"what is expected of {name} cannot be written out")
+
+
+def _structure(name: str, wanted: Structure) -> str:
+    conditions = [
+        f"{name}.shape == {wanted.shape}",
+        f"{name}.dtype == {dtype_name(wanted.dtype)}",
+        *(f"same({name}[{p}], {literal(values)})" for p, values in wanted.at),
+        *(f"same({name}[{g[0]}], {name}[{p}])" for g in wanted.equal for p in g[1:]),
+        *(f"bool(np.any({name}[{p}] != 0))" for p in wanted.nonzero),
+    ]
+    said = "; ".join(conditions)
+    joined = " and ".join(conditions)
+    return f"tell({name!r}, {name}, {said!r}, {joined})"

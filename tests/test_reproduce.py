@@ -1,0 +1,87 @@
+"""Printed scripts run without embcheck, and show what the suite saw."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from commands import embcheck
+
+TORCH = {
+    "embedding_bag/include_last_offset/mean-ends-early": "DEPARTS",
+    "embedding_bag/include_last_offset/gradient-ends-early[mode=mean]": "DEPARTS",
+    "embedding_bag/bounds/negative-32-bit": "conforms",
+    "embedding/lookup/picks-rows[dtype=bfloat16,index_dtype=int32]": "conforms",
+    "pretrained/embedding_freeze/frozen-after-training": "conforms",
+}
+
+
+def script(case, backend="torch-eager"):
+    """Print the script of a case."""
+    ended = embcheck("reproduce", case, "-b", backend)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def run(text, tmp_path):
+    """Run a script by itself."""
+    (tmp_path / "script.py").write_text(text)
+    return subprocess.run(
+        [sys.executable, tmp_path / "script.py"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("case", list(TORCH))
+def test_a_script_shows_what_the_suite_saw(case, tmp_path):
+    """It imports the library and NumPy only, and its last line says whether the call departs."""
+    text = script(case)
+    roots = {
+        alias.name.split(".")[0]
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    assert roots <= {"numpy", "torch", "ml_dtypes"}
+    ended = run(text, tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1].startswith(TORCH[case])
+
+
+def test_a_crash_ends_the_script_as_well(tmp_path):
+    """The script dies as the worker did, and its head says so beforehand."""
+    text = script("embedding_bag/empty_bags/indices-without-bags")
+    assert "Seen: crashed" in text
+    assert run(text, tmp_path).returncode < 0
+
+
+def test_the_head_names_versions_and_the_clause():
+    """What a maintainer asks for first."""
+    text = script("embedding_bag/include_last_offset/mean-ends-early")
+    head = ast.get_docstring(ast.parse(text))
+    assert "Documented (" in head
+    assert "With torch 2.13.0" in head
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("embedding/lookup/pick-rows", "-b", "numpy-reference"), "did you mean"),
+        (("embedding/lookup/many-rows[dtype=float32]", "-b", "no-such"), "there is no backend"),
+        (
+            ("embedding/lookup/many-rows[dtype=float32]", "-b", "numpy-reference"),
+            "writes no scripts",
+        ),
+    ],
+)
+def test_what_cannot_be_written_is_said(arguments, words):
+    """In a sentence, with exit code 2."""
+    ended = embcheck("reproduce", *arguments)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
