@@ -178,9 +178,9 @@ def test_explanations_of_the_smallest_integer():
 
 
 def test_a_stated_tolerance_tells_readings_apart():
-    """Readings within the derived bound of each other need a tolerance of the case's own."""
+    """What the derived bound of one reading admits is another, by a tolerance of the case's own."""
     asked = call(0, weight=np.array([[3e-7, 4e-7]]), max_norm=1e-7)
-    by_the_norm, by_more = np.array([[6e-8, 8e-8]]), np.array([[5e-8, 2e-7 / 3]])
+    by_the_norm, by_more = np.array([[6e-8, 8e-8]]), np.array([[5.5e-8, 7.3e-8]])
     readings = Observes(
         {
             "the norm": Returns({"output": Values(by_the_norm)}),
@@ -188,6 +188,6 @@ def test_a_stated_tolerance_tells_readings_apart():
         }
     )
     assert read(asked, {"output": by_more}, readings) == "the norm"
-    close = Tolerance("the two are a fifth apart", rtol=1e-6)
+    close = Tolerance("the two are a tenth apart", rtol=1e-6)
     assert read(asked, {"output": by_more}, readings, close) == "more"
     assert read(asked, {"output": by_the_norm}, readings, close) == "the norm"
