@@ -6,7 +6,6 @@ Run as a script by any interpreter that has torch; it imports nothing of embchec
 import inspect
 import json
 import sys
-from functools import reduce
 from typing import Any
 
 import torch
@@ -43,7 +42,10 @@ def documentation() -> dict[str, Any]:
 
 
 def _find(name: str) -> Any:
-    return reduce(lambda owner, part: getattr(owner, part, None), name.split(".")[1:], torch)
+    found: Any = torch
+    for part in name.split(".")[1:]:
+        found = getattr(found, part, None)
+    return found
 
 
 def _signature(thing: Any) -> list[dict[str, Any]]:

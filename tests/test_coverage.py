@@ -82,6 +82,7 @@ def drift(text, cases, default="None"):
 
 def test_the_same_text_is_no_news(lookup_cases):
     """What is mapped is covered, and so it is when it is wrapped and indented otherwise."""
+    assert len(entries(documentation(), lookup_cases)) == len(mapped()) == 12
     assert drift(TEXT, lookup_cases) == []
     wrapped = TEXT.replace("It is quick. Rows", "It is\nquick.  Rows").replace(
         "Any shape will do.", "Any\n            shape will do."
@@ -192,6 +193,9 @@ def test_a_refused_call_exercises_its_control():
     output_only = [case for case in cases if case.id.endswith("freq/output-is-not-scaled")]
     assert scaled in exercise_of(output_only, []).not_exercised
     assert scaled not in exercise_of(cases, []).not_exercised
+    booleans = [case for case in cases if case.id == "embedding/index_dtypes/booleans"]
+    integers = Combination("embedding", "indices", "int64", "float32")
+    assert integers not in exercise_of(booleans, []).not_exercised
 
 
 def test_the_shipped_suite_covers_the_documentation(tmp_path):

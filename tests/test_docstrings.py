@@ -117,6 +117,11 @@ def test_no_word_is_lost():
     assert text.replace(" ", "") == "".join(words).replace("):", ")")
 
 
+def wrapped(text, width):
+    """Wrap text; all lines but the first are indented."""
+    return textwrap.fill(text, width, subsequent_indent="  ")
+
+
 @pytest.mark.parametrize("width", [30, 45, 70, 200])
 def test_wrapping_changes_no_hash(width):
     """Paragraph, item and entry hash alike at any width, also where a line begins with +."""
@@ -126,10 +131,10 @@ def test_wrapping_changes_no_hash(width):
             textwrap.fill(prose, width),
             "",
             "Args:",
-            textwrap.indent(textwrap.fill(f"size (int): {prose}", width, subsequent_indent="  "), "  "),
+            textwrap.indent(wrapped(f"size (int): {prose}", width), "  "),
             "",
             "Shape:",
-            textwrap.indent(textwrap.fill(f"- {prose}", width, subsequent_indent="  "), "  "),
+            textwrap.indent(wrapped(f"- {prose}", width), "  "),
         ]
     )  # fmt: skip
     whole = "\n".join([prose, "", "Args:", f"  size (int): {prose}", "", "Shape:", f"  - {prose}"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -127,7 +126,7 @@ def coverage_of(
     )
 
 
-def _entry(pair: Pair, with_cases: AbstractSet[str]) -> Entry:
+def _entry(pair: Pair, with_cases: set[str]) -> Entry:
     mapped, found = pair.mapped, pair.found
     status = _status(pair, with_cases)
     return Entry(
@@ -142,7 +141,7 @@ def _entry(pair: Pair, with_cases: AbstractSet[str]) -> Entry:
     )
 
 
-def _status(pair: Pair, with_cases: AbstractSet[str]) -> Status:
+def _status(pair: Pair, with_cases: set[str]) -> Status:
     if pair.mapped is None:
         return Status.NEW
     if pair.found is None:

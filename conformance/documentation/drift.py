@@ -48,8 +48,11 @@ def _pairs(
 ) -> Iterator[tuple[MappedSentence | None, Sentence | None]]:
     known = {sentence.hash: sentence for sentence in before}
     kept = known.keys() & {sentence.hash for sentence in after}
-    hashes = [[sentence.hash for sentence in side] for side in (before, after)]
-    matcher = SequenceMatcher(None, *hashes, autojunk=False)
+    matcher = SequenceMatcher(
+        a=[sentence.hash for sentence in before],
+        b=[sentence.hash for sentence in after],
+        autojunk=False,
+    )
     for _, start, end, new_start, new_end in matcher.get_opcodes():
         now = after[new_start:new_end]
         yield from ((known[here.hash], here) for here in now if here.hash in kept)

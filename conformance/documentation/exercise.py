@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,8 @@ def load_left_out(path: Path) -> tuple[LeftOut, ...]:
         raise SpecError(problems)
     return tuple(
         LeftOut(
-            **{name: value if name == "reason" else tuple(value) for name, value in entry.items()}
+            entry["reason"],
+            **{part.name: tuple(entry.get(part.name, ())) for part in fields(Combination)},
         )
         for entry in tree["left_out"]
     )
@@ -189,17 +190,17 @@ def _value(call: CallSpec, option: str) -> str:
     return str(value).lower()
 
 
-def _padding(value: int | None) -> str:
+def _padding(value: object) -> str:
     if value is None:
         return "none"
-    return "negative" if value < 0 else "non-negative"
+    return "negative" if str(value).startswith("-") else "non-negative"
 
 
-def _norm_type(value: float) -> str:
-    return f"{value:g}" if value in {1, 2, math.inf} else "other"
+def _norm_type(value: Any) -> str:
+    return f"{value:g}" if value in (1, 2, math.inf) else "other"
 
 
-def _num_classes(value: int | None) -> str:
+def _num_classes(value: object) -> str:
     return "-1" if value == -1 else _whether_set(value)
 
 

@@ -10,7 +10,7 @@ from embcheck.conformance.documentation.exercise import EXERCISE_FILE, load_left
 from embcheck.conformance.suite.load import shipped_clauses, suite_root
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
-from embcheck.conformance.suite.source import Map, read_yaml
+from embcheck.conformance.suite.source import Map, mark_of, read_yaml
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,8 @@ def _sentences(tree: Map) -> Iterator[MappedSentence]:
 
 def _mistakes(tree: Map, path: Path) -> Iterator[Problem]:
     for entry in tree["sentences"]:
-        clauses = entry.get("clauses", [])
-        for position, clause in enumerate(clauses):
+        for position, clause in enumerate(entry.get("clauses", ())):
             if clause not in shipped_clauses():
-                mark = clauses.value_marks[position]
+                line, column = mark_of(entry, ["clauses", position])
                 what = f"there is no clause '{clause}'"
-                yield Problem(str(path), *mark, what, "name one of specs/clauses")
+                yield Problem(str(path), line, column, what, "name one of specs/clauses")
