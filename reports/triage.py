@@ -1,0 +1,81 @@
+"""Departures that no deviation explains, grouped by cause, as entries for a person to finish."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from embcheck.reports.merge import Finding, Merged, behaviour_id
+from embcheck.reports.untrusted import one_line
+
+_DETAIL = re.compile(r"\[[^\]]*\]|[-+]?\d[\w.+-]*|nan|inf", re.IGNORECASE)
+HEAD = """\
+# Candidates from `embcheck triage`, seen on {library}.
+# For each entry: reproduce it with the command above it, then fill in `category` (upstream-bug,
+# by-design or adapter) and `reason`, add a `link:` where there is one, and `when:` where it depends
+# on the version or the device. Blank ones do not load. Then move the entries to
+# deviations/{backend}.yaml beside the adapter.
+deviations:
+"""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Cases of one spec that departed in the same way, and what was said of the first."""
+
+    backend: str
+    cases: tuple[str, ...]
+    happens: str
+    message: str
+
+
+def candidates(merged: Merged) -> list[Candidate]:
+    """Group the departures without an explanation by backend, spec, kind and message."""
+    groups: dict[tuple[str, str, str, str], list[Finding]] = {}
+    for finding in merged.findings:
+        if finding.mark.departs and not finding.known:
+            pattern = _DETAIL.sub("#", finding.message)
+            key = (finding.backend, behaviour_id(finding.case.case), finding.kind, pattern)
+            groups.setdefault(key, []).append(finding)
+    return [
+        Candidate(backend, tuple(f.case.case for f in found), kind, found[0].message)
+        for (backend, _, kind, _), found in groups.items()
+    ]
+
+
+def write_candidates(merged: Merged, folder: Path) -> list[Path]:
+    """Write `BACKEND.yaml` into a folder for each backend that has candidates."""
+    by_backend: dict[str, list[Candidate]] = {}
+    for candidate in candidates(merged):
+        by_backend.setdefault(candidate.backend, []).append(candidate)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for backend, found in by_backend.items():
+        entry = merged.backends[backend]
+        library = f"{entry.distinct('library')} {entry.distinct('version')}"
+        path = folder / f"{backend}.yaml"
+        text = HEAD.format(library=one_line(library), backend=backend) + _entries(found)
+        path.write_text(text, "utf-8")
+        paths.append(path)
+    return paths
+
+
+def _entries(found: Iterable[Candidate]) -> str:
+    return "\n".join(_entry(candidate) for candidate in found)
+
+
+def _entry(candidate: Candidate) -> str:
+    first = candidate.cases[0]
+    lines = [
+        f"# {one_line(candidate.message)}",
+        f"# embcheck reproduce '{first}' -b {candidate.backend}",
+        "- cases:",
+        *(f"  - {json.dumps(case)}" for case in candidate.cases),
+        f"  happens: {candidate.happens}",
+        "  category:",
+        '  reason: ""',
+    ]
+    return "\n".join(lines) + "\n"
