@@ -76,17 +76,17 @@ def _shares(
     if mode == "mean":
         return np.asarray(shares / positions.bag_sizes[positions.bags][:, None])
     if mode == "max":
-        return np.asarray(shares * _winners(weight, positions))
+        return np.where(_winners(weight, positions), shares, 0)
     return np.asarray(shares)
 
 
 def _winners(weight: np.ndarray, positions: Positions) -> np.ndarray:
     """Mark, for each bag and column, the first position that holds the maximum."""
-    winners = np.zeros((positions.rows.size, weight.shape[1]))
+    winners = np.zeros((positions.rows.size, weight.shape[1]), bool)
     for bag in np.unique(positions.bags):
         (members,) = np.nonzero(positions.bags == bag)
         first = members[weight[positions.rows[members]].argmax(axis=0)]
-        winners[first, np.arange(weight.shape[1])] = 1
+        winners[first, np.arange(weight.shape[1])] = True
     return winners
 
 

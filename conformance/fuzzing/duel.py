@@ -64,9 +64,9 @@ class Tally:
     endings: Counter[str] = field(default_factory=Counter)
 
     def count(self, exchange: Exchange) -> None:
-        """Count a call by operation and dtype, by its options, and by what came of it."""
-        dtype = weight_dtype(exchange.call) or exchange.call.inputs["indices"].dtype
-        self.calls[str(exchange.call.operation), dtype.name] += 1
+        """Count a call by operation and table, by its options, and by what came of it."""
+        dtype = weight_dtype(exchange.call)
+        self.calls[str(exchange.call.operation), dtype.name if dtype else "no table"] += 1
         self.options.update(options_tried(exchange.call).items())
         self.endings[_ending(exchange)] += 1
 

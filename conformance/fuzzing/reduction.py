@@ -7,8 +7,9 @@ one position is kept, a table gets plain numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -97,13 +98,12 @@ def _without(call: Call, name: str) -> Call:
 
 
 def _fewer_positions(call: Call) -> Iterator[Call]:
-    """Keep one bag or one position, or leave one out; without the upstream gradient's shape."""
-    call = _without(call, "grad_output")
+    """Keep one bag or one position, or leave one out."""
     indices, offsets = call.inputs["indices"], call.inputs.get("offsets")
     if indices.ndim > 1:
         yield from (_cut(call, row) for row in _slices(len(indices)))
         if not call.operation.is_bag:
-            yield _with(call, indices=indices.reshape(-1))
+            yield _with(call, indices=indices.reshape(-1), **_upstream(call, _flat))
         elif indices.ndim == 2:
             yield from (_cut(call, (slice(None), one)) for one in _slices(indices.shape[1]))
     elif offsets is None or offsets.ndim != 1:
@@ -115,7 +115,8 @@ def _fewer_positions(call: Call) -> Iterator[Call]:
 def _fewer_in_bags(call: Call, offsets: np.ndarray) -> Iterator[Call]:
     size = call.inputs["indices"].size
     for bag in range(len(offsets)):
-        yield _with(call, offsets=np.delete(offsets, bag))
+        upstream = _upstream(call, partial(np.delete, obj=bag, axis=0))
+        yield _with(call, offsets=np.delete(offsets, bag), **upstream)
     for one in _slices(size):
         first, last, _ = one.indices(size)
         kept = offsets - np.clip(offsets, 0, first) - np.maximum(offsets - last, 0)
@@ -134,12 +135,25 @@ def _slices(size: int) -> Iterator[slice]:
 
 
 def _cut(call: Call, where: Any) -> Call:
-    """Keep some of the indices, with their per-sample weights."""
-    arrays = {"indices": call.inputs["indices"][where]}
-    factors = call.inputs.get("per_sample_weights")
-    if factors is not None and factors.shape == call.inputs["indices"].shape:
-        arrays["per_sample_weights"] = factors[where]
-    return _with(call, **{name: array.copy() for name, array in arrays.items()})
+    """Keep some of the indices, with their per-sample weights and upstream gradients."""
+    indices, factors = call.inputs["indices"], call.inputs.get("per_sample_weights")
+    arrays = {"indices": indices[where].copy()}
+    if factors is not None and factors.shape == indices.shape:
+        arrays["per_sample_weights"] = factors[where].copy()
+    has_rows = not call.operation.is_bag or indices.ndim == 2
+    if has_rows and not isinstance(where, tuple):
+        arrays |= _upstream(call, lambda array: array[where])
+    return _with(call, **arrays)
+
+
+def _upstream(call: Call, change: Callable[[np.ndarray], np.ndarray]) -> dict[str, np.ndarray]:
+    """Let the upstream gradient follow the output's shape, where the call has one."""
+    upstream = call.inputs.get("grad_output")
+    return {} if upstream is None else {"grad_output": change(upstream).copy()}
+
+
+def _flat(upstream: np.ndarray) -> np.ndarray:
+    return upstream.reshape(-1, upstream.shape[-1])
 
 
 def _smaller_tables(call: Call) -> Iterator[Call]:
@@ -147,9 +161,9 @@ def _smaller_tables(call: Call) -> Iterator[Call]:
     weight = call.inputs.get("weight")
     if weight is None or weight.ndim != 2:
         return
-    call = _without(call, "grad_output")
     for column in range(min(weight.shape[1], MAX_KEPT) if weight.shape[1] > 1 else 0):
-        yield _with(call, weight=weight[:, column : column + 1].copy())
+        only = partial(np.take, indices=[column], axis=-1)
+        yield _with(call, weight=only(weight), **_upstream(call, only))
     if len(weight) > 1:
         yield _with(call, weight=weight[:-1].copy())
 

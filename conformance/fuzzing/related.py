@@ -10,7 +10,7 @@ from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.deviations import Deviation, load_deviations
 from embcheck.conformance.execution.judge import Kind
-from embcheck.conformance.fuzzing.signature import Signature, family, signature_of
+from embcheck.conformance.fuzzing.signature import VALID_MODES, Signature, family, signature_of
 from embcheck.conformance.fuzzing.traits import Traits
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Case, Level, Rejects, Returns
@@ -88,8 +88,12 @@ def _is_about(known: _Known, signature: Signature) -> bool:
 
 
 def _same(known: _Known, signature: Signature) -> bool:
+    """Whether a deviating case is about the same; what is refused is so in more than one mode."""
     found, case = signature.traits, known.traits
-    if found.options != case.options or not found.arrays <= case.arrays:
+    differ = found.options ^ case.options
+    if signature.kind == Kind.REJECTED_VALID and found.arrays:
+        differ -= VALID_MODES
+    if differ or not found.arrays <= case.arrays:
         return False
     return bool(found.arrays) or not case.arrays
 

@@ -14,7 +14,7 @@ _FAMILIES = {
     Operation.EMBEDDING_BAG_MODULE: Operation.EMBEDDING_BAG,
     Operation.EMBEDDING_BAG_FROM_PRETRAINED: Operation.EMBEDDING_BAG,
 }
-_MODES = frozenset(f"mode={mode}" for mode in MODES)
+VALID_MODES = frozenset(f"mode={mode}" for mode in MODES)
 
 
 def family(operation: Operation) -> Operation:
@@ -57,6 +57,6 @@ def signature_of(call: Call, kind: str, observation: str | None) -> Signature:
     """Describe a divergence by its call; what must be refused must be so in every mode."""
     traits = traits_of(call)
     if kind == Kind.ACCEPTED_INVALID:
-        traits = Traits(traits.options - _MODES, traits.arrays)
+        traits = Traits(traits.options - VALID_MODES, traits.arrays)
     dtype = weight_dtype(call) or call.inputs["indices"].dtype
     return Signature(call.operation, str(kind), observation, traits, dtype_class(dtype))

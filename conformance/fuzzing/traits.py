@@ -73,10 +73,11 @@ def dtype_class(dtype: np.dtype[Any]) -> str:
 def weight_dtype(call: Call) -> np.dtype[Any] | None:
     """Return the dtype of the call's table, also of one that a fresh module makes."""
     if "weight" in call.inputs:
-        return call.inputs["weight"].dtype
+        dtype: np.dtype[Any] = call.inputs["weight"].dtype
+        return dtype
     if call.operation is Operation.ONE_HOT:
         return None
-    return np.dtype(call.options.get("dtype", "float32"))
+    return np.dtype(str(call.options.get("dtype", "float32")))
 
 
 def _options(call: Call) -> Iterator[str]:
@@ -120,14 +121,22 @@ def _weight(call: Call) -> Iterator[str]:
     dtype = weight_dtype(call)
     if dtype is not None and dtype != np.float32:
         yield f"weight: {dtype_class(dtype)}"
+    shape = _table_shape(call)
+    if len(shape) == 2 and 0 in shape:
+        yield "no columns" if shape[0] else "no rows"
     weight = call.inputs.get("weight")
     if weight is None:
         return
     if weight.ndim != 2:
         yield f"weight of {weight.ndim} dimensions"
-    elif 0 in weight.shape:
-        yield "no rows" if not len(weight) else "no columns"
     yield from _numbers("weight", weight)
+
+
+def _table_shape(call: Call) -> tuple[int, ...]:
+    if "weight" in call.inputs:
+        return call.inputs["weight"].shape
+    sizes = (call.options.get(name) for name in ("num_embeddings", "embedding_dim"))
+    return tuple(size for size in sizes if size is not None)
 
 
 def _numbers(name: str, array: np.ndarray) -> Iterator[str]:
