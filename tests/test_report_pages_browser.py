@@ -228,7 +228,7 @@ def test_a_phone_needs_no_sideways_scrolling(window: Any, show: Open, page: str)
 
 
 def test_the_ledger_of_a_phone_is_a_list(window: Any, show: Open) -> None:
-    """On a phone each cell of the ledger stands in a line with its backend's name, within reach."""
+    """On a phone each cell is a line, its backend's name left of its word, and no head is seen."""
     with phone(window):
         show([_everything()], "#ledger")
         (box,) = find(window, "#ledger .scroll")
@@ -240,6 +240,13 @@ def test_the_ledger_of_a_phone_is_a_list(window: Any, show: Open) -> None:
             '"acme"',
             '"other"',
         ]
+        assert len({cell.rect["x"] for cell in cells}) == 1
+        for cell in cells:
+            (word,) = cell.find_elements("css selector", ".word")
+            assert word.rect["x"] > cell.rect["x"] + 100
+            assert word.rect["y"] < cell.rect["y"] + 20
+        (head,) = window.find_elements("css selector", ".ledger > thead")
+        assert head.rect["x"] + head.rect["width"] <= 0
 
 
 def test_timings_alone_are_on_the_first_page(show: Open) -> None:
