@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from embcheck.conformance.records.lines import to_json_data
+from embcheck.conformance.records.lines import Line, to_json_data
 from embcheck.conformance.records.run import FILE_NAME, Run, read_runs
 
 IDENTITY = ("adapter", "library", "version", "device")
@@ -44,11 +44,11 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
 
 
 def _lines(run: Run) -> list[dict[str, Any]]:
-    parts = [run.header, *run.clauses.values(), *run.cases.values()]
-    return [
-        to_json_data(line)
-        for line in [*parts, *run.results, *run.measurements, *([run.footer] if run.footer else [])]
-    ]
+    lines: list[Line] = [run.header, *run.clauses.values(), *run.cases.values()]
+    lines += [*run.results, *run.measurements]
+    if run.footer is not None:
+        lines.append(run.footer)
+    return [to_json_data(line) for line in lines]
 
 
 def _check_same(found: list[tuple[Run, str]], purpose: str, field: str, reason: str) -> None:
