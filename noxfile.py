@@ -69,6 +69,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def oracle(session: nox.Session) -> None:
+    """Compare the NumPy reference with PyTorch on more than 20,000 generated calls."""
+    install(session, "torch,fuzz")
+    arguments = ["-q", "-s", "tests/test_oracle.py", "tests/test_bounds.py", *session.posargs]
+    session.run("pytest", *arguments, env={"EMBCHECK_ORACLE_CALLS": "2600"})
+
+
+@nox.session
 @nox.parametrize("backend", list(BACKENDS), ids=list(BACKENDS))
 def conformance(session: nox.Session, backend: str) -> None:
     """Gate one backend: exit 1 on any departure that is not known."""

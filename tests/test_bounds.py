@@ -1,0 +1,283 @@
+"""The error bounds let every honest summation pass, and refuse what is done wrongly.
+
+Power: n equal terms halfway between two numbers of a coarser precision are each rounded by its unit
+roundoff v, all to the same side. The bound is (n + 1) * u of the sum, or nothing where that sum is
+exact, so that the coarser precision is refused if (n + 1) * u < v: thousands of terms of half in
+place of single precision (v / u = 2**13), but six of bfloat16 in place of half (2**3).
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.bounds import bound
+from embcheck.conformance.execution.terms import quantum_of, unit_roundoff
+from embcheck.conformance.fuzzing.elements import WEIGHT_DTYPES
+
+QUICK = settings(database=None, derandomize=True, deadline=None, max_examples=150)
+numbers = st.floats(-1000, 1000, allow_subnormal=False, width=16) | st.integers(-9, 9)
+
+
+@st.composite
+def bags(draw, mode="sum", weighted=False):
+    """Draw a call that reduces all rows of a table of one column to one bag."""
+    dtype = draw(st.sampled_from(WEIGHT_DTYPES))
+    rows = draw(st.lists(numbers, min_size=1, max_size=40))
+    if draw(st.booleans()):
+        rows = list(np.random.default_rng(len(rows)).standard_normal(len(rows)) * rows)
+    weight = np.array(rows, np.float64).astype(dtype)[:, None]
+    factors = {}
+    if weighted:
+        some = np.random.default_rng(len(rows) + 1).standard_normal(len(rows))
+        factors["per_sample_weights"] = some.astype(dtype)[None]
+    return reducing(weight, mode, **factors)
+
+
+def reducing(weight, mode="sum", **inputs):
+    """Return a call that reduces all rows to one bag."""
+    arrays = {"weight": weight, "indices": np.arange(len(weight))[None], **inputs}
+    return Call(Operation.EMBEDDING_BAG, arrays, {"mode": mode})
+
+
+def terms_of(call):
+    """Return the terms, as exact fractions."""
+    factors = call.inputs.get("per_sample_weights", np.ones((1, len(call.inputs["weight"]))))
+    pairs = zip(call.inputs["weight"][:, 0], factors[0], strict=True)
+    return [Fraction(float(row)) * Fraction(float(factor)) for row, factor in pairs]
+
+
+def rounded(call, exact):
+    """Round an exact number to the dtype of a call's weight."""
+    return np.array([[float(exact)]]).astype(call.inputs["weight"].dtype)
+
+
+def passes(call, result):
+    """Whether a result is within the bound around the correctly rounded sum, or mean."""
+    total = sum(terms_of(call))
+    size = len(call.inputs["weight"]) if call.options["mode"] == "mean" else 1
+    expected = rounded(call, total / size)
+    got = np.asarray(result).reshape(1, 1)
+    difference = np.abs(got.astype(np.float64) - expected.astype(np.float64))
+    return bool((difference <= bound("output", call, expected)).all())
+
+
+def add(terms, dtype):
+    """Add from left to right, rounding each sum to a dtype."""
+    total = np.zeros((), dtype)
+    for term in terms:
+        total = (total + term.astype(dtype)).astype(dtype)
+    return total
+
+
+def pairwise(terms, dtype):
+    """Add in pairs, pairs of pairs, and so on."""
+    if len(terms) == 1:
+        return terms[0].astype(dtype)
+    middle = len(terms) // 2
+    halves = pairwise(terms[:middle], dtype) + pairwise(terms[middle:], dtype)
+    return halves.astype(dtype)
+
+
+def shuffled(terms, dtype):
+    """Add in another order."""
+    return add(np.random.default_rng(0).permutation(terms), dtype)
+
+
+def wide(terms, dtype):
+    """Add in float64, and round once at the end."""
+    return add(terms, np.float64).astype(dtype)
+
+
+ORDERS = [add, lambda terms, dtype: add(terms[::-1], dtype), pairwise, shuffled, wide]
+
+
+@QUICK
+@given(bags())
+def test_the_correctly_rounded_sum_passes(call):
+    """What math.fsum gives, rounded to the dtype, is right."""
+    total = math.fsum(call.inputs["weight"][:, 0].astype(np.float64))
+    assert passes(call, rounded(call, total))
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=["forwards", "backwards", "pairs", "mixed", "wide"])
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+def test_every_order_of_summation_passes(order, mode):
+    """In the dtype or a wider one, from either end, in pairs or in any order."""
+
+    @QUICK
+    @given(bags(mode))
+    def check(call):
+        rows = call.inputs["weight"][:, 0]
+        total = order(rows, rows.dtype)
+        if mode == "mean":
+            divisor, one = np.array(len(rows), rows.dtype), np.array(1, rows.dtype)
+            assert passes(call, total / divisor)
+            assert passes(call, total * (one / divisor))
+            assert passes(call, order((rows / divisor).astype(rows.dtype), rows.dtype))
+        else:
+            assert passes(call, total)
+
+    check()
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=["forwards", "backwards", "pairs", "mixed", "wide"])
+def test_every_order_of_weighted_summation_passes(order):
+    """Products may be rounded before they are added, or fused into the sum."""
+
+    @QUICK
+    @given(bags(weighted=True))
+    def check(call):
+        rows, factors = call.inputs["weight"][:, 0], call.inputs["per_sample_weights"][0]
+        assert passes(call, order((rows * factors).astype(rows.dtype), rows.dtype))
+        fused = rows.astype(np.float64) * factors.astype(np.float64)
+        assert passes(call, add(fused, np.float64).astype(rows.dtype))
+
+    check()
+
+
+WRONG_PRECISIONS = [
+    (np.float64, np.float32, 1000),
+    (np.float32, np.float16, 1000),
+    (np.float32, ml_dtypes.bfloat16, 1000),
+    (np.float16, ml_dtypes.bfloat16, 6),
+]
+EVERYDAY_PRECISIONS = [(right, wrong) for right, wrong, _ in WRONG_PRECISIONS[:3]]
+
+
+@pytest.mark.parametrize(("right", "wrong", "most"), WRONG_PRECISIONS)
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+def test_a_wrong_precision_is_refused(right, wrong, mode, most):
+    """Terms halfway between two numbers of the coarser precision betray it, up to `most` terms."""
+    halfway = np.dtype(right).type(1 + unit_roundoff(np.dtype(wrong)))
+    most = most if mode == "sum" else min(most, 4)
+    for terms in sorted({1, 2, 3, min(4, most), most}):
+        call = reducing(np.full((terms, 1), halfway), mode)
+        coarse = np.full(terms, halfway).astype(wrong).astype(np.float64).sum()
+        divisor = terms if mode == "mean" else 1
+        assert not passes(call, np.array(coarse / divisor).astype(right)), terms
+
+
+@pytest.mark.parametrize(("right", "wrong"), EVERYDAY_PRECISIONS)
+def test_a_wrong_accumulator_is_refused_on_everyday_data(right, wrong):
+    """Normally distributed rows, added up in the coarser precision, fail in most columns."""
+    weight = np.random.default_rng(0).standard_normal((64, 32)).astype(right)
+    expected = weight.astype(np.float64).sum(axis=0, keepdims=True).astype(right)
+    coarse = np.zeros(32, wrong)
+    for row in weight:
+        coarse = (coarse + row.astype(wrong)).astype(wrong)
+    off = np.abs(coarse.astype(np.float64) - expected.astype(np.float64))
+    assert (off > bound("output", reducing(weight), expected)).mean() > 0.9
+
+
+@pytest.mark.parametrize("dtype", WEIGHT_DTYPES, ids=str)
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 10])
+def test_a_dropped_term_and_a_wrong_divisor_are_refused(dtype, mode, rows):
+    """One row too few, one too many in the divisor: refused for bags of ten and fewer.
+
+    Rows of one size are off by 1 / n of the mean, and the bound is (n + 3) * u of it, so that a
+    wrong divisor is refused up to n * (n + 4) * u < 1: 14 rows in bfloat16, 43 in half, 4000 in
+    single precision.
+    """
+    weight = (1 + np.arange(rows)[:, None] / 16).astype(dtype)
+    call = reducing(weight, mode)
+    exact = [float(term) for term in terms_of(call)]
+    size = rows if mode == "mean" else 1
+    assert passes(call, rounded(call, sum(exact) / size))
+    assert not passes(call, rounded(call, sum(exact[:-1]) / size))
+    assert not passes(call, rounded(call, sum(exact) / (size + 1)))
+
+
+@QUICK
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=40), st.sampled_from(WEIGHT_DTYPES))
+def test_nothing_but_the_exact_sum_of_small_integers_passes(rows, dtype):
+    """Where no order of summation rounds, the neighbouring number is wrong already."""
+    call = reducing(np.array(rows, np.float64).astype(dtype)[:, None])
+    total = rounded(call, sum(rows))
+    assume(float(total[0, 0]) != 0)
+    step = unit_roundoff(np.dtype(dtype)) * 2
+    neighbour = (total.astype(np.float64) * (1 + step)).astype(dtype)
+    assert passes(call, total)
+    assert neighbour != total
+    assert not passes(call, neighbour)
+
+
+@QUICK
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_quantum_divides_its_number(value):
+    """The quotient is an odd integer; zero is a multiple of everything."""
+    quantum = float(quantum_of(np.array([value]))[0])
+    if value == 0:
+        assert quantum == math.inf
+    else:
+        quotient = Fraction(value) / Fraction(quantum)
+        assert quotient.denominator == 1
+        assert quotient.numerator % 2 == 1
+
+
+def test_a_bound_beside_infinite_terms_is_none():
+    """What comes of infinite rows is an infinity or NaN, exactly."""
+    call = reducing(np.array([[np.inf], [1]], np.float32))
+    assert bound("output", call, np.array([[np.inf]], np.float32)) == 0
+
+
+@pytest.mark.parametrize(("right", "wrong"), EVERYDAY_PRECISIONS)
+def test_a_gradient_in_a_wrong_precision_is_refused(right, wrong):
+    """A row is named 64 times, and its upstream gradients are made coarser."""
+    upstream = np.random.default_rng(0).standard_normal((64, 8)).astype(right)
+    inputs = {"weight": np.ones((2, 8), right), "indices": np.zeros(64, np.int64)}
+    call = Call(Operation.EMBEDDING, {**inputs, "grad_output": upstream})
+    exact = np.stack([upstream.astype(np.float64).sum(axis=0), np.zeros(8)])
+    coarse = np.stack([upstream.astype(wrong).astype(np.float64).sum(axis=0), np.zeros(8)])
+    allowed = bound("grad_weight", call, exact.astype(right))
+    assert (np.abs(coarse - exact) > allowed).any()
+    assert not allowed[1].any()
+
+
+@pytest.mark.parametrize(("right", "wrong"), EVERYDAY_PRECISIONS)
+def test_a_gradient_for_factors_in_a_wrong_precision_is_refused(right, wrong):
+    """An inner product of a row and its upstream gradient, both made coarser; each on its own."""
+    random = np.random.default_rng(0)
+    weight, upstream = (random.standard_normal((4, 64)).astype(right) for _ in range(2))
+    inputs = {"weight": weight, "indices": np.arange(4)[:, None], "grad_output": upstream}
+    factors = {"per_sample_weights": np.ones((4, 1), right)}
+    call = Call(Operation.EMBEDDING_BAG, {**inputs, **factors}, {"mode": "sum"})
+    products = [
+        (weight.astype(dtype).astype(np.float64) * upstream.astype(dtype)).sum(axis=1)
+        for dtype in (np.float64, wrong)
+    ]
+    exact, coarse = (product[:, None] for product in products)
+    assert (np.abs(coarse - exact) > bound("grad_per_sample_weights", call, exact)).any()
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(np.float64, np.float32), (np.float32, np.float16)])
+def test_a_row_shortened_in_a_wrong_precision_is_refused(right, wrong):
+    """Long rows show it: PyTorch's own departure from the norm, 1e-7, is small beside them."""
+    weight = 1000 * np.random.default_rng(0).standard_normal((4, 8)).astype(right)
+    call = Call(Operation.EMBEDDING, {"weight": weight, "indices": np.arange(3)}, {"max_norm": 1.0})
+    norms = np.linalg.norm(weight.astype(np.float64), axis=1, keepdims=True)
+    expected = np.concatenate([weight[:3] / norms[:3], weight[3:]]).astype(right)
+    allowed = bound("weight_after", call, expected)
+    off = np.abs(expected.astype(wrong).astype(np.float64) - expected.astype(np.float64))
+    assert (off[:3] > allowed[:3]).any()
+    assert not allowed[3].any()
+    in_pytorch = weight.astype(np.float64) / (norms + 1e-7)
+    assert (np.abs(in_pytorch - expected)[:3] <= allowed[:3]).all()
+
+
+def test_the_sign_of_an_uncertain_gradient_leaves_a_first_step_open():
+    """Where rounding decides the sign, either step is right; where nothing is rounded, only one."""
+    upstream = np.array([[0.1, 1], [0.2, 1], [-0.3, -2]], np.float32)
+    inputs = {"weight": np.zeros((1, 2), np.float32), "indices": np.zeros(3, np.int64)}
+    call = Call(Operation.EMBEDDING, {**inputs, "grad_output": upstream})
+    allowed = bound("weight_trained_by_adagrad", call, np.zeros((1, 2), np.float32))
+    assert allowed[0, 0] >= 2
+    assert allowed[0, 1] < 1e-5
