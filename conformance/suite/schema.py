@@ -8,6 +8,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
+import jsonschema_rs
+
 from embcheck.conformance.suite.problems import Problem
 from embcheck.conformance.suite.source import Map, mark_of
 
@@ -26,15 +28,26 @@ SCHEMAS = {
 
 def problems_of(tree: Map, file: str, kind: str) -> list[Problem]:
     """List what the schema of a `kind` of file (one of `SCHEMAS`) says against it."""
+    if _quick_validator(kind).is_valid(tree):
+        return []
     return [_problem(error, tree, file) for error in _errors(_validator(kind), tree)]
+
+
+@lru_cache
+def _quick_validator(kind: str) -> jsonschema_rs.Validator:
+    """Return what recognises nearly every valid tree, a hundred times faster; it has no words."""
+    return jsonschema_rs.validator_for(_schema(kind))
 
 
 @lru_cache
 def _validator(kind: str) -> Draft202012Validator:
     from jsonschema import Draft202012Validator  # noqa: PLC0415  (0.2 s to import)
 
-    schema = json.loads(files("embcheck.specs").joinpath(SCHEMAS[kind]).read_text("utf-8"))
-    return Draft202012Validator(schema)
+    return Draft202012Validator(_schema(kind))
+
+
+def _schema(kind: str) -> Any:
+    return json.loads(files("embcheck.specs").joinpath(SCHEMAS[kind]).read_text("utf-8"))
 
 
 def _errors(validator: Draft202012Validator, tree: Map) -> Iterator[ValidationError]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -104,6 +105,23 @@ def _refuse(name: str, mark: Mark, what: str, remedy: str) -> NoReturn:
     raise SpecError([Problem(name, *mark, what, remedy)]) from None
 
 
+@lru_cache(maxsize=50_000)
+def _untagged(value: str, implicit: tuple[bool, bool]) -> Any:
+    """Return what a scalar without a tag means; most of a suite's are the same few."""
+    tag = _scalars().resolver.resolve(ScalarNode, value, implicit)
+    return _construct(ScalarNode(tag, value))
+
+
+def _construct(node: ScalarNode) -> Any:
+    return _scalars().constructor.construct_object(node)
+
+
+@lru_cache
+def _scalars() -> YAML:
+    """Return what resolves and constructs all scalars; it parses no text of its own."""
+    return YAML(typ="safe")
+
+
 def _place(mark: Any) -> Mark:
     return mark.line + 1, mark.column + 1
 
@@ -115,10 +133,7 @@ class _Builder:
     """
 
     def __init__(self, text: str, name: str) -> None:
-        yaml = YAML(typ="safe")
-        self._events = yaml.parse(text)
-        self._resolve = yaml.resolver.resolve
-        self._construct = yaml.constructor.construct_object
+        self._events = YAML(typ="safe").parse(text)
         self._name = name
         self._values = 0
         self._anchors: dict[str, tuple[Any, int]] = {}
@@ -175,10 +190,9 @@ class _Builder:
         return value
 
     def _scalar(self, event: ScalarEvent) -> Any:
-        tag = event.tag
-        if tag is None or tag == "!":
-            tag = self._resolve(ScalarNode, event.value, event.implicit)
-        return self._construct(ScalarNode(tag, event.value, event.start_mark, event.end_mark))
+        if event.tag is None:
+            return _untagged(event.value, event.implicit)
+        return _construct(ScalarNode(event.tag, event.value, event.start_mark, event.end_mark))
 
     def _sequence(self, place: Mark, depth: int) -> Seq:
         result = Seq(place)
