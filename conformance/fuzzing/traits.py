@@ -54,7 +54,10 @@ class Traits:
         return self.options <= other.options and self.arrays <= other.arrays
 
     def __str__(self) -> str:
-        return ", ".join([*sorted(self.options), *sorted(self.arrays)])
+        """Name all but what another trait says more precisely: `padding_idx<0`."""
+        names = [*sorted(self.options), *sorted(self.arrays)]
+        vague = {n for n in names for other in names if other != n and other.startswith(n)}
+        return ", ".join(name for name in names if name not in vague)
 
 
 def traits_of(call: Call) -> Traits:

@@ -1,0 +1,294 @@
+"""The fuzzer finds planted faults, makes them small, writes them, and stays quiet otherwise."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from commands import embcheck, environment
+
+from embcheck.backends.numpy_reference import NumpyReference
+from embcheck.cli import fuzz as fuzz_command
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.fuzzing.control import find_control
+from embcheck.conformance.fuzzing.hunt import Budget
+from embcheck.conformance.fuzzing.related import related
+from embcheck.conformance.fuzzing.session import Hunted, Session, Settings
+from embcheck.conformance.fuzzing.signature import signature_of
+from embcheck.conformance.fuzzing.traits import traits_of
+from embcheck.conformance.records.run import read_runs
+from embcheck.conformance.suite.load import load_spec, spec_files
+from embcheck.conformance.suite.real_data import Missing
+
+TABLE = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+EXAMPLES = 200
+
+
+def hunt(backend: str, out: Path, examples: int = EXAMPLES, seed: int = 0) -> Hunted:
+    """Fuzz one backend in this process."""
+    session = Session(Settings(seed, Budget(examples, None), 20.0, out), lambda *_: None)
+    session.run([backend])
+    (hunted,) = session.hunted
+    return hunted
+
+
+def array(values: object, dtype: str = "int64") -> np.ndarray:
+    """Make an array."""
+    return np.array(values, dtype)
+
+
+def test_a_planted_fault_is_found_shrunk_written_and_reproduced(tmp_path):
+    """A wrong gradient for a negative padding_idx becomes a spec of one row and one index."""
+    done = embcheck(
+        "fuzz", "-b", "zoo-negative-padding", "--examples", 300, "--out", tmp_path / "fuzz",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    data = json.loads((tmp_path / "fuzz" / "findings.json").read_text())
+    findings = data["backends"][0]["findings"]
+    assert findings
+    for finding in findings:
+        assert (finding["kind"], finding["observation"]) == ("wrong-value", "grad_weight")
+        assert (finding["status"], finding["reproduced"]) == ("new", True)
+        assert "padding_idx<0" in finding["options"]
+        file = tmp_path / "fuzz" / finding["file"]
+        (case,) = load_spec(file).cases
+        assert case.clauses[0].id == finding["clause"]
+        call = case.spec.call()
+        assert call.inputs["weight"].shape == (1, 1)
+        assert call.inputs["indices"].size <= 1
+        assert set(call.options) - {"mode"} == {"padding_idx"}
+        again = embcheck(
+            "run", "-b", "zoo-negative-padding", "-b", "numpy-reference", "--specs", file,
+            "--out", tmp_path / "run", cwd=tmp_path,
+        )  # fmt: skip
+        assert again.returncode == 1
+        outcomes = {r.backend: (r.outcome, r.kind) for r in read_runs(tmp_path / "run")[0].results}
+        assert outcomes["zoo-negative-padding"] == ("failed", "wrong-value")
+        assert outcomes["numpy-reference"] == ("passed", None)
+    assert {path.name for path in tmp_path.iterdir()} == {"fuzz", "run"}, "files outside of --out"
+    assert max(map(len, done.stdout.splitlines()[:-1])) <= 80
+
+
+def test_a_crash_is_a_finding_and_not_the_end(tmp_path):
+    """A backend that dies of empty input is found out, and asked all the other calls too."""
+    hunted = hunt("zoo-dies-of-nothing", tmp_path, examples=300)
+    (finding,) = hunted.findings
+    assert (finding.signature.kind, finding.problem) == ("crashed", "")
+    assert finding.signature.traits.arrays == {"no indices"}
+    assert finding.call.inputs["weight"].size <= 1
+    assert hunted.tally.examples == 300
+    assert hunted.exit_code is ExitCode.DEPARTS
+
+
+def test_the_same_seed_finds_the_same(tmp_path):
+    """Findings and calls repeat with the seed; another seed makes other calls."""
+    first, again = (hunt("zoo-two-faults", tmp_path / name) for name in ("first", "again"))
+    other = hunt("zoo-two-faults", tmp_path / "other", seed=1)
+    assert [f.describe(tmp_path / "first") for f in first.findings] == [
+        f.describe(tmp_path / "again") for f in again.findings
+    ]
+    assert first.findings
+    assert first.tally == again.tally
+    assert first.tally != other.tally
+
+
+def test_a_correct_backend_has_no_findings(tmp_path):
+    """The reference does not depart from itself, and nothing is written but that."""
+    done = embcheck("fuzz", "-b", "numpy-reference", "--examples", EXAMPLES, "--out", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No findings." in done.stdout
+    (hunted,) = json.loads((tmp_path / "findings.json").read_text())["backends"]
+    assert hunted["examples"] == EXAMPLES
+    assert hunted["endings"]["answered"] > 20
+    assert hunted["endings"]["refused"] > 20
+    assert [path.name for path in tmp_path.iterdir()] == ["findings.json"]
+
+
+def test_two_faults_are_two_findings(tmp_path):
+    """After the first fault the second is looked for, and each is one finding."""
+    hunted = hunt("zoo-two-faults", tmp_path, examples=400)
+    about = {(str(f.signature.operation), f.signature.kind) for f in hunted.findings}
+    assert about == {("one_hot", "accepted-invalid"), ("embedding_bag", "wrong-value")}
+    assert len(hunted.findings) == 2
+    refused = next(f for f in hunted.findings if f.signature.kind == "accepted-invalid")
+    (case,) = load_spec(refused.file).cases
+    control = case.expectation.control.call()
+    assert control.inputs["indices"].dtype == np.int64, "the smallest change is the dtype"
+    assert not refused.problem
+
+
+def test_what_is_not_supported_is_no_finding(tmp_path):
+    """Undeclared capabilities and what the backend cannot express are counted, not asked."""
+    hunted = hunt("zoo-without-padding", tmp_path)
+    assert hunted.findings == []
+    assert hunted.tally.endings["unsupported"] > 10
+    assert hunted.exit_code is ExitCode.CONFORMS
+
+
+def test_what_does_not_repeat_is_said_not_to(tmp_path):
+    """A backend that answers from memory departs, but not on a fresh worker."""
+    hunted = hunt("zoo-memoiser", tmp_path, examples=60)
+    problems = [finding.problem for finding in hunted.findings]
+    assert any(problem.startswith("not reproduced: ") for problem in problems), problems
+
+
+def test_time_bounds_a_run(tmp_path):
+    """A run of some seconds ends, and says how many examples it tried."""
+    started = time.monotonic()
+    done = embcheck("fuzz", "-b", "numpy-reference", "--seconds", 2, "--out", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert time.monotonic() - started < 60
+    (hunted,) = json.loads((tmp_path / "findings.json").read_text())["backends"]
+    assert f"{hunted['examples']} examples" in done.stdout
+    assert hunted["examples"] > 0
+
+
+def test_ctrl_c_keeps_the_findings_so_far(tmp_path):
+    """An interrupted run exits with 130, and what it found is written and told."""
+    command = [sys.executable, "-c", "from embcheck.cli.main import main; main()"]
+    arguments = ["fuzz", "-b", "zoo-two-faults", "--seconds", "200", "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(),
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("zoo-two-faults/*.yaml")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    (hunted,) = json.loads((tmp_path / "findings.json").read_text())["backends"]
+    assert hunted["findings"]
+    assert "finding" in out
+
+
+@pytest.mark.parametrize(
+    ("backend", "code", "words"),
+    [
+        ("numpy-refrence", 2, "there is no backend 'numpy-refrence'"),
+        ("zoo-unavailable", 2, "the zoo has no such device"),
+        ("zoo-dies-on-import", 3, "SIGABRT"),
+    ],
+)
+def test_backends_that_cannot_be_asked(tmp_path, backend, code, words):
+    """Who is unknown, absent or broken is named in a sentence, before anything is generated."""
+    done = embcheck("fuzz", "-b", backend, "--out", tmp_path / "out", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_broken_adapter_is_no_departure(tmp_path):
+    """What an adapter itself does wrong ends with exit code 3."""
+    hunted = hunt("zoo-wrong-type", tmp_path, examples=20)
+    assert {finding.signature.kind for finding in hunted.findings} == {"errored"}
+    assert hunted.exit_code is ExitCode.HARNESS
+
+
+def test_hypothesis_is_asked_for(tmp_path, monkeypatch):
+    """Without Hypothesis the command says what brings it."""
+    monkeypatch.setattr(fuzz_command, "find_spec", lambda _: None)
+    done = CliRunner().invoke(
+        fuzz_command.fuzz, ["-b", "numpy-reference", "--out", str(tmp_path / "out")]
+    )
+    assert done.exit_code == 2
+    assert 'pip install "embcheck[fuzz]"' in done.output
+
+
+def test_hostile_messages_are_harmless_in_a_terminal(tmp_path):
+    """Escapes of a backend's message are spelled out, not sent to the terminal."""
+    done = embcheck("fuzz", "-b", "zoo-hostile-text", "--examples", 200, "--out", tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
+    assert "[bold]markup" in done.stdout
+
+
+def departure(call: Call, kind: str, observation: str | None = None) -> tuple[str | None, bool]:
+    """Ask what is known of a departure of jax-take: the case, and whether it is a deviation."""
+    info = BackendInfo("jax-take", "jax", "0.10.2")
+    found = related(signature_of(call, kind, observation), "jax-take", info)
+    return found.case, found.deviation is not None
+
+
+def test_a_known_deviation_is_recognised():
+    """A negative index that is accepted is jax-take's known deviation; a wrong plain row is not."""
+    negative = {"weight": TABLE, "indices": array([-1])}
+    case, is_known = departure(Call(Operation.EMBEDDING, negative), "accepted-invalid")
+    assert (case.split("[")[0], is_known) == ("embedding/bounds/negative", True)
+    plain = {"weight": TABLE, "indices": array([0])}
+    assert not departure(Call(Operation.EMBEDDING, plain), "wrong-value", "output")[1]
+    bag = {"weight": TABLE, "indices": array([0]), "offsets": array([0])}
+    mean = Call(Operation.EMBEDDING_BAG, bag)
+    assert not departure(mean, "wrong-value", "output")[1], "a mean of one row is not an empty bag"
+
+
+def test_traits_are_found_for_every_case_of_the_suite():
+    """No option or array that the suite writes is beyond the words for calls."""
+    seen = set()
+    for path in spec_files():
+        for case in load_spec(path).cases:
+            try:
+                call = case.spec.call()
+            except Missing:
+                continue
+            if call.operation is not Operation.PROBE:
+                found = traits_of(call)
+                seen |= found.options | found.arrays
+    assert {"padding_idx<0", "index too large", "ends early", "unknown mode", "no columns"} <= seen
+
+
+def answers(call: Call) -> bool:
+    """Whether the reference answers a call."""
+    try:
+        NumpyReference().prepare(call)()
+    except Exception:  # noqa: BLE001  (a refusal)
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("operation", "inputs", "options", "changed"),
+    [
+        ("embedding", {"indices": array([1, -4])}, {}, "indices"),
+        ("embedding", {"indices": array([1], "int8")}, {}, "indices"),
+        ("embedding", {"indices": array([1]), "weight": TABLE[0]}, {}, "weight"),
+        ("embedding", {"indices": array([1])}, {"padding_idx": 3}, "padding_idx"),
+        ("embedding_bag", {"indices": array([1])}, {}, "offsets"),
+        ("embedding_bag", {"indices": array([1]), "offsets": array([1])}, {}, "offsets"),
+        ("embedding_bag", {"indices": array([[1]]), "offsets": array([0])}, {}, "offsets"),
+        ("embedding_bag", {"indices": array([[1]])}, {"mode": "min"}, "mode"),
+        ("one_hot", {"indices": array([3])}, {"num_classes": 2}, "num_classes"),
+        ("one_hot", {"indices": array([], "int64")}, {}, "num_classes"),
+    ],
+)
+def test_a_refused_call_gets_the_nearest_valid_one(operation, inputs, options, changed):
+    """The control changes what is wrong, and nothing else."""
+    table = {} if operation == "one_hot" or "weight" in inputs else {"weight": TABLE}
+    call = Call(Operation(operation), {**table, **inputs}, options)
+    assert not answers(call)
+    control = find_control(call, answers)
+    before, after = {**call.inputs, **call.options}, {**control.inputs, **control.options}
+    different = {
+        name
+        for name in before.keys() | after.keys()
+        if name not in before
+        or name not in after
+        or not np.array_equal(before[name], after[name])
+        or getattr(before[name], "dtype", 0) != getattr(after[name], "dtype", 0)
+    }
+    assert different <= {changed} or (changed == "num_classes" and different == {"indices"})
