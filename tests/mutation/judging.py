@@ -17,7 +17,6 @@ from embcheck.conformance.suite.arrays import LAYOUTS, Real
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Case
 
-
 FRESH_MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_BAG_MODULE)
 """Their weights are random, and what comes out of them differs from run to run."""
 

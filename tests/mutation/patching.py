@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import difflib
-from collections.abc import Mapping
+import dis
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
+from types import CodeType
 
 from mutation.catalogue import BadMutant, Mutant
 
@@ -37,10 +40,25 @@ def patch(sources: Sources, mutant: Mutant) -> Sources:
         raise BadMutant(f"{mutant.id}: it changes nothing")
     patched = text.replace(mutant.old, mutant.new)
     try:
-        compile(patched, mutant.file, "exec")
+        code = compile(patched, mutant.file, "exec")
     except SyntaxError as error:
         raise BadMutant(f"{mutant.id}: it is no Python: {error}") from None
+    if names := undefined(code):
+        raise BadMutant(f"{mutant.id}: it uses {', '.join(names)}, which are not defined there")
     return {**sources, mutant.file: patched}
+
+
+def undefined(code: CodeType) -> list[str]:
+    """List the global names that a module's functions use and nobody defines."""
+    stored = {use.argval for use in dis.get_instructions(code) if use.opname == "STORE_NAME"}
+    return sorted(set(_globals_used(code)) - stored - set(dir(builtins)))
+
+
+def _globals_used(code: CodeType) -> Iterator[str]:
+    yield from (use.argval for use in dis.get_instructions(code) if use.opname == "LOAD_GLOBAL")
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _globals_used(inner)
 
 
 def diff(before: Sources, after: Sources) -> str:
