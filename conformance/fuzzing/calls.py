@@ -228,8 +228,8 @@ def _add_bags(
         inputs["offsets"] = (ends if has_last else ends[:-1]).astype(dtype)
         bags = len(sizes)
     inputs["indices"] = inputs["indices"].astype(dtype)
-    if options.get("mode") == "sum" and "weight" in inputs and making.flip():
-        shape, weights = inputs["indices"].shape, inputs["weight"].dtype
+    if options.get("mode") == "sum" and making.flip():
+        shape, weights = inputs["indices"].shape, _weight_dtype(inputs, options)
         inputs["per_sample_weights"] = making.elements.numbers(shape, weights)
     return bags
 
@@ -251,6 +251,7 @@ def _observe(making: _Making, inputs: Inputs, options: Options, columns: int) ->
     is_wide = _weight_dtype(inputs, options).itemsize >= np.dtype(np.float32).itemsize
     sparse = bool(options.get("sparse"))
     has_entries = sparse and is_clear and columns > 0
+    has_factors = "per_sample_weights" in inputs
     effects = {
         Observation.WEIGHT_AFTER: True,
         Observation.TRAINABLE: is_module,
@@ -258,7 +259,7 @@ def _observe(making: _Making, inputs: Inputs, options: Options, columns: int) ->
     }
     gradients = {
         Observation.GRAD_WEIGHT: is_clear,
-        Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights" in inputs,
+        Observation.GRAD_PER_SAMPLE_WEIGHTS: has_factors,
         Observation.GRAD_WEIGHT_IS_SPARSE: is_clear,
         Observation.SPARSE_GRAD_ROWS: has_entries,
         Observation.SPARSE_GRAD_VALUES: has_entries,
@@ -272,7 +273,8 @@ def _observe(making: _Making, inputs: Inputs, options: Options, columns: int) ->
         Observation.WEIGHT_TRAINED_BY_ADAGRAD: (is_clear or not trains) and is_wide,
         Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: is_clear and sparse and is_wide,
     }
-    groups: list[dict[Observation, Any]] = [effects, gradients, earlier_use]
+    factors = {Observation.GRAD_PER_SAMPLE_WEIGHTS: has_factors}
+    groups: list[dict[Observation, Any]] = [effects, gradients, earlier_use, factors]
     # A step changes the weight, so that two steps in one call would not start from the same.
     groups += [{name: holds} for name, holds in training.items()]
     askable = [
