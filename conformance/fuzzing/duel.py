@@ -23,7 +23,7 @@ from embcheck.conformance.execution.client import (
 from embcheck.conformance.execution.wire import layout_of
 from embcheck.conformance.fuzzing.compare import Divergence, compare, on_own_weight
 from embcheck.conformance.fuzzing.signature import Signature, signature_of
-from embcheck.conformance.fuzzing.traits import options_tried, weight_dtype
+from embcheck.conformance.fuzzing.traits import is_left_open, options_tried, weight_dtype
 
 _COSTS = {Crashed: 5, TimedOut: 50}
 """What an answer costs beside one that comes back: a new worker, or waiting and a new worker."""
@@ -46,7 +46,8 @@ class Exchange:
     def signature(self) -> Signature:
         """What the divergence is about; there must be one."""
         assert self.divergence is not None  # noqa: S101  (asked for departures only)
-        return signature_of(self.call, self.divergence.kind, self.divergence.observation)
+        found = self.divergence
+        return signature_of(self.call, found.kind, found.observation, found.message)
 
     @property
     def is_agreed_answer(self) -> bool:
@@ -112,8 +113,13 @@ class Duel:
         return Exchange(call, ours, theirs, self._compare(call, ours, theirs))
 
     def _compare(self, call: Call, ours: Answer, theirs: Answer) -> Divergence | None:
-        """Compare the answers; those of a fresh module once more, on the weight that it drew."""
+        """Compare the answers; those of a fresh module once more, on the weight that it drew.
+
+        Where the documentation leaves the answer open, only the end of the process counts.
+        """
         divergence = compare(call, ours, theirs)
+        if is_left_open(call) and not isinstance(theirs, (Crashed, TimedOut)):
+            return None
         if divergence is not None or not isinstance(theirs, Answered):
             return divergence
         own = on_own_weight(call, theirs.arrays)

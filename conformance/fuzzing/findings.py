@@ -104,7 +104,7 @@ def _control(duel: Duel, call: Call) -> Control | None:
 def _name(signature: Signature) -> str:
     """Name a file after its signature, which is the same in every run that finds it."""
     words = [str(signature.operation), signature.kind, signature.observation or ""]
-    digest = hashlib.sha256(str(signature).encode()).hexdigest()[:6]
+    digest = hashlib.sha256(f"{signature} {signature.reason}".encode()).hexdigest()[:6]
     return "-".join([*filter(None, words), digest])
 
 

@@ -105,11 +105,22 @@ def _fewer_positions(call: Call) -> Iterator[Call]:
         if not call.operation.is_bag:
             yield _with(call, indices=indices.reshape(-1), **_upstream(call, _flat))
         elif indices.ndim == 2:
+            yield _by_offsets(call)
             yield from (_cut(call, (slice(None), one)) for one in _slices(indices.shape[1]))
     elif offsets is None or offsets.ndim != 1:
         yield from (_cut(call, one) for one in _slices(indices.size))
     elif indices.ndim == 1:
         yield from _fewer_in_bags(call, offsets)
+
+
+def _by_offsets(call: Call) -> Call:
+    """Cut bags of equal length by offsets instead of the rows of a matrix."""
+    indices = call.inputs["indices"]
+    arrays = {"offsets": np.arange(len(indices), dtype=indices.dtype) * indices.shape[1]}
+    for name in ("indices", "per_sample_weights"):
+        if name in call.inputs:
+            arrays[name] = call.inputs[name].reshape(-1)
+    return _with(_without(call, "include_last_offset"), **arrays)
 
 
 def _fewer_in_bags(call: Call, offsets: np.ndarray) -> Iterator[Call]:

@@ -9,11 +9,11 @@ from functools import cache
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.deviations import Deviation, load_deviations
-from embcheck.conformance.execution.judge import Kind
-from embcheck.conformance.fuzzing.signature import VALID_MODES, Signature, family, signature_of
-from embcheck.conformance.fuzzing.traits import Traits
+from embcheck.conformance.execution.judge import Kind, Outcome
+from embcheck.conformance.fuzzing.signature import VALID_MODES, Signature, family, traits_for
+from embcheck.conformance.fuzzing.traits import Traits, traits_of
 from embcheck.conformance.suite.load import load_spec, spec_files
-from embcheck.conformance.suite.model import Case, Level, Rejects, Returns
+from embcheck.conformance.suite.model import Case, Rejects, Returns
 from embcheck.conformance.suite.real_data import Missing
 
 NEAR = 0.5
@@ -41,8 +41,8 @@ class _Known:
 def related(signature: Signature, backend: str, info: BackendInfo) -> Related:
     """Find what the suite says of a departure: first among the known deviations of the backend.
 
-    A deviation is the same where one of its cases is about the same function, kind, observation
-    and options, and its arrays are unusual in at least the same way.
+    A deviation is the same where one of its cases is about the same function, kind and observation,
+    and case and finding are unusual in the same way.
     """
     cases = [known for known in _suite() if _is_about(known, signature)]
     for entry in load_deviations(backend):
@@ -64,7 +64,7 @@ def _suite() -> tuple[_Known, ...]:
 
 def _known_cases(cases: Iterable[Case]) -> Iterable[_Known]:
     for case in cases:
-        if case.spec.operation is Operation.PROBE or case.level is Level.IMPLEMENTATION_DEFINED:
+        if case.spec.operation is Operation.PROBE:
             continue
         try:
             call = case.spec.call()
@@ -72,34 +72,36 @@ def _known_cases(cases: Iterable[Case]) -> Iterable[_Known]:
             continue
         expectation = case.expectation
         names = expectation.observations if isinstance(expectation, Returns) else ()
-        kind = Kind.WRONG_VALUE if names else Kind.ACCEPTED_INVALID
-        yield _Known(case, signature_of(call, kind, None).traits, frozenset(names))
+        yield _Known(case, traits_of(call), frozenset(names))
 
 
 def _is_about(known: _Known, signature: Signature) -> bool:
     """Whether a case is about the same function, and could fail in the same way."""
     if family(known.case.spec.operation) is not family(signature.operation):
         return False
-    if isinstance(known.case.expectation, Rejects):
-        return signature.kind in (Kind.ACCEPTED_INVALID, "crashed", "timed-out")
-    return signature.kind != Kind.ACCEPTED_INVALID and (
+    if signature.kind in (Outcome.CRASHED, Outcome.TIMED_OUT):
+        return True
+    if signature.kind == Kind.ACCEPTED_INVALID:
+        return isinstance(known.case.expectation, Rejects)
+    return isinstance(known.case.expectation, Returns) and (
         signature.observation is None or signature.observation in known.observations
     )
 
 
 def _same(known: _Known, signature: Signature) -> bool:
-    """Whether a deviating case is about the same; what is refused is so in more than one mode."""
-    found, case = signature.traits, known.traits
-    differ = found.options ^ case.options
-    if signature.kind == Kind.REJECTED_VALID and found.arrays:
-        differ -= VALID_MODES
-    if differ or not found.arrays <= case.arrays:
-        return False
-    return bool(found.arrays) or not case.arrays
+    """Whether a deviating case and a finding are the same: one is a special case of the other.
+
+    What is more in the case are its arrays only; and a case that is not unusual explains nothing
+    but itself.
+    """
+    found, case = signature.traits, traits_for(signature.kind, known.traits)
+    if case.within(found):
+        return found.within(case) or bool(case.options - VALID_MODES or case.arrays)
+    return found.options == case.options and bool(found.arrays) and found.arrays <= case.arrays
 
 
 def _nearness(known: _Known, signature: Signature) -> float:
     """Return the share of traits in common, 1 where neither has any."""
-    found = signature.traits.options | signature.traits.arrays
-    case = known.traits.options | known.traits.arrays
+    traits = traits_for(signature.kind, known.traits)
+    found, case = (t.options | t.arrays for t in (signature.traits, traits))
     return len(found & case) / len(found | case) if found | case else 1.0

@@ -229,3 +229,9 @@ def options_tried(call: Call) -> Mapping[str, str]:
     if padding is not None:
         shown["padding_idx"] = "negative" if padding < 0 else "not negative"
     return shown
+
+
+def is_left_open(call: Call) -> bool:
+    """Whether the documentation says nothing of the call: its indices belong to no bag."""
+    offsets = call.inputs.get("offsets")
+    return call.operation.is_bag and offsets is not None and not offsets.size
