@@ -15,6 +15,7 @@ ALLOWED = {
     "cli": {"cli", "reports", "conformance"},
 }
 ARRAY_LIBRARIES = {"torch", "jax", "jaxlib", "onnx", "onnxruntime", "tensorflow", "pandas"}
+ADAPTERS_OF = {"jax": ("jax_", "flax_", "equinox_"), "tensorflow": ("tensorflow_",)}
 
 
 def imported(path: Path) -> set[str]:
@@ -57,8 +58,8 @@ def test_each_library_is_imported_by_its_adapters_only():
     """JAX stands in files that are named after it, and so on."""
     for path in files("backends"):
         roots = {name.split(".")[0] for name in imported(path)}
-        for library in ("jax", "tensorflow"):
-            assert library not in roots or path.name.startswith(f"{library}_"), path
+        for library, names in ADAPTERS_OF.items():
+            assert library not in roots or path.name.startswith(names), path
 
 
 def test_nobody_imports_the_command_line():

@@ -1,0 +1,95 @@
+"""Flax's module for lookups, `nnx.Embed`, called under `jax.jit`.
+
+The caller's table goes in through `embedding_init`. `nnx.Embed` documents that it looks up with
+NaN where an index is too large, and, of a table with one row, gives that row for every index.
+Modules are pytrees, so `jax.jit` and `jax.grad` take them as they are.
+https://flax.readthedocs.io/en/latest/api_reference/nnx/nn/linear.html#flax.nnx.Embed
+https://flax.readthedocs.io/en/latest/guides/pytree.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax
+import jax
+from flax import nnx
+
+from embcheck.backends.jax_calls import DERIVED, JaxCalls, use_cuda
+from embcheck.backends.jax_observe import Way
+from embcheck.backends.jax_script import Written
+from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
+from embcheck.conformance.contract.call import Call, Operation
+
+_HOLDING = "nnx.Embed(*weight.shape, embedding_init=lambda *_: weight, rngs=nnx.Rngs(0))"
+_FRESH = "nnx.Embed({num_embeddings}, {embedding_dim}, param_dtype={dtype!r}, rngs=nnx.Rngs(0))"
+_OPERATIONS = {
+    Operation.EMBEDDING: Provided(Provision.NATIVE, f"{_HOLDING}(indices)"),
+    Operation.EMBEDDING_FROM_PRETRAINED: Provided(Provision.NATIVE, f"{_HOLDING}(indices)"),
+    Operation.EMBEDDING_MODULE: Provided(
+        Provision.NATIVE,
+        "nnx.Embed(num_embeddings, embedding_dim, param_dtype=dtype, rngs=nnx.Rngs(0))(indices)",
+    ),
+}
+
+
+def _options_of(call: Call) -> dict[str, Any]:
+    return {"dtype": "float32", **call.options}
+
+
+def _make_table(call: Call, weight: Any) -> nnx.Embed:
+    if call.operation is not Operation.EMBEDDING_MODULE:
+        return nnx.Embed(*weight.shape, embedding_init=lambda *_: weight, rngs=nnx.Rngs(0))
+    options = _options_of(call)
+    return nnx.Embed(
+        options["num_embeddings"],
+        options["embedding_dim"],
+        param_dtype=options["dtype"],
+        rngs=nnx.Rngs(0),
+    )
+
+
+def _write_table(call: Call) -> str:
+    is_fresh = call.operation is Operation.EMBEDDING_MODULE
+    return _FRESH.format(**_options_of(call)) if is_fresh else _HOLDING
+
+
+def _look_up(table: nnx.Embed, indices: jax.Array) -> Any:
+    return table(indices)
+
+
+_WAY = Way(
+    _look_up,
+    Written(
+        lambda _: "table(indices)",
+        imports=("from flax import nnx",),
+        table=_write_table,
+        weight="table.embedding[...]",
+    ),
+    make_table=_make_table,
+    weight_of=lambda table: table.embedding[...],
+    options=frozenset({"num_embeddings", "embedding_dim", "dtype", "freeze", "norm_type"}),
+)
+
+
+def _make(name: str, device: str) -> JaxCalls:
+    info = BackendInfo(
+        id=name,
+        library="flax",
+        version=flax.__version__,
+        device=device,
+        operations=_OPERATIONS,
+        capabilities=frozenset(DERIVED),
+        made_from="jax-take",
+    )
+    return JaxCalls(info, _WAY)
+
+
+def on_cpu() -> JaxCalls:
+    """Make the backend `flax-nnx`."""
+    return _make("flax-nnx", "cpu")
+
+
+def on_cuda() -> JaxCalls:
+    """Make the backend `flax-nnx@cuda`; raises Unavailable without a GPU."""
+    return _make("flax-nnx@cuda", use_cuda())

@@ -1,0 +1,124 @@
+"""The adapter of every way of looking rows up with JAX; what it shows stands in `jax_observe`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from embcheck.backends import jax_script
+from embcheck.backends.jax_observe import REDUCTIONS, Arrays, Spelling, Way, look_up, observe
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unavailable,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+Answer = tuple[Arrays, Arrays]
+"""What was observed, and the arrays that the library was handed."""
+
+_finished: Callable[[Any], Any] = jax.block_until_ready
+config: Any = jax.config
+
+BAGS = Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET
+DERIVED = Capability.GRADIENTS, Capability.TRAINING
+
+
+def bags_of(rows: str) -> dict[Operation, Provided]:
+    """Describe a lookup of the library's own, spelled `rows`, and the bags composed from it."""
+    reduction = (
+        "then jnp.sum, mean or max, or with offsets jax.ops.segment_sum or segment_max "
+        "over jnp.zeros(len(indices), int).at[offsets].add(1).cumsum() - 1"
+    )
+    return {
+        Operation.EMBEDDING: Provided(Provision.NATIVE, rows),
+        Operation.EMBEDDING_BAG: Provided(Provision.COMPOSED, f"{rows}, {reduction}"),
+    }
+
+
+def use_cuda() -> str:
+    """Have JAX work on the GPU, and return that device; raises Unavailable without one."""
+    config.update("jax_platforms", "cuda,cpu")
+    try:
+        jax.devices("cuda")
+    except RuntimeError as error:
+        raise Unavailable(f"jax {jax.__version__}: {error}") from None
+    return "cuda"
+
+
+class JaxCalls:
+    """Answers calls by one way of looking rows up."""
+
+    def __init__(self, info: BackendInfo, way: Way) -> None:
+        if not config.jax_enable_x64:
+            raise Unavailable("JAX would narrow 64-bit arrays: set JAX_ENABLE_X64=1")
+        self.info, self._way = info, way
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Move the inputs, and call once: that is when jit compiles."""
+        way, spelling = self._way, self._spell(call)
+        arrays: Arrays = {name: way.place(name, array) for name, array in call.inputs.items()}
+        found = arrays
+        if call.operation is not Operation.ONE_HOT:
+            table = way.make_table(call, arrays.get("weight"))
+            found = {**arrays, "weight": way.weight_of(table)}
+            arrays = {**arrays, "weight": table}
+        if call.observe == (Observation.OUTPUT,):
+            run = partial(look_up, arrays, spelling)
+            _finished(run())
+            return lambda: ({"output": _finished(run())}, found)
+        show = partial(observe, arrays, spelling, tuple(map(str, call.observe)))
+        _finished(show())
+        return lambda: (_finished(show()), found)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """View the arrays as NumPy's."""
+        observed, found = ({n: np.asarray(a) for n, a in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+    def script(self, call: Call) -> str:
+        """Write a call as JAX's users would."""
+        self._spell(call)
+        return jax_script.write(call, self._way.written)
+
+    def _spell(self, call: Call) -> Spelling:
+        """Raise Unsupported for what JAX and its documentation have no spelling for."""
+        options = call.options
+        if call.operation not in self.info.operations:
+            raise Unsupported(f"{self.info.id} has no {call.operation}")
+        for name, value in options.items():
+            if name not in self._way.options and value is not None and value is not False:
+                raise Unsupported(f"{self.info.library} has no {name}")
+        _check_training(call)
+        spelling = Spelling(
+            self._way,
+            call.operation,
+            options.get("mode", "mean"),
+            options.get("include_last_offset", False),
+            options.get("num_classes", -1),
+        )
+        if call.operation is Operation.ONE_HOT and spelling.num_classes == -1:
+            raise Unsupported("jax.nn.one_hot does not infer num_classes")
+        if call.operation is Operation.EMBEDDING_BAG and spelling.mode not in REDUCTIONS:
+            raise Unsupported(f"nothing to compose a bag of mode {spelling.mode!r} from")
+        if "per_sample_weights" in call.inputs and spelling.mode != "sum":
+            raise Unsupported(
+                f"no documented composition of per_sample_weights and {spelling.mode}"
+            )
+        return spelling
+
+
+def _check_training(call: Call) -> None:
+    pretrained = call.operation is Operation.EMBEDDING_FROM_PRETRAINED
+    if call.wants(Observation.TRAINABLE):
+        raise Unsupported("JAX trains what it is told to: no flag of a weight says whether")
+    if pretrained and call.options.get("freeze", True) and call.wants(Observation.TRAINED_WEIGHT):
+        raise Unsupported("JAX trains what it is told to: no module freezes its own weight")
