@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.execution.worker import describe_info
 
 REFERENCE = "numpy-reference"
+AT_ONCE = max(4, os.cpu_count() or 1)
+"""How many workers start side by side: importing a library takes a core and much memory."""
 
 
 def compile_caches() -> dict[str, str]:
@@ -76,13 +79,13 @@ class BackendPool:
         return WorkerClient(name, timeout=timeout, environment=compile_caches())
 
     def launch(self) -> None:
-        """Begin to start a worker of each backend, without waiting for them."""
-        for name in self.names:
+        """Begin to start the first workers, without waiting for them."""
+        for name in self.names[:AT_ONCE]:
             self._clients[name, 0].launch()
 
     def start(self) -> None:
-        """Start a worker of each backend, all at once; remember why one cannot start."""
-        with ThreadPoolExecutor(max(1, len(self.names))) as executor:
+        """Start a worker of each backend, a few at once; remember why one cannot start."""
+        with ThreadPoolExecutor(AT_ONCE) as executor:
             list(executor.map(self._start, self.names))
 
     def _start(self, name: str) -> None:
