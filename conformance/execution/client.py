@@ -140,6 +140,11 @@ class WorkerClient:
         """The worker's process id, while it lives."""
         return self._process.pid if self._process else None
 
+    @property
+    def printed_bytes(self) -> int:
+        """How much the worker has printed since it started, while it lives."""
+        return os.fstat(self._output.fileno()).st_size if self._process else 0
+
     def ask(self, call: Call) -> Answer:
         """Ask for one call; whatever becomes of it is returned, never raised."""
         return self.request({"request": "ask", "call": describe_call(call)}, call.inputs)
@@ -272,9 +277,13 @@ class WorkerClient:
             raise BackendBroken(
                 f"its environment has embcheck {hello['embcheck']}, this one {version('embcheck')}"
             )
+        try:
+            self._info = parse_info(hello["info"])
+        except (ValueError, TypeError) as error:
+            self.close()
+            raise BackendBroken(f"its info cannot be understood: {error}") from None
         self._ready = True
         self.import_seconds = self.import_seconds or hello["import_seconds"]
-        self._info = parse_info(hello["info"])
 
     def kill(self) -> None:
         """Kill the worker with everything that it started; a request that waits ends as crashed."""

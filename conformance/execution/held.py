@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,7 @@ class HeldCalls:
             "hold": self.hold,
             "answer": self.answer,
             "probe": self.probe,
+            "late_probe": self.late_probe,
             "poison": self.poison,
             "hurry": self.hurry,
             "settle": self.settle,
@@ -113,17 +115,22 @@ class HeldCalls:
         """
         del arrays
         held = self._held[header["id"]]
-        indices = held.call.inputs["indices"].reshape(-1)
-        before = indices[header["position"]]
-        indices[header["position"]] = header["row"]
-        try:
+        with _changed_index(held, header):
             failed, answer = attempt(held.thunk, "call")
-            if failed is not None:
-                return failed, {}
-            reply, home = _home(Held(held.call, held.thunk, held.to_numpy, answer))
-            return reply, {name: array.copy() for name, array in home.items()}
-        finally:
-            indices[header["position"]] = before
+            return (failed, {}) if failed is not None else _copied(held, answer)
+
+    def late_probe(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Change one index once the call has returned, and only then bring its answer home.
+
+        An answer that shows the change did not exist when the call returned.
+        """
+        del arrays
+        held = self._held[header["id"]]
+        failed, answer = attempt(held.thunk, "call")
+        if failed is not None:
+            return failed, {}
+        with _changed_index(held, header):
+            return _copied(held, answer)
 
     def poison(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Overwrite a held call's last answer, run the call again, and bring the new answer home.
@@ -226,6 +233,24 @@ class HeldCalls:
         for id_ in header.get("ids") or ():
             self._held.pop(id_, None)
         return {"status": "answered"}, {}
+
+
+@contextmanager
+def _changed_index(held: Held, header: Mapping[str, Any]) -> Iterator[None]:
+    """Let one index of a call name another row for a while."""
+    indices = held.call.inputs["indices"].reshape(-1)
+    before = indices[header["position"]]
+    indices[header["position"]] = header["row"]
+    try:
+        yield
+    finally:
+        indices[header["position"]] = before
+
+
+def _copied(held: Held, answer: Any) -> Reply:
+    """Bring home one answer of a held call, in memory of its own."""
+    reply, home = _home(Held(held.call, held.thunk, held.to_numpy, answer))
+    return reply, {name: array.copy() for name, array in home.items()}
 
 
 def _home(held: Held) -> Reply:

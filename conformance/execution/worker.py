@@ -49,6 +49,7 @@ class Worker:
         self._requests: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Reply]] = {
             "ask": self.ask,
             "script": self.script,
+            "origin": self.origin,
             **HeldCalls(backend).requests,
         }
 
@@ -78,6 +79,14 @@ class Worker:
         call, write = _call(header, arrays), self.backend.script
         failed, text = attempt(lambda: str(write(call)), "prepare")
         return failed or {"status": "answered", "script": text}, {}
+
+    def origin(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
+        """Say which module adapts the backend, where its file is, and what it says of itself."""
+        del header, arrays
+        module = sys.modules[type(self.backend).__module__]
+        file = getattr(module, "__file__", None)
+        doc = module.__doc__
+        return {"status": "answered", "module": module.__name__, "file": file, "doc": doc}, {}
 
 
 def _call(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Call:

@@ -62,9 +62,15 @@ class Arm:
         """Return a held call's last answer; `again` has it called once more before."""
         return self._ask({"request": "answer", "id": id_, "again": again}).arrays
 
-    def probe(self, id_: int, change: Change) -> Mapping[str, np.ndarray] | None:
-        """Return the answer with one index changed in place; None if the library refused that."""
-        header = {"request": "probe", "id": id_, "position": change.position, "row": change.row}
+    def probe(
+        self, id_: int, change: Change, *, late: bool = False
+    ) -> Mapping[str, np.ndarray] | None:
+        """Return the answer with one index changed in place; None if the library refused that.
+
+        `late` changes it after the call has returned.
+        """
+        request = "late_probe" if late else "probe"
+        header = {"request": request, "id": id_, "position": change.position, "row": change.row}
         answer = self.client.request(header)
         return None if isinstance(answer, Rejected) else _answered(answer).arrays
 

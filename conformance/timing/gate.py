@@ -119,7 +119,7 @@ def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
         largest = {name: max(value, largest.get(name, 0.0)) for name, value in errors.items()}
     how = _follows_a_changed_index(arm, inputs, oracle)
     compute_anew(arm, 0, oracle.traces[0])
-    _waits(arm)
+    _waits(arm, inputs, oracle)
     return {"index_change": how, **largest}
 
 
@@ -167,18 +167,20 @@ def _follows_a_changed_index(arm: Arm, inputs: Inputs, oracle: Oracle) -> str:
     return how
 
 
-def _waits(arm: Arm) -> None:
+def _waits(arm: Arm, inputs: Inputs, oracle: Oracle) -> None:
     """Make sure that a call returns no sooner than its answer exists.
 
     On another device than the CPU the first way home also pays for a copy that libraries remember;
-    nothing can be told from it there.
+    nothing can be told from its time. An answer that follows an index changed after the call was
+    computed on the way home, on any device.
     """
-    if arm.client.info.device != "cpu":
-        return
-    late, call = arm.hurry(0)
+    late, call = arm.hurry(0) if arm.client.info.device == "cpu" else (0.0, 0.0)
     if late > max(LATE_SECONDS, call / 2):
         said = f"the call returned {late * 1e3:.2f} ms before its answer existed"
         raise ArmLost(said, ExitCode.DEPARTS)
+    brought = arm.probe(0, inputs.change, late=True)
+    if brought is not None and oracle.changed.agrees(brought):
+        raise ArmLost("the answer is computed only after the call returned", ExitCode.DEPARTS)
 
 
 def _require(standard: Standard, got: Arrays, what: str) -> None:
@@ -198,7 +200,7 @@ def _describe_wrong(name: str, got: np.ndarray, wanted: np.ndarray, wrong: np.nd
 
 def _bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
     """Return the bound of an observation; an output's from the rows that it names alone."""
-    if name != Observation.OUTPUT:
+    if name != Observation.OUTPUT or "weight" not in call.inputs:
         return bound(name, call, expected)
     indices = call.inputs["indices"]
     rows, places = np.unique(indices, return_inverse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,9 @@ class Correct:
 
     def __init__(self) -> None:
         self._reference = NumpyReference()
-        self.info = replace(self._reference.info, id=type(self).__name__, library="zoo")
+        words = re.findall("[A-Z][a-z]*", type(self).__name__)
+        name = "-".join(["zoo", *map(str.lower, words)])
+        self.info = replace(self._reference.info, id=name, library="zoo")
 
     def prepare(self, call: Call) -> Any:
         return lambda: self.answer(call)

@@ -1,0 +1,40 @@
+"""`embcheck check-backend`: tell a broken adapter from a library that is not compliant."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+
+@click.command("check-backend")
+@click.argument("backend", metavar="[LABEL=]ID[:PYTHON]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@click.option(
+    "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one call."
+)
+def check_backend(backend: str, as_json: bool, timeout: float) -> None:
+    """Check an adapter before its library is judged: one line a check.
+
+    FAIL says that the adapter is broken and what to do; WARN, that somebody should look; INFO, what
+    the suite will judge. Exit codes: 0 nothing failed, 1 something did, 2 usage or unavailable.
+    """
+    from embcheck.conformance.execution.address import BadAddress  # noqa: PLC0415  (--help stays
+    from embcheck.conformance.execution.client import BackendUnavailable  # noqa: PLC0415  quick)
+    from embcheck.conformance.execution.discovery import UnknownBackend  # noqa: PLC0415
+    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
+    from embcheck.conformance.smoke.session import smoke_test  # noqa: PLC0415
+    from embcheck.reports.untrusted import one_line  # noqa: PLC0415
+
+    try:
+        test = smoke_test(backend, timeout)
+    except (BadAddress, UnknownBackend, BackendUnavailable) as error:
+        click.echo(f"embcheck check-backend: {error}", err=True)
+        sys.exit(ExitCode.USAGE)
+    if as_json:
+        click.echo(json.dumps(test.to_json_data(), indent=2))
+    else:
+        for line in test.lines:
+            click.echo(one_line(line, 500))
+    sys.exit(test.exit_code)

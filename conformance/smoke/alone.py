@@ -1,0 +1,66 @@
+"""What the library does without the adapter: the adapter's own scripts, run by themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from embcheck.conformance.execution.client import ENVIRONMENT, Answered, WorkerClient
+from embcheck.conformance.reproduction.literals import literal
+from embcheck.conformance.smoke.questions import Question
+
+RUNNER = """
+import json, sys
+
+def tell(program):
+    names = {}
+    try:
+        exec(program, names)
+    except Exception as error:
+        return {"refused": f"{type(error).__name__}: {error}"}
+    return {"output": names["output"].tolist()}
+
+with open(sys.argv[1]) as programs, open(sys.argv[2], "w") as told:
+    for program in json.load(programs):
+        print(json.dumps(tell(program)), file=told, flush=True)
+"""
+"""Writes what came of each program at once, so that a death leaves what was told before it."""
+
+
+def program_of(client: WorkerClient, question: Question) -> str | None:
+    """Return a program that makes a call through the library alone; None if there is no script."""
+    answer = client.script(question.call)
+    if not isinstance(answer, Answered):
+        return None
+    arrays = (f"{name} = {literal(array)}" for name, array in question.call.inputs.items())
+    return "\n".join(["import numpy as np", *arrays, answer.details["script"]])
+
+
+def run_alone(python: str, programs: Sequence[str], timeout: float) -> list[dict[str, Any]]:
+    """Run programs one after another under an interpreter; return what each came to.
+
+    That is `output`, as nested lists, or `refused`, the exception. What follows a death, or the
+    end of the time, is not told.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        given, told = Path(folder, "programs.json"), Path(folder, "told.jsonl")
+        given.write_text(json.dumps(programs), "utf-8")
+        process = subprocess.Popen(  # noqa: S603  (the interpreter that the user named)
+            [python, "-c", RUNNER, str(given), str(told)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **ENVIRONMENT},
+        )
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        text = told.read_text("utf-8") if told.exists() else ""
+    return [json.loads(line) for line in text.splitlines()]

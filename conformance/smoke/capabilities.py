@@ -1,0 +1,98 @@
+"""The checks of what is declared: that it works, and that nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from embcheck.conformance.contract.backend import Capability
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.interview import Exchange, Interview, missing_observations
+from embcheck.conformance.smoke.questions import (
+    Question,
+    capability_questions,
+    is_telling,
+    plain_questions,
+)
+
+
+def check_capabilities(interview: Interview, working: Iterable[Operation]) -> list[Finding]:
+    """Make a call that needs each declared capability."""
+    declared, operations = interview.backend.info.capabilities, list(working)
+    found = [
+        finding
+        for capability in Capability
+        if capability in declared
+        for finding in _declared(interview, capability, operations)
+    ]
+    names = ", ".join(sorted(declared)) or "none is declared"
+    return findings_or(found, "capabilities", f"each works: {names}")
+
+
+def _declared(
+    interview: Interview, capability: Capability, operations: list[Operation]
+) -> Iterator[Finding]:
+    asked = list(_ask(interview, capability, operations))
+    answered = [e for e in asked if e.is_answered and not missing_observations(e)]
+    if answered:
+        departure = interview.departure(answered[-1])
+        if departure is not None:
+            said = f"{answered[-1].question.title} answers differently from the reference: "
+            yield Finding(Status.INFO, "capabilities", said + departure)
+        return
+    reason = asked[0].said if asked else "no operation that works has a use for it"
+    if asked and asked[0].is_answered:
+        reason = f"{', '.join(missing_observations(asked[0]))} is not reported"
+    said = f"{capability} is declared, but no call that needs it works: {reason}"
+    yield Finding(Status.FAIL, "capabilities", said, "correct the adapter, or do not declare it")
+
+
+def _ask(
+    interview: Interview, capability: Capability, operations: list[Operation]
+) -> Iterator[Exchange]:
+    """Ask one operation after another, until one answers."""
+    for operation in operations:
+        for question in _questions(interview, capability, operation):
+            exchange = interview.ask(question)
+            yield exchange
+            if exchange.is_answered:
+                return
+
+
+def check_undeclared(interview: Interview, working: Iterable[Operation]) -> list[Finding]:
+    """Find what works without being declared."""
+    info, operations = interview.backend.info, list(working)
+    capabilities = [name for name in Capability if name not in info.capabilities]
+    names: list[str] = [name for name in capabilities if _works(interview, name, operations)]
+    others = [name for name in Operation if name not in info.operations]
+    names += [name for name in others if _answers(interview, name)]
+    if not names:
+        return findings_or((), "undeclared", "nothing works that is not declared")
+    said = f"works, and could be declared: {', '.join(names)}"
+    return [Finding(Status.WARN, "undeclared", said, "add it to info, and the suite tests it")]
+
+
+def _works(interview: Interview, capability: Capability, operations: list[Operation]) -> bool:
+    return any(
+        is_telling(capability, question.call) and _is_right(interview, interview.ask(question))
+        for operation in operations
+        for question in _questions(interview, capability, operation)
+    )
+
+
+def _questions(
+    interview: Interview, capability: Capability, operation: Operation
+) -> list[Question]:
+    with_gradients = Capability.GRADIENTS in interview.backend.info.capabilities
+    return capability_questions(capability, operation, with_gradients=with_gradients)
+
+
+def _answers(interview: Interview, operation: Operation) -> bool:
+    if operation is Operation.PROBE:
+        return False
+    return any(_is_right(interview, interview.ask(q)) for q in plain_questions(operation)[:1])
+
+
+def _is_right(interview: Interview, exchange: Exchange) -> bool:
+    is_whole = exchange.is_answered and not missing_observations(exchange)
+    return is_whole and interview.departure(exchange) is None

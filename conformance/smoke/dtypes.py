@@ -1,0 +1,85 @@
+"""The check that no adapter casts: what becomes of indices and offsets of other dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.execution.client import Answered, NotSupported
+from embcheck.conformance.smoke.alone import program_of, run_alone
+from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.interview import Exchange, Interview, input_faults, same_output
+from embcheck.conformance.smoke.questions import as_if_cast, dtype_questions, one_of_each_family
+
+CAST = "hand the library the arrays as they came, and report those"
+
+
+def check_dtypes(
+    interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
+) -> list[Finding]:
+    """Ask with indices and offsets of other dtypes.
+
+    An adapter that casts for the library and reports what it was given cannot be seen through the
+    answers alone. Where it writes scripts, the library alone is asked as well.
+    """
+    asked = [
+        interview.ask(question)
+        for operation in one_of_each_family(working)
+        for question in dtype_questions(working[operation][-1].question)
+    ]
+    answered = [exchange for exchange in asked if exchange.is_answered]
+    alone = _ask_alone(interview, answered)
+    found = [
+        finding
+        for exchange in asked
+        for finding in _faults(interview, exchange, alone.get(exchange.question.title))
+    ]
+    seen = "the library alone answers so too"
+    unseen = "what the library was handed cannot be seen (the adapter writes no scripts)"
+    message = (
+        f"{len(answered)} of {len(asked)} calls with other dtypes were answered, and report them "
+        f"as given; {seen if len(alone) == len(answered) else unseen}"
+    )
+    return findings_or(found, "dtypes", message)
+
+
+def _ask_alone(interview: Interview, answered: Sequence[Exchange]) -> dict[str, dict[str, Any]]:
+    """Return what the library alone made of each call, as far as that is known, by title."""
+    programs = {e.question.title: program_of(interview.backend, e.question) for e in answered}
+    written = {title: program for title, program in programs.items() if program is not None}
+    if not written:
+        return {}
+    told = run_alone(interview.python, list(written.values()), interview.timeout)
+    return dict(zip(written, told, strict=False))  # A death leaves the last ones untold.
+
+
+def _faults(
+    interview: Interview, exchange: Exchange, alone: Mapping[str, Any] | None
+) -> Iterator[Finding]:
+    title, answer = exchange.question.title, exchange.answer
+    faults = input_faults(exchange)
+    if faults:
+        yield Finding(Status.FAIL, "dtypes", f"{title}: {faults[0]}", CAST)
+    elif isinstance(answer, NotSupported):
+        advice = "let the library refuse it, where it can be handed over"
+        yield Finding(Status.INFO, "dtypes", f"{title} is unsupported: {answer.reason}", advice)
+    elif isinstance(answer, Answered) and alone is not None:
+        if "refused" in alone:
+            said = f"{title} is answered, but the library alone refuses it ({alone['refused']})"
+            yield Finding(Status.FAIL, "dtypes", said, CAST)
+        elif alone["output"] != answer.arrays["output"].tolist():
+            said = f"{title} is answered otherwise than by the library alone"
+            yield Finding(Status.FAIL, "dtypes", said, CAST)
+    elif exchange.is_answered and _is_as_if_cast(interview, exchange):
+        said = (
+            f"{title}: answered as if cast to int64; whether the library or the adapter casts "
+            "cannot be seen from outside"
+        )
+        advice = "see that it is the library: the suite calls it accepted-invalid"
+        yield Finding(Status.WARN, "dtypes", said, advice)
+
+
+def _is_as_if_cast(interview: Interview, exchange: Exchange) -> bool:
+    cast = as_if_cast(exchange.question)
+    return cast is not None and same_output(exchange, interview.ask(cast))

@@ -1,0 +1,70 @@
+"""What a check of the smoke test found, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from embcheck.conformance.exit_codes import ExitCode
+
+FORMAT_VERSION = 1
+
+
+class Status(StrEnum):
+    """How a check ended; only FAIL says that the adapter is broken."""
+
+    PASS = "PASS"  # noqa: S105  (no password)
+    INFO = "INFO"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the smoke test."""
+
+    status: Status
+    check: str
+    message: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        advice = f"; {self.advice}" if self.advice else ""
+        return f"{self.status}  {self.check}: {self.message}{advice}"
+
+
+def findings_or(found: Iterable[Finding], check: str, message: str) -> list[Finding]:
+    """Return what was found wrong, or else one PASS."""
+    return list(found) or [Finding(Status.PASS, check, message)]
+
+
+@dataclass(frozen=True)
+class SmokeTest:
+    """All findings about one backend."""
+
+    backend: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """One line for each check and status: the first finding, and how many more there are."""
+        groups: dict[tuple[str, Status], list[Finding]] = {}
+        for finding in self.findings:
+            groups.setdefault((finding.check, finding.status), []).append(finding)
+        return [
+            f"{found[0]} (and {len(found) - 1} more: --json)" if len(found) > 1 else str(found[0])
+            for found in groups.values()
+        ]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Departs where anything failed."""
+        failed = any(finding.status is Status.FAIL for finding in self.findings)
+        return ExitCode.DEPARTS if failed else ExitCode.CONFORMS
+
+    def to_json_data(self) -> dict[str, Any]:
+        """Return everything as plain JSON data."""
+        checks = [asdict(finding) for finding in self.findings]
+        return {"format": FORMAT_VERSION, "backend": self.backend, "checks": checks}

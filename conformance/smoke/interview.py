@@ -1,0 +1,112 @@
+"""Ask a backend one question after another, and keep what was asked and said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
+from embcheck.conformance.execution.client import Answer, Answered, Rejected, WorkerClient
+from embcheck.conformance.fuzzing.compare import compare, on_own_weight
+from embcheck.conformance.smoke.questions import Question
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A question, the answer, and how many bytes were printed meanwhile."""
+
+    question: Question
+    answer: Answer
+    printed: int
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the call returned."""
+        return isinstance(self.answer, Answered)
+
+    @property
+    def said(self) -> str:
+        """What came instead of an answer, in a few words."""
+        answer = self.answer
+        if isinstance(answer, Rejected):
+            return f"{answer.exception}: {answer.message}"
+        return str(getattr(answer, "reason", getattr(answer, "message", "no answer in time")))
+
+
+@dataclass
+class Interview:
+    """A backend that is asked, the reference beside it, and all that was said so far.
+
+    `python` is the interpreter of the backend's worker, `timeout` the seconds that a call may take.
+    """
+
+    backend: WorkerClient
+    reference: WorkerClient
+    python: str
+    timeout: float
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def ask(self, question: Question) -> Exchange:
+        """Ask a question."""
+        before = self.backend.printed_bytes
+        answer = self.backend.ask(question.call)
+        printed = max(0, self.backend.printed_bytes - before)
+        self.exchanges.append(Exchange(question, answer, printed))
+        return self.exchanges[-1]
+
+    def departure(self, exchange: Exchange) -> str | None:
+        """Say how an answer differs from the reference's; None where it does not."""
+        call, answer = exchange.question.call, exchange.answer
+        divergence = compare(call, self.reference.ask(call), answer)
+        if divergence is None and isinstance(answer, Answered) and "weight_after" in answer.arrays:
+            own = on_own_weight(call, answer.arrays)
+            divergence = None if own is None else compare(own, self.reference.ask(own), answer)
+        is_about_inputs = divergence and divergence.observation == Observation.INPUTS_AFTER
+        return divergence.message if divergence and not is_about_inputs else None
+
+
+def input_faults(exchange: Exchange) -> list[str]:
+    """List how the inputs that are reported after a call differ from those that were given."""
+    answer, call = exchange.answer, exchange.question.call
+    if not isinstance(answer, Answered):
+        return []
+    faults = []
+    for name, before in call.inputs.items():
+        after = answer.arrays.get(f"{name}_after")
+        if after is None:
+            faults.append(f"{name}_after is not reported")
+        elif after.dtype != before.dtype:
+            faults.append(f"{name} is {before.dtype} before and {after.dtype} after the call")
+        elif after.shape != before.shape:
+            shapes = f"{list(before.shape)} before and {list(after.shape)} after"
+            faults.append(f"{name} has shape {shapes} the call")
+        elif not _may_change(name, call) and after.tobytes() != before.tobytes():
+            faults.append(f"the values of {name} are not the same after the call")
+    if call.operation.value.endswith("_module") and "weight_after" not in answer.arrays:
+        faults.append("weight_after, the weight of the fresh module, is not reported")
+    return faults
+
+
+def missing_observations(exchange: Exchange) -> list[str]:
+    """List what was to be observed and is not among the answer's arrays."""
+    if not isinstance(exchange.answer, Answered):
+        return []
+    wanted = set(exchange.question.call.observe) - {Observation.INPUTS_AFTER}
+    return sorted(wanted - exchange.answer.arrays.keys())
+
+
+def same_output(one: Exchange, other: Exchange) -> bool:
+    """Whether two answers have equal outputs."""
+    arrays = [
+        exchange.answer.arrays.get("output")
+        for exchange in (one, other)
+        if isinstance(exchange.answer, Answered)
+    ]
+    found = [array for array in arrays if array is not None]
+    return len(found) == 2 and np.array_equal(found[0], found[1])
+
+
+def _may_change(name: str, call: Call) -> bool:
+    shortens = call.options.get("max_norm") is not None
+    return name == "weight" and (shortens or call.wants(*TRAINING_OBSERVATIONS))

@@ -1,0 +1,160 @@
+"""The calls of the smoke test: plain ones, ones of odd dtypes, and one for each capability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import Capability
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+ROWS, COLUMNS = 5, 3
+INDICES = (3, 0, 3, 1)
+INDEX_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "float32", "bool")
+
+_CASTABLE = {"float32": (1.5, 0.5, 1.5, 1.5), "bool": (True, False, True, True)}
+"""Indices that are none, unless somebody makes whole numbers of them."""
+_FUNCTIONS = {
+    Operation.EMBEDDING_MODULE: Operation.EMBEDDING,
+    Operation.EMBEDDING_FROM_PRETRAINED: Operation.EMBEDDING,
+    Operation.EMBEDDING_BAG_MODULE: Operation.EMBEDDING_BAG,
+    Operation.EMBEDDING_BAG_FROM_PRETRAINED: Operation.EMBEDDING_BAG,
+}
+_NEEDS: Mapping[Capability, tuple[Mapping[str, Any], Observation]] = {
+    Capability.GRADIENTS: ({}, Observation.GRAD_WEIGHT),
+    Capability.SPARSE_GRADIENTS: ({"sparse": True}, Observation.GRAD_WEIGHT_IS_SPARSE),
+    Capability.TRAINING: ({}, Observation.TRAINED_WEIGHT),
+    Capability.ADAGRAD: ({}, Observation.WEIGHT_TRAINED_BY_ADAGRAD),
+    Capability.SPARSE_ADAM: ({"sparse": True}, Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM),
+    Capability.MAX_NORM: ({"max_norm": 1.0}, Observation.OUTPUT),
+    Capability.PADDING_IDX: ({"padding_idx": 3}, Observation.GRAD_WEIGHT),
+    Capability.SCALE_GRAD_BY_FREQ: ({"scale_grad_by_freq": True}, Observation.GRAD_WEIGHT),
+    Capability.PER_SAMPLE_WEIGHTS: ({}, Observation.OUTPUT),
+    Capability.INCLUDE_LAST_OFFSET: ({"include_last_offset": True}, Observation.OUTPUT),
+    Capability.SHARED_MEMORY: ({}, Observation.SHARES_MEMORY),
+}
+"""The options that a call of each capability has, and where its work shows."""
+_OF_BAGS = (Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A call, and what it is called in a finding."""
+
+    title: str
+    call: Call
+
+
+def call_of(
+    operation: Operation,
+    options: Mapping[str, Any],
+    observe: Iterable[str] = (),
+    *,
+    by_offsets: bool = False,
+) -> Call:
+    """Make a small valid call; bags come as a matrix, or by offsets."""
+    indices, given = np.array(INDICES), dict(options)
+    inputs = {"indices": indices.reshape(2, 2) if operation.is_bag and not by_offsets else indices}
+    if operation.value.endswith("_module"):
+        given |= {"num_embeddings": ROWS, "embedding_dim": COLUMNS}
+    elif operation is not Operation.ONE_HOT:
+        weight = np.linspace(-0.9, 2.7, ROWS * COLUMNS, dtype=np.float32)
+        inputs["weight"] = weight.reshape(ROWS, COLUMNS)
+    if by_offsets:
+        inputs["offsets"] = np.array([0, 2, 4] if given.get("include_last_offset") else [0, 2])
+    wanted = (Observation.OUTPUT, *observe, Observation.INPUTS_AFTER)
+    return Call(operation, inputs, given, tuple(map(str, dict.fromkeys(wanted))))
+
+
+def plain_questions(operation: Operation) -> list[Question]:
+    """List calls as everybody makes them; a backend need not know all of them, but one."""
+    if operation is Operation.ONE_HOT:
+        given: dict[str, dict[str, Any]] = {"given classes": {"num_classes": ROWS}, "": {}}
+    elif operation.is_bag:
+        given = {f"by rows, {mode}": {"mode": mode} for mode in ("sum", "mean", "max")}
+    else:
+        given = {"": {}}
+    found = [
+        Question(f"{operation} {how}".rstrip(), call_of(operation, options))
+        for how, options in given.items()
+    ]
+    if operation.is_bag:
+        call = call_of(operation, {"mode": "sum"}, by_offsets=True)
+        found.append(Question(f"{operation} by offsets, sum", call))
+    return found
+
+
+def dtype_questions(asked: Question) -> Iterator[Question]:
+    """Yield the same call with indices of other dtypes, and bags with offsets of another."""
+    indices = asked.call.inputs["indices"]
+    for dtype in INDEX_DTYPES:
+        values = np.array(_CASTABLE.get(dtype, INDICES), dtype).reshape(indices.shape)
+        yield Question(f"{asked.title}, {dtype} indices", with_inputs(asked.call, indices=values))
+    if "offsets" in asked.call.inputs:
+        offsets = asked.call.inputs["offsets"].astype(np.int32)
+        yield Question(f"{asked.title}, int32 offsets", with_inputs(asked.call, offsets=offsets))
+
+
+def as_if_cast(question: Question) -> Question | None:
+    """Return the call that a cast to int64 makes of indices that are none; None for whole ones."""
+    indices = question.call.inputs["indices"]
+    if indices.dtype.name not in _CASTABLE:
+        return None
+    cast = with_inputs(question.call, indices=indices.astype(np.int64))
+    return Question(f"{question.title}, cast to int64", cast)
+
+
+def one_of_each_family(operations: Iterable[Operation]) -> list[Operation]:
+    """Leave out modules whose function is there too."""
+    operations = list(operations)
+    return [name for name in operations if _FUNCTIONS.get(name) not in operations]
+
+
+def capability_questions(
+    capability: Capability, operation: Operation, *, with_gradients: bool
+) -> list[Question]:
+    """List the smallest calls of an operation that need a capability; none where it has no use.
+
+    What shows in gradients only is not looked at there unless the backend has them.
+    """
+    is_pretrained = operation.value.endswith("from_pretrained")
+    if operation is Operation.ONE_HOT or (capability in _OF_BAGS and not operation.is_bag):
+        return []
+    if capability is Capability.SHARED_MEMORY and not is_pretrained:
+        return []
+    needed, observation = _NEEDS[capability]
+    options = dict(needed)
+    if observation is Observation.GRAD_WEIGHT and capability is not Capability.GRADIENTS:
+        observation = observation if with_gradients else Observation.OUTPUT
+    if is_pretrained and observation not in (Observation.OUTPUT, Observation.SHARES_MEMORY):
+        options["freeze"] = False
+    if operation.is_bag:
+        options["mode"] = "sum"
+    ways = (False, True) if operation.is_bag else (False,)
+    if capability is Capability.INCLUDE_LAST_OFFSET:
+        ways = (True,)
+    calls = [call_of(operation, options, (observation,), by_offsets=way) for way in ways]
+    if capability is Capability.PER_SAMPLE_WEIGHTS:
+        calls = [_weighted(call) for call in calls]
+    return [Question(f"{operation} that needs {capability}", call) for call in calls]
+
+
+def is_telling(capability: Capability, call: Call) -> bool:
+    """Whether an answer shows that the capability was made use of, rather than ignored."""
+    if capability is Capability.PADDING_IDX and call.operation.is_bag:
+        return True
+    shows_in = _NEEDS[capability][1]
+    return shows_in in call.observe
+
+
+def with_inputs(call: Call, **inputs: np.ndarray) -> Call:
+    """Return the call with some arrays replaced or added."""
+    return replace(call, inputs={**call.inputs, **inputs})
+
+
+def _weighted(call: Call) -> Call:
+    factors = np.array([0.5, 2.0, -1.0, 3.0], np.float32)
+    return with_inputs(call, per_sample_weights=factors.reshape(call.inputs["indices"].shape))

@@ -1,0 +1,114 @@
+"""The checks of the thunk, by the gate that stands before every timing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.execution.client import Answered, WorkerClient
+from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.questions import Question, with_inputs
+from embcheck.conformance.timing.arms import CANDIDATE, Arm
+from embcheck.conformance.timing.gate import Oracle, Standard, admit
+from embcheck.conformance.timing.schedule import ArmLost
+from embcheck.conformance.timing.traces import Change, Inputs
+from embcheck.conformance.timing.workloads import Origin, Workload
+
+ROWS, COLUMNS, LOOKUPS, BAG = 2000, 64, 10_000, 100
+CLASSES = 64
+ADVICE = "the thunk does the whole call anew each time, and returns when the answer exists"
+
+
+class NoAnswer(Exception):
+    """A call was not answered; the message says what came instead."""
+
+
+def check_thunk(client: WorkerClient, answered: Iterable[Question]) -> list[Finding]:
+    """Hold a larger call of each kind that was answered to what timings ask of a thunk.
+
+    What it should answer is what the backend itself answers to a fresh call, right or wrong.
+    """
+    found: list[Finding] = []
+    names = []
+    for question in answered:
+        if question.call.operation.value.endswith("_module"):
+            continue  # Each module draws its own weight, so that no two answers are the same.
+        found += _faults(client, question)
+        names.append(question.title)
+    message = "does the whole call, waits for its answer, and can be called again"
+    if not names:
+        said = "fresh modules answer each time otherwise, and no other operation is declared"
+        return [Finding(Status.INFO, "thunk", f"not checked: {said}")]
+    return findings_or(found, "thunk", f"{message}: {', '.join(names)}")
+
+
+def _faults(client: WorkerClient, question: Question) -> Iterator[Finding]:
+    inputs = _inputs(_enlarged(question.call))
+    arm = Arm(question.title, client.name, CANDIDATE, client)
+    try:
+        oracle = Oracle((_fresh(client, inputs.call(0)),), _fresh(client, inputs.changed_call()))
+        _check_follows(oracle)
+        admit(arm, inputs, oracle)
+    except NoAnswer as reason:
+        said = f"{question.title}, {LOOKUPS:,} lookups: not answered: {reason}"
+        yield Finding(Status.WARN, "thunk", said, "smaller calls were; see what the size changes")
+    except ArmLost as reason:
+        yield Finding(Status.FAIL, "thunk", f"{question.title}: {reason}", ADVICE)
+    finally:
+        arm.drop()
+
+
+def _check_follows(oracle: Oracle) -> None:
+    if oracle.traces[0].agrees(oracle.changed.expected):
+        raise ArmLost("one changed index leaves the answer of a fresh call as it is")
+
+
+def _fresh(client: WorkerClient, call: Call) -> Standard:
+    answer = client.ask(call)
+    if not isinstance(answer, Answered):
+        raise NoAnswer(str(getattr(answer, "message", answer)))
+    return Standard(call, {name: answer.arrays[name] for name in call.observe})
+
+
+def _enlarged(call: Call) -> Call:
+    """Return a call of the same kind, of a size that takes time."""
+    random = np.random.Generator(np.random.PCG64(7))
+    rows = CLASSES if call.operation is Operation.ONE_HOT else ROWS
+    indices = random.integers(rows, size=LOOKUPS)
+    arrays: dict[str, np.ndarray] = {"indices": indices}
+    if "weight" in call.inputs:
+        arrays["weight"] = random.uniform(-1, 1, (rows, COLUMNS)).astype(np.float32)
+    if "offsets" in call.inputs:
+        arrays["offsets"] = np.arange(0, LOOKUPS, BAG)
+    elif call.operation.is_bag:
+        arrays["indices"] = indices.reshape(-1, BAG)
+    options = dict(call.options)
+    if "num_classes" in options:
+        options["num_classes"] = CLASSES
+    enlarged = with_inputs(call, **arrays)
+    return Call(call.operation, enlarged.inputs, options, (Observation.OUTPUT,))
+
+
+def _inputs(call: Call) -> Inputs:
+    """Describe a call as the gate of timings knows calls."""
+    shared = {name: array for name, array in call.inputs.items() if name == "weight"}
+    trace = {name: array for name, array in call.inputs.items() if name != "weight"}
+    indices = trace["indices"].reshape(-1)
+    position = indices.size // 2
+    limit = len(shared["weight"]) if shared else CLASSES
+    change = Change(position, int((indices[position] + 1) % limit))
+    workload = Workload(
+        id="smoke",
+        title="smoke",
+        stands_for="a plain call",
+        operation=call.operation,
+        observe=call.observe,
+        dtype="float32",
+        table=Origin(),
+        trace=Origin(),
+        profiles={},
+        options=call.options,
+    )
+    return Inputs(workload, shared, (trace,), change)

@@ -1,0 +1,139 @@
+"""The smoke test finds every fault of an adapter, and none in adapters that have none."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import pytest
+from commands import embcheck
+
+from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.execution.client import BackendUnavailable
+from embcheck.conformance.execution.discovery import known_backends
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.smoke.checks import check_info
+from embcheck.conformance.smoke.finding import Status
+from embcheck.conformance.smoke.session import smoke_test
+
+SHIPPED = sorted(
+    name
+    for name, point in known_backends().items()
+    if point.module.startswith("embcheck.backends.")
+)
+BROKEN = [
+    ("zoo-casts-indices", "dtypes", "indices is int8 before and int64 after"),
+    ("zoo-casts-and-tells", "dtypes", "but the library alone refuses it (AssertionError: int8)"),
+    ("zoo-claims-too-much", "capabilities", "gradients is declared, but no call that needs it"),
+    ("zoo-dies-on-import", "starts", "SIGABRT"),
+    ("zoo-exits", "operations", "one_hot given classes: raised SystemExit"),
+    ("zoo-flattens-inputs", "inputs", "indices has shape [4] before and [1, 4] after"),
+    ("zoo-forgets-gradients", "capabilities", "grad_weight is not reported"),
+    ("zoo-forgets-inputs", "inputs", "indices_after is not reported"),
+    ("zoo-hands-out-futures", "thunk", "before its answer existed"),
+    ("zoo-lazy", "thunk", "computed only after the call returned"),
+    ("zoo-memoiser", "thunk", "one changed index leaves the answer of a fresh call as it is"),
+    ("zoo-misspelt", "starts", "'gradeints' is not a valid Capability"),
+    ("zoo-nameless", "info", "calls itself 'somebody'"),
+    ("zoo-nameless", "info", "version is ''"),
+    ("zoo-nameless", "info", "embedding is not spelled out"),
+    ("zoo-peeks", "imports", "imports embcheck.conformance.suite.load"),
+    ("zoo-peeks", "imports", "imports embcheck.conformance.execution.judge"),
+    ("zoo-refuses-everything", "operations", "every plain valid call was refused: Attribute"),
+    ("zoo-remembers", "thunk", "after its last answer was overwritten"),
+    ("zoo-remembers-frozen", "thunk", "the same answer comes twice"),
+    ("zoo-segfaults", "operations", "SIGSEGV"),
+    ("zoo-unsupported-too-late", "unsupported", "call raised Unsupported"),
+    ("zoo-writes-to-indices", "inputs", "the values of indices are not the same"),
+    ("zoo-wrong-type", "answers", "not an array"),
+]
+HINTS = [
+    ("zoo-casts-in-secret", "dtypes", Status.WARN, "answered as if cast to int64"),
+    ("zoo-prints", "printing", Status.WARN, "calls printed"),
+    ("zoo-undeclared", "undeclared", Status.WARN, "gradients, sparse-gradients, training"),
+    ("zoo-wrong-row", "values", Status.INFO, "answers differently from the reference: "),
+    ("zoo-two-faults", "capabilities", Status.PASS, "each works"),
+]
+
+
+@cache
+def smoke(backend):
+    """Return the smoke test of a backend, made once."""
+    return smoke_test(backend, timeout=60)
+
+
+def messages(backend, check, status):
+    """Return what a check found with some status."""
+    found = smoke(backend).findings
+    return [f.message for f in found if (f.check, f.status) == (check, status)]
+
+
+@pytest.mark.parametrize(("backend", "check", "words"), BROKEN)
+def test_a_broken_adapter_fails(backend, check, words):
+    """The check that the fault is for fails, says what is wrong, and what to do."""
+    assert any(words in message for message in messages(backend, check, Status.FAIL))
+    assert all(f.advice for f in smoke(backend).findings if f.status is Status.FAIL)
+    assert smoke(backend).exit_code is ExitCode.DEPARTS
+
+
+@pytest.mark.parametrize(("backend", "check", "status", "words"), HINTS)
+def test_what_is_no_fault_of_the_adapter_does_not_fail(backend, check, status, words):
+    """Wrong values are for the suite; what cannot be known is a warning."""
+    assert any(words in message for message in messages(backend, check, status))
+    assert smoke(backend).exit_code is ExitCode.CONFORMS
+
+
+@pytest.mark.parametrize("backend", SHIPPED)
+def test_every_shipped_adapter_passes(backend):
+    """No adapter of ours fails a check, where its library is."""
+    try:
+        test = smoke_test(backend, timeout=300)
+    except BackendUnavailable as reason:
+        pytest.skip(str(reason))
+    assert test.exit_code is ExitCode.CONFORMS, "\n".join(test.lines)
+    assert len({finding.check for finding in test.findings}) == 13
+
+
+@pytest.mark.parametrize(
+    ("name", "info", "words"),
+    [
+        ("x@cuda", {"id": "x@cuda"}, "the name says @cuda, and info that it runs on cpu"),
+        ("x", {"made_from": "nobody"}, "made_from names 'nobody', which no distribution"),
+    ],
+)
+def test_what_only_looks_wrong_in_info_is_a_warning(name, info, words):
+    """The device that the name promises, and the backend whose work is continued, are looked at."""
+    how = {Operation.EMBEDDING: Provided(Provision.NATIVE, "lookup")}
+    fields = {"id": "x", "library": "x", "version": "1", "operations": how}
+    (found,) = check_info(BackendInfo(**{**fields, **info}), name)
+    assert found.status is Status.WARN
+    assert words in found.message
+
+
+def test_each_check_is_one_line():
+    """What a check found often is told once, with how often."""
+    lines = [line for line in smoke("zoo-casts-indices").lines if line.startswith("FAIL")]
+    assert len(lines) == 1
+    assert "more: --json)" in lines[0]
+
+
+def test_exit_codes_and_json():
+    """A sound adapter exits with 0, a broken one with 1, an unknown or absent one with 2."""
+    sound = embcheck("check-backend", "numpy-reference", "--json")
+    assert sound.returncode == 0, sound.stderr
+    data = json.loads(sound.stdout)
+    assert (data["format"], data["backend"]) == (1, "numpy-reference")
+    assert {check["status"] for check in data["checks"]} == {"PASS"}
+    broken = embcheck("check-backend", "zoo-misspelt")
+    assert broken.returncode == 1
+    assert broken.stdout.startswith("FAIL starts: its info cannot be understood")
+    for name, words in (
+        ("numpy-refrence", "there is no backend"),
+        ("zoo-unavailable", "the zoo has no such device"),
+        ("jax-take:/nowhere/python", "there is no interpreter"),
+    ):
+        ended = embcheck("check-backend", name)
+        assert ended.returncode == 2
+        assert words in ended.stderr
+        assert "Traceback" not in ended.stderr
