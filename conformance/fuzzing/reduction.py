@@ -72,7 +72,8 @@ def _functions(call: Call) -> Iterator[Call]:
     inputs, options = dict(call.inputs), dict(call.options)
     if call.operation in FRESH:
         shape = (options["num_embeddings"], options["embedding_dim"])
-        inputs["weight"] = _counted(shape, np.dtype(options.get("dtype", "float32")))
+        # Rows long enough for every max_norm that is generated.
+        inputs["weight"] = 4 + _counted(shape, np.dtype(options.get("dtype", "float32")))
     options = {name: value for name, value in options.items() if name not in _OF_MODULES}
     unknown = (Observation.TRAINABLE, Observation.SHARES_MEMORY)
     observe = tuple(name for name in call.observe if name not in unknown)

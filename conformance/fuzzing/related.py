@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Observation, Operation
 from embcheck.conformance.execution.deviations import Deviation, load_deviations
 from embcheck.conformance.execution.judge import Kind, Outcome
 from embcheck.conformance.fuzzing.signature import VALID_MODES, Signature, family, traits_for
@@ -42,19 +42,29 @@ def related(signature: Signature, backend: str, info: BackendInfo) -> Related:
     """Find what the suite says of a departure: first among the known deviations of the backend.
 
     A deviation is the same where one of its cases is about the same function, kind and observation,
-    and case and finding are unusual in the same way.
+    and case and finding are unusual in the same way. A step of training is wrong where the gradient
+    is.
     """
+    deviations = [entry for entry in load_deviations(backend) if entry.holds_for(info)]
+    for cause in _causes(signature):
+        cases = [known for known in _suite() if _is_about(known, cause) and _same(known, cause)]
+        for entry in deviations:
+            match = next((k for k in cases if entry.concerns(k.case.id)), None)
+            if match is not None and entry.happens == cause.kind:
+                return Related(entry, match.case.id, match.case.clauses[0].id)
     cases = [known for known in _suite() if _is_about(known, signature)]
-    for entry in load_deviations(backend):
-        if entry.happens != signature.kind or not entry.holds_for(info):
-            continue
-        match = next((k for k in cases if entry.concerns(k.case.id) and _same(k, signature)), None)
-        if match is not None:
-            return Related(entry, match.case.id, match.case.clauses[0].id)
     nearest = max(cases, key=lambda known: _nearness(known, signature), default=None)
     if nearest is None or _nearness(nearest, signature) < NEAR:
         return Related()
     return Related(case=nearest.case.id, clause=nearest.case.clauses[0].id)
+
+
+def _causes(signature: Signature) -> list[Signature]:
+    """List the signature, and for a step of training that of its gradient."""
+    if signature.observation not in TRAINING_OBSERVATIONS:
+        return [signature]
+    gradient = replace(signature, kind=Kind.WRONG_VALUE, observation=Observation.GRAD_WEIGHT)
+    return [signature, gradient]
 
 
 @cache
