@@ -5,9 +5,11 @@ An entry is a graph, or the refusal of the exporter: both are results, and both 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,21 @@ class Refusal:
 def key_of(*described: Any) -> str:
     """Digest everything that a result depends on, given as plain JSON data."""
     return _digest(json.dumps(described, sort_keys=True).encode())
+
+
+def made_once(folder: Path, key: str, make: Callable[[], bytes | Refusal]) -> bytes | Refusal:
+    """Return the entry of a key, made and stored if there is none.
+
+    Of several processes that want it at once, one makes it, and the others wait for it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{key[:2]}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        entry = load(folder, key)
+        if entry is None:
+            entry = make()
+            store(folder, key, entry)
+        return entry
 
 
 def load(folder: Path, key: str) -> bytes | Refusal | None:

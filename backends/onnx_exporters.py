@@ -1,0 +1,57 @@
+"""The two exporters in PyTorch: both are `torch.onnx.export`, with `dynamo=True` or `False`.
+
+https://docs.pytorch.org/docs/2.13/onnx_export.html and, for the exporter that was there before,
+https://docs.pytorch.org/docs/2.13/onnx_torchscript.html.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import torch
+from torch.export import Dim
+
+from embcheck.backends.graph_cache import Refusal
+from embcheck.backends.onnx_graphs import Lookup
+
+
+def dynamo(lookup: Lookup) -> bytes | Refusal:
+    """Export through `torch.export`, every size dynamic that need not be the call's.
+
+    The exporter's own message tells how to debug it, its cause what was wrong.
+    """
+    indices, *others = (
+        dict.fromkeys(range(example.ndim), Dim.STATIC if name in lookup.fixed else Dim.DYNAMIC)
+        for name, example in zip(lookup.names, lookup.examples, strict=True)
+    )
+    sizes = (indices, tuple(others)) if others else (indices,)
+    try:
+        program: Any = torch.onnx.export(
+            lookup, lookup.examples, dynamo=True, verbose=False, dynamic_shapes=sizes
+        )
+    except torch.onnx.OnnxExporterError as error:
+        return Refusal(type(error).__name__, str(error.__cause__ or error))
+    return bytes(program.model_proto.SerializeToString())
+
+
+def torchscript(lookup: Lookup) -> bytes:
+    """Export through a trace of TorchScript, every size dynamic that need not be the call's."""
+    sizes = {
+        name: {axis: f"{name}_{axis}" for axis in range(example.ndim)}
+        for name, example in zip(lookup.names, lookup.examples, strict=True)
+        if name not in lookup.fixed
+    }
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            lookup,
+            lookup.examples,
+            file,
+            dynamo=False,
+            input_names=lookup.names,
+            dynamic_axes=sizes,
+        )
+    return file.getvalue()
