@@ -42,6 +42,15 @@ def test_a_pass_of_what_happens_by_chance_is_deviated():
     assert explain(CASE, crash, INFO, [entry])[0].outcome is Outcome.CRASHED
 
 
+def test_of_several_entries_the_one_that_happens_explains():
+    """What reads foreign memory may get a number or die: two entries say so, in either order."""
+    number, death = KNOWN, replace(KNOWN, happens="crashed")
+    crash = Verdict(Outcome.CRASHED, message="SIGSEGV")
+    for entries in ([number, death], [death, number]):
+        assert explain(CASE, WRONG, INFO, entries)[1] == number
+        assert explain(CASE, crash, INFO, entries)[1] == death
+
+
 @pytest.mark.parametrize(
     "verdict",
     [

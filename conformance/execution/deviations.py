@@ -103,12 +103,14 @@ def explain(
 ) -> tuple[Verdict, Deviation | None]:
     """Turn a failure into `deviated` if an entry foresees it, and a surprise pass into `stale`.
 
-    A pass is no surprise where the entry says that it happens only sometimes: it is `deviated`.
+    Of several entries that name a case, the one that foresees what happened explains it. A pass is
+    no surprise where an entry says that it happens only sometimes: it is `deviated`.
     """
-    entry = next((d for d in deviations if d.concerns(case) and d.holds_for(info)), None)
-    if entry is None or verdict.outcome not in _JUDGED:
-        return verdict, None
     happened = str(verdict.kind or verdict.outcome)
+    entries = [d for d in deviations if d.concerns(case) and d.holds_for(info)]
+    if not entries or verdict.outcome not in _JUDGED:
+        return verdict, None
+    entry = min(entries, key=lambda d: (d.happens != happened, not d.sometimes))
     if happened == entry.happens:
         return replace(verdict, outcome=Outcome.DEVIATED), entry
     if verdict.outcome is Outcome.PASSED and entry.sometimes:
