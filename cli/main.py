@@ -12,6 +12,8 @@ COMMANDS = {
     "bench": ("embcheck.cli.bench", "Time workloads on backends."),
     "fuzz": ("embcheck.cli.fuzz", "Look for departures in generated calls."),
     "backends": ("embcheck.cli.backends", "List the known backends, or why one is unavailable."),
+    "new-backend": ("embcheck.cli.new_backend", "Write a new backend's distribution, to fill in."),
+    "check-backend": ("embcheck.cli.check_backend", "Tell a broken adapter from a library's ways."),
     "check": ("embcheck.cli.check", "Validate spec files without running them."),
     "coverage": (
         "embcheck.cli.coverage",
@@ -38,7 +40,9 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command: click.Command = getattr(
+            import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_")
+        )
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

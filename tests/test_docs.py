@@ -27,7 +27,8 @@ def example(tmp_path_factory):
     folder = tmp_path_factory.mktemp("example")
     (code,) = blocks("adapter-guide.md", "python")
     assert len(code.splitlines()) < 60
-    (folder / "embcheck_numpy_index.py").write_text(code)
+    (folder / "embcheck_numpy_index").mkdir()
+    (folder / "embcheck_numpy_index" / "adapter.py").write_text(code)
     announced = blocks("adapter-guide.md", "toml")[0].splitlines()[1].replace('"', "")
     info = folder / "embcheck_numpy_index-1.0.dist-info"
     info.mkdir()

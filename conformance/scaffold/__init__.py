@@ -1,0 +1,1 @@
+"""A new backend's distribution, ready to be filled in."""

@@ -1,0 +1,48 @@
+"""What a backend's name makes of the names around it."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import dataclass
+
+from embcheck.conformance.contract import backend, call
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*(@[a-z0-9]+)?")
+
+
+class BadName(Exception):
+    """A name that no backend can have; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one backend's distribution, package and class."""
+
+    backend: str
+    distribution: str
+    package: str
+    adapter: str
+
+    @classmethod
+    def of(cls, name: str) -> Names:
+        """Derive them; raises BadName."""
+        if _NAME.fullmatch(name) is None:
+            raise BadName(
+                f"'{name}' is no name for a backend: use small letters and digits in words joined "
+                "by single hyphens, and @device at the end if need be, as in mylib-take@cuda"
+            )
+        words = re.split("[-@]", name)
+        return cls(
+            name,
+            "-".join(["embcheck", *words]),
+            "_".join(["embcheck", *words]),
+            _class_name(words),
+        )
+
+
+def _class_name(words: list[str]) -> str:
+    """Join words in capitals; a name that means something else already gets another word."""
+    name = "".join(map(str.capitalize, words))
+    is_taken = keyword.iskeyword(name) or hasattr(backend, name) or hasattr(call, name)
+    return f"{name}Adapter" if is_taken else name
