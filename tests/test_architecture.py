@@ -15,7 +15,12 @@ ALLOWED = {
     "cli": {"cli", "reports", "conformance"},
 }
 ARRAY_LIBRARIES = {"torch", "jax", "jaxlib", "onnx", "onnxruntime", "tensorflow", "pandas"}
-ADAPTERS_OF = {"jax": ("jax_", "flax_", "equinox_"), "tensorflow": ("tensorflow_",)}
+ARRAY_LIBRARIES |= {"scipy", "numba", "mlx", "tinygrad"}
+ADAPTERS_OF = {
+    "jax": ("jax_", "flax_", "equinox_"),
+    "tensorflow": ("tensorflow_",),
+    **{library: (f"{library}_",) for library in ("scipy", "numba", "mlx", "tinygrad")},
+}
 
 
 def imported(path: Path) -> set[str]:
