@@ -1,0 +1,97 @@
+"""For adapters that compose lookups: what they can express, where bags lie, and scripts.
+
+Such an adapter has a few plain functions that use nothing but NumPy and its library. They are what
+runs, and their source is what a script shows.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import Unsupported
+from embcheck.conformance.contract.call import Call, Operation
+
+BAG_OPTIONS = ("mode", "include_last_offset")
+
+_MEANINGLESS_ALONE = "norm_type"
+"""An option that says nothing without `max_norm`."""
+
+
+def expect_only(
+    call: Call, library: str, options: Collection[str], observations: Collection[str]
+) -> None:
+    """Raise Unsupported for options and observations that a library has no spelling for."""
+    for name, value in call.options.items():
+        is_off = value is None or value is False or name == _MEANINGLESS_ALONE
+        if name not in options and not is_off:
+            raise Unsupported(f"{library} has no {name}")
+    for name in call.observe:
+        if name not in observations:
+            raise Unsupported(f"{library} has no {name}")
+
+
+def expect_mode(call: Call, modes: Collection[str]) -> str:
+    """Return the mode of bags; raises Unsupported for one that nothing is composed for."""
+    mode = str(call.options.get("mode", "mean"))
+    if mode not in modes:
+        raise Unsupported(f"nothing to compose a bag of mode {mode!r} from")
+    if "per_sample_weights" in call.inputs and mode != "sum":
+        raise Unsupported(f"no composition of per_sample_weights and mode {mode!r}")
+    return mode
+
+
+def bag_bounds(
+    indices: np.ndarray, offsets: np.ndarray | None = None, include_last_offset: bool = False
+) -> np.ndarray:
+    """Say where bags begin in the flat indices, and at last where the last one ends."""
+    if offsets is None:
+        starts: np.ndarray = np.arange(len(indices) + 1) * indices.shape[1]
+        return starts
+    return offsets if include_last_offset else np.append(offsets, len(indices))
+
+
+def arguments(call: Call) -> dict[str, Any]:
+    """Return what the function of a call takes; the indices of bags without offsets become flat."""
+    inputs, indices = call.inputs, call.inputs["indices"]
+    if call.operation is Operation.ONE_HOT:
+        return {"indices": indices, "num_classes": call.options.get("num_classes", -1)}
+    if not call.operation.is_bag:
+        return {"weight": inputs["weight"], "indices": indices}
+    ends_itself = bool(call.options.get("include_last_offset"))
+    taken: dict[str, np.ndarray] = {
+        "weight": inputs["weight"],
+        "indices": indices,
+        "bounds": bag_bounds(indices, inputs.get("offsets"), ends_itself),
+    }
+    if "per_sample_weights" in inputs:
+        taken["per_sample_weights"] = inputs["per_sample_weights"]
+    for name in () if "offsets" in inputs else ("indices", "per_sample_weights"):
+        if name in taken:
+            taken[name] = taken[name].ravel()
+    return taken
+
+
+def script(call: Call, imports: str, functions: Collection[Callable[..., Any]]) -> str:
+    """Write the functions, and the call of the last one."""
+    shown, taken, lines = [*functions], arguments(call), []
+    if call.operation.is_bag:
+        shown.insert(0, bag_bounds)
+        ends_itself = bool(call.options.get("include_last_offset"))
+        known = f", offsets, {ends_itself}" if "offsets" in call.inputs else ""
+        lines.append(f"bounds = bag_bounds(indices{known})")
+        flat = () if known else sorted(taken.keys() - {"weight", "bounds"})
+        lines += [f"{name} = {name}.ravel()" for name in flat]
+    values = [n if isinstance(v, np.ndarray) else f"{n}={v!r}" for n, v in taken.items()]
+    lines.append(f"output = {shown[-1].__name__}({', '.join(values)})")
+    if call.wants("weight_after"):
+        lines.append("weight_after = weight")
+    return "\n".join([imports, *(f"\n\n{source(function)}" for function in shown), "", *lines])
+
+
+def source(function: Callable[..., Any]) -> str:
+    """Return the lines of a function, which a library may have wrapped."""
+    return inspect.getsource(inspect.unwrap(getattr(function, "py_func", function))).rstrip()
