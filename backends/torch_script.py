@@ -32,7 +32,10 @@ _WRITTEN = frozenset(
 
 
 def write(call: Call, function: str = "{}", device: str = "cpu") -> str:
-    """Write a call; `function` wraps what PyTorch documents, as in `torch.compile({})`."""
+    """Write a call; `function` wraps what PyTorch documents, as in `torch.compile({})`.
+
+    What it makes from example inputs, `{examples}` in its text, is given those of the call.
+    """
     unknown = set(call.observe) - _WRITTEN
     if unknown or call.operation is Operation.PROBE:
         what = ", ".join(sorted(unknown)) or "a probe"
@@ -57,18 +60,49 @@ def _tensors(call: Call, device: str) -> list[str]:
 
 
 def _lookup(call: Call, function: str, device: str) -> list[str]:
-    spelling = SPELLINGS[call.operation]
-    options = [f"{name}={_value(name, value)}" for name, value in call.options.items()]
-    bags = [f"{n}={n}" for n in ("offsets", "per_sample_weights") if n in call.inputs]
+    made = [_module(call, device)] if makes_module(call.operation) else []
+    if "{examples}" in function:
+        return made + _from_examples(call, function)
+    if made:
+        arguments = ", ".join(["indices", *_bags(call)])
+        return [*made, f"output = {function.format('module')}({arguments})"]
+    return [f"output = {function.format(SPELLINGS[call.operation])}({_arguments(call)})"]
+
+
+def _module(call: Call, device: str) -> str:
+    table = ["weight"] if "weight" in call.inputs else []
+    place = [f"device={device!r}"] if device != "cpu" and not table else []
+    return f"module = {SPELLINGS[call.operation]}({', '.join([*table, *_options(call), *place])})"
+
+
+def _from_examples(call: Call, function: str) -> list[str]:
+    """Write the call of what is made from a module and example inputs, here the call's own."""
+    bags = [name for name in ("offsets", "per_sample_weights") if name in call.inputs]
     if makes_module(call.operation):
-        table = ["weight"] if "weight" in call.inputs else []
-        place = [f"device={device!r}"] if device != "cpu" and not table else []
-        made = f"module = {spelling}({', '.join([*table, *options, *place])})"
-        called = f"output = {function.format('module')}({', '.join(['indices', *bags])})"
-        return [made, called]
+        lines, module = [], "module"
+        skipped = ["None"] if bags == ["per_sample_weights"] else []
+        names = ", ".join(["indices", *skipped, *bags])
+    else:
+        table = [] if call.operation is Operation.ONE_HOT else ["weight"]
+        names, module = ", ".join(["indices", *table, *bags]), "Lookup()"
+        looked_up = f"{SPELLINGS[call.operation]}({_arguments(call)})"
+        forward = f"    def forward(self, {names}):"
+        lines = ["", "class Lookup(torch.nn.Module):", forward, f"        return {looked_up}", ""]
+    made = function.format(module, examples=f"({names},)")
+    return [*lines, f"program = {made}", f"output = program({names})"]
+
+
+def _arguments(call: Call) -> str:
     table = [] if call.operation is Operation.ONE_HOT else ["weight"]
-    arguments = ", ".join(["indices", *table, *bags, *options])
-    return [f"output = {function.format(spelling)}({arguments})"]
+    return ", ".join(["indices", *table, *_bags(call), *_options(call)])
+
+
+def _bags(call: Call) -> list[str]:
+    return [f"{n}={n}" for n in ("offsets", "per_sample_weights") if n in call.inputs]
+
+
+def _options(call: Call) -> list[str]:
+    return [f"{name}={_value(name, value)}" for name, value in call.options.items()]
 
 
 def _value(name: str, value: Any) -> str:

@@ -16,7 +16,7 @@ from embcheck.conformance.execution.client import (
 )
 from embcheck.conformance.timing.arms import Arm
 
-BACKENDS = ["numpy-reference", "torch-eager", "jax-take", "onnxruntime-dynamo"]
+BACKENDS = ["numpy-reference", "torch-eager", "torch-export", "jax-take", "onnxruntime-dynamo"]
 TABLE = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 MODULE = {"num_embeddings": 3, "embedding_dim": 2}
 OPTIONS = {

@@ -1,0 +1,64 @@
+"""PyTorch, exported by `torch.export.export` and run by the program's own `module()`.
+
+A function of `F` is exported once per configuration, from small examples with dynamic sizes; a
+module is exported with its own weight. The program runs PyTorch's eager kernels, and gradients
+flow through it: https://docs.pytorch.org/docs/2.13/user_guide/torch_compiler/export.html.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.export import Dim, export
+
+from embcheck.backends.torch_calls import Target, TorchCalls, require_cuda
+from embcheck.backends.torch_modules import Lookup, configuration, examples, per_dimension
+from embcheck.backends.torch_observe import Prepared
+from embcheck.conformance.contract.backend import Capability
+
+
+class _Exports:
+    """Exports targets, and keeps what has no weight of its own for the calls that come."""
+
+    def __init__(self) -> None:
+        self._programs: dict[str, Any] = {}
+
+    def __call__(self, target: Target) -> Prepared:
+        """Return the exported lookup; raises what the exporter raises."""
+        tensors = tuple(target.arguments.values())
+        program = _export(target) if target.is_module else self._shared(target)
+        weight = program.function.weight if target.is_module else None
+        return target.prepared(lambda: program(*tensors), weight)
+
+    def _shared(self, target: Target) -> Any:
+        key = configuration(target)
+        if key not in self._programs:
+            self._programs[key] = _export(target)
+        return self._programs[key]
+
+
+def _export(target: Target) -> Any:
+    sizes = per_dimension(target, Dim.AUTO)
+    return export(Lookup(target), examples(target), dynamic_shapes=sizes).module()
+
+
+def _on(name: str, device: str) -> TorchCalls:
+    return TorchCalls(
+        name,
+        _Exports(),
+        "torch.export.export({}, {examples}).module()",
+        capabilities=frozenset(Capability),
+        made_from="torch-eager",
+        device=device,
+    )
+
+
+def on_cpu() -> TorchCalls:
+    """Make the backend `torch-export`."""
+    return _on("torch-export", "cpu")
+
+
+def on_cuda() -> TorchCalls:
+    """Make the backend `torch-export@cuda`; raises Unavailable without a CUDA device."""
+    require_cuda()
+    return _on("torch-export@cuda", "cuda")

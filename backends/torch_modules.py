@@ -1,0 +1,71 @@
+"""What exporters and tracers are given: a call as a module, and small valid example inputs.
+
+An example has the dtype and rank of the call's input and sizes of its own, so that what an exporter
+or tracer takes from it shows in the call. Sizes of 0 and 1 are the call's: exporters document that
+they specialise on these. So are the weight's beside `padding_idx`, to which PyTorch compares them.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, repeat
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from embcheck.backends.torch_calls import Target
+
+_EXAMPLE_SIZES = {
+    "weight": (5, 7),
+    "offsets": (3,),
+    "indices": (2, 3),
+    "per_sample_weights": (2, 3),
+}
+
+
+class Lookup(torch.nn.Module):
+    """Calls a target's function or module with its options, and arguments in their order."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self.function = target.function
+        self.options = target.options
+        self.names = list(target.arguments)[1:]
+
+    def forward(self, indices: Tensor, *others: Tensor) -> Tensor:
+        """Look up."""
+        named = dict(zip(self.names, others, strict=True))
+        output: Tensor = self.function(indices, **named, **self.options)
+        return output
+
+
+def configuration(target: Target) -> str:
+    """Name what calls share that differ in their arrays' values and sizes only."""
+    described = [(e.dtype, tuple(e.shape)) for e in examples(target)]
+    options = sorted(target.call.options.items())
+    return repr((target.call.operation, options, list(target.arguments), described))
+
+
+def examples(target: Target) -> tuple[Tensor, ...]:
+    """Make an example of each argument."""
+    return tuple(
+        torch.zeros(_sizes(target, name, tensor), dtype=tensor.dtype, device=tensor.device)
+        for name, tensor in target.arguments.items()
+    )
+
+
+def _sizes(target: Target, name: str, tensor: Tensor) -> list[int]:
+    if name == "weight" and target.call.options.get("padding_idx") is not None:
+        return list(tensor.shape)
+    usual = chain(_EXAMPLE_SIZES[name], repeat(2))
+    return [
+        size if size < 2 else example for size, example in zip(tensor.shape, usual, strict=False)
+    ]
+
+
+def per_dimension(target: Target, mark: Any) -> tuple[Any, ...]:
+    """Mark every dimension of every argument, in the structure of `Lookup.forward`'s."""
+    indices, *others = (
+        dict.fromkeys(range(tensor.ndim), mark) for tensor in target.arguments.values()
+    )
+    return (indices, tuple(others)) if others else (indices,)
