@@ -47,11 +47,16 @@ def related(signature: Signature, backend: str, info: BackendInfo) -> Related:
     """
     deviations = [entry for entry in load_deviations(backend) if entry.holds_for(info)]
     for cause in _causes(signature):
-        cases = [known for known in _suite() if _is_about(known, cause) and _same(known, cause)]
-        for entry in deviations:
-            match = next((k for k in cases if entry.concerns(k.case.id)), None)
-            if match is not None and entry.happens == cause.kind:
-                return Related(entry, match.case.id, match.case.clauses[0].id)
+        matches = [
+            (_nearness(known, cause), known.case, entry)
+            for known in _suite()
+            if _is_about(known, cause) and _same(known, cause)
+            for entry in deviations
+            if entry.happens == cause.kind and entry.concerns(known.case.id)
+        ]
+        if matches:
+            _, case, entry = max(matches, key=lambda match: match[0])
+            return Related(entry, case.id, case.clauses[0].id)
     cases = [known for known in _suite() if _is_about(known, signature)]
     nearest = max(cases, key=lambda known: _nearness(known, signature), default=None)
     if nearest is None or _nearness(nearest, signature) < NEAR:
