@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,14 @@ from rich.columns import Columns
 from rich.console import Console
 
 from mutation.scoring import Result, Status, by_clause
+from mutation.survivors import GeneratedScore
 
 FORMAT = 1
 MANY_CLAUSES = 25
 """A bug that shows in cases of more other clauses than these is hardly about its own clause."""
 
 
-def to_json(results: list[Result], generated: Mapping[str, Any] | None) -> dict[str, Any]:
+def to_json(results: list[Result], generated: GeneratedScore | None) -> dict[str, Any]:
     """Describe the results as plain data."""
     return {
         "format": FORMAT,
@@ -28,7 +28,7 @@ def to_json(results: list[Result], generated: Mapping[str, Any] | None) -> dict[
             {"clause": clause, "killed": killed, "total": total}
             for clause, (killed, total) in by_clause(results).items()
         ],
-        "generated": generated,
+        "generated": generated.to_json() if generated else None,
     }
 
 
@@ -45,10 +45,8 @@ def _describe(result: Result) -> dict[str, Any]:
     }
 
 
-def write_json(path: Path, results: list[Result], generated: Mapping[str, Any] | None) -> None:
-    """Write `mutation.json`; without a new result for generated mutants the last one is kept."""
-    if generated is None and path.exists():
-        generated = json.loads(path.read_text("utf-8"))["generated"]
+def write_json(path: Path, results: list[Result], generated: GeneratedScore | None) -> None:
+    """Write `mutation.json`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(to_json(results, generated), indent=1, ensure_ascii=False)
     path.write_text(text + "\n", "utf-8")
@@ -80,3 +78,10 @@ def _show_survivor(console: Console, result: Result) -> None:
     if result.other_clauses:
         console.print(f"  it fails cases of {', '.join(result.other_clauses)}")
     console.print(result.diff, markup=False, highlight=False)
+
+
+def show_generated(console: Console, made: GeneratedScore) -> None:
+    """Print the score of a tool's mutants, and what is not settled."""
+    for complaint in made.complaints:
+        console.print(f"\n{complaint}", markup=False, highlight=False)
+    console.print(f"\n{made.killed} of {made.total} mutants by {made.tool} are killed.")

@@ -34,20 +34,17 @@ class Result:
     other_clauses: tuple[str, ...]
 
 
+def goes_otherwise(correct: Seen, seen: Seen) -> bool:
+    """Whether a case tells a mutant from the correct implementation, on which it must pass."""
+    return correct.outcome in (Outcome.PASSED, Outcome.OBSERVED) and seen != correct
+
+
 def differing(
     cases: Iterable[Case], correct: Mapping[str, Seen], mutant: Mapping[str, Seen]
 ) -> list[Case]:
-    """List the cases that go otherwise on the mutant than on the correct implementation.
-
-    A scored case must pass on the correct one; a case that the mutant never came to tells nothing.
-    """
+    """List the cases that go otherwise on a mutant; those that it never came to tell nothing."""
     judged = (case for case in cases if case.id in mutant)
-    return [
-        case
-        for case in judged
-        if correct[case.id].outcome in (Outcome.PASSED, Outcome.OBSERVED)
-        and mutant[case.id] != correct[case.id]
-    ]
+    return [case for case in judged if goes_otherwise(correct[case.id], mutant[case.id])]
 
 
 def score(mutant: Mutant, diff: str, differing: list[Case]) -> Result:

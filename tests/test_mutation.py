@@ -1,0 +1,147 @@
+"""The runner of wrong implementations tells those that the suite catches from those it does not."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import jsonschema
+import pytest
+from mutation.__main__ import Suite, run
+from mutation.catalogue import BadMutant, Mutant, load_mutants
+from mutation.isolation import judge_apart
+from mutation.judging import suite_cases
+from mutation.patching import patch, reference_sources
+from mutation.report import write_json
+from mutation.scoring import Status, untried
+from mutation.survivors import Settled, Verdict, settle
+
+from embcheck.conformance.execution.judge import Outcome
+from embcheck.conformance.suite.load import shipped_clauses
+from embcheck.conformance.suite.model import Level
+
+FORWARD = "definition/forward.py"
+LOOK_UP = "return np.asarray(weight[positions.rows])"
+SPECS = files("embcheck.specs")
+
+
+def mutant(new: str, *clauses: str, name: str = "m", old: str = LOOK_UP) -> Mutant:
+    """Make a mutant of the forward pass."""
+    return Mutant(
+        name, "test", clauses or ("EMB-LOOK-01",), "Says what is wrong.", FORWARD, old, new
+    )
+
+
+@pytest.fixture(scope="module")
+def suite() -> Suite:
+    """A suite of two files: one of documented cases, one of what is left open."""
+    return Suite(suite_cases([SPECS / "embedding/lookup.yaml", SPECS / "atlas/bad_index.yaml"]))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("weight[row]", "weight[0]", "stands 3 times"),
+        ("no such text", "", "stands 0 times"),
+        (LOOK_UP, LOOK_UP, "changes nothing"),
+        (LOOK_UP, "return (", "is no Python"),
+        (LOOK_UP, "return torch.zeros(options)", "uses options, torch, which are not defined"),
+    ],
+)
+def test_patcher_refuses_what_is_no_subtle_bug(old, new, complaint):
+    """A fragment must stand exactly once, change something, and leave a module that works."""
+    with pytest.raises(BadMutant, match=complaint):
+        patch(reference_sources(), mutant(new, old=old))
+
+
+def test_every_mutant_still_fits_the_reference():
+    """All descriptions are whole, name clauses that exist, and their fragments stand once."""
+    mutants, sources = load_mutants(shipped_clauses()), reference_sources()
+    assert len(mutants) >= 80
+    for one in mutants:
+        patch(sources, one)
+
+
+def test_every_scored_clause_that_is_not_only_pytorchs_has_a_mutant():
+    """No statement of the contract goes without a wrong implementation of it."""
+    clauses = shipped_clauses()
+    assert untried(clauses.values(), load_mutants(clauses)) == []
+
+
+def test_killed_elsewhere_and_surviving_mutants_are_told_apart(suite):
+    """Only a case of the mutant's own clause kills it, and what is observed kills for no other."""
+    off_by_one = "return np.asarray(weight[positions.rows - 1])"
+    unchanged = f"{LOOK_UP}  # the same"
+    results = run(
+        suite,
+        [
+            mutant(off_by_one, name="killed"),
+            mutant(off_by_one, "OH-01", name="elsewhere"),
+            mutant(off_by_one, "EMB-LOOK-01", "OH-01", name="partly"),
+            mutant(unchanged, name="survivor"),
+        ],
+        jobs=2,
+    )
+    killed, elsewhere, partly, survivor = results
+    assert killed.status is Status.KILLED
+    assert "embedding/lookup/picks-rows[dtype=float32,index_dtype=int64]" in killed.killed_by
+    assert elsewhere.status is Status.ELSEWHERE
+    assert "EMB-LOOK-01" in elsewhere.other_clauses
+    assert (partly.status, partly.not_held_to) == (Status.ELSEWHERE, ("OH-01",))
+    assert (survivor.status, survivor.elsewhere) == (Status.SURVIVED, 0)
+
+
+def test_a_change_of_what_is_only_observed_kills_for_clauses_that_leave_it_open():
+    """A mutant that wraps negative indices is told by what is observed of them."""
+    cases = suite_cases([SPECS / "atlas/bad_index.yaml"])
+    assert {case.level for case in cases} == {Level.IMPLEMENTATION_DEFINED}
+    lenient = Mutant(
+        "wraps", "test", ("ATLAS-01",), "Wraps.", "definition/arguments.py", "(indices < 0) | ", ""
+    )
+    (result,) = run(Suite(cases), [lenient], jobs=1)
+    assert result.status is Status.KILLED
+    scored = Mutant(*(getattr(lenient, name) for name in ("id", "theme")), ("EMB-OOB-02",), "",
+                    lenient.file, lenient.old, lenient.new)  # fmt: skip
+    (result,) = run(Suite(cases), [scored], jobs=1)
+    assert result.status is Status.ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    ("new", "outcome"),
+    [
+        ("while True:\n            pass", Outcome.TIMED_OUT),
+        ("import os; os._exit(3)", Outcome.CRASHED),
+    ],
+)
+def test_a_mutant_that_hangs_or_dies_ends_alone(suite, new, outcome):
+    """The case that a mutant does not come back from carries how it ended."""
+    sources = patch(reference_sources(), mutant(new))
+    ((_, seen),) = judge_apart([("m", sources)], suite.judge, suite.order, seconds=2)
+    assert list(seen.values())[-1].outcome is outcome
+    assert len(seen) < len(suite.order)
+
+
+def test_settled_survivors_must_fit():
+    """An undecided survivor, a decision that no longer fits and one about nothing are told."""
+    equivalent = Settled("e", "-a\n+b", Verdict.EQUIVALENT, "a is b")
+    new_case = Settled("n", "-c\n+d", Verdict.NEW_CASE, "lookup/c-is-no-d")
+    fits = [("@@ 7 @@\n-a\n+b", False), ("@@ 1 @@\n-c\n+d", True)]
+    assert settle("tool", fits, [equivalent, new_case]).complaints == ()
+    assert "not settled" in settle("tool", [("-x\n+y", False)], []).complaints[0]
+    wrong = [(diff, not is_killed) for diff, is_killed in fits]
+    said = "\n".join(settle("tool", wrong, [equivalent, new_case]).complaints)
+    assert "e is settled as equivalent, but is killed" in said
+    assert "n is settled as new case, but survives" in said
+    assert "made no more" in settle("tool", [], [equivalent]).complaints[0]
+
+
+def test_mutation_json_has_the_published_form(suite, tmp_path):
+    """What is written is what the report takes."""
+    results = run(suite, [mutant("return np.asarray(weight[positions.rows - 1])")], jobs=1)
+    generated = settle("tool", [], [Settled("e", "-a", Verdict.EQUIVALENT, "why")])
+    write_json(tmp_path / "mutation.json", results, generated)
+    written = json.loads((tmp_path / "mutation.json").read_text())
+    schema = json.loads((files("embcheck.reports") / "mutation.schema.json").read_text())
+    jsonschema.validate(written, schema)
+    assert (written["killed"], written["total"]) == (1, 1)
+    assert written["mutants"][0]["file"] == f"backends/{FORWARD}"
