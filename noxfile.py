@@ -93,6 +93,15 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Judge wrong implementations: each must fail a case of the clause that it breaks."""
+    install(session)
+    if "--generated" in session.posargs:
+        session.install("cosmic-ray==8.7.0", silent=True)
+    session.run("python", "-m", "mutation", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Time the workloads of the full profile on the four default backends."""
     install(session, "all")
