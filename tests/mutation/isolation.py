@@ -8,6 +8,7 @@ import resource
 import sys
 import tempfile
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -101,6 +102,7 @@ def _judge_here(folder: str, judge: Judge, connection: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     sys.path.insert(0, folder)
     sys.dont_write_bytecode = True
+    warnings.simplefilter("ignore")  # A tool's mutants compare text by identity.
     module = importlib.import_module(f"{PACKAGE}.numpy_reference")
     for message in judge(module.NumpyReference()):
         connection.send(message)
