@@ -267,6 +267,7 @@ def answers(call: Call) -> bool:
         ("embedding", {"indices": array([1, -4])}, {}, "indices"),
         ("embedding", {"indices": array([1], "int8")}, {}, "indices"),
         ("embedding", {"indices": array([1]), "weight": TABLE[0]}, {}, "weight"),
+        ("embedding", {"indices": array([]), "weight": array([[[]]], "float32")}, {}, "weight"),
         ("embedding", {"indices": array([1])}, {"padding_idx": 3}, "padding_idx"),
         ("embedding_bag", {"indices": array([1])}, {}, "offsets"),
         ("embedding_bag", {"indices": array([1]), "offsets": array([1])}, {}, "offsets"),

@@ -89,7 +89,9 @@ def _without(name: str) -> Repair:
 
 def _two_dimensions(call: Call) -> Call:
     weight = call.inputs["weight"]
-    return _with(call, "weight", weight.reshape(-1, weight.shape[-1] if weight.ndim > 1 else 1))
+    columns = weight.shape[-1] if weight.ndim > 1 else 1
+    rows = weight.size // columns if columns else weight.shape[0]
+    return _with(call, "weight", weight.reshape(rows, columns))
 
 
 def _flat_indices(call: Call) -> Call:

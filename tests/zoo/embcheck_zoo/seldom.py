@@ -12,8 +12,21 @@ from embcheck.conformance.contract.call import Call, Operation
 from embcheck_zoo.base import Correct
 
 
-class NegativePadding(Correct):
+class Narrow(Correct):
+    """A correct backend of few operations."""
+
+    operations: tuple[Operation, ...] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        provided = {name: self.info.operations[name] for name in self.operations}
+        self.info = replace(self.info, operations=provided)
+
+
+class NegativePadding(Narrow):
     """Leaves the gradient of a padding row that is counted from the end as it is."""
+
+    operations = (Operation.EMBEDDING, Operation.EMBEDDING_FROM_PRETRAINED)
 
     def answer(self, call: Call) -> Any:
         answer = self.correct(call)
@@ -24,17 +37,21 @@ class NegativePadding(Correct):
         return answer
 
 
-class DiesOfNothing(Correct):
+class DiesOfNothing(Narrow):
     """Dies of a signal where a lookup has no indices."""
 
+    operations = (Operation.EMBEDDING,)
+
     def answer(self, call: Call) -> Any:
-        if call.operation is Operation.EMBEDDING and not call.inputs["indices"].size:
+        if not call.inputs["indices"].size:
             os.kill(os.getpid(), signal.SIGSEGV)
         return self.correct(call)
 
 
-class TwoFaults(Correct):
+class TwoFaults(Narrow):
     """Takes a one-hot index of int32, and adds 1 to the maximum of a bag."""
+
+    operations = (Operation.ONE_HOT, Operation.EMBEDDING_BAG)
 
     def answer(self, call: Call) -> Any:
         if call.operation is Operation.ONE_HOT and call.inputs["indices"].dtype == "int32":
