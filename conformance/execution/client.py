@@ -149,6 +149,14 @@ class WorkerClient:
         """Ask for one call; whatever becomes of it is returned, never raised."""
         return self.request({"request": "ask", "call": describe_call(call)}, call.inputs)
 
+    def origin(self) -> list[dict[str, Any]]:
+        """Return `module`, `file` and `doc` of the announced module and of the backend's class.
+
+        The first is the announced one. Empty where the worker cannot say.
+        """
+        answer = self.request({"request": "origin", "name": self.name})
+        return list(answer.details["modules"]) if isinstance(answer, Answered) else []
+
     def script(self, call: Call) -> Answer:
         """Ask for the lines of a call; they are the answer's detail `script`."""
         return self.request({"request": "script", "call": describe_call(call)}, call.inputs)

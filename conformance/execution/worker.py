@@ -81,12 +81,15 @@ class Worker:
         return failed or {"status": "answered", "script": text}, {}
 
     def origin(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
-        """Say which module adapts the backend, where its file is, and what it says of itself."""
-        del header, arrays
-        module = sys.modules[type(self.backend).__module__]
-        file = getattr(module, "__file__", None)
-        doc = module.__doc__
-        return {"status": "answered", "module": module.__name__, "file": file, "doc": doc}, {}
+        """Say where the module that is announced for the backend comes from, and its class's."""
+        del arrays
+        announced = discovery.known_backends()[header["name"]].module
+        names = dict.fromkeys([announced, type(self.backend).__module__])
+        modules = [
+            {"module": name, "file": getattr(module, "__file__", None), "doc": module.__doc__}
+            for name, module in ((name, sys.modules[name]) for name in names)
+        ]
+        return {"status": "answered", "modules": modules}, {}
 
 
 def _call(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Call:

@@ -58,7 +58,7 @@ def _findings(address: Address, interview: Interview) -> Iterator[Finding]:
     yield from check_dtypes(interview, working)
     yield from check_thunk(client, [asked[-1].question for asked in working.values()])
     yield from check_undeclared(interview, working)
-    yield from check_answers(interview.exchanges)
+    yield from check_answers(info, interview.exchanges)
     yield from check_unsupported(interview.exchanges)
     yield from check_printing(interview.exchanges)
     yield from check_values(interview, working)

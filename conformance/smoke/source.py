@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.util import resolve_name
 from pathlib import Path
 
-from embcheck.conformance.execution.client import Answered, WorkerClient
+from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 
 CONTRACT = "embcheck.conformance.contract"
@@ -18,21 +18,22 @@ _MODULE_NAME = re.compile(r"embcheck(\.\w+)+")
 
 def check_imports(client: WorkerClient) -> list[Finding]:
     """Read the adapter's module, and find what it imports of embcheck beside the contract."""
-    answer = client.request({"request": "origin"})
-    if not isinstance(answer, Answered) or not answer.details["file"]:
-        said = "the adapter's module has no file that could be read"
-        return [Finding(Status.WARN, "imports", said)]
-    module, path = answer.details["module"], Path(answer.details["file"])
-    if path.suffix != ".py" or not path.is_file():
-        return [Finding(Status.WARN, "imports", f"{path.name} is no Python source")]
-    names = sorted(set(_seen(ast.parse(path.read_text("utf-8")), module)))
-    advice = f"an adapter needs {CONTRACT} and nothing else"
-    found = [
-        Finding(Status.FAIL, "imports", f"{module} imports {name}", advice)
-        for name in names
-        if not _is_allowed(name)
-    ]
-    return findings_or(found, "imports", f"{module} sees the contract, and no expectations")
+    read, found = [], []
+    for origin in client.origin():
+        module, path = origin["module"], Path(origin["file"] or "")
+        if path.suffix != ".py" or not path.is_file():
+            found.append(Finding(Status.WARN, "imports", f"{module} has no source to be read"))
+            continue
+        read.append(module)
+        seen = sorted(set(_seen(ast.parse(path.read_text("utf-8")), module)))
+        advice = f"an adapter needs {CONTRACT} and nothing else"
+        found += [
+            Finding(Status.FAIL, "imports", f"{module} imports {name}", advice)
+            for name in seen
+            if not _is_allowed(name)
+        ]
+    said = f"{', '.join(read)}: the contract is seen, and no expectations"
+    return findings_or(found, "imports", said)
 
 
 def _is_allowed(name: str) -> bool:
