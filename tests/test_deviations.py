@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from embcheck import backends
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution import deviations
 from embcheck.conformance.execution.deviations import Deviation, explain, load_deviations, unmatched
@@ -120,8 +122,63 @@ def test_a_file_that_is_wrong_does_not_load(tmp_path, monkeypatch, old, new, wor
         load_deviations("x")
 
 
-def test_every_shipped_file_loads():
+ENTRY = "- {{cases: [{}], happens: wrong-value, category: by-design, reason: {}}}\n"
+
+
+def test_included_deviations_come_after_a_backends_own(tmp_path, monkeypatch):
+    """A shared file's entries are a backend's too; where both foresee it, its own explain it."""
+    monkeypatch.setattr(deviations, "_path", lambda _: tmp_path / "x.yaml")
+    (tmp_path / "shared.yaml").write_text("deviations:\n" + ENTRY.format("a/b/*", "shared"))
+    own = "deviations:\n" + ENTRY.format("a/b/c", "own")
+    (tmp_path / "x.yaml").write_text("include: [shared]\n" + own)
+    entries = load_deviations("x")
+    assert [entry.reason for entry in entries] == ["own", "shared"]
+    assert explain("a/b/c", WRONG, INFO, entries)[1] is entries[0]
+    assert explain("a/b/d", WRONG, INFO, entries)[1] is entries[1]
+    (tmp_path / "x.yaml").write_text("include: [shared]\n")
+    assert [entry.reason for entry in load_deviations("x")] == ["shared"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("include: [elsewhere]\n", r"x.yaml:1:11: there is no elsewhere.yaml"),
+        ("include: [../shared]\n", "include"),
+        ("include: [shared, shared]\n", "include"),
+        ("include: []\n", "include"),
+        ("{}\n", "the file"),
+    ],
+)
+def test_an_include_that_is_wrong_does_not_load(tmp_path, monkeypatch, text, words):
+    """An included file must be there, beside the file that names it, and be named once."""
+    monkeypatch.setattr(deviations, "_path", lambda _: tmp_path / "x.yaml")
+    (tmp_path / "shared.yaml").write_text("deviations:\n" + ENTRY.format("a/b/*", "shared"))
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(SpecError, match=words):
+        load_deviations("x")
+
+
+def test_what_is_wrong_in_an_included_file_is_said_of_that_file(tmp_path, monkeypatch):
+    """A mistake is reported where it stands."""
+    monkeypatch.setattr(deviations, "_path", lambda _: tmp_path / "x.yaml")
+    (tmp_path / "shared.yaml").write_text("deviations:\n" + ENTRY.format("a/b/*", "' '"))
+    (tmp_path / "x.yaml").write_text("include: [shared]\n")
+    with pytest.raises(SpecError, match=r"deviations/shared.yaml:2:.*reason"):
+        load_deviations("x")
+
+
+FILES = sorted(Path(backends.__file__).parent.glob("deviations/*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
+def test_every_shipped_file_loads(path, monkeypatch):
     """The deviations that ship with embcheck load, and each has a reason."""
-    for backend in ("numpy-reference", "torch-eager", "jax-take", "onnxruntime-dynamo"):
-        assert all(entry.reason for entry in load_deviations(backend))
+    monkeypatch.setattr(deviations, "_path", lambda _: path)
+    entries = load_deviations(path.stem)
+    assert entries
+    assert all(entry.reason for entry in entries)
+
+
+def test_the_reference_has_no_deviations():
+    """The reference departs from nothing."""
     assert load_deviations("numpy-reference") == ()

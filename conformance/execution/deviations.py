@@ -16,9 +16,9 @@ from packaging.version import InvalidVersion
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.execution.judge import Outcome, Verdict
-from embcheck.conformance.suite.problems import SpecError
+from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
-from embcheck.conformance.suite.source import read_yaml
+from embcheck.conformance.suite.source import mark_of, read_yaml
 
 _JUDGED = (Outcome.PASSED, Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
 
@@ -66,16 +66,30 @@ class Deviation:
 def load_deviations(backend: str) -> tuple[Deviation, ...]:
     """Load `deviations/BACKEND.yaml` beside the module that adapts a backend; empty if none.
 
-    Raises SpecError for a file that is wrong, a blank reason included.
+    The entries of the files that it includes come after its own. Raises SpecError for a file that is wrong, a blank reason included.
     """
     path = _path(backend)
     if path is None or not path.exists():
         return ()
-    tree = read_yaml(path, f"deviations/{path.name}")
-    problems = problems_of(tree, f"deviations/{path.name}", "deviations")
+    return tuple(map(_deviation, _entries(path)))
+
+
+def _entries(path: Path) -> list[Any]:
+    """Return a file's entries, then those of the files that it includes."""
+    name = f"deviations/{path.name}"
+    tree = read_yaml(path, name)
+    problems = problems_of(tree, name, "deviations")
     if problems:
         raise SpecError(problems)
-    return tuple(_deviation(entry) for entry in tree["deviations"])
+    entries = list(tree.get("deviations", ()))
+    for position, other in enumerate(tree.get("include", ())):
+        included = path.with_name(f"{other}.yaml")
+        if not included.exists():
+            mark = mark_of(tree, ("include", position))
+            what, remedy = f"there is no {included.name}", "name a file of the same folder"
+            raise SpecError([Problem(name, *mark, what, remedy)])
+        entries += _entries(included)
+    return entries
 
 
 def _path(backend: str) -> Path | None:
