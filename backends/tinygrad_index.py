@@ -118,7 +118,8 @@ class TinygradIndex:
         def run() -> Answer:
             observed = _observe(call, look_up, tensors)
             Tensor.realize(*observed.values())
-            flags = {"trainable": tensors["weight"].is_param} if "weight" in tensors else {}
+            is_asked = call.wants(Observation.TRAINABLE)
+            flags = {"trainable": tensors["weight"].is_param} if is_asked else {}
             return observed, tensors, flags
 
         return run
