@@ -66,7 +66,8 @@ class Deviation:
 def load_deviations(backend: str) -> tuple[Deviation, ...]:
     """Load `deviations/BACKEND.yaml` beside the module that adapts a backend; empty if none.
 
-    The entries of the files that it includes come after its own. Raises SpecError for a file that is wrong, a blank reason included.
+    The entries of the files that it includes come after its own. Raises SpecError for a file that
+    is wrong, a blank reason included.
     """
     path = _path(backend)
     if path is None or not path.exists():
