@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import Finding, behaviour_id
+from embcheck.reports.merge import Finding, Merged, behaviour_id
+from embcheck.reports.stages import Stages, tally
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Departure:
     kinds: tuple[str, ...]
     count: int
     example: str
+    blame: str
+    """In which stages of the backend's making they were first seen; empty where it has none."""
 
     @property
     def kind(self) -> str:
@@ -33,18 +35,21 @@ class Departure:
         return f"{self.kinds[0]} ..." if len(self.kinds) > 1 else self.kind
 
 
-def departures(findings: Iterable[Finding]) -> list[Departure]:
+def departures(merged: Merged) -> list[Departure]:
     """Group departures: the silent ones first, then by how many cases they touch."""
     groups: dict[tuple[Mark, str, str], list[Finding]] = {}
-    for finding in findings:
+    for finding in merged.findings:
         if finding.mark.departs:
             key = (finding.mark, behaviour_id(finding.case.case), finding.backend)
             groups.setdefault(key, []).append(finding)
-    found = [_departure(*key, group) for key, group in groups.items()]
+    stages = Stages(merged)
+    found = [_departure(*key, group, stages) for key, group in groups.items()]
     return sorted(found, key=lambda group: (group.mark.rank, -group.count))
 
 
-def _departure(mark: Mark, behaviour: str, backend: str, group: list[Finding]) -> Departure:
+def _departure(
+    mark: Mark, behaviour: str, backend: str, group: list[Finding], stages: Stages
+) -> Departure:
     kinds = Counter(finding.kind for finding in group if finding.kind != mark)
     return Departure(
         mark,
@@ -54,4 +59,5 @@ def _departure(mark: Mark, behaviour: str, backend: str, group: list[Finding]) -
         tuple(kind for kind, _ in kinds.most_common()),
         len(group),
         group[0].message,
+        tally(stages, group),
     )

@@ -17,6 +17,7 @@ from embcheck.reports.matrix import Chip, Folder, link, matrix, totals
 from embcheck.reports.merge import BackendEntry, Finding, Merged
 from embcheck.reports.mutation import Mutation, mutation
 from embcheck.reports.payload import Payload
+from embcheck.reports.stages import Stages, tally
 from embcheck.reports.tables import BackendScore, score_table
 from embcheck.reports.timings import Timings, timings
 from embcheck.reports.units import plural, seconds_text, value_text
@@ -46,6 +47,8 @@ class BackendView:
     capabilities: str
     unavailable: str | None
     mixed: bool
+    made_from: tuple[str, ...]
+    """The backends whose work it continues, back to the source."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Page:
     atlas: Atlas
     coverage: Coverage | None
     mutation: Mutation | None
-    fallback: tuple[Finding, ...]
+    fallback: tuple[tuple[Finding, str], ...]
     fallback_left: int
     data: Mapping[str, Any]
 
@@ -90,8 +93,8 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
     """Gather what a report shows."""
     clauses = {clause for case in merged.cases.values() for clause in case.clauses}
     scores = tuple(score_table(merged))
-    worst = departures(merged.findings)
-    views = {name: _backend(entry) for name, entry in merged.backends.items()}
+    worst, stages = departures(merged), Stages(merged)
+    views = {name: _backend(entry, stages) for name, entry in merged.backends.items()}
     departed = tuple(found for found in merged.findings if found.mark.departs)
     return Page(
         verdict=_verdict(merged, scores),
@@ -112,9 +115,9 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         atlas=atlas(merged),
         coverage=coverage(evidence.coverage, clauses) if evidence.coverage else None,
         mutation=mutation(evidence.mutation, clauses, merged.cases) if evidence.mutation else None,
-        fallback=departed[:FALLBACK_LIMIT],
+        fallback=tuple((f, tally(stages, [f])) for f in departed[:FALLBACK_LIMIT]),
         fallback_left=max(0, len(departed) - FALLBACK_LIMIT),
-        data=Payload(merged).build(),
+        data=Payload(merged, stages).build(),
     )
 
 
@@ -186,7 +189,7 @@ def _partial(run: Run) -> str:
     return f"the {header.purpose} run of {header.started} stopped before its end, after {known}"
 
 
-def _backend(entry: BackendEntry) -> BackendView:
+def _backend(entry: BackendEntry, stages: Stages) -> BackendView:
     latest = entry.latest
     operations = latest.get("operations")
     version = entry.distinct("version")
@@ -201,6 +204,7 @@ def _backend(entry: BackendEntry) -> BackendView:
         ", ".join(map(str, latest.get("capabilities") or ())),
         entry.unavailable,
         ", " in version,
+        tuple(stage.name for stage in stages.chain(entry.id).stages[1:]),
     )
 
 

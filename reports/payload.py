@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.reports.marks import LOOKS, Mark
 from embcheck.reports.merge import Finding, Merged, behaviour_id
+from embcheck.reports.stages import Stages
 from embcheck.reports.untrusted import clean, finite, web_link
 from embcheck.reports.values import Entry, differences, entries, option_entries
 
@@ -34,8 +35,9 @@ class Pool(Generic[T]):
 class Payload:
     """Collects what the script needs; every text in it is clean."""
 
-    def __init__(self, merged: Merged) -> None:
+    def __init__(self, merged: Merged, stages: Stages) -> None:
         self._merged = merged
+        self._stages = stages
         self._entries: Pool[Entry] = Pool()
         self._texts: Pool[str] = Pool()
         self._behaviours: Pool[str] = Pool()
@@ -97,7 +99,7 @@ class Payload:
         }
 
     def _finding(self, found: Finding) -> list[Any]:
-        """Return mark, kind, message, seconds, observed, deviation; what is empty is left out."""
+        """Return mark, kind, message, seconds, observed, deviation, stage; as few as are needed."""
         result = found.result
         row: list[Any] = [_MARKS.index(found.mark)]
         if result is None:
@@ -109,11 +111,12 @@ class Payload:
         row += [self._texts.number(kind), self._texts.number(message), finite(result.seconds)]
         observed = self._numbers(entries(result.observed))
         deviation = _deviation(result.deviation)
-        if observed or deviation:
-            row.append(observed)
-        if deviation:
-            row.append(deviation)
-        return row
+        blame = self._stages.blame(found)
+        stage = None if blame is None else self._texts.number(clean(str(blame)))
+        rest = [observed or None, deviation, stage]
+        while rest and rest[-1] is None:
+            rest.pop()
+        return [*row, *rest]
 
     def _numbers(self, found: list[Entry]) -> list[int]:
         return [self._entries.number(entry) for entry in found]

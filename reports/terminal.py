@@ -15,6 +15,7 @@ from embcheck.reports.departures import Departure, departures
 from embcheck.reports.ledger import LedgerCounts, ledger_counts
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Merged, merge
+from embcheck.reports.stages import Stages, tally
 from embcheck.reports.tables import BackendScore, Score, score_table
 from embcheck.reports.timings import circumstances
 from embcheck.reports.units import nanoseconds_text, plural, seconds_text
@@ -61,7 +62,8 @@ def print_conformance(runs: Sequence[Run], console: Console) -> None:
         _print(console, "No results.")
     for entry in merged.unavailable:
         _print(console, f"unavailable: {one_line(entry.id, 40)}: {one_line(entry.unavailable)}")
-    _print_departures(departures(merged.findings), console)
+    _print_departures(departures(merged), console)
+    _print_stages(merged, console)
     _print_partial(merged, console)
 
 
@@ -186,6 +188,17 @@ def _print_departures(found: list[Departure], console: Console) -> None:
         console.print(table)
     if len(found) > DEPARTURE_LINES:
         _print(console, f"  ... and {len(found) - DEPARTURE_LINES} more in the report")
+
+
+def _print_stages(merged: Merged, console: Console) -> None:
+    """Print, for each backend that continues another's work, where its departures came first."""
+    stages = Stages(merged)
+    for backend in merged.columns:
+        found = [f for f in merged.findings if f.backend == backend and f.mark.departs]
+        counts = tally(stages, found)
+        if counts:
+            name = one_line(backend, 60)
+            _print(console, f"\n{name}: {plural(len(found), 'departure')}, {one_line(counts, 400)}")
 
 
 def _print_partial(merged: Merged, console: Console) -> None:

@@ -12,12 +12,14 @@
     { key, symbol, short, meaning, departs }));
   const groups = data.behaviours.map(([id, sentence]) => ({ id, sentence, cases: [] }));
   const cases = data.cases.map((entry, number) => ({ ...entry, number, findings: [] }));
-  for (const [caseNumber, backend, mark, kind, message, seconds, observed, deviation] of data.findings) {
+  for (const row of data.findings) {
+    const [caseNumber, backend, mark, kind, message, seconds, observed, deviation, stage] = row;
     cases[caseNumber].findings.push({
       backend, mark: marks[mark], name: data.backends[backend],
       kind: kind === undefined ? "" : data.texts[kind],
       message: message === undefined ? "" : data.texts[message],
-      seconds, observed: observed || [], deviation: deviation || null, shown: true,
+      seconds, observed: observed || [], deviation: deviation || null,
+      stage: stage === undefined ? "" : data.texts[stage], shown: true,
     });
   }
   for (const entry of cases) {
@@ -26,7 +28,7 @@
     const own = [entry.id, entry.title, groups[entry.behaviour].sentence, ...clauses];
     entry.words = own.join("\n").toLowerCase();
     for (const found of entry.findings) {
-      const said = [found.name, found.kind, found.message, found.mark.key, found.mark.short];
+      const said = [found.name, found.kind, found.message, found.mark.key, found.mark.short, found.stage];
       found.words = said.join("\n").toLowerCase();
     }
   }
@@ -132,6 +134,7 @@
     const parts = [];
     if (found.message) parts.push(el("p", { class: "message" }, long(found.message)));
     if (found.deviation) parts.push(deviationPart(found.deviation));
+    if (found.stage) parts.push(el("p", { class: "stage" }, "Seen ", bdi(found.stage)));
     if (found.observed.length) parts.push(entriesTable(found.observed, "Observed"));
     if (!parts.length && found.mark.key === "passed") {
       parts.push(el("p", { class: "quiet" }, entry.refused ? "Refused." : "As expected."));

@@ -1,0 +1,150 @@
+"""Whose work a departure comes from: an exporter's, a runtime's, or that of the library itself.
+
+A backend may continue another's work (`made_from`), and so on back to a source. What departs in it
+may have departed before: the blame goes as far back as the departure is seen, and never past a
+stage that did right.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from embcheck.reports.marks import Mark
+from embcheck.reports.merge import BackendEntry, Finding, Merged
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A backend of a chain: its label in the runs, None where they have nothing of it."""
+
+    name: str
+    label: str | None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A backend and what it was made from, back to the source; not whole where that is unknown."""
+
+    stages: tuple[Stage, ...]
+    is_whole: bool
+
+
+@dataclass(frozen=True)
+class Blame:
+    """The first stage in which a departure is seen, and the stages before it that tell nothing."""
+
+    first: str
+    is_here: bool
+    is_source: bool
+    unknown: tuple[str, ...]
+
+    def __str__(self) -> str:
+        place = "here" if self.is_here else f"in {self.first}"
+        if self.is_source:
+            return f"first {place} (source)"
+        if self.unknown:
+            return f"first {place}, as far as is known: nothing of {', '.join(self.unknown)}"
+        return f"first {place}"
+
+
+class _Sign(Enum):
+    """What a stage's own result says of a departure."""
+
+    THE_SAME = auto()
+    RIGHT = auto()
+    NOTHING = auto()
+
+
+class Stages:
+    """Finds the stage that a departure is first seen in."""
+
+    def __init__(self, merged: Merged) -> None:
+        self._labels = _labels(merged.backends)
+        self._backends = merged.backends
+        self._findings = {(found.case.case, found.backend): found for found in merged.findings}
+        self._chains: dict[str, Chain] = {}
+
+    def chain(self, backend: str) -> Chain:
+        """Return the chain of a backend, itself first; a circle is cut where it closes."""
+        if backend not in self._chains:
+            self._chains[backend] = self._chain(backend)
+        return self._chains[backend]
+
+    def blame(self, finding: Finding) -> Blame | None:
+        """Return the first stage with a departure; None where nothing departs, or is continued."""
+        chain = self.chain(finding.backend)
+        if not finding.mark.departs or len(chain.stages) == 1:
+            return None
+        first = 0
+        unknown: list[str] = []
+        for number, stage in enumerate(chain.stages[1:], start=1):
+            sign = self._sign(finding, stage)
+            if sign is _Sign.RIGHT:
+                return _blame(chain, first, ())
+            if sign is _Sign.THE_SAME:
+                first, unknown = number, []
+            else:
+                unknown.append(stage.name)
+        if not chain.is_whole and not unknown:
+            unknown = [f"what {chain.stages[-1].name} is made from"]
+        return _blame(chain, first, tuple(unknown))
+
+    def _chain(self, backend: str) -> Chain:
+        stages = [Stage(backend, backend)]
+        seen = {backend, str(self._backends[backend].latest.get("adapter", backend))}
+        while stages[-1].label is not None:
+            before = self._backends[stages[-1].label].latest.get("made_from")
+            if before is None:
+                is_known = "library" in self._backends[stages[-1].label].latest
+                return Chain(tuple(stages), is_whole=is_known)
+            if str(before) in seen:
+                return Chain(tuple(stages), is_whole=False)
+            seen.add(str(before))
+            stages.append(Stage(str(before), self._labels.get(str(before))))
+        return Chain(tuple(stages), is_whole=False)
+
+    def _sign(self, finding: Finding, stage: Stage) -> _Sign:
+        found = self._findings.get((finding.case.case, stage.label or ""))
+        if found is None:
+            return _Sign.NOTHING
+        if found.mark is Mark.PASSED:
+            return _Sign.RIGHT
+        if found.mark.departs and (found.kind == finding.kind or _same_values(found, finding)):
+            return _Sign.THE_SAME
+        return _Sign.NOTHING
+
+
+def tally(stages: Stages, findings: Iterable[Finding]) -> str:
+    """Say in which stages departures were first seen, and how many, the most frequent first."""
+    blames = (stages.blame(finding) for finding in findings)
+    counts = Counter(str(blame) for blame in blames if blame is not None)
+    if len(counts) == 1:
+        return next(iter(counts))
+    return "; ".join(f"{count} {text}" for text, count in counts.most_common())
+
+
+def _blame(chain: Chain, first: int, unknown: tuple[str, ...]) -> Blame:
+    is_source = chain.is_whole and first == len(chain.stages) - 1
+    return Blame(chain.stages[first].name, first == 0, is_source, unknown)
+
+
+def _same_values(one: Finding, other: Finding) -> bool:
+    values = [found.result.observed for found in (one, other) if found.result is not None]
+    return len(values) == 2 and bool(values[0]) and values[0] == values[1]
+
+
+def _labels(backends: Mapping[str, BackendEntry]) -> dict[str, str]:
+    """Map adapters' ids to labels; of several labels of one adapter, the one that is its id."""
+    found: dict[str, list[str]] = {}
+    for label, entry in backends.items():
+        found.setdefault(str(entry.latest.get("adapter", label)), []).append(label)
+    return dict(_unambiguous(found))
+
+
+def _unambiguous(found: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    for name, labels in found.items():
+        if name in labels or len(labels) == 1:
+            yield name, name if name in labels else labels[0]
