@@ -172,15 +172,15 @@ def _look_up(call: Call, tensors: Tensors) -> Tensor:
 def _observe(call: Call, look_up: Callable[[], Tensor], tensors: Tensors) -> Tensors:
     output = look_up()
     observed = {"output": output}
-    upstream = tensors.get("grad_output", Tensor.ones_like(output))
     for observation, name in _GRADIENTS.items():
         if call.wants(observation):
+            upstream = _upstream(output, tensors)
             (observed[observation],) = output.gradient(tensors[name], gradient=upstream)
     if call.wants(Observation.PRODUCT):
         weight = tensors["weight"]
         observed["product"] = output.cast(weight.dtype) @ weight
     if call.wants(Observation.TRAINED_WEIGHT):
-        weight, factor = tensors["weight"], upstream.clone()
+        weight, factor = tensors["weight"], _upstream(output, tensors).clone()
         with Context(TRAINING=1):
             optimiser = nn.optim.SGD([weight, factor], lr=1)
             optimiser.zero_grad()
@@ -188,3 +188,7 @@ def _observe(call: Call, look_up: Callable[[], Tensor], tensors: Tensors) -> Ten
             optimiser.step()
         observed["trained_weight"] = weight
     return observed
+
+
+def _upstream(output: Tensor, tensors: Tensors) -> Tensor:
+    return tensors.get("grad_output", Tensor.ones_like(output))
