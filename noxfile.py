@@ -219,7 +219,9 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the type hints strictly, on an editable install that mypy can follow."""
-    session.install("mypy==2.4.1", "types-jsonschema", "types-psutil", "pandas-stubs", silent=True)
+    session.install(TORCH, silent=True)  # its types, and those of hypothesis, are relied on
+    stubs = ("types-jsonschema", "types-psutil", "pandas-stubs")
+    session.install("mypy==2.4.1", "hypothesis", *stubs, silent=True)
     session.install("-e", ".", "--config-settings", "editable_mode=strict", silent=True)
     packages = ("conformance", "backends", "reports", "cli", "specs")
     session.run("mypy", *(word for name in packages for word in ("-p", f"embcheck.{name}")))
