@@ -43,7 +43,7 @@ def torchscript(lookup: Lookup) -> bytes:
         for name, example in zip(lookup.names, lookup.examples, strict=True)
         if name not in lookup.fixed
     }
-    file = io.BytesIO()
+    file: Any = io.BytesIO()  # which the exporter takes, though it is typed as a path
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
