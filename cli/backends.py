@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,21 +12,64 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from embcheck.conformance.execution.pool import BackendPool
+
 
 @click.command()
+@click.argument("addresses", nargs=-1, metavar="[[LABEL=]ID[:PYTHON]]...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def backends(as_json: bool) -> None:
-    """List every known backend: version, device and capabilities, or why it is unavailable."""
-    from embcheck.conformance.execution.discovery import known_backends  # noqa: PLC0415
-    from embcheck.conformance.execution.pool import started_pool  # noqa: PLC0415  (NumPy)
+@click.option(
+    "--markdown",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write a page for each backend that runs, and a table of all pages, to DIR.",
+)
+def backends(addresses: tuple[str, ...], as_json: bool, markdown: Path | None) -> None:
+    """List backends: version, device and capabilities, or why one is unavailable.
 
-    with started_pool(sorted(known_backends()), timeout=60) as pool:
-        entries = [pool.describe(name) for name in pool.names]
+    Without names, every known backend is listed; pages are written of embcheck's own.
+    """
+    from embcheck.conformance.execution.address import BadAddress  # noqa: PLC0415  (--help stays
+    from embcheck.conformance.execution.discovery import (  # noqa: PLC0415  quick)
+        UnknownBackend,
+        known_backends,
+        own_backends,
+    )
+    from embcheck.conformance.execution.pool import started_pool  # noqa: PLC0415
+    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
+    from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
+
+    names = addresses or (own_backends() if markdown else sorted(known_backends()))
+    try:
+        with started_pool(names, timeout=60) as pool:
+            entries = [pool.describe(name) for name in pool.names]
+            if markdown is not None:
+                _write(pool, entries, markdown)
+                return
+    except (BadAddress, UnknownBackend, SpecError) as error:
+        click.echo(f"embcheck backends: {error}", err=True)
+        sys.exit(ExitCode.USAGE)
+    except OSError as error:
+        click.echo(f"embcheck backends: cannot write to {markdown}: {error.strerror}", err=True)
+        sys.exit(ExitCode.USAGE)
     if as_json:
         click.echo(json.dumps(entries, indent=2))
         return
     for entry in entries:
         click.echo(_line(entry))
+
+
+def _write(pool: BackendPool, entries: list[Mapping[str, Any]], folder: Path) -> None:
+    """Write the pages of the backends that run; the pages of others stay as they are."""
+    from embcheck.conformance.execution.profile import profile  # noqa: PLC0415
+    from embcheck.reports.backend_pages import write_pages  # noqa: PLC0415
+
+    for entry in entries:
+        if pool.problem(entry["id"]) is not None:
+            click.echo(f"no page is written: {_line(entry)}", err=True)
+    running = [name for name in pool.names if pool.problem(name) is None]
+    for path in write_pages((profile(pool, name) for name in running), folder):
+        click.echo(path)
 
 
 def _line(entry: Mapping[str, Any]) -> str:
@@ -41,4 +86,6 @@ def _line(entry: Mapping[str, Any]) -> str:
         lines.append(f"    composed: {', '.join(composed)}")
     if entry["capabilities"]:
         lines.append(f"    capabilities: {', '.join(entry['capabilities'])}")
+    if entry["made_from"]:
+        lines.append(f"    continues: {entry['made_from']}")
     return "\n".join(lines)

@@ -24,17 +24,19 @@ def check_backend(backend: str, as_json: bool, timeout: float) -> None:
     from embcheck.conformance.execution.client import BackendUnavailable  # noqa: PLC0415  quick)
     from embcheck.conformance.execution.discovery import UnknownBackend  # noqa: PLC0415
     from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
+    from embcheck.conformance.smoke.finding import Finding, lines  # noqa: PLC0415
     from embcheck.conformance.smoke.session import smoke_test  # noqa: PLC0415
     from embcheck.reports.untrusted import one_line  # noqa: PLC0415
 
+    def told(check: list[Finding]) -> None:
+        for line in lines(check) if not as_json else ():
+            click.echo(one_line(line, 500))
+
     try:
-        test = smoke_test(backend, timeout)
+        test = smoke_test(backend, timeout, told)
     except (BadAddress, UnknownBackend, BackendUnavailable) as error:
         click.echo(f"embcheck check-backend: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     if as_json:
         click.echo(json.dumps(test.to_json_data(), indent=2))
-    else:
-        for line in test.lines:
-            click.echo(one_line(line, 500))
     sys.exit(test.exit_code)

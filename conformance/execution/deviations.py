@@ -69,10 +69,17 @@ def load_deviations(backend: str) -> tuple[Deviation, ...]:
     The entries of the files that it includes come after its own. Raises SpecError for a file that
     is wrong, a blank reason included.
     """
-    path = _path(backend)
-    if path is None or not path.exists():
+    announced = known_backends().get(backend)
+    spec = find_spec(announced.module) if announced else None
+    if spec is None or spec.origin is None:
         return ()
-    return tuple(map(_deviation, _entries(path)))
+    return load_deviations_beside(Path(spec.origin), backend)
+
+
+def load_deviations_beside(module: Path, backend: str) -> tuple[Deviation, ...]:
+    """Load `deviations/BACKEND.yaml` beside a module's file, as `load_deviations` does."""
+    path = module.parent / "deviations" / f"{backend}.yaml"
+    return tuple(map(_deviation, _entries(path))) if path.exists() else ()
 
 
 def _entries(path: Path) -> list[Any]:
@@ -91,14 +98,6 @@ def _entries(path: Path) -> list[Any]:
             raise SpecError([Problem(name, *mark, what, remedy)])
         entries += _entries(included)
     return entries
-
-
-def _path(backend: str) -> Path | None:
-    announced = known_backends().get(backend)
-    spec = find_spec(announced.module) if announced else None
-    if spec is None or spec.origin is None:
-        return None
-    return Path(spec.origin).parent / "deviations" / f"{backend}.yaml"
 
 
 def _deviation(entry: Mapping[str, Any]) -> Deviation:

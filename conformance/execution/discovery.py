@@ -22,6 +22,12 @@ def known_backends() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
 
 
+def own_backends() -> list[str]:
+    """Name the backends that embcheck itself brings, whether they can run here or not."""
+    points = known_backends().items()
+    return sorted(name for name, point in points if point.module.startswith("embcheck.backends."))
+
+
 def check_known(names: list[str]) -> None:
     """Raise UnknownBackend for the first name that nobody announces."""
     known = known_backends()

@@ -110,6 +110,10 @@ class BackendPool:
         """Describe a backend for a run's header: its info, or why there is none."""
         return describe_backend(name, self.problem(name) or self._clients[name, 0])
 
+    def origin(self, name: str) -> list[dict[str, Any]]:
+        """Return what `WorkerClient.origin` says of a backend that runs."""
+        return self._clients[name, 0].origin()
+
     def kill(self) -> None:
         """Kill all workers, whatever they are at."""
         for client in [*self._clients.values(), self._reference]:

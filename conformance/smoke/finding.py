@@ -40,23 +40,23 @@ def findings_or(found: Iterable[Finding], check: str, message: str) -> list[Find
     return list(found) or [Finding(Status.PASS, check, message)]
 
 
+def lines(findings: Iterable[Finding]) -> list[str]:
+    """Write a line for each check and status: its first finding, and how many more there are."""
+    groups: dict[tuple[str, Status], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.check, finding.status), []).append(finding)
+    return [
+        f"{found[0]} (and {len(found) - 1} more: --json)" if len(found) > 1 else str(found[0])
+        for found in groups.values()
+    ]
+
+
 @dataclass(frozen=True)
 class SmokeTest:
     """All findings about one backend."""
 
     backend: str
     findings: tuple[Finding, ...]
-
-    @property
-    def lines(self) -> list[str]:
-        """One line for each check and status: the first finding, and how many more there are."""
-        groups: dict[tuple[str, Status], list[Finding]] = {}
-        for finding in self.findings:
-            groups.setdefault((finding.check, finding.status), []).append(finding)
-        return [
-            f"{found[0]} (and {len(found) - 1} more: --json)" if len(found) > 1 else str(found[0])
-            for found in groups.values()
-        ]
 
     @property
     def exit_code(self) -> ExitCode:

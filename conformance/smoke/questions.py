@@ -13,7 +13,7 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 
 ROWS, COLUMNS = 5, 3
 INDICES = (3, 0, 3, 1)
-INDEX_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "float32", "bool")
+INDEX_DTYPES = ("int8", "int16", "uint8", "float32", "bool")
 
 _CASTABLE = {"float32": (1.5, 0.5, 1.5, 1.5), "bool": (True, False, True, True)}
 """Indices that are none, unless somebody makes whole numbers of them."""

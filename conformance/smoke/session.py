@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
@@ -23,42 +23,47 @@ from embcheck.conformance.smoke.interview import Interview
 from embcheck.conformance.smoke.source import check_imports
 from embcheck.conformance.smoke.thunk import check_thunk
 
+Told = Callable[[list[Finding]], None]
 
-def smoke_test(text: str, timeout: float) -> SmokeTest:
-    """Check the adapter at an address, `[LABEL=]ID[:PYTHON]`.
+
+def smoke_test(text: str, timeout: float, told: Told = lambda _: None) -> SmokeTest:
+    """Check the adapter at an address, `[LABEL=]ID[:PYTHON]`; `told` hears of each check.
 
     Raises BadAddress, UnknownBackend or BackendUnavailable.
     """
     address = parse_address(text)
     backend = WorkerClient(address, timeout=timeout, environment=compile_caches())
     reference = WorkerClient(REFERENCE, timeout=timeout)
+    found: list[Finding] = []
     try:
-        interview = Interview(backend, reference, address.python, timeout)
-        return SmokeTest(address.label, tuple(_findings(address, interview)))
+        for check in _checks(address, Interview(backend, reference, address.python, timeout)):
+            told(check)
+            found += check
     finally:
         backend.close()
         reference.close()
+    return SmokeTest(address.label, tuple(found))
 
 
-def _findings(address: Address, interview: Interview) -> Iterator[Finding]:
+def _checks(address: Address, interview: Interview) -> Iterator[list[Finding]]:
     client = interview.backend
     try:
         info = client.info
     except BackendBroken as problem:
         advice = "make it start: import the module and call its factory by hand"
-        yield Finding(Status.FAIL, "starts", str(problem), advice)
+        yield [Finding(Status.FAIL, "starts", str(problem), advice)]
         return
-    yield Finding(Status.PASS, "starts", f"in {client.import_seconds:.1f} s")
-    yield from check_info(info, address.id)
-    yield from check_imports(client)
+    yield [Finding(Status.PASS, "starts", f"in {client.import_seconds:.1f} s")]
+    yield check_info(info, address.id)
+    yield check_imports(client)
     found, working = check_operations(interview)
-    yield from found
-    yield from check_capabilities(interview, working)
-    yield from check_inputs(interview.exchanges)
-    yield from check_dtypes(interview, working)
-    yield from check_thunk(client, [asked[-1].question for asked in working.values()])
-    yield from check_undeclared(interview, working)
-    yield from check_answers(info, interview.exchanges)
-    yield from check_unsupported(interview.exchanges)
-    yield from check_printing(interview.exchanges)
-    yield from check_values(interview, working)
+    yield found
+    yield check_capabilities(interview, working)
+    yield check_inputs(interview.exchanges)
+    yield check_dtypes(interview, working)
+    yield check_thunk(client, [asked[-1].question for asked in working.values()])
+    yield check_undeclared(interview, working)
+    yield check_answers(info, interview.exchanges)
+    yield check_unsupported(interview.exchanges)
+    yield check_printing(interview.exchanges)
+    yield check_values(interview, working)

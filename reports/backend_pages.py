@@ -1,0 +1,106 @@
+"""A page for each backend, in Markdown, and the table that leads to them.
+
+The table is made from the pages in the folder, so that pages of backends that need an environment
+of their own may be written there, one at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from embcheck.conformance.contract.backend import Capability
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.execution.profile import Profile
+from embcheck.reports.units import plural
+
+INDEX: Final = "README.md"
+_HEAD: Final = re.compile(r"<!-- (\{.*\}) -->")
+
+
+def write_pages(profiles: Iterable[Profile], folder: Path) -> list[Path]:
+    """Write a page for each backend, and the index of all pages in the folder; return the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for profile in profiles:
+        paths.append(folder / page_name(profile.info["id"]))
+        paths[-1].write_text(page(profile), "utf-8")
+    paths.append(folder / INDEX)
+    paths[-1].write_text(index(folder), "utf-8")
+    return paths
+
+
+def page_name(backend: str) -> str:
+    """Return the file name of a backend's page."""
+    return f"{backend}.md"
+
+
+def page(profile: Profile) -> str:
+    """Return a backend's page; versions are left out, for they are the environment's."""
+    info = profile.info
+    declared = [str(name) for name in Capability if name in info["capabilities"]]
+    return _template("backend.md.jinja").render(
+        head=json.dumps(_row(profile)),
+        info=info,
+        words=profile.words,
+        absent=[str(name) for name in Operation if name not in info["operations"]],
+        declared=declared,
+        undeclared=[str(name) for name in Capability if name not in declared],
+        deviations=profile.deviations,
+    )
+
+
+def index(folder: Path) -> str:
+    """Return the table of all pages in a folder."""
+    found = (_HEAD.match(path.read_text("utf-8")) for path in sorted(folder.glob("*.md")))
+    rows = [json.loads(head[1]) for head in found if head is not None]
+    return _template("backends.md.jinja").render(rows=rows)
+
+
+def _row(profile: Profile) -> dict[str, Any]:
+    """Return a backend's row of the index; it stands in the first line of its page."""
+    info = profile.info
+    cases = sum(explained.cases for explained in profile.deviations)
+    return {
+        "backend": info["id"],
+        "library": info["library"],
+        "device": info["device"],
+        "operations": _operations(info["operations"]),
+        "capabilities": len(info["capabilities"]),
+        "made_from": info["made_from"],
+        "deviations": f"{plural(cases, 'case')}, {plural(len(profile.deviations), 'reason')}"
+        if profile.deviations
+        else "none",
+    }
+
+
+def _operations(operations: Mapping[str, Mapping[str, str]]) -> str:
+    counts = Counter(how["provision"] for how in operations.values())
+    return ", ".join(f"{counts[name]} {name}" for name in ("native", "composed") if counts[name])
+
+
+def _cell(text: str) -> str:
+    """Return text that stays in one cell of a table."""
+    return " ".join(text.replace("|", "\\|").split())
+
+
+@cache
+def _template(name: str) -> Any:
+    environment = Environment(
+        loader=PackageLoader("embcheck.reports", "templates"),
+        autoescape=False,  # noqa: S701  (Markdown)
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(cell=_cell, page_name=page_name)
+    environment.globals.update(plural=plural, all_capabilities=len(Capability))
+    return environment.get_template(name)
