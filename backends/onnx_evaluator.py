@@ -12,7 +12,8 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from embcheck.backends import onnx_script
-from embcheck.backends.onnx_graphs import INFERS, Export, graph_of, named, provided
+from embcheck.backends.onnx_graphs import Export, graph_of
+from embcheck.backends.torch_inference import INFERS, named, provided
 from embcheck.conformance.contract.backend import BackendInfo, inputs_after
 from embcheck.conformance.contract.call import Call
 

@@ -14,7 +14,7 @@ import torch
 from torch.export import Dim
 
 from embcheck.backends.graph_cache import Refusal
-from embcheck.backends.onnx_graphs import Lookup
+from embcheck.backends.torch_inference import Lookup
 
 
 def dynamo(lookup: Lookup) -> bytes | Refusal:

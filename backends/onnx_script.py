@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from embcheck.backends.onnx_graphs import Export, Lookup
+from embcheck.backends.onnx_graphs import Export
+from embcheck.backends.torch_inference import Lookup
 from embcheck.backends.torch_names import SPELLINGS, makes_module
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Operation
