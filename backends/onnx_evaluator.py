@@ -6,6 +6,7 @@ https://onnx.ai/onnx/api/reference.html
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,7 +18,7 @@ from embcheck.backends.torch_inference import INFERS, named, provided
 from embcheck.conformance.contract.backend import BackendInfo, inputs_after
 from embcheck.conformance.contract.call import Call
 
-Answer = tuple[list[np.ndarray], Mapping[str, np.ndarray]]
+Answer = tuple[Any, Mapping[str, np.ndarray]]
 """The graph's outputs, and the arrays that the caller finds after the call."""
 
 

@@ -54,4 +54,4 @@ def torchscript(lookup: Lookup) -> bytes:
             input_names=lookup.names,
             dynamic_axes=sizes,
         )
-    return file.getvalue()
+    return bytes(file.getvalue())
