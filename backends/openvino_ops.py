@@ -1,0 +1,169 @@
+"""OpenVINO's operations, put together as a model: Gather, EmbeddingBagOffsets, OneHot and others.
+
+https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs.html
+OpenVINO has sums and means of bags, and no other reduction, padding row or `max_norm`. A model
+serves all calls of its types and ranks; only beside per-sample weights are the sizes the call's,
+since EmbeddingBagOffsets does not compile for the CPU with both.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import openvino
+import openvino.opset16 as op
+
+from embcheck.backends import openvino_models
+from embcheck.backends.composition import expect_only
+from embcheck.backends.openvino_models import Answer
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unsupported,
+)
+from embcheck.conformance.contract.call import Call, Operation
+
+_ORDER = ("weight", "indices", "offsets", "per_sample_weights")
+_OPTIONS = ("mode", "num_classes")
+_OBSERVABLE = ("output", "product", "weight_after", "inputs_after")
+
+
+def embedding(weight: Any, indices: Any) -> list[Any]:
+    """Look rows up."""
+    return [op.gather(weight, indices, 0)]
+
+
+def embedding_bag(
+    weight: Any,
+    indices: Any,
+    offsets: Any = None,
+    per_sample_weights: Any = None,
+    mode: Any = "mean",
+) -> list[Any]:
+    """Reduce bags, each a row of a matrix of indices or what the offsets say."""
+    if offsets is None:
+        return [op.embedding_bag_packed(weight, indices, per_sample_weights, mode)]
+    return [op.embedding_bag_offsets(weight, indices, offsets, None, per_sample_weights, mode)]
+
+
+def one_hot(indices: Any, num_classes: Any, weight: Any = None) -> list[Any]:
+    """Mark classes; multiply with a table if there is one."""
+    output = op.one_hot(indices, num_classes, np.int64(1), np.int64(0), -1)
+    if weight is None:
+        return [output]
+    return [output, op.matmul(op.convert(output, weight.get_element_type()), weight, False, False)]
+
+
+_FUNCTIONS = {
+    Operation.EMBEDDING: embedding,
+    Operation.EMBEDDING_BAG: embedding_bag,
+    Operation.ONE_HOT: one_hot,
+}
+
+
+class OpenVinoOps:
+    """Models of OpenVINO's operations on the CPU."""
+
+    info = BackendInfo(
+        id="openvino-ops",
+        library="openvino",
+        version=openvino.__version__.split("-")[0],
+        operations={
+            Operation.EMBEDDING: Provided(Provision.NATIVE, "opset16.gather(weight, indices, 0)"),
+            Operation.EMBEDDING_BAG: Provided(
+                Provision.NATIVE, "opset16.embedding_bag_offsets, or embedding_bag_packed"
+            ),
+            Operation.ONE_HOT: Provided(
+                Provision.NATIVE, "opset16.one_hot(indices, num_classes, 1, 0, axis=-1)"
+            ),
+        },
+        capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS}),
+        survives_fork=True,
+    )
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, Any] = {}
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Compile the model of the call's types and ranks, once."""
+        _expect_expressible(call)
+        sizes = {name: _sizes(call, name) for name in _ORDER if name in call.inputs}
+        types = [call.inputs[name].dtype.name for name in sizes]
+        key = repr((call.operation, sorted(call.options.items()), sizes, types))
+        if key not in self._compiled:
+            self._compiled[key] = openvino_models.compiled(_model(call, sizes))
+        arrays = [call.inputs[name] for name in sizes]
+        return openvino_models.thunk(self._compiled[key], arrays, call.inputs)
+
+    def script(self, call: Call) -> str:
+        """Write the model, and its inference."""
+        _expect_expressible(call)
+        if openvino_models.needs_bits(call):
+            raise Unsupported("no script is written for types that NumPy does not have")
+        return _script(call)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Name the outputs."""
+        return openvino_models.to_numpy(answer)
+
+
+def _expect_expressible(call: Call) -> None:
+    if call.operation not in _FUNCTIONS:
+        raise Unsupported(f"OpenVINO has no {call.operation}")
+    expect_only(call, "OpenVINO", _OPTIONS, _OBSERVABLE)
+    if call.options.get("mode") == "max":
+        raise Unsupported("OpenVINO has no bags of mode max")
+    if call.operation is Operation.ONE_HOT and call.options.get("num_classes", -1) == -1:
+        raise Unsupported("OpenVINO's one_hot does not infer the number of classes")
+
+
+def _sizes(call: Call, name: str) -> list[int]:
+    shape = call.inputs[name].shape
+    return list(shape) if "per_sample_weights" in call.inputs else [-1] * len(shape)
+
+
+def _options(call: Call) -> dict[str, Any]:
+    return {name: call.options[name] for name in _OPTIONS if name in call.options}
+
+
+def _model(call: Call, sizes: Mapping[str, list[int]]) -> Any:
+    given = {
+        name: op.parameter(
+            openvino.PartialShape(shape),
+            openvino_models.element_type(call.inputs[name].dtype),
+            name,
+        )
+        for name, shape in sizes.items()
+    }
+    results = _FUNCTIONS[call.operation](**given, **_options(call))
+    return openvino.Model(results, list(given.values()), str(call.operation))
+
+
+def _script(call: Call) -> str:
+    function = _FUNCTIONS[call.operation]
+    names = [name for name in _ORDER if name in call.inputs]
+    arguments = [*(f"{n}=given[{n!r}]" for n in names)]
+    arguments += [f"{name}={value!r}" for name, value in _options(call).items()]
+    lines = [
+        "from typing import Any\n",
+        "import openvino",
+        "import openvino.opset16 as op",
+        f"\n\n{inspect.getsource(function)}\n",
+        f"arrays = {{{', '.join(f'{name!r}: {name}' for name in names)}}}",
+        f"sizes = { ({name: _sizes(call, name) for name in names}) }",
+        "given = {",
+        "    name: op.parameter(openvino.PartialShape(sizes[name]), openvino.Type(array.dtype), name)",
+        "    for name, array in arrays.items()",
+        "}",
+        f"results = {function.__name__}({', '.join(arguments)})",
+        'model = openvino.Model(results, list(given.values()), "lookup")',
+        f'compiled = openvino.compile_model(model, "CPU", {openvino_models.CONFIG})',
+        "outputs = compiled(list(arrays.values()))",
+        "output = outputs[0]",
+    ]
+    return "\n".join(lines + (["product = outputs[1]"] if call.wants("product") else []))

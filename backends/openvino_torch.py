@@ -1,0 +1,58 @@
+"""OpenVINO, on what `openvino.convert_model` makes of PyTorch's functions and modules.
+
+The conversion traces a module with examples, as OpenVINO's documentation shows:
+https://docs.openvino.ai/2026/openvino-workflow/model-preparation/convert-model-pytorch.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import openvino
+
+from embcheck.backends import openvino_models
+from embcheck.backends.openvino_models import Answer
+from embcheck.backends.torch_inference import INFERS, Lookup, provided
+from embcheck.backends.torch_names import makes_module
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.call import Call
+
+
+class OpenVinoTorch:
+    """Converted lookups on the CPU; those of functions are kept for the calls that come."""
+
+    info = BackendInfo(
+        id="openvino-torch",
+        library="openvino",
+        version=openvino.__version__.split("-")[0],
+        operations=provided("openvino.convert_model of {}"),
+        capabilities=INFERS,
+        made_from="torchscript-trace",
+        survives_fork=True,
+    )
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, Any] = {}
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Convert and compile the lookup, if it is not there yet."""
+        lookup = Lookup(call)
+        arrays = [call.inputs[name] for name in lookup.names]
+        if makes_module(call.operation):
+            return openvino_models.thunk(_compiled(lookup), arrays, lookup.found(call))
+        types = [(example.dtype, tuple(example.shape)) for example in lookup.examples]
+        key = repr((call.operation, sorted(call.options.items()), lookup.names, types))
+        if key not in self._compiled:
+            self._compiled[key] = _compiled(lookup)
+        return openvino_models.thunk(self._compiled[key], arrays, call.inputs)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Name the outputs."""
+        return openvino_models.to_numpy(answer)
+
+
+def _compiled(lookup: Lookup) -> Any:
+    model = openvino.convert_model(lookup, example_input=lookup.examples)
+    return openvino_models.compiled(model)
