@@ -115,6 +115,7 @@ def conformance(session: nox.Session, backend: str) -> None:
     """Gate one backend, in an environment with just its library: exit 1 on an unknown departure."""
     install(session, EXTRAS[backend])
     out = session.posargs[0] if session.posargs else f"out/conformance/{backend}"
+    session.run("embcheck", "check-backend", backend)
     session.run("embcheck", "run", "-b", backend, "--out", out)
 
 
