@@ -99,6 +99,7 @@ class Session:
         try:
             for exchange in hunt.departures():
                 _add(hunted.findings, conclude(duel, exchange, self._settings.out))
+                self.write()
         except ReferenceFailed as failure:
             hunted.fault = str(failure)
 
