@@ -153,11 +153,11 @@ def _script(call: Call) -> str:
         "from typing import Any\n",
         "import openvino",
         "import openvino.opset16 as op",
-        f"\n\n{inspect.getsource(function)}\n",
+        f"\n\n{_source(function)}\n",
         f"arrays = {{{', '.join(f'{name!r}: {name}' for name in names)}}}",
         f"sizes = { ({name: _sizes(call, name) for name in names}) }",
         "given = {",
-        "    name: op.parameter(openvino.PartialShape(sizes[name]), openvino.Type(array.dtype), name)",
+        "    name: op.parameter(sizes[name], openvino.Type(array.dtype), name)",
         "    for name, array in arrays.items()",
         "}",
         f"results = {function.__name__}({', '.join(arguments)})",
@@ -167,3 +167,7 @@ def _script(call: Call) -> str:
         "output = outputs[0]",
     ]
     return "\n".join(lines + (["product = outputs[1]"] if call.wants("product") else []))
+
+
+def _source(function: Any) -> str:
+    return inspect.getsource(function)

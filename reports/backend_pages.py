@@ -46,7 +46,7 @@ def page(profile: Profile) -> str:
     """Return a backend's page; versions are left out, for they are the environment's."""
     info = profile.info
     declared = [str(name) for name in Capability if name in info["capabilities"]]
-    return _template("backend.md.jinja").render(
+    text: str = _template("backend.md.jinja").render(
         head=json.dumps(_row(profile)),
         info=info,
         words=profile.words,
@@ -55,13 +55,15 @@ def page(profile: Profile) -> str:
         undeclared=[str(name) for name in Capability if name not in declared],
         deviations=profile.deviations,
     )
+    return text
 
 
 def index(folder: Path) -> str:
     """Return the table of all pages in a folder."""
     found = (_HEAD.match(path.read_text("utf-8")) for path in sorted(folder.glob("*.md")))
     rows = [json.loads(head[1]) for head in found if head is not None]
-    return _template("backends.md.jinja").render(rows=rows)
+    text: str = _template("backends.md.jinja").render(rows=rows)
+    return text
 
 
 def _row(profile: Profile) -> dict[str, Any]:
