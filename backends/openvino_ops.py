@@ -59,7 +59,7 @@ def one_hot(indices: Any, num_classes: Any, weight: Any = None) -> list[Any]:
     return [output, op.matmul(op.convert(output, weight.get_element_type()), weight, False, False)]
 
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[Operation, Callable[..., Any]] = {
     Operation.EMBEDDING: embedding,
     Operation.EMBEDDING_BAG: embedding_bag,
     Operation.ONE_HOT: one_hot,
