@@ -117,8 +117,9 @@ class JaxCalls:
 
 
 def _check_training(call: Call) -> None:
-    pretrained = call.operation is Operation.EMBEDDING_FROM_PRETRAINED
     if call.wants(Observation.TRAINABLE):
         raise Unsupported("JAX trains what it is told to: no flag of a weight says whether")
-    if pretrained and call.options.get("freeze", True) and call.wants(Observation.TRAINED_WEIGHT):
+    is_pretrained = call.operation is Operation.EMBEDDING_FROM_PRETRAINED
+    is_frozen = is_pretrained and call.options.get("freeze", True)
+    if is_frozen and call.wants(Observation.TRAINED_WEIGHT, Observation.GRAD_WEIGHT):
         raise Unsupported("JAX trains what it is told to: no module freezes its own weight")

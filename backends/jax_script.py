@@ -63,18 +63,19 @@ def write(call: Call, way: Written) -> str:
     lines = ["import jax", "import jax.numpy as jnp", *way.imports, ""]
     lines += ['jax.config.update("jax_enable_x64", True)', *way.setting]
     lines += [f"{name} = {way.place(call, name)}" for name in call.inputs]
-    makes_table = way.table is not None and call.operation is not Operation.ONE_HOT
-    if way.table is not None and makes_table:
+    if way.table is not None:
         lines.append(f"table = {way.table(call)}")
-    names = [n for n in call.inputs if n != "grad_output"]
-    if call.operation is Operation.ONE_HOT:
-        names = ["indices"]
-    elif makes_table:
-        names = ["table", *(n for n in names if n != "weight")]
-    called = f"look_up({', '.join(names)})"
+    called = f"look_up({', '.join(_arguments(call, way))})"
     function = [f"def {called}:", *(f"    {line}" for line in _body(call, way))]
-    lines += ["", "", "@jax.jit", *function, "", "", f"output = {called}"]
+    lines += ["", "@jax.jit", *function, "", f"output = {called}"]
     return "\n".join([*lines, *_derived(call, way, called), *_home(call, way)])
+
+
+def _arguments(call: Call, way: Written) -> list[str]:
+    if call.operation is Operation.ONE_HOT:
+        return ["indices"]
+    names = [name for name in call.inputs if name not in ("weight", "grad_output")]
+    return ["weight" if way.table is None else "table", *names]
 
 
 def _body(call: Call, way: Written) -> list[str]:
