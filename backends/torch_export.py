@@ -12,29 +12,8 @@ from typing import Any
 from torch.export import Dim, export
 
 from embcheck.backends.torch_calls import Target, TorchCalls, require_cuda
-from embcheck.backends.torch_modules import Lookup, configuration, examples, per_dimension
-from embcheck.backends.torch_observe import Prepared
+from embcheck.backends.torch_modules import Lookup, Shared, examples, per_dimension
 from embcheck.conformance.contract.backend import Capability
-
-
-class _Exports:
-    """Exports targets, and keeps what has no weight of its own for the calls that come."""
-
-    def __init__(self) -> None:
-        self._programs: dict[str, Any] = {}
-
-    def __call__(self, target: Target) -> Prepared:
-        """Return the exported lookup; raises what the exporter raises."""
-        tensors = tuple(target.arguments.values())
-        program = _export(target) if target.is_module else self._shared(target)
-        weight = program.function.weight if target.is_module else None
-        return target.prepared(lambda: program(*tensors), weight)
-
-    def _shared(self, target: Target) -> Any:
-        key = configuration(target)
-        if key not in self._programs:
-            self._programs[key] = _export(target)
-        return self._programs[key]
 
 
 def _export(target: Target) -> Any:
@@ -45,7 +24,7 @@ def _export(target: Target) -> Any:
 def _on(name: str, device: str) -> TorchCalls:
     return TorchCalls(
         name,
-        _Exports(),
+        Shared(_export),
         "torch.export.export({}, {examples}).module()",
         capabilities=frozenset(Capability),
         made_from="torch-eager",

@@ -7,6 +7,7 @@ they specialise on these. So are the weight's beside `padding_idx`, to which PyT
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain, repeat
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from embcheck.backends.torch_calls import Target
+from embcheck.backends.torch_observe import Prepared
 
 _EXAMPLE_SIZES = {
     "weight": (5, 7),
@@ -37,6 +39,30 @@ class Lookup(torch.nn.Module):
         named = dict(zip(self.names, others, strict=True))
         output: Tensor = self.function(indices, **named, **self.options)
         return output
+
+
+class Shared:
+    """Makes lookups by what makes a program of a target, once for calls that can share it.
+
+    A program keeps the name `function` of the module in it, and that module's `weight`.
+    """
+
+    def __init__(self, make: Callable[[Target], Any]) -> None:
+        self._make = make
+        self._programs: dict[str, Any] = {}
+
+    def __call__(self, target: Target) -> Prepared:
+        """Return the program's lookup; raises what raised when the program was made."""
+        tensors = tuple(target.arguments.values())
+        program = self._make(target) if target.is_module else self._shared(target)
+        weight = program.function.weight if target.is_module else None
+        return target.prepared(lambda: program(*tensors), weight)
+
+    def _shared(self, target: Target) -> Any:
+        key = configuration(target)
+        if key not in self._programs:
+            self._programs[key] = self._make(target)
+        return self._programs[key]
 
 
 def configuration(target: Target) -> str:

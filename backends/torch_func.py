@@ -1,0 +1,144 @@
+"""PyTorch's function transforms: `torch.func.functional_call`, `torch.vmap` and `torch.func.vjp`.
+
+A module is called with its weight as an argument. Indices of two or more dimensions are mapped over
+the first by `vmap`, a matrix of bags as a batch of one bag each. Gradients are `vjp`'s:
+https://docs.pytorch.org/tutorials/intermediate/per_sample_grads.html shows all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad, vjp
+
+from embcheck.backends.torch_calls import Answer, Target, target_of
+from embcheck.backends.torch_names import SPELLINGS, makes_module, to_array
+from embcheck.backends.torch_observe import Tensors
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+_LACKING = {
+    *(Capability.SPARSE_GRADIENTS, Capability.TRAINING, Capability.ADAGRAD),
+    *(Capability.SPARSE_ADAM, Capability.SHARED_MEMORY),
+}
+
+_OBSERVABLE = {"output", "product", "weight_after", "inputs_after"}
+
+_GRADIENTS = {
+    Observation.GRAD_WEIGHT: "weight",
+    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
+}
+
+_EARLIER_USES: dict[str, Callable[[Tensor], Tensor]] = {
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE: Tensor.clone,
+}
+
+_MAPPED = ("indices", "per_sample_weights")
+
+
+class TorchFunc:
+    """PyTorch by its function transforms, on the CPU."""
+
+    def __init__(self) -> None:
+        self.info = BackendInfo(
+            id="torch-func",
+            library="torch",
+            version=torch.__version__,
+            operations={
+                operation: Provided(Provision.NATIVE, _spelling(operation))
+                for operation in SPELLINGS
+            },
+            capabilities=frozenset(Capability) - _LACKING,
+            made_from="torch-eager",
+            survives_fork=True,
+        )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Make plain tensors, the module's weight among them."""
+        for name in call.observe:
+            if name not in {*_OBSERVABLE, *_GRADIENTS, *_EARLIER_USES}:
+                raise Unsupported(f"function transforms have no {name}")
+        target = target_of(call)
+        arguments = {name: tensor.detach() for name, tensor in target.arguments.items()}
+        if target.weight is not None:
+            arguments["weight"] = target.weight.detach()
+        if call.observe == (Observation.OUTPUT,):
+            return lambda: ({"output": _look_up(target, arguments)}, target.tensors)
+        return lambda: (_observe(target, arguments), target.tensors)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """View the tensors as arrays."""
+        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+
+def _spelling(operation: Operation) -> str:
+    how = SPELLINGS[operation]
+    called = f"torch.func.functional_call of {how}" if makes_module(operation) else how
+    return f"{called}, torch.vmap over the first of several dimensions"
+
+
+def _look_up(target: Target, arguments: Tensors) -> Tensor:
+    if arguments["indices"].ndim < 2:
+        return _call(target, arguments)
+    dimensions = {name: 0 if name in _MAPPED else None for name in arguments}
+    one = _call_one_bag if target.call.operation.is_bag else _call
+    output: Tensor = torch.vmap(partial(one, target), in_dims=(dimensions,))(arguments)
+    return output
+
+
+def _call_one_bag(target: Target, arguments: Tensors) -> Tensor:
+    batch = {n: a.unsqueeze(0) if n in _MAPPED else a for n, a in arguments.items()}
+    return _call(target, batch).squeeze(0)
+
+
+def _call(target: Target, arguments: Tensors) -> Tensor:
+    others = {name: tensor for name, tensor in arguments.items() if name != "indices"}
+    if target.is_module:
+        weights = {"weight": others.pop("weight")}
+        output = functional_call(target.function, weights, (arguments["indices"],), others)
+    else:
+        if target.call.operation is Operation.ONE_HOT:
+            others.pop("weight", None)
+        output = target.function(arguments["indices"], **others, **target.options)
+    return output
+
+
+def _observe(target: Target, arguments: Tensors) -> Tensors:
+    """Look up, and derive what else the call is to show."""
+    call = target.call
+
+    def of(name: str, tensor: Tensor) -> Tensor:
+        return _look_up(target, {**arguments, name: tensor})
+
+    def total(use: Callable[[Tensor], Tensor], weight: Tensor) -> Tensor:
+        earlier = use(weight).square().sum()
+        return earlier + of("weight", weight).sum()
+
+    output = _look_up(target, arguments)
+    observed = {"output": output}
+    for observation, name in _GRADIENTS.items():
+        if call.wants(observation):
+            output, pull_back = vjp(partial(of, name), arguments[name])
+            (observed[observation],) = pull_back(
+                target.tensors.get("grad_output", torch.ones_like(output))
+            )
+    for observation, use in _EARLIER_USES.items():
+        if call.wants(observation):
+            observed[observation] = grad(partial(total, use))(arguments["weight"])
+    if call.wants(Observation.PRODUCT):
+        weight = arguments["weight"]
+        observed["product"] = output.to(weight.dtype) @ weight
+    return observed

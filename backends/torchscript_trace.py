@@ -1,0 +1,31 @@
+"""PyTorch, traced by `torch.jit.trace`: a module's run on small examples, recorded and run again.
+
+A function of `F` is traced once per configuration inside a module, which holds its options; a
+module is traced with its own weight. What the trace takes from an example is part of it:
+https://docs.pytorch.org/docs/2.13/generated/torch.jit.trace.html.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from embcheck.backends.torch_calls import Target, TorchCalls
+from embcheck.backends.torch_modules import Lookup, Shared, examples
+from embcheck.conformance.contract.backend import Capability
+
+
+def _trace(target: Target) -> Any:
+    return torch.jit.trace(Lookup(target), examples(target))
+
+
+def on_cpu() -> TorchCalls:
+    """Make the backend `torchscript-trace`."""
+    return TorchCalls(
+        "torchscript-trace",
+        Shared(_trace),
+        "torch.jit.trace({}, {examples})",
+        capabilities=frozenset(Capability),
+        made_from="torch-eager",
+    )
