@@ -1,0 +1,115 @@
+"""The pages on backends say what the adapters say, and the table leads to all of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from commands import embcheck
+
+from embcheck.conformance.execution.client import BackendUnavailable
+from embcheck.conformance.execution.deviations import Deviation
+from embcheck.conformance.execution.discovery import own_backends
+from embcheck.conformance.execution.pool import started_pool
+from embcheck.conformance.execution.profile import Explained, Profile, profile
+from embcheck.reports.backend_pages import INDEX, index, page, page_name, write_pages
+
+PAGES = Path(__file__).parent.parent / "docs" / "backends"
+COMMAND = "embcheck backends --markdown docs/backends"
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """Workers of all backends that embcheck brings."""
+    with started_pool(own_backends(), timeout=300) as started:
+        yield started
+
+
+@pytest.mark.parametrize("backend", own_backends())
+def test_the_page_of_a_backend_that_runs_here_is_up_to_date(pool, backend):
+    """A page that is stale, or missing, fails with the command that writes it."""
+    problem = pool.problem(backend)
+    if isinstance(problem, BackendUnavailable):
+        pytest.skip(str(problem))
+    path = PAGES / page_name(backend)
+    assert path.exists(), f"there is no {path.name}: run `{COMMAND}`"
+    is_fresh = path.read_text("utf-8") == page(profile(pool, backend))
+    assert is_fresh, f"{path.name} is stale: run `{COMMAND}`"
+
+
+def test_the_table_is_that_of_the_pages():
+    """Every page is in the table, and is about a backend that there is."""
+    assert (PAGES / INDEX).read_text("utf-8") == index(PAGES), f"run `{COMMAND}`"
+    names = {path.name for path in PAGES.glob("*.md")} - {INDEX}
+    assert names <= {page_name(backend) for backend in own_backends()}
+
+
+def described(**more):
+    """Make a profile by hand."""
+    operations = {"embedding": {"provision": "composed", "spelling": "a | b"}}
+    info = {
+        "id": "mylib-take", "library": "mylib", "version": "9.9", "device": "cpu",
+        "operations": operations, "capabilities": ["max-norm"], "made_from": "source",
+        "fresh_worker_after_bad_index": True, **more,
+    }  # fmt: skip
+    entry = Deviation(
+        ("embedding/bounds/*",), "crashed", "upstream-bug", "It reads beyond the table.",
+        "https://example.org/1", ">=2", "cpu", sometimes=True,
+    )  # fmt: skip
+    return Profile(info, "Takes rows.", (Explained(entry, 3),))
+
+
+def test_a_page_says_all_that_is_known():
+    """How operations are provided, what is declared, where it comes from, what it does wrong."""
+    text = page(described())
+    for words in (
+        "# mylib-take\n\nTakes rows.\n",
+        "It continues the work of [source](source.md)",
+        "A bad index can corrupt the memory",
+        "| embedding | composed | `a \\| b` |",
+        "Absent: embedding_module,",
+        "Declared, and tested: max-norm.",
+        "Not declared: gradients,",
+        "### crashed, 3 cases (upstream-bug)\n\nIt reads beyond the table.\n",
+        "It happens by chance",
+        "Holds for version >=2 on cpu.",
+        "See <https://example.org/1>.",
+        "- `embedding/bounds/*`",
+    ):
+        assert words in text
+    assert "9.9" not in text
+
+
+def test_the_table_keeps_pages_that_were_written_elsewhere(tmp_path):
+    """Writing one backend's page leaves another's, and both are in the table."""
+    write_pages([described()], tmp_path)
+    paths = write_pages([described(id="other", made_from=None)], tmp_path)
+    assert [path.name for path in paths] == ["other.md", INDEX]
+    rows = [line for line in (tmp_path / INDEX).read_text().splitlines() if "](" in line]
+    source, other = rows
+    assert source.startswith("| [mylib-take](mylib-take.md) | mylib | cpu | 1 composed | 1 of 11 |")
+    assert source.endswith("| source | 3 cases, 1 reason |")
+    assert other.endswith("|  | 3 cases, 1 reason |")
+
+
+def test_the_command_takes_addresses(tmp_path):
+    """A backend under another interpreter, or another name, is listed and has a page."""
+    address = f"twin=numpy-reference:{sys.executable}"
+    listed = embcheck("backends", address, "--json")
+    (entry,) = json.loads(listed.stdout)
+    assert (entry["id"], entry["adapter"]) == ("twin", "numpy-reference")
+    written = embcheck("backends", address, "zoo-unavailable", "--markdown", tmp_path)
+    assert written.returncode == 0, written.stderr
+    assert "no page is written: zoo-unavailable" in written.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [INDEX, "twin.md"]
+    assert "# twin\n\nThe documented behaviour in plain NumPy" in (tmp_path / "twin.md").read_text()
+
+
+@pytest.mark.parametrize("address", ["numpy-refrence", "jax-take:/nowhere/python"])
+def test_a_mistaken_address_is_a_usage_error(tmp_path, address):
+    """It is told in a sentence, and nothing is written."""
+    done = embcheck("backends", address, "--markdown", tmp_path)
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "Traceback" not in done.stderr
