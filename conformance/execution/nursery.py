@@ -72,14 +72,16 @@ class Offspring:
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit code, negative for a signal; raises subprocess.TimeoutExpired."""
         if self._code is None:
-            if not self._is_asked:
-                self._socket.send(b"%s %d" % (WAIT, self.pid))
-                self._is_asked = True
             self._socket.settimeout(timeout)
             try:
+                if not self._is_asked:
+                    self._socket.send(b"%s %d" % (WAIT, self.pid))
+                    self._is_asked = True
                 answer = self._socket.recv(MESSAGE_BYTES)
             except TimeoutError:
                 raise subprocess.TimeoutExpired("worker", timeout or 0) from None
+            except ConnectionError:
+                answer = b""  # The nursery died, and nobody knows of its worker.
             self._code = int(answer) if answer else -signal.SIGKILL
         return self._code
 
