@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import functional_call, grad, vjp
+from torch.func import functional_call, vjp
 
 from embcheck.backends.torch_calls import Answer, Target, target_of
 from embcheck.backends.torch_names import SPELLINGS, makes_module, to_array
@@ -117,28 +117,34 @@ def _call(target: Target, arguments: Tensors) -> Tensor:
 
 
 def _observe(target: Target, arguments: Tensors) -> Tensors:
-    """Look up, and derive what else the call is to show."""
+    """Look up once, and derive what else the call is to show."""
     call = target.call
-
-    def of(name: str, tensor: Tensor) -> Tensor:
-        return _look_up(target, {**arguments, name: tensor})
-
-    def total(use: Callable[[Tensor], Tensor], weight: Tensor) -> Tensor:
-        earlier = use(weight).square().sum()
-        return earlier + of("weight", weight).sum()
-
-    output = _look_up(target, arguments)
-    observed = {"output": output}
-    for observation, name in _GRADIENTS.items():
-        if call.wants(observation):
-            output, pull_back = vjp(partial(of, name), arguments[name])
-            (observed[observation],) = pull_back(
-                target.tensors.get("grad_output", torch.ones_like(output))
-            )
-    for observation, use in _EARLIER_USES.items():
-        if call.wants(observation):
-            observed[observation] = grad(partial(total, use))(arguments["weight"])
+    if call.wants(*_GRADIENTS, *_EARLIER_USES):
+        return _differentiate(target, arguments)
+    observed = {"output": _look_up(target, arguments)}
     if call.wants(Observation.PRODUCT):
         weight = arguments["weight"]
-        observed["product"] = output.to(weight.dtype) @ weight
+        observed["product"] = observed["output"].to(weight.dtype) @ weight
+    return observed
+
+
+def _differentiate(target: Target, arguments: Tensors) -> Tensors:
+    wanted = target.call.wants
+    uses = {name: use for name, use in _EARLIER_USES.items() if wanted(name)}
+    sources = {name: source for name, source in _GRADIENTS.items() if wanted(name)}
+    names = {*sources.values(), *(["weight"] if uses else [])}
+
+    def forward(given: Tensors) -> tuple[Tensor, Tensors]:
+        earlier = {name: use(given["weight"]).square().sum() for name, use in uses.items()}
+        return _look_up(target, {**arguments, **given}), earlier
+
+    (output, earlier), pull_back = vjp(forward, {name: arguments[name] for name in names})
+    none = {name: torch.zeros_like(term) for name, term in earlier.items()}
+    upstream = target.tensors.get("grad_output", torch.ones_like(output))
+    observed = {"output": output}
+    for observation, name in sources.items():
+        observed[observation] = pull_back((upstream, none))[0][name]
+    for observation, term in earlier.items():
+        pulled = pull_back((torch.ones_like(output), {**none, observation: torch.ones_like(term)}))
+        observed[observation] = pulled[0]["weight"]
     return observed
