@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,13 +107,15 @@ def _call_one_bag(target: Target, arguments: Tensors) -> Tensor:
 
 def _call(target: Target, arguments: Tensors) -> Tensor:
     others = {name: tensor for name, tensor in arguments.items() if name != "indices"}
+    function: Any = target.function
+    output: Tensor
     if target.is_module:
         weights = {"weight": others.pop("weight")}
-        output = functional_call(target.function, weights, (arguments["indices"],), others)
+        output = functional_call(function, weights, (arguments["indices"],), others)
     else:
         if target.call.operation is Operation.ONE_HOT:
             others.pop("weight", None)
-        output = target.function(arguments["indices"], **others, **target.options)
+        output = function(arguments["indices"], **others, **target.options)
     return output
 
 
@@ -138,7 +141,8 @@ def _differentiate(target: Target, arguments: Tensors) -> Tensors:
         earlier = {name: use(given["weight"]).square().sum() for name, use in uses.items()}
         return _look_up(target, {**arguments, **given}), earlier
 
-    (output, earlier), pull_back = vjp(forward, {name: arguments[name] for name in names})
+    pulled: Any = vjp(forward, {name: arguments[name] for name in names})
+    (output, earlier), pull_back = pulled
     none = {name: torch.zeros_like(term) for name, term in earlier.items()}
     upstream = target.tensors.get("grad_output", torch.ones_like(output))
     observed = {"output": output}

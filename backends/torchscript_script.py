@@ -7,6 +7,8 @@ https://docs.pytorch.org/docs/2.13/generated/torch.jit.script.html.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -22,7 +24,7 @@ def _one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 def _script(target: Target) -> Prepared:
     is_one_hot = target.call.operation is Operation.ONE_HOT
-    scripted = torch.jit.script(_one_hot if is_one_hot else target.function)
+    scripted: Any = torch.jit.script(_one_hot if is_one_hot else target.function)
     weight = scripted.weight if target.is_module else None
     return target.prepared(target.lookup(scripted), weight)
 

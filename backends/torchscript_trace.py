@@ -17,7 +17,8 @@ from embcheck.conformance.contract.backend import Capability
 
 
 def _trace(target: Target) -> Any:
-    return torch.jit.trace(Lookup(target), examples(target))
+    trace: Any = torch.jit.trace
+    return trace(Lookup(target), examples(target))
 
 
 def on_cpu() -> TorchCalls:
