@@ -20,7 +20,9 @@ class Narrow(Correct):
     def __init__(self) -> None:
         super().__init__()
         provided = {name: self.info.operations[name] for name in self.operations}
-        self.info = replace(self.info, operations=provided)
+        # Few operations have a use for shared memory.
+        rest = self.info.capabilities - {Capability.SHARED_MEMORY}
+        self.info = replace(self.info, operations=provided, capabilities=rest)
 
 
 class NegativePadding(Narrow):
