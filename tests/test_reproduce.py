@@ -9,13 +9,15 @@ import sys
 import pytest
 from commands import embcheck
 
-TORCH = {
-    "embedding_bag/include_last_offset/mean-ends-early": "DEPARTS",
-    "embedding_bag/include_last_offset/gradient-ends-early[mode=mean]": "DEPARTS",
-    "embedding_bag/bounds/negative-32-bit": "conforms",
-    "embedding/lookup/picks-rows[dtype=bfloat16,index_dtype=int32]": "conforms",
-    "pretrained/embedding_freeze/frozen-after-training": "conforms",
-}
+SCRIPTS = [
+    ("torch-eager", "embedding_bag/include_last_offset/mean-ends-early", "DEPARTS"),
+    ("torch-eager", "embedding_bag/include_last_offset/gradient-ends-early[mode=mean]", "DEPARTS"),
+    ("torch-eager", "embedding_bag/bounds/negative-32-bit", "conforms"),
+    ("torch-eager", "embedding/lookup/picks-rows[dtype=bfloat16,index_dtype=int32]", "conforms"),
+    ("torch-eager", "pretrained/embedding_freeze/frozen-after-training", "conforms"),
+    ("jax-take", "embedding_bag/empty_bags/at-the-start[mode=mean]", "DEPARTS"),
+    ("jax-take", "embedding/gradient/sums-by-row[dtype=bfloat16,index_dtype=int64]", "conforms"),
+]
 
 
 def script(case, backend="torch-eager"):
@@ -37,20 +39,20 @@ def run(text, tmp_path):
     )
 
 
-@pytest.mark.parametrize("case", list(TORCH))
-def test_a_script_shows_what_the_suite_saw(case, tmp_path):
+@pytest.mark.parametrize(("backend", "case", "said"), SCRIPTS)
+def test_a_script_shows_what_the_suite_saw(backend, case, said, tmp_path):
     """It imports the library and NumPy only, and its last line says whether the call departs."""
-    text = script(case)
+    text = script(case, backend)
     roots = {
         alias.name.split(".")[0]
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Import)
         for alias in node.names
     }
-    assert roots <= {"numpy", "torch", "ml_dtypes"}
+    assert roots <= {"numpy", backend.split("-")[0], "ml_dtypes"}
     ended = run(text, tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines()[-1].startswith(TORCH[case])
+    assert ended.stdout.splitlines()[-1].startswith(said)
 
 
 def test_a_crash_ends_the_script_as_well(tmp_path):
