@@ -16,7 +16,16 @@ from embcheck.conformance.execution.client import (
 )
 from embcheck.conformance.timing.arms import Arm
 
-BACKENDS = ["numpy-reference", "torch-eager", "torch-export", "jax-take", "onnxruntime-dynamo"]
+BACKENDS = [
+    "numpy-reference",
+    "torch-eager",
+    "torch-export",
+    "jax-take",
+    "jax-index",
+    "jax-strict",
+    "jax-sharded",
+    "onnxruntime-dynamo",
+]
 TABLE = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 MODULE = {"num_embeddings": 3, "embedding_dim": 2}
 OPTIONS = {
@@ -96,6 +105,17 @@ def test_a_float_index_reaches_the_library(workers, backend):
 def test_what_cannot_be_expressed_is_said_before_the_call(workers, backend, call):
     """An adapter that has no spelling for a call says so, which is no refusal."""
     assert isinstance(workers(backend).ask(call), NotSupported)
+
+
+def test_a_device_that_is_absent_is_said():
+    """Where JAX finds no GPU, it says so itself; the adapter does not fall back on the CPU."""
+    client = WorkerClient("jax-take@cuda", timeout=300)
+    try:
+        device = client.info.device
+    except BackendUnavailable as reason:
+        device = str(reason)
+    client.close()
+    assert "cuda" in device
 
 
 @pytest.mark.parametrize("entry", [b"graph", graph_cache.Refusal("ExportError", "no")])
