@@ -43,7 +43,9 @@ def other_python(tmp_path_factory):
     folder = tmp_path_factory.mktemp("other")
     venv.create(folder, with_pip=False)
     (site,) = folder.glob("lib/python*/site-packages")
-    (site / "shared.pth").write_text(sysconfig.get_path("purelib"))
+    # As a site folder of its own, so that editable installs are found too.
+    installed = sysconfig.get_path("purelib")
+    (site / "shared.pth").write_text(f"import site; site.addsitedir({installed!r})")
     return str(folder / "bin/python")
 
 

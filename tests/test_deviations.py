@@ -9,8 +9,13 @@ import pytest
 
 from embcheck import backends
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution import deviations
-from embcheck.conformance.execution.deviations import Deviation, explain, load_deviations, unmatched
+from embcheck.conformance.execution.deviations import (
+    Deviation,
+    explain,
+    load_deviations,
+    load_deviations_beside,
+    unmatched,
+)
 from embcheck.conformance.execution.judge import Kind, Outcome, Verdict
 from embcheck.conformance.suite.problems import SpecError
 
@@ -18,6 +23,18 @@ INFO = BackendInfo("x", "lib", "1.5")
 KNOWN = Deviation(("bag/max/*[dtype=float16]",), "wrong-value", "upstream-bug", "it overflows")
 CASE = "bag/max/large[dtype=float16]"
 WRONG = Verdict(Outcome.FAILED, Kind.WRONG_VALUE, "inf")
+
+
+def write(folder, **files):
+    """Write files of deviations, by name, for a module in a folder."""
+    (folder / "deviations").mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / "deviations" / f"{name}.yaml").write_text(text)
+
+
+def load(folder):
+    """Load the deviations of the backend x of a module in a folder."""
+    return load_deviations_beside(folder / "adapter.py", "x")
 
 
 def test_a_foreseen_failure_is_deviated():
@@ -106,37 +123,35 @@ def test_entries_that_match_nothing_are_listed():
         ("sometimes: true", "sometimes: often", "sometimes"),
     ],
 )
-def test_a_file_that_is_wrong_does_not_load(tmp_path, monkeypatch, old, new, words):
+def test_a_file_that_is_wrong_does_not_load(tmp_path, old, new, words):
     """A blank reason, an unknown category, a misspelt key and an odd link are refused."""
     good = (
         "deviations:\n- cases: [a/b/c]\n  happens: wrong-value\n  category: upstream-bug\n"
         "  reason: it overflows\n  link: https://example.org/1\n  sometimes: true\n"
     )
-    path = tmp_path / "x.yaml"
-    monkeypatch.setattr(deviations, "_path", lambda _: path)
-    path.write_text(good)
-    assert load_deviations("x")[0].reason == "it overflows"
-    assert load_deviations("x")[0].sometimes
-    path.write_text(good.replace(old, new))
+    write(tmp_path, x=good)
+    (entry,) = load(tmp_path)
+    assert entry.reason == "it overflows"
+    assert entry.sometimes
+    write(tmp_path, x=good.replace(old, new))
     with pytest.raises(SpecError, match=words):
-        load_deviations("x")
+        load(tmp_path)
 
 
 ENTRY = "- {{cases: [{}], happens: wrong-value, category: by-design, reason: {}}}\n"
 
 
-def test_included_deviations_come_after_a_backends_own(tmp_path, monkeypatch):
+def test_included_deviations_come_after_a_backends_own(tmp_path):
     """A shared file's entries are a backend's too; where both foresee it, its own explain it."""
-    monkeypatch.setattr(deviations, "_path", lambda _: tmp_path / "x.yaml")
-    (tmp_path / "shared.yaml").write_text("deviations:\n" + ENTRY.format("a/b/*", "shared"))
+    shared = "deviations:\n" + ENTRY.format("a/b/*", "shared")
     own = "deviations:\n" + ENTRY.format("a/b/c", "own")
-    (tmp_path / "x.yaml").write_text("include: [shared]\n" + own)
-    entries = load_deviations("x")
+    write(tmp_path, shared=shared, x="include: [shared]\n" + own)
+    entries = load(tmp_path)
     assert [entry.reason for entry in entries] == ["own", "shared"]
     assert explain("a/b/c", WRONG, INFO, entries)[1] is entries[0]
     assert explain("a/b/d", WRONG, INFO, entries)[1] is entries[1]
-    (tmp_path / "x.yaml").write_text("include: [shared]\n")
-    assert [entry.reason for entry in load_deviations("x")] == ["shared"]
+    write(tmp_path, x="include: [shared]\n")
+    assert [entry.reason for entry in load(tmp_path)] == ["shared"]
 
 
 @pytest.mark.parametrize(
@@ -149,32 +164,28 @@ def test_included_deviations_come_after_a_backends_own(tmp_path, monkeypatch):
         ("{}\n", "the file"),
     ],
 )
-def test_an_include_that_is_wrong_does_not_load(tmp_path, monkeypatch, text, words):
+def test_an_include_that_is_wrong_does_not_load(tmp_path, text, words):
     """An included file must be there, beside the file that names it, and be named once."""
-    monkeypatch.setattr(deviations, "_path", lambda _: tmp_path / "x.yaml")
-    (tmp_path / "shared.yaml").write_text("deviations:\n" + ENTRY.format("a/b/*", "shared"))
-    (tmp_path / "x.yaml").write_text(text)
+    write(tmp_path, shared="deviations:\n" + ENTRY.format("a/b/*", "shared"), x=text)
     with pytest.raises(SpecError, match=words):
-        load_deviations("x")
+        load(tmp_path)
 
 
-def test_what_is_wrong_in_an_included_file_is_said_of_that_file(tmp_path, monkeypatch):
+def test_what_is_wrong_in_an_included_file_is_said_of_that_file(tmp_path):
     """A mistake is reported where it stands."""
-    monkeypatch.setattr(deviations, "_path", lambda _: tmp_path / "x.yaml")
-    (tmp_path / "shared.yaml").write_text("deviations:\n" + ENTRY.format("a/b/*", "' '"))
-    (tmp_path / "x.yaml").write_text("include: [shared]\n")
+    shared = "deviations:\n" + ENTRY.format("a/b/*", "' '")
+    write(tmp_path, shared=shared, x="include: [shared]\n")
     with pytest.raises(SpecError, match=r"deviations/shared.yaml:2:.*reason"):
-        load_deviations("x")
+        load(tmp_path)
 
 
 FILES = sorted(Path(backends.__file__).parent.glob("deviations/*.yaml"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
-def test_every_shipped_file_loads(path, monkeypatch):
+def test_every_shipped_file_loads(path):
     """The deviations that ship with embcheck load, and each has a reason."""
-    monkeypatch.setattr(deviations, "_path", lambda _: path)
-    entries = load_deviations(path.stem)
+    entries = load_deviations_beside(Path(backends.__file__), path.stem)
     assert entries
     assert all(entry.reason for entry in entries)
 
