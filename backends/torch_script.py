@@ -36,21 +36,33 @@ def write(call: Call, function: str = "{}", device: str = "cpu") -> str:
 
     What it makes from example inputs, `{examples}` in its text, is given those of the call.
     """
+    expect_written(call)
+    lines = ["import torch", "", *_tensors(call, device), *_lookup(call, function, device)]
+    weight = "module.weight" if makes_module(call.operation) else "weight"
+    return "\n".join([*lines, *derived(call, weight), *home(call)])
+
+
+def expect_written(call: Call) -> None:
+    """Raise Unsupported for what no lines are known for."""
     unknown = set(call.observe) - _WRITTEN
     if unknown or call.operation is Operation.PROBE:
         what = ", ".join(sorted(unknown)) or "a probe"
         raise Unsupported(f"no script is written for {what}")
-    lines = ["import torch", "", *_tensors(call, device), *_lookup(call, function, device)]
-    return "\n".join([*lines, *_derived(call), *_home(call)])
 
 
-def _tensors(call: Call, device: str) -> list[str]:
+def plain_tensors(call: Call, device: str = "cpu") -> list[str]:
+    """Write how a call's arrays become tensors."""
     lines = []
     for name, array in call.inputs.items():
         dtype = array.dtype.name
         made = (_FROM_BITS if dtype in _BITS else _FROM_NUMPY).format(name, _BITS.get(dtype), dtype)
         moved = made if device == "cpu" else f"{made}.to({device!r})"
         lines.append(f"{name} = {moved}")
+    return lines
+
+
+def _tensors(call: Call, device: str) -> list[str]:
+    lines = plain_tensors(call, device)
     for observation, name in _LATER.items():
         if call.wants(observation) and not makes_module(call.operation):
             lines.append(f"{name}.requires_grad_()")
@@ -111,9 +123,8 @@ def _value(name: str, value: Any) -> str:
     return f"float({str(value)!r})" if value in (float("inf"), float("-inf")) else repr(value)
 
 
-def _derived(call: Call) -> list[str]:
-    """Write the gradients, the flags and the training step."""
-    weight = "module.weight" if makes_module(call.operation) else "weight"
+def derived(call: Call, weight: str) -> list[str]:
+    """Write the gradients, the flags and the training step of the weight of that name."""
     upstream = "grad_output" if "grad_output" in call.inputs else "torch.ones_like(output)"
     lines = []
     for observation, name in _LATER.items():
@@ -140,7 +151,7 @@ def _derived(call: Call) -> list[str]:
     return lines
 
 
-def _home(call: Call) -> list[str]:
+def home(call: Call) -> list[str]:
     """Write how the answers become NumPy arrays again."""
     shown = [name for name in call.observe if name != Observation.INPUTS_AFTER]
     weight = call.inputs.get("weight")

@@ -11,7 +11,7 @@ import numpy as np
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
-ROWS, COLUMNS = 5, 3
+ROWS, COLUMNS = 5, 4
 INDICES = (3, 0, 3, 1)
 INDEX_DTYPES = ("int8", "int16", "uint8", "float32", "bool")
 

@@ -1,0 +1,156 @@
+"""FBGEMM's SplitTableBatchedEmbeddingBagsCodegen with one table, its optimizer fused.
+
+Two backends differ in `bounds_check_mode`. The default, WARNING, documents that it prints a warning
+and fixes what is invalid: an index becomes 0, an offset is moved within bounds, both where the
+caller can see it. FATAL documents that it throws. A table's columns must be a multiple of 4. There
+are no gradients for the table: `backward` trains it, here by EXACT_SGD with learning rate 1.
+On the CPU, FBGEMM does not implement PoolingMode.NONE, and sums instead:
+https://github.com/pytorch/FBGEMM/issues/4586. Of the bags of one index that a lookup makes, both
+are the same.
+https://docs.pytorch.org/FBGEMM/fbgemm_gpu/python-api/tbe_ops_training.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from fbgemm_gpu.split_embedding_configs import EmbOptimType
+from fbgemm_gpu.split_table_batched_embeddings_ops_common import (
+    BoundsCheckMode,
+    EmbeddingLocation,
+)
+from fbgemm_gpu.split_table_batched_embeddings_ops_training import (
+    ComputeDevice,
+    SplitTableBatchedEmbeddingBagsCodegen,
+)
+from torch import Tensor
+
+from embcheck.backends import fbgemm_script
+from embcheck.backends.fbgemm_calls import (
+    VERSION,
+    Tbe,
+    expect_expressible,
+    pooling_of,
+    precisions,
+    provided,
+    require_kernels,
+)
+from embcheck.backends.torch_calls import Answer
+from embcheck.backends.torch_names import to_array, to_tensor
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Observation
+
+_PLACES = {
+    "cpu": (EmbeddingLocation.HOST, ComputeDevice.CPU),
+    "cuda": (EmbeddingLocation.DEVICE, ComputeDevice.CUDA),
+}
+_OBSERVABLE = {"output", "weight_after", "inputs_after", "trained_weight"}
+
+
+class FbgemmSplit:
+    """A fused TBE on one device, in one mode of checking bounds; None is the default one."""
+
+    def __init__(self, name: str, device: str, checks: BoundsCheckMode | None = None) -> None:
+        self._checks = checks
+        self.info = BackendInfo(
+            id=name,
+            library="fbgemm_gpu",
+            version=VERSION,
+            device=device,
+            operations=provided("SplitTableBatchedEmbeddingBagsCodegen"),
+            capabilities=frozenset(
+                {
+                    Capability.TRAINING,
+                    Capability.PER_SAMPLE_WEIGHTS,
+                    Capability.INCLUDE_LAST_OFFSET,
+                }
+            ),
+            # A bad index trips an assertion in the kernel, which ends the use of CUDA.
+            fresh_worker_after_bad_index=device == "cuda",
+            survives_fork=device == "cpu",
+        )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Make the module, copy the weight to its table, and return the lookup."""
+        _expect_expressible(call)
+        device = self.info.device
+        tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
+        weight = tensors["weight"]
+        checks = {} if self._checks is None else {"bounds_check_mode": self._checks}
+        module = SplitTableBatchedEmbeddingBagsCodegen(
+            [(*weight.shape, *_PLACES[device])],
+            pooling_mode=pooling_of(call),
+            optimizer=EmbOptimType.EXACT_SGD,
+            learning_rate=1.0,
+            **precisions(weight.dtype),
+            **checks,
+        )
+        table = module.split_embedding_weights()[0]
+        tensors["weight"] = table.copy_(weight)
+        tbe = Tbe(call, module, table, tensors)
+
+        def run() -> Answer:
+            answer = _observe(tbe), tensors
+            if device == "cuda":
+                torch.cuda.synchronize()
+            return answer
+
+        return run
+
+    def script(self, call: Call) -> str:
+        """Write a call as FBGEMM's users would."""
+        _expect_expressible(call)
+        return fbgemm_script.write_split(call, self.info.device, self._checks)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Bring tensors off the device."""
+        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+
+def _expect_expressible(call: Call) -> None:
+    expect_expressible(call, _OBSERVABLE)
+    weight = call.inputs.get("weight")
+    if weight is None:
+        raise Unsupported("FBGEMM's fused tables start as zeros, and have no random weights")
+    if weight.ndim == 2 and weight.shape[1] % 4 != 0:
+        raise Unsupported("FBGEMM documents that embedding_dim must be a multiple of 4")
+
+
+def _observe(tbe: Tbe) -> dict[str, Any]:
+    output: Tensor = tbe.look_up()
+    observed = {"output": output}
+    if tbe.call.wants(Observation.TRAINED_WEIGHT):
+        output.backward(tbe.tensors.get("grad_output", torch.ones_like(output)))
+        observed["trained_weight"] = tbe.table
+    return observed
+
+
+def default_on_cpu() -> FbgemmSplit:
+    """Make the backend `fbgemm-default`."""
+    return FbgemmSplit("fbgemm-default", "cpu")
+
+
+def fatal_on_cpu() -> FbgemmSplit:
+    """Make the backend `fbgemm-fatal`."""
+    return FbgemmSplit("fbgemm-fatal", "cpu", BoundsCheckMode.FATAL)
+
+
+def default_on_cuda() -> FbgemmSplit:
+    """Make the backend `fbgemm-default@cuda`; raises Unavailable without its kernels."""
+    require_kernels()
+    return FbgemmSplit("fbgemm-default@cuda", "cuda")
+
+
+def fatal_on_cuda() -> FbgemmSplit:
+    """Make the backend `fbgemm-fatal@cuda`; raises Unavailable without its kernels."""
+    require_kernels()
+    return FbgemmSplit("fbgemm-fatal@cuda", "cuda", BoundsCheckMode.FATAL)

@@ -1,0 +1,166 @@
+"""TorchRec's unsharded modules, EmbeddingCollection and EmbeddingBagCollection, with one table.
+
+The caller's table goes in by `load_state_dict`; indices and bags as a KeyedJaggedTensor of one
+feature: a lookup as one sequence, a matrix as bags of its rows, offsets without the last one with
+the number of indices appended, since TorchRec's offsets say where the last bag ends. They
+hold a `torch.nn.Embedding` or `torch.nn.EmbeddingBag`, of float32 or else float16.
+https://docs.pytorch.org/torchrec/modules-api-reference.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torchrec
+from torch import Tensor
+from torchrec.modules.embedding_configs import dtype_to_data_type
+
+from embcheck.backends import composition, torchrec_script
+from embcheck.backends.fbgemm_calls import require_kernels
+from embcheck.backends.torch_calls import Answer, thunk
+from embcheck.backends.torch_names import to_array, to_tensor
+from embcheck.backends.torch_observe import Prepared, Tensors
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+_LOOKUP = "EmbeddingCollection([EmbeddingConfig(V, D)])"
+_BAGS = "EmbeddingBagCollection([EmbeddingBagConfig(V, D, pooling=SUM or MEAN)])"
+_MODULE = ("num_embeddings", "embedding_dim", "dtype")
+_OPERATIONS = {
+    Operation.EMBEDDING: Provided(
+        Provision.NATIVE, f"{_LOOKUP}(KeyedJaggedTensor(values=indices.flatten(), offsets=[0, n]))"
+    ),
+    Operation.EMBEDDING_MODULE: Provided(Provision.NATIVE, _LOOKUP),
+    Operation.EMBEDDING_BAG: Provided(
+        Provision.NATIVE,
+        f"{_BAGS}(KeyedJaggedTensor(values=indices, offsets=offsets, weights=per_sample_weights)); "
+        "offsets without the last one get the number of indices appended",
+    ),
+    Operation.EMBEDDING_BAG_MODULE: Provided(Provision.NATIVE, _BAGS),
+}
+_OPTIONS = {
+    Operation.EMBEDDING: (),
+    Operation.EMBEDDING_MODULE: _MODULE,
+    Operation.EMBEDDING_BAG: composition.BAG_OPTIONS,
+    Operation.EMBEDDING_BAG_MODULE: (*composition.BAG_OPTIONS, *_MODULE),
+}
+_POOLING = {"sum": torchrec.PoolingType.SUM, "mean": torchrec.PoolingType.MEAN}
+_OBSERVABLE = {
+    *("output", "weight_after", "inputs_after", Observation.TRAINABLE),
+    *(Observation.GRAD_WEIGHT, Observation.GRAD_PER_SAMPLE_WEIGHTS),
+    *(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE, Observation.TRAINED_WEIGHT),
+    *(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE, Observation.WEIGHT_TRAINED_BY_ADAGRAD),
+}
+
+
+class TorchrecCollections:
+    """TorchRec on one device."""
+
+    def __init__(self, name: str, device: str) -> None:
+        self.info = BackendInfo(
+            id=name,
+            library="torchrec",
+            version=torchrec.__version__,
+            device=device,
+            operations=_OPERATIONS,
+            capabilities=frozenset(
+                {
+                    *(Capability.GRADIENTS, Capability.TRAINING, Capability.ADAGRAD),
+                    *(Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET),
+                }
+            ),
+            # A bad index trips an assertion in the kernel, which ends the use of CUDA.
+            fresh_worker_after_bad_index=device == "cuda",
+            made_from="torch-eager",
+            survives_fork=device == "cpu",
+        )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Make the module, load the weight, and return what is to be observed."""
+        _expect_expressible(call)
+        device = self.info.device
+        tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
+        if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+            tensors["per_sample_weights"].requires_grad_()
+        module = _module(call, tensors, torch.device(device))
+        ((key, weight),) = module.named_parameters()
+        if "weight" in tensors:
+            module.load_state_dict({key: tensors["weight"]})
+        tensors["weight"] = weight
+
+        def look_up() -> Tensor:
+            output = module(_features(call, tensors))["feature"]
+            if call.operation.is_bag:
+                return output
+            return output.values().view(*tensors["indices"].shape, weight.shape[1])
+
+        return thunk(Prepared(call, tensors, weight, look_up), device)
+
+    def script(self, call: Call) -> str:
+        """Write a call as TorchRec's users would."""
+        _expect_expressible(call)
+        return torchrec_script.write(call, self.info.device)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Bring tensors off the device."""
+        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+
+def _expect_expressible(call: Call) -> None:
+    if call.operation not in _OPERATIONS:
+        raise Unsupported(f"TorchRec has no {call.operation}")
+    composition.expect_only(call, "TorchRec", _OPTIONS[call.operation], _OBSERVABLE)
+    mode = call.options.get("mode", "mean")
+    if call.operation.is_bag and mode not in _POOLING:
+        raise Unsupported(f"TorchRec pools by sum or mean, and has no mode {mode!r}")
+
+
+def _module(call: Call, tensors: Tensors, device: torch.device) -> Any:
+    if "weight" in tensors:
+        shape, dtype = tensors["weight"].shape, tensors["weight"].dtype
+    else:
+        shape = torch.Size([call.options["num_embeddings"], call.options["embedding_dim"]])
+        dtype = getattr(torch, call.options.get("dtype", "float32"))
+    told = {"name": "table", "feature_names": ["feature"], "data_type": dtype_to_data_type(dtype)}
+    if not call.operation.is_bag:
+        return torchrec.EmbeddingCollection([torchrec.EmbeddingConfig(*shape, **told)], device)
+    pooling = _POOLING[call.options.get("mode", "mean")]
+    table = torchrec.EmbeddingBagConfig(*shape, pooling=pooling, **told)
+    return torchrec.EmbeddingBagCollection([table], "per_sample_weights" in tensors, device)
+
+
+def _features(call: Call, tensors: Tensors) -> Any:
+    indices, offsets = tensors["indices"], tensors.get("offsets")
+    factors, number = tensors.get("per_sample_weights"), tensors["indices"].numel()
+    if not call.operation.is_bag:
+        indices, offsets = indices.flatten(), torch.tensor([0, number], device=indices.device)
+    elif offsets is None and indices.ndim == 2:
+        bags, length = indices.shape
+        offsets = length * torch.arange(bags + 1, device=indices.device)
+        indices = indices.flatten()
+        factors = None if factors is None else factors.flatten()
+    elif offsets is not None and not call.options.get("include_last_offset"):
+        offsets = torch.cat([offsets, offsets.new_tensor([number])])
+    return torchrec.KeyedJaggedTensor(["feature"], indices, factors, offsets=offsets)
+
+
+def on_cpu() -> TorchrecCollections:
+    """Make the backend `torchrec`."""
+    return TorchrecCollections("torchrec", "cpu")
+
+
+def on_cuda() -> TorchrecCollections:
+    """Make the backend `torchrec@cuda`; raises Unavailable without FBGEMM's kernels."""
+    require_kernels()
+    return TorchrecCollections("torchrec@cuda", "cuda")
