@@ -8,7 +8,7 @@ https://github.com/pytorch/FBGEMM/pull/582. Nothing is checked or cast on the wa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,41 +25,47 @@ from embcheck.conformance.contract.call import Call, Operation
 
 VERSION = fbgemm_gpu.__version__
 
+PRETRAINED = (Operation.EMBEDDING_FROM_PRETRAINED, Operation.EMBEDDING_BAG_FROM_PRETRAINED)
+MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_BAG_MODULE)
+
 _POOLING = {"sum": PoolingMode.SUM, "mean": PoolingMode.MEAN}
-_OPTIONS = {
-    Operation.EMBEDDING: (),
-    Operation.EMBEDDING_MODULE: ("num_embeddings", "embedding_dim", "dtype"),
-    Operation.EMBEDDING_BAG: composition.BAG_OPTIONS,
-    Operation.EMBEDDING_BAG_MODULE: (
-        *composition.BAG_OPTIONS,
-        *("num_embeddings", "embedding_dim", "dtype"),
-    ),
-}
 
 
 def provided(table: str) -> dict[Operation, Provided]:
     """Say how a lookup and bags are provided by the TBE of that name."""
+    rows = f"{table}(pooling_mode=NONE)(indices.flatten(), torch.arange(n + 1))"
+    bags = (
+        f"{table}(pooling_mode=SUM or MEAN)(indices, offsets, per_sample_weights); a matrix is "
+        "flattened, and offsets without the last one get the number of indices appended"
+    )
     return {
-        Operation.EMBEDDING: Provided(
-            Provision.COMPOSED,
-            f"{table}(pooling_mode=NONE)(indices.flatten(), torch.arange(n + 1))",
-        ),
-        Operation.EMBEDDING_BAG: Provided(
-            Provision.NATIVE,
-            f"{table}(pooling_mode=SUM or MEAN)(indices, offsets, per_sample_weights); a matrix is "
-            "flattened, and offsets without the last one get the number of indices appended",
-        ),
+        Operation.EMBEDDING: Provided(Provision.COMPOSED, rows),
+        Operation.EMBEDDING_FROM_PRETRAINED: Provided(Provision.COMPOSED, rows),
+        Operation.EMBEDDING_BAG: Provided(Provision.NATIVE, bags),
+        Operation.EMBEDDING_BAG_FROM_PRETRAINED: Provided(Provision.NATIVE, bags),
     }
 
 
-def expect_expressible(call: Call, observations: set[str]) -> None:
-    """Raise Unsupported for what FBGEMM's tables have no word for."""
-    if call.operation not in _OPTIONS:
-        raise Unsupported(f"FBGEMM has no {call.operation}")
-    composition.expect_only(call, "FBGEMM", _OPTIONS[call.operation], observations)
+def expect_expressible(
+    call: Call, library: str, operations: Collection[Operation], observations: Collection[str]
+) -> None:
+    """Raise Unsupported for what the tables of FBGEMM or TorchRec have no word for."""
+    if call.operation not in operations:
+        raise Unsupported(f"{library} has no {call.operation}")
+    options = [*(composition.BAG_OPTIONS if call.operation.is_bag else ())]
+    if call.operation in PRETRAINED:
+        options.append("freeze")
+    if call.operation in MODULES:
+        options += ["num_embeddings", "embedding_dim", "dtype"]
+    composition.expect_only(call, library, options, observations)
     mode = call.options.get("mode", "mean")
     if call.operation.is_bag and mode not in _POOLING:
-        raise Unsupported(f"FBGEMM pools by sum or mean, and has no mode {mode!r}")
+        raise Unsupported(f"{library} pools by sum or mean, and has no mode {mode!r}")
+
+
+def is_frozen(call: Call) -> bool:
+    """Whether a call's table takes no part in training."""
+    return call.operation in PRETRAINED and bool(call.options.get("freeze", True))
 
 
 def pooling_of(call: Call) -> PoolingMode:

@@ -20,9 +20,11 @@ from fbgemm_gpu.split_table_batched_embeddings_ops_training import (
 
 from embcheck.backends import fbgemm_script
 from embcheck.backends.fbgemm_calls import (
+    MODULES,
     VERSION,
     Tbe,
     expect_expressible,
+    is_frozen,
     pooling_of,
     precisions,
     provided,
@@ -38,10 +40,13 @@ from embcheck.conformance.contract.backend import (
     Provision,
     inputs_after,
 )
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import Call, Observation
 
 _CLASS = "DenseTableBatchedEmbeddingBagsCodegen"
-_MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_BAG_MODULE)
+_OPERATIONS = {
+    **provided(_CLASS),
+    **dict.fromkeys(MODULES, Provided(Provision.NATIVE, f"{_CLASS}([(V, D)])")),
+}
 _OF_THE_WEIGHT = {
     *(Observation.GRAD_WEIGHT, Observation.TRAINED_WEIGHT),
     *(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE, Observation.WEIGHT_TRAINED_BY_ADAGRAD),
@@ -63,10 +68,7 @@ class FbgemmDense:
             library="fbgemm_gpu",
             version=VERSION,
             device=device,
-            operations={
-                **provided(_CLASS),
-                **dict.fromkeys(_MODULES, Provided(Provision.NATIVE, f"{_CLASS}([(V, D)])")),
-            },
+            operations=_OPERATIONS,
             capabilities=frozenset(
                 {
                     *(Capability.GRADIENTS, Capability.TRAINING, Capability.ADAGRAD),
@@ -80,19 +82,20 @@ class FbgemmDense:
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Make the module, copy the weight to its table, and return what is to be observed."""
-        expect_expressible(call, _OBSERVABLE)
+        expect_expressible(call, "FBGEMM", _OPERATIONS, _OBSERVABLE)
         device = self.info.device
         tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
         if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
             tensors["per_sample_weights"].requires_grad_()
         module = self._module(call, tensors)
+        module.weights.requires_grad_(not is_frozen(call))
         table = module.split_embedding_weights()[0]
         tensors["weight"] = table.copy_(tensors["weight"]) if "weight" in tensors else table
         lookup = Tbe(call, module, table, tensors).look_up
         return thunk(Prepared(call, tensors, module.weights, lookup), device)
 
     def _module(self, call: Call, tensors: dict[str, Any]) -> Any:
-        if call.operation in _MODULES:
+        if call.operation in MODULES:
             shape = call.options["num_embeddings"], call.options["embedding_dim"]
             dtype = getattr(torch, call.options.get("dtype", "float32"))
         else:
@@ -106,7 +109,7 @@ class FbgemmDense:
 
     def script(self, call: Call) -> str:
         """Write a call as FBGEMM's users would."""
-        expect_expressible(call, _OBSERVABLE)
+        expect_expressible(call, "FBGEMM", _OPERATIONS, _OBSERVABLE)
         return fbgemm_script.write_dense(call, self.info.device)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fbgemm_gpu.split_table_batched_embeddings_ops_common import BoundsCheckMode
 
 from embcheck.backends import torch_script
-from embcheck.backends.fbgemm_calls import pooling_of
+from embcheck.backends.fbgemm_calls import is_frozen, pooling_of
 from embcheck.conformance.contract.call import Call, Observation
 
 _IMPORTS = """\
@@ -75,6 +75,8 @@ def write_dense(call: Call, device: str) -> str:
     made = [_DENSE.format(shape=shape, dtype=dtype, pooling=_pooling(call), on_cpu=on_cpu)]
     if "weight" in call.inputs:
         made.append("table.copy_(weight)")
+    if is_frozen(call):
+        made.append("module.weights.requires_grad_(False)")
     leaves = [
         "per_sample_weights.requires_grad_()"
         for _ in range(call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS))

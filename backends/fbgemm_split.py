@@ -33,6 +33,7 @@ from embcheck.backends.fbgemm_calls import (
     VERSION,
     Tbe,
     expect_expressible,
+    is_frozen,
     pooling_of,
     precisions,
     provided,
@@ -48,6 +49,7 @@ from embcheck.conformance.contract.backend import (
 )
 from embcheck.conformance.contract.call import Call, Observation
 
+_CLASS = "SplitTableBatchedEmbeddingBagsCodegen"
 _PLACES = {
     "cpu": (EmbeddingLocation.HOST, ComputeDevice.CPU),
     "cuda": (EmbeddingLocation.DEVICE, ComputeDevice.CUDA),
@@ -65,7 +67,7 @@ class FbgemmSplit:
             library="fbgemm_gpu",
             version=VERSION,
             device=device,
-            operations=provided("SplitTableBatchedEmbeddingBagsCodegen"),
+            operations=provided(_CLASS),
             capabilities=frozenset(
                 {
                     Capability.TRAINING,
@@ -117,10 +119,10 @@ class FbgemmSplit:
 
 
 def _expect_expressible(call: Call) -> None:
-    expect_expressible(call, _OBSERVABLE)
-    weight = call.inputs.get("weight")
-    if weight is None:
-        raise Unsupported("FBGEMM's fused tables start as zeros, and have no random weights")
+    expect_expressible(call, "FBGEMM", provided(_CLASS), _OBSERVABLE)
+    weight = call.inputs["weight"]
+    if call.wants(Observation.TRAINED_WEIGHT) and is_frozen(call):
+        raise Unsupported("FBGEMM's fused tables are all trained, and none is frozen")
     if weight.ndim == 2 and weight.shape[1] % 4 != 0:
         raise Unsupported("FBGEMM documents that embedding_dim must be a multiple of 4")
 

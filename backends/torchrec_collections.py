@@ -18,8 +18,14 @@ import torchrec
 from torch import Tensor
 from torchrec.modules.embedding_configs import dtype_to_data_type
 
-from embcheck.backends import composition, torchrec_script
-from embcheck.backends.fbgemm_calls import require_kernels
+from embcheck.backends import torchrec_script
+from embcheck.backends.fbgemm_calls import (
+    MODULES,
+    PRETRAINED,
+    expect_expressible,
+    is_frozen,
+    require_kernels,
+)
 from embcheck.backends.torch_calls import Answer, thunk
 from embcheck.backends.torch_names import to_array, to_tensor
 from embcheck.backends.torch_observe import Prepared, Tensors
@@ -28,31 +34,22 @@ from embcheck.conformance.contract.backend import (
     Capability,
     Provided,
     Provision,
-    Unsupported,
     inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
-_LOOKUP = "EmbeddingCollection([EmbeddingConfig(V, D)])"
-_BAGS = "EmbeddingBagCollection([EmbeddingBagConfig(V, D, pooling=SUM or MEAN)])"
-_MODULE = ("num_embeddings", "embedding_dim", "dtype")
+_LOOKUP = (
+    "EmbeddingCollection([EmbeddingConfig(V, D)])"
+    "(KeyedJaggedTensor(values=indices.flatten(), offsets=[0, n]))"
+)
+_BAGS = (
+    "EmbeddingBagCollection([EmbeddingBagConfig(V, D, pooling=SUM or MEAN)])"
+    "(KeyedJaggedTensor(values=indices, offsets=offsets, weights=per_sample_weights)); a matrix is "
+    "flattened, and offsets without the last one get the number of indices appended"
+)
 _OPERATIONS = {
-    Operation.EMBEDDING: Provided(
-        Provision.NATIVE, f"{_LOOKUP}(KeyedJaggedTensor(values=indices.flatten(), offsets=[0, n]))"
-    ),
-    Operation.EMBEDDING_MODULE: Provided(Provision.NATIVE, _LOOKUP),
-    Operation.EMBEDDING_BAG: Provided(
-        Provision.NATIVE,
-        f"{_BAGS}(KeyedJaggedTensor(values=indices, offsets=offsets, weights=per_sample_weights)); "
-        "offsets without the last one get the number of indices appended",
-    ),
-    Operation.EMBEDDING_BAG_MODULE: Provided(Provision.NATIVE, _BAGS),
-}
-_OPTIONS = {
-    Operation.EMBEDDING: (),
-    Operation.EMBEDDING_MODULE: _MODULE,
-    Operation.EMBEDDING_BAG: composition.BAG_OPTIONS,
-    Operation.EMBEDDING_BAG_MODULE: (*composition.BAG_OPTIONS, *_MODULE),
+    operation: Provided(Provision.NATIVE, _BAGS if operation.is_bag else _LOOKUP)
+    for operation in (Operation.EMBEDDING, Operation.EMBEDDING_BAG, *MODULES, *PRETRAINED)
 }
 _POOLING = {"sum": torchrec.PoolingType.SUM, "mean": torchrec.PoolingType.MEAN}
 _OBSERVABLE = {
@@ -87,7 +84,7 @@ class TorchrecCollections:
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Make the module, load the weight, and return what is to be observed."""
-        _expect_expressible(call)
+        expect_expressible(call, "TorchRec", _OPERATIONS, _OBSERVABLE)
         device = self.info.device
         tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
         if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
@@ -96,7 +93,7 @@ class TorchrecCollections:
         ((key, weight),) = module.named_parameters()
         if "weight" in tensors:
             module.load_state_dict({key: tensors["weight"]})
-        tensors["weight"] = weight
+        tensors["weight"] = weight.requires_grad_(not is_frozen(call))
 
         def look_up() -> Tensor:
             output = module(_features(call, tensors))["feature"]
@@ -108,22 +105,13 @@ class TorchrecCollections:
 
     def script(self, call: Call) -> str:
         """Write a call as TorchRec's users would."""
-        _expect_expressible(call)
+        expect_expressible(call, "TorchRec", _OPERATIONS, _OBSERVABLE)
         return torchrec_script.write(call, self.info.device)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring tensors off the device."""
         observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
         return {**inputs_after(found), **observed}
-
-
-def _expect_expressible(call: Call) -> None:
-    if call.operation not in _OPERATIONS:
-        raise Unsupported(f"TorchRec has no {call.operation}")
-    composition.expect_only(call, "TorchRec", _OPTIONS[call.operation], _OBSERVABLE)
-    mode = call.options.get("mode", "mean")
-    if call.operation.is_bag and mode not in _POOLING:
-        raise Unsupported(f"TorchRec pools by sum or mean, and has no mode {mode!r}")
 
 
 def _module(call: Call, tensors: Tensors, device: torch.device) -> Any:

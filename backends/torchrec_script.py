@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from embcheck.backends import torch_script
+from embcheck.backends.fbgemm_calls import is_frozen
 from embcheck.conformance.contract.call import Call, Observation
 
 _IMPORTS = """\
@@ -28,6 +29,8 @@ def write(call: Call, device: str = "cpu") -> str:
     lines.append(_module(call, device))
     if "weight" in call.inputs:
         lines.append("module.load_state_dict({name: weight})")
+    if is_frozen(call):
+        lines.append("parameter.requires_grad_(False)")
     lines += _lookup(call)
     lines += torch_script.derived(call, "parameter")
     return "\n".join([_IMPORTS, *lines, *torch_script.home(call)])
