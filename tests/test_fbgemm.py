@@ -1,0 +1,180 @@
+"""FBGEMM's tables and TorchRec's collections: how a call of PyTorch's becomes one of theirs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.execution.client import (
+    Answered,
+    BackendUnavailable,
+    NotSupported,
+    Rejected,
+    WorkerClient,
+)
+
+TABLE = np.arange(1, 17, dtype=np.float32).reshape(4, 4)
+FUSED = ("fbgemm-default", "fbgemm-fatal")
+ALL = (*FUSED, "fbgemm-dense", "torchrec")
+SEEN = ("output", "inputs_after")
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """Return a function that gives a worker of a backend, or skips where its library is not."""
+    clients = {}
+
+    def worker(name):
+        client = clients.setdefault(name, WorkerClient(name, timeout=300))
+        try:
+            assert client.info.id == name
+        except BackendUnavailable as reason:
+            pytest.skip(str(reason))
+        return client
+
+    yield worker
+    for client in clients.values():
+        client.close()
+
+
+def bags(indices, offsets=None, observe=SEEN, operation=Operation.EMBEDDING_BAG, **options):
+    """Make a call that sums bags."""
+    inputs = {"weight": TABLE.copy(), "indices": np.array(indices)}
+    if offsets is not None:
+        inputs["offsets"] = np.array(offsets)
+    return Call(operation, inputs, {"mode": "sum", **options}, observe)
+
+
+def rows(indices, observe=SEEN, table=TABLE):
+    """Make a call that looks rows up."""
+    inputs = {"weight": table.copy(), "indices": np.array(indices)}
+    return Call(Operation.EMBEDDING, inputs, {}, observe)
+
+
+@pytest.mark.parametrize("backend", ALL)
+def test_offsets_are_given_as_the_library_wants_them(workers, backend):
+    """Offsets without the last one get the number of indices, and a matrix becomes offsets."""
+    wanted = [TABLE[1] + TABLE[2], TABLE[0]]
+    for call in (
+        bags([1, 2, 0], [0, 2]),
+        bags([1, 2, 0], [0, 2, 3], include_last_offset=True),
+        bags([[1, 2, 0]]),
+    ):
+        answer = workers(backend).ask(call)
+        assert isinstance(answer, Answered), answer
+        expected = wanted if "offsets" in call.inputs else [sum(wanted)]
+        np.testing.assert_array_equal(answer.arrays["output"], expected)
+        for name, array in call.inputs.items():
+            np.testing.assert_array_equal(answer.arrays[f"{name}_after"], array)
+
+
+@pytest.mark.parametrize("backend", ALL)
+@pytest.mark.parametrize("indices", [3, [2, 0, 2], [[0, 3], [1, 1]], np.zeros((2, 0), np.int64)])
+def test_rows_have_the_shape_of_the_indices(workers, backend, indices):
+    """Indices of any rank are looked up one by one."""
+    answer = workers(backend).ask(rows(indices))
+    np.testing.assert_array_equal(answer.arrays["output"], TABLE[np.array(indices)])
+
+
+def test_the_default_mode_writes_to_the_callers_indices(workers):
+    """A bad index becomes 0, in the caller's array too; FATAL refuses it."""
+    answer = workers("fbgemm-default").ask(rows([2, 4]))
+    np.testing.assert_array_equal(answer.arrays["indices_after"], [2, 0])
+    np.testing.assert_array_equal(answer.arrays["output"], TABLE[[2, 0]])
+    assert isinstance(workers("fbgemm-fatal").ask(rows([2, 4])), Rejected)
+
+
+def test_the_default_mode_writes_to_the_callers_offsets(workers):
+    """What the caller gave with its last offset is handed over itself, and is moved."""
+    answer = workers("fbgemm-default").ask(bags([1, 2], [0, 1, 5], include_last_offset=True))
+    np.testing.assert_array_equal(answer.arrays["offsets_after"], [0, 1, 2])
+
+
+@pytest.mark.parametrize("backend", FUSED)
+def test_a_narrow_table_is_unsupported(workers, backend):
+    """FBGEMM documents multiples of 4 columns, and an adapter pads no table."""
+    answer = workers(backend).ask(rows([0], table=TABLE[:, :2]))
+    assert isinstance(answer, NotSupported)
+    assert "multiple of 4" in answer.reason
+
+
+@pytest.mark.parametrize("backend", ALL)
+@pytest.mark.parametrize("freeze", [True, False])
+def test_a_step_trains_what_is_not_frozen(workers, backend, freeze):
+    """One step of SGD takes the gradient off; only the fused tables cannot be frozen."""
+    call = bags(
+        [[1, 1]],
+        observe=(*SEEN, Observation.TRAINED_WEIGHT),
+        operation=Operation.EMBEDDING_BAG_FROM_PRETRAINED,
+        freeze=freeze,
+    )
+    answer = workers(backend).ask(call)
+    if freeze and backend in FUSED:
+        assert isinstance(answer, NotSupported)
+        return
+    expected = TABLE - (0 if freeze else 2 * (np.arange(4) == 1)[:, None])
+    np.testing.assert_array_equal(answer.arrays["trained_weight"], expected)
+
+
+@pytest.mark.parametrize("backend", ALL)
+def test_a_mode_that_the_library_lacks_is_unsupported(workers, backend):
+    """There is no maximum, which is no refusal."""
+    assert isinstance(workers(backend).ask(bags([[1, 2]], mode="max")), NotSupported)
+
+
+@pytest.mark.parametrize("backend", ["fbgemm-dense", "torchrec"])
+def test_the_gradient_has_the_shape_of_the_table(workers, backend):
+    """A flat parameter's gradient comes home as (V, D), and the weights' in their own shape."""
+    call = bags([[1, 1, 3]], observe=(*SEEN, "grad_weight", "grad_per_sample_weights"))
+    call.inputs["per_sample_weights"] = np.array([[1, 2, 4]], np.float32)
+    answer = workers(backend).ask(call)
+    expected = np.array([0, 3, 0, 4], np.float32)[:, None].repeat(4, axis=1)
+    np.testing.assert_array_equal(answer.arrays["grad_weight"], expected)
+    sums = TABLE[[1, 1, 3]].sum(axis=1)
+    np.testing.assert_array_equal(answer.arrays["grad_per_sample_weights"], [sums])
+
+
+@pytest.mark.parametrize("backend", ALL)
+def test_a_script_does_the_same_by_the_library_alone(workers, backend, tmp_path):
+    """The printed lines give what the adapter gave, by offsets, by rows and for a training step."""
+    trained = {"operation": Operation.EMBEDDING_BAG_FROM_PRETRAINED, "freeze": False}
+    calls = [
+        bags([1, 2, 0], [0, 2], observe=("output", "weight_after")),
+        bags([[1, 2], [0, 3]], observe=("output", "trained_weight"), **trained),
+        rows([[0, 3]], observe=("output",)),
+    ]
+    lines = ["import numpy as np", "found = []"]
+    for call in calls:
+        arrays = [f"{n} = np.array({a.tolist()}, {a.dtype.name!r})" for n, a in call.inputs.items()]
+        shown = ", ".join(f"({name!r}, {name}.tolist())" for name in call.observe)
+        lines += [
+            *arrays,
+            workers(backend).script(call).details["script"],
+            f"found.append(dict([{shown}]))",
+        ]
+    path = tmp_path / "script.py"
+    path.write_text("\n".join([*lines, "print(found)"]))
+    python = [sys.executable, "-W", "ignore", str(path)]
+    done = subprocess.run(python, capture_output=True, text=True, check=True)
+    answers = [workers(backend).ask(call).arrays for call in calls]
+    shown = [
+        {name: answer[name].tolist() for name in call.observe}
+        for call, answer in zip(calls, answers, strict=True)
+    ]
+    assert done.stdout.splitlines()[-1] == str(shown)
+
+
+@pytest.mark.parametrize("backend", ALL)
+def test_without_a_gpu_the_variants_for_cuda_are_unavailable(backend):
+    """They say what is missing, a device or FBGEMM's kernels for it, and do not use the CPU."""
+    client = WorkerClient(f"{backend}@cuda", timeout=300)
+    try:
+        said = client.info.device
+    except BackendUnavailable as reason:
+        said = str(reason)
+    client.close()
+    assert "cuda" in said.lower() or "is not installed" in said
