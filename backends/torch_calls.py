@@ -73,7 +73,7 @@ class Target:
         table = [tensor for name, tensor in others if name == "weight"]
         positional, options = [indices[1], *table], self.options
         bags = {name: tensor for name, tensor in others if name != "weight"}
-        called = function or self.function
+        called = self.function if function is None else function
         return lambda: called(*positional, **bags, **options)
 
     def prepared(self, lookup: Callable[[], Tensor], weight: Any = None) -> Prepared:
@@ -136,7 +136,8 @@ class TorchCalls:
     """A way of calling PyTorch on one device.
 
     `ready` makes a lookup of a call's function or module; `spelling` says how, with `{}` for what
-    PyTorch documents and, where they are wanted, `{examples}` for a tuple of inputs.
+    PyTorch documents and, where they are wanted, `{examples}` for a tuple of inputs and `{sizes}`
+    for which of their sizes are dynamic.
     """
 
     def __init__(
@@ -157,7 +158,9 @@ class TorchCalls:
             version=torch.__version__,
             device=device,
             operations={
-                operation: Provided(Provision.NATIVE, spelling.format(how, examples="..."))
+                operation: Provided(
+                    Provision.NATIVE, spelling.format(how, examples="...", sizes="...")
+                )
                 for operation, how in SPELLINGS.items()
             },
             capabilities=capabilities,

@@ -25,7 +25,7 @@ def _on(name: str, device: str) -> TorchCalls:
     return TorchCalls(
         name,
         Shared(_export),
-        "torch.export.export({}, {examples}).module()",
+        "torch.export.export({}, {examples}, dynamic_shapes={sizes}).module()",
         capabilities=frozenset(Capability),
         made_from="torch-eager",
         device=device,

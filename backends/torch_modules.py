@@ -1,28 +1,19 @@
 """What exporters and tracers are given: a call as a module, and small valid example inputs.
 
-An example has the dtype and rank of the call's input and sizes of its own, so that what an exporter
-or tracer takes from it shows in the call. Sizes of 0 and 1 are the call's: exporters document that
-they specialise on these. So are the weight's beside `padding_idx`, to which PyTorch compares them.
+An example has the dtype and rank of the call's input, and sizes from `torch_examples`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain, repeat
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from embcheck.backends.torch_calls import Target
+from embcheck.backends.torch_examples import example_sizes
 from embcheck.backends.torch_observe import Prepared
-
-_EXAMPLE_SIZES = {
-    "weight": (5, 7),
-    "offsets": (3,),
-    "indices": (2, 3),
-    "per_sample_weights": (2, 3),
-}
 
 
 class Lookup(torch.nn.Module):
@@ -75,18 +66,9 @@ def configuration(target: Target) -> str:
 def examples(target: Target) -> tuple[Tensor, ...]:
     """Make an example of each argument."""
     return tuple(
-        torch.zeros(_sizes(target, name, tensor), dtype=tensor.dtype, device=tensor.device)
+        torch.zeros(example_sizes(target.call, name), dtype=tensor.dtype, device=tensor.device)
         for name, tensor in target.arguments.items()
     )
-
-
-def _sizes(target: Target, name: str, tensor: Tensor) -> list[int]:
-    if name == "weight" and target.call.options.get("padding_idx") is not None:
-        return list(tensor.shape)
-    usual = chain(_EXAMPLE_SIZES[name], repeat(2))
-    return [
-        size if size < 2 else example for size, example in zip(tensor.shape, usual, strict=False)
-    ]
 
 
 def per_dimension(target: Target, mark: Any) -> tuple[Any, ...]:

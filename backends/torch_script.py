@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from embcheck.backends.torch_examples import example_sizes
 from embcheck.backends.torch_names import SPELLINGS, makes_module
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Observation, Operation
@@ -14,18 +16,19 @@ _TO_NUMPY = "{0}.detach().to_dense().cpu().numpy()"
 _TO_BITS = "{0}.detach().to_dense().cpu().view(torch.{1}).numpy().view(ml_dtypes.{2})"
 _BITS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
-_LATER = {
+GRADIENTS = {
     Observation.GRAD_WEIGHT: "weight",
     Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
 }
+"""What a gradient is for, by its observation."""
+_LEAVES = {**GRADIENTS, Observation.TRAINED_WEIGHT: "weight"}
 _WRITTEN = frozenset(
     {
-        *_LATER,
+        *_LEAVES,
         Observation.OUTPUT,
         Observation.WEIGHT_AFTER,
         Observation.INPUTS_AFTER,
         Observation.TRAINABLE,
-        Observation.TRAINED_WEIGHT,
         Observation.PRODUCT,
     }
 )
@@ -34,86 +37,104 @@ _WRITTEN = frozenset(
 def write(call: Call, function: str = "{}", device: str = "cpu") -> str:
     """Write a call; `function` wraps what PyTorch documents, as in `torch.compile({})`.
 
-    What it makes from example inputs, `{examples}` in its text, is given those of the call.
+    What it makes from example inputs has `{examples}` in its text, and `{sizes}` where it is told
+    which of their sizes are dynamic.
     """
-    expect_written(call)
-    lines = ["import torch", "", *_tensors(call, device), *_lookup(call, function, device)]
-    weight = "module.weight" if makes_module(call.operation) else "weight"
-    return "\n".join([*lines, *derived(call, weight), *home(call)])
+    require_written(call)
+    moved = "{}" if device == "cpu" else f"{{}}.to({device!r})"
+    made = [line for name in call.inputs for line in tensor(call, name, moved)]
+    lines = ["import torch", "", *made, *lookup(call, function, device)]
+    return "\n".join([*lines, *derived(call), *home(call)])
 
 
-def expect_written(call: Call) -> None:
-    """Raise Unsupported for what no lines are known for."""
-    unknown = set(call.observe) - _WRITTEN
+def require_written(call: Call, written: Collection[str] = _WRITTEN) -> None:
+    """Raise Unsupported for what no script is written for."""
+    unknown = set(call.observe) - {*written}
     if unknown or call.operation is Operation.PROBE:
         what = ", ".join(sorted(unknown)) or "a probe"
         raise Unsupported(f"no script is written for {what}")
 
 
-def plain_tensors(call: Call, device: str = "cpu") -> list[str]:
-    """Write how a call's arrays become tensors."""
-    lines = []
-    for name, array in call.inputs.items():
-        dtype = array.dtype.name
-        made = (_FROM_BITS if dtype in _BITS else _FROM_NUMPY).format(name, _BITS.get(dtype), dtype)
-        moved = made if device == "cpu" else f"{made}.to({device!r})"
-        lines.append(f"{name} = {moved}")
-    return lines
+def tensor(call: Call, name: str, moved: str = "{}") -> list[str]:
+    """Write one of the call's tensors; `moved` says where to, `{}` being the tensor's own text."""
+    dtype = call.inputs[name].dtype.name
+    made = (_FROM_BITS if dtype in _BITS else _FROM_NUMPY).format(name, _BITS.get(dtype), dtype)
+    leaves = {leaf for observation, leaf in _LEAVES.items() if call.wants(observation)}
+    if name in leaves and (name != "weight" or not makes_module(call.operation)):
+        return [f"{name} = {moved.format(made)}", f"{name}.requires_grad_()"]
+    return [f"{name} = {moved.format(made)}"]
 
 
-def _tensors(call: Call, device: str) -> list[str]:
-    lines = plain_tensors(call, device)
-    for observation, name in _LATER.items():
-        if call.wants(observation) and not makes_module(call.operation):
-            lines.append(f"{name}.requires_grad_()")
-    if call.wants(Observation.TRAINED_WEIGHT) and not makes_module(call.operation):
-        lines.append("weight.requires_grad_()")
-    return list(dict.fromkeys(lines))
-
-
-def _lookup(call: Call, function: str, device: str) -> list[str]:
-    made = [_module(call, device)] if makes_module(call.operation) else []
+def lookup(call: Call, function: str = "{}", device: str = "cpu") -> list[str]:
+    """Write the module, if there is one, and the lookup."""
+    made = [module(call, device)] if makes_module(call.operation) else []
     if "{examples}" in function:
-        return made + _from_examples(call, function)
+        return made + _from_examples(call, function, device)
     if made:
-        arguments = ", ".join(["indices", *_bags(call)])
-        return [*made, f"output = {function.format('module')}({arguments})"]
-    return [f"output = {function.format(SPELLINGS[call.operation])}({_arguments(call)})"]
+        given = ", ".join(["indices", *bags(call)])
+        return [*made, f"output = {function.format('module')}({given})"]
+    return [f"output = {function.format(SPELLINGS[call.operation])}({arguments(call)})"]
 
 
-def _module(call: Call, device: str) -> str:
+def module(call: Call, device: str = "cpu") -> str:
+    """Write how PyTorch makes the module of a call."""
     table = ["weight"] if "weight" in call.inputs else []
     place = [f"device={device!r}"] if device != "cpu" and not table else []
-    return f"module = {SPELLINGS[call.operation]}({', '.join([*table, *_options(call), *place])})"
+    return f"module = {SPELLINGS[call.operation]}({', '.join([*table, *options(call), *place])})"
 
 
-def _from_examples(call: Call, function: str) -> list[str]:
-    """Write the call of what is made from a module and example inputs, here the call's own."""
-    bags = [name for name in ("offsets", "per_sample_weights") if name in call.inputs]
+def _from_examples(call: Call, function: str, device: str) -> list[str]:
+    """Write the call of what is made from a module and small valid examples."""
+    named = [name for name in ("offsets", "per_sample_weights") if name in call.inputs]
     if makes_module(call.operation):
-        lines, module = [], "module"
-        skipped = ["None"] if bags == ["per_sample_weights"] else []
-        names = ", ".join(["indices", *skipped, *bags])
+        made_of, lines, skipped = "module", [], ["None"] if named == ["per_sample_weights"] else []
+        names = ["indices", *skipped, *named]
     else:
         table = [] if call.operation is Operation.ONE_HOT else ["weight"]
-        names, module = ", ".join(["indices", *table, *bags]), "Lookup()"
-        looked_up = f"{SPELLINGS[call.operation]}({_arguments(call)})"
-        forward = f"    def forward(self, {names}):"
+        names, made_of = ["indices", *table, *named], "Lookup()"
+        looked_up = f"{SPELLINGS[call.operation]}({arguments(call)})"
+        forward = f"    def forward(self, {', '.join(names)}):"
         lines = ["", "class Lookup(torch.nn.Module):", forward, f"        return {looked_up}", ""]
-    made = function.format(module, examples=f"({names},)")
-    return [*lines, f"program = {made}", f"output = program({names})"]
+    examples = _tuple(_example(call, name, device) for name in names)
+    sizes = _tuple(_dynamic(call, name) for name in names)
+    made = function.format(made_of, examples="examples", sizes="sizes")
+    if "{sizes}" in function:
+        lines.append(f"sizes = {sizes}")
+    lines += [f"examples = {examples}", f"program = {made}"]
+    return [*lines, f"output = program({', '.join(names)})"]
 
 
-def _arguments(call: Call) -> str:
+def _tuple(parts: Iterable[str]) -> str:
+    return f"({', '.join(parts)},)"
+
+
+def _example(call: Call, name: str, device: str) -> str:
+    if name == "None":
+        return name
+    place = "" if device == "cpu" else f", device={device!r}"
+    dtype = call.inputs[name].dtype.name
+    return f"torch.zeros({example_sizes(call, name)}, dtype=torch.{dtype}{place})"
+
+
+def _dynamic(call: Call, name: str) -> str:
+    rank = 0 if name == "None" else call.inputs[name].ndim
+    sizes = ", ".join(f"{axis}: torch.export.Dim.AUTO" for axis in range(rank))
+    return "None" if name == "None" else f"{{{sizes}}}"
+
+
+def arguments(call: Call) -> str:
+    """Write what a function is given."""
     table = [] if call.operation is Operation.ONE_HOT else ["weight"]
-    return ", ".join(["indices", *table, *_bags(call), *_options(call)])
+    return ", ".join(["indices", *table, *bags(call), *options(call)])
 
 
-def _bags(call: Call) -> list[str]:
+def bags(call: Call) -> list[str]:
+    """Write the arguments that say how indices are reduced."""
     return [f"{n}={n}" for n in ("offsets", "per_sample_weights") if n in call.inputs]
 
 
-def _options(call: Call) -> list[str]:
+def options(call: Call) -> list[str]:
+    """Write the options."""
     return [f"{name}={_value(name, value)}" for name, value in call.options.items()]
 
 
@@ -123,11 +144,12 @@ def _value(name: str, value: Any) -> str:
     return f"float({str(value)!r})" if value in (float("inf"), float("-inf")) else repr(value)
 
 
-def derived(call: Call, weight: str) -> list[str]:
-    """Write the gradients, the flags and the training step of the weight of that name."""
+def derived(call: Call) -> list[str]:
+    """Write the gradients, the flags and the training step."""
+    weight = "module.weight" if makes_module(call.operation) else "weight"
     upstream = "grad_output" if "grad_output" in call.inputs else "torch.ones_like(output)"
     lines = []
-    for observation, name in _LATER.items():
+    for observation, name in GRADIENTS.items():
         if call.wants(observation):
             leaf = weight if name == "weight" else name
             lines.append(
@@ -159,7 +181,8 @@ def home(call: Call) -> list[str]:
     lines = []
     for name in dict.fromkeys(["output", *shown]):
         is_table_typed = exotic and name != Observation.TRAINABLE
-        home = _TO_BITS if is_table_typed and call.operation is not Operation.ONE_HOT else _TO_NUMPY
+        bits = is_table_typed and call.operation is not Operation.ONE_HOT
         dtype = weight.dtype.name if weight is not None else ""
-        lines.append(f"{name} = {home.format(name, _BITS.get(dtype), dtype)}")
+        brought = (_TO_BITS if bits else _TO_NUMPY).format(name, _BITS.get(dtype), dtype)
+        lines.append(f"{name} = {brought}")
     return lines

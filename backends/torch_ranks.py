@@ -1,0 +1,156 @@
+"""Two processes that make each call together: the worker is rank 0 and starts rank 1.
+
+Both prepare and run the same calls in the same order, joined by gloo. Rank 1 is told of each by
+rank 0 and ends when rank 0 is gone, however that came about: the connection closes. When rank 1
+dies, rank 0 dies of the same, as all do that torchrun started.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch.distributed as dist
+
+from embcheck.conformance.contract.call import Call
+
+WORLD_SIZE = 2
+PATIENCE = timedelta(seconds=20)
+"""How long a rank waits for the other in a collective that the other may never reach."""
+
+Prepare = Callable[[Call], Callable[[], Any]]
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What rank 1 is to do: prepare a call, or run the one that it prepared under the number."""
+
+    meeting: int
+    number: int
+    call: Call | None
+    released: tuple[int, ...]
+
+
+class Ranks:
+    """Rank 0's end of both ranks; `prepare` is what each does with a call, and must pickle."""
+
+    def __init__(self, prepare: Prepare) -> None:
+        self._prepare = prepare
+        self._prepared = 0
+        self._released: list[int] = []
+        store = dist.TCPStore("localhost", 0, WORLD_SIZE, is_master=True, wait_for_workers=False)
+        context = get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        arguments = (theirs, prepare, store.port)
+        self._other = context.Process(target=_serve, args=arguments, daemon=True)
+        self._other.start()
+        theirs.close()
+        self._meetings = _Meetings(0, store)
+
+    def prepare(self, call: Call) -> Callable[[], Any]:
+        """Prepare a call on both ranks; the thunk runs it on both, and returns rank 0's answer."""
+        self._prepared += 1
+        number = self._prepared
+        run = self._together(number, call, lambda: self._prepare(call))
+
+        def run_on_both() -> Any:
+            return self._together(number, None, run)
+
+        weakref.finalize(run_on_both, self._released.append, number)
+        return run_on_both
+
+    def _together(self, number: int, call: Call | None, action: Callable[[], Any]) -> Any:
+        """Do something while rank 1 does the same; raises what either raised, rank 0's first."""
+        released, self._released[:] = tuple(self._released), []
+        order = _Order(self._meetings.number, number, call, released)
+        self._tell(order)
+        self._meetings.join(order.meeting)
+        try:
+            result = action()
+        except BaseException:
+            self._hear()
+            self._meetings.number += 1
+            raise
+        complaint = self._hear()
+        if complaint is not None:
+            self._meetings.number += 1
+            raise RuntimeError(f"rank 1 raised {complaint}")
+        return result
+
+    def _tell(self, order: _Order) -> None:
+        try:
+            self._connection.send(order)
+        except OSError:
+            self._die()
+
+    def _hear(self) -> str | None:
+        """Return what rank 1 complains of, None if it has done the same without an error."""
+        try:
+            complaint: str | None = self._connection.recv()
+        except (EOFError, OSError):
+            self._die()
+        return complaint
+
+    def _die(self) -> None:
+        self._other.join()
+        code = self._other.exitcode or 0
+        if code < 0:
+            os.kill(os.getpid(), -code)
+        os._exit(code or 1)
+
+
+class _Meetings:
+    """A rank's process group, left for a new one after an error: the ranks may be out of step."""
+
+    def __init__(self, rank: int, store: dist.Store) -> None:
+        self.number = 1
+        self._rank = rank
+        self._store = store
+        self._joined = 0
+
+    def join(self, number: int) -> None:
+        """Be in the process group of a number, with the other rank."""
+        if number == self._joined:
+            return
+        if self._joined:
+            dist.destroy_process_group()
+        self._joined = number
+        dist.init_process_group(
+            "gloo",
+            store=dist.PrefixStore(str(number), self._store),
+            rank=self._rank,
+            world_size=WORLD_SIZE,
+            timeout=PATIENCE,
+        )
+
+
+def _serve(connection: Connection, prepare: Prepare, port: int) -> None:
+    """Be rank 1, until rank 0 is gone."""
+    meetings = _Meetings(1, dist.TCPStore("localhost", port, WORLD_SIZE, is_master=False))
+    held: dict[int, Callable[[], Any]] = {}
+    while True:
+        try:
+            order: _Order = connection.recv()
+        except (EOFError, OSError):
+            return
+        meetings.join(order.meeting)
+        for each in order.released:
+            held.pop(each, None)
+        try:
+            if order.call is None:
+                held[order.number]()
+            else:
+                held[order.number] = prepare(order.call)
+            complaint = None
+        except Exception as error:  # noqa: BLE001  (rank 0 raises it)
+            complaint = f"{type(error).__name__}: {error}"
+        try:
+            connection.send(complaint)
+        except OSError:
+            return

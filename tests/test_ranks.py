@@ -1,0 +1,69 @@
+"""Two ranks act as one: they answer, refuse and die together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
+
+pytest.importorskip("torch")
+
+
+def acted(*actions):
+    """Do actions with two ranks, in a process of their own."""
+    script = Path(__file__).with_name("rank_calls.py")
+    return subprocess.run(
+        [sys.executable, script, *actions], capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_a_refusal_by_one_rank_is_a_refusal_and_ends():
+    """The other does not wait in a collective for ever, and the next call is answered."""
+    ended = acted("agree", "refuse", "agree", "one_refuses", "agree", "other_refuses", "agree")
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert [line for line in lines if line.startswith("agree")] == ["agree: 2"] * 4
+    assert "refuse: ValueError: no" in lines
+    assert "other_refuses: ValueError: no" in lines
+    assert any(line.startswith("one_refuses: RuntimeError") for line in lines)
+
+
+def test_rank_0_dies_as_rank_1_did():
+    """A crash of either is a crash of both, by the same signal, and no refusal."""
+    ended = acted("agree", "die", "agree")
+    assert ended.returncode == -signal.SIGSEGV, ended.stderr
+    assert ended.stdout.splitlines() == ["agree: 2"]
+
+
+def test_a_killed_worker_leaves_no_process():
+    """Rank 1 ends when rank 0 is killed alone."""
+    client = WorkerClient("torch-dtensor-row", timeout=300)
+    try:
+        _ = client.info
+    except BackendUnavailable as reason:
+        pytest.skip(str(reason))
+    family = psutil.Process(client.pid).children(recursive=True)
+    assert family
+    os.kill(client.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while any(is_running(process) for process in family) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    left = [process for process in family if is_running(process)]
+    client.close()
+    assert not left
+
+
+def is_running(process):
+    """Whether a process is there, and no zombie."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
