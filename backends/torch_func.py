@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vjp
 
-from embcheck.backends.torch_calls import Answer, Target, target_of
+from embcheck.backends import torch_func_script
+from embcheck.backends.torch_calls import Answer, Target, blocking, require_cuda, target_of
 from embcheck.backends.torch_names import SPELLINGS, makes_module, to_array
 from embcheck.backends.torch_observe import Tensors
 from embcheck.conformance.contract.backend import (
@@ -50,20 +51,23 @@ _MAPPED = ("indices", "per_sample_weights")
 
 
 class TorchFunc:
-    """PyTorch by its function transforms, on the CPU."""
+    """PyTorch by its function transforms, on one device."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, device: str) -> None:
         self.info = BackendInfo(
-            id="torch-func",
+            id=name,
             library="torch",
             version=torch.__version__,
+            device=device,
             operations={
                 operation: Provided(Provision.NATIVE, _spelling(operation))
                 for operation in SPELLINGS
             },
             capabilities=frozenset(Capability) - _LACKING,
+            # A bad index trips an assertion in the kernel, which ends the use of CUDA.
+            fresh_worker_after_bad_index=device == "cuda",
             made_from="torch-eager",
-            survives_fork=True,
+            survives_fork=device == "cpu",
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
@@ -71,18 +75,34 @@ class TorchFunc:
         for name in call.observe:
             if name not in {*_OBSERVABLE, *_GRADIENTS, *_EARLIER_USES}:
                 raise Unsupported(f"function transforms have no {name}")
-        target = target_of(call)
+        device = self.info.device
+        target = target_of(call, device)
         arguments = {name: tensor.detach() for name, tensor in target.arguments.items()}
         if target.weight is not None:
             arguments["weight"] = target.weight.detach()
-        if call.observe == (Observation.OUTPUT,):
-            return lambda: ({"output": _look_up(target, arguments)}, target.tensors)
-        return lambda: (_observe(target, arguments), target.tensors)
+        is_plain = call.observe == (Observation.OUTPUT,)
+        show = _look_up_only if is_plain else _observe
+        return blocking(lambda: (show(target, arguments), target.tensors), device)
+
+    def script(self, call: Call) -> str:
+        """Write a call by the same transforms."""
+        return torch_func_script.write(call, self.info.device)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """View the tensors as arrays."""
         observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
         return {**inputs_after(found), **observed}
+
+
+def on_cpu() -> TorchFunc:
+    """Make the backend `torch-func`."""
+    return TorchFunc("torch-func", "cpu")
+
+
+def on_cuda() -> TorchFunc:
+    """Make the backend `torch-func@cuda`; raises Unavailable without a CUDA device."""
+    require_cuda()
+    return TorchFunc("torch-func@cuda", "cuda")
 
 
 def _spelling(operation: Operation) -> str:
@@ -117,6 +137,10 @@ def _call(target: Target, arguments: Tensors) -> Tensor:
             others.pop("weight", None)
         output = function(arguments["indices"], **others, **target.options)
     return output
+
+
+def _look_up_only(target: Target, arguments: Tensors) -> Tensors:
+    return {"output": _look_up(target, arguments)}
 
 
 def _observe(target: Target, arguments: Tensors) -> Tensors:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embcheck.backends.torch_calls import Target, TorchCalls
+from embcheck.backends.torch_calls import Target, TorchCalls, require_cuda
 from embcheck.backends.torch_observe import Prepared
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
@@ -29,12 +29,23 @@ def _script(target: Target) -> Prepared:
     return target.prepared(target.lookup(scripted), weight)
 
 
-def on_cpu() -> TorchCalls:
-    """Make the backend `torchscript-script`."""
+def _on(name: str, device: str) -> TorchCalls:
     return TorchCalls(
-        "torchscript-script",
+        name,
         _script,
         "torch.jit.script({})",
         capabilities=frozenset(Capability),
         made_from="torch-eager",
+        device=device,
     )
+
+
+def on_cpu() -> TorchCalls:
+    """Make the backend `torchscript-script`."""
+    return _on("torchscript-script", "cpu")
+
+
+def on_cuda() -> TorchCalls:
+    """Make the backend `torchscript-script@cuda`; raises Unavailable without a CUDA device."""
+    require_cuda()
+    return _on("torchscript-script@cuda", "cuda")

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from embcheck.backends.torch_calls import Target, TorchCalls
+from embcheck.backends.torch_calls import Target, TorchCalls, require_cuda
 from embcheck.backends.torch_modules import Lookup, Shared, examples
 from embcheck.conformance.contract.backend import Capability
 
@@ -21,12 +21,23 @@ def _trace(target: Target) -> Any:
     return trace(Lookup(target), examples(target))
 
 
-def on_cpu() -> TorchCalls:
-    """Make the backend `torchscript-trace`."""
+def _on(name: str, device: str) -> TorchCalls:
     return TorchCalls(
-        "torchscript-trace",
+        name,
         Shared(_trace),
         "torch.jit.trace({}, {examples})",
         capabilities=frozenset(Capability),
         made_from="torch-eager",
+        device=device,
     )
+
+
+def on_cpu() -> TorchCalls:
+    """Make the backend `torchscript-trace`."""
+    return _on("torchscript-trace", "cpu")
+
+
+def on_cuda() -> TorchCalls:
+    """Make the backend `torchscript-trace@cuda`; raises Unavailable without a CUDA device."""
+    require_cuda()
+    return _on("torchscript-trace@cuda", "cuda")
