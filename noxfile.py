@@ -19,7 +19,12 @@ DEFAULT = ("numpy-reference", "torch-eager", "jax-take", "onnxruntime-dynamo")
 ENVIRONMENTS = {
     "numpy": {"numpy-reference": ""},
     "torch": dict.fromkeys(
-        ("torch-eager", "torch-export", "torchscript-script", "torchscript-trace"), "torch"
+        (
+            *("torch-eager", "torch-export", "torch-compile", "torch-aotinductor", "torch-func"),
+            *("torch-dtensor-row", "torch-dtensor-column"),
+            *("torchscript-script", "torchscript-trace"),
+        ),
+        "torch",
     ),
     "onnx": dict.fromkeys(
         (

@@ -1,6 +1,6 @@
 """What an exporter made of a configuration, on disk, since exporters take seconds.
 
-An entry is a graph, or the refusal of the exporter: both are results, and both are slow to get.
+An entry is a graph or compiled code, or the exporter's refusal: all are results, and slow to get.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ def load(folder: Path, key: str) -> bytes | Refusal | None:
     for path in folder.glob(f"{key}-*"):
         data = path.read_bytes()
         if path.stem == f"{key}-{_digest(data)}":
-            return data if path.suffix == ".onnx" else Refusal(**json.loads(data))
+            return Refusal(**json.loads(data)) if path.suffix == ".json" else data
     return None
 
 
 def store(folder: Path, key: str, entry: bytes | Refusal) -> None:
     """Write an entry at once: another process sees all of it, or nothing."""
     if isinstance(entry, bytes):
-        data, suffix = entry, ".onnx"
+        data, suffix = entry, ".bin"
     else:
         data, suffix = json.dumps(asdict(entry)).encode(), ".json"
     folder.mkdir(parents=True, exist_ok=True)
