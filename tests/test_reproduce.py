@@ -15,6 +15,13 @@ SCRIPTS = [
     ("torch-eager", "embedding_bag/bounds/negative-32-bit", "conforms"),
     ("torch-eager", "embedding/lookup/picks-rows[dtype=bfloat16,index_dtype=int32]", "conforms"),
     ("torch-eager", "pretrained/embedding_freeze/frozen-after-training", "conforms"),
+    ("torch-export", "embedding_bag/include_last_offset/mean-ends-early", "DEPARTS"),
+    ("torch-compile", "embedding/bounds/no-columns[index=3]", "DEPARTS"),
+    ("torch-aotinductor", "embedding/bounds/no-columns[index=3]", "DEPARTS"),
+    ("torch-func", "embedding_bag/scale_grad_by_freq/last-row-more-often[mode=sum]", "DEPARTS"),
+    ("torch-dtensor-row", "embedding/bounds/too-large[index=4,index_dtype=int64]", "DEPARTS"),
+    ("torchscript-script", "embedding/max_norm/keeps-direction", "DEPARTS"),
+    ("torchscript-trace", "embedding_bag/per_sample_weights/transposed-shape", "DEPARTS"),
     ("jax-take", "embedding_bag/empty_bags/at-the-start[mode=mean]", "DEPARTS"),
     ("jax-take", "embedding/gradient/sums-by-row[dtype=bfloat16,index_dtype=int64]", "conforms"),
 ]
@@ -39,20 +46,34 @@ def run(text, tmp_path):
     )
 
 
+def imported(text):
+    """Return the roots of what a script imports."""
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+    return {name.split(".")[0] for name in names}
+
+
 @pytest.mark.parametrize(("backend", "case", "said"), SCRIPTS)
 def test_a_script_shows_what_the_suite_saw(backend, case, said, tmp_path):
     """It imports the library and NumPy only, and its last line says whether the call departs."""
     text = script(case, backend)
-    roots = {
-        alias.name.split(".")[0]
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    }
-    assert roots <= {"numpy", backend.split("-")[0], "ml_dtypes"}
+    library = "jax" if backend.startswith("jax") else "torch"
+    assert imported(text) <= {"numpy", library, "ml_dtypes", *sys.stdlib_module_names}
     ended = run(text, tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[-1].startswith(said)
+
+
+def test_a_refusal_of_what_is_valid_ends_the_script(tmp_path):
+    """The script raises what the suite saw, on rank 0, and rank 1 ends with it."""
+    text = script("embedding/optimisers/sgd[sparse=True,dtype=float32]", "torch-dtensor-column")
+    ended = run(text, tmp_path)
+    assert ended.returncode == 1
+    assert "does not have a sharding strategy registered" in ended.stderr
 
 
 def test_a_crash_ends_the_script_as_well(tmp_path):

@@ -34,6 +34,7 @@ def compile_caches() -> dict[str, str]:
         "JAX_COMPILATION_CACHE_DIR": str(cache_folder("jax")),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "TORCHINDUCTOR_CACHE_DIR": str(cache_folder("inductor")),
     }
 
 
