@@ -58,14 +58,14 @@ def observe(prepared: Prepared) -> Tensors:
     output = prepared.lookup()
     observed = {"output": output}
     upstream = tensors.get("grad_output", torch.ones_like(output))
-    if call.wants(*_OF_THE_GRADIENT):
-        gradient = _gradient(output, weight, upstream)
-        observed |= {n: show(gradient) for n, show in _OF_THE_GRADIENT.items() if call.wants(n)}
+    retain = _passes(call) > 1
+    sources = {Observation.GRAD_WEIGHT: weight} if call.wants(*_OF_THE_GRADIENT) else {}
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
-        factors = tensors["per_sample_weights"]
-        observed["grad_per_sample_weights"] = _gradient(output, factors, upstream)
+        sources[Observation.GRAD_PER_SAMPLE_WEIGHTS] = tensors["per_sample_weights"]
+    if sources:
+        observed |= _shown(call, _gradients(output, sources, upstream, retain))
     for name, term in earlier.items():
-        observed[name] = _gradient(term + output.sum(), weight)
+        observed |= _gradients(term + output.sum(), {name: weight}, None, retain)
     if call.wants(Observation.PRODUCT):
         observed["product"] = output.to(weight.dtype) @ weight
     if call.wants(Observation.TRAINABLE):
@@ -80,8 +80,24 @@ def observe(prepared: Prepared) -> Tensors:
     return observed
 
 
-def _gradient(output: Tensor, source: Tensor, upstream: Tensor | None = None) -> Tensor:
-    return torch.autograd.grad(output, source, upstream, retain_graph=True)[0]
+def _passes(call: Call) -> int:
+    """Count the backward passes, of which all but the last must keep the graph for the next."""
+    gradients = call.wants(*_OF_THE_GRADIENT, Observation.GRAD_PER_SAMPLE_WEIGHTS)
+    return gradients + sum(call.wants(name) for name in (*_EARLIER_USES, *_OPTIMISERS))
+
+
+def _gradients(output: Tensor, sources: Tensors, upstream: Tensor | None, retain: bool) -> Tensors:
+    """Return the gradients for some tensors, by the names that these are given under."""
+    wanted = list(sources.values())
+    gradients = torch.autograd.grad(output, wanted, upstream, retain_graph=retain)
+    return dict(zip(sources, gradients, strict=True))
+
+
+def _shown(call: Call, gradients: Tensors) -> Tensors:
+    """Return what a call is to show of its gradients."""
+    gradient = gradients.pop(Observation.GRAD_WEIGHT, None)
+    shown = {n: show(gradient) for n, show in _OF_THE_GRADIENT.items() if call.wants(n)}
+    return {**gradients, **shown}
 
 
 def _overlap(output: Tensor, weight: Tensor) -> bool:

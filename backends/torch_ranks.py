@@ -51,6 +51,7 @@ class Ranks:
         self._other = context.Process(target=_serve, args=arguments, daemon=True)
         self._other.start()
         theirs.close()
+        self._hear()  # so that joining it, which does not wait for long, need not wait for imports
         self._meetings = _Meetings(0, store)
 
     def prepare(self, call: Call) -> Callable[[], Any]:
@@ -134,6 +135,7 @@ def _serve(connection: Connection, prepare: Prepare, port: int) -> None:
     """Be rank 1, until rank 0 is gone."""
     meetings = _Meetings(1, dist.TCPStore("localhost", port, WORLD_SIZE, is_master=False))
     held: dict[int, Callable[[], Any]] = {}
+    connection.send(None)
     while True:
         try:
             order: _Order = connection.recv()

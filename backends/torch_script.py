@@ -149,13 +149,12 @@ def derived(call: Call) -> list[str]:
     weight = "module.weight" if makes_module(call.operation) else "weight"
     upstream = "grad_output" if "grad_output" in call.inputs else "torch.ones_like(output)"
     lines = []
-    for observation, name in GRADIENTS.items():
-        if call.wants(observation):
-            leaf = weight if name == "weight" else name
-            lines.append(
-                f"{observation} = torch.autograd.grad(output, {leaf}, {upstream}, "
-                "retain_graph=True)[0]"
-            )
+    wanted = {name: leaf for name, leaf in GRADIENTS.items() if call.wants(name)}
+    if wanted:
+        leaves = ", ".join(weight if leaf == "weight" else leaf for leaf in wanted.values())
+        retain = ", retain_graph=True" if call.wants(Observation.TRAINED_WEIGHT) else ""
+        gradients = f"torch.autograd.grad(output, [{leaves}], {upstream}{retain})"
+        lines.append(f"{', '.join(wanted)}, = {gradients}")
     if call.wants(Observation.TRAINABLE):
         lines.append(f"trainable = torch.tensor({weight}.requires_grad)")
     if call.wants(Observation.PRODUCT):

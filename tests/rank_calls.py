@@ -16,7 +16,7 @@ import torch.distributed as dist
 from embcheck.backends import torch_ranks
 from embcheck.conformance.contract.call import Call, Operation
 
-torch_ranks.PATIENCE = timedelta(seconds=5)
+torch_ranks.PATIENCE = timedelta(seconds=10)
 
 
 def agree():
