@@ -1,0 +1,44 @@
+"""TensorFlow run eagerly: `tf.nn.embedding_lookup`, and `tf.nn.safe_embedding_lookup_sparse`.
+
+Bags are rows of a ragged tensor, which `tf.RaggedTensor.from_row_starts` makes of offsets. Of the
+two functions that combine them this is the one that is documented for empty bags; it prunes
+negative indices. https://www.tensorflow.org/api_docs/python/tf/nn/safe_embedding_lookup_sparse
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from embcheck.backends.tensorflow_calls import CAPABILITIES, TensorFlowCalls, Way, provided, use
+from embcheck.backends.tensorflow_lookups import pool
+from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
+
+_BAGS = Provided(
+    Provision.NATIVE,
+    "tf.nn.safe_embedding_lookup_sparse(weight, bags, sparse_weights, combiner=mode), where "
+    "bags = tf.RaggedTensor.from_row_starts(indices, offsets); "
+    "mode max: tf.reduce_max(tf.nn.embedding_lookup(weight, bags), axis=1)",
+)
+
+
+def _make(name: str, device: str) -> TensorFlowCalls:
+    info = BackendInfo(
+        id=name,
+        library="tensorflow",
+        version=tf.__version__,
+        device=use(device),
+        operations=provided(_BAGS),
+        capabilities=CAPABILITIES,
+        survives_fork=device == "cpu",
+    )
+    return TensorFlowCalls(info, Way(pool, jit_compile=False))
+
+
+def on_cpu() -> TensorFlowCalls:
+    """Make the backend `tensorflow-eager`."""
+    return _make("tensorflow-eager", "cpu")
+
+
+def on_cuda() -> TensorFlowCalls:
+    """Make the backend `tensorflow-eager@cuda`; raises Unavailable without a GPU."""
+    return _make("tensorflow-eager@cuda", "cuda")

@@ -1,0 +1,78 @@
+"""Lookups in TensorFlow's own operations; bags are the rows of a ragged tensor.
+
+https://www.tensorflow.org/api_docs/python/tf/nn/embedding_lookup takes dense and ragged indices.
+For bags TensorFlow has `tf.nn.safe_embedding_lookup_sparse`, which its documentation recommends
+where bags may be empty, and `tf.nn.embedding_lookup_sparse`, which assumes that none is. Both have
+kernels for the CPU and GPUs only: XLA and LiteRT have none, and there a bag is reduced as any other
+ragged tensor, by `tf.reduce_sum`, `reduce_mean` or `reduce_max`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+MODES = ("sum", "mean", "max")
+"""The modes of bags that `reduce` knows."""
+
+
+def look_up(weight: Any, indices: Any, max_norm: float | None = None) -> Any:
+    """Take the row of each index."""
+    return tf.nn.embedding_lookup(weight, indices, max_norm=max_norm)
+
+
+def divide(values: Any, offsets: Any, include_last_offset: bool = False) -> Any:
+    """Divide flat values into bags; without offsets, each row of a matrix is one."""
+    if offsets is None:
+        return tf.RaggedTensor.from_tensor(values)
+    if include_last_offset:
+        return tf.RaggedTensor.from_row_splits(values, offsets)
+    return tf.RaggedTensor.from_row_starts(values, offsets)
+
+
+def pool(
+    weight: Any,
+    indices: Any,
+    offsets: Any = None,
+    per_sample_weights: Any = None,
+    mode: str = "mean",
+    include_last_offset: bool = False,
+    max_norm: float | None = None,
+) -> Any:
+    """Combine the rows of each bag; the maximum, which is no combiner, is that of ragged rows."""
+    bags, factors = divide(indices, offsets, include_last_offset), None
+    if mode == "max":
+        rows = tf.nn.embedding_lookup(weight, bags, max_norm=max_norm)
+        return tf.reduce_max(rows, axis=1)
+    if per_sample_weights is not None:
+        factors = divide(per_sample_weights, offsets, include_last_offset)
+    return tf.nn.safe_embedding_lookup_sparse(
+        weight, bags, factors, combiner=mode, max_norm=max_norm
+    )
+
+
+def reduce(
+    weight: Any,
+    indices: Any,
+    offsets: Any = None,
+    per_sample_weights: Any = None,
+    mode: str = "mean",
+    include_last_offset: bool = False,
+    max_norm: float | None = None,
+) -> Any:
+    """Look rows up, multiply them by their weights if there are any, and reduce each bag."""
+    if offsets is not None:
+        indices = divide(indices, offsets, include_last_offset)
+        if per_sample_weights is not None:
+            per_sample_weights = divide(per_sample_weights, offsets, include_last_offset)
+    rows = tf.nn.embedding_lookup(weight, indices, max_norm=max_norm)
+    if per_sample_weights is not None:
+        rows = rows * tf.expand_dims(per_sample_weights, -1)
+    reduction = {"sum": tf.reduce_sum, "mean": tf.reduce_mean, "max": tf.reduce_max}[mode]
+    return reduction(rows, axis=1)
+
+
+def one_hot(indices: Any, num_classes: int) -> Any:
+    """Mark classes in PyTorch's dtype: `tf.one_hot` gives floats unless it is told one."""
+    return tf.one_hot(indices, num_classes, dtype=tf.int64)

@@ -1,0 +1,88 @@
+"""What TensorFlow shows of a lookup: its output, gradients, and a training step.
+
+The table is a `tf.Variable`, and gradients are those of `tf.GradientTape`: the gradient of a lookup
+is stored by rows, as `tf.IndexedSlices`, unasked. A training step is one of an optimiser in
+`tf.keras.optimizers`, on a copy of the table; Adagrad is given PyTorch's defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from embcheck.conformance.contract.call import Observation
+
+Tensors = dict[str, Any]
+
+Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""`tf.function`, or what leaves a function as it is."""
+
+OPTIMISERS: dict[str, Callable[[], Any]] = {
+    Observation.TRAINED_WEIGHT: lambda: tf.keras.optimizers.SGD(learning_rate=1.0),
+    Observation.WEIGHT_TRAINED_BY_ADAGRAD: lambda: tf.keras.optimizers.Adagrad(
+        learning_rate=1.0, initial_accumulator_value=0.0, epsilon=1e-10
+    ),
+}
+
+_EARLIER_USES: dict[str, Callable[[Any], Any]] = {
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE: tf.identity,
+}
+
+_OF_THE_GRADIENT: dict[str, Callable[[Any], Any]] = {
+    Observation.GRAD_WEIGHT: tf.convert_to_tensor,
+    Observation.GRAD_WEIGHT_IS_SPARSE: lambda g: tf.constant(isinstance(g, tf.IndexedSlices)),
+    Observation.SPARSE_GRAD_ROWS: lambda gradient: gradient.indices,
+    Observation.SPARSE_GRAD_VALUES: lambda gradient: gradient.values,
+}
+
+OBSERVABLE = frozenset(
+    {
+        *("output", "product", "weight_after", "inputs_after", "grad_per_sample_weights"),
+        *(*_OF_THE_GRADIENT, *_EARLIER_USES, *OPTIMISERS),
+    }
+)
+
+
+def observe(wanted: frozenset[str], look_up: Callable[[Tensors], Any], tensors: Tensors) -> Tensors:
+    """Look up, and derive what else is wanted."""
+    weight, factors = tensors.get("weight"), tensors.get("per_sample_weights")
+    with tf.GradientTape(persistent=True) as tape:
+        if factors is not None:
+            tape.watch(factors)
+        earlier = {n: _squares(use, weight) for n, use in _EARLIER_USES.items() if n in wanted}
+        output = look_up(tensors)
+        sums = {name: term + tf.reduce_sum(output) for name, term in earlier.items()}
+    observed = {"output": output}
+    upstream = tensors.get("grad_output")
+    if wanted & _OF_THE_GRADIENT.keys():
+        gradient = tape.gradient(output, weight, upstream)
+        observed |= {n: show(gradient) for n, show in _OF_THE_GRADIENT.items() if n in wanted}
+    if Observation.GRAD_PER_SAMPLE_WEIGHTS in wanted:
+        observed["grad_per_sample_weights"] = tape.gradient(output, factors, upstream)
+    for name, total in sums.items():
+        observed[name] = tf.convert_to_tensor(tape.gradient(total, weight))
+    if Observation.PRODUCT in wanted:
+        observed["product"] = tf.cast(output, weight.dtype) @ weight
+    return observed
+
+
+def train(name: str, look_up: Callable[[Tensors], Any], tensors: Tensors, compiled: Compile) -> Any:
+    """Return a copy of the table after one step of an optimiser."""
+    table, optimiser = tf.Variable(tensors["weight"]), OPTIMISERS[name]()
+    optimiser.build([table])
+
+    def step(given: Tensors) -> None:
+        with tf.GradientTape() as tape:
+            output = look_up({**given, "weight": table})
+        gradient = tape.gradient(output, table, given.get("grad_output"))
+        optimiser.apply_gradients([(gradient, table)])
+
+    compiled(step)({name: tensor for name, tensor in tensors.items() if name != "weight"})
+    return table
+
+
+def _squares(use: Callable[[Any], Any], weight: Any) -> Any:
+    return tf.reduce_sum(tf.square(use(weight)))

@@ -1,0 +1,44 @@
+"""TensorFlow compiled by XLA, `tf.function(jit_compile=True)`, gradients included.
+
+XLA has no kernels for the lookups that combine bags, so that these are composed: rows of a ragged
+tensor are looked up, and reduced as TensorFlow's guide to ragged tensors shows.
+https://www.tensorflow.org/guide/ragged_tensor and https://www.tensorflow.org/xla/tutorials/jit_compile
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from embcheck.backends.tensorflow_calls import CAPABILITIES, TensorFlowCalls, Way, provided, use
+from embcheck.backends.tensorflow_lookups import reduce
+from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
+
+_BAGS = Provided(
+    Provision.COMPOSED,
+    "tf.reduce_sum, reduce_mean or reduce_max(tf.nn.embedding_lookup(weight, bags), axis=1), where "
+    "bags = tf.RaggedTensor.from_row_starts(indices, offsets), or a matrix of indices",
+)
+
+
+def _make(name: str, device: str, made_from: str) -> TensorFlowCalls:
+    info = BackendInfo(
+        id=name,
+        library="tensorflow",
+        version=tf.__version__,
+        device=use(device),
+        operations=provided(_BAGS),
+        capabilities=CAPABILITIES,
+        made_from=made_from,
+        survives_fork=device == "cpu",
+    )
+    return TensorFlowCalls(info, Way(reduce, jit_compile=True))
+
+
+def on_cpu() -> TensorFlowCalls:
+    """Make the backend `tensorflow-xla`."""
+    return _make("tensorflow-xla", "cpu", "tensorflow-eager")
+
+
+def on_cuda() -> TensorFlowCalls:
+    """Make the backend `tensorflow-xla@cuda`; raises Unavailable without a GPU."""
+    return _make("tensorflow-xla@cuda", "cuda", "tensorflow-eager@cuda")
