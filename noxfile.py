@@ -45,6 +45,11 @@ ENVIRONMENTS = {
         "torchrec": "torchrec",
     },
     "kernels": {"scipy-csr": "scipy", "numba": "numba", "mlx": "mlx", "tinygrad": "tinygrad"},
+    "tensorflow": {
+        "tensorflow-eager": "tensorflow",
+        "tensorflow-xla": "tensorflow",
+        "litert": "litert",
+    },
 }
 """Environments, each with its backends and the extra that every one of them needs."""
 

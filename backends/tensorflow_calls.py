@@ -150,7 +150,7 @@ def expect_known(call: Call, reduce: Callable[..., Any]) -> None:
 def options_of(call: Call) -> dict[str, Any]:
     """Return what the call's function takes; TensorFlow has no switch for sparse gradients."""
     names = [name for name in OPTIONS[call.operation] if name != "sparse"]
-    return {n: call.options[n] for n in names if call.options.get(n) is not None}
+    return {name: call.options[name] for name in names if name in call.options}
 
 
 def _take(

@@ -62,13 +62,11 @@ def reduce(
     max_norm: float | None = None,
 ) -> Any:
     """Look rows up, multiply them by their weights if there are any, and reduce each bag."""
-    if offsets is not None:
-        indices = divide(indices, offsets, include_last_offset)
-        if per_sample_weights is not None:
-            per_sample_weights = divide(per_sample_weights, offsets, include_last_offset)
     rows = tf.nn.embedding_lookup(weight, indices, max_norm=max_norm)
     if per_sample_weights is not None:
         rows = rows * tf.expand_dims(per_sample_weights, -1)
+    if offsets is not None:
+        rows = divide(rows, offsets, include_last_offset)
     reduction = {"sum": tf.reduce_sum, "mean": tf.reduce_mean, "max": tf.reduce_max}[mode]
     return reduction(rows, axis=1)
 

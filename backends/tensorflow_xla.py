@@ -15,8 +15,9 @@ from embcheck.conformance.contract.backend import BackendInfo, Provided, Provisi
 
 _BAGS = Provided(
     Provision.COMPOSED,
-    "tf.reduce_sum, reduce_mean or reduce_max(tf.nn.embedding_lookup(weight, bags), axis=1), where "
-    "bags = tf.RaggedTensor.from_row_starts(indices, offsets), or a matrix of indices",
+    "tf.reduce_sum, reduce_mean or reduce_max(rows, axis=1), where "
+    "rows = tf.nn.embedding_lookup(weight, indices), or with offsets "
+    "tf.RaggedTensor.from_row_starts(tf.nn.embedding_lookup(weight, indices), offsets)",
 )
 
 

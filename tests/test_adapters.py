@@ -32,6 +32,9 @@ BACKENDS = [
     "onnxruntime-dynamo",
     "fbgemm-dense",
     "torchrec",
+    "tensorflow-eager",
+    "tensorflow-xla",
+    "litert",
 ]
 TABLE = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 MODULE = {"num_embeddings": 3, "embedding_dim": 2}

@@ -16,9 +16,11 @@ ALLOWED = {
 }
 ARRAY_LIBRARIES = {"torch", "jax", "jaxlib", "onnx", "onnxruntime", "tensorflow", "pandas"}
 ARRAY_LIBRARIES |= {"scipy", "numba", "mlx", "tinygrad", "fbgemm_gpu", "torchrec"}
+ARRAY_LIBRARIES |= {"ai_edge_litert"}
 ADAPTERS_OF = {
     "jax": ("jax_", "flax_", "equinox_"),
-    "tensorflow": ("tensorflow_",),
+    "tensorflow": ("tensorflow_", "litert_"),
+    "ai_edge_litert": ("litert_",),
     "fbgemm_gpu": ("fbgemm_",),
     "torchrec": ("torchrec_",),
     **{library: (f"{library}_",) for library in ("scipy", "numba", "mlx", "tinygrad")},
