@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.judge import Verdict
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.suite.load import load_spec
@@ -42,5 +42,30 @@ def judge(cases: dict[str, Case], reference: WorkerClient) -> Iterator[Callable[
         return CaseRunner(clients[backend], reference).run(cases[case]).verdict
 
     yield run
+    for client in clients.values():
+        client.close()
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a module's workers keep what they export."""
+    return tmp_path_factory.mktemp("graphs")
+
+
+@pytest.fixture(scope="module")
+def workers(cache: Path) -> Iterator[Callable[[str], WorkerClient]]:
+    """Return a function that gives a worker of a backend, or skips where there is none."""
+    clients: dict[str, WorkerClient] = {}
+
+    def worker(name: str) -> WorkerClient:
+        client = WorkerClient(name, timeout=300, environment={"EMBCHECK_CACHE": str(cache)})
+        client = clients.setdefault(name, client)
+        try:
+            assert client.info.id == name
+        except BackendUnavailable as reason:
+            pytest.skip(str(reason))
+        return client
+
+    yield worker
     for client in clients.values():
         client.close()

@@ -45,26 +45,6 @@ OPTIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def workers(tmp_path_factory):
-    """Return a function that gives a worker of a backend, or skips where there is none."""
-    folder = tmp_path_factory.mktemp("graphs")
-    clients = {}
-
-    def worker(name):
-        client = WorkerClient(name, timeout=300, environment={"EMBCHECK_CACHE": str(folder)})
-        client = clients.setdefault(name, client)
-        try:
-            assert client.info.id == name
-        except BackendUnavailable as reason:
-            pytest.skip(str(reason))
-        return client
-
-    yield worker
-    for client in clients.values():
-        client.close()
-
-
 def call_of(operation, observe=("output", "inputs_after"), indices=(2, 0)):
     """Make a plain valid call of an operation."""
     inputs = {"indices": np.array(indices)}

@@ -21,25 +21,6 @@ TABLE = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 BAGS = {"weight": TABLE, "indices": np.array([0, 1, 2]), "offsets": np.array([0, 2, 3])}
 
 
-@pytest.fixture
-def ask(tmp_path):
-    """Return a function that asks a fresh worker of a backend, or skips where there is none."""
-    clients = []
-
-    def asked(backend, call):
-        client = WorkerClient(backend, timeout=300, environment={"EMBCHECK_CACHE": str(tmp_path)})
-        clients.append(client)
-        try:
-            assert client.info.id == backend
-        except BackendUnavailable as reason:
-            pytest.skip(str(reason))
-        return client.ask(call)
-
-    yield asked
-    for client in clients:
-        client.close()
-
-
 @pytest.mark.parametrize("backend", ["tensorflow-eager@cuda", "tensorflow-xla@cuda"])
 def test_a_gpu_that_is_absent_is_said(backend):
     """Without a GPU, or without TensorFlow, there is no such backend, and a reason is given."""
@@ -53,22 +34,22 @@ def test_a_gpu_that_is_absent_is_said(backend):
 
 
 @pytest.mark.parametrize("backend", ["tensorflow-eager", "tensorflow-xla", "litert"])
-def test_a_bag_without_entries_keeps_its_row(ask, backend):
+def test_a_bag_without_entries_keeps_its_row(workers, backend):
     """The sum of an empty bag at the end is there, and zero."""
-    answer = ask(backend, Call(Operation.EMBEDDING_BAG, BAGS, {"mode": "sum"}))
+    answer = workers(backend).ask(Call(Operation.EMBEDDING_BAG, BAGS, {"mode": "sum"}))
     assert isinstance(answer, Answered), answer
     np.testing.assert_array_equal(answer.arrays["output"], [[4, 6], [5, 6], [0, 0]])
 
 
 @pytest.mark.parametrize("backend", ["tensorflow-eager", "tensorflow-xla"])
-def test_gradients_are_those_of_the_library(ask, backend):
+def test_gradients_are_those_of_the_library(workers, backend):
     """The gradient of a lookup is stored by rows, duplicates included, and trains by its sum."""
     wanted = (
         *(Observation.GRAD_WEIGHT, Observation.SPARSE_GRAD_ROWS),
         *(Observation.GRAD_WEIGHT_IS_SPARSE, Observation.TRAINED_WEIGHT),
     )
     inputs = {"weight": TABLE, "indices": np.array([2, 0, 2], np.int32)}
-    answer = ask(backend, Call(Operation.EMBEDDING, inputs, {}, wanted))
+    answer = workers(backend).ask(Call(Operation.EMBEDDING, inputs, {}, wanted))
     assert isinstance(answer, Answered), answer
     gradient = np.array([[1, 1], [0, 0], [2, 2]], np.float32)
     np.testing.assert_array_equal(answer.arrays["grad_weight"], gradient)
@@ -86,37 +67,46 @@ def test_gradients_are_those_of_the_library(ask, backend):
         ("litert", Call(Operation.EMBEDDING, BAGS, {}, ("grad_weight",))),
     ],
 )
-def test_what_has_no_spelling_is_said_before_the_call(ask, backend, call):
+def test_what_has_no_spelling_is_said_before_the_call(workers, backend, call):
     """An adapter that cannot express a call says so, which is no refusal."""
-    assert isinstance(ask(backend, call), NotSupported)
+    assert isinstance(workers(backend).ask(call), NotSupported)
 
 
-def test_a_damaged_model_is_converted_again(ask, tmp_path):
-    """A model on the disk whose bytes changed is not believed; one that is whole is."""
+def models(cache):
+    """Read the models on the disk, by name."""
+    return {path: path.read_bytes() for path in (cache / "litert").glob("*.graph")}
+
+
+def test_a_damaged_model_is_converted_again(workers, cache):
+    """A model on the disk whose bytes changed is not believed, and is replaced."""
     call = Call(Operation.EMBEDDING, {"weight": TABLE, "indices": np.array([2, 0])})
-    assert isinstance(ask("litert", call), Answered)
-    (model,) = (tmp_path / "litert").glob("*.graph")
-    whole = model.read_bytes()
-    model.write_bytes(whole[:100])
-    answer = ask("litert", call)
+    assert isinstance(workers("litert").ask(call), Answered)
+    whole = models(cache)
+    assert whole
+    for path, model in whole.items():
+        path.write_bytes(model[:100])
+    answer = workers("litert").ask(call)
     assert isinstance(answer, Answered), answer
     np.testing.assert_array_equal(answer.arrays["output"], TABLE[[2, 0]])
-    assert [path.read_bytes() for path in (tmp_path / "litert").glob("*.graph")] == [whole]
+    (made,) = (path for path, model in models(cache).items() if len(model) > 100)
+    assert models(cache)[made] == whole[made]
 
 
-def test_a_model_serves_calls_of_other_sizes(ask, tmp_path):
+def test_a_model_serves_calls_of_other_sizes(workers, cache):
     """Sizes are open: a second call of other sizes, and the same types, needs no conversion."""
+    kept = []
     for rows, indices in ((TABLE, [2, 0]), (np.ones((9, 4), np.float32), [8, 8, 1])):
         call = Call(Operation.EMBEDDING, {"weight": rows, "indices": np.array(indices)})
-        answer = ask("litert", call)
+        answer = workers("litert").ask(call)
         assert isinstance(answer, Answered), answer
         np.testing.assert_array_equal(answer.arrays["output"], rows[indices])
-    assert len([*(tmp_path / "litert").glob("*.graph")]) == 1
+        kept.append(models(cache))
+    assert kept[0] == kept[1] != {}
 
 
-def test_what_the_converter_refuses_is_a_refusal(ask):
+def test_what_the_converter_refuses_is_a_refusal(workers):
     """LiteRT has no lookup of double precision: the converter's own words are told."""
     inputs = {"weight": TABLE.astype(np.float64), "indices": np.array([2, 0])}
-    answer = ask("litert", Call(Operation.EMBEDDING, inputs))
+    answer = workers("litert").ask(Call(Operation.EMBEDDING, inputs))
     assert isinstance(answer, Rejected), answer
     assert answer.exception == "ConverterError"
