@@ -51,15 +51,14 @@ def arrays_of(call: Call) -> dict[str, np.ndarray]:
 def _convert(call: Call, options: Mapping[str, Any]) -> bytes:
     module, function = tf.Module(), FUNCTIONS[call.operation]
 
-    @tf.function
     def lookup(**given: Any) -> dict[str, Any]:
         if call.operation is not Operation.ONE_HOT or "weight" not in given:
             return {"output": function(**given, **options)}
         output, weight = function(given["indices"], **options), given["weight"]
         return {"output": output, "product": tf.cast(output, weight.dtype) @ weight}
 
-    module.lookup = lookup
-    concrete = lookup.get_concrete_function(
+    module.lookup = tf.function(lookup)
+    concrete = module.lookup.get_concrete_function(
         **{
             name: tf.TensorSpec([None] * array.ndim, array.dtype, name)
             for name, array in arrays_of(call).items()

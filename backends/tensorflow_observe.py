@@ -48,7 +48,8 @@ OBSERVABLE = frozenset(
 
 def observe(wanted: frozenset[str], look_up: Callable[[Tensors], Any], tensors: Tensors) -> Tensors:
     """Look up, and derive what else is wanted."""
-    weight, factors = tensors.get("weight"), tensors.get("per_sample_weights")
+    weight: Any = tensors.get("weight")
+    factors = tensors.get("per_sample_weights")
     with tf.GradientTape(persistent=True) as tape:
         if factors is not None:
             tape.watch(factors)
