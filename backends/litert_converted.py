@@ -46,7 +46,7 @@ class Litert:
         id="litert",
         library="ai-edge-litert",
         version=version("ai-edge-litert"),
-        operations=provided(_BAGS),
+        operations=provided(_BAGS, "tf.lite.TFLiteConverter, of {}"),
         capabilities=frozenset(
             {
                 Capability.MAX_NORM,

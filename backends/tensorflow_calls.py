@@ -61,14 +61,14 @@ class Way:
         return made
 
 
-def provided(bags: Provided) -> dict[Operation, Provided]:
-    """Say how each operation is provided."""
+def provided(bags: Provided, form: str = "{}") -> dict[Operation, Provided]:
+    """Say how each operation is provided; in `form`, `{}` stands for TensorFlow's spelling."""
+    rows = form.format("tf.nn.embedding_lookup(weight, indices)")
+    classes = form.format("tf.one_hot(indices, num_classes, dtype=tf.int64)")
     return {
-        Operation.EMBEDDING: Provided(Provision.NATIVE, "tf.nn.embedding_lookup(weight, indices)"),
-        Operation.EMBEDDING_BAG: bags,
-        Operation.ONE_HOT: Provided(
-            Provision.NATIVE, "tf.one_hot(indices, num_classes, dtype=tf.int64)"
-        ),
+        Operation.EMBEDDING: Provided(Provision.NATIVE, rows),
+        Operation.EMBEDDING_BAG: Provided(bags.provision, form.format(bags.spelling)),
+        Operation.ONE_HOT: Provided(Provision.NATIVE, classes),
     }
 
 
