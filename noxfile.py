@@ -44,6 +44,8 @@ ENVIRONMENTS = {
         **dict.fromkeys(("fbgemm-default", "fbgemm-fatal", "fbgemm-dense"), "fbgemm"),
         "torchrec": "torchrec",
     },
+    "openvino": dict.fromkeys(("openvino-ops", "openvino-torch"), "openvino"),
+    "triton": {"triton-interpreter": "triton"},
     "kernels": {"scipy-csr": "scipy", "numba": "numba", "mlx": "mlx", "tinygrad": "tinygrad"},
     "tensorflow": {
         "tensorflow-eager": "tensorflow",
@@ -57,7 +59,8 @@ EXTRAS = {backend: extra for table in ENVIRONMENTS.values() for backend, extra i
 
 VERSIONS = {
     "jax-take": ("jax", ("jax==0.9.*", "jax==0.10.*")),
-    "onnxruntime-dynamo": ("onnx", ("onnxruntime==1.30.*", "onnxruntime==1.31.*")),
+    "onnxruntime-dynamo": ("onnx", ("onnxruntime==1.31.*", "onnxruntime==1.32.*")),
+    "openvino-ops": ("openvino", ("openvino==2026.2.*", "openvino==2026.4.*")),
     "flax-nnx": ("flax", ("flax==0.12.0", "flax==0.12.*")),
 }
 """Backends whose library is looked at in two releases, with the extra and the releases."""
@@ -82,7 +85,7 @@ def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] =
 
 def needs_torch(extras: list[str]) -> bool:
     """Whether any of the extras brings PyTorch."""
-    return bool({"all", "onnx", "torch", "fbgemm", "torchrec"} & {*extras})
+    return bool({"all", "fbgemm", "onnx", "openvino", "torch", "torchrec", "triton"} & {*extras})
 
 
 def alone(extras: list[str]) -> list[str]:
@@ -138,6 +141,8 @@ def conformance(session: nox.Session, backend: str) -> None:
     out = session.posargs[0] if session.posargs else f"out/conformance/{backend}"
     session.run("embcheck", "check-backend", backend)
     session.run("embcheck", "run", "-b", backend, "--out", out)
+    reproduced = "test_a_script_departs_as_the_suite_saw"
+    session.run("pytest", "-q", f"tests/test_reproduce.py::{reproduced}[{backend}]")
 
 
 @nox.session

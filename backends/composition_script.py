@@ -32,13 +32,14 @@ class Language:
     """Of a name, and the name of the weight's dtype."""
     bounds: str
     """The offsets with the number of indices behind them."""
-    fresh_module: str
-    pretrained_module: str
-    freeze: str
-    ones: str
-    gradient: str
+    fresh_module: str = ""
+    """Empty, as all that follow, where the library has none."""
+    pretrained_module: str = ""
+    freeze: str = ""
+    ones: str = ""
+    gradient: str = ""
     """Of `{name}`, for `{look_up}` and `{upstream}`."""
-    module_gradient: str
+    module_gradient: str = ""
 
 
 def write(call: Call, language: Language) -> str:

@@ -1,6 +1,7 @@
 """OpenVINO, on what `openvino.convert_model` makes of PyTorch's functions and modules.
 
-The conversion traces a module with examples, as OpenVINO's documentation shows:
+The conversion traces a module with examples by `torch.jit.trace`, as OpenVINO's documentation
+shows. It refuses bags of mode max, the last offset and `max_norm`, and drops `padding_idx` of bags:
 https://docs.openvino.ai/2026/openvino-workflow/model-preparation/convert-model-pytorch.html
 """
 
@@ -12,12 +13,17 @@ from typing import Any
 import numpy as np
 import openvino
 
-from embcheck.backends import openvino_models
+from embcheck.backends import inference_script, openvino_models
 from embcheck.backends.openvino_models import Answer
 from embcheck.backends.torch_inference import INFERS, Lookup, provided
 from embcheck.backends.torch_names import makes_module
-from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.backend import BackendInfo, Capability, Unsupported
 from embcheck.conformance.contract.call import Call
+
+_SCRIPT = f"""\
+model = openvino.convert_model(lookup, example_input=examples)
+compiled = openvino.compile_model(model, "CPU", {openvino_models.CONFIG})
+outputs = compiled(list(arrays))"""
 
 
 class OpenVinoTorch:
@@ -28,7 +34,7 @@ class OpenVinoTorch:
         library="openvino",
         version=openvino.__version__.split("-")[0],
         operations=provided("openvino.convert_model of {}"),
-        capabilities=INFERS,
+        capabilities=INFERS - {Capability.MAX_NORM, Capability.INCLUDE_LAST_OFFSET},
         made_from="torchscript-trace",
         survives_fork=True,
     )
@@ -47,6 +53,13 @@ class OpenVinoTorch:
         if key not in self._compiled:
             self._compiled[key] = _compiled(lookup)
         return openvino_models.thunk(self._compiled[key], arrays, call.inputs)
+
+    def script(self, call: Call) -> str:
+        """Write the conversion, and its inference."""
+        if openvino_models.needs_bits(call):
+            raise Unsupported("no script is written for types that NumPy does not have")
+        lookup = inference_script.lookup_of(call)
+        return inference_script.write(call, lookup, ["import openvino"], _SCRIPT)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Name the outputs."""

@@ -14,17 +14,26 @@ ALLOWED = {
     "reports": {"reports", "conformance"},
     "cli": {"cli", "reports", "conformance"},
 }
-ARRAY_LIBRARIES = {"torch", "jax", "jaxlib", "onnx", "onnxruntime", "tensorflow", "pandas"}
-ARRAY_LIBRARIES |= {"scipy", "numba", "mlx", "tinygrad", "fbgemm_gpu", "torchrec"}
-ARRAY_LIBRARIES |= {"ai_edge_litert"}
 ADAPTERS_OF = {
-    "jax": ("jax_", "flax_", "equinox_"),
-    "tensorflow": ("tensorflow_", "litert_"),
     "ai_edge_litert": ("litert_",),
+    "cupy": ("cupy_",),
+    "cupyx": ("cupy_",),
     "fbgemm_gpu": ("fbgemm_",),
+    "jax": ("jax_", "flax_", "equinox_"),
+    "mlx": ("mlx_",),
+    "numba": ("numba_",),
+    "onnx": ("onnx_", "onnxruntime_"),
+    "onnxruntime": ("onnxruntime_",),
+    "openvino": ("openvino_",),
+    "scipy": ("scipy_",),
+    "tensorflow": ("tensorflow_", "litert_"),
+    "tinygrad": ("tinygrad_",),
     "torchrec": ("torchrec_",),
-    **{library: (f"{library}_",) for library in ("scipy", "numba", "mlx", "tinygrad")},
+    "triton": ("triton_",),
 }
+"""How the files that may import a library are named."""
+
+ARRAY_LIBRARIES = {*ADAPTERS_OF, "torch", "jaxlib", "pandas"}
 
 
 def imported(path: Path) -> set[str]:

@@ -7,6 +7,8 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, e
 
 from embcheck.conformance.contract.backend import ENTRY_POINT_GROUP, Backend, Unavailable
 
+_EXTRA = re.compile(r"""extra == ['"]([\w-]+)['"]""")
+
 
 class UnknownBackend(Exception):
     """No distribution announces a backend of that name."""
@@ -60,15 +62,16 @@ def _advice(error: ModuleNotFoundError) -> str:
 
 
 def extra_that_brings(module: str) -> str | None:
-    """Name the extra of embcheck whose requirements have a module's distribution."""
+    """Name the extra of embcheck whose requirements have a module's distribution, or its name."""
     try:
         requirements = distribution("embcheck").requires or []
     except PackageNotFoundError:
         return None
     extras = [
-        match[1]
+        (requirement, match[1])
         for requirement in requirements
-        if re.match(rf"{re.escape(module).replace('_', '[-_]')}\b(?!-)", requirement, re.IGNORECASE)
-        and (match := re.search(r"""extra == ['"]([\w-]+)['"]""", requirement))
+        if (match := _EXTRA.search(requirement)) and match[1] != "all"
     ]
-    return next((extra for extra in extras if extra != "all"), None)
+    name = re.compile(rf"{re.escape(module).replace('_', '[-_]')}\b(?!-)", re.IGNORECASE)
+    bringing = [extra for requirement, extra in extras if name.match(requirement)]
+    return next(iter([*bringing, *(extra for _, extra in extras if extra == module)]), None)

@@ -17,19 +17,23 @@ from embcheck.conformance.smoke.questions import Question
 RUNNER = """
 import json, sys
 
-def tell(program):
+def tell(path):
     names = {}
     try:
-        exec(program, names)
+        with open(path, encoding="utf-8") as program:
+            exec(compile(program.read(), path, "exec"), names)
     except Exception as error:
         return {"refused": f"{type(error).__name__}: {error}"}
     return {"output": names["output"].tolist()}
 
-with open(sys.argv[1]) as programs, open(sys.argv[2], "w") as told:
-    for program in json.load(programs):
-        print(json.dumps(tell(program)), file=told, flush=True)
+with open(sys.argv[1], "w") as told:
+    for path in sys.argv[2:]:
+        print(json.dumps(tell(path)), file=told, flush=True)
 """
-"""Writes what came of each program at once, so that a death leaves what was told before it."""
+"""Writes what came of each program at once, so that a death leaves what was told before it.
+
+The programs are files, since some compilers read the source of what they compile.
+"""
 
 
 def program_of(client: WorkerClient, question: Question) -> str | None:
@@ -48,10 +52,12 @@ def run_alone(python: str, programs: Sequence[str], timeout: float) -> list[dict
     end of the time, is not told.
     """
     with tempfile.TemporaryDirectory() as folder:
-        given, told = Path(folder, "programs.json"), Path(folder, "told.jsonl")
-        given.write_text(json.dumps(programs), "utf-8")
+        told = Path(folder, "told.jsonl")
+        paths = [Path(folder, f"program_{number}.py") for number in range(len(programs))]
+        for path, program in zip(paths, programs, strict=True):
+            path.write_text(program, "utf-8")
         process = subprocess.Popen(  # noqa: S603  (the interpreter that the user named)
-            [python, "-c", RUNNER, str(given), str(told)],
+            [python, "-c", RUNNER, str(told), *map(str, paths)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
