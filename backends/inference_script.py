@@ -1,4 +1,4 @@
-"""A call as lines of PyTorch that make a module and example inputs, for exporters and converters."""
+"""A call as PyTorch that makes a module and example inputs, for exporters and converters."""
 
 from __future__ import annotations
 

@@ -20,8 +20,11 @@ from embcheck.backends.torch_names import makes_module
 from embcheck.conformance.contract.backend import BackendInfo, Capability, Unsupported
 from embcheck.conformance.contract.call import Call
 
-_SCRIPT = f"""\
-model = openvino.convert_model(lookup, example_input=examples)
+_CONVERT = "model = openvino.convert_model(lookup, example_input=examples)"
+
+_RESIZE = "model.reshape({place: list(array.shape) for place, array in enumerate(arrays)})"
+
+_RUN = f"""\
 compiled = openvino.compile_model(model, "CPU", {openvino_models.CONFIG})
 outputs = compiled(list(arrays))"""
 
@@ -47,11 +50,12 @@ class OpenVinoTorch:
         lookup = Lookup(call)
         arrays = [call.inputs[name] for name in lookup.names]
         if makes_module(call.operation):
-            return openvino_models.thunk(_compiled(lookup), arrays, lookup.found(call))
+            return openvino_models.thunk(_compiled(lookup, arrays), arrays, lookup.found(call))
         types = [(example.dtype, tuple(example.shape)) for example in lookup.examples]
+        types += [array.shape for array in arrays if _is_static(lookup)]
         key = repr((call.operation, sorted(call.options.items()), lookup.names, types))
         if key not in self._compiled:
-            self._compiled[key] = _compiled(lookup)
+            self._compiled[key] = _compiled(lookup, arrays)
         return openvino_models.thunk(self._compiled[key], arrays, call.inputs)
 
     def script(self, call: Call) -> str:
@@ -59,13 +63,21 @@ class OpenVinoTorch:
         if openvino_models.needs_bits(call):
             raise Unsupported("no script is written for types that NumPy does not have")
         lookup = inference_script.lookup_of(call)
-        return inference_script.write(call, lookup, ["import openvino"], _SCRIPT)
+        lines = [_CONVERT, *([_RESIZE] if _is_static(lookup) else []), _RUN]
+        return inference_script.write(call, lookup, ["import openvino"], "\n".join(lines))
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Name the outputs."""
         return openvino_models.to_numpy(answer)
 
 
-def _compiled(lookup: Lookup) -> Any:
+def _compiled(lookup: Lookup, arrays: list[np.ndarray]) -> Any:
     model = openvino.convert_model(lookup, example_input=lookup.examples)
+    if _is_static(lookup):
+        model.reshape({place: list(array.shape) for place, array in enumerate(arrays)})
     return openvino_models.compiled(model)
+
+
+def _is_static(lookup: Lookup) -> bool:
+    """Whether sizes must be the call's: bags with weights do not compile for the CPU otherwise."""
+    return "per_sample_weights" in lookup.names

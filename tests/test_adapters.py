@@ -14,6 +14,7 @@ from embcheck.conformance.execution.client import (
     Rejected,
     WorkerClient,
 )
+from embcheck.conformance.execution.discovery import extra_that_brings
 from embcheck.conformance.timing.arms import Arm
 
 BACKENDS = [
@@ -109,6 +110,14 @@ def test_a_device_that_is_absent_is_said():
         device = str(reason)
     client.close()
     assert "cuda" in device
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"), [("onnxruntime", "onnx"), ("cupy", "cupy"), ("no_such", None)]
+)
+def test_the_extra_that_brings_a_module_is_named(module, extra):
+    """By its requirements, or by its own name where the distribution is called otherwise."""
+    assert extra_that_brings(module) == extra
 
 
 @pytest.mark.parametrize("entry", [b"graph", graph_cache.Refusal("ExportError", "no")])
