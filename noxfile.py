@@ -85,7 +85,8 @@ def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] =
 
 def needs_torch(extras: list[str]) -> bool:
     """Whether any of the extras brings PyTorch."""
-    return bool({"all", "fbgemm", "onnx", "openvino", "torch", "torchrec", "triton"} & {*extras})
+    known = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
+    return "all" in extras or any(TORCH in known.get(extra, ()) for extra in extras)
 
 
 def alone(extras: list[str]) -> list[str]:

@@ -49,13 +49,13 @@ table = module.split_embedding_weights()[0]"""
 
 def write_split(call: Call, device: str, checks: BoundsCheckMode | None) -> str:
     """Write a call of a fused TBE, in one mode of checking bounds."""
-    torch_script.expect_written(call)
+    torch_script.require_written(call)
     made = _SPLIT.format(
         place=_PLACES[device],
         pooling=_pooling(call),
         checks="" if checks is None else f"\n    bounds_check_mode=BoundsCheckMode.{checks.name},",
     )
-    lines = [*torch_script.plain_tensors(call, device), made, *_lookup(call)]
+    lines = [*torch_script.plain_tensors(call, torch_script.moved_to(device)), made, *_lookup(call)]
     if call.wants(Observation.TRAINED_WEIGHT):
         upstream = "grad_output" if "grad_output" in call.inputs else "torch.ones_like(output)"
         lines += [f"output.backward({upstream})", "trained_weight = weight"]
@@ -66,7 +66,7 @@ def write_split(call: Call, device: str, checks: BoundsCheckMode | None) -> str:
 
 def write_dense(call: Call, device: str) -> str:
     """Write a call of a dense TBE; its flat weight's gradient gets the shape of the table."""
-    torch_script.expect_written(call)
+    torch_script.require_written(call)
     shape, dtype = "tuple(weight.shape)", "weight.dtype"
     if "weight" not in call.inputs:
         shape = f"({call.options['num_embeddings']}, {call.options['embedding_dim']})"
@@ -81,7 +81,12 @@ def write_dense(call: Call, device: str) -> str:
         "per_sample_weights.requires_grad_()"
         for _ in range(call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS))
     ]
-    lines = [*torch_script.plain_tensors(call, device), *leaves, *made, *_lookup(call)]
+    lines = [
+        *torch_script.plain_tensors(call, torch_script.moved_to(device)),
+        *leaves,
+        *made,
+        *_lookup(call),
+    ]
     lines += torch_script.derived(call, "module.weights")
     lines += [
         f"{name} = {name}.view(table.shape)"

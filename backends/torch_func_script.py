@@ -14,9 +14,8 @@ _MAPPED = ("indices", "per_sample_weights")
 def write(call: Call, device: str = "cpu") -> str:
     """Write a call by `functional_call`, `vmap` and `vjp`."""
     torch_script.require_written(call, _WRITTEN)
-    moved = "{}" if device == "cpu" else f"{{}}.to({device!r})"
     names = _names(call)
-    made = [torch_script.tensor(call, name, moved)[0] for name in call.inputs]
+    made = torch_script.plain_tensors(call, torch_script.moved_to(device))
     lines = ["import torch", "", *made]
     if makes_module(call.operation):
         lines += [torch_script.module(call, device), "weight = module.weight.detach()"]

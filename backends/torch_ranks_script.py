@@ -49,7 +49,11 @@ def write(call: Call, placement: str, style: str) -> str:
     names = list(dict.fromkeys(["output", *shown]))
     given = ", ".join(call.inputs)
     lines = [_JOIN, *_tensors(call, placement), *_looked_up(call, style)]
-    lines += [*torch_script.derived(call), *map(_whole, names), *torch_script.home(call)]
+    lines += [
+        *torch_script.derived(call, torch_script.weight_of(call)),
+        *map(_whole, names),
+        *torch_script.home(call),
+    ]
     body = textwrap.indent("\n".join([*lines, f"return [{', '.join(names)}]"]), "    ")
     run = _RUN.format(given=given, answers=f"[{', '.join(names)}]")
     return f"{_IMPORTS}\ndef look_up(rank, {given}):\n{body}\n{run}"

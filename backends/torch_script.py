@@ -41,10 +41,14 @@ def write(call: Call, function: str = "{}", device: str = "cpu") -> str:
     which of their sizes are dynamic.
     """
     require_written(call)
-    moved = "{}" if device == "cpu" else f"{{}}.to({device!r})"
-    made = [line for name in call.inputs for line in tensor(call, name, moved)]
+    made = [line for name in call.inputs for line in tensor(call, name, moved_to(device))]
     lines = ["import torch", "", *made, *lookup(call, function, device)]
-    return "\n".join([*lines, *derived(call), *home(call)])
+    return "\n".join([*lines, *derived(call, weight_of(call)), *home(call)])
+
+
+def moved_to(device: str) -> str:
+    """Write how a tensor, `{}`, comes to a device."""
+    return "{}" if device == "cpu" else f"{{}}.to({device!r})"
 
 
 def require_written(call: Call, written: Collection[str] = _WRITTEN) -> None:
@@ -53,6 +57,11 @@ def require_written(call: Call, written: Collection[str] = _WRITTEN) -> None:
     if unknown or call.operation is Operation.PROBE:
         what = ", ".join(sorted(unknown)) or "a probe"
         raise Unsupported(f"no script is written for {what}")
+
+
+def plain_tensors(call: Call, moved: str = "{}") -> list[str]:
+    """Write all of a call's tensors, none of them a leaf of gradients."""
+    return [tensor(call, name, moved)[0] for name in call.inputs]
 
 
 def tensor(call: Call, name: str, moved: str = "{}") -> list[str]:
@@ -144,9 +153,13 @@ def _value(name: str, value: Any) -> str:
     return f"float({str(value)!r})" if value in (float("inf"), float("-inf")) else repr(value)
 
 
-def derived(call: Call) -> list[str]:
-    """Write the gradients, the flags and the training step."""
-    weight = "module.weight" if makes_module(call.operation) else "weight"
+def weight_of(call: Call) -> str:
+    """Name the weight, a module's or the caller's own."""
+    return "module.weight" if makes_module(call.operation) else "weight"
+
+
+def derived(call: Call, weight: str) -> list[str]:
+    """Write the gradients, the flags and the training step of the weight of that name."""
     upstream = "grad_output" if "grad_output" in call.inputs else "torch.ones_like(output)"
     lines = []
     wanted = {name: leaf for name, leaf in GRADIENTS.items() if call.wants(name)}

@@ -22,8 +22,8 @@ module = torchrec.{collection}([table]{more}{place})
 
 def write(call: Call, device: str = "cpu") -> str:
     """Write a call."""
-    torch_script.expect_written(call)
-    lines = torch_script.plain_tensors(call, device)
+    torch_script.require_written(call)
+    lines = torch_script.plain_tensors(call, torch_script.moved_to(device))
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
         lines.append("per_sample_weights.requires_grad_()")
     lines.append(_module(call, device))
