@@ -92,6 +92,12 @@ def test_effects_name_rows_too(index, row, word):
     assert recognise(call(index, Operation.ONE_HOT, num_classes=ROWS), "output", hot) == word
 
 
+def test_a_boolean_number_of_classes_is_a_number():
+    """Where a library takes true for one class, the answer is read as any other."""
+    undefined = call(0, Operation.ONE_HOT, num_classes=True)
+    assert recognise(undefined, "output", np.array([[1]])) == "row 0"
+
+
 def test_effects_on_no_row_or_on_several_are_not_rows():
     """A gradient that is dropped is zeros; what touches two rows, or otherwise, is not named."""
     assert recognise(call(6), "grad_weight", np.zeros_like(TABLE)) == "zeros"

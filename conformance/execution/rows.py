@@ -56,7 +56,7 @@ def _table(call: Call) -> np.ndarray | None:
         return None
     if call.operation is Operation.ONE_HOT:
         classes = call.options.get("num_classes", -1)
-        return np.eye(classes) if classes > 0 else None
+        return np.eye(int(classes)) if classes > 0 else None
     return call.inputs.get("weight")
 
 
