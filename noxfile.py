@@ -51,7 +51,10 @@ ENVIRONMENTS = {
         "tensorflow-eager": "tensorflow",
         "tensorflow-xla": "tensorflow",
         "litert": "litert",
+        "keras-tensorflow": "keras-tensorflow",
     },
+    "keras": {f"keras-{name}": f"keras-{name}" for name in ("jax", "torch", "openvino", "numpy")},
+    "paddle": {"paddle": "paddle"},
 }
 """Environments, each with its backends and the extra that every one of them needs."""
 

@@ -40,6 +40,9 @@ class Language:
     gradient: str = ""
     """Of `{name}`, for `{look_up}` and `{upstream}`."""
     module_gradient: str = ""
+    one_hot: str = "indices.one_hot({})"
+    """Of the number of classes."""
+    module_weight: str = "module.weight"
 
 
 def write(call: Call, language: Language) -> str:
@@ -58,7 +61,7 @@ def write(call: Call, language: Language) -> str:
         if call.wants(observation)
     ]
     if call.wants(Observation.WEIGHT_AFTER):
-        lines.append(f"weight_after = {'module.weight' if shown is None else 'weight'}")
+        lines.append(f"weight_after = {language.module_weight if shown is None else 'weight'}")
     weight = call.inputs.get("weight")
     dtype = "int64" if weight is None else weight.dtype.name
     lines += [
@@ -76,10 +79,10 @@ def _look_up(call: Call, language: Language) -> tuple[Callable[..., object] | No
     if call.operation is Operation.EMBEDDING:
         return language.look_up, [], f"{language.look_up.__name__}(weight, indices)"
     if call.operation is Operation.ONE_HOT:
-        classes = options.get("num_classes", -1)
-        return None, [], f"indices.one_hot({classes})"
+        return None, [], language.one_hot.format(options.get("num_classes", -1))
     if call.operation is Operation.EMBEDDING_MODULE:
         sizes = f"{options['num_embeddings']}, {options['embedding_dim']}"
+        sizes += f", dtype={options['dtype']!r}" if "dtype" in options else ""
         return None, [f"module = {language.fresh_module.format(sizes)}"], "module(indices)"
     if call.operation is Operation.EMBEDDING_FROM_PRETRAINED:
         made = language.pretrained_module.splitlines()

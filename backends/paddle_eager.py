@@ -1,0 +1,189 @@
+"""Paddle, eager, called as its documentation shows: functions of `F`, the layer `nn.Embedding`.
+
+Paddle's arguments are named like PyTorch's, and are given as they are. A layer of a given table is
+one with `_weight` and `_freeze`, which the layer documents. Bags are composed: see
+`paddle_lookups`. NumPy's uint16 is Paddle's bfloat16. A one-hot encoding is of float32, and becomes
+one of int64 as Paddle's guide for PyTorch's users writes it.
+https://paddlepaddle.org.cn/documentation/docs/en/api/paddle/nn/functional/embedding_en.html
+https://www.paddlepaddle.org.cn/documentation/guides/model_convert/convert_from_pytorch/api_difference/functional/torch.nn.functional.one_hot.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from embcheck.backends import composition, paddle_script
+from embcheck.backends.paddle_lookups import reduce_matrix, reduce_segments, to_array, to_tensor
+from embcheck.backends.paddle_observe import OF_THE_GRADIENT, Prepared, Tensors, observe
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unavailable,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import (
+    GRADIENT_OBSERVATIONS,
+    TRAINING_OBSERVATIONS,
+    Call,
+    Observation,
+    Operation,
+)
+
+Answer = tuple[Tensors, Tensors]
+"""What was observed, and the tensors that the caller finds after the call."""
+
+_OPERATIONS = {
+    Operation.EMBEDDING: Provided(Provision.NATIVE, "paddle.nn.functional.embedding"),
+    Operation.EMBEDDING_MODULE: Provided(Provision.NATIVE, "paddle.nn.Embedding"),
+    Operation.EMBEDDING_FROM_PRETRAINED: Provided(
+        Provision.COMPOSED, "paddle.nn.Embedding(*weight.shape, _weight=weight, _freeze=freeze)"
+    ),
+    Operation.EMBEDDING_BAG: Provided(
+        Provision.COMPOSED,
+        "paddle.nn.functional.embedding, then paddle.sum, mean or max, or with offsets "
+        "paddle.geometric.segment_sum, segment_mean or segment_max",
+    ),
+    Operation.ONE_HOT: Provided(
+        Provision.COMPOSED, 'paddle.nn.functional.one_hot(...).astype("int64")'
+    ),
+}
+
+_LOOKUP_OPTIONS = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
+
+_MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_FROM_PRETRAINED)
+
+_OF_THE_WEIGHT = {*GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS} - {
+    Observation.GRAD_PER_SAMPLE_WEIGHTS
+}
+
+
+class PaddleEager:
+    """Eager Paddle on one device, which is Paddle's default device from then on."""
+
+    def __init__(self, name: str, device: str) -> None:
+        paddle.set_device("gpu" if device == "cuda" else device)
+        self.info = BackendInfo(
+            id=name,
+            library="paddle",
+            version=paddle.__version__,
+            device=device,
+            operations=_OPERATIONS,
+            capabilities=frozenset(Capability),
+            # Beside a padding_idx, an index that is too large is read, and written by gradients.
+            fresh_worker_after_bad_index=True,
+            survives_fork=device == "cpu",
+        )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Copy the inputs, make the layer, and return the lookup with what is to be observed."""
+        _expect_known(call)
+        tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
+        if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+            tensors["per_sample_weights"].stop_gradient = False
+        if call.operation in _MODULES:
+            layer = _layer(call, tensors)
+            prepared = Prepared(call, tensors, layer.weight, lambda: layer(tensors["indices"]))
+            if call.operation is Operation.EMBEDDING_MODULE:
+                tensors["weight"] = layer.weight
+        else:
+            if call.wants(*_OF_THE_WEIGHT):
+                tensors["weight"].stop_gradient = False
+            prepared = Prepared(call, tensors, tensors.get("weight"), _lookup(call, tensors))
+        return self._thunk(prepared)
+
+    def script(self, call: Call) -> str:
+        """Write a call as Paddle's users would."""
+        _expect_known(call)
+        return paddle_script.write(call, self.info.device)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Copy the tensors home; a sparse gradient becomes dense only here."""
+        observed, found = answer
+        shown = {
+            name: np.asarray(OF_THE_GRADIENT.get(name, _home)(value))
+            for name, value in observed.items()
+        }
+        return {**inputs_after({n: to_array(tensor) for n, tensor in found.items()}), **shown}
+
+    def _thunk(self, prepared: Prepared) -> Callable[[], Answer]:
+        """Return the lookup with what is to be observed of it, and nothing else."""
+        is_plain = prepared.call.observe == (Observation.OUTPUT,)
+        waits = self.info.device == "cuda"
+
+        def run() -> Answer:
+            observed = {"output": prepared.lookup()} if is_plain else observe(prepared)
+            if waits:
+                paddle.device.synchronize()
+            return observed, prepared.tensors
+
+        return run
+
+
+def _home(value: Tensor | bool) -> Any:
+    return value if isinstance(value, bool) else to_array(value)
+
+
+def _expect_known(call: Call) -> None:
+    if call.operation not in _OPERATIONS:
+        raise Unsupported(f"Paddle has no {call.operation}")
+    if not call.operation.is_bag:
+        return
+    composition.expect_only(
+        call, "Paddle", (*_LOOKUP_OPTIONS, *composition.BAG_OPTIONS), {*Observation}
+    )
+    mode = composition.expect_mode(call, ("sum", "mean", "max"))
+    if call.options.get("padding_idx") is not None and mode != "sum":
+        raise Unsupported(f"no composition of padding_idx and mode {mode!r}")
+
+
+def _layer(call: Call, tensors: Tensors) -> Any:
+    options = dict(call.options)
+    if call.operation is Operation.EMBEDDING_MODULE:
+        return paddle.nn.Embedding(**options)
+    weight, freeze = tensors["weight"], options.pop("freeze", True)
+    return paddle.nn.Embedding(*weight.shape, _weight=weight, _freeze=freeze, **options)
+
+
+def _lookup(call: Call, tensors: Tensors) -> Callable[[], Tensor]:
+    indices, options = tensors["indices"], call.options
+    if call.operation is Operation.ONE_HOT:
+        return lambda: paddle.nn.functional.one_hot(indices, **options).astype("int64")
+    weight = tensors["weight"]
+    if call.operation is Operation.EMBEDDING:
+        return lambda: paddle.nn.functional.embedding(indices, weight, **options)
+    mode, factors = options.get("mode", "mean"), tensors.get("per_sample_weights")
+    rows = {name: options[name] for name in _LOOKUP_OPTIONS if name in options}
+    if "offsets" not in tensors:
+        return lambda: reduce_matrix(indices, weight, mode, factors, **rows)
+    offsets = tensors["offsets"]
+
+    def reduce() -> Tensor:
+        bounds = offsets
+        if not options.get("include_last_offset"):
+            end = paddle.to_tensor([len(indices)], offsets.dtype)
+            bounds = paddle.concat([offsets, end])
+        return reduce_segments(indices, weight, bounds, mode, factors, **rows)
+
+    return reduce
+
+
+def on_cpu() -> PaddleEager:
+    """Make the backend `paddle`."""
+    return PaddleEager("paddle", "cpu")
+
+
+def on_cuda() -> PaddleEager:
+    """Make the backend `paddle@cuda`; raises Unavailable without a CUDA device."""
+    if not paddle.is_compiled_with_cuda():
+        raise Unavailable(f"paddle {paddle.__version__} is built without CUDA")
+    if paddle.device.cuda.device_count() == 0:
+        raise Unavailable(f"paddle {paddle.__version__} finds no CUDA device")
+    return PaddleEager("paddle@cuda", "cuda")

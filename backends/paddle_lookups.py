@@ -1,0 +1,98 @@
+"""Lookups and bags in Paddle's own operations.
+
+Paddle has no bags, and `paddle.geometric` documents reductions of segments. The bag of an index is
+found from the sizes of the bags, by which `paddle.repeat_interleave` repeats their numbers; rows
+behind the last bound belong to none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ml_dtypes  # noqa: F401  (registers bfloat16 and the float8 types with NumPy)
+import numpy as np
+import paddle
+from paddle import Tensor
+
+_BITS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
+"""The dtypes that Paddle does not exchange with NumPy: they travel as bits."""
+
+
+def reduce_matrix(
+    indices: Tensor,
+    weight: Tensor,
+    mode: str,
+    per_sample_weights: Tensor | None = None,
+    **options: Any,
+) -> Tensor:
+    """Reduce the rows of each row of indices by paddle.sum, mean or max."""
+    rows = paddle.nn.functional.embedding(indices, weight, **options)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.unsqueeze(-1)
+    reduction: Callable[..., Tensor] = getattr(paddle, mode)
+    return reduction(rows, axis=1)
+
+
+def reduce_segments(
+    indices: Tensor,
+    weight: Tensor,
+    bounds: Tensor,
+    mode: str,
+    per_sample_weights: Tensor | None = None,
+    **options: Any,
+) -> Tensor:
+    """Reduce the rows between one bound and the next by paddle.geometric.segment_sum, ...."""
+    rows = paddle.nn.functional.embedding(indices, weight, **options)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.unsqueeze(-1)
+    sizes = paddle.diff(bounds)
+    bags = paddle.repeat_interleave(paddle.arange(len(sizes)), sizes)
+    reduction: Callable[..., Tensor] = getattr(paddle.geometric, f"segment_{mode}")
+    return reduction(rows[: bounds[-1]], bags)
+
+
+def to_tensor(array: np.ndarray) -> Tensor:
+    """Copy an array to Paddle, whose default device takes it."""
+    name = array.dtype.name
+    if name not in _BITS:
+        return paddle.to_tensor(array)
+    bits = paddle.to_tensor(array.view(_BITS[name]))
+    return bits if name == "bfloat16" else bits.view(name)
+
+
+def to_array(tensor: Tensor) -> np.ndarray:
+    """Copy a tensor home, of one that stores rows those rows.
+
+    Paddle makes tensors of negative sizes, which NumPy cannot hold: they come home empty.
+    """
+    name = str(tensor.dtype).removeprefix("paddle.")
+    if min(tensor.shape, default=0) < 0:
+        return np.zeros([max(size, 0) for size in tensor.shape], name)
+    array = np.asarray(tensor.numpy())
+    return array.view(name) if name in _BITS else array
+
+
+def to_dense(tensor: Tensor) -> np.ndarray:
+    """Copy a tensor home, the rows that it stores added in their places."""
+    values = to_array(tensor)
+    if not tensor.is_selected_rows():
+        return values
+    shape = (tensor.get_selected_rows().height(), *values.shape[1:])
+    dense = np.zeros(shape, values.dtype)
+    np.add.at(dense, np.array(tensor.rows(), np.int64), values)
+    return dense
+
+
+def write_tensor(name: str, dtype: np.dtype) -> str:
+    """Write how an array becomes a tensor."""
+    if dtype.name not in _BITS:
+        return f"paddle.to_tensor({name})"
+    bits = f"paddle.to_tensor({name}.view(np.{_BITS[dtype.name]}))"
+    return bits if dtype.name == "bfloat16" else f"{bits}.view({dtype.name!r})"
+
+
+def write_array(name: str, dtype: str) -> str:
+    """Write how a tensor of a dtype becomes an array."""
+    bits = f".view(ml_dtypes.{dtype})" if dtype in _BITS else ""
+    return f"{name}.numpy(){bits}"
