@@ -71,7 +71,7 @@ def language(name: str, imports: str, gradient: Callable[..., Any] | None) -> La
         reduce_segments=reduce_segments,
         from_numpy=lambda name, _: converted.format(name),
         to_numpy=lambda name, _: f"ops.convert_to_numpy({name})",
-        bounds="ops.append(offsets, indices.shape[0])",
+        bounds="ops.concatenate([offsets, ops.array([indices.shape[0]])])",
         fresh_module="keras.layers.Embedding({})",
         pretrained_module=f"module = {PRETRAINED}",
         freeze="module.trainable = False",

@@ -73,7 +73,7 @@ def _look_up(call: Call, tensors: Tensors) -> Any:
         return reduce_matrix(weight, indices, mode, factors)
     bounds = tensors["offsets"]
     if not options.get("include_last_offset"):
-        bounds = ops.append(bounds, indices.shape[0])
+        bounds = ops.concatenate([bounds, ops.array([indices.shape[0]])])
     return reduce_segments(weight, indices, bounds, mode, factors)
 
 
@@ -89,7 +89,7 @@ def _loss(call: Call, tensors: Tensors, layer: Any, upstream: Any, name: str, so
 def _differentiate(
     call: Call, tensors: Tensors, loss: Callable[[str, Any], Any], gradient: Gradient
 ) -> Tensors:
-    found = {
+    found: Tensors = {
         observation: gradient(partial(loss, name), tensors[name])
         for observation, name in _GRADIENTS.items()
         if call.wants(observation)

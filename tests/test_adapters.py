@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,16 @@ BACKENDS = [
     "tensorflow-eager",
     "tensorflow-xla",
     "litert",
+    "paddle",
+    "keras-tensorflow",
+    "keras-jax",
+    "keras-torch",
+    "keras-openvino",
+    "keras-numpy",
 ]
+CASTS = {"keras-torch"}
+"""Whose library makes integers of a floating index, so that its refusal shows nothing."""
+
 TABLE = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 MODULE = {"num_embeddings": 3, "embedding_dim": 2}
 OPTIONS = {
@@ -82,7 +93,7 @@ def test_a_thunk_can_be_called_again(workers, backend):
     np.testing.assert_array_equal(answer["output"], TABLE[[2, 0]])
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name not in CASTS])
 def test_a_float_index_reaches_the_library(workers, backend):
     """No adapter casts: each of these libraries refuses a floating index itself."""
     answer = workers(backend).ask(call_of(Operation.EMBEDDING, indices=(2.0, 0.0)))
@@ -94,6 +105,8 @@ def test_a_float_index_reaches_the_library(workers, backend):
     [
         ("jax-take", Call(Operation.ONE_HOT, {"indices": np.array([1])})),
         ("onnxruntime-dynamo", call_of(Operation.EMBEDDING, ("grad_weight",))),
+        ("keras-numpy", call_of(Operation.EMBEDDING, ("grad_weight",))),
+        ("keras-jax", call_of(Operation.EMBEDDING_FROM_PRETRAINED, ("grad_weight",))),
     ],
 )
 def test_what_cannot_be_expressed_is_said_before_the_call(workers, backend, call):
@@ -101,15 +114,31 @@ def test_what_cannot_be_expressed_is_said_before_the_call(workers, backend, call
     assert isinstance(workers(backend).ask(call), NotSupported)
 
 
-def test_a_device_that_is_absent_is_said():
-    """Where JAX finds no GPU, it says so itself; the adapter does not fall back on the CPU."""
-    client = WorkerClient("jax-take@cuda", timeout=300)
+@pytest.mark.parametrize(
+    ("backend", "library"), [("jax-take@cuda", "jax"), ("paddle@cuda", "paddle")]
+)
+def test_a_device_that_is_absent_is_said(backend, library):
+    """A library that finds no GPU says so itself; the adapter does not fall back on the CPU."""
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    client = WorkerClient(backend, timeout=300)
     try:
         device = client.info.device
     except BackendUnavailable as reason:
         device = str(reason)
     client.close()
-    assert "cuda" in device
+    assert "cuda" in device.lower()
+
+
+def test_paddle_stores_a_sparse_gradient_by_rows(workers):
+    """The rows come home as stored, and as a dense gradient where that is asked for."""
+    observed = ("output", "grad_weight", "sparse_grad_rows", "sparse_grad_values")
+    inputs = {"indices": np.array([2, 0, 2]), "weight": TABLE}
+    answer = workers("paddle").ask(Call(Operation.EMBEDDING, inputs, {"sparse": True}, observed))
+    assert isinstance(answer, Answered), answer
+    np.testing.assert_array_equal(answer.arrays["sparse_grad_rows"], [2, 0, 2])
+    np.testing.assert_array_equal(answer.arrays["sparse_grad_values"], np.ones((3, 2)))
+    np.testing.assert_array_equal(answer.arrays["grad_weight"], [[1, 1], [0, 0], [2, 2]])
 
 
 @pytest.mark.parametrize(
