@@ -74,7 +74,7 @@ def test_what_has_no_spelling_is_said_before_the_call(workers, backend, call):
 
 def models(cache):
     """Read the models on the disk, by name."""
-    return {path: path.read_bytes() for path in (cache / "litert").glob("*.graph")}
+    return {path: path.read_bytes() for path in (cache / "litert").glob("*.bin")}
 
 
 def test_a_damaged_model_is_converted_again(workers, cache):
