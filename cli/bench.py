@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from embcheck.conformance.timing.cell import Cell
+    from embcheck.conformance.timing.session import Step
 
 INTERRUPTED = 130
 """What a shell reports for a process that Ctrl-C ended: 128 + SIGINT."""
@@ -48,6 +48,13 @@ INTERRUPTED = 130
     metavar="SECONDS",
     help="Time for the rounds of one cell, instead of the workload's own.",
 )
+@click.option(
+    "--generations",
+    type=click.IntRange(1, 100),
+    metavar="COUNT",
+    help="Fresh worker processes of each backend, instead of the profile's 3 or 5.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
 @click.option("--seed", default=0, show_default=True, help="Of the order in which backends run.")
 @click.option(
     "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one request."
@@ -58,15 +65,18 @@ def bench(
     profile: str,
     out: Path,
     seconds: float | None,
+    generations: int | None,
+    resume: bool,
     seed: int,
     timeout: float,
 ) -> None:
     """Time workloads on backends against a reference: numpy-reference, or else the first named.
 
-    A backend is timed only where its answers are right. Ratios come with a 95 % interval, taken
-    within rounds that visit every backend there and back. A backend is FASTER, SLOWER or the SAME
-    only where the interval says so with 3 % to spare, and the reference under a second name comes
-    out the SAME; all else is INCONCLUSIVE.
+    A backend is timed only where its answers are right. Ratios come with a 95 % interval, over
+    rounds that visit every backend there and back and over generations of fresh processes. A
+    backend is FASTER, SLOWER or the SAME only where the interval says so with 3 % to spare, also
+    among the many comparisons of the run, and the reference under a second name comes out the
+    SAME; all else is INCONCLUSIVE.
     """
     from embcheck.conformance.execution.discovery import (  # noqa: PLC0415  (imports NumPy)
         UnknownBackend,
@@ -74,18 +84,22 @@ def bench(
     from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
     from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
     from embcheck.conformance.timing.cell import Settings  # noqa: PLC0415  (imports NumPy)
-    from embcheck.conformance.timing.session import plan_cells, run_timing  # noqa: PLC0415
+    from embcheck.conformance.timing.session import (  # noqa: PLC0415
+        CannotResume,
+        plan_steps,
+        run_timing,
+    )
     from embcheck.conformance.timing.workloads import (  # noqa: PLC0415
         UnknownWorkload,
         select_workloads,
     )
 
-    settings = Settings(profile=profile, seed=seed, seconds=seconds, timeout=timeout)
+    settings = Settings(profile, seed, seconds, generations, timeout=timeout)
     try:
         workloads = select_workloads(ids)
-        with _progress(len(plan_cells(workloads, profile))) as told:
-            code = run_timing(backends, workloads, out, settings, told)
-    except (UnknownBackend, UnknownWorkload) as error:
+        with _progress(len(plan_steps(workloads, settings))) as told:
+            code = run_timing(backends, workloads, out, settings, told, resume=resume)
+    except (UnknownBackend, UnknownWorkload, CannotResume) as error:
         click.echo(f"embcheck: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     except SpecError as error:
@@ -93,7 +107,7 @@ def bench(
         sys.exit(ExitCode.USAGE)
     except KeyboardInterrupt:
         _show(out)
-        click.echo("embcheck: interrupted; the cells timed so far are recorded", err=True)
+        click.echo("embcheck: interrupted; go on with the same command and --resume", err=True)
         sys.exit(INTERRUPTED)
     except Exception:  # noqa: BLE001  (whatever it is, it is ours)
         click.echo(f"embcheck: a fault of the harness\n{traceback.format_exc()}", err=True)
@@ -103,20 +117,44 @@ def bench(
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[Cell], None]]:
-    """Show the cell being timed on stderr, where that is a terminal."""
+def _progress(total: int) -> Iterator[Callable[[Step], None]]:
+    """Show what is being timed and what is left on stderr, where that is a terminal."""
     from rich.console import Console  # noqa: PLC0415  (the help needs no rich)
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("timing", total=total)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    # Steps are few and long: an estimate from the last 30 seconds would know of none.
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        speed_estimate_period=3600,
+        refresh_per_second=1,
+    ) as progress:
+        task = progress.add_task("starting", total=total)
         begun = 0
 
-        def told(cell: Cell) -> None:
+        def told(step: Step) -> None:
             nonlocal begun
-            what = f"timing {cell.workload.id}, {cell.state}, threads {cell.threads}"
-            progress.update(task, description=what, completed=begun)
+            cell = step.cell
+            what = f"{cell.workload.id}, {cell.state}, threads {cell.threads}"
+            progress.update(
+                task, description=f"{what}, generation {step.generation + 1}", completed=begun
+            )
             begun += 1
 
         yield told

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.lines import to_json_data
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.suite.real_data import Missing
-from embcheck.conformance.timing import session, traces
+from embcheck.conformance.timing import machine, raw, traces
 from embcheck.conformance.timing.cell import Settings
-from embcheck.conformance.timing.session import run_timing
+from embcheck.conformance.timing.measurements import measurements
+from embcheck.conformance.timing.session import CannotResume, run_timing
 from embcheck.conformance.timing.workloads import load_workloads
 
 WORKLOAD = """\
@@ -34,6 +38,7 @@ TRAINING = (
     .replace("dtype:", "options: {mode: sum}\ndtype:")
 )
 SETTINGS = Settings(block_seconds=0.0005, timeout=30.0)
+BOTH = ["numpy-reference", "zoo-prints"]
 
 
 def _workloads(tmp_path, *texts):
@@ -45,6 +50,7 @@ def _workloads(tmp_path, *texts):
 
 
 def _time(tmp_path, *backends, texts=(), settings=SETTINGS):
+    tmp_path.mkdir(exist_ok=True)
     workloads = _workloads(tmp_path, *texts)
     code = run_timing(["numpy-reference", *backends], workloads, tmp_path / "out", settings)
     (run,) = read_runs(tmp_path / "out")
@@ -62,6 +68,8 @@ DECEIVERS = {
     "zoo-goes-stale": "the last timed answer is wrong",
     "zoo-dies-while-timed": "crashed: the process ended with exit code 7",
     "zoo-refuses-everything": "a valid call was refused: AttributeError",
+    "zoo-raises-at-first": "a valid call was refused: RuntimeError: not warm yet",
+    "zoo-answers-one-shape": "with one more row or bag, the answer is wrong",
 }
 
 
@@ -136,8 +144,11 @@ def test_a_measurement_says_what_it_rests_on(tmp_path):
     assert line.first_call_seconds >= 0.3
     assert line.details["second_call_seconds"] < line.first_call_seconds
     assert line.ratio_low <= line.ratio <= line.ratio_high
-    rounds = line.details["rounds_ns_per_call"]
-    assert len(rounds) == line.details["flagged_rounds"]["of"] >= 12
+    assert line.details["rounds"] == line.details["flagged_rounds"]["of"] >= 12
+    assert line.details["generations"] == 3
+    assert line.details["new_shape_first_call_seconds"] < 0.3
+    assert line.break_even_calls is None or line.break_even_calls > 0
+    assert line.ceiling_fraction is None
     assert line.details["p50_ns"] <= line.details["p99_ns"]
     hashes = {tuple(other.details["trace_sha256"]) for other in lines.values()}
     assert len(hashes) == 1
@@ -158,7 +169,7 @@ def test_an_idle_spinner_spoils_the_verdicts(tmp_path):
 def test_cold_traces_rotate_with_one_thread(tmp_path, monkeypatch):
     """The full profile rotates eight traces over a larger table, each judged, on one core."""
     settings = Settings(profile="full", block_seconds=0.0005, timeout=30.0)
-    monkeypatch.setattr(session.machine, "last_level_cache_bytes", lambda: 32_000)
+    monkeypatch.setattr(machine, "last_level_cache_bytes", lambda: 32_000)
     code, _, lines = _time(tmp_path, settings=settings)
     line = lines["numpy-reference", "reference"]
     assert code == ExitCode.CONFORMS
@@ -198,49 +209,136 @@ def test_the_next_backend_stands_in_for_a_reference_that_fails(tmp_path):
     assert "the reference" in other.message
 
 
-def test_an_interruption_leaves_the_cells_that_are_over(tmp_path):
-    """Ctrl-C in the second cell leaves the first in a readable, partial record."""
-    workloads = _workloads(tmp_path, WORKLOAD, WORKLOAD.replace("id: TINY", "id: NEXT"))
+def test_an_interruption_leaves_what_was_read(tmp_path):
+    """Ctrl-C in the second generation leaves a readable, partial record that decides nothing."""
+    run = _interrupt(tmp_path, before=3)
+    assert run.partial
+    assert [(line.workload, line.generation) for line in run.rounds] == [
+        ("TINY", 0), ("NEXT", 0), ("TINY", 1),
+    ]  # fmt: skip
+    assert {line.workload for line in run.measurements} == {"TINY", "NEXT"}
+    candidates = [line for line in run.measurements if line.role == "candidate"]
+    assert {line.verdict for line in candidates} == {"INCONCLUSIVE"}
+    assert "2 of 3 generations were timed" in candidates[0].message
+    assert candidates[0].flags[-1] == "generations"
 
-    def told(cell):
-        if cell.workload.id == "NEXT":
+
+def test_an_interrupted_run_is_taken_up(tmp_path):
+    """A resumed run keeps what was read before, adds the rest, and ends like any other."""
+    before = _interrupt(tmp_path, before=3)
+    begun = []
+    code = _resume(tmp_path, told=begun.append)
+    (after,) = read_runs(tmp_path / "out")
+    assert code == ExitCode.CONFORMS
+    assert not after.partial
+    assert after.rounds[:3] == before.rounds
+    assert [(line.workload, line.generation) for line in after.rounds[3:]] == [
+        ("NEXT", 1), ("TINY", 2), ("NEXT", 2),
+    ]  # fmt: skip
+    assert len(after.measurements) == 8
+    with pytest.raises(CannotResume, match="no interrupted timing run"):
+        _resume(tmp_path)
+
+
+def test_another_run_is_not_taken_up(tmp_path):
+    """What was begun with other settings or backends is not gone on with, and why is said."""
+    _interrupt(tmp_path, before=1)
+    with pytest.raises(CannotResume, match="seed: 0, 1"):
+        _resume(tmp_path, settings=replace(SETTINGS, seed=1))
+    with pytest.raises(CannotResume, match="other backends"):
+        _resume(tmp_path, backends=["numpy-reference"])
+    with pytest.raises(CannotResume, match="name a folder that a run wrote"):
+        run_timing(["numpy-reference"], _two(tmp_path), tmp_path / "empty", SETTINGS, resume=True)
+
+
+def test_figures_can_be_computed_again(tmp_path):
+    """The measurements of a record follow from its rounds, to the last digit."""
+    _, run, _ = _time(tmp_path, "zoo-prints")
+    backends = [str(info["id"]) for info in run.header.backends]
+    again = measurements(run.rounds, backends, run.header.settings["generations"])
+    assert [to_json(line) for line in again] == [to_json(line) for line in run.measurements]
+
+
+def test_the_same_seed_visits_in_the_same_order(tmp_path):
+    """Two runs of one seed have the same orders of rounds and the same traces."""
+    runs = [_time(tmp_path / name, "zoo-prints")[1] for name in "ab"]
+    for first, second in zip(*(run.rounds for run in runs), strict=True):
+        assert first.inputs["trace_sha256"] == second.inputs["trace_sha256"]
+        for one, other in zip(first.rounds, second.rounds, strict=False):
+            assert one["order"] == other["order"]
+
+
+def test_a_biased_cell_limits_the_others(tmp_path, monkeypatch):
+    """An A/A row that is SLOWER by half is the margin of all other cells, in the record."""
+    real = raw.describe
+
+    def describe(timed):
+        line = real(timed)
+        if timed.cell.workload.id != "TINY":
+            return line
+        for round_ in line.rounds:
+            for block in round_["blocks"]["numpy-reference (a/a)"]:
+                block[0] *= 1.5
+        return line
+
+    monkeypatch.setattr(raw, "describe", describe)
+    code = run_timing(["numpy-reference", "zoo-prints"], _two(tmp_path), tmp_path / "out", SETTINGS)
+    (run,) = read_runs(tmp_path / "out")
+    assert code == ExitCode.CONFORMS
+    (candidate,) = [
+        line for line in run.measurements if (line.workload, line.role) == ("NEXT", "candidate")
+    ]
+    assert candidate.verdict == "INCONCLUSIVE"
+    assert "in TINY (hot)" in candidate.message
+    assert "a/a" in candidate.flags
+    text = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
+    types = [json.loads(line)["type"] for line in text]
+    assert types == ["run", *["rounds"] * 6, *["measurement"] * 8, "end"]
+
+
+def test_a_hog_of_threads_is_named(tmp_path):
+    """A backend whose threads are more than the cell allows is INCONCLUSIVE, and says so."""
+    _, _, lines = _time(tmp_path, "zoo-hogs-threads")
+    line = lines["zoo-hogs-threads", "candidate"]
+    assert line.verdict == "INCONCLUSIVE"
+    assert "threads" in line.flags
+    assert re.search(r"(threads worked|is of \d+ threads) where \d+ are allowed", line.message)
+
+
+HALF = WORKLOAD.replace("dtype: float32", "dtype: float16")
+
+
+def test_a_silent_change_of_dtype_is_named(tmp_path):
+    """A backend that widens float16 to float32 answers more precisely, and gets no figure."""
+    _, _, lines = _time(tmp_path, "zoo-widens-silently", texts=[HALF])
+    line = lines["zoo-widens-silently", "candidate"]
+    assert line.verdict == "NOT TIMED"
+    assert "output is float32[300, 8], should be float16[300, 8]" in line.message
+
+
+def _two(tmp_path):
+    return _workloads(tmp_path, WORKLOAD, WORKLOAD.replace("id: TINY", "id: NEXT"))
+
+
+def _interrupt(tmp_path, before):
+    steps = []
+
+    def told(step):
+        steps.append(step)
+        if len(steps) > before:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_timing(["numpy-reference"], workloads, tmp_path / "out", SETTINGS, told)
+        run_timing(BOTH, _two(tmp_path), tmp_path / "out", SETTINGS, told)
     (run,) = read_runs(tmp_path / "out")
-    assert run.partial
-    assert {line.workload for line in run.measurements} == {"TINY"}
+    return run
 
 
-def test_a_biased_run_is_rewritten(tmp_path, monkeypatch):
-    """An A/A row that is SLOWER by half limits the verdicts of all other cells, in the record."""
-    real = session.measurements
-
-    def biased(timed, backends):
-        lines = real(timed, backends)
-        first = timed.cell.workload.id == "TINY"
-        return [
-            _with(line, "SLOWER", 1.5, 1.4, 1.6)
-            if line.role == "a/a" and first
-            else _with(line, "FASTER", 0.8, 0.79, 0.81)
-            for line in lines
-        ]
-
-    monkeypatch.setattr(session, "measurements", biased)
-    workloads = _workloads(tmp_path, WORKLOAD, WORKLOAD.replace("id: TINY", "id: NEXT"))
-    run_timing(["numpy-reference", "zoo-prints"], workloads, tmp_path / "out", SETTINGS)
-    (run,) = read_runs(tmp_path / "out")
-    assert not run.partial
-    limited = [line for line in run.measurements if line.workload == "NEXT"]
-    (candidate,) = [line for line in limited if line.role == "candidate"]
-    assert candidate.verdict == "INCONCLUSIVE"
-    assert "only differences over 60% count: in TINY (hot)" in candidate.message
-    raw = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
-    assert [json.loads(line)["type"] for line in raw] == ["run", *["measurement"] * 8, "end"]
+def _resume(tmp_path, backends=(), settings=SETTINGS, told=lambda _: None):
+    names = backends or BOTH
+    return run_timing(names, _two(tmp_path), tmp_path / "out", settings, told, resume=True)
 
 
-def _with(line, verdict, ratio, low, high):
-    changed = {"verdict": verdict, "ratio": ratio, "ratio_low": low, "ratio_high": high}
-    changed |= {"message": "", "details": {}}
-    return line.__class__(**{**line.__dict__, **changed})
+def to_json(line):
+    """Return a line as a record holds it."""
+    return json.loads(json.dumps(to_json_data(line)))

@@ -14,6 +14,8 @@ from embcheck.conformance.timing.machine import (
     flags,
     last_level_cache_bytes,
     parse_cpu_times,
+    parse_pressure,
+    pressure_seconds,
 )
 from embcheck.conformance.timing.schedule import ArmLost, Block, Plan, orders, run_rounds, seed_of
 
@@ -133,13 +135,23 @@ def test_cpu_times_are_read_from_the_kernels_text():
     assert parse_cpu_times(text, 100) == CpuTimes(busy=1.7, idle=10.5, steal=0.07)
 
 
+def test_pressure_is_read_from_the_kernels_text():
+    """Of the lines on who waited for a core, that of some process counts, not that of all."""
+    text = "some avg10=61.68 avg60=16.49 avg300=12.87 total=130161279\nfull avg10=0.00 total=0\n"
+    assert parse_pressure(text) == 130.161279
+    assert pressure_seconds() is None or pressure_seconds() >= 0
+
+
 def test_a_round_is_flagged_for_what_others_did_to_it():
     """Time stolen by other machines, and used by other processes, flag a round."""
     quiet = {"wall_seconds": 1.0, "harness_seconds": 0.1, "busy_seconds": 1.1, "steal": 0.0}
-    assert flags(quiet, worker_seconds=0.95, core_count=2) == []
-    assert flags({**quiet, "steal": 0.05}, 0.95, 2) == ["steal"]
-    assert flags(quiet, worker_seconds=0.5, core_count=2) == ["foreign"]
-    assert flags({"wall_seconds": 1.0, "harness_seconds": 0.1}, 0.5, 2) == []
+    quiet |= {"cores": 2, "pressure": 0.01}
+    assert flags(quiet, worker_seconds=0.95, switches=0.1) == []
+    assert flags({**quiet, "steal": 0.05}, 0.95) == ["steal"]
+    assert flags({**quiet, "pressure": 0.5}, 0.95) == ["pressure"]
+    assert flags(quiet, 0.95, switches=3.0) == ["switches"]
+    assert flags(quiet, worker_seconds=0.5) == ["foreign"]
+    assert flags({"wall_seconds": 1.0, "harness_seconds": 0.1}, 0.5) == []
 
 
 def test_a_sentinel_that_drifts_flags_its_rounds():

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from timing_simulation import Machine, compare, verdicts
+from timing_simulation import Machine, compare, compare_all, generations, verdicts
 
-from embcheck.conformance.timing.estimate import Conclusion, Estimate, conclude, estimate, fold
+from embcheck.conformance.timing import student
+from embcheck.conformance.timing.estimate import (
+    Conclusion,
+    Estimate,
+    conclude,
+    estimate,
+    fold,
+    withstand,
+)
 from embcheck.conformance.timing.schedule import A_A_HALF_WIDTH, Plan
 
 PLAN = Plan(seconds=2.0, half_widths={})
@@ -56,23 +64,119 @@ def test_a_linear_drift_within_a_round_cancels():
     assert first == pytest.approx(second, abs=0.008)
 
 
-@pytest.mark.parametrize("rounds", [12, 24, 48])
+CHANGES = {
+    "steady": lambda _: 1.0,
+    "drift": lambda now: 1 + now,
+    "step": lambda now: 1.0 if now < 0.2 else 1.5,
+    "bursts": lambda now: 3.0 if int(now * 10) % 7 == 0 else 1.0,
+}
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.01, 0.05])
+@pytest.mark.parametrize("slowness", CHANGES)
 @pytest.mark.parametrize("spikes", [0.0, 0.1])
-def test_intervals_cover_the_truth(rounds, spikes):
-    """The 95 % interval holds the true ratio at least 90 times of 100, even over twelve rounds."""
-    plan = Plan(seconds=0.0, half_widths={}, min_rounds=rounds)
+def test_intervals_cover_the_truth(slowness, spikes, effect):
+    """The 95 % interval holds the true ratio at least 93 times of 100, whatever the machine does.
+
+    Over three generations of four rounds, the fewest there are; `effect` is how far a process is
+    off by its own, for as long as it lives.
+    """
+    plan = Plan(seconds=0.0, half_widths={}, min_rounds=4)
+    how = {"noise": 0.05, "spikes": spikes, "slowness": CHANGES[slowness]}
     covered = 0
     for seed in range(200):
-        machine = Machine({"a": 1.0, "b": 1.25}, seed=seed, noise=0.05, spikes=spikes)
-        found = compare(machine.rounds(plan, seed), "b", "a")
+        rounds = generations(3, plan, seed, effect, {"a": 1.0, "b": 1.25}, **how)
+        found = compare_all(rounds, "b", "a")
         covered += found.low <= 1.25 <= found.high
-    assert covered >= 180
+    assert covered >= 186
+
+
+def test_a_bootstrap_of_three_generations_would_cover_too_little():
+    """Resampled generations cover the truth about 75 times of 100: why Student's t is used."""
+    plan = Plan(seconds=0.0, half_widths={}, min_rounds=4)
+    covered = 0
+    for seed in range(200):
+        rounds = generations(3, plan, seed, 0.05, {"a": 1.0, "b": 1.25}, noise=0.01)
+        middles = [float(np.log(compare(one, "b", "a").ratio)) for one in rounds]
+        covered += min(middles) <= np.log(1.25) <= max(middles)
+    assert covered < 170
+
+
+def test_stopping_on_precision_does_not_narrow_intervals_too_much():
+    """Rounds that end as soon as they agree still cover the truth at least 93 times of 100."""
+    plan = Plan(seconds=0.5, half_widths={}, min_rounds=4)
+    how = {"noise": 0.05, "spikes": 0.1, "half_width": 0.035}
+    covered = 0
+    for seed in range(200):
+        rounds = generations(3, plan, seed, 0.01, {"a": 1.0, "b": 1.25}, **how)
+        found = compare_all(rounds, "b", "a")
+        covered += found.low <= 1.25 <= found.high
+    assert covered >= 186
+
+
+def test_the_order_of_the_backends_does_not_matter():
+    """Permuting the arms leaves each ratio inside the interval of the first order."""
+    costs = {"a": 1.0, "b": 1.25, "c": 0.5, "d": 3.0}
+    plan = Plan(seconds=0.0, half_widths={}, min_rounds=8)
+    turned = dict(reversed(costs.items()))
+    first, second = (generations(3, plan, 1, 0.0, arms, noise=0.03) for arms in (costs, turned))
+    for arm in "bcd":
+        found = compare_all(first, arm, "a")
+        assert found.low <= compare_all(second, arm, "a").ratio <= found.high
+
+
+@pytest.mark.parametrize(
+    ("freedom", "expected"), [(1, 12.7062), (2, 4.3027), (3, 3.1824), (4, 2.7764), (30, 2.0423)]
+)
+def test_student_is_as_in_the_tables(freedom, expected):
+    """Two-sided 95 % points of Student's t agree with the printed tables."""
+    assert student.quantile(0.95, freedom) == pytest.approx(expected, abs=5e-5)
+    assert student.above(expected, freedom) == pytest.approx(0.025, abs=1e-5)
+    assert student.above(-expected, freedom) == pytest.approx(0.975, abs=1e-5)
+
+
+def test_a_doubt_is_where_the_interval_meets_the_margin():
+    """A p-value of 5 % belongs to a conclusion that the 95 % interval just allows."""
+    middles = np.log([1.08, 1.10, 1.13])
+    found = estimate([np.full(9, middle) for middle in middles])
+    margin = found.low - 1
+    assert found.doubt(Conclusion.SLOWER, margin) == pytest.approx(0.05, abs=1e-3)
+    assert found.doubt(Conclusion.SLOWER, margin / 2) < 0.05 < found.doubt(Conclusion.SAME)
+    assert found.doubt(Conclusion.FASTER) > 0.9
+
+
+def test_many_comparisons_ask_for_more():
+    """Holm's procedure: of ten, the surest needs 0.5 %, and the next ones a little less each."""
+    assert withstand([0.04]) == [True]
+    assert withstand([0.04, 0.04]) == [False, False]
+    assert withstand([0.03, 0.02]) == [True, True]
+    assert withstand([0.004, 0.0055, 0.5] + [1.0] * 7) == [True, True, False] + [False] * 7
+    assert withstand([0.006] + [1.0] * 9) == [False] * 10
+    assert withstand([]) == []
+
+
+def test_among_many_equal_backends_none_is_called_different():
+    """With twenty A/A comparisons a run, at least 95 runs of 100 name no difference.
+
+    The margin is left out, so that only the correction stands between chance and a verdict.
+    """
+    wrong = 0
+    random = np.random.default_rng(5)
+    for _ in range(100):
+        found = [
+            estimate([random.normal(0, 0.02, 6) for _ in range(5)], resamples=1000)
+            for _ in range(20)
+        ]
+        sides = [conclude(one, 0.0) for one in found]
+        doubts = [one.doubt(side, 0.0) for one, side in zip(found, sides, strict=True)]
+        wrong += any(withstand(doubts))
+    assert wrong <= 5
 
 
 def test_the_same_samples_give_the_same_interval():
     """The bootstrap has a fixed seed: an estimate is a function of its samples."""
     samples = np.random.default_rng(3).normal(0.1, 0.02, 20)
-    assert estimate(samples) == estimate(samples.copy())
+    assert estimate([samples]) == estimate([samples.copy()])
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from embcheck.conformance.timing.schedule import (
     Round,
     run_rounds,
     seconds_per_call,
+    seed_of,
 )
 
 
@@ -30,7 +31,7 @@ class Machine:
     def __init__(
         self,
         costs: Mapping[str, float],
-        seed: int = 0,
+        seed: int | list[int] = 0,
         noise: float = 0.02,
         spikes: float = 0.0,
         slowness: Callable[[float], float] = lambda _: 1.0,
@@ -66,8 +67,35 @@ class Machine:
 
 
 def compare(rounds: list[Round], arm: str, reference: str) -> Estimate:
-    """Estimate the ratio of an arm to the reference."""
-    return estimate(log_ratios(seconds_per_call(rounds, arm), seconds_per_call(rounds, reference)))
+    """Estimate the ratio of an arm to the reference over one generation."""
+    return compare_all([rounds], arm, reference)
+
+
+def compare_all(generations: list[list[Round]], arm: str, reference: str) -> Estimate:
+    """Estimate the ratio of an arm to the reference over generations of workers."""
+    return estimate(
+        [
+            log_ratios(seconds_per_call(rounds, arm), seconds_per_call(rounds, reference))
+            for rounds in generations
+        ],
+        resamples=1000,
+    )
+
+
+def generations(
+    count: int, plan: Plan, seed: int, effect: float, costs: Mapping[str, float], **machine: object
+) -> list[list[Round]]:
+    """Time arms in generations, in each of which every arm is off its cost by an effect of its own.
+
+    `effect` is the standard deviation of its logarithm.
+    """
+    found = []
+    for generation in range(count):
+        random = np.random.default_rng([seed, generation, 1])
+        moved = {arm: cost * np.exp(random.normal(0, effect)) for arm, cost in costs.items()}
+        simulated = Machine(moved, seed=[seed, generation], **machine)
+        found.append(simulated.rounds(plan, seed_of(seed, generation)))
+    return found
 
 
 def verdicts(cost: float, trials: int, plan: Plan, **machine: object) -> list[Conclusion]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution import threads
 from embcheck.conformance.execution.attempt import Reply, attempt, bring_home
 from embcheck.conformance.execution.blocks import (
     Sentinel,
@@ -48,7 +49,8 @@ class HeldCalls:
         self._backend = backend
         self._held: dict[int, Held] = {}
         self._stored: Arrays = {}
-        self._rested = (time.perf_counter(), time.process_time())
+        self._rested = _clocks()
+        self._thread_seconds: dict[str, float] = {}
         self.requests: dict[str, Callable[[dict[str, Any], Arrays], Reply]] = {
             "store": self.store,
             "hold": self.hold,
@@ -58,6 +60,7 @@ class HeldCalls:
             "poison": self.poison,
             "hurry": self.hurry,
             "settle": self.settle,
+            "threads": self.threads,
             "time": self.time_block,
             "drop": self.drop,
         }
@@ -184,21 +187,34 @@ class HeldCalls:
         gc.collect()
         gc.freeze()
         timer, empty = clock_costs()
-        self._rested = (time.perf_counter(), time.process_time())
+        self._thread_seconds = threads.thread_seconds()
+        self._rested = _clocks()
         return {
             "status": "answered",
             "timer_seconds": timer,
             "empty_call_seconds": empty,
         }, {}
 
+    def threads(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Tell the sizes of thread pools, and how many threads worked since `settle`."""
+        del header, arrays
+        seconds = threads.thread_seconds()
+        return {
+            "status": "answered",
+            "pools": threads.pool_sizes(),
+            "threads_by_name": threads.thread_names(),
+            "working_threads": threads.working(self._thread_seconds, seconds),
+        }, {}
+
     def time_block(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Run held thunks in turn, `calls` calls from the `start`-th on, and time them as one.
 
         Replies with wall and CPU seconds of the block, the involuntary context switches in it, and
-        the wall and CPU seconds that the worker idled before.
+        the wall and CPU seconds that the worker idled before, those of background threads apart:
+        what this thread spent while idle, it spent on answering the harness.
         """
         del arrays
-        began = (time.perf_counter(), time.process_time())
+        began = _clocks()
         held = [self._held[id_] for id_ in header["ids"]]
         turns = [held[(header["start"] + turn) % len(held)] for turn in range(header["calls"])]
         thunks = [item.thunk for item in turns]
@@ -212,7 +228,7 @@ class HeldCalls:
         if failed is not None:
             return failed, {}
         seconds, turns[-1].answer = result
-        rested, self._rested = self._rested, (time.perf_counter(), time.process_time())
+        rested, self._rested = self._rested, _clocks()
         return {
             "status": "answered",
             "seconds": seconds,
@@ -220,6 +236,7 @@ class HeldCalls:
             "switches": switches,
             "idle_seconds": began[0] - rested[0],
             "idle_cpu_seconds": began[1] - rested[1],
+            "background_seconds": began[2] - rested[2],
         }, {}
 
     def drop(self, header: dict[str, Any], arrays: Arrays) -> Reply:
@@ -233,6 +250,11 @@ class HeldCalls:
         for id_ in header.get("ids") or ():
             self._held.pop(id_, None)
         return {"status": "answered"}, {}
+
+
+def _clocks() -> tuple[float, float, float]:
+    """Return wall seconds, CPU seconds, and CPU seconds of background threads."""
+    return time.perf_counter(), time.process_time(), threads.background_seconds()
 
 
 @contextmanager

@@ -6,12 +6,14 @@ library prints goes to the worker's own stdout and stderr, never into the channe
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,7 @@ class Worker:
             "ask": self.ask,
             "script": self.script,
             "origin": self.origin,
+            "source": self.source,
             **HeldCalls(backend).requests,
         }
 
@@ -70,6 +73,17 @@ class Worker:
         if status is not None:
             return {**status, "seconds": seconds}, {}
         return bring_home(self.backend.to_numpy, result, {"seconds": seconds})
+
+    def source(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
+        """Hash the sources of the adapter and of what it has imported of its own package."""
+        del header, arrays
+        package = type(self.backend).__module__.rpartition(".")[0]
+        digest = hashlib.sha256()
+        for name in sorted(sys.modules):
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and file.endswith(".py") and f"{name}.".startswith(f"{package}."):
+                digest.update(Path(file).read_bytes())
+        return {"status": "answered", "sha256": digest.hexdigest()[:16]}, {}
 
     def script(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Return the lines by which a user of the library would make a call."""

@@ -45,7 +45,7 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
 
 def _lines(run: Run) -> list[dict[str, Any]]:
     lines: list[Line] = [run.header, *run.clauses.values(), *run.cases.values()]
-    lines += [*run.results, *run.measurements]
+    lines += [*run.results, *run.rounds, *run.measurements]
     if run.footer is not None:
         lines.append(run.footer)
     return [to_json_data(line) for line in lines]

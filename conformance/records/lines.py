@@ -1,6 +1,6 @@
 """The lines of `results.jsonl`, and the version of their format.
 
-A file is one or more runs. A run is a `run` header, then `clause`, `case`, `result` and
+A file is one or more runs. A run is a `run` header, then `clause`, `case`, `result`, `rounds` and
 `measurement` lines, and an `end` footer; without a footer the run is partial.
 """
 
@@ -99,12 +99,42 @@ class ResultLine:
 
 
 @dataclass(frozen=True)
+class RoundsLine:
+    """What was read while one generation of workers timed one cell: all that figures rest on.
+
+    `inputs` describes table and traces. `arms` says of each arm, by its key, which backend has
+    which role, and what was found out before its first round and after its last. `rounds` have,
+    in the order in which they were run, `order`, `noise` and for each arm its two `blocks`, there
+    and back: seconds, CPU seconds, involuntary switches, then seconds, CPU seconds and CPU seconds
+    of background threads while the worker waited before. `lost` names what could not be timed,
+    with `backend`, `role`, `message` and `exit_code`; `stopped` says why a cell did not begin.
+    """
+
+    workload: str
+    state: str
+    threads: int
+    generation: int
+    reference: str | None
+    inputs: Mapping[str, Any]
+    arms: Mapping[str, Mapping[str, Any]]
+    rounds: tuple[Mapping[str, Any], ...]
+    lost: tuple[Mapping[str, Any], ...] = ()
+    stopped: str | None = None
+    type: str = "rounds"
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One timing: a workload on a backend, in one cache state, with a number of threads.
 
-    `ratio` is this backend's time over the reference backend's, within rounds; `ratio_low` and
-    `ratio_high` bound its 95 % interval. `verdict` is FASTER, SLOWER, SAME or INCONCLUSIVE against
-    the reference, or NOT TIMED, with the reason in `message` and no figures.
+    `role` is `reference`, `candidate`, `a/a` (the reference in processes of its own, under a second
+    name) or `sentinel` (a bare gather of NumPy's). `ratio` is this backend's time over the
+    reference backend's, within rounds; `ratio_low` and `ratio_high` bound its 95 % interval.
+    `verdict` is FASTER, SLOWER, SAME or INCONCLUSIVE against the reference, or NOT TIMED, with the
+    reason in `message` and no figures. `flags` name what disturbed the timing, or keeps it from
+    being what the cell says. `break_even_calls` is after how many calls a longer preparation is
+    paid back; None where it never is, or there is none. `ceiling_fraction` is a share of the
+    bandwidth that the machine has for random rows; None where that was not measured.
     """
 
     workload: str
@@ -119,6 +149,9 @@ class Measurement:
     first_call_seconds: float | None
     role: str = "candidate"
     message: str = ""
+    flags: tuple[str, ...] = ()
+    break_even_calls: float | None = None
+    ceiling_fraction: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     type: str = "measurement"
 
@@ -134,12 +167,13 @@ class RunFooter:
     type: str = "end"
 
 
-Line = RunHeader | ClauseLine | CaseLine | ResultLine | Measurement | RunFooter
+Line = RunHeader | ClauseLine | CaseLine | ResultLine | RoundsLine | Measurement | RunFooter
 LINE_TYPES: dict[str, type[Line]] = {
     "run": RunHeader,
     "clause": ClauseLine,
     "case": CaseLine,
     "result": ResultLine,
+    "rounds": RoundsLine,
     "measurement": Measurement,
     "end": RunFooter,
 }

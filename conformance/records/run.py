@@ -15,6 +15,7 @@ from embcheck.conformance.records.lines import (
     Line,
     Measurement,
     ResultLine,
+    RoundsLine,
     RunFooter,
     RunHeader,
 )
@@ -34,6 +35,7 @@ class Run:
     clauses: dict[str, ClauseLine] = field(default_factory=dict)
     cases: dict[str, CaseLine] = field(default_factory=dict)
     results: list[ResultLine] = field(default_factory=list)
+    rounds: list[RoundsLine] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
     footer: RunFooter | None = None
 
@@ -50,6 +52,8 @@ class Run:
             self.cases[line.case] = line
         elif isinstance(line, ResultLine):
             self.results.append(line)
+        elif isinstance(line, RoundsLine):
+            self.rounds.append(line)
         elif isinstance(line, Measurement):
             self.measurements.append(line)
         elif isinstance(line, RunFooter):

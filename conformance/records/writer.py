@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -25,9 +26,10 @@ class RunWriter:
 
     A run replaces an earlier one of the same purpose in the folder and keeps those of another, so
     that `run` and `bench` can share a folder. What is replaced stays in `results.previous.jsonl`.
+    `lines` are those that an interrupted run is taken up with.
     """
 
-    def __init__(self, folder: Path, header: RunHeader) -> None:
+    def __init__(self, folder: Path, header: RunHeader, lines: Iterable[Line] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE_NAME
         self.counts: Counter[str] = Counter()
@@ -37,7 +39,8 @@ class RunWriter:
             self.path.replace(folder / "results.previous.jsonl")
         self._file: IO[str] = self.path.open("w", encoding="utf-8")
         self._file.writelines(kept)
-        self.write(header)
+        for line in (header, *lines):
+            self.write(line)
 
     def write(self, line: Line) -> None:
         """Write one line and flush it to the file."""

@@ -97,8 +97,13 @@ class Arm:
         return Block(
             calls,
             *(details[name] for name in ("seconds", "cpu_seconds", "switches")),
-            *(details[name] for name in ("idle_seconds", "idle_cpu_seconds")),
+            *(details[name] for name in ("idle_seconds", "idle_cpu_seconds", "background_seconds")),
         )
+
+    def threads(self) -> dict[str, Any]:
+        """Read back the sizes of thread pools, and how many threads worked since it settled."""
+        details = self._ask({"request": "threads"}).details
+        return {name: details[name] for name in ("pools", "threads_by_name", "working_threads")}
 
     @property
     def last_id(self) -> int:

@@ -1,7 +1,11 @@
-"""One cell: a workload in one cache state, with a number of threads, on all backends."""
+"""One cell: a workload in one cache state, with a number of threads, on all backends.
+
+It is timed once by each generation of workers.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +16,7 @@ from embcheck.conformance.suite.real_data import Missing
 from embcheck.conformance.timing import gate, machine
 from embcheck.conformance.timing.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
 from embcheck.conformance.timing.calibrate import BLOCK_SECONDS, Calibration, calibrate
+from embcheck.conformance.timing.longer import longer_standard
 from embcheck.conformance.timing.schedule import (
     A_A_HALF_WIDTH,
     HALF_WIDTH,
@@ -28,21 +33,48 @@ from embcheck.conformance.timing.workers import DEFINITION, Workers
 from embcheck.conformance.timing.workloads import Profile, Workload
 
 CACHE_FACTOR = 4
+MIN_GENERATION_ROUNDS = 4
+GENERATIONS = {"quick": 3, "full": 5}
+"""Fresh processes of every backend. With three, the interval over processes is 4.3 standard errors
+to either side, with five 2.8; but each generation imports every library again."""
 MAX_GROWN_BYTES = 1024**3
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is timed; `seconds` overrides the workloads' own time for a cell."""
+    """How a run is timed; `seconds` overrides the workloads' own time for a cell.
+
+    `generations` overrides the profile's number of them. Rounds and seconds are for all of a
+    cell's generations together.
+    """
 
     profile: str = "quick"
     seed: int = 0
     seconds: float | None = None
+    generations: int | None = None
     min_rounds: int = MIN_ROUNDS
     half_width: float = HALF_WIDTH
     a_a_half_width: float = A_A_HALF_WIDTH
     block_seconds: float = BLOCK_SECONDS
     timeout: float = 60.0
+
+    @property
+    def generation_count(self) -> int:
+        """How many generations of workers time each cell."""
+        return self.generations or GENERATIONS[self.profile]
+
+    def plan(self, seconds: float, roles: Mapping[str, str]) -> Plan:
+        """Return a generation's share of a cell's rounds; `roles` are those of arms, by key.
+
+        The mean of some intervals is narrower than each by the root of their number.
+        """
+        count = self.generation_count
+        wanted = {CANDIDATE: self.half_width, A_A: self.a_a_half_width}
+        return Plan(
+            (self.seconds or seconds) / count,
+            {key: wanted[role] * count**0.5 for key, role in roles.items() if role in wanted},
+            max(MIN_GENERATION_ROUNDS, math.ceil(self.min_rounds / count)),
+        )
 
 
 @dataclass(frozen=True)
@@ -57,7 +89,7 @@ class Cell:
 
 @dataclass
 class Timed:
-    """All that is known of a cell once it is over.
+    """All that is known of a cell once a generation of workers has timed it.
 
     `arms` are those that passed the gate; `lost` says, by role and backend, what could not be
     timed and why; `reference` is the backend that ratios are taken to; `stopped` says why the cell
@@ -66,12 +98,14 @@ class Timed:
 
     cell: Cell
     threads: int
+    generation: int = 0
     inputs: Inputs | None = None
     reference: str | None = None
     arms: dict[str, Arm] = field(default_factory=dict)
     gates: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     clocks: dict[str, Mapping[str, float]] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
+    threads_read: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     rounds: list[Round] = field(default_factory=list)
     lost: dict[tuple[str, str], ArmLost] = field(default_factory=dict)
     stopped: ArmLost | None = None
@@ -92,9 +126,14 @@ def time_cell(
     preferred: str,
     workers: Workers,
     settings: Settings,
+    generation: int = 0,
 ) -> Timed:
-    """Judge, calibrate and time the backends on a cell; whatever fails is in the result."""
-    timed = Timed(cell, workers.threads)
+    """Judge, calibrate and time the backends on a cell; whatever fails is in the result.
+
+    The first generation takes another reference where the preferred one fails; to the later ones
+    its reference is the only one.
+    """
+    timed = Timed(cell, workers.threads, generation)
     try:
         timed.inputs = cell_inputs(cell)
         oracle, sentinel = _oracle(timed.inputs, workers)
@@ -106,6 +145,7 @@ def time_cell(
         _try(timed, sentinel, lambda arm: gate.admit_sentinel(arm, _inputs(timed)))
         _prepare_clock(timed, settings)
         _time(timed, settings)
+        _read_threads(timed)
         _judge_last(timed, oracle)
     for arm in [*timed.arms.values(), sentinel]:
         arm.drop()
@@ -158,9 +198,11 @@ def _admit(
         return _try(timed, arm, lambda arm: _gate(timed, arm, oracle))
 
     admitted = [arm for arm in (admit(backend, CANDIDATE) for backend in backends) if arm]
-    if not admitted:
+    reference = next((arm for arm in admitted if arm.backend == preferred), None)
+    if reference is None and timed.generation == 0:
+        reference = next(iter(admitted), None)
+    if reference is None:
         return
-    reference = next((arm for arm in admitted if arm.backend == preferred), admitted[0])
     reference.role = REFERENCE
     timed.reference = reference.backend
     admit(reference.backend, A_A)
@@ -168,6 +210,8 @@ def _admit(
 
 def _gate(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:
     timed.gates[arm.key] = gate.admit(arm, _inputs(timed), oracle)
+    if timed.generation == 0 and arm.role == CANDIDATE:
+        arm.life |= gate.admit_shape(arm, _inputs(timed), longer_standard(_inputs(timed), oracle))
 
 
 def _try(timed: Timed, arm: Arm, action: Callable[[Arm], Any]) -> Arm | None:
@@ -201,9 +245,6 @@ def _time(timed: Timed, settings: Settings) -> None:
     if reference is None:
         return
 
-    wanted = {CANDIDATE: settings.half_width, A_A: settings.a_a_half_width}
-    half_widths = {key: wanted[arm.role] for key, arm in timed.arms.items() if arm.role in wanted}
-
     def measure(key: str) -> Block:
         return timed.arms[key].time(timed.calibrations[key].calls)
 
@@ -211,12 +252,22 @@ def _time(timed: Timed, settings: Settings) -> None:
         list(timed.arms),
         reference.key,
         measure,
-        plan=Plan(settings.seconds or cell.profile.seconds, half_widths, settings.min_rounds),
-        seed=seed_of(settings.seed, cell.workload.id, cell.state, cell.threads),
+        plan=settings.plan(cell.profile.seconds, {k: a.role for k, a in timed.arms.items()}),
+        seed=seed_of(settings.seed, cell.workload.id, cell.state, cell.threads, timed.generation),
         clock=time.perf_counter,
         watch=machine.watch,
         lost=lambda key, reason: timed.lose(timed.arms[key], reason),
     )
+
+
+def _read_threads(timed: Timed) -> None:
+    """Ask every worker for its pools, now that all that it needs have been made."""
+
+    def read(arm: Arm) -> None:
+        timed.threads_read[arm.key] = arm.threads()
+
+    for arm in list(timed.arms.values()):
+        _try(timed, arm, read)
 
 
 def _judge_last(timed: Timed, oracle: gate.Oracle) -> None:

@@ -2,19 +2,27 @@
 
 The unit is a round's folded log ratio: the mean of the logs of a backend's two block times (there
 and back), less the reference's. Folding cancels a drift that is linear within the round.
+
+There are two levels: rounds, and the generations of worker processes that ran them. Rounds are
+many, and are resampled. Generations are three to five; a bootstrap of three numbers is their range,
+which holds the truth 75 times of 100, so their means are taken to be normal instead, and the
+interval is Student's. What is said of a ratio must hold on both levels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 
+from embcheck.conformance.timing import student
+
 MARGIN = 0.03
 LEVEL = 0.95
-RESAMPLES = 2000
+RESAMPLES = 10_000
+LOOK_RESAMPLES = 1000
 SEED = 20260101
 MAX_FLAGGED = 0.30
 
@@ -31,16 +39,50 @@ class Conclusion(StrEnum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """The median ratio of times, and the bounds of its interval at `LEVEL`."""
+    """The ratio of times, and the bounds of its interval at `LEVEL`.
+
+    `draws` are resampled log ratios; `error` is the standard error of the log ratio over
+    `generations`, 0 where there is only one.
+    """
 
     ratio: float
     low: float
     high: float
+    draws: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    error: float = 0.0
+    generations: int = 1
 
     @property
     def half_width(self) -> float:
         """Half the interval's width, in logs: 0.02 is about 2 %."""
         return float(np.log(self.high / self.low) / 2)
+
+    def doubt(self, conclusion: Conclusion, margin: float = MARGIN) -> float:
+        """Return the p-value of a conclusion: 1 less the level up to which the interval allows it.
+
+        The larger one of the two levels', since the interval is the wider one.
+        """
+        limit = float(np.log1p(margin))
+        if conclusion == Conclusion.FASTER:
+            return self._reaches_up(-limit)
+        if conclusion == Conclusion.SLOWER:
+            return self._reaches_down(limit)
+        if conclusion == Conclusion.SAME:
+            return max(self._reaches_up(limit), self._reaches_down(-limit))
+        return 1.0
+
+    def _reaches_up(self, bound: float) -> float:
+        over_rounds = float(np.count_nonzero(self.draws >= bound) + 1) / (len(self.draws) + 1)
+        return min(1.0, 2 * max(over_rounds, self._beyond(bound - float(np.log(self.ratio)))))
+
+    def _reaches_down(self, bound: float) -> float:
+        over_rounds = float(np.count_nonzero(self.draws <= bound) + 1) / (len(self.draws) + 1)
+        return min(1.0, 2 * max(over_rounds, self._beyond(float(np.log(self.ratio)) - bound)))
+
+    def _beyond(self, distance: float) -> float:
+        if self.error == 0:
+            return 0.0
+        return student.above(distance / self.error, self.generations - 1)
 
 
 def fold(blocks: Sequence[tuple[float, float]]) -> np.ndarray:
@@ -55,18 +97,35 @@ def log_ratios(
     return np.asarray(np.subtract(fold(candidate), fold(reference)))
 
 
-def estimate(samples: np.ndarray, seed: int = SEED, level: float = LEVEL) -> Estimate:
-    """Return exp of the median of log ratios, with a percentile bootstrap interval over rounds.
+def estimate(
+    generations: Sequence[np.ndarray],
+    seed: int = SEED,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+) -> Estimate:
+    """Return exp of the mean over generations of the median log ratio of each, with its interval.
 
-    The medians of resamples are those of Efron and Tibshirani, An Introduction to the Bootstrap,
-    chapter 13. More processes of a backend will be one more level of resampling above the rounds.
+    Over rounds: the percentiles of resampled medians (Efron and Tibshirani, An Introduction to the
+    Bootstrap, chapter 13). Over generations: Student's t of their medians. The wider one counts.
     """
-    count = len(samples)
-    picks = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
-    medians = np.median(samples[picks], axis=1)
+    middles = np.array([np.median(samples) for samples in generations])
+    middle = float(middles.mean())
+    generator = np.random.default_rng(seed)
+    draws = np.mean([_medians(samples, generator, resamples) for samples in generations], axis=0)
     tail = (1 - level) / 2
-    low, high = np.quantile(medians, [tail, 1 - tail])
-    return Estimate(*(float(np.exp(value)) for value in (np.median(samples), low, high)))
+    low, high = (float(bound) for bound in np.quantile(draws, [tail, 1 - tail]))
+    count, error = len(middles), 0.0
+    if count > 1:
+        error = float(middles.std(ddof=1)) / count**0.5
+        reach = student.quantile(level, count - 1) * error
+        low, high = min(low, middle - reach), max(high, middle + reach)
+    ratio, low, high = (float(np.exp(value)) for value in (middle, low, high))
+    return Estimate(ratio, low, high, draws, error, count)
+
+
+def _medians(samples: np.ndarray, generator: np.random.Generator, resamples: int) -> np.ndarray:
+    picks = generator.integers(len(samples), size=(resamples, len(samples)))
+    return np.asarray(np.median(samples[picks], axis=1))
 
 
 def conclude(found: Estimate, margin: float = MARGIN) -> Conclusion:
@@ -80,3 +139,17 @@ def conclude(found: Estimate, margin: float = MARGIN) -> Conclusion:
     if low >= -limit and high <= limit:
         return Conclusion.SAME
     return Conclusion.INCONCLUSIVE
+
+
+def withstand(doubts: Sequence[float], level: float = LEVEL) -> list[bool]:
+    """Say which of many conclusions hold together: with probability `level` all that do are true.
+
+    Holm, A simple sequentially rejective multiple test procedure, 1979: the surest one is held to
+    the share that it has in all of them, the next one to its share in the others, and so on.
+    """
+    held = [False] * len(doubts)
+    for rank, place in enumerate(sorted(range(len(doubts)), key=doubts.__getitem__)):
+        if doubts[place] > (1 - level) / (len(doubts) - rank):
+            break
+        held[place] = True
+    return held

@@ -123,6 +123,19 @@ def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
     return {"index_change": how, **largest}
 
 
+def admit_shape(arm: Arm, inputs: Inputs, standard: Standard) -> dict[str, float]:
+    """Hold a call of another shape, judge it, and return the seconds that it took to get there."""
+    shared = {
+        name: array for name, array in inputs.shared.items() if standard.call.inputs[name] is array
+    }
+    life = arm.hold(_CHANGED_ID, standard.call, shared)
+    answer = arm.answer(_CHANGED_ID)
+    arm.drop([_CHANGED_ID])
+    _require(standard, answer, "with one more row or bag, the answer is wrong")
+    names = ("prepare_seconds", "first_call_seconds")
+    return {f"new_shape_{name}": life[name] for name in names}
+
+
 def admit_sentinel(arm: Arm, inputs: Inputs) -> None:
     """Hold the sentinel's gathers; they are not judged, only timed."""
     arm.store(inputs.shared)

@@ -13,9 +13,14 @@ from typing import Any
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 STAT = Path("/proc/stat")
+PRESSURE = Path("/proc/pressure/cpu")
 
 MAX_STEAL = 0.01
 MAX_FOREIGN = 0.10
+MAX_PRESSURE = 0.20
+"""Threads of one worker may wait for each other where they are more than there are cores."""
+MAX_SWITCHES = 1.0
+"""Involuntary context switches a block."""
 MAX_DRIFT = 0.10
 
 
@@ -64,20 +69,38 @@ def cpu_times() -> CpuTimes | None:
         return None
 
 
+def parse_pressure(text: str) -> float:
+    """Read the seconds in which some process waited for a core, since boot (kernel: psi.rst)."""
+    some = next(line for line in text.splitlines() if line.startswith("some"))
+    return int(some.rsplit("total=", 1)[1]) / 1e6
+
+
+def pressure_seconds() -> float | None:
+    """Read the machine's pressure on its cores; None where the kernel keeps no record of it."""
+    try:
+        return parse_pressure(PRESSURE.read_text("utf-8"))
+    except (OSError, ValueError, StopIteration, IndexError):
+        return None
+
+
 def watch() -> Callable[[], dict[str, Any]]:
     """Start to look at the machine; what is returned says what happened since.
 
-    `steal` is the share of all cores' time that other virtual machines took; `busy_seconds` is the
-    CPU time of all processes and `harness_seconds` this one's, from which `flags` finds the rest.
+    `steal` is the share of all cores' time that other virtual machines took, `pressure` the share
+    of the time in which some process waited for a core; `busy_seconds` is the CPU time of all
+    processes and `harness_seconds` this one's, from which `flags` finds the rest.
     """
     before, own, started = cpu_times(), time.process_time(), time.perf_counter()
+    waited = pressure_seconds()
 
     def seen() -> dict[str, Any]:
         after = cpu_times()
-        noise = {
-            "wall_seconds": time.perf_counter() - started,
-            "harness_seconds": time.process_time() - own,
-        }
+        wall = time.perf_counter() - started
+        noise = {"wall_seconds": wall, "harness_seconds": time.process_time() - own}
+        noise["cores"] = cores()
+        waits = pressure_seconds()
+        if waited is not None and waits is not None:
+            noise["pressure"] = (waits - waited) / wall
         if before is not None and after is not None:
             busy, steal = after.busy - before.busy, after.steal - before.steal
             total = busy + steal + after.idle - before.idle
@@ -87,14 +110,22 @@ def watch() -> Callable[[], dict[str, Any]]:
     return seen
 
 
-def flags(noise: Mapping[str, Any], worker_seconds: float, core_count: int) -> list[str]:
-    """Name what disturbed a round: `steal`, `foreign` (CPU time of processes that are not ours)."""
+def flags(noise: Mapping[str, Any], worker_seconds: float, switches: float = 0.0) -> list[str]:
+    """Name what disturbed a round.
+
+    `steal`; `pressure`; `foreign`, the CPU time of processes that are not ours; `switches`, whose
+    mean over the round's blocks is given.
+    """
     found = []
     if noise.get("steal", 0.0) > MAX_STEAL:
         found.append("steal")
+    if noise.get("pressure", 0.0) > MAX_PRESSURE:
+        found.append("pressure")
+    if switches > MAX_SWITCHES:
+        found.append("switches")
     if "busy_seconds" in noise:
         foreign = noise["busy_seconds"] - noise["harness_seconds"] - worker_seconds
-        if foreign > MAX_FOREIGN * core_count * noise["wall_seconds"]:
+        if foreign > MAX_FOREIGN * noise["cores"] * noise["wall_seconds"]:
             found.append("foreign")
     return found
 

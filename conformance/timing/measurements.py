@@ -1,17 +1,19 @@
-"""A timed cell as lines of the record: ratios, verdicts, and all that they rest on."""
+"""A cell's rounds as lines of the record: ratios, verdicts, and all that they rest on.
+
+Everything here is computed from `rounds` lines, so that a record can be computed again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
-import psutil
 
-from embcheck.conformance.records.lines import Measurement
-from embcheck.conformance.timing import machine
-from embcheck.conformance.timing.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
-from embcheck.conformance.timing.cell import CACHE_FACTOR, Timed
+from embcheck.conformance.records.lines import Measurement, RoundsLine
+from embcheck.conformance.timing.arms import A_A, CANDIDATE, REFERENCE, SENTINEL
 from embcheck.conformance.timing.estimate import (
     Conclusion,
     Estimate,
@@ -20,96 +22,79 @@ from embcheck.conformance.timing.estimate import (
     fold,
     log_ratios,
 )
-from embcheck.conformance.timing.schedule import Block, seconds_per_call
-from embcheck.conformance.timing.trust import join, limit_verdicts
+from embcheck.conformance.timing.raw import Record, group
+from embcheck.conformance.timing.schedule import Block
+from embcheck.conformance.timing.trust import Judged, correct, join, limit_run, limit_verdicts
 from embcheck.conformance.timing.workers import SENTINEL_NAME
 
 NOBODY = "no backend passed the gate"
+CACHE_FACTOR = 4
+PARTIAL = "generations"
+THREADS = "threads"
 
 
-def measurements(timed: Timed, backends: Sequence[str]) -> list[Measurement]:
-    """Return a line for each backend, one for the A/A row and one for the sentinel."""
-    flagged = flag_rounds(timed)
-    lines = [_line(timed, backend, _role(timed, backend), flagged) for backend in backends]
-    twin = timed.reference or backends[0]
-    lines.append(_line(timed, twin, A_A, flagged))
-    lines.append(_line(timed, SENTINEL_NAME, SENTINEL, flagged))
-    return limit_verdicts(lines, flagged, _sentinel_drift(timed))
+def measurements(
+    lines: Iterable[RoundsLine], backends: Sequence[str], generations: int
+) -> list[Measurement]:
+    """Turn the rounds of a run into its measurements: of each backend, of A/A, of the sentinel.
+
+    `generations` is how many were planned; a cell that has fewer decides nothing.
+    """
+    cells = [measure(record, backends, generations) for record in group(lines).values()]
+    judged = limit_run([one for cell in cells for one in cell])
+    return [one.line for one in correct(judged)]
 
 
-def flag_rounds(timed: Timed) -> list[list[str]]:
-    """Name, for each round, what disturbed it; nothing is left out of the estimate for it."""
-    found = [
-        machine.flags(round_.noise, _worker_seconds(round_.blocks), machine.cores())
-        for round_ in timed.rounds
-    ]
-    sentinel = timed.arm_of(SENTINEL)
-    if sentinel is not None and timed.rounds:
-        logs = fold(seconds_per_call(timed.rounds, sentinel.key)).tolist()
-        drifts = machine.drifts(logs)
-        found = [
-            names + ["sentinel"] * drifted for names, drifted in zip(found, drifts, strict=True)
-        ]
-    return found
+def measure(record: Record, backends: Sequence[str], generations: int) -> list[Judged]:
+    """Return what a cell says by itself: a line for each backend, A/A and the sentinel."""
+    twin = record.reference or backends[0]
+    roles = [(name, REFERENCE if name == record.reference else CANDIDATE) for name in backends]
+    found = [_judge(record, *who) for who in (*roles, (twin, A_A), (SENTINEL_NAME, SENTINEL))]
+    found = limit_verdicts(found, record.flagged(), record.sentinel_drift())
+    missing = generations - len(record.lines)
+    said = f"{len(record.lines)} of {generations} generations were timed"
+    return [one.undecided(said, PARTIAL) for one in found] if missing > 0 else found
 
 
-def _sentinel_drift(timed: Timed) -> float:
-    """Return how far, in logs, the sentinel was off its median in the worst tenth of rounds."""
-    sentinel = timed.arm_of(SENTINEL)
-    if sentinel is None or not timed.rounds:
-        return 0.0
-    logs = fold(seconds_per_call(timed.rounds, sentinel.key))
-    return float(np.quantile(np.abs(logs - np.median(logs)), 0.9))
-
-
-def _worker_seconds(blocks: Mapping[str, tuple[Block, Block]]) -> float:
-    """Add up the CPU seconds of all workers, those spent waiting included."""
-    return sum(
-        block.cpu_seconds + block.idle_cpu_seconds for pair in blocks.values() for block in pair
-    )
-
-
-def _role(timed: Timed, backend: str) -> str:
-    return REFERENCE if backend == timed.reference else CANDIDATE
-
-
-def _line(timed: Timed, backend: str, role: str, flagged: list[list[str]]) -> Measurement:
-    arm = next((a for a in timed.arms.values() if (a.backend, a.role) == (backend, role)), None)
-    if arm is None or not timed.rounds:
-        return _not_timed(timed, backend, role)
-    found = _estimate(timed, arm)
-    blocks = [block for round_ in timed.rounds for block in round_.blocks[arm.key]]
-    per_call = float(np.exp(np.median(fold(seconds_per_call(timed.rounds, arm.key)))))
-    lookups = timed.inputs.lookups if timed.inputs else 0
+def _judge(record: Record, backend: str, role: str) -> Judged:
+    key = record.key(backend, role)
+    if key is None:
+        return Judged(_not_timed(record, backend, role))
+    found = None if role == REFERENCE else _estimate(record, key)
     verdict = Conclusion.SAME if role == REFERENCE else Conclusion.INCONCLUSIVE
-    if found is not None and role != REFERENCE:
+    if found is not None:
         verdict = conclude(found)
-    return Measurement(
-        workload=timed.cell.workload.id,
+    figures = Figures.of(record, key)
+    line = Measurement(
+        workload=record.first.workload,
         backend=backend,
-        state=timed.cell.state,
-        threads=timed.threads,
-        ns_per_lookup=per_call / lookups * 1e9 if lookups else None,
-        ratio=found.ratio if found else None,
-        ratio_low=found.low if found else None,
-        ratio_high=found.high if found else None,
+        state=record.first.state,
+        threads=record.first.threads,
+        ns_per_lookup=figures.seconds / record.inputs["lookups"] * 1e9,
+        ratio=1.0 if role == REFERENCE else found.ratio if found else None,
+        ratio_low=1.0 if role == REFERENCE else found.low if found else None,
+        ratio_high=1.0 if role == REFERENCE else found.high if found else None,
         verdict=verdict,
-        first_call_seconds=arm.life.get("first_call_seconds"),
+        first_call_seconds=figures.life.get("first_call_seconds"),
         role=role,
-        message=join(_lost_reference(timed), _state_note(timed)),
-        details=_details(timed, arm, blocks, per_call, flagged),
+        message=join(_lost_reference(record), _state_note(record)),
+        break_even_calls=_break_even(record, figures),
+        details=_details(record, key, figures),
     )
+    judged = Judged(line, found)
+    over = _threads_over(record, key)
+    return judged.undecided(over, THREADS) if over and role != SENTINEL else judged
 
 
-def _not_timed(timed: Timed, backend: str, role: str) -> Measurement:
-    lost = timed.lost.get((role, backend))
+def _not_timed(record: Record, backend: str, role: str) -> Measurement:
+    lost = record.lost(backend, role)
     if lost is None and role not in (A_A, SENTINEL):
-        lost = timed.lost.get((CANDIDATE, backend))
+        lost = record.lost(backend, CANDIDATE) or record.lost(backend, REFERENCE)
     return Measurement(
-        workload=timed.cell.workload.id,
+        workload=record.first.workload,
         backend=backend,
-        state=timed.cell.state,
-        threads=timed.threads,
+        state=record.first.state,
+        threads=record.first.threads,
         ns_per_lookup=None,
         ratio=None,
         ratio_low=None,
@@ -117,80 +102,138 @@ def _not_timed(timed: Timed, backend: str, role: str) -> Measurement:
         verdict=Conclusion.NOT_TIMED,
         first_call_seconds=None,
         role=role,
-        message=str(lost or timed.stopped or _lost_reference(timed) or NOBODY),
+        message=lost or record.first.stopped or _lost_reference(record) or NOBODY,
     )
 
 
-def _estimate(timed: Timed, arm: Arm) -> Estimate | None:
-    reference = timed.arm_of(REFERENCE)
+@dataclass(frozen=True)
+class Figures:
+    """An arm's seconds for a call in the steady state, and for what comes before it.
+
+    `life` has medians over generations. Each generation is a fresh process, so that each has a
+    first call.
+    """
+
+    seconds: float
+    life: Mapping[str, float]
+
+    @staticmethod
+    def of(record: Record, key: str) -> Figures:
+        """Take the figures of an arm from its cell's rounds."""
+        middles = [float(np.median(fold(pairs))) for pairs in record.seconds_per_call(key)]
+        lives = [arm["life"] for arm in record.arms(key)]
+        names = dict.fromkeys(name for life in lives for name in life)
+        return Figures(
+            float(np.exp(fmean(middles))),
+            {name: median(life[name] for life in lives if name in life) for name in names},
+        )
+
+    @property
+    def set_up_seconds(self) -> float | None:
+        """Seconds from a call's description to its first answer, less those of a later one."""
+        if "first_call_seconds" not in self.life:
+            return None
+        first = self.life["prepare_seconds"] + self.life["first_call_seconds"]
+        return max(0.0, first - self.seconds)
+
+
+def _break_even(record: Record, figures: Figures) -> float | None:
+    """Return after how many calls a longer preparation than the reference's is paid back."""
+    key = record.key_of(REFERENCE)
+    if key is None:
+        return None
+    base = Figures.of(record, key)
+    mine, theirs, gain = figures.set_up_seconds, base.set_up_seconds, base.seconds - figures.seconds
+    if mine is None or theirs is None or gain <= 0:
+        return None
+    return (mine - theirs) / gain if mine > theirs else None
+
+
+def _estimate(record: Record, key: str) -> Estimate | None:
+    reference = record.key_of(REFERENCE)
     if reference is None:
         return None
-    samples = log_ratios(
-        seconds_per_call(timed.rounds, arm.key), seconds_per_call(timed.rounds, reference.key)
-    )
-    return estimate(samples)
+    pairs = zip(record.seconds_per_call(key), record.seconds_per_call(reference), strict=True)
+    return estimate([log_ratios(mine, base) for mine, base in pairs])
 
 
-def _lost_reference(timed: Timed) -> str:
-    if timed.reference is None or timed.arm_of(REFERENCE) is not None:
+def _lost_reference(record: Record) -> str:
+    name = record.reference
+    if name is None or record.key(name, REFERENCE) is not None:
         return ""
-    lost = timed.lost.get((REFERENCE, timed.reference or ""))
-    return f"no ratio: the reference {timed.reference} was lost: {lost}"
+    lost = record.lost(name, REFERENCE) or record.lost(name, CANDIDATE)
+    return f"no ratio: the reference {name} was lost: {lost}"
 
 
-def _state_note(timed: Timed) -> str:
+def _state_note(record: Record) -> str:
     """Say where a cold cell is less cold than the protocol asks."""
-    cache = machine.last_level_cache_bytes()
-    if timed.cell.state != "cold" or timed.inputs is None:
+    cache = record.inputs["last_level_cache_bytes"]
+    if record.first.state != "cold":
         return ""
     if cache is None:
         return "the size of the last-level cache is not known"
-    times = timed.inputs.shared["weight"].nbytes / cache
+    times = record.inputs["table_bytes"] / cache
     if times >= CACHE_FACTOR:
         return ""
     return f"the table is {times:.1f} times the last-level cache, not {CACHE_FACTOR}"
 
 
-def _details(
-    timed: Timed, arm: Arm, blocks: Sequence[Block], per_call: float, flagged: list[list[str]]
-) -> dict[str, Any]:
+def _threads_over(record: Record, key: str) -> str:
+    """Say where more threads worked, or were to work, than the cell allows.
+
+    The thread that calls may wait for as many as there are in a pool: one more is no excess.
+    """
+    allowed = record.first.threads
+    for arm in record.arms(key):
+        for pool, size in arm["threads"].get("pools", {}).items():
+            if size > allowed:
+                return f"its pool {pool} is of {size} threads where {allowed} are allowed"
+        worked = arm["threads"].get("working_threads") or 0
+        if worked > allowed + 1:
+            return f"{worked} threads worked where {allowed} are allowed"
+    return ""
+
+
+def _details(record: Record, key: str, figures: Figures) -> dict[str, Any]:
     """Return what the figures rest on: times in seconds or, where named so, nanoseconds a call."""
-    inputs = timed.inputs
-    assert inputs is not None  # noqa: S101  (there are rounds)
-    wall = sum(block.seconds for block in blocks)
-    idle = sum(block.idle_seconds for block in blocks)
-    calls = timed.calibrations[arm.key].calls
-    clock = timed.clocks[arm.key]
+    arms, inputs = record.arms(key), record.inputs
+    rounds = [pair for generation in record.blocks(key) for pair in generation]
+    blocks = [block for pair in rounds for block in pair]
     nanoseconds = np.array([block.per_call for block in blocks]) * 1e9
-    table = inputs.shared["weight"]
+    gates = [arm["gate"] for arm in arms]
     return {
-        "reference": timed.reference,
-        "ns_per_call": per_call * 1e9,
-        "ns_per_bag": per_call * 1e9 / inputs.bags if inputs.bags else None,
+        "reference": record.reference,
+        "ns_per_call": figures.seconds * 1e9,
+        "ns_per_bag": figures.seconds * 1e9 / inputs["bags"] if inputs["bags"] else None,
         "p50_ns": float(np.quantile(nanoseconds, 0.5)),
         "p99_ns": float(np.quantile(nanoseconds, 0.99)),
-        **timed.gates.get(arm.key, {}),
-        "import_seconds": arm.client.import_seconds,
-        **{name: value for name, value in arm.life.items() if name != "first_call_seconds"},
-        "lookups": inputs.lookups,
-        "bags": inputs.bags,
-        "table": [*table.shape, table.dtype.name],
-        "table_bytes": table.nbytes,
-        "last_level_cache_bytes": machine.last_level_cache_bytes(),
-        "trace_sha256": inputs.hashes,
-        "calls_per_block": calls,
-        "calibration": [list(step) for step in timed.calibrations[arm.key].steps],
-        **clock,
-        "harness_share": clock["empty_call_seconds"] * calls * len(blocks) / wall,
+        **{name: max(gate[name] for gate in gates) for name in gates[0] if name != "index_change"},
+        "index_change": gates[0].get("index_change"),
+        "import_seconds": arms[0]["import_seconds"],
+        **{name: value for name, value in figures.life.items() if name != "first_call_seconds"},
+        **inputs,
+        "generations": len(arms),
+        "rounds": len(rounds),
+        "calls_per_block": [arm["calls_per_block"] for arm in arms],
+        "timer_seconds": median(arm["clock"]["timer_seconds"] for arm in arms),
+        "empty_call_seconds": median(arm["clock"]["empty_call_seconds"] for arm in arms),
+        **_processor(arms, blocks),
+        **arms[0]["threads"],
+        "resident_bytes": max((arm["resident_bytes"] or 0 for arm in arms), default=0) or None,
+        "flagged_rounds": _count(record.flagged()),
+    }
+
+
+def _processor(arms: Sequence[Mapping[str, Any]], blocks: Sequence[Block]) -> dict[str, Any]:
+    """Return what the harness and the waiting cost, and how many cores worked."""
+    wall = sum(block.seconds for block in blocks)
+    idle = sum(block.idle_seconds for block in blocks)
+    empty = median(arm["clock"]["empty_call_seconds"] for arm in arms)
+    return {
+        "harness_share": empty * sum(block.calls for block in blocks) / wall,
         "cores_used": sum(block.cpu_seconds for block in blocks) / wall,
-        "idle_cpu_share": sum(b.idle_cpu_seconds for b in blocks) / idle if idle else None,
+        "idle_cpu_share": sum(b.background_seconds for b in blocks) / idle if idle else None,
         "involuntary_switches": sum(block.switches for block in blocks),
-        "resident_bytes": _resident_bytes(arm),
-        "flagged_rounds": _count(flagged),
-        "rounds_ns_per_call": [
-            [round(there * 1e9, 1), round(back * 1e9, 1)]
-            for there, back in seconds_per_call(timed.rounds, arm.key)
-        ],
     }
 
 
@@ -198,10 +241,3 @@ def _count(flagged: list[list[str]]) -> dict[str, int]:
     kinds = sorted({name for names in flagged for name in names})
     counts = {kind: sum(kind in names for names in flagged) for kind in kinds}
     return {**counts, "any": sum(map(bool, flagged)), "of": len(flagged)}
-
-
-def _resident_bytes(arm: Arm) -> int | None:
-    try:
-        return int(psutil.Process(arm.client.pid).memory_info().rss) if arm.client.pid else None
-    except psutil.Error:
-        return None

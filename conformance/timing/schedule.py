@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.conformance.timing.estimate import estimate, log_ratios
+from embcheck.conformance.timing.estimate import LOOK_RESAMPLES, estimate, log_ratios
 
 MIN_ROUNDS = 12
 HALF_WIDTH = 0.02
@@ -24,7 +24,8 @@ class Block:
     """One reading of the clock: calls run in a row.
 
     Seconds are for the whole block; `switches` counts involuntary context switches in it,
-    `idle_seconds` and `idle_cpu_seconds` what the worker waited before it and burnt meanwhile.
+    `idle_seconds` and `idle_cpu_seconds` what the worker waited before it and burnt meanwhile,
+    `background_seconds` what threads burnt of that which nobody had asked for anything.
     """
 
     calls: int
@@ -33,6 +34,7 @@ class Block:
     switches: int = 0
     idle_seconds: float = 0.0
     idle_cpu_seconds: float = 0.0
+    background_seconds: float = 0.0
 
     @property
     def per_call(self) -> float:
@@ -136,9 +138,16 @@ def seconds_per_call(rounds: Sequence[Round], arm: str) -> list[tuple[float, flo
 
 
 def precise(rounds: Sequence[Round], half_widths: Mapping[str, float], reference: str) -> bool:
-    """Whether the interval of each arm is as narrow as wanted; never whether it is significant."""
+    """Whether the interval of each arm is as narrow as wanted; never whether it is significant.
+
+    The interval over rounds alone: to stop where few generations happen to agree would favour
+    intervals that are too narrow.
+    """
     base = seconds_per_call(rounds, reference)
     return all(
-        estimate(log_ratios(seconds_per_call(rounds, arm), base)).half_width <= wanted
+        estimate(
+            [log_ratios(seconds_per_call(rounds, arm), base)], resamples=LOOK_RESAMPLES
+        ).half_width
+        <= wanted
         for arm, wanted in half_widths.items()
     )

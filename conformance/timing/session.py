@@ -1,32 +1,46 @@
-"""A timing run: its cells one after another, each written as soon as it is over."""
+"""A timing run: generations of workers, each of which times every cell once.
+
+What a generation read of a cell is written at once, so that an interrupted run can be taken up.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from embcheck.conformance.execution.discovery import check_known
 from embcheck.conformance.exit_codes import ExitCode, gravest
-from embcheck.conformance.records.environment import describe_environment, embcheck_version
-from embcheck.conformance.records.lines import Measurement, RunFooter, RunHeader, to_json_data
+from embcheck.conformance.records.environment import embcheck_version
+from embcheck.conformance.records.lines import RoundsLine, RunHeader
+from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.records.writer import RunWriter, now
-from embcheck.conformance.timing import machine
+from embcheck.conformance.timing import identity, machine, raw
 from embcheck.conformance.timing.arms import CANDIDATE
 from embcheck.conformance.timing.cell import Cell, Settings, time_cell
 from embcheck.conformance.timing.estimate import LEVEL, MARGIN
 from embcheck.conformance.timing.measurements import measurements
-from embcheck.conformance.timing.trust import biased, limit_run
 from embcheck.conformance.timing.workers import DEFINITION, Workers
 from embcheck.conformance.timing.workloads import Workload, workload_files
 
 PURPOSE = "timing"
-Told = Callable[[Cell], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One generation of workers on one cell."""
+
+    cell: Cell
+    generation: int
+
+
+Told = Callable[[Step], None]
+
+
+class CannotResume(Exception):
+    """There is no interrupted run that could be taken up like this; says why."""
 
 
 def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
@@ -36,8 +50,15 @@ def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
         for workload in workloads
         for threads in workload.profiles[profile].threads
         for state in workload.profiles[profile].states
+        if threads != "all" or machine.cores() > 1 or 1 not in workload.profiles[profile].threads
     ]
     return sorted(cells, key=lambda cell: str(cell.threads), reverse=True)
+
+
+def plan_steps(workloads: Iterable[Workload], settings: Settings) -> list[Step]:
+    """List all that a run does, in order: every generation times all cells."""
+    cells = plan_cells(workloads, settings.profile)
+    return [Step(cell, number) for number in range(settings.generation_count) for cell in cells]
 
 
 def choose_reference(backends: Sequence[str]) -> str:
@@ -51,102 +72,162 @@ def run_timing(
     folder: Path,
     settings: Settings,
     told: Told = lambda _: None,
+    *,
+    resume: bool = False,
 ) -> ExitCode:
-    """Time workloads on backends and record them in a folder; `told` hears of each cell begun.
+    """Time workloads on backends and record them in a folder; `told` hears of each step begun.
 
-    An interruption leaves the cells that are over. Raises UnknownBackend before anything starts.
+    An interruption leaves the steps that are over, and measurements of what they tell; `resume`
+    goes on from there. Raises UnknownBackend or CannotResume before anything starts.
     """
     check_known(list(backends))
     backends = list(dict.fromkeys(backends))
-    cells = plan_cells(workloads, settings.profile)
-    run = _Run(backends, cells, folder, settings)
+    run = _Run(backends, workloads, folder, settings, resume=resume)
     try:
-        for cell in cells:
-            told(cell)
-            run.time(cell)
+        for step in plan_steps(workloads, settings):
+            told(step)
+            run.time(step)
         return run.finish()
+    except KeyboardInterrupt:
+        run.conclude()
+        raise
     finally:
         run.close()
 
 
 class _Run:
-    """The state of a run: the workers of the present number of threads, and the record."""
+    """The state of a run: the workers of the present generation, and the record."""
 
     def __init__(
-        self, backends: Sequence[str], cells: Sequence[Cell], folder: Path, settings: Settings
+        self,
+        backends: Sequence[str],
+        workloads: Sequence[Workload],
+        folder: Path,
+        settings: Settings,
+        *,
+        resume: bool,
     ) -> None:
         self._backends = backends
         self._settings = settings
         self._reference = choose_reference(backends)
-        self._workers = Workers(cells[0].threads, settings.timeout)
-        self._threads = cells[0].threads
-        self._started = time.perf_counter()
-        self._lines: list[Measurement] = []
-        self._exit_code = ExitCode.CONFORMS
+        self._crew: tuple[int, int | str] | None = None
+        first = plan_steps(workloads, settings)[0]
+        self._workers = self._hire(first)
         try:
-            self._writer = RunWriter(folder, self._header(cells))
+            header = self._header(workloads)
+            before = _interrupted(folder, header) if resume else None
+            self._lines = [] if before is None else list(before.rounds)
+            header = header if before is None else before.header
+            self._writer = RunWriter(folder, header, self._lines)
         except BaseException:
             self._workers.close()
             raise
 
-    def time(self, cell: Cell) -> None:
-        """Time a cell and write its lines."""
-        if cell.threads != self._threads:
+    def _hire(self, step: Step) -> Workers:
+        """Start the workers of a step's generation, if they are not those at work."""
+        crew = (step.generation, step.cell.threads)
+        if crew == self._crew:
+            return self._workers
+        if self._crew is not None:
             self._workers.close()
-            self._workers = Workers(cell.threads, self._settings.timeout)
-            self._threads = cell.threads
-        timed = time_cell(cell, self._backends, self._reference, self._workers, self._settings)
-        self._exit_code = gravest(
-            [self._exit_code, *(reason.exit_code for reason in timed.lost.values())]
+        self._crew = crew
+        workers = Workers(step.cell.threads, self._settings.timeout)
+        if step.generation > 0:
+            workers.launch(self._backends, self._reference)
+        return workers
+
+    def time(self, step: Step) -> None:
+        """Take a step, and write what was read; nothing if that is known."""
+        done = self._done(step)
+        if any(line.generation == step.generation for line in done):
+            return
+        self._workers = self._hire(step)
+        preferred = done[0].reference if done and done[0].reference else self._reference
+        timed = time_cell(
+            step.cell, self._backends, preferred, self._workers, self._settings, step.generation
         )
-        for line in measurements(timed, self._backends):
-            self._lines.append(line)
+        line = raw.describe(timed)
+        self._lines.append(line)
+        self._writer.write(line)
+
+    def _done(self, step: Step) -> list[RoundsLine]:
+        cell, threads = step.cell, machine.cores()
+        threads = threads if cell.threads == "all" else int(cell.threads)
+        key = (cell.workload.id, cell.state, threads)
+        return [line for line in self._lines if (line.workload, line.state, line.threads) == key]
+
+    def conclude(self) -> None:
+        """Write the measurements that all steps until now tell."""
+        for line in measurements(self._lines, self._backends, self._settings.generation_count):
             self._writer.write(line)
 
     def finish(self) -> ExitCode:
-        """Write the footer; limit all verdicts first if an A/A row shows a bias."""
-        wrong = biased(self._lines)
-        if wrong is None:
-            self._writer.finish(self._exit_code)
-            return self._exit_code
-        self._writer.close()
-        self._lines = limit_run(self._lines, wrong)
-        counts = Counter(line.verdict for line in self._lines)
-        seconds = round(time.perf_counter() - self._started, 3)
-        footer = RunFooter(now(), seconds, self._exit_code, dict(counts))
-        _rewrite(self._writer.path, [*self._lines, footer])
-        return self._exit_code
+        """Write measurements and footer."""
+        self.conclude()
+        losses = (loss["exit_code"] for line in self._lines for loss in line.lost)
+        code = gravest([ExitCode.CONFORMS, *map(ExitCode, losses)])
+        self._writer.finish(code)
+        return code
 
     def close(self) -> None:
         """End the workers, and leave the record as it is."""
         self._workers.close()
         self._writer.close()
 
-    def _header(self, cells: Sequence[Cell]) -> RunHeader:
-        described = tuple(self._workers.describe(name, CANDIDATE) for name in self._backends)
-        environment = describe_environment()
-        environment["last_level_cache_bytes"] = machine.last_level_cache_bytes()
-        # Each cell also has an A/A row and the sentinel's.
-        planned = len(cells) * (len(self._backends) + 2)
+    def _header(self, workloads: Sequence[Workload]) -> RunHeader:
+        cells = plan_cells(workloads, self._settings.profile)
         return RunHeader(
             purpose=PURPOSE,
             started=now(),
             embcheck=embcheck_version(),
             suite=_suite_hash(),
-            environment=environment,
-            backends=described,
-            planned=planned,
-            settings=self._describe_settings(cells),
+            environment=identity.describe_machine(),
+            backends=tuple(
+                {**self._workers.describe(name, CANDIDATE), "source": self._workers.source(name)}
+                for name in self._backends
+            ),
+            # Each cell also has an A/A row and the sentinel's.
+            planned=len(cells) * (len(self._backends) + 2),
+            settings=self._describe_settings(workloads),
         )
 
-    def _describe_settings(self, cells: Sequence[Cell]) -> dict[str, Any]:
+    def _describe_settings(self, workloads: Sequence[Workload]) -> dict[str, Any]:
         return {
             **asdict(self._settings),
+            "generations": self._settings.generation_count,
             "reference": self._reference,
             "margin": MARGIN,
             "level": LEVEL,
-            "workloads": list(dict.fromkeys(cell.workload.id for cell in cells)),
+            "workloads": identity.workload_hashes(workloads, self._settings.profile),
         }
+
+
+def _interrupted(folder: Path, header: RunHeader) -> Run:
+    """Find the run to go on with: of the same machine, backends, workloads and settings."""
+    try:
+        runs = [run for run in read_runs(folder) if run.header.purpose == PURPOSE]
+    except RecordError as error:
+        raise CannotResume(str(error)) from None
+    if not runs or not runs[-1].partial:
+        raise CannotResume(f"{folder} has no interrupted timing run; leave out --resume")
+    before = runs[-1]
+    different = identity.machine_differences(before.header.environment, header.environment)
+    different += [
+        f"{key}: {before.header.settings.get(key)}, {value}"
+        for key, value in header.settings.items()
+        if before.header.settings.get(key) != value
+    ]
+    names = [str(info.get("id")) for info in header.backends]
+    if names != [str(info.get("id")) for info in before.header.backends]:
+        different.append("other backends")
+    different += [
+        f"{name} is not what it was"
+        for name in names
+        if identity.backend_identity(before.header, name) != identity.backend_identity(header, name)
+    ]
+    if different:
+        raise CannotResume(f"the run in {folder} was another one: {'; '.join(different)}")
+    return before
 
 
 def _suite_hash() -> str:
@@ -155,13 +236,3 @@ def _suite_hash() -> str:
     for file in workload_files():
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _rewrite(path: Path, lines: Iterable[Measurement | RunFooter]) -> None:
-    """Replace what follows the last header of a record, in one step."""
-    kept = path.read_text("utf-8").splitlines(keepends=True)
-    header = max(at for at, line in enumerate(kept) if json.loads(line)["type"] == "run")
-    new = [json.dumps(to_json_data(line), allow_nan=False) + "\n" for line in lines]
-    draft = path.with_suffix(".draft")
-    draft.write_text("".join([*kept[: header + 1], *new]), "utf-8")
-    draft.replace(path)

@@ -1,4 +1,4 @@
-"""What a cell can tell apart: A/A rows, disturbed rounds, workers that do not rest.
+"""What a run can tell apart: A/A rows, disturbed rounds, busy idlers, many comparisons.
 
 A difference that the reference shows against itself is none. So the interval of a cell's A/A row,
 where it is not SAME, takes the place of the margin: what lies within is INCONCLUSIVE, and a
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.timing.arms import A_A, REFERENCE
@@ -20,91 +20,149 @@ from embcheck.conformance.timing.estimate import (
     Conclusion,
     Estimate,
     conclude,
+    withstand,
 )
 
-MAX_IDLE_CPU = 0.05
-"""Of a core. The protocol asks for 1 %; answering the harness, about 0.2 ms a block, is in it."""
+MAX_IDLE_CPU = 0.01
+"""Of a core, by threads that nobody asked for anything."""
+
+BIAS, RESTLESS, MANY = "a/a", "idle-cpu", "many-comparisons"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A measurement with the estimate of its ratio, and the margin that it is judged by."""
+
+    line: Measurement
+    found: Estimate | None = None
+    margin: float = MARGIN
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the verdict is not about a difference from the reference."""
+        return self.line.role in (REFERENCE, A_A) or self.line.verdict == Conclusion.NOT_TIMED
+
+    def undecided(self, reason: str, flag: str) -> Judged:
+        """Make a verdict INCONCLUSIVE, with the reason; figures stay."""
+        if self.line.verdict == Conclusion.NOT_TIMED:
+            return self
+        verdict = self.line.verdict if self.is_fixed else Conclusion.INCONCLUSIVE
+        line = replace(
+            self.line,
+            verdict=verdict,
+            message=join(self.line.message, reason),
+            flags=(*self.line.flags, flag),
+        )
+        return replace(self, line=line)
+
+    def coarser(self, limit: float, reason: str, flags: Iterable[str]) -> Judged:
+        """Judge again by a wider margin, in logs: FASTER and SLOWER must clear it, SAME cannot.
+
+        The figures stay; `details.resolution` is the margin as a ratio less 1.
+        """
+        line = replace(self.line, flags=tuple(dict.fromkeys((*self.line.flags, *flags))))
+        if self.is_fixed or self.found is None or limit <= math.log1p(self.margin):
+            return replace(self, line=line)
+        resolution = math.expm1(limit)
+        verdict = conclude(self.found, resolution)
+        if verdict == Conclusion.SAME or line.verdict == Conclusion.INCONCLUSIVE:
+            verdict = Conclusion.INCONCLUSIVE
+        note = f"only differences over {resolution:.0%} count: {reason}"
+        before = str(line.details.get("resolution_note", ""))
+        line = replace(
+            line,
+            verdict=verdict,
+            message=join(line.message.removesuffix(before).rstrip("; "), note),
+            details={**line.details, "resolution": resolution, "resolution_note": note},
+        )
+        return Judged(line, self.found, resolution)
 
 
 def limit_verdicts(
-    lines: Sequence[Measurement], flagged: Sequence[Sequence[str]], drift: float
-) -> list[Measurement]:
+    cell: Sequence[Judged], flagged: Sequence[Sequence[str]], drift: float
+) -> list[Judged]:
     """Leave the lines of a cell only the verdicts that its A/A row and its noise allow.
 
     `flagged` names what disturbed each round; `drift` is how far, in logs, the sentinel was off
     its median in the worst tenth of them.
     """
-    twin = next(line for line in lines if line.role == A_A)
-    if twin.ratio is None:
-        return [_undecided(line, f"the A/A row is {twin.verdict}") for line in lines]
-    if twin.verdict != Conclusion.SAME:
-        lines = [coarsen(line, reach(twin), _said(twin)) for line in lines]
+    twin = next(one for one in cell if one.line.role == A_A)
+    if twin.found is None:
+        return [one.undecided(f"the A/A row is {twin.line.verdict}", BIAS) for one in cell]
+    if twin.line.verdict != Conclusion.SAME:
+        cell = [one.coarser(reach(twin.found), _said(twin.found), [BIAS]) for one in cell]
     share = sum(map(bool, flagged)) / len(flagged) if flagged else 0.0
     if share > MAX_FLAGGED:
-        kinds = ", ".join(sorted({name for names in flagged for name in names}))
-        said = f"{share:.0%} of the rounds were disturbed ({kinds})"
-        lines = [coarsen(line, drift, said) for line in lines]
-    for restless in lines:
-        idle = restless.details.get("idle_cpu_share") or 0.0
+        kinds = sorted({name for names in flagged for name in names})
+        said = f"{share:.0%} of the rounds were disturbed ({', '.join(kinds)})"
+        cell = [one.coarser(drift, said, kinds) for one in cell]
+    for restless in cell:
+        idle = restless.line.details.get("idle_cpu_share") or 0.0
         if idle > MAX_IDLE_CPU:
-            said = f"{restless.backend} used {idle:.0%} of a core while others were timed"
-            lines = [_undecided(line, said) for line in lines]
-    return list(lines)
+            said = f"{restless.line.backend} used {idle:.0%} of a core while others were timed"
+            cell = [one.undecided(said, RESTLESS) for one in cell]
+    return list(cell)
 
 
-def limit_run(lines: Iterable[Measurement], wrong: Measurement) -> list[Measurement]:
+def limit_run(judged: Sequence[Judged]) -> list[Judged]:
     """Hold all cells of a run to the A/A row that found a difference where there is none."""
-    cell = f"{wrong.workload} ({wrong.state})"
+    wrong = biased(judged)
+    if wrong is None or wrong.found is None:
+        return list(judged)
+    said = f"in {wrong.line.workload} ({wrong.line.state}) {_said(wrong.found)}"
+    limit = reach(wrong.found)
     return [
-        coarsen(line, reach(wrong), f"in {cell} {_said(wrong)}")
-        if (line.workload, line.state, line.threads) != (wrong.workload, wrong.state, wrong.threads)
-        else line
-        for line in lines
+        one.coarser(limit, said, [BIAS]) if _cell(one) != _cell(wrong) else one for one in judged
     ]
 
 
-def biased(lines: Iterable[Measurement]) -> Measurement | None:
+def biased(judged: Iterable[Judged]) -> Judged | None:
     """Find the A/A row that found the largest difference where there is none; None if none did."""
     wrong = (Conclusion.FASTER, Conclusion.SLOWER)
-    rows = [line for line in lines if line.role == A_A and line.verdict in wrong]
-    return max(rows, key=reach, default=None)
+    rows = [one for one in judged if one.line.role == A_A and one.line.verdict in wrong]
+    return max(rows, key=lambda one: reach(one.found), default=None)
 
 
-def reach(twin: Measurement) -> float:
-    """Return how far, in logs, the interval of an A/A row goes from 1."""
-    assert twin.ratio_low is not None and twin.ratio_high is not None  # noqa: S101, PT018
-    return max(abs(math.log(twin.ratio_low)), abs(math.log(twin.ratio_high)))
+def correct(judged: Sequence[Judged]) -> list[Judged]:
+    """Take back the verdicts that do not hold together, for there are many in a table.
 
-
-def coarsen(line: Measurement, limit: float, reason: str) -> Measurement:
-    """Judge a line again by a wider margin, in logs: FASTER and SLOWER must clear it, SAME cannot.
-
-    The figures stay; `details.resolution` is the margin as a ratio less 1.
+    All of a run's verdicts but those on the reference itself; see `estimate.withstand`.
     """
-    known = math.log1p(line.details.get("resolution", MARGIN))
-    if line.role in (REFERENCE, A_A) or line.ratio is None or limit <= known:
-        return line
-    assert line.ratio_low is not None and line.ratio_high is not None  # noqa: S101, PT018
-    resolution = math.expm1(limit)
-    verdict = conclude(Estimate(line.ratio, line.ratio_low, line.ratio_high), resolution)
-    if verdict == Conclusion.SAME or line.verdict == Conclusion.INCONCLUSIVE:
-        verdict = Conclusion.INCONCLUSIVE
-    note = f"only differences over {resolution:.0%} count: {reason}"
-    before = line.message.removesuffix(str(line.details.get("resolution_note", ""))).rstrip("; ")
-    details = {**line.details, "resolution": resolution, "resolution_note": note}
-    return replace(line, verdict=verdict, message=join(before, note), details=details)
+    decided = [
+        place
+        for place, one in enumerate(judged)
+        if not one.is_fixed and one.found and one.line.verdict != Conclusion.INCONCLUSIVE
+    ]
+    count = sum(not one.is_fixed and one.found is not None for one in judged)
+    doubts = [_doubt(judged[place]) for place in decided]
+    # What is undecided is a comparison too, and the least sure one.
+    held = withstand([*doubts, *[1.0] * (count - len(doubts))])
+    said = f"one of {count} comparisons, and not sure enough to stand among so many"
+    corrected = list(judged)
+    for place, doubt, holds in zip(decided, doubts, held, strict=False):
+        line = replace(judged[place].line)
+        line = replace(line, details={**line.details, "p_value": doubt, "comparisons": count})
+        one = replace(judged[place], line=line)
+        corrected[place] = one if holds else one.undecided(said, MANY)
+    return corrected
 
 
-def _undecided(line: Measurement, reason: str) -> Measurement:
-    """Make a verdict INCONCLUSIVE, with the reason; figures stay."""
-    if line.verdict == Conclusion.NOT_TIMED or line.role in (REFERENCE, A_A):
-        return line
-    return replace(line, verdict=Conclusion.INCONCLUSIVE, message=join(line.message, reason))
+def reach(found: Estimate | None) -> float:
+    """Return how far, in logs, an interval goes from 1; 0 for none."""
+    return max(abs(math.log(found.low)), abs(math.log(found.high))) if found else 0.0
 
 
-def _said(twin: Measurement) -> str:
-    low, high = twin.ratio_low, twin.ratio_high
-    return f"the reference against itself gave {twin.ratio:.3f} ({low:.3f} to {high:.3f})"
+def _doubt(one: Judged) -> float:
+    return one.found.doubt(Conclusion(one.line.verdict), one.margin) if one.found else 1.0
+
+
+def _cell(one: Judged) -> tuple[str, str, int | None]:
+    return one.line.workload, one.line.state, one.line.threads
+
+
+def _said(twin: Estimate) -> str:
+    said = f"{twin.ratio:.3f} ({twin.low:.3f} to {twin.high:.3f})"
+    return f"the reference against itself gave {said}"
 
 
 def join(*parts: str) -> str:

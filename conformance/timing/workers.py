@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 from embcheck.conformance.execution.client import (
+    Answered,
     BackendBroken,
     BackendUnavailable,
     WorkerClient,
@@ -16,12 +17,14 @@ from embcheck.conformance.execution.client import (
 from embcheck.conformance.execution.limits import UNLIMITED
 from embcheck.conformance.execution.pool import describe_backend
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.conformance.timing.arms import SENTINEL, Arm
+from embcheck.conformance.timing.arms import A_A, CANDIDATE, SENTINEL, Arm
 from embcheck.conformance.timing.machine import cores
 from embcheck.conformance.timing.schedule import ArmLost
 
 DEFINITION = "numpy-reference"
 SENTINEL_NAME = "np.take"
+ORACLE = (DEFINITION, SENTINEL)
+"""The worker of the sentinel answers for the definition before."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -52,6 +55,27 @@ class Workers:
         except ArmLost:
             return describe_backend(backend, self._problems[backend, role])
 
+    def launch(self, backends: Sequence[str], reference: str) -> None:
+        """Begin to start a worker of each backend, and those of A/A and sentinel, at once.
+
+        Imports are not measured then, for they share the cores.
+        """
+        with one_core() if self._confined else _anywhere():
+            for key in (*((name, CANDIDATE) for name in backends), (reference, A_A), ORACLE):
+                if key not in self._clients and key not in self._problems:
+                    self._clients[key] = self._make(key)
+                    self._clients[key].launch()
+        for key in list(self._clients):
+            self._greet(key)
+
+    def source(self, backend: str) -> str | None:
+        """Return a hash over the adapter's source, if its worker can be had."""
+        try:
+            answer = self._client(backend, CANDIDATE).request({"request": "source"})
+        except ArmLost:
+            return None
+        return answer.details["sha256"] if isinstance(answer, Answered) else None
+
     def close(self) -> None:
         """End all workers; at once, since a library may take a second to let go."""
         with ThreadPoolExecutor(max(1, len(self._clients))) as executor:
@@ -72,18 +96,23 @@ class Workers:
         return self._clients[key]
 
     def _start(self, key: tuple[str, str]) -> None:
+        self._clients[key] = self._make(key)
+        with one_core() if self._confined else _anywhere():
+            self._greet(key)
+
+    def _make(self, key: tuple[str, str]) -> WorkerClient:
         environment = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
-        client = WorkerClient(
+        return WorkerClient(
             key[0], timeout=self._timeout, limits=UNLIMITED, environment=environment
         )
-        with one_core() if self._confined else _anywhere():
-            try:
-                _ = client.info
-            except (BackendUnavailable, BackendBroken) as problem:
-                self._problems[key] = problem
-                client.close()
-                return
-        self._clients[key] = client
+
+    def _greet(self, key: tuple[str, str]) -> None:
+        """Wait until a worker is there, or know why it is not."""
+        try:
+            _ = self._clients[key].info
+        except (BackendUnavailable, BackendBroken) as problem:
+            self._problems[key] = problem
+            self._clients.pop(key).close()
 
 
 @contextmanager

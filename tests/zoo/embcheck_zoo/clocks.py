@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -95,6 +96,54 @@ class SlowFirstCall(Correct):
             self.slow = False
             time.sleep(0.3)
         return self.correct(call)
+
+
+class RaisesAtFirst(Correct):
+    """Fails its first call, as a warm-up may, and answers all later ones."""
+
+    warm = False
+
+    def answer(self, call: Call) -> Any:
+        if not self.warm:
+            self.warm = True
+            raise RuntimeError("not warm yet")
+        return self.correct(call)
+
+
+class AnswersOneShape(Correct):
+    """Answers calls of the shape that it saw first, and loses the last row of others."""
+
+    shape: tuple[int, ...] = ()
+
+    def answer(self, call: Call) -> Any:
+        answer = self.correct(call)
+        self.shape = self.shape or call.inputs["indices"].shape
+        if call.inputs["indices"].shape != self.shape:
+            answer["output"] = answer["output"][:-1]
+        return answer
+
+
+class WidensSilently(Correct):
+    """Computes in float32 what was float16, and says nothing of it."""
+
+    def answer(self, call: Call) -> Any:
+        weight = call.inputs["weight"].astype(np.float32)
+        return self.correct(replace(call, inputs={**call.inputs, "weight": weight}))
+
+
+class HogsThreads(Correct):
+    """Works with eight threads, whatever it is allowed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._executor = ThreadPoolExecutor(8)
+
+    def answer(self, call: Call) -> Any:
+        list(self._executor.map(self._work, range(8)))
+        return self.correct(call)
+
+    def _work(self, _: int) -> None:
+        hashlib.sha256(bytes(100_000))
 
 
 class SpinsWhileIdle(Correct):

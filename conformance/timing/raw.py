@@ -1,0 +1,203 @@
+"""What a generation of workers read, as a line of the record, and a cell's lines read together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import numpy as np
+import psutil
+
+from embcheck.conformance.records.lines import RoundsLine
+from embcheck.conformance.timing import machine
+from embcheck.conformance.timing.arms import SENTINEL, Arm
+from embcheck.conformance.timing.cell import Timed
+from embcheck.conformance.timing.estimate import fold
+from embcheck.conformance.timing.schedule import Block, Round
+from embcheck.conformance.timing.traces import Inputs
+
+CellKey = tuple[str, str, int]
+
+
+def describe(timed: Timed) -> RoundsLine:
+    """Turn what is known of a cell after a generation into plain data."""
+    return RoundsLine(
+        workload=timed.cell.workload.id,
+        state=timed.cell.state,
+        threads=timed.threads,
+        generation=timed.generation,
+        reference=timed.reference,
+        inputs=_inputs(timed.inputs) if timed.inputs else {},
+        arms={key: _arm(timed, arm) for key, arm in timed.arms.items() if timed.rounds},
+        rounds=tuple(_round(round_) for round_ in timed.rounds),
+        lost=tuple(
+            {"role": role, "backend": name, "message": str(why), "exit_code": int(why.exit_code)}
+            for (role, name), why in timed.lost.items()
+        ),
+        stopped=None if timed.stopped is None else str(timed.stopped),
+    )
+
+
+def _inputs(inputs: Inputs) -> dict[str, Any]:
+    table = inputs.shared["weight"]
+    return {
+        "lookups": inputs.lookups,
+        "bags": inputs.bags,
+        "table": [*table.shape, table.dtype.name],
+        "table_bytes": table.nbytes,
+        "last_level_cache_bytes": machine.last_level_cache_bytes(),
+        "trace_sha256": inputs.hashes,
+    }
+
+
+def _arm(timed: Timed, arm: Arm) -> dict[str, Any]:
+    return {
+        "backend": arm.backend,
+        "role": arm.role,
+        # Later generations import at once, and their times say nothing.
+        "import_seconds": arm.client.import_seconds if timed.generation == 0 else None,
+        "life": dict(arm.life),
+        "gate": dict(timed.gates.get(arm.key, {})),
+        "clock": dict(timed.clocks[arm.key]),
+        "calls_per_block": timed.calibrations[arm.key].calls,
+        "calibration": [list(step) for step in timed.calibrations[arm.key].steps],
+        "threads": dict(timed.threads_read.get(arm.key, {})),
+        "resident_bytes": _resident_bytes(arm),
+    }
+
+
+def _round(round_: Round) -> dict[str, Any]:
+    return {
+        "order": list(round_.order),
+        "blocks": {key: [_numbers(b) for b in pair] for key, pair in round_.blocks.items()},
+        "noise": {name: round(value, 6) for name, value in round_.noise.items()},
+    }
+
+
+def _numbers(block: Block) -> list[float]:
+    """Return a block's numbers after its calls, to the nanosecond."""
+    return [round(value, 9) for value in astuple(block)[1:]]
+
+
+def _resident_bytes(arm: Arm) -> int | None:
+    try:
+        return int(psutil.Process(arm.client.pid).memory_info().rss) if arm.client.pid else None
+    except psutil.Error:
+        return None
+
+
+@dataclass(frozen=True)
+class Record:
+    """The lines of one cell, one for each generation, in order; there is at least one."""
+
+    lines: Sequence[RoundsLine]
+
+    @property
+    def first(self) -> RoundsLine:
+        """The first generation's line, which says what all have in common."""
+        return self.lines[0]
+
+    @property
+    def reference(self) -> str | None:
+        """The backend that ratios are taken to; None if none was admitted."""
+        return self.first.reference
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """Lookups, bags, table and traces."""
+        return self.first.inputs
+
+    def key(self, backend: str, role: str) -> str | None:
+        """Return the key of the arm that a backend has in a role, if all generations timed it."""
+        keys = {
+            next(
+                (k for k, a in line.arms.items() if (a["backend"], a["role"]) == (backend, role)),
+                None,
+            )
+            for line in self.lines
+        }
+        return keys.pop() if len(keys) == 1 else None
+
+    def key_of(self, role: str) -> str | None:
+        """Return the key of the arm with a role of which there is one."""
+        arms = self.first.arms
+        found = next((a["backend"] for a in arms.values() if a["role"] == role), None)
+        return None if found is None else self.key(found, role)
+
+    def arms(self, key: str) -> list[Mapping[str, Any]]:
+        """Return what each generation found out about an arm."""
+        return [line.arms[key] for line in self.lines]
+
+    def blocks(self, key: str) -> list[list[tuple[Block, Block]]]:
+        """Return an arm's blocks, there and back, for each round of each generation."""
+        return [
+            [_pair(pair, line.arms[key]["calls_per_block"]) for pair in _column(line, key)]
+            for line in self.lines
+        ]
+
+    def seconds_per_call(self, key: str) -> list[list[tuple[float, float]]]:
+        """Return an arm's seconds per call, there and back, for each round of each generation."""
+        return [
+            [(there.per_call, back.per_call) for there, back in rounds]
+            for rounds in self.blocks(key)
+        ]
+
+    def lost(self, backend: str, role: str) -> str | None:
+        """Say why a backend was not timed in a role, in the first generation where it was not."""
+        for line in self.lines:
+            for entry in line.lost:
+                if (entry["backend"], entry["role"]) == (backend, role):
+                    where = f"in generation {line.generation + 1}: " if line.generation else ""
+                    return f"{where}{entry['message']}"
+        return None
+
+    def exit_codes(self) -> list[int]:
+        """List how grave the losses were."""
+        return [entry["exit_code"] for line in self.lines for entry in line.lost]
+
+    def flagged(self) -> list[list[str]]:
+        """Name, for each round, what disturbed it; nothing is left out of the estimate for it."""
+        return [names for line in self.lines for names in _flag_rounds(line)]
+
+    def sentinel_drift(self) -> float:
+        """Return how far, in logs, the sentinel was off its median in the worst tenth of rounds."""
+        logs = [np.array(found) for found in map(_sentinel_logs, self.lines) if found]
+        off = [np.abs(values - np.median(values)) for values in logs]
+        return float(np.quantile(np.concatenate(off), 0.9)) if off else 0.0
+
+
+def group(lines: Iterable[RoundsLine]) -> dict[CellKey, Record]:
+    """Put the lines of each cell together, by generation."""
+    cells: dict[CellKey, list[RoundsLine]] = {}
+    for line in sorted(lines, key=lambda line: line.generation):
+        cells.setdefault((line.workload, line.state, line.threads), []).append(line)
+    return {key: Record(found) for key, found in cells.items()}
+
+
+def _pair(numbers: Sequence[Sequence[float]], calls: int) -> tuple[Block, Block]:
+    there, back = (Block(calls, block[0], block[1], int(block[2]), *block[3:]) for block in numbers)
+    return there, back
+
+
+def _flag_rounds(line: RoundsLine) -> list[list[str]]:
+    found = []
+    for round_ in line.rounds:
+        blocks = [_pair(pair, 1) for pair in round_["blocks"].values()]
+        flat = [block for pair in blocks for block in pair]
+        worked = sum(block.cpu_seconds + block.idle_cpu_seconds for block in flat)
+        switches = sum(block.switches for block in flat) / max(1, len(flat))
+        found.append(machine.flags(round_["noise"], worked, switches))
+    drifts = machine.drifts(_sentinel_logs(line)) or [False] * len(found)
+    return [names + ["sentinel"] * drift for names, drift in zip(found, drifts, strict=True)]
+
+
+def _sentinel_logs(line: RoundsLine) -> list[float]:
+    key = next((k for k, arm in line.arms.items() if arm["role"] == SENTINEL), None)
+    if key is None:
+        return []
+    return list(fold([(there[0], back[0]) for there, back in _column(line, key)]))
+
+
+def _column(line: RoundsLine, key: str) -> list[Any]:
+    return [round_["blocks"][key] for round_ in line.rounds]
