@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from embcheck.conformance.exit_codes import ExitCode
+    from embcheck.conformance.timing.cell import Settings
     from embcheck.conformance.timing.session import Step
 
 INTERRUPTED = 130
@@ -20,7 +23,7 @@ INTERRUPTED = 130
 
 
 @click.command()
-@click.option("-b", "--backend", "backends", multiple=True, required=True, metavar="BACKEND")
+@click.option("-b", "--backend", "backends", multiple=True, metavar="BACKEND")
 @click.option(
     "--workload",
     "ids",
@@ -55,6 +58,12 @@ INTERRUPTED = 130
     help="Fresh worker processes of each backend, instead of the profile's 3 or 5.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="RUN",
+    help="Time again what changed since this run; exit 1 if it became slower, in two runs.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of the order in which backends run.")
 @click.option(
     "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one request."
@@ -67,6 +76,7 @@ def bench(
     seconds: float | None,
     generations: int | None,
     resume: bool,
+    against: Path | None,
     seed: int,
     timeout: float,
 ) -> None:
@@ -82,28 +92,26 @@ def bench(
         UnknownBackend,
     )
     from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
+    from embcheck.conformance.records.run import RecordError  # noqa: PLC0415
     from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
-    from embcheck.conformance.timing.cell import Settings  # noqa: PLC0415  (imports NumPy)
-    from embcheck.conformance.timing.session import (  # noqa: PLC0415
-        CannotResume,
-        plan_steps,
-        run_timing,
-    )
-    from embcheck.conformance.timing.workloads import (  # noqa: PLC0415
-        UnknownWorkload,
-        select_workloads,
-    )
+    from embcheck.conformance.timing.cell import Settings  # noqa: PLC0415
+    from embcheck.conformance.timing.regression import NotComparable  # noqa: PLC0415
+    from embcheck.conformance.timing.session import CannotResume  # noqa: PLC0415
+    from embcheck.conformance.timing.workloads import UnknownWorkload  # noqa: PLC0415
 
+    if not backends and against is None:
+        raise click.UsageError("name a backend: -b BACKEND")
     settings = Settings(profile, seed, seconds, generations, timeout=timeout)
     try:
-        workloads = select_workloads(ids)
-        with _progress(len(plan_steps(workloads, settings))) as told:
-            code = run_timing(backends, workloads, out, settings, told, resume=resume)
-    except (UnknownBackend, UnknownWorkload, CannotResume) as error:
-        click.echo(f"embcheck: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        if against is None:
+            code = _time(backends, ids, out, settings, resume=resume)
+        else:
+            code = _time_against(against, backends, ids, out, settings)
     except SpecError as error:
         click.echo(str(error), err=True)
+        sys.exit(ExitCode.USAGE)
+    except (UnknownBackend, UnknownWorkload, CannotResume, NotComparable, RecordError) as error:
+        click.echo(f"embcheck: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     except KeyboardInterrupt:
         _show(out)
@@ -112,8 +120,47 @@ def bench(
     except Exception:  # noqa: BLE001  (whatever it is, it is ours)
         click.echo(f"embcheck: a fault of the harness\n{traceback.format_exc()}", err=True)
         sys.exit(ExitCode.HARNESS)
-    _show(out)
     sys.exit(code)
+
+
+def _time(
+    backends: tuple[str, ...],
+    ids: tuple[str, ...],
+    out: Path,
+    settings: Settings,
+    *,
+    resume: bool,
+) -> ExitCode:
+    """Time backends, and print their timings."""
+    from embcheck.conformance.timing.session import plan_steps, run_timing  # noqa: PLC0415
+    from embcheck.conformance.timing.workloads import select_workloads  # noqa: PLC0415
+
+    workloads = select_workloads(ids)
+    with _progress(len(plan_steps(workloads, settings))) as told:
+        code = run_timing(backends, workloads, out, settings, told, resume=resume)
+    _show(out)
+    return code
+
+
+def _time_against(
+    against: Path, backends: tuple[str, ...], ids: tuple[str, ...], out: Path, settings: Settings
+) -> ExitCode:
+    """Time what changed since a run, and print what became of it."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from embcheck.conformance.timing.regression import read_baseline, run_against  # noqa: PLC0415
+    from embcheck.conformance.timing.session import plan_steps  # noqa: PLC0415
+    from embcheck.conformance.timing.workloads import select_workloads  # noqa: PLC0415
+    from embcheck.reports.regressions import print_comparison  # noqa: PLC0415
+
+    base = read_baseline(against)
+    settings = replace(settings, profile=str(base.header.settings["profile"]))
+    workloads = select_workloads(ids or tuple(base.header.settings["workloads"]))
+    names = backends or tuple(str(info["id"]) for info in base.header.backends)
+    with _progress(len(plan_steps(workloads, settings))) as told:
+        found = run_against(base, names, workloads, out, settings, told)
+    print_comparison(found, Console(highlight=False))
+    return found.exit_code
 
 
 @contextmanager

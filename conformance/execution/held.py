@@ -182,17 +182,17 @@ class HeldCalls:
         }, {}
 
     def settle(self, header: dict[str, Any], arrays: Arrays) -> Reply:
-        """Collect garbage once, and measure what the clock and an empty iteration cost."""
+        """Collect garbage once, and measure what the clock and a block's loop cost."""
         del header, arrays
         gc.collect()
         gc.freeze()
-        timer, empty = clock_costs()
+        timer, loop = clock_costs()
         self._thread_seconds = threads.thread_seconds()
         self._rested = _clocks()
         return {
             "status": "answered",
             "timer_seconds": timer,
-            "empty_call_seconds": empty,
+            "loop_seconds": loop,
         }, {}
 
     def threads(self, header: dict[str, Any], arrays: Arrays) -> Reply:

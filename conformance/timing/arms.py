@@ -87,7 +87,7 @@ class Arm:
         """Get ready to time the calls with these ids; return what the clock costs there."""
         self._ids, self._turn = ids, 0
         details = self._ask({"request": "settle"}).details
-        return {name: details[name] for name in ("timer_seconds", "empty_call_seconds")}
+        return {name: details[name] for name in ("timer_seconds", "loop_seconds")}
 
     def time(self, calls: int) -> Block:
         """Time a block of calls, going on in the rotation where the last block ended."""

@@ -6,7 +6,7 @@ Everything here is computed from `rounds` lines, so that a record can be compute
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Any
 
@@ -42,7 +42,14 @@ def measurements(
     """
     cells = [measure(record, backends, generations) for record in group(lines).values()]
     judged = limit_run([one for cell in cells for one in cell])
-    return [one.line for one in correct(judged)]
+    return [_without_hopes(one.line) for one in correct(judged)]
+
+
+def _without_hopes(line: Measurement) -> Measurement:
+    """Leave a break-even only to what is FASTER for sure."""
+    if line.verdict == Conclusion.FASTER:
+        return line
+    return replace(line, break_even_calls=None)
 
 
 def measure(record: Record, backends: Sequence[str], generations: int) -> list[Judged]:
@@ -78,7 +85,7 @@ def _judge(record: Record, backend: str, role: str) -> Judged:
         first_call_seconds=figures.life.get("first_call_seconds"),
         role=role,
         message=join(_lost_reference(record), _state_note(record)),
-        break_even_calls=_break_even(record, figures),
+        break_even_calls=_break_even(record, figures) if role == CANDIDATE else None,
         details=_details(record, key, figures),
     )
     judged = Judged(line, found)
@@ -110,8 +117,8 @@ def _not_timed(record: Record, backend: str, role: str) -> Measurement:
 class Figures:
     """An arm's seconds for a call in the steady state, and for what comes before it.
 
-    `life` has medians over generations. Each generation is a fresh process, so that each has a
-    first call.
+    `life` has medians over generations, for each is a fresh process and has a first call. But
+    preparation is the first generation's: the later ones may find on disk what it has compiled.
     """
 
     seconds: float
@@ -125,7 +132,12 @@ class Figures:
         names = dict.fromkeys(name for life in lives for name in life)
         return Figures(
             float(np.exp(fmean(middles))),
-            {name: median(life[name] for life in lives if name in life) for name in names},
+            {
+                name: lives[0][name]
+                if name == "prepare_seconds"
+                else median(life[name] for life in lives if name in life)
+                for name in names
+            },
         )
 
     @property
@@ -172,16 +184,17 @@ def _state_note(record: Record) -> str:
         return ""
     if cache is None:
         return "the size of the last-level cache is not known"
-    times = record.inputs["table_bytes"] / cache
-    if times >= CACHE_FACTOR:
-        return ""
-    return f"the table is {times:.1f} times the last-level cache, not {CACHE_FACTOR}"
+    table, touched = (record.inputs[name] / cache for name in ("table_bytes", "touched_bytes"))
+    said = f"the table is {table:.1f} times the last-level cache, not {CACHE_FACTOR}"
+    fits = f"the rows that all traces touch are {touched:.2f} times the last-level cache"
+    return join(said if table < CACHE_FACTOR else "", fits if touched < 1 else "")
 
 
 def _threads_over(record: Record, key: str) -> str:
     """Say where more threads worked, or were to work, than the cell allows.
 
-    The thread that calls may wait for as many as there are in a pool: one more is no excess.
+    Threads that hand work over to each other are no excess: the one that calls, those that
+    dispatch, those of a pool. So only twice as many and two more are.
     """
     allowed = record.first.threads
     for arm in record.arms(key):
@@ -189,7 +202,7 @@ def _threads_over(record: Record, key: str) -> str:
             if size > allowed:
                 return f"its pool {pool} is of {size} threads where {allowed} are allowed"
         worked = arm["threads"].get("working_threads") or 0
-        if worked > allowed + 1:
+        if worked > 2 * allowed + 2:
             return f"{worked} threads worked where {allowed} are allowed"
     return ""
 
@@ -216,7 +229,7 @@ def _details(record: Record, key: str, figures: Figures) -> dict[str, Any]:
         "rounds": len(rounds),
         "calls_per_block": [arm["calls_per_block"] for arm in arms],
         "timer_seconds": median(arm["clock"]["timer_seconds"] for arm in arms),
-        "empty_call_seconds": median(arm["clock"]["empty_call_seconds"] for arm in arms),
+        "loop_seconds": median(arm["clock"]["loop_seconds"] for arm in arms),
         **_processor(arms, blocks),
         **arms[0]["threads"],
         "resident_bytes": max((arm["resident_bytes"] or 0 for arm in arms), default=0) or None,
@@ -228,9 +241,9 @@ def _processor(arms: Sequence[Mapping[str, Any]], blocks: Sequence[Block]) -> di
     """Return what the harness and the waiting cost, and how many cores worked."""
     wall = sum(block.seconds for block in blocks)
     idle = sum(block.idle_seconds for block in blocks)
-    empty = median(arm["clock"]["empty_call_seconds"] for arm in arms)
+    loop = median(arm["clock"]["loop_seconds"] for arm in arms)
     return {
-        "harness_share": empty * sum(block.calls for block in blocks) / wall,
+        "harness_share": loop * sum(block.calls for block in blocks) / wall,
         "cores_used": sum(block.cpu_seconds for block in blocks) / wall,
         "idle_cpu_share": sum(b.background_seconds for b in blocks) / idle if idle else None,
         "involuntary_switches": sum(block.switches for block in blocks),

@@ -47,8 +47,15 @@ def _inputs(inputs: Inputs) -> dict[str, Any]:
         "table": [*table.shape, table.dtype.name],
         "table_bytes": table.nbytes,
         "last_level_cache_bytes": machine.last_level_cache_bytes(),
+        "touched_bytes": _touched_bytes(inputs),
         "trace_sha256": inputs.hashes,
     }
+
+
+def _touched_bytes(inputs: Inputs) -> int:
+    """Count the bytes of the rows that any trace looks up, each once."""
+    rows = np.unique(np.concatenate([trace["indices"].reshape(-1) for trace in inputs.traces]))
+    return int(rows.size * inputs.shared["weight"][:1].nbytes)
 
 
 def _arm(timed: Timed, arm: Arm) -> dict[str, Any]:
@@ -180,14 +187,25 @@ def _pair(numbers: Sequence[Sequence[float]], calls: int) -> tuple[Block, Block]
     return there, back
 
 
+def flag_noise(round_: Round) -> list[str]:
+    """Name what disturbed a round, as far as the operating system tells; see `machine.flags`."""
+    blocks = [block for pair in round_.blocks.values() for block in pair]
+    worked = sum(block.cpu_seconds + block.idle_cpu_seconds for block in blocks)
+    switches = sum(block.switches for block in blocks) / max(1, len(blocks))
+    return machine.flags(round_.noise, worked, switches)
+
+
 def _flag_rounds(line: RoundsLine) -> list[list[str]]:
-    found = []
-    for round_ in line.rounds:
-        blocks = [_pair(pair, 1) for pair in round_["blocks"].values()]
-        flat = [block for pair in blocks for block in pair]
-        worked = sum(block.cpu_seconds + block.idle_cpu_seconds for block in flat)
-        switches = sum(block.switches for block in flat) / max(1, len(flat))
-        found.append(machine.flags(round_["noise"], worked, switches))
+    found = [
+        flag_noise(
+            Round(
+                tuple(round_["order"]),
+                {key: _pair(pair, 1) for key, pair in round_["blocks"].items()},
+                round_["noise"],
+            )
+        )
+        for round_ in line.rounds
+    ]
     drifts = machine.drifts(_sentinel_logs(line)) or [False] * len(found)
     return [names + ["sentinel"] * drift for names, drift in zip(found, drifts, strict=True)]
 
@@ -196,7 +214,8 @@ def _sentinel_logs(line: RoundsLine) -> list[float]:
     key = next((k for k, arm in line.arms.items() if arm["role"] == SENTINEL), None)
     if key is None:
         return []
-    return list(fold([(there[0], back[0]) for there, back in _column(line, key)]))
+    pairs = [(there[0], back[0]) for there, back in _column(line, key)]
+    return [float(log) for log in fold(pairs)]
 
 
 def _column(line: RoundsLine, key: str) -> list[Any]:

@@ -6,9 +6,10 @@ What a generation read of a cell is written at once, so that an interrupted run 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from embcheck.conformance.execution.discovery import check_known
@@ -18,11 +19,11 @@ from embcheck.conformance.records.lines import RoundsLine, RunHeader
 from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.timing import identity, machine, raw
-from embcheck.conformance.timing.arms import CANDIDATE
+from embcheck.conformance.timing.arms import A_A, CANDIDATE
 from embcheck.conformance.timing.cell import Cell, Settings, time_cell
 from embcheck.conformance.timing.estimate import LEVEL, MARGIN
 from embcheck.conformance.timing.measurements import measurements
-from embcheck.conformance.timing.workers import DEFINITION, Workers
+from embcheck.conformance.timing.workers import DEFINITION, ORACLE, Workers
 from embcheck.conformance.timing.workloads import Workload, workload_files
 
 PURPOSE = "timing"
@@ -95,6 +96,30 @@ def run_timing(
         run.close()
 
 
+def describe_backends(backends: Sequence[str], timeout: float) -> RunHeader:
+    """Describe backends as the header of a run does, without timing anything."""
+    check_known(list(backends))
+    workers = Workers("all", timeout)
+    try:
+        return RunHeader(
+            purpose=PURPOSE,
+            started=now(),
+            embcheck=embcheck_version(),
+            suite=_suite_hash(),
+            environment=identity.describe_machine(),
+            backends=_describe(workers, backends),
+            planned=0,
+        )
+    finally:
+        workers.close()
+
+
+def _describe(workers: Workers, backends: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
+    return tuple(
+        {**workers.describe(name, CANDIDATE), "source": workers.source(name)} for name in backends
+    )
+
+
 class _Run:
     """The state of a run: the workers of the present generation, and the record."""
 
@@ -111,6 +136,7 @@ class _Run:
         self._settings = settings
         self._reference = choose_reference(backends)
         self._crew: tuple[int, int | str] | None = None
+        self._cache = TemporaryDirectory(prefix="embcheck-bench-")
         first = plan_steps(workloads, settings)[0]
         self._workers = self._hire(first)
         try:
@@ -121,6 +147,7 @@ class _Run:
             self._writer = RunWriter(folder, header, self._lines)
         except BaseException:
             self._workers.close()
+            self._cache.cleanup()
             raise
 
     def _hire(self, step: Step) -> Workers:
@@ -131,9 +158,10 @@ class _Run:
         if self._crew is not None:
             self._workers.close()
         self._crew = crew
-        workers = Workers(step.cell.threads, self._settings.timeout)
+        workers = Workers(step.cell.threads, self._settings.timeout, Path(self._cache.name))
         if step.generation > 0:
-            workers.launch(self._backends, self._reference)
+            roles = [(name, CANDIDATE) for name in self._backends]
+            workers.launch([*roles, (self._reference, A_A), ORACLE])
         return workers
 
     def time(self, step: Step) -> None:
@@ -173,6 +201,7 @@ class _Run:
         """End the workers, and leave the record as it is."""
         self._workers.close()
         self._writer.close()
+        self._cache.cleanup()
 
     def _header(self, workloads: Sequence[Workload]) -> RunHeader:
         cells = plan_cells(workloads, self._settings.profile)
@@ -182,10 +211,7 @@ class _Run:
             embcheck=embcheck_version(),
             suite=_suite_hash(),
             environment=identity.describe_machine(),
-            backends=tuple(
-                {**self._workers.describe(name, CANDIDATE), "source": self._workers.source(name)}
-                for name in self._backends
-            ),
+            backends=_describe(self._workers, self._backends),
             # Each cell also has an A/A row and the sentinel's.
             planned=len(cells) * (len(self._backends) + 2),
             settings=self._describe_settings(workloads),

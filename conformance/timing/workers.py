@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from embcheck.conformance.execution.client import (
@@ -17,7 +18,7 @@ from embcheck.conformance.execution.client import (
 from embcheck.conformance.execution.limits import UNLIMITED
 from embcheck.conformance.execution.pool import describe_backend
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.conformance.timing.arms import A_A, CANDIDATE, SENTINEL, Arm
+from embcheck.conformance.timing.arms import CANDIDATE, SENTINEL, Arm
 from embcheck.conformance.timing.machine import cores
 from embcheck.conformance.timing.schedule import ArmLost
 
@@ -33,13 +34,15 @@ class Workers:
     """Starts workers when they are needed, keeps them, and ends them together.
 
     With `threads` 1, a worker is confined to one core before it starts, which every library's
-    pools obey; the variables say the same to those that read them.
+    pools obey; the variables say the same to those that read them. What adapters keep on disk goes
+    to the folder `cache`, a fresh one for each run, so that an export is timed where it happens.
     """
 
-    def __init__(self, threads: int | str, timeout: float) -> None:
+    def __init__(self, threads: int | str, timeout: float, cache: Path | None = None) -> None:
         self.threads = cores() if threads == "all" else int(threads)
         self._confined = threads != "all"
         self._timeout = timeout
+        self._cache = {} if cache is None else {"EMBCHECK_CACHE": str(cache)}
         self._clients: dict[tuple[str, str], WorkerClient] = {}
         self._problems: dict[tuple[str, str], BackendUnavailable | BackendBroken] = {}
 
@@ -55,13 +58,13 @@ class Workers:
         except ArmLost:
             return describe_backend(backend, self._problems[backend, role])
 
-    def launch(self, backends: Sequence[str], reference: str) -> None:
-        """Begin to start a worker of each backend, and those of A/A and sentinel, at once.
+    def launch(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Start the workers of backends in their roles, all at once.
 
         Imports are not measured then, for they share the cores.
         """
         with one_core() if self._confined else _anywhere():
-            for key in (*((name, CANDIDATE) for name in backends), (reference, A_A), ORACLE):
+            for key in keys:
                 if key not in self._clients and key not in self._problems:
                     self._clients[key] = self._make(key)
                     self._clients[key].launch()
@@ -101,7 +104,7 @@ class Workers:
             self._greet(key)
 
     def _make(self, key: tuple[str, str]) -> WorkerClient:
-        environment = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
+        environment = {**dict.fromkeys(THREAD_VARIABLES, str(self.threads)), **self._cache}
         return WorkerClient(
             key[0], timeout=self._timeout, limits=UNLIMITED, environment=environment
         )

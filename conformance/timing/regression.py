@@ -1,0 +1,191 @@
+"""Has a backend become slower since an earlier run? Re-time what changed, and compare ratios.
+
+Only ratios to the reference are compared, on one machine, with one reference: absolute figures say
+as much of the day as of the code. On another machine ratios differ too, for a gather from memory
+waits for other caches; there nothing is compared. A backend has become slower where the whole
+interval of the change says so, in two runs that know nothing of each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from embcheck.conformance.exit_codes import ExitCode, gravest
+from embcheck.conformance.records.lines import Measurement, RunHeader
+from embcheck.conformance.records.run import Run, read_runs
+from embcheck.conformance.timing import identity
+from embcheck.conformance.timing.arms import CANDIDATE
+from embcheck.conformance.timing.cell import Settings
+from embcheck.conformance.timing.estimate import MARGIN, Conclusion, Estimate, conclude
+from embcheck.conformance.timing.session import PURPOSE, Told, describe_backends, run_timing
+from embcheck.conformance.timing.workloads import Workload
+
+REPEAT = "repeat"
+Key = tuple[str, str, int | None, str]
+
+
+class NotComparable(Exception):
+    """Nothing can be said against this run; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a ratio to the reference changed: the new one over the old one, with its interval.
+
+    `verdict` is about that change; `repeated` is that of the second run, None where there was none.
+    """
+
+    before: Measurement
+    now: Measurement
+    ratio: float | None
+    low: float | None
+    high: float | None
+    verdict: Conclusion
+    repeated: Conclusion | None = None
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether two runs agree that it takes longer."""
+        return self.verdict == self.repeated == Conclusion.SLOWER
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of a run against an earlier one.
+
+    `unchanged` backends were not timed again; `left_out` says what could not be compared, and why.
+    """
+
+    changes: Sequence[Change] = ()
+    unchanged: Sequence[str] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    exit_code: ExitCode = ExitCode.CONFORMS
+
+
+def read_baseline(path: Path) -> Run:
+    """Read the finished timing run of a folder; raises RecordError or NotComparable."""
+    runs = [run for run in read_runs(path) if run.header.purpose == PURPOSE]
+    if not runs:
+        raise NotComparable(f"{path} holds no timing run; write one with `embcheck bench`")
+    if runs[-1].partial:
+        raise NotComparable(f"the run in {path} was interrupted; finish it with --resume")
+    different = identity.machine_differences(
+        runs[-1].header.environment, identity.describe_machine()
+    )
+    if different:
+        raise NotComparable(
+            f"the run in {path} is of another machine ({'; '.join(different)}), and ratios do not "
+            "carry over: time the older version on this one"
+        )
+    return runs[-1]
+
+
+def run_against(
+    base: Run,
+    backends: Sequence[str],
+    workloads: Sequence[Workload],
+    folder: Path,
+    settings: Settings,
+    told: Told = lambda _: None,
+) -> Comparison:
+    """Time again what is not as it was in a run, twice where it seems slower.
+
+    Raises NotComparable where the reference itself changed, and UnknownBackend.
+    """
+    reference = str(base.header.settings["reference"])
+    names = list(dict.fromkeys([reference, *backends]))
+    header = describe_backends(names, settings.timeout)
+    if _changed(base.header, header, reference):
+        raise NotComparable(f"ratios are to {reference}, which changed: time all anew without it")
+    known = [name for name in names if identity.backend_identity(base.header, name) is not None]
+    changed = [name for name in known if _changed(base.header, header, name)]
+    same = _same_workloads(base.header, workloads, settings.profile)
+    left_out = {name: "it is not in the earlier run" for name in names if name not in known}
+    left_out |= {w.id: "it is another workload now" for w in workloads if w not in same}
+    unchanged = [name for name in known if name not in changed]
+    if not changed or not same:
+        return Comparison((), unchanged, left_out)
+    code = run_timing([reference, *changed], same, folder, settings, told)
+    changes = compare(base, _last(folder))
+    slower = [change for change in changes if change.verdict == Conclusion.SLOWER]
+    if slower:
+        code = gravest([code, _repeat(slower, reference, same, folder, settings, told)])
+        changes = [_with_repeat(change, base, _last(folder / REPEAT)) for change in changes]
+    if any(change.is_regression for change in changes):
+        code = gravest([code, ExitCode.DEPARTS])
+    return Comparison(changes, unchanged, left_out, code)
+
+
+def _repeat(
+    slower: Sequence[Change],
+    reference: str,
+    workloads: Sequence[Workload],
+    folder: Path,
+    settings: Settings,
+    told: Told,
+) -> ExitCode:
+    """Time what seems slower once more, in other processes and another order."""
+    names = dict.fromkeys(change.now.backend for change in slower)
+    ids = {change.now.workload for change in slower}
+    again = [workload for workload in workloads if workload.id in ids]
+    other = replace(settings, seed=settings.seed + 1)
+    return run_timing([reference, *names], again, folder / REPEAT, other, told)
+
+
+def _with_repeat(change: Change, base: Run, repeat: Run) -> Change:
+    found = {_key(other.now): other.verdict for other in compare(base, repeat)}
+    return replace(change, repeated=found.get(_key(change.now)))
+
+
+def compare(base: Run, now: Run) -> list[Change]:
+    """Compare the candidates of two runs that have the same reference in a cell."""
+    before = {_key(line): line for line in _candidates(base)}
+    return [
+        compare_lines(before[_key(line)], line) for line in _candidates(now) if _key(line) in before
+    ]
+
+
+def compare_lines(before: Measurement, now: Measurement) -> Change:
+    """Compare two ratios; the interval of the change reaches as far as both intervals allow.
+
+    What neither run could tell apart (`details.resolution`) is no change.
+    """
+    lines = (before, now)
+    if now.verdict == Conclusion.NOT_TIMED:
+        return Change(before, now, None, None, None, Conclusion.NOT_TIMED)
+    references = {line.details.get("reference") for line in lines}
+    bounds = [(line.ratio, line.ratio_low, line.ratio_high) for line in lines]
+    if len(references) > 1 or any(bound is None for three in bounds for bound in three):
+        return Change(before, now, None, None, None, Conclusion.INCONCLUSIVE)
+    (was, was_low, was_high), (is_, low, high) = bounds
+    found = Estimate(is_ / was, low / was_high, high / was_low)  # type: ignore[operator]
+    margin = max(float(line.details.get("resolution", MARGIN)) for line in lines)
+    verdict = conclude(found, margin)
+    if verdict == Conclusion.SAME and margin > MARGIN:
+        verdict = Conclusion.INCONCLUSIVE
+    return Change(before, now, found.ratio, found.low, found.high, verdict)
+
+
+def _candidates(run: Run) -> Iterable[Measurement]:
+    return (line for line in run.measurements if line.role == CANDIDATE)
+
+
+def _key(line: Measurement) -> Key:
+    return line.workload, line.state, line.threads, line.backend
+
+
+def _changed(base: RunHeader, header: RunHeader, name: str) -> bool:
+    return identity.backend_identity(base, name) != identity.backend_identity(header, name)
+
+
+def _same_workloads(base: RunHeader, workloads: Sequence[Workload], profile: str) -> list[Workload]:
+    known: Mapping[str, Any] = base.settings.get("workloads", {})
+    now = identity.workload_hashes(workloads, profile)
+    return [w for w in workloads if isinstance(known, Mapping) and known.get(w.id) == now[w.id]]
+
+
+def _last(folder: Path) -> Run:
+    return [run for run in read_runs(folder) if run.header.purpose == PURPOSE][-1]
