@@ -229,6 +229,17 @@ def bench(session: nox.Session) -> None:
     session.run("embcheck", "bench", *arguments, success_codes=[0, 1])
 
 
+@nox.session(name="bench-calibration")
+def bench_calibration(session: nox.Session) -> None:
+    """Measure how often timings are wrong, on the same work and on known extra work.
+
+    Takes up to 25 minutes; a second run goes on where the first ended. `-- --publish` also writes
+    the table in docs/timing.md.
+    """
+    install(session, libraries=("scipy",))
+    session.run("python", "-m", "calibration", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
 @nox.session
 def report(session: nox.Session) -> None:
     """Join the runs in the named folders (all below out/ if none) in one HTML report."""

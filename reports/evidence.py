@@ -1,4 +1,4 @@
-"""What lies beside a run's results: which of the contract is covered, and which bugs are caught."""
+"""What lies beside a run's results: what is covered, which bugs are caught, how timings err."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ SIZE_LIMIT: Final = 32 * 2**20
 REMEDIES: Final = {
     "coverage": "write it anew with `embcheck coverage --out DIR`, or remove it",
     "mutation": "write it anew with `nox -s mutation`, or remove it",
+    "calibration": "write it anew with `nox -s bench-calibration`, or remove it",
 }
 
 
@@ -42,6 +43,7 @@ class Evidence:
 
     coverage: Document | None = None
     mutation: Document | None = None
+    calibration: Document | None = None
 
 
 def read_evidence(paths: Iterable[Path]) -> Evidence:
@@ -116,4 +118,18 @@ def _mutation_complaints(data: Mapping[str, Any]) -> Iterable[str]:
             yield f"{one_line(part.get('clause', 'generated'))}: more are killed than there are"
 
 
-_COMPLAINTS: Final = {"coverage": _coverage_complaints, "mutation": _mutation_complaints}
+def _calibration_complaints(data: Mapping[str, Any]) -> Iterable[str]:
+    for method in data["methods"]:
+        for cell in method["cells"]:
+            if cell["slower"] + cell["faster"] + cell["same"] > cell["comparisons"]:
+                yield f"{one_line(method['method'])} concludes more often than it compares"
+    for target in data["targets"]:
+        if target["count"] > target["of"]:
+            yield f"{one_line(target['what'])}: more are counted than there are"
+
+
+_COMPLAINTS: Final = {
+    "coverage": _coverage_complaints,
+    "mutation": _mutation_complaints,
+    "calibration": _calibration_complaints,
+}

@@ -8,6 +8,7 @@ from typing import Any
 
 from embcheck.conformance.records.run import Run
 from embcheck.reports.atlas import Atlas, atlas
+from embcheck.reports.calibration import Calibration, calibration
 from embcheck.reports.coverage import Coverage, coverage
 from embcheck.reports.departures import Departure, departures
 from embcheck.reports.evidence import Evidence
@@ -84,6 +85,7 @@ class Page:
     atlas: Atlas
     coverage: Coverage | None
     mutation: Mutation | None
+    calibration: Calibration | None
     fallback: tuple[tuple[Finding, str], ...]
     fallback_left: int
     data: Mapping[str, Any]
@@ -115,6 +117,7 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         atlas=atlas(merged),
         coverage=coverage(evidence.coverage, clauses) if evidence.coverage else None,
         mutation=mutation(evidence.mutation, clauses, merged.cases) if evidence.mutation else None,
+        calibration=calibration(evidence.calibration) if evidence.calibration else None,
         fallback=tuple((f, tally(stages, [f])) for f in departed[:FALLBACK_LIMIT]),
         fallback_left=max(0, len(departed) - FALLBACK_LIMIT),
         data=Payload(merged, stages).build(),

@@ -17,8 +17,8 @@ from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Merged, merge
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.tables import BackendScore, Score, score_table
-from embcheck.reports.timings import circumstances
-from embcheck.reports.units import nanoseconds_text, plural, seconds_text
+from embcheck.reports.timings import break_even_text, circumstances, flags
+from embcheck.reports.units import nanoseconds_text, percent_text, plural, seconds_text
 from embcheck.reports.untrusted import clean, finite, one_line
 
 DEPARTURE_LINES = 15
@@ -77,6 +77,7 @@ def print_timings(runs: Sequence[Run], console: Console) -> None:
         lines = list(group)
         _print(console, f"\n{cell}", "bold")
         console.print(_timing_table(lines, width, console))
+        _print_figures(lines, console)
         _print_messages(lines, console)
     said = "ratio: time over the reference's, below 1 is faster; ns: on this machine"
     _print(console, f"\n{said}", "dim")
@@ -116,6 +117,27 @@ def _timing_row(line: Measurement) -> tuple[str, ...]:
 
 def _ratio(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
+
+
+def _print_figures(measurements: Iterable[Measurement], console: Console) -> None:
+    """Print the figures that only some backends have, a line for each kind."""
+    lines = [line for line in measurements if line.role in {"candidate", "reference"}]
+    for title, text in (
+        ("pays its preparation back after", break_even_text),
+        ("of the gather that the machine can do", _ceiling),
+    ):
+        found = [f"{one_line(line.backend, 40)} {text(line)}" for line in lines if text(line)]
+        if found:
+            console.print(safe_text(f"{title}: {', '.join(found)}", console))
+    flagged = dict.fromkeys(flag for line in lines for flag in flags(line))
+    if flagged:
+        said = ", ".join(one_line(flag, 20) for flag in flagged)
+        console.print(safe_text(f"flagged: {said}", console, "yellow"))
+
+
+def _ceiling(line: Measurement) -> str:
+    share = finite(line.ceiling_fraction)
+    return "" if share is None else percent_text(share)
 
 
 def _print_messages(measurements: Iterable[Measurement], console: Console) -> None:

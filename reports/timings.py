@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from embcheck.conformance.records.lines import Measurement
-from embcheck.reports.units import nanoseconds_text, plural, seconds_text, value_text
+from embcheck.reports.units import (
+    nanoseconds_text,
+    percent_text,
+    plural,
+    seconds_text,
+    value_text,
+)
 from embcheck.reports.untrusted import finite
 
 WIDTH = 200.0
@@ -43,6 +49,9 @@ class TimingRow:
     tone: str
     first_call: str
     message: str
+    flags: tuple[str, ...]
+    break_even: str
+    ceiling: str
     details: tuple[tuple[str, str], ...]
 
 
@@ -102,6 +111,17 @@ def circumstances(line: Measurement) -> str:
     return f"{line.state}{threads}"
 
 
+def flags(line: Measurement) -> tuple[str, ...]:
+    """Return the names of what disturbed a timing."""
+    return tuple(str(flag) for flag in line.flags) if isinstance(line.flags, list | tuple) else ()
+
+
+def break_even_text(line: Measurement) -> str:
+    """Say after how many calls a longer preparation is paid back; empty where it never is."""
+    calls = finite(line.break_even_calls)
+    return "" if calls is None else plural(max(1, math.ceil(calls)), "call")
+
+
 def _axis(lines: Iterable[Measurement]) -> Axis:
     bounds = [finite(b) for line in lines for b in (line.ratio_low, line.ratio_high, line.ratio)]
     known = [bound for bound in bounds if bound is not None and bound > 0]
@@ -128,6 +148,9 @@ def _row(line: Measurement, axis: Axis) -> TimingRow:
         tone=verdict.lower().replace(" ", "-") if verdict in _VERDICTS else "inconclusive",
         first_call=seconds_text(finite(line.first_call_seconds)),
         message=str(line.message),
+        flags=flags(line),
+        break_even=break_even_text(line),
+        ceiling=percent_text(share) if (share := finite(line.ceiling_fraction)) else "",
         details=_details(line.details),
     )
 

@@ -76,11 +76,35 @@ def mutation_data(*mutants: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
+def calibration_data(*cells: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Make a calibration file of one method, ours."""
+    found = cells or tuple(
+        {"state": state, "planted_percent": percent, "comparisons": 200, "slower": slower,
+         "faster": 1, "same": 0}
+        for state, percent, slower in (("dram", 0, 1), ("hot", 0, 2), ("hot", 10, 198))
+    )  # fmt: skip
+    target = {"what": "10 % more, hot, found", "relation": ">=", "wanted": 0.95}
+    return {
+        "format": 1,
+        "finished": "2026-11-27T10:00:00+00:00",
+        "embcheck": "0.1.0",
+        "machine": {"cpu": "Acme 9000", "cores": 2},
+        "settings": {"generations": 3, "block_ms": 4.0, "sequential_blocks": 24},
+        "trials": [{"state": "hot", "count": 100, "seconds": 400.0, "median_rounds": 40,
+                    "flagged_share": 0.02}],
+        "methods": [{"method": "rounds", "ours": True, "cells": list(found)}],
+        "targets": [{**target, "count": 198, "of": 200, "met": True}],
+        **more,
+    }  # fmt: skip
+
+
 def evidence(
-    coverage: Mapping[str, Any] | None = None, mutation: Mapping[str, Any] | None = None
+    coverage: Mapping[str, Any] | None = None,
+    mutation: Mapping[str, Any] | None = None,
+    calibration: Mapping[str, Any] | None = None,
 ) -> Evidence:
     """Return evidence as if it had been read from a folder `somewhere`."""
-    documents = (data and Document(data, "somewhere") for data in (coverage, mutation))
+    documents = (data and Document(data, "somewhere") for data in (coverage, mutation, calibration))
     return Evidence(*documents)
 
 

@@ -1,0 +1,1 @@
+"""How often timings are wrong: the same work twice, and extra work of a known size."""

@@ -1,0 +1,137 @@
+"""One trial: the same gather four times over, two of them with more rows, in fresh processes.
+
+Work is planted as extra rows rather than as sleep, which would leave the caches alone. Rounds are
+those of a timing run, through the same workers, clock and schedule. In each generation the arms are
+also timed one after another, as tools do that know no rounds.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.timing import machine
+from embcheck.conformance.timing.arms import SENTINEL, Arm
+from embcheck.conformance.timing.calibrate import calibrate
+from embcheck.conformance.timing.raw import flag_noise
+from embcheck.conformance.timing.schedule import Plan, run_rounds, seconds_per_call, seed_of
+from embcheck.conformance.timing.workers import DEFINITION, Workers
+
+PLANTED = {"a": 0, "a-again": 0, "a-once-more": 0, "five": 5, "ten": 10}
+"""The arms, and how many percent of rows each has more than the first."""
+COLUMNS = 64
+CHUNK = 100
+
+
+@dataclass(frozen=True)
+class State:
+    """How large the table is, how many rows a call gathers, and how many traces take turns."""
+
+    name: str
+    rows: int
+    lookups: int
+    traces: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done in a trial; by default what `embcheck bench` does."""
+
+    generations: int = 3
+    half_width: float = 0.01
+    block_seconds: float = 0.004
+    sequential_blocks: int = 8
+    patience: float = 1.0
+    """The share of a state's seconds for all rounds."""
+
+
+def states() -> dict[str, State]:
+    """Return a table that stays in the second-level cache, and one of four last-level caches."""
+    cached = machine.last_level_cache_bytes() or 32 * 1024**2
+    rows = 4 * cached // (COLUMNS * 4) + 1
+    # Eight traces touch twice the last-level cache, so that none finds its rows there again.
+    lookups = 2 * cached // (COLUMNS * 4) // 8
+    return {
+        "hot": State("hot", 1000, 2000, 1, 1.5),
+        "dram": State("dram", rows, lookups // CHUNK * CHUNK, 8, 3.0),
+    }
+
+
+def run_trial(state: State, number: int, effort: Effort) -> dict[str, Any]:
+    """Time all arms of a trial; seconds per call, there and back, by generation and arm."""
+    started = time.perf_counter()
+    found = [_generation(state, [number, turn], effort) for turn in range(effort.generations)]
+    return {
+        "state": state.name,
+        "trial": number,
+        "seconds": round(time.perf_counter() - started, 3),
+        "generations": found,
+    }
+
+
+def _generation(state: State, seed: list[int], effort: Effort) -> dict[str, Any]:
+    workers = Workers("all", timeout=60.0)
+    keys = [(DEFINITION, name) for name in PLANTED]
+    try:
+        workers.launch(keys)
+        # A sentinel's worker gathers with a bare np.take, whose time goes with the rows.
+        arms = {key[1]: replace(workers.arm(*key), role=SENTINEL) for key in keys}
+        for name, arm in arms.items():
+            _hold(arm, state, PLANTED[name])
+        calls = {name: _calls(arm, state, effort) for name, arm in arms.items()}
+        sequential = {
+            name: [arm.time(calls[name]).per_call for _ in range(effort.sequential_blocks)]
+            for name, arm in arms.items()
+        }
+        share = state.seconds * effort.patience / effort.generations
+        widths = dict.fromkeys(PLANTED, effort.half_width * effort.generations**0.5)
+        rounds = run_rounds(
+            list(arms),
+            "a",
+            lambda name: arms[name].time(calls[name]),
+            plan=Plan(share, widths, min_rounds=4),
+            seed=seed_of(state.name, *seed),
+            clock=time.perf_counter,
+            watch=machine.watch,
+            lost=_fail,
+        )
+    finally:
+        workers.close()
+    return {
+        "rounds": {name: seconds_per_call(rounds, name) for name in arms},
+        "sequential": sequential,
+        "flagged": sum(map(bool, map(flag_noise, rounds))),
+    }
+
+
+def _hold(arm: Arm, state: State, percent: int) -> None:
+    table = _table(state.rows)
+    arm.store({"weight": table})
+    for turn in range(state.traces):
+        random = np.random.Generator(np.random.PCG64([7, turn]))
+        # All arms gather the same rows first; rows looked up twice would be in the cache.
+        indices = random.integers(state.rows, size=2 * state.lookups)
+        indices = indices[: state.lookups + state.lookups * percent // CHUNK]
+        call = Call(Operation.EMBEDDING, {"weight": table, "indices": indices}, {}, ("output",))
+        arm.hold(turn, call, {"weight": table})
+
+
+def _calls(arm: Arm, state: State, effort: Effort) -> int:
+    clock = arm.settle(range(state.traces))
+    block = lambda calls: arm.time(calls).seconds  # noqa: E731  (what is calibrated)
+    return calibrate(block, clock["timer_seconds"], effort.block_seconds).calls
+
+
+@cache
+def _table(rows: int) -> np.ndarray:
+    return np.random.Generator(np.random.PCG64(3)).random((rows, COLUMNS), dtype=np.float32)
+
+
+def _fail(name: str, reason: Exception) -> None:
+    raise RuntimeError(f"{name} was lost: {reason}")

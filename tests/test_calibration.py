@@ -1,0 +1,116 @@
+"""What is counted of trials on known differences, and how it is shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from report_evidence import calibration_data, evidence, write_evidence
+from report_runs import run, timing, write_run
+
+from embcheck.cli.report import report
+from embcheck.reports.calibration import calibration, markdown
+from embcheck.reports.evidence import Document
+from embcheck.reports.html import render_html
+
+DOCS = Path(__file__).parent.parent / "docs"
+BEGIN, END = "<!-- calibration -->\n", "<!-- end of calibration -->"
+
+
+def trial(number, state="hot", extra=(0.0, 0.0, 0.05, 0.10), noise=0.002):
+    """Make a trial of known differences."""
+    random = np.random.default_rng(number)
+    names = ("a", "a-again", "a-once-more", "five", "ten")
+    arms = dict(zip(names, (0.0, *extra), strict=True))
+
+    def times(share, shape):
+        return (1e-4 * (1 + share) * np.exp(random.normal(0, noise, shape))).tolist()
+
+    generations = [
+        {
+            "rounds": {name: times(share, (12, 2)) for name, share in arms.items()},
+            "sequential": {name: times(share, 8) for name, share in arms.items()},
+            "flagged": 1,
+        }
+        for _ in range(3)
+    ]
+    return {"state": state, "trial": number, "seconds": 1.0, "generations": generations}
+
+
+def _summary(trials):
+    summary = pytest.importorskip("calibration.summary", reason="needs scipy", exc_type=ImportError)
+    return summary.summarise(trials, summary.Effort())
+
+
+def test_planted_differences_are_counted():
+    """Each method is asked about each arm, and ours finds what is clear, with the right sign."""
+    data = _summary([trial(number, state) for number in range(8) for state in ("hot", "dram")])
+    ours = data["methods"][-1]
+    assert ours["ours"]
+    found = {(cell["state"], cell["planted_percent"]): cell for cell in ours["cells"]}
+    assert found["hot", 10]["slower"] == found["hot", 10]["comparisons"] == 8
+    assert found["hot", 0]["comparisons"] == 16
+    assert found["hot", 0]["slower"] == found["hot", 0]["faster"] == 0
+    assert data["trials"][0]["median_rounds"] == 36
+    assert data["trials"][0]["flagged_share"] == pytest.approx(3 / 36, abs=1e-3)
+    met = {target["what"]: target["met"] for target in data["targets"]}
+    assert met["10 % more, hot, found"] is True
+
+
+def test_missed_targets_are_said():
+    """A method that finds nothing misses its targets; what was not measured is not known."""
+    data = _summary([trial(number, extra=(0, 0, 0, 0)) for number in range(4)])
+    met = {target["what"]: target["met"] for target in data["targets"]}
+    assert met["10 % more, hot, found"] is False
+    assert met["10 % more, DRAM, found"] is None
+    assert "**missed**" in markdown(data)
+
+
+def test_the_summary_has_the_published_form(tmp_path):
+    """What is written beside a run is read by reports."""
+    folder = write_run(tmp_path / "run", run([timing("acme")], ["acme"]))
+    data = _summary([trial(number) for number in range(2)])
+    write_evidence(folder, "calibration", json.loads(json.dumps(data)))
+    done = CliRunner().invoke(report, [str(folder), "--html", str(tmp_path / "r.html")])
+    assert done.exit_code == 0, done.output
+    assert "How often timings are wrong" in (tmp_path / "r.html").read_text("utf-8")
+
+
+def test_a_report_shows_shares_and_targets():
+    """The page has a row for each method, and says whether each aim was met."""
+    page = render_html([run([timing("acme")], ["acme"])], evidence(None, None, calibration_data()))
+    assert "How often timings are wrong" in page
+    assert "1.5 % of 200" in page
+    assert "99.0 % of 200, 1 wrongly" in page
+    assert "99.0 % (198 of 200), wanted at least 95 %: met" in page
+
+
+def test_without_timings_the_calibration_is_shown_all_the_same():
+    """A folder that holds only a calibration beside its run has a page on timings."""
+    page = render_html([run([], ["acme"])], evidence(None, None, calibration_data()))
+    assert "How often timings are wrong" in page
+
+
+def test_columns_are_in_order_of_difference():
+    """The same work comes first, and what is hot before DRAM."""
+    found = calibration(Document(calibration_data(), "here"))
+    assert found.columns == (
+        "same called different, hot",
+        "same called different, DRAM",
+        "10 % found, hot",
+    )
+
+
+def test_the_page_on_timings_shows_the_published_calibration():
+    """The table in docs/timing.md is generated from docs/calibration.json, where there is one."""
+    text = (DOCS / "timing.md").read_text("utf-8")
+    _, found = text.split(BEGIN)
+    found, _ = found.split(END)
+    file = DOCS / "calibration.json"
+    if file.exists():
+        assert found == markdown(json.loads(file.read_text("utf-8"))) + "\n"
+    else:
+        assert "has not been measured" in found
