@@ -23,6 +23,7 @@ MARGIN = 8.0
 _FURTHEST = 1000.0
 """The bars reach from 1/1000 to 1000; what lies beyond is drawn at the edge."""
 _NEAREST = 1.1
+_MANY_CALLS = 1e9
 _VERDICTS = frozenset({"FASTER", "SLOWER", "SAME", "INCONCLUSIVE", "NOT TIMED"})
 
 
@@ -119,7 +120,9 @@ def flags(line: Measurement) -> tuple[str, ...]:
 def break_even_text(line: Measurement) -> str:
     """Say after how many calls a longer preparation is paid back; empty where it never is."""
     calls = finite(line.break_even_calls)
-    return "" if calls is None else plural(max(1, math.ceil(calls)), "call")
+    if calls is None or calls < 0:
+        return ""
+    return f"{calls:.0e} calls" if calls > _MANY_CALLS else plural(math.ceil(calls), "call")
 
 
 def _axis(lines: Iterable[Measurement]) -> Axis:

@@ -88,7 +88,17 @@ def _hostile() -> list[Run]:
     environment = {HOSTILE: HOSTILE}
     made = run(lines, [HOSTILE, "quiet", "lone"], environment=environment, embcheck=HOSTILE)
     timed = run(
-        [timing(HOSTILE, HOSTILE, message=HOSTILE, workload=HOSTILE, details={HOSTILE: HOSTILE})],
+        [
+            timing(
+                HOSTILE,
+                HOSTILE,
+                message=HOSTILE,
+                workload=HOSTILE,
+                flags=(HOSTILE,),
+                break_even_calls=HOSTILE,
+                details={HOSTILE: HOSTILE},
+            )
+        ],
         [HOSTILE],
         purpose="timing",
     )
@@ -328,7 +338,16 @@ def test_timings_show_ratio_interval_verdict_and_reason() -> None:
     )
     lines = [
         timing("ref", role="reference"),
-        timing("quick", "FASTER", ratio=0.5, ratio_low=0.48, ratio_high=0.53),
+        timing(
+            "quick",
+            "FASTER",
+            ratio=0.5,
+            ratio_low=0.48,
+            ratio_high=0.53,
+            flags=("steal",),
+            break_even_calls=0.3,
+            ceiling_fraction=0.42,
+        ),
         timing("wrong", "NOT TIMED", message="the answer is wrong", **nothing),
     ]
     reader = _Reader(render_html([run(lines, ["ref", "quick", "wrong"], purpose="timing")]))
@@ -338,6 +357,8 @@ def test_timings_show_ratio_interval_verdict_and_reason() -> None:
         "ratio 0.5, 95 % interval 0.48 to 0.53",
     ]
     for text in ("FASTER", "NOT TIMED", "the answer is wrong", "on this machine", "Timings only"):
+        assert text in reader.text
+    for text in ("flags: steal", "paid back after 1 call", "42 % of what the machine can gather"):
         assert text in reader.text
 
 
@@ -357,7 +378,8 @@ def test_a_message_that_several_timings_share_is_said_once() -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "fast", 0.0, -1.0, 1e300, True])
 def test_a_figure_that_is_none_does_not_stop_a_report(value: Any) -> None:
     """Figures that make no sense are left out or drawn at the edge."""
-    line = timing("acme", ratio=value, ratio_low=value, ratio_high=value, ns_per_lookup=value)
+    names = ("ratio", "ratio_low", "ratio_high", "ns_per_lookup", "break_even_calls")
+    line = timing("acme", **dict.fromkeys((*names, "ceiling_fraction"), value))
     assert "t1-one-token" in render_html([run([line], ["acme"], purpose="timing")])
     lines = [case(), result("acme", seconds=value)]
     assert _data(render_html([run(lines, ["acme"])]))

@@ -110,6 +110,23 @@ def test_timings_have_interval_and_verdict() -> None:
     assert "acme: wrong answer" in text
 
 
+def test_the_figures_of_some_timings_stand_below_the_table() -> None:
+    """Break-even, the share of the ceiling and flags are said where there are any."""
+    lines = [
+        timing("ref", role="reference", ceiling_fraction=0.31),
+        timing("a-compiler-with-a-long-name", "FASTER", break_even_calls=1234.2, ratio=0.5),
+        timing("another-one", flags=("a/a", "pressure"), ceiling_fraction=0.456),
+    ]
+    text = _printed([run(lines, ["ref"], purpose="timing")])
+    assert "after: a-compiler-with-a-long-name 1,235 calls" in " ".join(text.split())
+    assert "can do: ref 31 %, another-one 45.6 %" in " ".join(text.split())
+    assert "flagged: a/a, pressure" in text
+    assert max(map(len, text.splitlines())) <= 80
+    plain = _printed([run([timing("acme")], ["acme"], purpose="timing")])
+    for word in ("flagged", "preparation", "gather"):
+        assert word not in plain
+
+
 def test_it_fits_eighty_columns_and_is_plain_ascii() -> None:
     """Tables fit the width; where it is no terminal, nothing but ASCII is printed."""
     long_name = "a-library-with-a-rather-long-name-on-some-device@cuda"
@@ -127,7 +144,8 @@ def test_hostile_text_stays_text(terminal: bool) -> None:
     """Markup of rich and control characters from a backend are spelled out, never obeyed."""
     of = case(f"embedding/{HOSTILE}/a", behaviour=HOSTILE)
     failed = result(HOSTILE, "failed", of, kind=HOSTILE, message=HOSTILE)
-    nothing = timing(HOSTILE, "NOT TIMED", message=HOSTILE, workload=HOSTILE)
+    hostile = {"flags": (HOSTILE,), "break_even_calls": HOSTILE, "ceiling_fraction": HOSTILE}
+    nothing = timing(HOSTILE, "NOT TIMED", message=HOSTILE, workload=HOSTILE, **hostile)
     gone = {"id": "gone" + HOSTILE, "unavailable": HOSTILE}
     text = _printed([run([of, failed, nothing], [HOSTILE, gone])], terminal)
     assert "\x1b[31m\"'" not in text

@@ -9,7 +9,7 @@ from commands import embcheck
 
 from embcheck.conformance.records.run import read_runs
 
-QUICK = ("--workload", "B1", "--seconds", "0.05")
+QUICK = ("--workload", "B1", "--seconds", "0.05", "--generations", "1")
 
 
 def test_bench_prints_a_table_and_the_record(tmp_path):

@@ -37,7 +37,8 @@ TRAINING = (
     .replace("indices: 300", "bags: 40, ragged: {empty: 0.3, longest: 5}")
     .replace("dtype:", "options: {mode: sum}\ndtype:")
 )
-SETTINGS = Settings(block_seconds=0.0005, timeout=30.0)
+SETTINGS = Settings(generations=1, block_seconds=0.0005, timeout=60.0)
+THREE = replace(SETTINGS, generations=3)
 BOTH = ["numpy-reference", "zoo-prints"]
 
 
@@ -139,7 +140,7 @@ def test_missing_data_leaves_the_workload_untimed(tmp_path, monkeypatch):
 
 def test_a_measurement_says_what_it_rests_on(tmp_path):
     """Raw rounds, the trace's digest, the life cycle and the noise stand beside each figure."""
-    _, run, lines = _time(tmp_path, "zoo-slow-first-call")
+    _, run, lines = _time(tmp_path, "zoo-slow-first-call", settings=THREE)
     line = lines["zoo-slow-first-call", "candidate"]
     assert line.first_call_seconds >= 0.3
     assert line.details["second_call_seconds"] < line.first_call_seconds
@@ -168,7 +169,7 @@ def test_an_idle_spinner_spoils_the_verdicts(tmp_path):
 
 def test_cold_traces_rotate_with_one_thread(tmp_path, monkeypatch):
     """The full profile rotates eight traces over a larger table, each judged, on one core."""
-    settings = Settings(profile="full", block_seconds=0.0005, timeout=30.0)
+    settings = replace(SETTINGS, profile="full")
     monkeypatch.setattr(machine, "last_level_cache_bytes", lambda: 32_000)
     code, _, lines = _time(tmp_path, settings=settings)
     line = lines["numpy-reference", "reference"]
@@ -244,16 +245,16 @@ def test_another_run_is_not_taken_up(tmp_path):
     """What was begun with other settings or backends is not gone on with, and why is said."""
     _interrupt(tmp_path, before=1)
     with pytest.raises(CannotResume, match="seed: 0, 1"):
-        _resume(tmp_path, settings=replace(SETTINGS, seed=1))
+        _resume(tmp_path, settings=replace(THREE, seed=1))
     with pytest.raises(CannotResume, match="other backends"):
         _resume(tmp_path, backends=["numpy-reference"])
     with pytest.raises(CannotResume, match="name a folder that a run wrote"):
-        run_timing(["numpy-reference"], _two(tmp_path), tmp_path / "empty", SETTINGS, resume=True)
+        run_timing(BOTH, _two(tmp_path), tmp_path / "empty", THREE, resume=True)
 
 
 def test_figures_can_be_computed_again(tmp_path):
     """The measurements of a record follow from its rounds, to the last digit."""
-    _, run, _ = _time(tmp_path, "zoo-prints")
+    _, run, _ = _time(tmp_path, "zoo-prints", settings=THREE)
     backends = [str(info["id"]) for info in run.header.backends]
     again = measurements(run.rounds, backends, run.header.settings["generations"])
     assert [to_json(line) for line in again] == [to_json(line) for line in run.measurements]
@@ -261,7 +262,8 @@ def test_figures_can_be_computed_again(tmp_path):
 
 def test_the_same_seed_visits_in_the_same_order(tmp_path):
     """Two runs of one seed have the same orders of rounds and the same traces."""
-    runs = [_time(tmp_path / name, "zoo-prints")[1] for name in "ab"]
+    two = replace(SETTINGS, generations=2)
+    runs = [_time(tmp_path / name, "zoo-prints", settings=two)[1] for name in "ab"]
     for first, second in zip(*(run.rounds for run in runs), strict=True):
         assert first.inputs["trace_sha256"] == second.inputs["trace_sha256"]
         for one, other in zip(first.rounds, second.rounds, strict=False):
@@ -282,7 +284,7 @@ def test_a_biased_cell_limits_the_others(tmp_path, monkeypatch):
         return line
 
     monkeypatch.setattr(raw, "describe", describe)
-    code = run_timing(["numpy-reference", "zoo-prints"], _two(tmp_path), tmp_path / "out", SETTINGS)
+    code = run_timing(BOTH, _two(tmp_path), tmp_path / "out", THREE)
     (run,) = read_runs(tmp_path / "out")
     assert code == ExitCode.CONFORMS
     (candidate,) = [
@@ -329,12 +331,12 @@ def _interrupt(tmp_path, before):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_timing(BOTH, _two(tmp_path), tmp_path / "out", SETTINGS, told)
+        run_timing(BOTH, _two(tmp_path), tmp_path / "out", THREE, told)
     (run,) = read_runs(tmp_path / "out")
     return run
 
 
-def _resume(tmp_path, backends=(), settings=SETTINGS, told=lambda _: None):
+def _resume(tmp_path, backends=(), settings=THREE, told=lambda _: None):
     names = backends or BOTH
     return run_timing(names, _two(tmp_path), tmp_path / "out", settings, told, resume=True)
 

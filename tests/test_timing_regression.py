@@ -40,7 +40,7 @@ profiles:
   quick: {rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1}
   full: {rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1}
 """
-SETTINGS = Settings(block_seconds=0.0005, timeout=30.0)
+SETTINGS = Settings(generations=2, block_seconds=0.0005, timeout=60.0)
 BACKENDS = ["numpy-reference", "zoo-prints", "zoo-peeks"]
 
 

@@ -84,11 +84,11 @@ def test_intervals_cover_the_truth(slowness, spikes, effect):
     plan = Plan(seconds=0.0, half_widths={}, min_rounds=4)
     how = {"noise": 0.05, "spikes": spikes, "slowness": CHANGES[slowness]}
     covered = 0
-    for seed in range(200):
+    for seed in range(150):
         rounds = generations(3, plan, seed, effect, {"a": 1.0, "b": 1.25}, **how)
         found = compare_all(rounds, "b", "a")
         covered += found.low <= 1.25 <= found.high
-    assert covered >= 186
+    assert covered >= 140
 
 
 def test_a_bootstrap_of_three_generations_would_cover_too_little():

@@ -1,0 +1,71 @@
+"""What a worker tells of its threads: pools, names, who works, and what is burnt in the back."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+
+from embcheck.conformance.execution import threads
+from embcheck.conformance.execution.blocks import clock_costs
+
+
+def test_the_pools_of_loaded_libraries_are_read_back():
+    """NumPy's BLAS tells how many threads it uses, by interface and file."""
+    np.ones((4, 4)) @ np.ones((4, 4))
+    sizes = threads.pool_sizes()
+    assert any(name.startswith("blas ") for name in sizes)
+    assert all(size >= 1 for size in sizes.values())
+
+
+def test_working_threads_are_those_that_did_a_twentieth():
+    """Threads that wait, or keep house, are not counted; those that are new are."""
+    before = {"1": 10.0, "2": 5.0}
+    after = {"1": 11.0, "2": 5.01, "3": 1.0, "4": 0.001}
+    assert threads.working(before, after) == 2
+    assert threads.working(before, before) is None
+
+
+def test_a_thread_that_burns_is_seen_in_the_background():
+    """CPU time of other threads is background, that of the asking one is not."""
+    until = time.perf_counter() + 0.3
+    begun = threads.background_seconds()
+    while time.perf_counter() < until:
+        pass
+    assert threads.background_seconds() - begun < 0.1
+    done = threading.Event()
+
+    def burn():
+        while not done.is_set():
+            sum(range(1000))
+
+    worker = threading.Thread(target=burn)
+    worker.start()
+    try:
+        deadline = time.perf_counter() + 30
+        while threads.background_seconds() - begun < 0.1:
+            assert time.perf_counter() < deadline
+            time.sleep(0.01)
+    finally:
+        done.set()
+        worker.join()
+
+
+def test_threads_are_read_from_the_kernels_folder(tmp_path):
+    """Names and CPU seconds come from each thread's folder; one that is gone counts as nothing."""
+    for number, name, nanoseconds in (("7", "main", 2_500_000_000), ("8", "pool", 0)):
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "comm").write_text(f"{name}\n")
+        (tmp_path / number / "schedstat").write_text(f"{nanoseconds} 5 6\n")
+    (tmp_path / "9").mkdir()
+    assert threads.thread_seconds(tmp_path) == {"7": 2.5, "8": 0.0}
+    assert threads.thread_names(tmp_path) == {"main": 1, "pool": 1, "?": 1}
+    assert threads.thread_seconds(tmp_path / "none") == {}
+
+
+def test_the_loop_costs_less_than_a_call():
+    """A turn of the loop without its call is a few nanoseconds, and never less than nothing."""
+    timer, loop = clock_costs()
+    assert timer > 0
+    assert 0 <= loop < 1e-6
