@@ -63,7 +63,7 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=100, help="in each state")
     parser.add_argument("--minutes", type=float, default=25.0, help="no trial begins later")
     parser.add_argument("--state", action="append", choices=list(states()))
-    parser.add_argument("--generations", type=int, default=3)
+    parser.add_argument("--generations", type=int, default=5)
     parser.add_argument("--patience", type=float, default=1.0, help="share of the time for rounds")
     parser.add_argument("--publish", action="store_true", help="write the table of docs/timing.md")
     parser.add_argument("--summarise", action="store_true", help="count what there is")

@@ -41,12 +41,12 @@ class State:
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is done in a trial; by default what `embcheck bench` does."""
+    """How much is done in a trial: as `embcheck bench --profile full`, in blocks half as long."""
 
-    generations: int = 3
+    generations: int = 5
     half_width: float = 0.01
-    block_seconds: float = 0.004
-    sequential_blocks: int = 8
+    block_seconds: float = 0.002
+    sequential_blocks: int = 5
     patience: float = 1.0
     """The share of a state's seconds for all rounds."""
 
@@ -59,7 +59,7 @@ def states() -> dict[str, State]:
     lookups = 2 * cached // (COLUMNS * 4) // 8
     return {
         "hot": State("hot", 1000, 2000, 1, 1.5),
-        "dram": State("dram", rows, lookups // CHUNK * CHUNK, 8, 3.0),
+        "dram": State("dram", rows, lookups // CHUNK * CHUNK, 8, 2.0),
     }
 
 
