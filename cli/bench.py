@@ -101,6 +101,8 @@ def bench(
 
     if not backends and against is None:
         raise click.UsageError("name a backend: -b BACKEND")
+    if resume and against is not None:
+        raise click.UsageError("a comparison is not taken up again: leave out --resume")
     settings = Settings(profile, seed, seconds, generations, timeout=timeout)
     try:
         if against is None:
@@ -115,7 +117,8 @@ def bench(
         sys.exit(ExitCode.USAGE)
     except KeyboardInterrupt:
         _show(out)
-        click.echo("embcheck: interrupted; go on with the same command and --resume", err=True)
+        advice = "" if against else "; go on with the same command and --resume"
+        click.echo(f"embcheck: interrupted{advice}", err=True)
         sys.exit(INTERRUPTED)
     except Exception:  # noqa: BLE001  (whatever it is, it is ours)
         click.echo(f"embcheck: a fault of the harness\n{traceback.format_exc()}", err=True)

@@ -37,6 +37,23 @@ def test_an_unknown_workload_is_a_usage_error(tmp_path):
     assert "there is no workload 'T9'; known workloads: " in done.stderr
 
 
+def test_a_command_that_makes_no_sense_is_a_usage_error(tmp_path):
+    """Without a backend there must be a run to compare with, and that is not taken up again."""
+    done = embcheck("bench", "--out", tmp_path)
+    assert (done.returncode, "name a backend" in done.stderr) == (2, True)
+    done = embcheck("bench", "--against", tmp_path, "--resume", "--out", tmp_path)
+    assert (done.returncode, "leave out --resume" in done.stderr) == (2, True)
+
+
+def test_what_cannot_be_taken_up_is_a_usage_error(tmp_path):
+    """--resume where nothing was interrupted says so, and times nothing."""
+    words = ("-b", "numpy-reference", *QUICK, "--out", tmp_path / "none", "--resume")
+    done = embcheck("bench", *words)
+    assert done.returncode == 2
+    assert "name a folder that a run wrote" in done.stderr
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_command_is_described_without_numpy():
     """`embcheck bench --help` and the module itself import neither NumPy nor the harness."""
     code = (

@@ -145,6 +145,13 @@ def test_a_doubt_is_where_the_interval_meets_the_margin():
     assert found.doubt(Conclusion.FASTER) > 0.9
 
 
+def test_a_large_difference_stands_in_a_large_table():
+    """What is clear is sure enough to stand among a thousand comparisons."""
+    random = np.random.default_rng(2)
+    found = estimate([random.normal(0.7, 0.02, 20) for _ in range(5)])
+    assert found.doubt(Conclusion.SLOWER) < 0.05 / 1000
+
+
 def test_many_comparisons_ask_for_more():
     """Holm's procedure: of ten, the surest needs 0.5 %, and the next ones a little less each."""
     assert withstand([0.04]) == [True]

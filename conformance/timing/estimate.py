@@ -11,6 +11,7 @@ interval is Student's. What is said of a ratio must hold on both levels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,6 +26,7 @@ RESAMPLES = 10_000
 LOOK_RESAMPLES = 1000
 SEED = 20260101
 MAX_FLAGGED = 0.30
+FEW_DRAWS = 10
 
 
 class Conclusion(StrEnum):
@@ -72,17 +74,32 @@ class Estimate:
         return 1.0
 
     def _reaches_up(self, bound: float) -> float:
-        over_rounds = float(np.count_nonzero(self.draws >= bound) + 1) / (len(self.draws) + 1)
-        return min(1.0, 2 * max(over_rounds, self._beyond(bound - float(np.log(self.ratio)))))
+        distance = bound - float(np.log(self.ratio))
+        return min(1.0, 2 * max(_share_above(self.draws, bound), self._beyond(distance)))
 
     def _reaches_down(self, bound: float) -> float:
-        over_rounds = float(np.count_nonzero(self.draws <= bound) + 1) / (len(self.draws) + 1)
-        return min(1.0, 2 * max(over_rounds, self._beyond(float(np.log(self.ratio)) - bound)))
+        distance = float(np.log(self.ratio)) - bound
+        return min(1.0, 2 * max(_share_above(-self.draws, -bound), self._beyond(distance)))
 
     def _beyond(self, distance: float) -> float:
         if self.error == 0:
             return 0.0
         return student.above(distance / self.error, self.generations - 1)
+
+
+def _share_above(draws: np.ndarray, bound: float) -> float:
+    """Return the share of draws from a bound on.
+
+    Where hardly any are, the tail is taken to be normal: none of 10,000 is too coarse a share for
+    a table of hundreds of comparisons.
+    """
+    count = int(np.count_nonzero(draws >= bound))
+    if count >= FEW_DRAWS or not len(draws):
+        return (count + 1) / (len(draws) + 1)
+    spread = float(draws.std())
+    if spread == 0:
+        return 0.0
+    return math.erfc((bound - float(draws.mean())) / (spread * math.sqrt(2))) / 2
 
 
 def fold(blocks: Sequence[tuple[float, float]]) -> np.ndarray:
