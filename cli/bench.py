@@ -36,7 +36,7 @@ INTERRUPTED = 130
     type=click.Choice(["quick", "full"]),
     default="quick",
     show_default=True,
-    help="Small tables, hot, in under a minute; or full sizes, hot and cold, 1 and all threads.",
+    help="Small tables, hot, in a minute or two; or full sizes, hot and cold, 1 and all threads.",
 )
 @click.option(
     "--out",

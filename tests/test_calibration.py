@@ -104,6 +104,46 @@ def test_columns_are_in_order_of_difference():
     )
 
 
+def test_publishing_writes_the_table_of_the_page(tmp_path):
+    """The page has the tables of the file beside it, and all else as it was."""
+    session = pytest.importorskip(
+        "calibration.__main__", reason="needs scipy", exc_type=ImportError
+    )
+    page = (DOCS / "timing.md").read_text("utf-8")
+    (tmp_path / "timing.md").write_text(page, "utf-8")
+    session.publish(calibration_data(), tmp_path)
+    written = (tmp_path / "timing.md").read_text("utf-8")
+    assert json.loads((tmp_path / "calibration.json").read_text("utf-8")) == calibration_data()
+    assert f"{BEGIN}{markdown(calibration_data())}\n{END}" in written
+    assert (written.split(BEGIN)[0], written.split(END)[1]) == (
+        page.split(BEGIN)[0],
+        page.split(END)[1],
+    )
+
+
+def test_trials_are_taken_up_where_they_ended(tmp_path, monkeypatch):
+    """A second session runs the trials that are missing, and refuses those of another effort."""
+    session = pytest.importorskip(
+        "calibration.__main__", reason="needs scipy", exc_type=ImportError
+    )
+    run_now = []
+
+    def run_trial(state, number, _):
+        run_now.append((state.name, number))
+        return trial(number, state.name)
+
+    monkeypatch.setattr(session, "run_trial", run_trial)
+    words = ["--out", str(tmp_path), "--trials"]
+    session.main([*words, "1"])
+    with (tmp_path / "trials.jsonl").open("a") as file:
+        file.write('{"cut off')
+    session.main([*words, "2"])
+    assert run_now == [("hot", 0), ("dram", 0), ("hot", 1), ("dram", 1)]
+    assert json.loads((tmp_path / "calibration.json").read_text())["trials"][0]["count"] == 2
+    with pytest.raises(SystemExit, match="of another machine or effort"):
+        session.main([*words, "2", "--generations", "7"])
+
+
 def test_the_page_on_timings_shows_the_published_calibration():
     """The table in docs/timing.md is generated from docs/calibration.json, where there is one."""
     text = (DOCS / "timing.md").read_text("utf-8")
