@@ -49,9 +49,9 @@ def _inputs(tmp_path, text, traces=3):
 
 
 def test_the_shipped_workloads_load():
-    """Every shipped file is valid and has both profiles, and the milestone's cells are there."""
+    """Every shipped file is valid and has all profiles, and every cell of the table is there."""
     found = load_workloads(workload_files())
-    assert {"T2", "R1", "R4", "B1"} <= set(found)
+    assert {*"T1 T2 W1 R1 R2 R3 R4 R5 R6MEAN R6MAX B1 B2".split()} <= set(found)
     assert all(set(workload.profiles) == set(PROFILES) for workload in found.values())
 
 
@@ -74,6 +74,7 @@ def test_workloads_are_picked_by_id(tmp_path):
         ("quick: {rows: 50, ", "quick: {", "w0.yaml:10:10: profiles.quick lacks 'rows'"),
         ("indices: 30, states: [hot],", "indices: 30, bags: 3, states: [hot],", "'bags' does not"),
         ("operation: embedding", "operation: embedding_bag", "lacks 'bag_size'"),
+        ("{seed: 2}", "{seed: 2}\nper_sample_weights: {seed: 3}", "no per-sample weights"),
         ("threads: [all]", "threads: [2]", "'2' is not known"),
     ],
 )
@@ -111,6 +112,25 @@ def test_tables_are_spread_over_their_range(tmp_path):
     half = _inputs(tmp_path, text.replace("float32", "float16")).shared["weight"]
     assert half.dtype == np.float16
     assert np.abs(half).max() <= 1
+
+
+def test_zipf_draws_few_rows_often(tmp_path):
+    """With exponent 1 the commonest of 50 rows takes 1 / H(50) = 22 % of the draws."""
+    text = TINY.replace("trace: {seed: 2}", "trace: {seed: 2, zipf: 1.0}")
+    inputs = _inputs(tmp_path, text.replace("indices: 30", "indices: 20000"), traces=1)
+    counts = np.sort(np.bincount(inputs.traces[0]["indices"], minlength=50))[::-1]
+    assert counts[0] / 20000 == pytest.approx(0.222, rel=0.05)
+    assert counts[1] / counts[0] == pytest.approx(1 / 2, rel=0.1)
+    assert inputs.hashes[0].startswith("5718ae59375e7838")
+
+
+def test_indices_can_be_int32_and_weighed(tmp_path):
+    """Indices and offsets have the dtype that the workload names; each index has a weight."""
+    text = BAGS.replace("dtype: float32", "dtype: float32\nindex_dtype: int32")
+    trace = _inputs(tmp_path, text + "per_sample_weights: {seed: 9}\n").traces[0]
+    assert trace["indices"].dtype == trace["offsets"].dtype == np.int32
+    assert trace["per_sample_weights"].dtype == np.float32
+    assert trace["per_sample_weights"].shape == trace["indices"].shape
 
 
 def test_ragged_bags_meet_their_share_of_empty_ones(tmp_path):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
-from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Operation
 from embcheck.conformance.execution import threads
 from embcheck.conformance.execution.attempt import Reply, attempt, bring_home
 from embcheck.conformance.execution.blocks import (
@@ -34,12 +34,21 @@ HURRIES = 5
 
 @dataclass
 class Held:
-    """A prepared call, its thunk, and the last answer that the thunk gave."""
+    """A prepared call, its thunk, and the last answer that the thunk gave.
+
+    `untrained` is the table as it was, where the call trains it, perhaps in place.
+    """
 
     call: Call
     thunk: Callable[[], Any]
     to_numpy: Callable[[Any], Mapping[str, np.ndarray]]
     answer: Any = None
+    untrained: np.ndarray | None = None
+
+    def rewind(self) -> None:
+        """Undo what training did to the caller's table, so that the next answer is a first step."""
+        if self.untrained is not None:
+            np.copyto(self.call.inputs["weight"], self.untrained)
 
 
 class HeldCalls:
@@ -49,6 +58,7 @@ class HeldCalls:
         self._backend = backend
         self._held: dict[int, Held] = {}
         self._stored: Arrays = {}
+        self._untrained: np.ndarray | None = None
         self._rested = _clocks()
         self._thread_seconds: dict[str, float] = {}
         self.requests: dict[str, Callable[[dict[str, Any], Arrays], Reply]] = {
@@ -89,11 +99,12 @@ class HeldCalls:
         if failed is not None:
             return failed, {}
         prepare_seconds, thunk = seconds
-        failed, calls = attempt(lambda: (timed(thunk), timed(thunk)), "call")
+        held = Held(call, thunk, backend.to_numpy, untrained=self._before_training(call))
+        failed, calls = attempt(lambda: (timed(thunk), held.rewind(), timed(thunk)), "call")
         if failed is not None:
             return failed, {}
-        (first, _), (second, answer) = calls
-        self._held[header["id"]] = Held(call, thunk, backend.to_numpy, answer)
+        (first, _), _, (second, held.answer) = calls
+        self._held[header["id"]] = held
         return {
             "status": "answered",
             "prepare_seconds": prepare_seconds,
@@ -101,11 +112,20 @@ class HeldCalls:
             "second_call_seconds": second,
         }, {}
 
+    def _before_training(self, call: Call) -> np.ndarray | None:
+        """Copy the table that a call trains; calls that share a table share the copy."""
+        if not call.wants(*TRAINING_OBSERVATIONS):
+            return None
+        if self._untrained is None:
+            self._untrained = call.inputs["weight"].copy()
+        return self._untrained
+
     def answer(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Bring home the last answer of a held call; `again` runs the call once more before."""
         del arrays
         held = self._held[header["id"]]
         if header.get("again"):
+            held.rewind()
             failed, held.answer = attempt(held.thunk, "call")
             if failed is not None:
                 return failed, {}
@@ -118,6 +138,7 @@ class HeldCalls:
         """
         del arrays
         held = self._held[header["id"]]
+        held.rewind()
         with _changed_index(held, header):
             failed, answer = attempt(held.thunk, "call")
             return (failed, {}) if failed is not None else _copied(held, answer)
@@ -129,6 +150,7 @@ class HeldCalls:
         """
         del arrays
         held = self._held[header["id"]]
+        held.rewind()
         failed, answer = attempt(held.thunk, "call")
         if failed is not None:
             return failed, {}
@@ -150,6 +172,7 @@ class HeldCalls:
         for name in writable:
             home[name].fill(-1)
         earlier = held.answer
+        held.rewind()
         failed, held.answer = attempt(held.thunk, "call")
         if failed is not None:
             return failed, {}
@@ -166,6 +189,7 @@ class HeldCalls:
         held = self._held[header["id"]]
         late, call_seconds = [], []
         for _ in range(HURRIES):
+            held.rewind()
             failed, result = attempt(lambda: timed(held.thunk), "call")
             if failed is not None:
                 return failed, {}
@@ -245,6 +269,7 @@ class HeldCalls:
         if header.get("ids") is None:
             self._held.clear()
             self._stored.clear()
+            self._untrained = None
             gc.unfreeze()
             gc.collect()
         for id_ in header.get("ids") or ():

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.contract.call import Call, Observation
+from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
 from embcheck.conformance.execution.bounds import bound
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.arms import Arm
@@ -41,6 +41,11 @@ class Standard:
     def allowed(self) -> Mapping[str, np.ndarray]:
         """The largest difference for each element, by observation."""
         return {name: _bound(name, self.call, array) for name, array in self.expected.items()}
+
+    @property
+    def trains(self) -> bool:
+        """Whether the call changes the table, perhaps in place."""
+        return self.call.wants(*TRAINING_OBSERVATIONS)
 
     def agrees(self, got: Arrays) -> bool:
         """Whether an answer is within the bound."""
@@ -144,9 +149,13 @@ def admit_sentinel(arm: Arm, inputs: Inputs) -> None:
 
 
 def judge_last(arm: Arm, oracle: Oracle) -> None:
-    """Judge the last timed answer, and that it would be computed anew; raises ArmLost."""
+    """Judge the last timed answer, and that it would be computed anew; raises ArmLost.
+
+    A call that trains may have taken many steps by then: it is judged by a first step again.
+    """
     id_ = arm.last_id
-    _require(oracle.traces[id_], arm.answer(id_), "the last timed answer is wrong")
+    answer = arm.answer(id_, again=oracle.traces[id_].trains)
+    _require(oracle.traces[id_], answer, "the last timed answer is wrong")
     compute_anew(arm, id_, oracle.traces[id_])
 
 

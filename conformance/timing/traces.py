@@ -7,13 +7,14 @@ generator (NEP 19); so numbers are made from raw words of PCG64 here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.suite import real_data
+from embcheck.conformance.timing.reuse import reuse_stream, scatter
 from embcheck.conformance.timing.workloads import Origin, Profile, Ragged, Workload
 
 Arrays = dict[str, np.ndarray]
@@ -79,9 +80,9 @@ class Inputs:
 def make_inputs(workload: Workload, profile: Profile, traces: int) -> Inputs:
     """Make a workload's table and a number of traces; raises real_data.Missing."""
     table = _table(workload, profile)
-    made = tuple(_trace(workload.trace, profile, len(table), turn) for turn in range(traces))
+    made = tuple(_traces(workload, profile, len(table), traces))
     shared = {"weight": table}
-    if Observation.GRAD_WEIGHT in workload.observe:
+    if {Observation.GRAD_WEIGHT, Observation.TRAINED_WEIGHT} & {*workload.observe}:
         # Gradients are asked for bags of one number only, so every trace has this shape.
         shape = (profile.bags or profile.indices or 0, table.shape[1])
         shared["grad_output"] = _uniform(UPSTREAM_SEED, shape, workload.dtype)
@@ -97,22 +98,54 @@ def _table(workload: Workload, profile: Profile) -> np.ndarray:
     assert profile.rows is not None  # noqa: S101  (checked when the file was read)
     assert profile.columns is not None  # noqa: S101
     assert workload.table.seed is not None  # noqa: S101
-    return _uniform(workload.table.seed, (profile.rows, profile.columns), workload.dtype)
+    shape = (profile.rows, profile.columns)
+    return _uniform(workload.table.seed, shape, workload.dtype, workload.table.bits)
 
 
-def _trace(origin: Origin, profile: Profile, rows: int, turn: int) -> Arrays:
-    if origin.real is not None:
-        return {"indices": _window(real_data.load(origin.real), profile.indices or 0, turn)}
-    assert origin.seed is not None  # noqa: S101  (checked when the file was read)
-    seed = [origin.seed, turn]
+def _traces(workload: Workload, profile: Profile, rows: int, count: int) -> Iterator[Arrays]:
+    """Make each trace: its indices, and what divides or weighs them."""
+    origin = workload.trace
+    layouts = [_layout(origin, profile, turn) for turn in range(count)]
+    streams = _streams(origin, rows, [size for size, _ in layouts])
+    for turn, ((size, layout), stream) in enumerate(zip(layouts, streams, strict=True)):
+        indices = stream
+        if profile.bags is not None and profile.ragged is None:
+            indices = stream.reshape(profile.bags, profile.bag_size or 0)
+        arrays = {"indices": indices, **layout}
+        arrays = {name: array.astype(workload.index_dtype) for name, array in arrays.items()}
+        if workload.per_sample_weights is not None:
+            seed = [workload.per_sample_weights.seed or 0, turn]
+            weights = _uniform(seed, (size,), workload.dtype)
+            arrays["per_sample_weights"] = weights.reshape(indices.shape)
+        yield arrays
+
+
+def _layout(origin: Origin, profile: Profile, turn: int) -> tuple[int, Arrays]:
+    """Return how many indices a trace has, and the offsets of its bags if they are ragged."""
     if profile.ragged is not None:
-        lengths = _lengths([*seed, 1], profile.bags or 0, profile.ragged)
+        seed = [origin.seed or 0, turn, 1]
+        lengths = _lengths(seed, profile.bags or 0, profile.ragged)
         offsets = np.cumsum(np.concatenate([[0], lengths[:-1]]), dtype=np.int64)
-        return {"indices": _below(seed, rows, int(lengths.sum())), "offsets": offsets}
+        return int(lengths.sum()), {"offsets": offsets}
     if profile.bags is not None:
-        size = profile.bag_size or 0
-        return {"indices": _below(seed, rows, profile.bags * size).reshape(profile.bags, size)}
-    return {"indices": _below(seed, rows, profile.indices or 0)}
+        return profile.bags * (profile.bag_size or 0), {}
+    return profile.indices or 0, {}
+
+
+def _streams(origin: Origin, rows: int, sizes: Sequence[int]) -> list[np.ndarray]:
+    """Draw the indices of all traces; a histogram of reuse holds over all of them together."""
+    if origin.real is not None:
+        tokens = real_data.load(origin.real)
+        return [_window(tokens, size, turn) for turn, size in enumerate(sizes)]
+    assert origin.seed is not None  # noqa: S101  (checked when the file was read)
+    if origin.reuse is not None:
+        stream = reuse_stream([origin.seed], rows, sum(sizes))
+        return np.split(stream, np.cumsum(sizes)[:-1])
+    seeds = [[origin.seed, turn] for turn in range(len(sizes))]
+    if origin.zipf is not None:
+        tails = _zipf_tails(rows, origin.zipf)
+        return [_zipf(seed, tails, rows, size) for seed, size in zip(seeds, sizes, strict=True)]
+    return [_below(seed, rows, size) for seed, size in zip(seeds, sizes, strict=True)]
 
 
 def _window(tokens: np.ndarray, length: int, turn: int) -> np.ndarray:
@@ -129,11 +162,26 @@ def _below(seed: list[int], limit: int, count: int) -> np.ndarray:
     return (_words(seed, count) % np.uint64(limit)).astype(np.int64)
 
 
-def _uniform(seed: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Draw numbers in [-1, 1) that fill the dtype's significand, that of float32 at most."""
+def _zipf_tails(rows: int, exponent: float) -> np.ndarray:
+    """Return the shares of Zipf's law added up, in units of 2**-53: rank r has r ** -exponent."""
+    shares = np.arange(1, rows + 1, dtype=np.float64) ** -exponent
+    sums = np.cumsum(shares)
+    return np.asarray((sums / sums[-1] * 2.0**53).astype(np.uint64))
+
+
+def _zipf(seed: list[int], tails: np.ndarray, rows: int, count: int) -> np.ndarray:
+    """Draw ranks by Zipf's law, and spread them over the table."""
+    ranks = np.searchsorted(tails, _words(seed, count) >> np.uint64(11), side="right")
+    return scatter(np.minimum(ranks, rows - 1), rows)
+
+
+def _uniform(
+    seed: int | list[int], shape: tuple[int, ...], dtype: str, bits: int | None = None
+) -> np.ndarray:
+    """Draw multiples of 2 ** -bits in [-1, 1); by default as fine as the dtype, or float32, has."""
     count = int(np.prod(shape))
     words = _words(seed, -(-count // 2)).astype("<u8", copy=False).view("<i4")[:count]
-    bits = min(np.finfo(dtype).nmant, np.finfo(np.float32).nmant)
+    bits = bits or min(np.finfo(dtype).nmant, np.finfo(np.float32).nmant)
     numbers = (words >> (31 - bits)).astype(dtype)
     numbers *= np.dtype(dtype).type(2.0**-bits)
     return numbers.reshape(shape)

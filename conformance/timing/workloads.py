@@ -14,7 +14,7 @@ from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, mark_of, read_yaml
 
-PROFILES = ("quick", "full")
+PROFILES = ("quick", "full", "gpu")
 
 
 class UnknownWorkload(Exception):
@@ -26,10 +26,17 @@ class UnknownWorkload(Exception):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an array comes from: the seed of PCG64, or the name of a real array."""
+    """Where an array comes from: the seed of PCG64, or the name of a real array.
+
+    Indices are drawn uniformly unless `zipf` gives an exponent, or `reuse` names a histogram. A
+    table's values are multiples of 2 ** -`bits`, or fill the dtype.
+    """
 
     seed: int | None = None
     real: str | None = None
+    zipf: float | None = None
+    reuse: str | None = None
+    bits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class Workload:
     trace: Origin
     profiles: Mapping[str, Profile]
     options: Mapping[str, Any] = field(default_factory=dict)
+    index_dtype: str = "int64"
+    per_sample_weights: Origin | None = None
 
 
 def workload_files() -> list[Path]:
@@ -124,7 +133,13 @@ def _workload(tree: Mapping[str, Any]) -> Workload:
         trace=Origin(**tree["trace"]),
         profiles={name: _profile(sizes) for name, sizes in tree["profiles"].items()},
         options=dict(tree.get("options", {})),
+        index_dtype=tree.get("index_dtype", "int64"),
+        per_sample_weights=_origin(tree.get("per_sample_weights")),
     )
+
+
+def _origin(tree: Mapping[str, Any] | None) -> Origin | None:
+    return Origin(**tree) if tree else None
 
 
 def _profile(sizes: Mapping[str, Any]) -> Profile:
@@ -145,6 +160,9 @@ def _inconsistencies(tree: Map, file: str) -> Iterator[Problem]:
     if "real" in tree["trace"] and Operation(tree["operation"]).is_bag:
         mark = mark_of(tree, ["trace"])
         yield Problem(file, *mark, "bags need a seeded trace", "give a seed, or look up")
+    if "per_sample_weights" in tree and not Operation(tree["operation"]).is_bag:
+        mark = mark_of(tree, ["per_sample_weights"])
+        yield Problem(file, *mark, "a lookup has no per-sample weights", "remove them")
     for name, sizes in tree["profiles"].items():
         wanted = _wanted_sizes(tree, sizes)
         given = {*sizes} - {"states", "threads", "seconds"}
