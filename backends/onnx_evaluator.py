@@ -49,6 +49,10 @@ class OnnxReference:
         needed = ["from onnx.reference import ReferenceEvaluator"]
         return onnx_script.write(call, self._export, needed, onnx_script.EVALUATOR)
 
+    def artefact_bytes(self, call: Call) -> int:
+        """Return the size of a call's graph."""
+        return len(graph_of(call, self._export).model)
+
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Name the outputs."""
         outputs, found = answer

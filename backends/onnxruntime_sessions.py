@@ -68,6 +68,10 @@ class OnnxRuntime:
         run = onnx_script.SESSION.format(provider=_PROVIDERS[self.info.device])
         return onnx_script.write(call, self._export, ["import onnxruntime"], run)
 
+    def artefact_bytes(self, call: Call) -> int:
+        """Return the size of a call's graph."""
+        return len(graph_of(call, self._export).model)
+
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Copy the outputs out of the session's memory."""
         outputs, found = answer

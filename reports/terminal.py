@@ -17,8 +17,8 @@ from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Merged, merge
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.tables import BackendScore, Score, score_table
-from embcheck.reports.timings import break_even_text, circumstances, flags
-from embcheck.reports.units import nanoseconds_text, percent_text, plural, seconds_text
+from embcheck.reports.timings import circumstances, costs
+from embcheck.reports.units import nanoseconds_text, plural, seconds_text
 from embcheck.reports.untrusted import clean, finite, one_line
 
 DEPARTURE_LINES = 15
@@ -77,9 +77,12 @@ def print_timings(runs: Sequence[Run], console: Console) -> None:
         lines = list(group)
         _print(console, f"\n{cell}", "bold")
         console.print(_timing_table(lines, width, console))
-        _print_figures(lines, console)
+        _print_costs(lines, width, console)
         _print_messages(lines, console)
-    said = "ratio: time over the reference's, below 1 is faster; ns: on this machine"
+    said = (
+        "ratio: time over the reference's, below 1 is faster; ns: on this machine\n"
+        "GB/s: of bytes that must move; gather, copy: its share of what those reach here"
+    )
     _print(console, f"\n{said}", "dim")
 
 
@@ -92,6 +95,23 @@ def _timing_table(lines: Iterable[Measurement], width: int, console: Console) ->
     for line in lines:
         table.add_row(*(safe_text(part, console) for part in _timing_row(line)))
     return table
+
+
+def _print_costs(lines: Iterable[Measurement], width: int, console: Console) -> None:
+    """Print what a call costs: rates and shares of the ceilings, memory, error."""
+    known = [line for line in lines if "compulsory_gb_per_s" in line.details]
+    if not known:
+        return
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("backend", width=width, overflow="fold")
+    for name, space in (("GB/s", 6), ("gather", 6), ("copy", 5), ("p99", 7), ("peak", 7)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=space)
+    table.add_column("ulp", justify="right", no_wrap=True)
+    for line in known:
+        found = costs(line)
+        row = (found.rate, found.of_gather, found.of_copy, found.p99, found.peak, found.ulp)
+        table.add_row(*(safe_text(part, console) for part in (_name(line), *row)))
+    console.print(table)
 
 
 def _cell(line: Measurement) -> str:

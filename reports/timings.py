@@ -10,10 +10,12 @@ from typing import Any
 
 from embcheck.conformance.records.lines import Measurement
 from embcheck.reports.units import (
+    bytes_text,
     nanoseconds_text,
-    percent_text,
     plural,
+    rate_text,
     seconds_text,
+    share_text,
     value_text,
 )
 from embcheck.reports.untrusted import finite
@@ -37,6 +39,25 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Costs:
+    """What a call costs and how near that is to what the machine can give, as text.
+
+    `rate` counts compulsory bytes; `of_gather` and `of_copy` are its shares of the ceilings.
+    """
+
+    per_bag: str
+    p50: str
+    p99: str
+    rate: str
+    of_gather: str
+    of_copy: str
+    peak: str
+    ulp: str
+    new_shape: str
+    break_even: str
+
+
+@dataclass(frozen=True)
 class TimingRow:
     """One timing as text, with its bar where it has an interval."""
 
@@ -49,6 +70,7 @@ class TimingRow:
     verdict: str
     tone: str
     first_call: str
+    costs: Costs
     message: str
     flags: tuple[str, ...]
     break_even: str
@@ -150,12 +172,40 @@ def _row(line: Measurement, axis: Axis) -> TimingRow:
         verdict=verdict,
         tone=verdict.lower().replace(" ", "-") if verdict in _VERDICTS else "inconclusive",
         first_call=seconds_text(finite(line.first_call_seconds)),
+        costs=costs(line),
         message=str(line.message),
         flags=flags(line),
         break_even=break_even_text(line),
         ceiling=percent_text(share) if (share := finite(line.ceiling_fraction)) else "",
         details=_details(line.details),
     )
+
+
+def costs(line: Measurement) -> Costs:
+    """Return the figures of a timing as text, a dash for each that is not known."""
+    found = line.details if isinstance(line.details, Mapping) else {}
+
+    def number(name: str) -> float | None:
+        return finite(found.get(name))
+
+    calls = finite(line.break_even_calls)
+    new = [number(f"new_shape_{name}_seconds") for name in ("prepare", "first_call")]
+    return Costs(
+        per_bag=nanoseconds_text(number("ns_per_bag")),
+        p50=seconds_text(_seconds(number("p50_ns"))),
+        p99=seconds_text(_seconds(number("p99_ns"))),
+        rate=rate_text(number("compulsory_gb_per_s")),
+        of_gather=share_text(number("share_of_gather")),
+        of_copy=share_text(number("share_of_copy")),
+        peak=bytes_text(number("peak_bytes")),
+        ulp="-" if number("largest_error_ulp") is None else f"{number('largest_error_ulp'):.3g}",
+        new_shape=seconds_text(None if None in new else sum(filter(None, new))),
+        break_even="-" if calls is None else f"{calls:,.0f}",
+    )
+
+
+def _seconds(nanoseconds: float | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9
 
 
 def _details(details: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -29,6 +29,32 @@ def nanoseconds_text(value: float | None) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 
+def bytes_text(value: float | None) -> str:
+    """Return a size with a fitting unit of 1,024; a dash where it is not known."""
+    if value is None:
+        return "-"
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if value >= factor:
+            return (
+                f"{value / factor:.3g} {unit}"
+                if value < 1000 * factor
+                else (f"{value / factor:,.0f} {unit}")
+            )
+    return f"{value:.0f} B"
+
+
+def share_text(share: float | None) -> str:
+    """Return a share of a ceiling in percent, two digits; a dash where none is known."""
+    if share is None:
+        return "-"
+    return f"{share:.0%}" if share >= 0.1 else f"{share * 100:.2g}%"
+
+
+def rate_text(value: float | None) -> str:
+    """Return GB/s in three digits; a dash where they are not known."""
+    return "-" if value is None else f"{value:.3g}"
+
+
 def percent_text(share: float | None) -> str:
     """Return a share in percent, rounded down: only all of it is 100 %; a dash for none known."""
     if share is None:

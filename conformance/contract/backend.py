@@ -126,6 +126,13 @@ class Scripted(Protocol):
         """
 
 
+class Exporting(Protocol):
+    """What an adapter implements besides, where an export or a compilation leaves something."""
+
+    def artefact_bytes(self, call: Call) -> int:
+        """Return the size of what is kept for a call: a graph, a program; without the table."""
+
+
 def required_capabilities(call: Call) -> list[Capability]:
     """List the capabilities that a call needs, in the order of `Capability`."""
     options = call.options

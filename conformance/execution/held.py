@@ -110,6 +110,7 @@ class HeldCalls:
             "prepare_seconds": prepare_seconds,
             "first_call_seconds": first,
             "second_call_seconds": second,
+            **_artefact(backend, call),
         }, {}
 
     def _before_training(self, call: Call) -> np.ndarray | None:
@@ -280,6 +281,14 @@ class HeldCalls:
 def _clocks() -> tuple[float, float, float]:
     """Return wall seconds, CPU seconds, and CPU seconds of background threads."""
     return time.perf_counter(), time.process_time(), threads.background_seconds()
+
+
+def _artefact(backend: Any, call: Call) -> dict[str, Any]:
+    """Ask for the size of what an export left, of an adapter that knows."""
+    if not hasattr(backend, "artefact_bytes"):
+        return {}
+    failed, size = attempt(lambda: int(backend.artefact_bytes(call)), "prepare")
+    return {} if failed is not None else {"artefact_bytes": size}
 
 
 @contextmanager

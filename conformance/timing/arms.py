@@ -20,6 +20,7 @@ from embcheck.conformance.execution.client import (
     describe_call,
 )
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.timing.memory import Mark, mark
 from embcheck.conformance.timing.schedule import ArmLost, Block
 from embcheck.conformance.timing.traces import Change
 
@@ -38,15 +39,20 @@ class Arm:
     role: str
     client: WorkerClient
     life: dict[str, float] = field(default_factory=dict)
+    memory: Mark | None = None
     _ids: Sequence[int] = ()
     _turn: int = 0
 
     def store(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Hand over the arrays that all calls of a cell share."""
+        """Hand over the arrays that all calls of a cell share; memory counts from here."""
+        self.memory = mark(self.client.pid)
         self._ask({"request": "store"}, arrays)
 
     def hold(self, id_: int, call: Call, shared: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """Have a call prepared and kept; return the seconds that this and two calls took."""
+        """Have a call prepared and kept; return the seconds that this and two calls took.
+
+        Where an export left something, its size in bytes is there too.
+        """
         header = {
             "request": "hold",
             "id": id_,
@@ -56,7 +62,7 @@ class Arm:
         }
         own = {name: array for name, array in call.inputs.items() if name not in shared}
         details = self._ask(header, own).details
-        return {name: details[name] for name in details if name.endswith("_seconds")}
+        return {name: details[name] for name in details if name.endswith(("_seconds", "_bytes"))}
 
     def answer(self, id_: int, *, again: bool = False) -> Mapping[str, np.ndarray]:
         """Return a held call's last answer; `again` has it called once more before."""

@@ -34,7 +34,7 @@ from embcheck.conformance.timing.workloads import Profile, Workload
 
 CACHE_FACTOR = 4
 MIN_GENERATION_ROUNDS = 4
-GENERATIONS = {"quick": 3, "full": 5}
+GENERATIONS = {"quick": 3, "full": 5, "gpu": 5}
 """Fresh processes of every backend. With three, the interval over processes is 4.3 standard errors
 to either side, with five 2.8; but each generation imports every library again."""
 MAX_GROWN_BYTES = 1024**3
@@ -45,7 +45,8 @@ class Settings:
     """How a run is timed; `seconds` overrides the workloads' own time for a cell.
 
     `generations` overrides the profile's number of them. Rounds and seconds are for all of a
-    cell's generations together.
+    cell's generations together. Without `ceilings` the machine's own rates are not measured, and
+    no figure is held to them.
     """
 
     profile: str = "quick"
@@ -57,6 +58,7 @@ class Settings:
     a_a_half_width: float = A_A_HALF_WIDTH
     block_seconds: float = BLOCK_SECONDS
     timeout: float = 60.0
+    ceilings: bool = True
 
     @property
     def generation_count(self) -> int:

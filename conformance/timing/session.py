@@ -6,8 +6,8 @@ What a generation read of a cell is written at once, so that an interrupted run 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,15 +15,17 @@ from typing import Any
 from embcheck.conformance.execution.discovery import check_known
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.environment import embcheck_version
-from embcheck.conformance.records.lines import RoundsLine, RunHeader
+from embcheck.conformance.records.lines import Measurement, RoundsLine, RunHeader
 from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.records.writer import RunWriter, now
-from embcheck.conformance.timing import identity, machine, raw
-from embcheck.conformance.timing.arms import A_A, CANDIDATE
+from embcheck.conformance.timing import figures, identity, machine, raw
+from embcheck.conformance.timing.arms import CANDIDATE
 from embcheck.conformance.timing.cell import Cell, Settings, time_cell
 from embcheck.conformance.timing.estimate import LEVEL, MARGIN
+from embcheck.conformance.timing.limits import MachineLimits
 from embcheck.conformance.timing.measurements import measurements
-from embcheck.conformance.timing.workers import DEFINITION, ORACLE, Workers
+from embcheck.conformance.timing.trust import join
+from embcheck.conformance.timing.workers import DEFINITION, Workers, thread_count
 from embcheck.conformance.timing.workloads import Workload, workload_files
 
 PURPOSE = "timing"
@@ -135,6 +137,8 @@ class _Run:
         self._backends = backends
         self._settings = settings
         self._reference = choose_reference(backends)
+        self._exit_code = ExitCode.CONFORMS
+        self._limits: MachineLimits | None = None
         self._crew: tuple[int, int | str] | None = None
         self._cache = TemporaryDirectory(prefix="embcheck-bench-")
         first = plan_steps(workloads, settings)[0]
@@ -144,6 +148,9 @@ class _Run:
             before = _interrupted(folder, header) if resume else None
             self._lines = [] if before is None else list(before.rounds)
             header = header if before is None else before.header
+            if settings.ceilings:
+                cells = plan_cells(workloads, settings.profile)
+                self._limits = MachineLimits([thread_count(cell.threads) for cell in cells])
             self._writer = RunWriter(folder, header, self._lines)
         except BaseException:
             self._workers.close()
@@ -174,7 +181,10 @@ class _Run:
         timed = time_cell(
             step.cell, self._backends, preferred, self._workers, self._settings, step.generation
         )
-        line = raw.describe(timed)
+        ceiling = None
+        if self._limits is not None:
+            ceiling = self._limits.ceiling(timed, self._workers, self._backends)
+        line = figures.annotate(raw.describe(timed), timed, ceiling)
         self._lines.append(line)
         self._writer.write(line)
 
@@ -186,14 +196,26 @@ class _Run:
 
     def conclude(self) -> None:
         """Write the measurements that all steps until now tell."""
-        for line in measurements(self._lines, self._backends, self._settings.generation_count):
+        lines = measurements(self._lines, self._backends, self._settings.generation_count)
+        lines = figures.with_figures(lines, self._lines)
+        for place, fault in self._faults(lines).items():
+            self._exit_code = ExitCode.HARNESS
+            lines[place] = replace(lines[place], message=join(lines[place].message, fault))
+        for line in lines:
             self._writer.write(line)
+
+    def _faults(self, lines: Sequence[Measurement]) -> dict[int, str]:
+        """Find figures that no machine can have, and look at the machine again before saying so."""
+        found = figures.impossible(lines, self._lines, {})
+        if found and self._limits is not None:
+            found = figures.impossible(lines, self._lines, self._limits.look_again())
+        return found
 
     def finish(self) -> ExitCode:
         """Write measurements and footer."""
         self.conclude()
         losses = (loss["exit_code"] for line in self._lines for loss in line.lost)
-        code = gravest([ExitCode.CONFORMS, *map(ExitCode, losses)])
+        code = gravest([self._exit_code, *map(ExitCode, losses)])
         self._writer.finish(code)
         return code
 

@@ -30,6 +30,11 @@ ORACLE = (DEFINITION, SENTINEL)
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+def thread_count(threads: int | str) -> int:
+    """Return a number of threads; `all` stands for as many as there are cores."""
+    return cores() if threads == "all" else int(threads)
+
+
 class Workers:
     """Starts workers when they are needed, keeps them, and ends them together.
 
@@ -38,8 +43,8 @@ class Workers:
     to the folder `cache`, a fresh one for each run, so that an export is timed where it happens.
     """
 
-    def __init__(self, threads: int | str, timeout: float, cache: Path | None = None) -> None:
-        self.threads = cores() if threads == "all" else int(threads)
+    def __init__(self, threads: int | str, timeout: float) -> None:
+        self.threads = thread_count(threads)
         self._confined = threads != "all"
         self._timeout = timeout
         self._cache = {} if cache is None else {"EMBCHECK_CACHE": str(cache)}

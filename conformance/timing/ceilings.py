@@ -1,0 +1,179 @@
+"""What the memory of this machine can give: STREAM's rates, and random gathers of rows.
+
+Rates are the best of several blocks, as in STREAM (McCalpin, 1995), and counted as there: a copy
+moves 2N bytes, an addition 3N, a sum N. What the processor reads only to overwrite it is not
+counted; `LEAST_UNCOUNTED` makes up for it where a rate is used as a limit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.timing import machine
+from embcheck.conformance.timing.workers import one_core
+
+CACHE_FACTOR = 4
+MAX_ARRAY_BYTES = 2**30
+UNKNOWN_CACHE_BYTES = 32 * 2**20
+BLOCK_SECONDS = 0.002
+MIN_GATHERED = 4096
+LEAST_UNCOUNTED = 1.5
+"""A copy that reads its target before it writes it moves 3N bytes where 2N are counted."""
+
+Split = Callable[[Callable[[slice], Any]], None]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A rate in bytes a second, and how it was reached."""
+
+    bytes_per_second: float
+    way: str
+
+
+@dataclass(frozen=True)
+class Streams:
+    """STREAM's rates with a number of threads; the arrays' size is that of each of three."""
+
+    threads: int
+    array_bytes: int
+    cache_bytes: int | None
+    copy: Rate
+    add: Rate
+    sum: Rate
+
+    def best(self, other: Streams) -> Streams:
+        """Return the larger rate of each kind, of two measurements."""
+        rates = {
+            name: max(getattr(self, name), getattr(other, name), key=lambda r: r.bytes_per_second)
+            for name in ("copy", "add", "sum")
+        }
+        return replace(self, **rates)
+
+    @property
+    def fastest(self) -> float:
+        """The best rate of any kind, in bytes a second."""
+        return max(rate.bytes_per_second for rate in (self.copy, self.add, self.sum))
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """What a cell is held against: gathers and copies in the cell's own cache state."""
+
+    gather: Rate
+    copy: Rate
+    limit: float
+    """Bytes a second that nothing can exceed but by a fault of the harness."""
+    streams: Streams
+
+
+def measure_streams(threads: int, looks: int = 5) -> Streams:
+    """Measure STREAM's rates on arrays of four times the last-level cache, 1 GiB each at most."""
+    cache = machine.last_level_cache_bytes()
+    size = min(CACHE_FACTOR * (cache or UNKNOWN_CACHE_BYTES), MAX_ARRAY_BYTES) // 8
+    a, b, out = (np.full(size, value) for value in (1.0, 2.0, 0.0))
+    with splitting(size, threads) as split:
+
+        def rate(arrays: int, way: str, action: Callable[[slice], Any]) -> Rate:
+            seconds = best_seconds(lambda: split(action), looks)
+            return Rate(arrays * a.nbytes / seconds, way)
+
+        return Streams(
+            threads,
+            a.nbytes,
+            cache,
+            copy=rate(2, "np.copyto", lambda part: np.copyto(out[part], a[part])),
+            add=rate(3, "np.add(out=)", lambda part: np.add(a[part], b[part], out=out[part])),
+            sum=rate(1, "np.sum", lambda part: a[part].sum()),
+        )
+
+
+def measure_gather(
+    weight: np.ndarray, lookups: int, traces: int, threads: int, looks: int = 5
+) -> Rate:
+    """Gather random rows of a table by `np.take(mode="clip", out=)`, the traces in turn."""
+    indices = gather_indices(len(weight), lookups, traces)
+    count = indices[0].size
+    out = np.empty((count, weight.shape[1]), weight.dtype)
+    moved = gathered_bytes(weight, indices)
+    way = 'np.take(mode="clip", out=)'
+    rates = []
+    for used in sorted({1, threads}):
+        with splitting(count, used) as split:
+            turns = _take_in_turn(weight, indices, out, split)
+            seconds = best_seconds(turns, looks) / len(indices)
+        rates.append(Rate(moved / seconds, f"{way}, {used} threads"))
+    return max(rates, key=lambda rate: rate.bytes_per_second)
+
+
+def measure_hot_copy(table_bytes: float, threads: int, looks: int = 5) -> Rate:
+    """Copy as much as fits where the cell's rows fit; each core has caches of its own."""
+    source = np.ones(max(int(table_bytes) // 16, 4096))
+    target = np.empty_like(source)
+    seconds = best_seconds(lambda: np.copyto(target, source), looks)
+    return Rate(2 * source.nbytes / seconds * threads, f"np.copyto in cache, x {threads} threads")
+
+
+def gather_indices(rows: int, lookups: int, traces: int) -> list[np.ndarray]:
+    """Draw the rows that a gather reads; at least so many that a call is no overhead."""
+    generator = np.random.default_rng(20260101)
+    count = max(lookups, MIN_GATHERED)
+    return [generator.integers(rows, size=count) for _ in range(traces)]
+
+
+def gathered_bytes(weight: np.ndarray, indices: Sequence[np.ndarray]) -> float:
+    """Count what a gather must move: each row once, the output and the indices."""
+    row = weight.shape[1] * weight.itemsize
+    unique = float(np.mean([np.unique(found).size for found in indices]))
+    return unique * row + indices[0].size * (row + indices[0].itemsize)
+
+
+def best_seconds(action: Callable[[], Any], looks: int) -> float:
+    """Return the seconds of one call, in the best of several blocks."""
+    action()
+    calls, best = 1, _block(action, 1)
+    while best * calls < BLOCK_SECONDS and calls < 10**6:
+        calls *= 2
+        best = _block(action, calls)
+    return min(best, *(_block(action, calls) for _ in range(looks)))
+
+
+@contextmanager
+def splitting(count: int, threads: int) -> Iterator[Split]:
+    """Give a function that runs an action on every part of a range, each in a thread of its own."""
+    bounds = np.linspace(0, count, threads + 1).astype(int)
+    parts = [slice(int(a), int(b)) for a, b in pairwise(bounds)]
+    if threads == 1:
+        with one_core():
+            yield lambda action: action(parts[0])
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield lambda action: list(pool.map(action, parts)).clear()
+
+
+def _take_in_turn(
+    weight: np.ndarray, indices: Sequence[np.ndarray], out: np.ndarray, split: Split
+) -> Callable[[], None]:
+    def take(rows: np.ndarray) -> None:
+        split(lambda part: np.take(weight, rows[part], axis=0, mode="clip", out=out[part]))
+
+    def in_turn() -> None:
+        for rows in indices:
+            take(rows)
+
+    return in_turn
+
+
+def _block(action: Callable[[], Any], calls: int) -> float:
+    started = time.perf_counter()
+    for _ in range(calls):
+        action()
+    return (time.perf_counter() - started) / calls

@@ -1,0 +1,85 @@
+"""A run's ceilings: STREAM's once for each number of threads, a gather for each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.timing import figures
+from embcheck.conformance.timing.arms import CANDIDATE
+from embcheck.conformance.timing.ceilings import (
+    LEAST_UNCOUNTED,
+    Ceiling,
+    Rate,
+    Streams,
+    gather_indices,
+    gathered_bytes,
+    measure_gather,
+    measure_hot_copy,
+    measure_streams,
+)
+from embcheck.conformance.timing.cell import Timed
+from embcheck.conformance.timing.schedule import ArmLost
+from embcheck.conformance.timing.workers import Workers
+
+TORCH = "torch-eager"
+"""The backend whose lookup of one-dimensional indices is `index_select`."""
+LOOKS = 5
+LOOKS_AGAIN = 15
+BLOCK_SECONDS = 0.004
+
+
+class MachineLimits:
+    """Measures what the machine gives, for the numbers of threads that a run's cells have."""
+
+    def __init__(self, threads: Sequence[int]) -> None:
+        self._streams = {count: measure_streams(count) for count in dict.fromkeys(threads)}
+
+    def streams(self, threads: int) -> Streams:
+        """Return STREAM's rates with a number of threads."""
+        return self._streams[threads]
+
+    def look_again(self) -> dict[int, float]:
+        """Measure STREAM once more: the machine may have been busy. Return limits by threads."""
+        limits = {}
+        for threads, before in self._streams.items():
+            streams = before.best(measure_streams(threads, LOOKS_AGAIN))
+            limits[threads] = LEAST_UNCOUNTED * streams.fastest
+        return limits
+
+    def ceiling(self, timed: Timed, workers: Workers, backends: Sequence[str]) -> Ceiling | None:
+        """Measure gathers as large as a cell's, over its own table, in its cache state."""
+        if timed.inputs is None or not timed.rounds:
+            return None
+        weight, traces = timed.inputs.shared["weight"], len(timed.inputs.traces)
+        lookups, threads = timed.inputs.lookups, timed.threads
+        gathers = [measure_gather(weight, lookups, traces, threads)]
+        if TORCH in backends:
+            gathers += _index_select(workers, weight, gather_indices(len(weight), lookups, traces))
+        gather = max(gathers, key=lambda rate: rate.bytes_per_second)
+        streams = self.streams(threads)
+        limit = max(gather.bytes_per_second, streams.fastest)
+        if traces == 1:
+            hot = measure_hot_copy(figures.traffic_of(timed.inputs).touched, threads)
+            limit = max(limit, hot.bytes_per_second)
+        return Ceiling(gather, streams.copy, LEAST_UNCOUNTED * limit, streams)
+
+
+def _index_select(workers: Workers, weight: np.ndarray, rows: Sequence[np.ndarray]) -> list[Rate]:
+    """Time PyTorch's gather in the worker that is there already; nothing where it cannot be."""
+    moved = gathered_bytes(weight, rows)
+    try:
+        arm = workers.arm(TORCH, CANDIDATE)
+        arm.store({"weight": weight})
+        for id_, indices in enumerate(rows):
+            call = Call(Operation.EMBEDDING, {"weight": weight, "indices": indices})
+            life = arm.hold(id_, call, {"weight": weight})
+        arm.settle(range(len(rows)))
+        calls = max(len(rows), int(BLOCK_SECONDS / max(life["second_call_seconds"], 1e-7)))
+        seconds = min(arm.time(calls).per_call for _ in range(LOOKS))
+        arm.drop()
+    except ArmLost:
+        return []
+    return [Rate(moved / seconds, f"index_select by {TORCH}")]

@@ -1,0 +1,86 @@
+"""How many bytes a call moves: three ways to count, and none that depends on a clock.
+
+- *logical*: every row that is looked up, as often as it is; indices, offsets, weights, output;
+- *line-padded*: the same, a row being the cache lines that it lies in;
+- *compulsory*: each row once, however often it is looked up: what any implementation must move.
+
+A gradient or a training step adds what it reads and writes: the upstream gradient, and either the
+whole dense gradient or the rows that are trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
+
+LINE_BYTES = 64
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes of a call, and the bytes of the rows that it touches at all."""
+
+    logical: float
+    padded: float
+    compulsory: float
+    touched: float
+
+
+def traffic(call: Call) -> Traffic:
+    """Count a call's bytes; the table is taken to begin with a cache line."""
+    weight, indices = call.inputs["weight"], call.inputs["indices"].reshape(-1)
+    row = weight.shape[1] * weight.itemsize
+    rows = np.unique(indices)
+    lines = _padded_bytes(indices, row)
+    rest = sum(
+        array.nbytes for name, array in call.inputs.items() if name not in ("weight", "grad_output")
+    )
+    rest += output_rows(call) * row
+    again = 0
+    if call.wants(Observation.GRAD_WEIGHT):
+        rest += output_rows(call) * row + weight.nbytes
+        again = 1
+    if call.wants(*TRAINING_OBSERVATIONS):
+        rest += output_rows(call) * row
+        again = 1
+    return Traffic(
+        logical=(1 + again) * indices.size * row + rest,
+        padded=(1 + again) * lines + rest,
+        compulsory=(1 + again) * rows.size * row + rest,
+        touched=float(rows.size * row),
+    )
+
+
+def mean_traffic(calls: Iterable[Call]) -> Traffic:
+    """Return the mean over the calls that are timed in turn; `touched` counts their rows once."""
+    calls = list(calls)
+    each = [traffic(call) for call in calls]
+    weight = calls[0].inputs["weight"]
+    rows = np.unique(np.concatenate([call.inputs["indices"].reshape(-1) for call in calls]))
+    return Traffic(
+        logical=float(np.mean([found.logical for found in each])),
+        padded=float(np.mean([found.padded for found in each])),
+        compulsory=float(np.mean([found.compulsory for found in each])),
+        touched=float(rows.size * weight.shape[1] * weight.itemsize),
+    )
+
+
+def output_rows(call: Call) -> int:
+    """Count the rows of a call's output: its bags, or its indices."""
+    indices = call.inputs["indices"]
+    if not call.operation.is_bag:
+        return int(indices.size)
+    if "offsets" in call.inputs:
+        return len(call.inputs["offsets"]) - bool(call.options.get("include_last_offset"))
+    return len(indices)
+
+
+def _padded_bytes(indices: np.ndarray, row: int) -> int:
+    """Add up the cache lines that each looked-up row lies in."""
+    first = indices.astype(np.int64) * row
+    lines = (first + row - 1) // LINE_BYTES - first // LINE_BYTES + 1
+    return int(lines.sum()) * LINE_BYTES

@@ -1,0 +1,204 @@
+"""Bytes, rates and shares are right for calls that can be counted by hand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.lines import Measurement, RoundsLine
+from embcheck.conformance.records.run import read_runs
+from embcheck.conformance.timing import ceilings, limits, memory
+from embcheck.conformance.timing.ceilings import Ceiling, Rate, Streams
+from embcheck.conformance.timing.cell import Settings
+from embcheck.conformance.timing.figures import impossible, with_figures
+from embcheck.conformance.timing.session import run_timing
+from embcheck.conformance.timing.traffic import traffic
+from embcheck.conformance.timing.workloads import load_workloads
+
+GB = 1e9
+COPY = Rate(10 * GB, "a copy")
+STREAMS = Streams(1, 1, None, COPY, COPY, COPY)
+CEILING = Ceiling(Rate(20 * GB, "a gather"), COPY, limit=20 * GB, streams=STREAMS)
+MOVED = {"logical": 2000.0, "padded": 3000.0, "compulsory": 1000.0, "touched": 500.0}
+
+
+def call(indices, columns=16, observe=("output",), operation=Operation.EMBEDDING, **inputs):
+    """Return a call on ten rows of float32."""
+    weight = np.ones((10, columns), np.float32)
+    arrays = {"weight": weight, "indices": np.array(indices), **inputs}
+    return Call(operation, arrays, {"mode": "sum"} if operation.is_bag else {}, observe)
+
+
+def test_a_lookup_is_counted_three_ways():
+    """Three lookups of two rows of 64 bytes: rows, indices and output, by hand."""
+    found = traffic(call([1, 1, 2]))
+    assert found.logical == found.padded == 3 * 64 + 3 * 8 + 3 * 64
+    assert found.compulsory == 2 * 64 + 3 * 8 + 3 * 64
+    assert found.touched == 2 * 64
+
+
+def test_a_row_that_straddles_lines_is_padded():
+    """Rows of 48 bytes lie in 1, 2, 2 and 1 lines of 64."""
+    found = traffic(call([0, 1, 2, 3], columns=12))
+    assert found.padded - found.logical == 6 * 64 - 4 * 48
+
+
+def test_bags_write_one_row_each():
+    """Two bags by offsets, one of them empty, with weights: the output is two rows."""
+    weights = np.ones(3, np.float32)
+    offsets = np.array([0, 3])
+    found = traffic(
+        call([1, 2, 3], operation=Operation.EMBEDDING_BAG, offsets=offsets,
+             per_sample_weights=weights)
+    )  # fmt: skip
+    assert found.logical == 3 * 64 + 3 * 8 + 2 * 8 + 3 * 4 + 2 * 64
+
+
+def test_a_gradient_moves_the_whole_table_and_a_step_its_rows():
+    """A dense gradient is written as large as the table; a sparse step writes the touched rows."""
+    forward = traffic(call([1, 1, 2])).compulsory
+    dense = traffic(call([1, 1, 2], observe=("output", "grad_weight"))).compulsory
+    step = traffic(call([1, 1, 2], observe=("output", "trained_weight"))).compulsory
+    assert dense - forward == 2 * 64 + 3 * 64 + 10 * 64
+    assert step - forward == 2 * 64 + 3 * 64
+
+
+def line(role="candidate", nanoseconds=100.0, moved=MOVED):
+    """Return a measurement as a cell gives it."""
+    details = {"ns_per_call": nanoseconds, "moved": moved, "ceiling": {}, "forward": True}
+    return Measurement(
+        "R1", role, "hot", 1, 1.0, 0.5, 0.4, 0.6, "FASTER", 0.1, role, details=details
+    )
+
+
+def rounds(ceiling=CEILING, forward=True, peak=7, generation=0):
+    """Return what a generation read of that cell."""
+    arms = {
+        role: {"backend": role, "role": role, "memory": {"peak_bytes": peak}}
+        for role in ("candidate", "sentinel")
+    }
+    inputs = {"ceiling": ceiling and asdict(ceiling), "forward": forward}
+    return RoundsLine("R1", "hot", 1, generation, "reference", inputs, arms, ())
+
+
+def test_rates_are_shares_of_the_best_ceiling():
+    """1,000 compulsory bytes in 100 ns are 10 GB/s: half of the gather, all of the copy."""
+    slow = Ceiling(Rate(GB, "slow"), Rate(GB, "slow"), GB, STREAMS)
+    read = [rounds(slow), rounds(peak=9, generation=1)]
+    found, sentinel = with_figures([line(), line("sentinel")], read)
+    assert found.details["logical_gb_per_s"] == pytest.approx(20)
+    assert found.details["padded_gb_per_s"] == pytest.approx(30)
+    assert found.details["compulsory_gb_per_s"] == pytest.approx(10)
+    assert found.details["share_of_gather"] == found.ceiling_fraction == pytest.approx(0.5)
+    assert found.details["share_of_copy"] == pytest.approx(1.0)
+    assert found.details["peak_bytes"] == 9
+    assert "moved" not in found.details
+    assert "compulsory_gb_per_s" not in sentinel.details
+    assert impossible([found], read, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("moved", "forward", "limits", "faults"),
+    [
+        (2101, True, {}, 1),
+        (2099, True, {}, 0),
+        (2101, False, {}, 0),
+        (2101, True, {1: 30 * GB}, 0),
+        (2101, True, {2: 30 * GB}, 1),
+    ],
+)
+def test_a_rate_that_no_machine_has_is_named(moved, forward, limits, faults):
+    """Over 105 % of the limit is a fault, but for gradients, or where a second look gives more."""
+    read = [rounds(forward=forward)]
+    lines = with_figures([line(moved={**MOVED, "compulsory": moved})], read)
+    assert len(impossible(lines, read, limits)) == faults
+
+
+def test_without_a_ceiling_there_are_rates():
+    """Where nothing was measured of the machine, a rate has no share and no limit."""
+    read = [rounds(None)]
+    (found,) = with_figures([line()], read)
+    assert found.details["compulsory_gb_per_s"] == pytest.approx(10)
+    assert found.ceiling_fraction is None
+    assert impossible([found], read, {}) == {}
+
+
+def test_ceilings_are_measured(monkeypatch):
+    """Every rate is there, positive, and says how it came about."""
+    monkeypatch.setattr(ceilings.machine, "last_level_cache_bytes", lambda: 100_000)
+    streams = ceilings.measure_streams(2, looks=1)
+    assert streams.array_bytes >= 4 * 100_000
+    assert min(streams.copy.bytes_per_second, streams.sum.bytes_per_second) > 1e6
+    weight = np.ones((100, 8), np.float32)
+    gather = ceilings.measure_gather(weight, 10, 2, 2, looks=1)
+    assert gather.bytes_per_second > 1e6
+    assert "np.take" in gather.way
+    assert ceilings.measure_hot_copy(1e5, 1, looks=1).bytes_per_second > 1e6
+
+
+def test_memory_counts_from_the_mark():
+    """A process that takes 64 MB after the mark has a peak of at least that much more."""
+    code = "import sys; input(); x = bytearray(b'1') * 2**26; print(len(x), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        before = memory.mark(process.pid)
+        if before is None:
+            process.communicate("\n\n")
+            pytest.skip("this kernel does not forget a peak")
+        process.stdin.write("\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        assert before.peak() - before.resident >= 2**26
+        later = memory.mark(process.pid)
+        assert later.resident >= before.peak() - 2**22
+        process.communicate("\n")
+    assert memory.mark(None) is None
+    assert before.peak() is None
+
+
+WORKLOAD = """\
+id: TINY
+title: a small one
+stands_for: a test
+operation: embedding
+observe: [output]
+dtype: float32
+table: {seed: 1}
+trace: {seed: 2}
+profiles:
+  quick: {rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1}
+  full: {rows: 500, columns: 8, indices: 300, states: [hot], threads: [1], seconds: 0.1}
+"""
+
+
+@pytest.mark.parametrize(("rate", "code"), [(1e12, ExitCode.CONFORMS), (1.0, ExitCode.HARNESS)])
+def test_an_impossible_rate_fails_the_run(tmp_path, monkeypatch, rate, code):
+    """A run whose figures exceed the ceiling, twice measured, ends with a fault of the harness."""
+    looked = []
+    way = Rate(rate, "a test")
+
+    def streams(threads, looks=0):
+        looked.append(looks)
+        return Streams(threads, 1, 1, way, way, way)
+
+    monkeypatch.setattr(limits, "measure_streams", streams)
+    monkeypatch.setattr(limits, "measure_gather", lambda *_: way)
+    monkeypatch.setattr(limits, "measure_hot_copy", lambda *_: way)
+    (tmp_path / "w.yaml").write_text(WORKLOAD, "utf-8")
+    workloads = list(load_workloads([tmp_path / "w.yaml"]).values())
+    settings = Settings(block_seconds=0.0005, generations=2)
+    assert run_timing(["numpy-reference"], workloads, tmp_path / "out", settings) == code
+    (run,) = read_runs(tmp_path / "out")
+    first = run.measurements[0]
+    assert first.details["share_of_copy"] > 0
+    assert first.details["peak_bytes"] > first.details["table_bytes"]
+    assert run.rounds[0].inputs["ceiling"]["streams"]["copy"]["way"] == "a test"
+    assert len(looked) == (2 if code else 1)
+    assert ("the clock or the count of bytes is wrong" in first.message) == bool(code)
