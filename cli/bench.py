@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from embcheck.cli.bench_own import installed_backends, own_options, own_sources
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -33,11 +35,12 @@ INTERRUPTED = 130
 )
 @click.option(
     "--profile",
-    type=click.Choice(["quick", "full"]),
+    type=click.Choice(["quick", "full", "gpu"]),
     default="quick",
     show_default=True,
-    help="Small tables, hot, in a minute or two; or full sizes, hot and cold, 1 and all threads.",
+    help="Small tables, hot; full sizes, hot and cold, 1 and all threads; or a GPU's sizes.",
 )
+@own_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -79,6 +82,7 @@ def bench(
     against: Path | None,
     seed: int,
     timeout: float,
+    **own: str | int | None,
 ) -> None:
     """Time workloads on backends against a reference: numpy-reference, or else the first named.
 
@@ -87,6 +91,9 @@ def bench(
     backend is FASTER, SLOWER or the SAME only where the interval says so with 3 % to spare, also
     among the many comparisons of the run, and the reference under a second name comes out the
     SAME; all else is INCONCLUSIVE.
+
+    With --table and --trace, your own table and indices are timed instead, on all backends that
+    are installed unless some are named.
     """
     from embcheck.conformance.execution.discovery import (  # noqa: PLC0415  (imports NumPy)
         UnknownBackend,
@@ -94,21 +101,33 @@ def bench(
     from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
     from embcheck.conformance.records.run import RecordError  # noqa: PLC0415
     from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
-    from embcheck.conformance.timing.cell import Settings  # noqa: PLC0415
-    from embcheck.conformance.timing.regression import NotComparable  # noqa: PLC0415
-    from embcheck.conformance.timing.session import CannotResume  # noqa: PLC0415
-    from embcheck.conformance.timing.workloads import UnknownWorkload  # noqa: PLC0415
+    from embcheck.conformance.timing.cell import Settings  # noqa: PLC0415  (imports NumPy)
+    from embcheck.conformance.timing.own import own_workload  # noqa: PLC0415
+    from embcheck.conformance.timing.own_files import BadInput  # noqa: PLC0415
+    from embcheck.conformance.timing.session import (  # noqa: PLC0415
+        CannotResume,
+        plan_steps,
+        run_timing,
+    )
+    from embcheck.conformance.timing.workloads import (  # noqa: PLC0415
+        UnknownWorkload,
+        select_workloads,
+    )
 
     if not backends and against is None:
         raise click.UsageError("name a backend: -b BACKEND")
     if resume and against is not None:
         raise click.UsageError("a comparison is not taken up again: leave out --resume")
     settings = Settings(profile, seed, seconds, generations, timeout=timeout)
+    sources = own_sources(own, ids)
+    backends = backends or installed_backends(sources)
     try:
-        if against is None:
-            code = _time(backends, ids, out, settings, resume=resume)
-        else:
-            code = _time_against(against, backends, ids, out, settings)
+        workloads = [own_workload(sources)] if sources else select_workloads(ids)
+        with _progress(len(plan_steps(workloads, settings))) as told:
+            code = run_timing(backends, workloads, out, settings, told, resume=resume)
+    except (BadInput, UnknownBackend, UnknownWorkload, CannotResume) as error:
+        click.echo(f"embcheck: {error}", err=True)
+        sys.exit(ExitCode.USAGE)
     except SpecError as error:
         click.echo(str(error), err=True)
         sys.exit(ExitCode.USAGE)

@@ -20,6 +20,8 @@ from embcheck.conformance.timing.workloads import Origin, Profile, Ragged, Workl
 Arrays = dict[str, np.ndarray]
 
 COLD_TRACES = 8
+MAX_ALIKE = 1000
+"""How many rows that are the same as one another a change steps over."""
 UPSTREAM_SEED = 7
 
 
@@ -79,17 +81,26 @@ class Inputs:
 
 def make_inputs(workload: Workload, profile: Profile, traces: int) -> Inputs:
     """Make a workload's table and a number of traces; raises real_data.Missing."""
-    table = _table(workload, profile)
-    made = tuple(_traces(workload, profile, len(table), traces))
+    if workload.given is not None:
+        table, made = workload.given.table, workload.given.calls[:traces]
+    else:
+        table = _table(workload, profile)
+        made = tuple(_traces(workload, profile, len(table), traces))
     shared = {"weight": table}
     if {Observation.GRAD_WEIGHT, Observation.TRAINED_WEIGHT} & {*workload.observe}:
         # Gradients are asked for bags of one number only, so every trace has this shape.
         shape = (profile.bags or profile.indices or 0, table.shape[1])
         shared["grad_output"] = _uniform(UPSTREAM_SEED, shape, workload.dtype)
-    indices = made[0]["indices"].reshape(-1)
+    return Inputs(workload, shared, made, _change(table, made[0]["indices"].reshape(-1)))
+
+
+def _change(table: np.ndarray, indices: np.ndarray) -> Change:
+    """Choose an index in the middle, and the next row that differs from the one it names."""
     position = indices.size // 2
-    change = Change(position, int((indices[position] + 1) % len(table)))
-    return Inputs(workload, shared, made, change)
+    row = int(indices[position])
+    others = ((row + 1 + step) % len(table) for step in range(min(len(table), MAX_ALIKE)))
+    different = (other for other in others if not np.array_equal(table[other], table[row]))
+    return Change(position, next(different, (row + 1) % len(table)))
 
 
 def _table(workload: Workload, profile: Profile) -> np.ndarray:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.suite import real_data
 from embcheck.conformance.suite.load import suite_root
@@ -39,6 +41,14 @@ class Origin:
     bits: int | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Arrays that a user brings: the table, and the index arrays of each call that rotates."""
+
+    table: np.ndarray
+    calls: tuple[Mapping[str, np.ndarray], ...]
+
+
 @dataclass(frozen=True)
 class Ragged:
     """Bags by offsets: a share of them empty, the others of 1 to `longest` indices."""
@@ -68,7 +78,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Workload:
-    """A table, an index trace and a call, in sizes for each profile."""
+    """A table, an index trace and a call, in sizes for each profile, or in arrays as they are."""
 
     id: str
     title: str
@@ -82,6 +92,7 @@ class Workload:
     options: Mapping[str, Any] = field(default_factory=dict)
     index_dtype: str = "int64"
     per_sample_weights: Origin | None = None
+    given: Given | None = None
 
 
 def workload_files() -> list[Path]:

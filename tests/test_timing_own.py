@@ -1,0 +1,152 @@
+"""A user's own table and indices are timed, or refused with a sentence that helps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from commands import embcheck
+
+from embcheck.conformance.records.run import read_runs
+from embcheck.conformance.timing.own import Sources, own_workload
+from embcheck.conformance.timing.own_files import BadInput, read
+from embcheck.conformance.timing.traces import make_inputs
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Return a function that saves an array, and gives its path."""
+
+    def write(name, array):
+        np.save(tmp_path / f"{name}.npy", array)
+        return str(tmp_path / f"{name}.npy")
+
+    return write
+
+
+@pytest.fixture
+def table(save):
+    """Return the path of a table of 10 rows of 4."""
+    return save("table", np.arange(40, dtype=np.float32).reshape(10, 4))
+
+
+def test_a_lookup_is_made_of_the_users_arrays(save, table):
+    """Without a mode, one- and two-dimensional indices are looked up as they are."""
+    ids = np.array([[1, 2], [9, 0]], np.int32)
+    workload = own_workload(Sources(table, save("ids", ids)))
+    inputs = make_inputs(workload, workload.profiles["quick"], 8)
+    assert len(inputs.traces) == 1
+    assert workload.operation == "embedding"
+    np.testing.assert_array_equal(inputs.call(0).inputs["indices"], ids)
+    assert inputs.call(0).inputs["indices"].dtype == np.int32
+
+
+def test_a_stream_is_cut_into_calls_that_rotate(save, table):
+    """A batch of bags takes their indices and weights, and offsets that begin at 0 again."""
+    sources = Sources(
+        table,
+        save("ids", np.arange(9)),
+        offsets=save("offsets", np.array([0, 2, 2, 5, 8])),
+        weights=save("weights", np.arange(9, dtype=np.float32)),
+        mode="sum",
+        batch=2,
+    )
+    workload = own_workload(sources)
+    assert workload.profiles["full"].states == ("rotating",)
+    first, second = workload.given.calls
+    assert first["offsets"].tolist() == [0, 2]
+    assert second["offsets"].tolist() == [0, 3]
+    assert first["indices"].tolist() == [0, 1]
+    assert second["indices"].tolist() == [2, 3, 4, 5, 6, 7]
+    assert second["per_sample_weights"].tolist() == [2, 3, 4, 5, 6, 7]
+
+
+def test_lists_of_a_parquet_column_are_bags(tmp_path, table):
+    """A column of lists has its own bounds; lists may be empty."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet  # noqa: PLC0415  (optional)
+
+    clicks = pyarrow.table({"items": [[1, 2], [], [9]], "one": [1, 2, 3]})
+    parquet.write_table(clicks, tmp_path / "clicks.parquet")
+    workload = own_workload(Sources(table, f"{tmp_path}/clicks.parquet:items"))
+    (call,) = workload.given.calls
+    assert call["indices"].tolist() == [1, 2, 9]
+    assert call["offsets"].tolist() == [0, 2, 2]
+    assert workload.options == {"mode": "mean"}
+    assert read(f"{tmp_path}/clicks.parquet:one").array.tolist() == [1, 2, 3]
+
+
+def test_tensors_of_a_model_are_found_by_name(tmp_path, save):
+    """A tensor is picked by its name; bfloat16 is read as it is; a wrong name lists the others."""
+    safetensors = pytest.importorskip("safetensors.numpy")
+    import ml_dtypes  # noqa: PLC0415  (only here)
+
+    half = np.ones((3, 2), ml_dtypes.bfloat16)
+    safetensors.save_file({"a.weight": half, "b": np.ones(3)}, tmp_path / "m.safetensors")
+    workload = own_workload(Sources(f"{tmp_path}/m.safetensors:a.weight", save("i", np.arange(3))))
+    assert workload.dtype == "bfloat16"
+    with pytest.raises(BadInput, match=r"no tensor 'c'; write m.safetensors:NAME with .* a.weight"):
+        read(f"{tmp_path}/m.safetensors:c")
+    with pytest.raises(BadInput, match="no tensor is named"):
+        read(f"{tmp_path}/m.safetensors")
+
+
+GOOD = {"ids": np.array([1, 2, 3]), "table": np.ones((10, 4), np.float32)}
+MISTAKES = [
+    ({"ids": np.array([1, 10, -1])}, {}, r"\[1\] = 10 names no row .* 10 rows \(2 of 3 .* 0 to 9"),
+    ({"ids": np.array([1.0])}, {}, r"is float64; convert it to one of int32, int64"),
+    ({"ids": np.zeros(0, np.int64)}, {}, "not empty"),
+    ({"table": np.ones(10, np.float32)}, {}, "a table has two dimensions"),
+    ({"table": np.ones((10, 4), np.int8)}, {}, "is int8; convert it to one of float16"),
+    ({"table": np.full((10, 4), np.nan)}, {}, "NaN or infinities"),
+    ({"offsets": np.array([1, 2])}, {}, "the first offset is 1"),
+    ({"offsets": np.array([0, 3, 2])}, {}, r"offsets\[2\] = 2 comes after 3"),
+    ({"offsets": np.array([0, 4])}, {}, "the last offset is 4, but there are 3 indices"),
+    ({"offsets": np.array([0.0])}, {}, "the offsets are float64"),
+    ({"offsets": np.array([[0]])}, {}, "one dimension each"),
+    ({}, {"mode": "sum"}, "have no bounds; give --offsets"),
+    ({"offsets": np.array([0]), "weights": np.ones(3, np.float32)}, {}, "add --mode sum"),
+    (
+        {"offsets": np.array([0]), "weights": np.ones(2, np.float32)},
+        {"mode": "sum"},
+        "give a weight for each index",
+    ),
+    ({"offsets": np.array([0]), "weights": np.ones(3)}, {"mode": "sum"}, "float64, unlike"),
+    ({}, {"batch": 4}, "a batch of 4 is more than the 3"),
+    ({}, {"table": "nowhere.npy"}, "there is no file nowhere.npy"),
+    ({}, {"table": __file__}, "'.py' files are not read; give one of .npy"),
+]
+
+
+@pytest.mark.parametrize(("arrays", "more", "words"), MISTAKES)
+def test_a_mistake_says_what_to_do(save, arrays, more, words):
+    """What cannot be timed is refused with what is wrong with it and a remedy."""
+    paths = {name: save(name, array) for name, array in {**GOOD, **arrays}.items()}
+    paths["trace"] = paths.pop("ids")
+    with pytest.raises(BadInput, match=words):
+        own_workload(Sources(**{**paths, **more}))
+
+
+def test_damaged_files_are_named(tmp_path):
+    """A file that is not what its name says is refused, with what its reader said."""
+    (tmp_path / "a.npy").write_bytes(b"no array")
+    with pytest.raises(BadInput, match=r"a.npy cannot be read: .*; write it again"):
+        read(str(tmp_path / "a.npy"))
+    with pytest.raises(BadInput, match="leave ':x' out"):
+        read(f"{tmp_path / 'a.npy'}:x")
+
+
+def test_the_command_times_it(tmp_path, save):
+    """A table and a trace are timed as the workload OWN; half of the options is refused."""
+    table = save("t", np.random.default_rng(1).standard_normal((100, 8), np.float32))
+    ids = save("i", np.arange(64) % 100)
+    common = ("bench", "-b", "numpy-reference", "--out", tmp_path / "out", "--seconds", "0.05")
+    done = embcheck(*common, "--table", table, "--trace", ids, "--batch", "16")
+    assert done.returncode == 0, done.stderr
+    (run,) = read_runs(tmp_path / "out")
+    assert {line.workload for line in run.measurements} == {"OWN"}
+    assert len(run.measurements[0].details["trace_sha256"]) == 4
+    assert "also needs --trace" in embcheck(*common, "--table", table).stderr
+    done = embcheck(*common, "--table", table, "--trace", save("j", np.array([100])))
+    assert done.returncode == 2
+    assert "names no row" in done.stderr
+    assert "Traceback" not in done.stderr
