@@ -7,14 +7,18 @@ https://docs.jax.dev/en/latest/_autosummary/jax.numpy.take.html
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
+from embcheck.backends import jax_spellings
 from embcheck.backends.jax_calls import BAGS, DERIVED, JaxCalls, bags_of, use_cuda
 from embcheck.backends.jax_observe import Way
 from embcheck.backends.jax_script import Written
+from embcheck.backends.jax_spellings import Answer
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
-from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.contract.call import Call, Operation
 
 _ROWS = "jnp.take(weight, indices, axis=0)"
 
@@ -30,6 +34,14 @@ def _take(weight: jax.Array, indices: jax.Array) -> jax.Array:
     return jnp.take(weight, indices, axis=0)
 
 
+class _Take(JaxCalls):
+    """Knows how else a lookup can be said."""
+
+    def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
+        """Return the other ways in which JAX's users gather rows."""
+        return jax_spellings.spellings(call)
+
+
 def _make(name: str, device: str) -> JaxCalls:
     info = BackendInfo(
         id=name,
@@ -39,7 +51,7 @@ def _make(name: str, device: str) -> JaxCalls:
         operations=_OPERATIONS,
         capabilities=frozenset({*DERIVED, *BAGS}),
     )
-    return JaxCalls(info, Way(_take, Written(lambda _: _ROWS)))
+    return _Take(info, Way(_take, Written(lambda _: _ROWS)))
 
 
 def on_cpu() -> JaxCalls:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from embcheck.backends import numpy_spellings
 from embcheck.backends.definition.arguments import check_indices, check_renorm, padding_row
 from embcheck.backends.definition.forward import reduce, renormalise
 from embcheck.backends.definition.gradients import differentiate, trainable
@@ -52,6 +53,10 @@ class NumpyReference:
         carry_out = one_hot if call.operation is Operation.ONE_HOT else _embed
         # NaN, infinities and zeros for numbers too small are answers.
         return np.errstate(all="ignore")(lambda: carry_out(call))
+
+    def spellings(self, call: Call) -> numpy_spellings.Thunks:
+        """Return the ways in which NumPy's users gather rows."""
+        return numpy_spellings.spellings(call)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Return the answer, which is arrays already."""

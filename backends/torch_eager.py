@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from embcheck.backends import torch_script
+from embcheck.backends import torch_script, torch_spellings
 from embcheck.backends.torch_calls import Answer, blocking, require_cuda, target_of, thunk
 from embcheck.backends.torch_names import SPELLINGS
 from embcheck.backends.torch_only import probes
@@ -45,6 +45,10 @@ class TorchEager:
             return blocking(probes.prepare(call, device), device)
         target = target_of(call, device)
         return thunk(target.prepared(target.lookup()), device)
+
+    def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
+        """Return the other ways in which PyTorch's users gather rows."""
+        return torch_spellings.spellings(call, self.info.device)
 
     def script(self, call: Call) -> str:
         """Write a call as PyTorch's users would."""

@@ -126,6 +126,20 @@ class Scripted(Protocol):
         """
 
 
+class Spelled(Protocol):
+    """What an adapter implements besides, where its library's users say one call in several ways.
+
+    `embcheck bench --study prices` times each beside the adapter's own, once its answer is right.
+    """
+
+    def spellings(self, call: Call) -> Mapping[str, Callable[[], Any]]:
+        """Return thunks by their spelling; none where there is one way only.
+
+        Each blocks and answers as `prepare`'s does. Behind the line of code, a comment says what it
+        does with an index that is out of range: `weight[indices]  # raises`.
+        """
+
+
 class Exporting(Protocol):
     """What an adapter implements besides, where an export or a compilation leaves something."""
 

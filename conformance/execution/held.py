@@ -26,6 +26,7 @@ from embcheck.conformance.execution.blocks import (
     run,
     timed,
 )
+from embcheck.conformance.execution.spellings import Spelled, spellings_of
 
 Arrays = dict[str, np.ndarray]
 
@@ -64,6 +65,7 @@ class HeldCalls:
         self.requests: dict[str, Callable[[dict[str, Any], Arrays], Reply]] = {
             "store": self.store,
             "hold": self.hold,
+            "spellings": self.spellings,
             "answer": self.answer,
             "probe": self.probe,
             "late_probe": self.late_probe,
@@ -84,17 +86,13 @@ class HeldCalls:
     def hold(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Prepare a call, keep its thunk under an id, and time its preparation and first calls.
 
-        The header's `sentinel` asks for a bare `np.take` of the call's rows instead.
+        The header's `sentinel` asks for a bare `np.take` of the call's rows instead, `spelling`
+        for one of the adapter's other spellings.
         """
-        described = header["call"]
-        inputs = {**{name: self._stored[name] for name in header["stored"]}, **arrays}
-        call = Call(
-            Operation(described["operation"]),
-            inputs,
-            described["options"],
-            tuple(described["observe"]),
-        )
-        backend = Sentinel() if header.get("sentinel") else self._backend
+        call = self._call(header, arrays)
+        backend: Any = Sentinel() if header.get("sentinel") else self._backend
+        if header.get("spelling"):
+            backend = Spelled(self._backend, header["spelling"])
         failed, seconds = attempt(lambda: timed(lambda: backend.prepare(call)), "prepare")
         if failed is not None:
             return failed, {}
@@ -112,6 +110,23 @@ class HeldCalls:
             "second_call_seconds": second,
             **_artefact(backend, call),
         }, {}
+
+    def spellings(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Name the adapter's other spellings of a call."""
+        call = self._call(header, arrays)
+        failed, names = attempt(lambda: list(spellings_of(self._backend, call)), "prepare")
+        return failed or {"status": "answered", "names": names}, {}
+
+    def _call(self, header: Mapping[str, Any], arrays: Arrays) -> Call:
+        """Put a call together from the arrays that came with it and those that are kept."""
+        described = header["call"]
+        inputs = {**{name: self._stored[name] for name in header["stored"]}, **arrays}
+        return Call(
+            Operation(described["operation"]),
+            inputs,
+            described["options"],
+            tuple(described["observe"]),
+        )
 
     def _before_training(self, call: Call) -> np.ndarray | None:
         """Copy the table that a call trains; calls that share a table share the copy."""

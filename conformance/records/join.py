@@ -28,7 +28,7 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
     found = [(run, str(folder)) for folder in folders for run in read_runs(folder)]
     found.sort(key=lambda pair: str(pair[0].header.started))
     _check_same(found, "conformance", "suite", "another suite of cases; run both with the same one")
-    for purpose in ("conformance", "timing"):
+    for purpose in ("conformance", "timing", "curves", "prices"):
         _check_same(found, purpose, "embcheck", "another embcheck; run both with the same version")
     _check_backends(found)
     _check_machines(found)
@@ -45,7 +45,7 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
 
 def _lines(run: Run) -> list[dict[str, Any]]:
     lines: list[Line] = [run.header, *run.clauses.values(), *run.cases.values()]
-    lines += [*run.results, *run.rounds, *run.measurements]
+    lines += [*run.results, *run.rounds, *run.measurements, *run.prices]
     if run.footer is not None:
         lines.append(run.footer)
     return [to_json_data(line) for line in lines]

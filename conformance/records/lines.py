@@ -1,7 +1,7 @@
 """The lines of `results.jsonl`, and the version of their format.
 
-A file is one or more runs. A run is a `run` header, then `clause`, `case`, `result`, `rounds` and
-`measurement` lines, and an `end` footer; without a footer the run is partial.
+A file is one or more runs. A run is a `run` header, then `clause`, `case`, `result`, `rounds`,
+`measurement` and `price` lines, and an `end` footer; without a footer the run is partial.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class RunHeader:
-    """How a run was made. `purpose` is `conformance` or `timing`.
+    """How a run was made. `purpose` is `conformance`, `timing`, `curves` or `prices`.
 
     `backends` holds, for each backend asked for, its info (see `worker.describe_info`), or `id`
     and `unavailable`, the reason. `times` are UTC in ISO 8601.
@@ -157,6 +157,33 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class PriceLine:
+    """What one semantic, stage or spelling costs a backend, paired with the call without it.
+
+    `kind` is `semantics`, `stage` or `spelling`. `ratio` is the time of `variant` over that of
+    `plain`, in the same process and rounds, with the bounds of its 95 % interval; `verdict` is
+    SLOWER where it costs, FASTER where it saves, SAME, INCONCLUSIVE, or NOT TIMED with the reason
+    in `message`.
+    """
+
+    workload: str
+    backend: str
+    threads: int | None
+    kind: str
+    variant: str
+    plain: str
+    ns_plain: float | None
+    ns_per_call: float | None
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    verdict: str
+    message: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    type: str = "price"
+
+
+@dataclass(frozen=True)
 class RunFooter:
     """How a run ended; `counts` maps outcomes or verdicts to how often they came."""
 
@@ -167,7 +194,16 @@ class RunFooter:
     type: str = "end"
 
 
-Line = RunHeader | ClauseLine | CaseLine | ResultLine | RoundsLine | Measurement | RunFooter
+Line = (
+    RunHeader
+    | ClauseLine
+    | CaseLine
+    | ResultLine
+    | RoundsLine
+    | Measurement
+    | PriceLine
+    | RunFooter
+)
 LINE_TYPES: dict[str, type[Line]] = {
     "run": RunHeader,
     "clause": ClauseLine,
@@ -175,6 +211,7 @@ LINE_TYPES: dict[str, type[Line]] = {
     "result": ResultLine,
     "rounds": RoundsLine,
     "measurement": Measurement,
+    "price": PriceLine,
     "end": RunFooter,
 }
 

@@ -14,6 +14,7 @@ from embcheck.conformance.records.lines import (
     ClauseLine,
     Line,
     Measurement,
+    PriceLine,
     ResultLine,
     RoundsLine,
     RunFooter,
@@ -37,6 +38,7 @@ class Run:
     results: list[ResultLine] = field(default_factory=list)
     rounds: list[RoundsLine] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
+    prices: list[PriceLine] = field(default_factory=list)
     footer: RunFooter | None = None
 
     @property
@@ -56,6 +58,8 @@ class Run:
             self.rounds.append(line)
         elif isinstance(line, Measurement):
             self.measurements.append(line)
+        elif isinstance(line, PriceLine):
+            self.prices.append(line)
         elif isinstance(line, RunFooter):
             self.footer = line
 

@@ -13,6 +13,7 @@ from typing import IO
 from embcheck.conformance.records.lines import (
     Line,
     Measurement,
+    PriceLine,
     ResultLine,
     RunFooter,
     RunHeader,
@@ -46,7 +47,7 @@ class RunWriter:
         """Write one line and flush it to the file."""
         if isinstance(line, ResultLine):
             self.counts[line.outcome] += 1
-        if isinstance(line, Measurement):
+        if isinstance(line, Measurement | PriceLine):
             self.counts[line.verdict] += 1
         self._file.write(json.dumps(to_json_data(line), allow_nan=False) + "\n")
         self._file.flush()

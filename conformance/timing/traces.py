@@ -23,6 +23,7 @@ COLD_TRACES = 8
 MAX_ALIKE = 1000
 """How many rows that are the same as one another a change steps over."""
 UPSTREAM_SEED = 7
+WEIGHTS_SEED = 8
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def make_inputs(workload: Workload, profile: Profile, traces: int) -> Inputs:
     if {Observation.GRAD_WEIGHT, Observation.TRAINED_WEIGHT} & {*workload.observe}:
         # Gradients are asked for bags of one number only, so every trace has this shape.
         shape = (profile.bags or profile.indices or 0, table.shape[1])
-        shared["grad_output"] = _uniform(UPSTREAM_SEED, shape, workload.dtype)
+        shared["grad_output"] = draw_upstream(shape, workload.dtype)
     return Inputs(workload, shared, made, _change(table, made[0]["indices"].reshape(-1)))
 
 
@@ -101,6 +102,16 @@ def _change(table: np.ndarray, indices: np.ndarray) -> Change:
     others = ((row + 1 + step) % len(table) for step in range(min(len(table), MAX_ALIKE)))
     different = (other for other in others if not np.array_equal(table[other], table[row]))
     return Change(position, next(different, (row + 1) % len(table)))
+
+
+def draw_upstream(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Draw an upstream gradient, the same for every call of a shape."""
+    return _uniform(UPSTREAM_SEED, shape, dtype)
+
+
+def draw_weights(shape: tuple[int, ...], dtype: str) -> Arrays:
+    """Draw a per-sample weight for each index."""
+    return {"per_sample_weights": _uniform(WEIGHTS_SEED, shape, dtype)}
 
 
 def _table(workload: Workload, profile: Profile) -> np.ndarray:

@@ -1,0 +1,48 @@
+"""Other ways in which JAX's users gather rows; what each does out of range stands behind it.
+
+https://docs.jax.dev/en/latest/_autosummary/jax.numpy.ndarray.at.html tells the modes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+Answer = tuple[dict[str, Any], dict[str, Any]]
+
+_WAYS: dict[str, Callable[[Any, Any], Any]] = {
+    "jnp.take(weight, indices, axis=0)  # fills with NaN": lambda weight, indices: jnp.take(
+        weight, indices, axis=0
+    ),
+    'jnp.take(weight, indices, axis=0, mode="clip")  # clamps': lambda weight, indices: jnp.take(
+        weight, indices, axis=0, mode="clip"
+    ),
+    "weight[indices]  # clamps, negative ones count from the end": lambda weight, indices: weight[
+        indices
+    ],
+    'weight.at[indices].get(mode="promise_in_bounds")  # undefined': lambda weight, indices: (
+        weight.at[indices].get(mode="promise_in_bounds")
+    ),
+}
+
+
+def spellings(call: Call) -> dict[str, Callable[[], Answer]]:
+    """Return compiled thunks for a plain lookup, by their spelling; none for anything else."""
+    is_plain = call.operation is Operation.EMBEDDING and call.observe == (Observation.OUTPUT,)
+    if not is_plain or any(value is not None for value in call.options.values()):
+        return {}
+    arrays = {name: jnp.asarray(array) for name, array in call.inputs.items()}
+    return {name: _thunk(jax.jit(way), arrays) for name, way in _WAYS.items()}
+
+
+def _thunk(run: Any, arrays: dict[str, Any]) -> Callable[[], Answer]:
+    def finished() -> Answer:
+        output = run(arrays["weight"], arrays["indices"])
+        return {"output": jax.block_until_ready(output)}, arrays
+
+    return finished

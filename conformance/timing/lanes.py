@@ -1,0 +1,65 @@
+"""Several calls of one backend in one worker, each in a lane of its own.
+
+What two processes of one backend take differs by more than most semantics cost; so calls that are
+paired are timed in the same process, and on the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution.client import Answer, WorkerClient
+
+WIDTH = 1_000_000
+"""Ids of held calls in a lane; an arm uses fewer."""
+
+
+class Lane:
+    """A worker as an arm sees it, whose held calls have ids of their own.
+
+    `spelling` has calls prepared by one of the adapter's other spellings.
+    """
+
+    def __init__(self, client: WorkerClient, number: int, spelling: str | None = None) -> None:
+        self._client = client
+        self._first = number * WIDTH
+        self._spelling = spelling
+        self._held: set[int] = set()
+
+    @property
+    def info(self) -> BackendInfo:
+        """The backend's info."""
+        return self._client.info
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, while it lives."""
+        return self._client.pid
+
+    @property
+    def import_seconds(self) -> float:
+        """What the import took."""
+        return self._client.import_seconds
+
+    def request(
+        self,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray] | None = None,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Send a request with the lane's ids; `drop` without ids means those of the lane."""
+        moved = dict(header)
+        if header["request"] == "hold":
+            self._held.add(header["id"])
+            moved["spelling"] = self._spelling
+        if header["request"] == "drop":
+            moved["ids"] = sorted(self._held) if header["ids"] is None else header["ids"]
+        if "id" in header:
+            moved["id"] = header["id"] + self._first
+        if moved.get("ids") is not None:
+            moved["ids"] = [id_ + self._first for id_ in moved["ids"]]
+        return self._client.request(moved, arrays, timeout)

@@ -1,0 +1,212 @@
+"""The price of semantics: variants of one call, paired round by round in one worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.execution.client import Answered, describe_call
+from embcheck.conformance.records.lines import PriceLine
+from embcheck.conformance.timing import gate, machine
+from embcheck.conformance.timing.arms import CANDIDATE, SENTINEL, Arm
+from embcheck.conformance.timing.calibrate import calibrate
+from embcheck.conformance.timing.cell import Cell, Settings, cell_inputs
+from embcheck.conformance.timing.estimate import (
+    MARGIN,
+    Conclusion,
+    Estimate,
+    conclude,
+    estimate,
+    log_ratios,
+)
+from embcheck.conformance.timing.lanes import Lane
+from embcheck.conformance.timing.schedule import (
+    ArmLost,
+    Block,
+    Plan,
+    Round,
+    run_rounds,
+    seconds_per_call,
+    seed_of,
+)
+from embcheck.conformance.timing.traces import Inputs
+from embcheck.conformance.timing.variants import AGAIN, PLAIN, Variant, spelled, variants_of
+from embcheck.conformance.timing.workers import DEFINITION, Workers
+
+
+@dataclass
+class Priced:
+    """What is known of a backend's variants on one cell."""
+
+    cell: Cell
+    backend: str
+    threads: int
+    variants: dict[str, Variant] = field(default_factory=dict)
+    arms: dict[str, Arm] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+    rounds: list[Round] = field(default_factory=list)
+    lost: dict[str, ArmLost] = field(default_factory=dict)
+
+
+def price(cell: Cell, backend: str, workers: Workers, settings: Settings) -> Priced:
+    """Time the variants of a cell's call on one backend; whatever fails is in the result."""
+    priced = Priced(cell, backend, workers.threads)
+    inputs = cell_inputs(replace(cell, state="hot"))
+    try:
+        owner = workers.arm(backend, CANDIDATE)
+        names = _spellings(owner, inputs)
+    except ArmLost as reason:
+        priced.lost[PLAIN] = reason
+        return priced
+    variants = [*variants_of(inputs), *spelled(inputs, names)]
+    priced.variants = {variant.name: variant for variant in variants}
+    for number, variant in enumerate(variants):
+        lane = Lane(owner.client, number, variant.spelling)
+        arm = Arm(variant.name, backend, CANDIDATE, lane)
+        _try(priced, arm, lambda arm=arm, variant=variant: _admit(arm, variant, workers))
+        if PLAIN in priced.lost:
+            return priced
+    for arm in list(priced.arms.values()):
+        _try(priced, arm, lambda arm=arm: _calibrate(priced, arm, settings.block_seconds))
+    if PLAIN in priced.arms:
+        _time(priced, settings)
+    owner.drop()
+    return priced
+
+
+def price_lines(priced: Priced) -> list[PriceLine]:
+    """Return a line for each variant but the plain call; one for that if it could not be timed."""
+    if PLAIN in priced.lost or not priced.rounds:
+        reason = priced.lost.get(PLAIN, ArmLost("the plain call was lost while it was timed"))
+        return [_untimed(priced, Variant(PLAIN, "semantics", None), reason)]  # type: ignore[arg-type]
+    twin = _estimate(priced, AGAIN, PLAIN)
+    margin = MARGIN
+    if twin is not None and conclude(twin) != Conclusion.SAME:
+        margin = max(twin.high, 1 / twin.low) - 1
+    return [
+        _line(priced, variant, margin) for name, variant in priced.variants.items() if name != PLAIN
+    ]
+
+
+def _spellings(owner: Arm, inputs: Inputs) -> list[str]:
+    """Ask an adapter how else it could say the call."""
+    call = inputs.call(0)
+    header = {"request": "spellings", "call": describe_call(call), "stored": []}
+    answer = owner.client.request(header, call.inputs)
+    return list(answer.details["names"]) if isinstance(answer, Answered) else []
+
+
+def _admit(arm: Arm, variant: Variant, workers: Workers) -> None:
+    """Hold a variant's call to the definition, as any that is timed."""
+    lack = arm.client.info.lacks(variant.inputs.call(0))
+    if lack is not None:
+        raise ArmLost(f"unsupported: {lack}")
+    definition = replace(workers.arm(DEFINITION, SENTINEL), role="oracle")
+    oracle = gate.ask_oracle(definition, variant.inputs)
+    gate.admit(arm, variant.inputs, oracle)
+
+
+def _calibrate(priced: Priced, arm: Arm, block_seconds: float) -> None:
+    clock = arm.settle([0])
+    found = calibrate(lambda calls: arm.time(calls).seconds, clock["timer_seconds"], block_seconds)
+    priced.calls[arm.key] = found.calls
+
+
+def _try(priced: Priced, arm: Arm, action: Callable[[], Any]) -> None:
+    """Do something with an arm: it takes part afterwards, or is lost."""
+    priced.arms[arm.key] = arm
+    try:
+        action()
+    except ArmLost as reason:
+        arm.drop()
+        _lose(priced, arm.key, reason)
+
+
+def _lose(priced: Priced, key: str, reason: ArmLost) -> None:
+    priced.arms.pop(key, None)
+    priced.lost[key] = reason
+
+
+def _time(priced: Priced, settings: Settings) -> None:
+    def measure(key: str) -> Block:
+        return priced.arms[key].time(priced.calls[key])
+
+    cell = priced.cell
+    wanted = {key: settings.half_width for key in priced.arms if key != PLAIN}
+    priced.rounds = run_rounds(
+        list(priced.arms),
+        PLAIN,
+        measure,
+        plan=Plan(settings.seconds or cell.profile.seconds, wanted, settings.min_rounds),
+        seed=seed_of(settings.seed, cell.workload.id, "prices", priced.backend),
+        clock=time.perf_counter,
+        watch=machine.watch,
+        lost=lambda key, reason: _lose(priced, key, reason),
+    )
+
+
+def _estimate(priced: Priced, name: str, plain: str) -> Estimate | None:
+    if name not in priced.arms or plain not in priced.arms:
+        return None
+    mine, base = (seconds_per_call(priced.rounds, key) for key in (name, plain))
+    return estimate([log_ratios(mine, base)])
+
+
+def _line(priced: Priced, variant: Variant, margin: float) -> PriceLine:
+    found = _estimate(priced, variant.name, variant.plain)
+    if found is None:
+        gone = priced.lost.get(variant.name) or priced.lost.get(variant.plain)
+        return _untimed(priced, variant, gone or ArmLost("not timed"))
+    verdict = conclude(found, margin)
+    if margin > MARGIN and verdict == Conclusion.SAME:
+        verdict = Conclusion.INCONCLUSIVE
+    plain, own = (_nanoseconds(priced, name) for name in (variant.plain, variant.name))
+    return replace(
+        _untimed(priced, variant, None),
+        ns_plain=plain,
+        ns_per_call=own,
+        ratio=found.ratio,
+        ratio_low=found.low,
+        ratio_high=found.high,
+        verdict=verdict,
+        details=_details(priced, variant, margin),
+    )
+
+
+def _details(priced: Priced, variant: Variant, margin: float) -> Mapping[str, Any]:
+    return {
+        "note": variant.note,
+        "margin": margin,
+        "calls_per_block": priced.calls[variant.name],
+        "rounds_ns_per_call": [
+            [round(there * 1e9, 1), round(back * 1e9, 1)]
+            for there, back in seconds_per_call(priced.rounds, variant.name)
+        ],
+    }
+
+
+def _nanoseconds(priced: Priced, name: str) -> float:
+    seconds: Sequence[tuple[float, float]] = seconds_per_call(priced.rounds, name)
+    return float(np.exp(np.median(np.log(np.asarray(seconds)).mean(axis=1)))) * 1e9
+
+
+def _untimed(priced: Priced, variant: Variant, reason: ArmLost | None) -> PriceLine:
+    return PriceLine(
+        workload=priced.cell.workload.id,
+        backend=priced.backend,
+        threads=priced.threads,
+        kind=variant.kind,
+        variant=variant.name,
+        plain=variant.plain,
+        ns_plain=None,
+        ns_per_call=None,
+        ratio=None,
+        ratio_low=None,
+        ratio_high=None,
+        verdict=Conclusion.NOT_TIMED,
+        message="" if reason is None else str(reason),
+    )

@@ -1,0 +1,132 @@
+"""The same call with and without one semantic: what is paired to learn what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Observation
+from embcheck.conformance.timing.traces import Inputs, draw_upstream, draw_weights
+
+PLAIN = "plain"
+AGAIN = "plain, again"
+OFFSETS = "offsets"
+BACKWARD = "forward and dense backward"
+SPARSE = "forward and sparse backward"
+EMPTY_SHARE = 0.3
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A call with one thing changed, and the name of the variant that it is paired with.
+
+    `kind` is `semantics`, `stage` (of training) or `spelling`; a spelling is prepared by that of
+    the adapter's spellings. `note` says what a figure stands for where the name does not.
+    """
+
+    name: str
+    kind: str
+    inputs: Inputs
+    plain: str = PLAIN
+    spelling: str | None = None
+    note: str = ""
+
+
+def variants_of(inputs: Inputs) -> list[Variant]:
+    """List what a workload's plain call is compared with, on its first trace; itself first."""
+    inputs = replace(inputs, traces=inputs.traces[:1])
+    found = [Variant(PLAIN, "semantics", inputs), Variant(AGAIN, "semantics", inputs)]
+    found += _of_indices(inputs)
+    if inputs.workload.operation.is_bag:
+        found += [*_of_bags(inputs), *_of_training(inputs)]
+    return found
+
+
+def spelled(inputs: Inputs, names: list[str]) -> list[Variant]:
+    """Make a variant of each of an adapter's other spellings."""
+    first = replace(inputs, traces=inputs.traces[:1])
+    return [Variant(name, "spelling", first, spelling=name) for name in names]
+
+
+def _of_indices(inputs: Inputs) -> Iterator[Variant]:
+    trace, weight = inputs.traces[0], inputs.shared["weight"]
+    places = {"indices", "offsets"} & {*trace}
+    narrow = {name: trace[name].astype(np.int32) for name in places}
+    yield Variant("int32 indices", "semantics", _with(inputs, narrow))
+    rows, counts = np.unique(trace["indices"], return_counts=True)
+    padding = int(rows[counts.argmax()])
+    options = {"padding_idx": padding}
+    yield Variant("padding_idx", "semantics", _with(inputs, options=options))
+    norms = np.linalg.norm(weight[rows].astype(np.float64), axis=1)
+    options = {"max_norm": float(np.median(norms))}
+    own = replace(_with(inputs, {"weight": weight.copy()}, options), shared={})
+    note = "rows are shortened by the first call; what is timed is the check of their norms"
+    yield Variant("max_norm", "semantics", own, note=note)
+
+
+def _of_bags(inputs: Inputs) -> Iterator[Variant]:
+    trace, options = inputs.traces[0], inputs.workload.options
+    if options.get("mode") == "sum":
+        for mode in ("mean", "max"):
+            yield Variant(f"{mode}, not sum", "semantics", _with(inputs, options={"mode": mode}))
+        weights = draw_weights(trace["indices"].shape, inputs.shared["weight"].dtype.name)
+        yield Variant("per_sample_weights", "semantics", _with(inputs, weights))
+    if "offsets" in trace:
+        return
+    bags, size = trace["indices"].shape
+    flat = trace["indices"].reshape(-1)
+    even = np.arange(0, flat.size, size)
+    note = "the same bags, flat, with where each begins"
+    bounded = _with(inputs, {"indices": flat, "offsets": even})
+    yield Variant(OFFSETS, "semantics", bounded, note=note)
+    full = bags - round(bags * EMPTY_SHARE)
+    kept = even[:full] * bags // full
+    lengths = np.zeros(bags, np.int64)
+    places = np.sort(np.argsort(np.arange(bags) * 2654435761 % 2**32)[:full])
+    lengths[places] = np.diff(np.append(kept, flat.size))
+    ragged = np.cumsum(np.append(0, lengths[:-1]))
+    note = "as many indices in as many bags, 30 % of them empty"
+    yield Variant(
+        "30 % empty bags", "semantics", _with(inputs, {"indices": flat, "offsets": ragged}),
+        OFFSETS, note=note,
+    )  # fmt: skip
+
+
+def _of_training(inputs: Inputs) -> Iterator[Variant]:
+    """Take the stages of a training step apart, each with those before it."""
+    shape, dtype = (inputs.bags or 0, inputs.shared["weight"].shape[1]), inputs.workload.dtype
+    upstream = {"grad_output": draw_upstream(shape, dtype)}
+    dense = (Observation.OUTPUT, Observation.GRAD_WEIGHT)
+    yield Variant(BACKWARD, "stage", _with(inputs, upstream, observe=dense))
+    rows = (Observation.OUTPUT, Observation.SPARSE_GRAD_VALUES)
+    yield Variant(SPARSE, "stage", _with(inputs, upstream, {"sparse": True}, observe=rows))
+    step = (Observation.OUTPUT, Observation.TRAINED_WEIGHT)
+    for name, options, before in (
+        ("dense step of SGD", {}, BACKWARD),
+        ("sparse step of SGD", {"sparse": True}, SPARSE),
+    ):
+        own = {**upstream, "weight": inputs.shared["weight"].copy()}
+        trained = replace(_with(inputs, own, options, observe=step), shared={})
+        yield Variant(name, "stage", trained, before, note="with forward and backward")
+
+
+def _with(
+    inputs: Inputs,
+    arrays: Arrays | None = None,
+    options: Mapping[str, Any] | None = None,
+    observe: tuple[str, ...] = (),
+) -> Inputs:
+    """Return inputs with other arrays of the trace, and options added to the workload's."""
+    workload = inputs.workload
+    workload = replace(
+        workload,
+        options={**workload.options, **(options or {})},
+        observe=observe or workload.observe,
+    )
+    trace = {**inputs.traces[0], **(arrays or {})}
+    return replace(inputs, workload=workload, traces=(trace,))
