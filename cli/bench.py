@@ -40,6 +40,13 @@ INTERRUPTED = 130
     show_default=True,
     help="Small tables, hot; full sizes, hot and cold, 1 and all threads; or a GPU's sizes.",
 )
+@click.option(
+    "--study",
+    "studies",
+    type=click.Choice(["curves", "prices"]),
+    multiple=True,
+    help="Time scaling curves, or what single semantics and spellings cost (repeatable).",
+)
 @own_options
 @click.option(
     "--out",
@@ -79,7 +86,7 @@ def bench(
     seconds: float | None,
     generations: int | None,
     resume: bool,
-    against: Path | None,
+    studies: tuple[str, ...],
     seed: int,
     timeout: float,
     **own: str | int | None,
@@ -93,17 +100,19 @@ def bench(
     SAME; all else is INCONCLUSIVE.
 
     With --table and --trace, your own table and indices are timed instead, on all backends that
-    are installed unless some are named.
+    are installed unless some are named. A --study stands beside the timings of workloads in the
+    same folder; without --workload, it is all that is done.
     """
     from embcheck.conformance.execution.discovery import (  # noqa: PLC0415  (imports NumPy)
         UnknownBackend,
     )
-    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
-    from embcheck.conformance.records.run import RecordError  # noqa: PLC0415
+    from embcheck.conformance.exit_codes import ExitCode, gravest  # noqa: PLC0415
     from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
     from embcheck.conformance.timing.cell import Settings  # noqa: PLC0415  (imports NumPy)
+    from embcheck.conformance.timing.curves import points_of, select_curves  # noqa: PLC0415
     from embcheck.conformance.timing.own import own_workload  # noqa: PLC0415
     from embcheck.conformance.timing.own_files import BadInput  # noqa: PLC0415
+    from embcheck.conformance.timing.price_session import PRICED, run_prices  # noqa: PLC0415
     from embcheck.conformance.timing.session import (  # noqa: PLC0415
         CannotResume,
         plan_steps,
@@ -122,9 +131,21 @@ def bench(
     sources = own_sources(own, ids)
     backends = backends or installed_backends(sources)
     try:
-        workloads = [own_workload(sources)] if sources else select_workloads(ids)
-        with _progress(len(plan_steps(workloads, settings))) as told:
-            code = run_timing(backends, workloads, out, settings, told, resume=resume)
+        code = ExitCode.CONFORMS
+        if not studies or ids or sources:
+            workloads = [own_workload(sources)] if sources else select_workloads(ids)
+            with _progress(len(plan_steps(workloads, settings))) as told:
+                code = run_timing(backends, workloads, out, settings, told, resume=resume)
+        if "curves" in studies:
+            points = [point for curve in select_curves([]) for point in points_of(curve, profile)]
+            with _progress(len(plan_steps(points, settings))) as told:
+                found = run_timing(
+                    backends, points, out, settings, told, resume=resume, purpose="curves"
+                )
+            code = gravest([code, found])
+        if "prices" in studies:
+            priced = select_workloads(ids or PRICED)
+            code = gravest([code, run_prices(backends, priced, out, settings)])
     except (BadInput, UnknownBackend, UnknownWorkload, CannotResume) as error:
         click.echo(f"embcheck: {error}", err=True)
         sys.exit(ExitCode.USAGE)

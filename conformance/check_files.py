@@ -1,4 +1,4 @@
-"""Validate files without running anything: specs, clauses, documentation, workloads."""
+"""Validate files without running anything: specs, clauses, documentation, workloads, curves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from embcheck.conformance.documentation.mapping import check_documentation
 from embcheck.conformance.suite.load import load_clauses, load_spec, spec_files, suite_root
 from embcheck.conformance.suite.problems import Problem, SpecError
+from embcheck.conformance.timing.curves import curve_files, load_curves
 from embcheck.conformance.timing.workloads import load_workloads, workload_files
 
 
@@ -34,8 +35,8 @@ class Checked:
 def check_files(paths: Iterable[Path]) -> Checked:
     """Check files and folders; all that is shipped if none is named.
 
-    A file in a folder `clauses`, `documentation` or `workloads` is checked as what it is, any other
-    as a spec.
+    A file in a folder `clauses`, `documentation`, `workloads` or `curves` is checked as what it
+    is, any other as a spec.
     """
     checked = Checked()
     named = list(paths)
@@ -50,7 +51,7 @@ def check_files(paths: Iterable[Path]) -> Checked:
             for name in ("clauses", "documentation")
             for file in sorted((root / name).glob("*.yaml"))
         ]
-        files += workload_files()
+        files += [*workload_files(), *curve_files()]
     for file in files:
         try:
             _check(file, checked)
@@ -64,6 +65,7 @@ def _check(file: Path, checked: Checked) -> None:
         "clauses": load_clauses,
         "documentation": check_documentation,
         "workloads": load_workloads,
+        "curves": load_curves,
     }.get(file.parent.name)
     if other is not None:
         other([file])

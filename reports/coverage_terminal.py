@@ -19,7 +19,7 @@ from embcheck.conformance.documentation.coverage import (
     group,
     tally,
 )
-from embcheck.reports.terminal import safe_text
+from embcheck.reports.console import safe_text
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 

@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from embcheck.reports.console import safe_text
 from embcheck.reports.diff import Change, Difference, Pair, State, What, by_behaviour
-from embcheck.reports.terminal import safe_text
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 

@@ -10,6 +10,7 @@ from embcheck.conformance.records.run import Run
 from embcheck.reports.atlas import Atlas, atlas
 from embcheck.reports.calibration import Calibration, calibration
 from embcheck.reports.coverage import Coverage, coverage
+from embcheck.reports.curves import Curve, curves
 from embcheck.reports.departures import Departure, departures
 from embcheck.reports.evidence import Evidence
 from embcheck.reports.ledger import Ledger, ledger
@@ -18,6 +19,7 @@ from embcheck.reports.matrix import Chip, Folder, link, matrix, totals
 from embcheck.reports.merge import BackendEntry, Finding, Merged
 from embcheck.reports.mutation import Mutation, mutation
 from embcheck.reports.payload import Payload
+from embcheck.reports.prices import Price, price_groups
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.tables import BackendScore, score_table
 from embcheck.reports.timings import Timings, timings
@@ -81,6 +83,8 @@ class Page:
     backends: tuple[BackendView, ...]
     runs: tuple[RunView, ...]
     timings: Timings
+    curves: tuple[Curve, ...]
+    prices: tuple[tuple[str, list[Price]], ...]
     ledger: Ledger
     atlas: Atlas
     coverage: Coverage | None
@@ -89,6 +93,11 @@ class Page:
     fallback: tuple[tuple[Finding, str], ...]
     fallback_left: int
     data: Mapping[str, Any]
+
+    @property
+    def timed(self) -> bool:
+        """Whether there is anything to show on the page of timings."""
+        return bool(self.timings.groups or self.curves or self.prices)
 
 
 def build_page(merged: Merged, evidence: Evidence) -> Page:
@@ -113,6 +122,8 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         backends=tuple(views.values()),
         runs=tuple(_run(run) for run in merged.runs),
         timings=timings(merged.measurements),
+        curves=curves(merged.measurements, merged.runs),
+        prices=tuple(price_groups(merged.runs)),
         ledger=ledger(merged),
         atlas=atlas(merged),
         coverage=coverage(evidence.coverage, clauses) if evidence.coverage else None,

@@ -11,15 +11,18 @@ from rich.text import Text
 
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run
+from embcheck.reports.console import safe_text, say
+from embcheck.reports.curves import point_of
 from embcheck.reports.departures import Departure, departures
 from embcheck.reports.ledger import LedgerCounts, ledger_counts
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Merged, merge
 from embcheck.reports.stages import Stages, tally
+from embcheck.reports.studies_terminal import print_studies
 from embcheck.reports.tables import BackendScore, Score, score_table
 from embcheck.reports.timings import circumstances, costs
 from embcheck.reports.units import nanoseconds_text, plural, seconds_text
-from embcheck.reports.untrusted import clean, finite, one_line
+from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURE_LINES = 15
 _NAME_WIDTH = 27
@@ -55,27 +58,32 @@ def print_conformance(runs: Sequence[Run], console: Console) -> None:
     if merged.columns:
         scores = score_table(merged)
         console.print(_score_table(scores, console))
-        _print(console, "answers, guards: passed of scored; died: crashed or timed out", "dim")
+        say(console, "answers, guards: passed of scored; died: crashed or timed out", "dim")
         _print_others(scores, console)
         _print_ledger(ledger_counts(merged), console)
     elif not merged.measurements:
-        _print(console, "No results.")
+        say(console, "No results.")
     for entry in merged.unavailable:
-        _print(console, f"unavailable: {one_line(entry.id, 40)}: {one_line(entry.unavailable)}")
+        say(console, f"unavailable: {one_line(entry.id, 40)}: {one_line(entry.unavailable)}")
     _print_departures(departures(merged), console)
     _print_stages(merged, console)
     _print_partial(merged, console)
 
 
 def print_timings(runs: Sequence[Run], console: Console) -> None:
-    """Print the timings, with the ratio to the reference and its 95 % interval."""
-    measurements = merge(runs).measurements
-    if not measurements:
-        return
+    """Print the timings, with the ratio to the reference and its 95 % interval, and the studies."""
+    merged = merge(runs)
+    measurements = [line for line in merged.measurements if point_of(line) is None]
+    if measurements:
+        _print_cells(measurements, console)
+    print_studies(merged.measurements, merged.runs, console)
+
+
+def _print_cells(measurements: Sequence[Measurement], console: Console) -> None:
     width = min(_NAME_WIDTH, max(len(_name(line)) for line in measurements))
     for cell, group in groupby(measurements, key=_cell):
         lines = list(group)
-        _print(console, f"\n{cell}", "bold")
+        say(console, f"\n{cell}", "bold")
         console.print(_timing_table(lines, width, console))
         _print_costs(lines, width, console)
         _print_messages(lines, console)
@@ -83,7 +91,7 @@ def print_timings(runs: Sequence[Run], console: Console) -> None:
         "ratio: time over the reference's, below 1 is faster; ns: on this machine\n"
         "GB/s: of bytes that must move; gather, copy: its share of what those reach here"
     )
-    _print(console, f"\n{said}", "dim")
+    say(console, f"\n{said}", "dim")
 
 
 def _timing_table(lines: Iterable[Measurement], width: int, console: Console) -> Table:
@@ -206,7 +214,7 @@ def _print_ledger(counts: LedgerCounts, console: Console) -> None:
         said = f"observed: {plural(counts.observed, 'undefined behaviour')}"
         if counts.stated:
             said += f"; readings differ from PyTorch's in {counts.unlike_pytorch}"
-        _print(console, said)
+        say(console, said)
 
 
 def _share(score: Score) -> Text:
@@ -218,7 +226,7 @@ def _print_departures(found: list[Departure], console: Console) -> None:
     shown = found[:DEPARTURE_LINES]
     width = max((len(one_line(group.backend, 30)) for group in shown), default=0)
     for mark, groups in groupby(shown, key=lambda group: group.mark):
-        _print(console, f"\n{_TITLES[mark]}:", _STYLES[mark])
+        say(console, f"\n{_TITLES[mark]}:", _STYLES[mark])
         table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
         table.add_column(justify="right", no_wrap=True, min_width=4)
         table.add_column(overflow="fold", width=width)
@@ -229,7 +237,7 @@ def _print_departures(found: list[Departure], console: Console) -> None:
             table.add_row(*(safe_text(one_line(part, 60), console) for part in parts))
         console.print(table)
     if len(found) > DEPARTURE_LINES:
-        _print(console, f"  ... and {len(found) - DEPARTURE_LINES} more in the report")
+        say(console, f"  ... and {len(found) - DEPARTURE_LINES} more in the report")
 
 
 def _print_stages(merged: Merged, console: Console) -> None:
@@ -240,7 +248,7 @@ def _print_stages(merged: Merged, console: Console) -> None:
         counts = tally(stages, found)
         if counts:
             name = one_line(backend, 60)
-            _print(console, f"\n{name}: {plural(len(found), 'departure')}, {one_line(counts, 400)}")
+            say(console, f"\n{name}: {plural(len(found), 'departure')}, {one_line(counts, 400)}")
 
 
 def _print_partial(merged: Merged, console: Console) -> None:
@@ -250,7 +258,7 @@ def _print_partial(merged: Merged, console: Console) -> None:
         else:
             known = f"{len(run.results)} of {run.header.planned} results"
         started = one_line(run.header.started, 40)
-        _print(
+        say(
             console,
             f"PARTIAL: the {one_line(run.header.purpose, 20)} run of {started} stopped before its "
             f"end, after {known}.",
@@ -260,15 +268,3 @@ def _print_partial(merged: Merged, console: Console) -> None:
 
 def _new_table() -> Table:
     return Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-
-
-def _print(console: Console, text: str, style: str = "") -> None:
-    console.print(safe_text(text, console, style), soft_wrap=True)
-
-
-def safe_text(text: str, console: Console, style: str = "") -> Text:
-    """Return text that carries no markup, no control character and nothing the console lacks."""
-    text = clean(text)
-    if not console.is_terminal or not console.encoding.startswith("utf"):
-        text = text.encode("ascii", "backslashreplace").decode()
-    return Text(text, style)

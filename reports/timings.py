@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embcheck.conformance.records.lines import Measurement
+from embcheck.reports.curves import point_of
 from embcheck.reports.units import (
     bytes_text,
     nanoseconds_text,
@@ -119,8 +120,8 @@ class Timings:
 
 
 def timings(measurements: Iterable[Measurement]) -> Timings:
-    """Group measurements by cell and place their bars on one axis."""
-    lines = list(measurements)
+    """Group measurements by cell and place their bars on one axis; points of curves are none."""
+    lines = [line for line in measurements if point_of(line) is None]
     axis = _axis(lines)
     groups: dict[tuple[str, str], list[TimingRow]] = {}
     for line in lines:

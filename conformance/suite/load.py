@@ -14,7 +14,7 @@ from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, read_yaml
 
-NOT_SPECS = ("clauses", "workloads", "deviations", "documentation")
+NOT_SPECS = ("clauses", "workloads", "curves", "deviations", "documentation")
 """Folders beside the specs whose YAML files are something else."""
 
 

@@ -23,6 +23,7 @@ SCHEMAS = {
     "documentation": "documentation.schema.json",
     "exercise": "exercise.schema.json",
     "workloads": "workloads.schema.json",
+    "curves": "curves.schema.json",
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.timing import machine
-from embcheck.conformance.timing.workers import one_core
+from embcheck.conformance.timing.workers import few_cores
 
 CACHE_FACTOR = 4
 MAX_ARRAY_BYTES = 2**30
@@ -152,10 +152,10 @@ def splitting(count: int, threads: int) -> Iterator[Split]:
     bounds = np.linspace(0, count, threads + 1).astype(int)
     parts = [slice(int(a), int(b)) for a, b in pairwise(bounds)]
     if threads == 1:
-        with one_core():
+        with few_cores(1):
             yield lambda action: action(parts[0])
         return
-    with ThreadPoolExecutor(threads) as pool:
+    with few_cores(threads), ThreadPoolExecutor(threads) as pool:
         yield lambda action: list(pool.map(action, parts)).clear()
 
 

@@ -28,7 +28,7 @@ from embcheck.conformance.timing.schedule import (
     run_rounds,
     seed_of,
 )
-from embcheck.conformance.timing.traces import COLD_TRACES, Inputs, make_inputs
+from embcheck.conformance.timing.traces import COLD_TRACES, ROTATING, Inputs, make_inputs
 from embcheck.conformance.timing.workers import DEFINITION, Workers
 from embcheck.conformance.timing.workloads import Profile, Workload
 
@@ -157,11 +157,14 @@ def time_cell(
 def cell_inputs(cell: Cell) -> Inputs:
     """Make a cell's arrays: one trace when hot, eight when cold, over a table beyond the cache.
 
-    A seeded table grows to four times the last-level cache, to 1 GiB at most. One whose dense
-    gradient is asked for does not, since the gradient would grow with it.
+    Rotating cells have eight traces over the table as it is. When cold, a seeded table grows to
+    four times the last-level cache, to 1 GiB at most. One whose dense gradient is asked for does
+    not, since the gradient would grow with it.
     """
     if cell.state == "hot":
         return make_inputs(cell.workload, cell.profile, 1)
+    if cell.state == ROTATING:
+        return make_inputs(cell.workload, cell.profile, COLD_TRACES)
     profile = cell.profile
     cache = machine.last_level_cache_bytes()
     gradient = Observation.GRAD_WEIGHT in cell.workload.observe

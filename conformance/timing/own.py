@@ -10,6 +10,7 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Observation, Operation
 from embcheck.conformance.timing.own_files import BadInput, Read, read
+from embcheck.conformance.timing.traces import ROTATING
 from embcheck.conformance.timing.workloads import PROFILES, Given, Origin, Profile, Workload
 
 OWN = "OWN"
@@ -46,7 +47,7 @@ def own_workload(sources: Sources) -> Workload:
     if is_bag:
         _check_bags(arrays, table, sources)
     calls = tuple(_calls(arrays, sources.batch))
-    profile = Profile(("hot",) if len(calls) == 1 else ("rotating",), ("all",), SECONDS)
+    profile = Profile(("hot",) if len(calls) == 1 else (ROTATING,), ("all",), SECONDS)
     return Workload(
         id=OWN,
         title=f"{sources.table} looked up for {sources.trace}",

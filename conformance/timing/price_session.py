@@ -18,7 +18,7 @@ from embcheck.conformance.timing.workers import Workers
 from embcheck.conformance.timing.workloads import Workload
 
 PURPOSE = "prices"
-WORKLOADS = ("T2", "W1", "R1")
+PRICED = ("T2", "W1", "R1")
 """Whose calls are priced where none is named: a lookup of real text, a large one, and bags."""
 
 

@@ -77,15 +77,17 @@ def run_timing(
     told: Told = lambda _: None,
     *,
     resume: bool = False,
+    purpose: str = PURPOSE,
 ) -> ExitCode:
     """Time workloads on backends and record them in a folder; `told` hears of each step begun.
 
     An interruption leaves the steps that are over, and measurements of what they tell; `resume`
-    goes on from there. Raises UnknownBackend or CannotResume before anything starts.
+    goes on from there. A run of another `purpose` stands beside it in the folder. Raises
+    UnknownBackend or CannotResume before anything starts.
     """
     check_known(list(backends))
     backends = list(dict.fromkeys(backends))
-    run = _Run(backends, workloads, folder, settings, resume=resume)
+    run = _Run(backends, workloads, folder, settings, resume=resume, purpose=purpose)
     try:
         for step in plan_steps(workloads, settings):
             told(step)
@@ -133,9 +135,11 @@ class _Run:
         settings: Settings,
         *,
         resume: bool,
+        purpose: str,
     ) -> None:
         self._backends = backends
         self._settings = settings
+        self._purpose = purpose
         self._reference = choose_reference(backends)
         self._exit_code = ExitCode.CONFORMS
         self._limits: MachineLimits | None = None
@@ -228,7 +232,7 @@ class _Run:
     def _header(self, workloads: Sequence[Workload]) -> RunHeader:
         cells = plan_cells(workloads, self._settings.profile)
         return RunHeader(
-            purpose=PURPOSE,
+            purpose=self._purpose,
             started=now(),
             embcheck=embcheck_version(),
             suite=_suite_hash(),
@@ -253,7 +257,7 @@ class _Run:
 def _interrupted(folder: Path, header: RunHeader) -> Run:
     """Find the run to go on with: of the same machine, backends, workloads and settings."""
     try:
-        runs = [run for run in read_runs(folder) if run.header.purpose == PURPOSE]
+        runs = [run for run in read_runs(folder) if run.header.purpose == header.purpose]
     except RecordError as error:
         raise CannotResume(str(error)) from None
     if not runs or not runs[-1].partial:

@@ -20,6 +20,8 @@ from embcheck.conformance.timing.workloads import Origin, Profile, Ragged, Workl
 Arrays = dict[str, np.ndarray]
 
 COLD_TRACES = 8
+ROTATING = "rotating"
+"""The state of a cell whose traces rotate over a table of any size: cold only if that is large."""
 MAX_ALIKE = 1000
 """How many rows that are the same as one another a change steps over."""
 UPSTREAM_SEED = 7

@@ -38,9 +38,8 @@ def thread_count(threads: int | str) -> int:
 class Workers:
     """Starts workers when they are needed, keeps them, and ends them together.
 
-    With `threads` 1, a worker is confined to one core before it starts, which every library's
-    pools obey; the variables say the same to those that read them. What adapters keep on disk goes
-    to the folder `cache`, a fresh one for each run, so that an export is timed where it happens.
+    With a number of `threads`, a worker is confined to as many cores before it starts, which every
+    library's pools obey; the variables say the same to those that read them.
     """
 
     def __init__(self, threads: int | str, timeout: float) -> None:
@@ -68,8 +67,8 @@ class Workers:
 
         Imports are not measured then, for they share the cores.
         """
-        with one_core() if self._confined else _anywhere():
-            for key in keys:
+        with few_cores(self.threads) if self._confined else _anywhere():
+            for key in (*((name, CANDIDATE) for name in backends), (reference, A_A), ORACLE):
                 if key not in self._clients and key not in self._problems:
                     self._clients[key] = self._make(key)
                     self._clients[key].launch()
@@ -105,7 +104,7 @@ class Workers:
 
     def _start(self, key: tuple[str, str]) -> None:
         self._clients[key] = self._make(key)
-        with one_core() if self._confined else _anywhere():
+        with few_cores(self.threads) if self._confined else _anywhere():
             self._greet(key)
 
     def _make(self, key: tuple[str, str]) -> WorkerClient:
@@ -124,13 +123,13 @@ class Workers:
 
 
 @contextmanager
-def one_core() -> Iterator[None]:
-    """Confine this process, and so what it starts meanwhile, to the last core that it may use."""
+def few_cores(count: int) -> Iterator[None]:
+    """Confine this process, and so what it starts meanwhile, to the last cores that it may use."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
     allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(allowed)})
+    os.sched_setaffinity(0, set(sorted(allowed)[-count:]))
     try:
         yield
     finally:

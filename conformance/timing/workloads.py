@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,12 +42,24 @@ class Origin:
     bits: int | None = None
 
 
-@dataclass(frozen=True, eq=False)
 class Given:
-    """Arrays that a user brings: the table, and the index arrays of each call that rotates."""
+    """Arrays that a user brings: the table, and the index arrays of each call that rotates.
 
-    table: np.ndarray
-    calls: tuple[Mapping[str, np.ndarray], ...]
+    Never copied, and named by a digest of its bytes.
+    """
+
+    def __init__(self, table: np.ndarray, calls: tuple[Mapping[str, np.ndarray], ...]) -> None:
+        self.table, self.calls = table, calls
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Given:
+        return self
+
+    def __str__(self) -> str:
+        digest = hashlib.sha256(self.table.tobytes())
+        for call in self.calls:
+            for name in sorted(call):
+                digest.update(call[name].tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)

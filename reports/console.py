@@ -1,0 +1,21 @@
+"""Text on a terminal: nothing that a backend says can colour, move or hide what stands there."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from embcheck.reports.untrusted import clean
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a line of text."""
+    console.print(safe_text(text, console, style), soft_wrap=True)
+
+
+def safe_text(text: str, console: Console, style: str = "") -> Text:
+    """Return text that carries no markup, no control character and nothing the console lacks."""
+    text = clean(text)
+    if not console.is_terminal or not console.encoding.startswith("utf"):
+        text = text.encode("ascii", "backslashreplace").decode()
+    return Text(text, style)
