@@ -7,16 +7,24 @@ them is seen. What is derived from a lookup stands in `torch_observe`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 
 from embcheck.backends import torch_script, torch_spellings
 from embcheck.backends.torch_calls import Answer, blocking, require_cuda, target_of, thunk
+from embcheck.backends.torch_device import CudaClock
 from embcheck.backends.torch_names import SPELLINGS
 from embcheck.backends.torch_only import probes
-from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
-from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unsupported,
+)
+from embcheck.conformance.contract.call import Call, Observation, Operation
 
 
 class TorchEager:
@@ -45,6 +53,13 @@ class TorchEager:
             return blocking(probes.prepare(call, device), device)
         target = target_of(call, device)
         return thunk(target.prepared(target.lookup()), device)
+
+    def on_device(self, call: Call) -> tuple[Callable[[], Any], CudaClock]:
+        """Return the lookup without waiting for it, and the device's clock."""
+        target = target_of(call, self.info.device)
+        if call.observe != (Observation.OUTPUT,):
+            raise Unsupported("only lookups are timed on the device")
+        return target.lookup(), CudaClock()
 
     def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
         """Return the other ways in which PyTorch's users gather rows."""

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from embcheck.conformance.exit_codes import ExitCode
     from embcheck.conformance.timing.cell import Settings
+    from embcheck.conformance.timing.own import Sources
     from embcheck.conformance.timing.session import Step
+    from embcheck.conformance.timing.workloads import Workload
 
 INTERRUPTED = 130
 """What a shell reports for a process that Ctrl-C ended: 128 + SIGINT."""
@@ -87,6 +89,7 @@ def bench(
     generations: int | None,
     resume: bool,
     studies: tuple[str, ...],
+    against: Path | None,
     seed: int,
     timeout: float,
     **own: str | int | None,
@@ -106,53 +109,39 @@ def bench(
     from embcheck.conformance.execution.discovery import (  # noqa: PLC0415  (imports NumPy)
         UnknownBackend,
     )
-    from embcheck.conformance.exit_codes import ExitCode, gravest  # noqa: PLC0415
+    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
+    from embcheck.conformance.records.run import RecordError  # noqa: PLC0415
     from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
-    from embcheck.conformance.timing.cell import Settings  # noqa: PLC0415  (imports NumPy)
-    from embcheck.conformance.timing.curves import points_of, select_curves  # noqa: PLC0415
-    from embcheck.conformance.timing.own import own_workload  # noqa: PLC0415
+    from embcheck.conformance.timing.cell import Settings  # noqa: PLC0415
     from embcheck.conformance.timing.own_files import BadInput  # noqa: PLC0415
-    from embcheck.conformance.timing.price_session import PRICED, run_prices  # noqa: PLC0415
-    from embcheck.conformance.timing.session import (  # noqa: PLC0415
-        CannotResume,
-        plan_steps,
-        run_timing,
-    )
-    from embcheck.conformance.timing.workloads import (  # noqa: PLC0415
-        UnknownWorkload,
-        select_workloads,
-    )
+    from embcheck.conformance.timing.regression import NotComparable  # noqa: PLC0415
+    from embcheck.conformance.timing.session import CannotResume  # noqa: PLC0415
+    from embcheck.conformance.timing.workloads import UnknownWorkload  # noqa: PLC0415
 
-    if not backends and against is None:
-        raise click.UsageError("name a backend: -b BACKEND")
     if resume and against is not None:
         raise click.UsageError("a comparison is not taken up again: leave out --resume")
     settings = Settings(profile, seed, seconds, generations, timeout=timeout)
     sources = own_sources(own, ids)
-    backends = backends or installed_backends(sources)
+    if against is None:
+        backends = backends or installed_backends(sources)
+    elif sources or studies:
+        raise click.UsageError("--against compares workloads: leave --table and --study out")
     try:
-        code = ExitCode.CONFORMS
-        if not studies or ids or sources:
-            workloads = [own_workload(sources)] if sources else select_workloads(ids)
-            with _progress(len(plan_steps(workloads, settings))) as told:
-                code = run_timing(backends, workloads, out, settings, told, resume=resume)
-        if "curves" in studies:
-            points = [point for curve in select_curves([]) for point in points_of(curve, profile)]
-            with _progress(len(plan_steps(points, settings))) as told:
-                found = run_timing(
-                    backends, points, out, settings, told, resume=resume, purpose="curves"
-                )
-            code = gravest([code, found])
-        if "prices" in studies:
-            priced = select_workloads(ids or PRICED)
-            code = gravest([code, run_prices(backends, priced, out, settings)])
-    except (BadInput, UnknownBackend, UnknownWorkload, CannotResume) as error:
-        click.echo(f"embcheck: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        if against is not None:
+            code = _time_against(against, backends, ids, out, settings)
+        else:
+            code = _time(backends, ids, out, settings, sources, studies, resume=resume)
     except SpecError as error:
         click.echo(str(error), err=True)
         sys.exit(ExitCode.USAGE)
-    except (UnknownBackend, UnknownWorkload, CannotResume, NotComparable, RecordError) as error:
+    except (
+        BadInput,
+        UnknownBackend,
+        UnknownWorkload,
+        CannotResume,
+        NotComparable,
+        RecordError,
+    ) as error:
         click.echo(f"embcheck: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     except KeyboardInterrupt:
@@ -171,18 +160,37 @@ def _time(
     ids: tuple[str, ...],
     out: Path,
     settings: Settings,
+    sources: Sources | None,
+    studies: tuple[str, ...],
     *,
     resume: bool,
 ) -> ExitCode:
-    """Time backends, and print their timings."""
+    """Time backends on workloads, a user's own among them, or study them; print what came of it."""
+    from embcheck.conformance.exit_codes import ExitCode, gravest  # noqa: PLC0415
+    from embcheck.conformance.timing.curves import points_of, select_curves  # noqa: PLC0415
+    from embcheck.conformance.timing.own import own_workload  # noqa: PLC0415
+    from embcheck.conformance.timing.price_session import PRICED, run_prices  # noqa: PLC0415
     from embcheck.conformance.timing.session import plan_steps, run_timing  # noqa: PLC0415
     from embcheck.conformance.timing.workloads import select_workloads  # noqa: PLC0415
 
-    workloads = select_workloads(ids)
-    with _progress(len(plan_steps(workloads, settings))) as told:
-        code = run_timing(backends, workloads, out, settings, told, resume=resume)
+    def time_cells(workloads: list[Workload], purpose: str) -> ExitCode:
+        with _progress(len(plan_steps(workloads, settings))) as told:
+            return run_timing(
+                backends, workloads, out, settings, told, resume=resume, purpose=purpose
+            )
+
+    codes = [ExitCode.CONFORMS]
+    if not studies or ids or sources:
+        workloads = [own_workload(sources)] if sources else select_workloads(ids)
+        codes.append(time_cells(workloads, "timing"))
+    if "curves" in studies:
+        drawn = select_curves([])
+        points = [point for curve in drawn for point in points_of(curve, settings.profile)]
+        codes.append(time_cells(points, "curves"))
+    if "prices" in studies:
+        codes.append(run_prices(backends, select_workloads(ids or PRICED), out, settings))
     _show(out)
-    return code
+    return gravest(codes)
 
 
 def _time_against(

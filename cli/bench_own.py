@@ -60,7 +60,7 @@ def own_sources(own: Mapping[str, Any], ids: Sequence[str]) -> Sources | None:
 def installed_backends(sources: Sources | None) -> tuple[str, ...]:
     """Name the backends that can run here, and tell of the others; only for a user's own table."""
     if sources is None:
-        raise click.UsageError("Missing option '-b' / '--backend'.")
+        raise click.UsageError("name a backend: -b BACKEND")
     from embcheck.conformance.execution.client import (  # noqa: PLC0415  (imports NumPy)
         BackendBroken,
         BackendUnavailable,

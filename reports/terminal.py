@@ -20,8 +20,8 @@ from embcheck.reports.merge import Merged, merge
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.studies_terminal import print_studies
 from embcheck.reports.tables import BackendScore, Score, score_table
-from embcheck.reports.timings import circumstances, costs
-from embcheck.reports.units import nanoseconds_text, plural, seconds_text
+from embcheck.reports.timings import break_even_text, circumstances, costs, flags
+from embcheck.reports.units import nanoseconds_text, percent_text, plural, seconds_text
 from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURE_LINES = 15
@@ -86,11 +86,11 @@ def _print_cells(measurements: Sequence[Measurement], console: Console) -> None:
         say(console, f"\n{cell}", "bold")
         console.print(_timing_table(lines, width, console))
         _print_costs(lines, width, console)
+        _print_figures(lines, console)
         _print_messages(lines, console)
-    said = (
-        "ratio: time over the reference's, below 1 is faster; ns: on this machine\n"
-        "GB/s: of bytes that must move; gather, copy: its share of what those reach here"
-    )
+    said = "ratio: time over the reference's, below 1 is faster; ns: on this machine"
+    if any("compulsory_gb_per_s" in line.details for line in measurements):
+        said += "\nGB/s: of bytes that must move; gather, copy: its share of what those reach here"
     say(console, f"\n{said}", "dim")
 
 

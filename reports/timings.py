@@ -13,6 +13,7 @@ from embcheck.reports.curves import point_of
 from embcheck.reports.units import (
     bytes_text,
     nanoseconds_text,
+    percent_text,
     plural,
     rate_text,
     seconds_text,
@@ -55,7 +56,6 @@ class Costs:
     peak: str
     ulp: str
     new_shape: str
-    break_even: str
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,6 @@ def costs(line: Measurement) -> Costs:
     def number(name: str) -> float | None:
         return finite(found.get(name))
 
-    calls = finite(line.break_even_calls)
     new = [number(f"new_shape_{name}_seconds") for name in ("prepare", "first_call")]
     return Costs(
         per_bag=nanoseconds_text(number("ns_per_bag")),
@@ -201,7 +200,6 @@ def costs(line: Measurement) -> Costs:
         peak=bytes_text(number("peak_bytes")),
         ulp="-" if number("largest_error_ulp") is None else f"{number('largest_error_ulp'):.3g}",
         new_shape=seconds_text(None if None in new else sum(filter(None, new))),
-        break_even="-" if calls is None else f"{calls:,.0f}",
     )
 
 

@@ -37,7 +37,8 @@ TRAINING = (
     .replace("indices: 300", "bags: 40, ragged: {empty: 0.3, longest: 5}")
     .replace("dtype:", "options: {mode: sum}\ndtype:")
 )
-SETTINGS = Settings(block_seconds=0.0005, timeout=30.0, ceilings=False)
+SETTINGS = Settings(generations=1, block_seconds=0.0005, timeout=60.0, ceilings=False)
+THREE = replace(SETTINGS, generations=3)
 BOTH = ["numpy-reference", "zoo-prints"]
 
 
@@ -168,7 +169,7 @@ def test_an_idle_spinner_spoils_the_verdicts(tmp_path):
 
 def test_cold_traces_rotate_with_one_thread(tmp_path, monkeypatch):
     """The full profile rotates eight traces over a larger table, each judged, on one core."""
-    settings = Settings(profile="full", block_seconds=0.0005, timeout=30.0, ceilings=False)
+    settings = replace(SETTINGS, profile="full")
     monkeypatch.setattr(machine, "last_level_cache_bytes", lambda: 32_000)
     code, _, lines = _time(tmp_path, settings=settings)
     line = lines["numpy-reference", "reference"]

@@ -126,6 +126,35 @@ class Scripted(Protocol):
         """
 
 
+class DeviceClock(Protocol):
+    """The clock of a device that works while the host goes on."""
+
+    def flush(self) -> None:
+        """Enqueue something that overwrites the device's caches."""
+
+    def occupy(self) -> None:
+        """Keep the device busy for longer than the host takes to enqueue a call."""
+
+    def start(self) -> None:
+        """Enqueue the first mark."""
+
+    def stop(self) -> None:
+        """Enqueue the last mark."""
+
+    def seconds(self) -> float:
+        """Wait for the last mark, and return the device's seconds between both."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Return the device's clocks in MHz; `throttled` says what lowers them, or is empty."""
+
+
+class OnDevice(Protocol):
+    """What an adapter of another device than the CPU implements besides, to tell its time apart."""
+
+    def on_device(self, call: Call) -> tuple[Callable[[], Any], DeviceClock]:
+        """Return the call as a thunk that only enqueues it, and the clock of its device."""
+
+
 class Spelled(Protocol):
     """What an adapter implements besides, where its library's users say one call in several ways.
 

@@ -26,6 +26,7 @@ from embcheck.conformance.execution.blocks import (
     run,
     timed,
 )
+from embcheck.conformance.execution.device import device_seconds
 from embcheck.conformance.execution.spellings import Spelled, spellings_of
 
 Arrays = dict[str, np.ndarray]
@@ -66,6 +67,7 @@ class HeldCalls:
             "store": self.store,
             "hold": self.hold,
             "spellings": self.spellings,
+            "device": self.device,
             "answer": self.answer,
             "probe": self.probe,
             "late_probe": self.late_probe,
@@ -116,6 +118,18 @@ class HeldCalls:
         call = self._call(header, arrays)
         failed, names = attempt(lambda: list(spellings_of(self._backend, call)), "prepare")
         return failed or {"status": "answered", "names": names}, {}
+
+    def device(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Time a held call on the device; `flush` empties its caches before each time."""
+        del arrays
+        call, calls, flush = (self._held[header["id"]].call, header["calls"], header["flush"])
+        failed, result = attempt(
+            lambda: device_seconds(self._backend, call, calls, flush=flush), "prepare"
+        )
+        if failed is not None:
+            return failed, {}
+        seconds, state = result
+        return {"status": "answered", "device_seconds": seconds, "state": state}, {}
 
     def _call(self, header: Mapping[str, Any], arrays: Arrays) -> Call:
         """Put a call together from the arrays that came with it and those that are kept."""

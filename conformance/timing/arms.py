@@ -111,6 +111,12 @@ class Arm:
         details = self._ask({"request": "threads"}).details
         return {name: details[name] for name in ("pools", "threads_by_name", "working_threads")}
 
+    def device(self, id_: int, calls: int, *, flush: bool) -> dict[str, Any]:
+        """Have a held call timed on its device; return the seconds of each time, and its state."""
+        header = {"request": "device", "id": id_, "calls": calls, "flush": flush}
+        details = self._ask(header).details
+        return {name: details[name] for name in ("device_seconds", "state")}
+
     @property
     def last_id(self) -> int:
         """The held call whose answer the last block ended with."""

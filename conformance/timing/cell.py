@@ -33,6 +33,7 @@ from embcheck.conformance.timing.workers import DEFINITION, Workers
 from embcheck.conformance.timing.workloads import Profile, Workload
 
 CACHE_FACTOR = 4
+DEVICE_CALLS = 100
 MIN_GENERATION_ROUNDS = 4
 GENERATIONS = {"quick": 3, "full": 5, "gpu": 5}
 """Fresh processes of every backend. With three, the interval over processes is 4.3 standard errors
@@ -110,6 +111,7 @@ class Timed:
     threads_read: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     rounds: list[Round] = field(default_factory=list)
     lost: dict[tuple[str, str], ArmLost] = field(default_factory=dict)
+    devices: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     stopped: ArmLost | None = None
 
     def lose(self, arm: Arm, reason: ArmLost) -> None:
@@ -149,6 +151,7 @@ def time_cell(
         _time(timed, settings)
         _read_threads(timed)
         _judge_last(timed, oracle)
+        _read_devices(timed)
     for arm in [*timed.arms.values(), sentinel]:
         arm.drop()
     return timed
@@ -279,6 +282,17 @@ def _judge_last(timed: Timed, oracle: gate.Oracle) -> None:
     for arm in list(timed.arms.values()):
         if arm.role != SENTINEL:
             _try(timed, arm, lambda arm: gate.judge_last(arm, oracle))
+
+
+def _read_devices(timed: Timed) -> None:
+    """Time calls on their device, where that is not the CPU; a cell without that time has none."""
+    for arm in list(timed.arms.values()):
+        if arm.role != SENTINEL and arm.client.info.device != "cpu":
+            flush = timed.cell.state == "cold"
+            try:
+                timed.devices[arm.key] = arm.device(0, DEVICE_CALLS, flush=flush)
+            except ArmLost as reason:
+                timed.devices[arm.key] = {"missing": str(reason)}
 
 
 def _inputs(timed: Timed) -> Inputs:

@@ -16,7 +16,9 @@ from embcheck.conformance.timing.cell import Timed
 from embcheck.conformance.timing.raw import Record, group
 from embcheck.conformance.timing.traces import Inputs
 from embcheck.conformance.timing.traffic import Traffic, mean_traffic
+from embcheck.conformance.timing.trust import join
 
+THROTTLED = "throttled"
 MOST = 1.05
 """Of the limit: what is beyond is no speed, but a fault of the clock or of the counted bytes."""
 
@@ -33,7 +35,11 @@ def annotate(line: RoundsLine, timed: Timed, ceiling: Ceiling | None) -> RoundsL
         "ceiling": None if ceiling is None else asdict(ceiling),
     }
     arms = {
-        key: {**arm, "memory": _memory(timed.arms[key]) if key in timed.arms else {}}
+        key: {
+            **arm,
+            "memory": _memory(timed.arms[key]) if key in timed.arms else {},
+            "device": dict(timed.devices.get(key, {})),
+        }
         for key, arm in line.arms.items()
     }
     return replace(line, inputs=inputs, arms=arms)
@@ -70,6 +76,10 @@ def _with_figures(line: Measurement, records: Mapping[tuple[str, str, int], Reco
     record = records[line.workload, line.state, line.threads or 0]
     details = {name: value for name, value in line.details.items() if name not in _RAW}
     details |= _peaks(record, line.backend, line.role)
+    details |= device_figures(record, line.backend, line.role)
+    if details.get("device_throttled"):
+        said = f"the device was throttled: {details['device_throttled']}"
+        line = replace(line, message=join(line.message, said), flags=(*line.flags, THROTTLED))
     if line.role == SENTINEL:
         return replace(line, details=details)
     details |= _rates(line)
@@ -153,6 +163,29 @@ def _memory(arm: Arm) -> Mapping[str, int]:
     if arm.memory is None or peak is None:
         return {}
     return {"peak_bytes": peak, "peak_rise_bytes": max(0, peak - arm.memory.resident)}
+
+
+def device_figures(record: Record, backend: str, role: str) -> dict[str, Any]:
+    """Return a call's time on the device, over all generations, and what the device's clocks were.
+
+    The ratio and its interval are the host's; this is a column beside them.
+    """
+    key = record.key(backend, role)
+    read = [arm["device"] for arm in record.arms(key) if arm.get("device")] if key else []
+    missing = [found["missing"] for found in read if "missing" in found]
+    if missing:
+        return {"device_missing": missing[0]}
+    if not read:
+        return {}
+    nanoseconds = np.array([one for found in read for one in found["device_seconds"]]) * 1e9
+    states = [found["state"][when] for found in read for when in ("before", "after")]
+    throttled = dict.fromkeys(state["throttled"] for state in states if state.get("throttled"))
+    return {
+        "device_p50_ns": float(np.quantile(nanoseconds, 0.5)),
+        "device_p99_ns": float(np.quantile(nanoseconds, 0.99)),
+        "device_states": states,
+        "device_throttled": "; ".join(throttled),
+    }
 
 
 def _peaks(record: Record, backend: str, role: str) -> dict[str, int]:

@@ -6,7 +6,7 @@ What a generation read of a cell is written at once, so that an interrupted run 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,13 +19,13 @@ from embcheck.conformance.records.lines import Measurement, RoundsLine, RunHeade
 from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.timing import figures, identity, machine, raw
-from embcheck.conformance.timing.arms import CANDIDATE
+from embcheck.conformance.timing.arms import A_A, CANDIDATE
 from embcheck.conformance.timing.cell import Cell, Settings, time_cell
 from embcheck.conformance.timing.estimate import LEVEL, MARGIN
 from embcheck.conformance.timing.limits import MachineLimits
 from embcheck.conformance.timing.measurements import measurements
 from embcheck.conformance.timing.trust import join
-from embcheck.conformance.timing.workers import DEFINITION, Workers, thread_count
+from embcheck.conformance.timing.workers import DEFINITION, ORACLE, Workers, thread_count
 from embcheck.conformance.timing.workloads import Workload, workload_files
 
 PURPOSE = "timing"

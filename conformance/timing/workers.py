@@ -39,10 +39,12 @@ class Workers:
     """Starts workers when they are needed, keeps them, and ends them together.
 
     With a number of `threads`, a worker is confined to as many cores before it starts, which every
-    library's pools obey; the variables say the same to those that read them.
+    library's pools obey; the variables say the same to those that read them. What adapters keep on
+    disk goes to the folder `cache`, a fresh one for each run, so that an export is timed where it
+    happens.
     """
 
-    def __init__(self, threads: int | str, timeout: float) -> None:
+    def __init__(self, threads: int | str, timeout: float, cache: Path | None = None) -> None:
         self.threads = thread_count(threads)
         self._confined = threads != "all"
         self._timeout = timeout
@@ -68,7 +70,7 @@ class Workers:
         Imports are not measured then, for they share the cores.
         """
         with few_cores(self.threads) if self._confined else _anywhere():
-            for key in (*((name, CANDIDATE) for name in backends), (reference, A_A), ORACLE):
+            for key in keys:
                 if key not in self._clients and key not in self._problems:
                     self._clients[key] = self._make(key)
                     self._clients[key].launch()

@@ -156,3 +156,25 @@ class SpinsWhileIdle(Correct):
     def _spin(self) -> None:
         while True:
             sum(range(1000))
+
+
+class OnDevice(Correct):
+    """Works on a device of its own making, whose clock goes by fixed steps and is throttled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.info = replace(self.info, device="fake")
+
+    def on_device(self, call: Call) -> Any:
+        log: list[str] = []
+
+        class Clock:
+            flush = occupy = start = stop = staticmethod(lambda: log.append("mark"))
+
+            def seconds(self) -> float:
+                return 1e-6 * len(log)
+
+            def state(self) -> Any:
+                return {"sm_mhz": 1000, "throttled": "power cap" if log else ""}
+
+        return (lambda: self.correct(call)), Clock()
