@@ -13,6 +13,8 @@ import jax.numpy as jnp
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
+_finished: Callable[[Any], Any] = jax.block_until_ready
+
 Answer = tuple[dict[str, Any], dict[str, Any]]
 
 _WAYS: dict[str, Callable[[Any, Any], Any]] = {
@@ -43,6 +45,6 @@ def spellings(call: Call) -> dict[str, Callable[[], Answer]]:
 def _thunk(run: Any, arrays: dict[str, Any]) -> Callable[[], Answer]:
     def finished() -> Answer:
         output = run(arrays["weight"], arrays["indices"])
-        return {"output": jax.block_until_ready(output)}, arrays
+        return {"output": _finished(output)}, arrays
 
     return finished

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+cuda: Any = torch.cuda
+
 OCCUPYING_CYCLES = 200_000
 """About 0.1 ms at 2 GHz: longer than PyTorch takes to enqueue a lookup."""
 
@@ -30,7 +32,7 @@ class CudaClock:
     """Events around what is enqueued between `start` and `stop`."""
 
     def __init__(self) -> None:
-        self._begin, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self._begin, self._end = (cuda.Event(enable_timing=True) for _ in range(2))
         cache: int = torch.cuda.get_device_properties(0).L2_cache_size
         self._flushed = torch.empty(4 * cache, dtype=torch.int8, device="cuda")
 
@@ -40,7 +42,7 @@ class CudaClock:
 
     def occupy(self) -> None:
         """Keep the stream busy while the host enqueues what is timed."""
-        torch.cuda._sleep(OCCUPYING_CYCLES)  # noqa: SLF001  (PyTorch's own benchmarks use it)
+        cuda._sleep(OCCUPYING_CYCLES)  # noqa: SLF001  (PyTorch's own benchmarks use it)
 
     def start(self) -> None:
         """Enqueue the first event."""

@@ -13,7 +13,7 @@ from embcheck.reports.untrusted import one_line
 
 def print_comparison(found: Comparison, console: Console) -> None:
     """Print what changed, what was left out, and how many backends became slower."""
-    from embcheck.reports.terminal import safe_text  # noqa: PLC0415  (it needs pandas)
+    from embcheck.reports.console import safe_text  # noqa: PLC0415  (it needs pandas)
 
     if found.unchanged:
         names = ", ".join(one_line(name, 40) for name in found.unchanged)

@@ -20,6 +20,7 @@ from embcheck.conformance.execution.client import (
     describe_call,
 )
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.timing.lanes import Lane
 from embcheck.conformance.timing.memory import Mark, mark
 from embcheck.conformance.timing.schedule import ArmLost, Block
 from embcheck.conformance.timing.traces import Change
@@ -37,7 +38,7 @@ class Arm:
     key: str
     backend: str
     role: str
-    client: WorkerClient
+    client: WorkerClient | Lane
     life: dict[str, float] = field(default_factory=dict)
     memory: Mark | None = None
     _ids: Sequence[int] = ()

@@ -143,7 +143,7 @@ def best_seconds(action: Callable[[], Any], looks: int) -> float:
     while best * calls < BLOCK_SECONDS and calls < 10**6:
         calls *= 2
         best = _block(action, calls)
-    return min(best, *(_block(action, calls) for _ in range(looks)))
+    return min([best, *(_block(action, calls) for _ in range(looks))])
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def _point(
 ) -> Workload:
     workload = curve.workload
     threads: int | str = "all"
-    varied = dict(sizes)
+    varied: dict[str, Any] = dict(sizes)
     if curve.axis == "threads":
         threads = "all" if value == cores() else int(value)
     elif curve.axis == "zipf":

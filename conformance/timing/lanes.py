@@ -24,7 +24,9 @@ class Lane:
     `spelling` has calls prepared by one of the adapter's other spellings.
     """
 
-    def __init__(self, client: WorkerClient, number: int, spelling: str | None = None) -> None:
+    def __init__(
+        self, client: WorkerClient | Lane, number: int, spelling: str | None = None
+    ) -> None:
         self._client = client
         self._first = number * WIDTH
         self._spelling = spelling

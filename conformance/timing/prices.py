@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,11 +68,11 @@ def price(cell: Cell, backend: str, workers: Workers, settings: Settings) -> Pri
     for number, variant in enumerate(variants):
         lane = Lane(owner.client, number, variant.spelling)
         arm = Arm(variant.name, backend, CANDIDATE, lane)
-        _try(priced, arm, lambda arm=arm, variant=variant: _admit(arm, variant, workers))
+        _try(priced, arm, partial(_admit, arm, variant, workers))
         if PLAIN in priced.lost:
             return priced
     for arm in list(priced.arms.values()):
-        _try(priced, arm, lambda arm=arm: _calibrate(priced, arm, settings.block_seconds))
+        _try(priced, arm, partial(_calibrate, priced, arm, settings.block_seconds))
     if PLAIN in priced.arms:
         _time(priced, settings)
     owner.drop()

@@ -60,11 +60,10 @@ def _of_indices(inputs: Inputs) -> Iterator[Variant]:
     yield Variant("int32 indices", "semantics", _with(inputs, narrow))
     rows, counts = np.unique(trace["indices"], return_counts=True)
     padding = int(rows[counts.argmax()])
-    options = {"padding_idx": padding}
-    yield Variant("padding_idx", "semantics", _with(inputs, options=options))
+    yield Variant("padding_idx", "semantics", _with(inputs, options={"padding_idx": padding}))
     norms = np.linalg.norm(weight[rows].astype(np.float64), axis=1)
-    options = {"max_norm": float(np.median(norms))}
-    own = replace(_with(inputs, {"weight": weight.copy()}, options), shared={})
+    limit = {"max_norm": float(np.median(norms))}
+    own = replace(_with(inputs, {"weight": weight.copy()}, limit), shared={})
     note = "rows are shortened by the first call; what is timed is the check of their norms"
     yield Variant("max_norm", "semantics", own, note=note)
 

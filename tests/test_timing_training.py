@@ -1,0 +1,55 @@
+"""A library that trains in place goes on while it is timed; it is judged by a first step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embcheck.backends.numpy_reference import NumpyReference
+from embcheck.conformance.execution.held import HeldCalls
+
+
+class TrainsInPlace:
+    """Takes a step of the caller's own table at every call, as PyTorch does."""
+
+    info = NumpyReference.info
+
+    def prepare(self, call):
+        weight, indices = call.inputs["weight"], call.inputs["indices"]
+
+        def step():
+            output = weight[indices]
+            np.subtract.at(weight, indices, call.inputs["grad_output"])
+            return {"output": output, "trained_weight": weight}
+
+        return step
+
+    def to_numpy(self, answer):
+        return answer
+
+
+CALL = {"operation": "embedding", "options": {}, "observe": ["output", "trained_weight"]}
+
+
+def test_every_judged_answer_is_a_first_step():
+    """However many steps were timed before, an answer that is asked for is that of the first."""
+    held = HeldCalls(TrainsInPlace())
+    table, upstream = np.ones((4, 2), np.float32), np.full((2, 2), 0.5, np.float32)
+    held.store({}, {"weight": table.copy(), "grad_output": upstream})
+    expected = table.copy()
+    expected[[1, 3]] -= 0.5
+    header = {"call": CALL, "stored": ["weight", "grad_output"], "id": 0}
+    reply, _ = held.hold(header, {"indices": np.array([1, 3])})
+    assert reply["status"] == "answered"
+    _, home = held.answer({"id": 0}, {})
+    np.testing.assert_array_equal(home["trained_weight"], expected)
+    held.settle({}, {})
+    held.time_block({"ids": [0], "start": 0, "calls": 5}, {})
+    _, home = held.answer({"id": 0}, {})
+    assert not np.array_equal(home["trained_weight"], expected)
+    _, home = held.answer({"id": 0, "again": True}, {})
+    np.testing.assert_array_equal(home["trained_weight"], expected)
+    reply, home = held.poison({"id": 0}, {})
+    np.testing.assert_array_equal(home["trained_weight"], expected)
+    _, home = held.probe({"id": 0, "position": 0, "row": 2}, {})
+    assert home["trained_weight"][2].tolist() == [0.5, 0.5]
+    assert home["trained_weight"][1].tolist() == [1, 1]
