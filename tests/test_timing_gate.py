@@ -14,6 +14,7 @@ from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.suite.real_data import Missing
 from embcheck.conformance.timing import machine, raw, traces
 from embcheck.conformance.timing.cell import Settings
+from embcheck.conformance.timing.figures import with_figures
 from embcheck.conformance.timing.measurements import measurements
 from embcheck.conformance.timing.session import CannotResume, run_timing
 from embcheck.conformance.timing.workloads import load_workloads
@@ -257,6 +258,7 @@ def test_figures_can_be_computed_again(tmp_path):
     _, run, _ = _time(tmp_path, "zoo-prints", settings=THREE)
     backends = [str(info["id"]) for info in run.header.backends]
     again = measurements(run.rounds, backends, run.header.settings["generations"])
+    again = with_figures(again, run.rounds)
     assert [to_json(line) for line in again] == [to_json(line) for line in run.measurements]
 
 

@@ -133,7 +133,7 @@ def gathered_bytes(weight: np.ndarray, indices: Sequence[np.ndarray]) -> float:
     """Count what a gather must move: each row once, the output and the indices."""
     row = weight.shape[1] * weight.itemsize
     unique = float(np.mean([np.unique(found).size for found in indices]))
-    return unique * row + indices[0].size * (row + indices[0].itemsize)
+    return float(unique * row + indices[0].size * (row + indices[0].itemsize))
 
 
 def best_seconds(action: Callable[[], Any], looks: int) -> float:
