@@ -131,7 +131,8 @@ def _observe(tbe: Tbe) -> dict[str, Any]:
     output: Tensor = tbe.look_up()
     observed = {"output": output}
     if tbe.call.wants(Observation.TRAINED_WEIGHT):
-        output.backward(tbe.tensors.get("grad_output", torch.ones_like(output)))
+        upstream = tbe.tensors.get("grad_output", torch.ones_like(output))
+        torch.autograd.backward(output, upstream)
         observed["trained_weight"] = tbe.table
     return observed
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from embcheck.conformance.contract.call import (
     Operation,
 )
 
+Answered = TypeVar("Answered")
 Answer = tuple[Mapping[str, Any], Tensors]
 """What was observed, by name, and the tensors that the caller finds after the call."""
 
@@ -115,10 +116,10 @@ def thunk(prepared: Prepared, device: str = "cpu") -> Callable[[], Answer]:
     return blocking(lambda: (observe(prepared), tensors), device)
 
 
-def blocking(run: Callable[[], Answer], device: str) -> Callable[[], Answer]:
+def blocking(run: Callable[[], Answered], device: str) -> Callable[[], Answered]:
     """Wait for the device after each run."""
 
-    def run_and_wait() -> Answer:
+    def run_and_wait() -> Answered:
         answer = run()
         torch.cuda.synchronize()
         return answer

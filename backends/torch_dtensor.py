@@ -137,7 +137,8 @@ def _prepare(sharded: int, call: Call) -> Callable[[], Answer]:
 
 def _share(tensor: torch.Tensor, placement: Placement) -> DTensor:
     shared = distribute_tensor(tensor.detach(), _mesh(), [placement])
-    return shared.requires_grad_(tensor.requires_grad)
+    shared.requires_grad_(tensor.requires_grad)
+    return shared
 
 
 def _shard_module(module: Any, sharded: int) -> Any:
@@ -148,7 +149,7 @@ def _shard_module(module: Any, sharded: int) -> Any:
 
 
 def _lookup(target: Target) -> Callable[[], DTensor]:
-    look_up = target.lookup()
+    look_up: Callable[[], Any] = target.lookup()
     return lambda: look_up().redistribute(placements=[Replicate()])
 
 

@@ -59,7 +59,7 @@ def observe(prepared: Prepared) -> Tensors:
     observed = {"output": output}
     upstream = tensors.get("grad_output", torch.ones_like(output))
     retain = _passes(call) > 1
-    sources = {Observation.GRAD_WEIGHT: weight} if call.wants(*_OF_THE_GRADIENT) else {}
+    sources: Tensors = {Observation.GRAD_WEIGHT: weight} if call.wants(*_OF_THE_GRADIENT) else {}
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
         sources[Observation.GRAD_PER_SAMPLE_WEIGHTS] = tensors["per_sample_weights"]
     if sources:
@@ -95,9 +95,9 @@ def _gradients(output: Tensor, sources: Tensors, upstream: Tensor | None, retain
 
 def _shown(call: Call, gradients: Tensors) -> Tensors:
     """Return what a call is to show of its gradients."""
-    gradient = gradients.pop(Observation.GRAD_WEIGHT, None)
-    shown = {n: show(gradient) for n, show in _OF_THE_GRADIENT.items() if call.wants(n)}
-    return {**gradients, **shown}
+    others = {n: gradient for n, gradient in gradients.items() if n != Observation.GRAD_WEIGHT}
+    wanted = {n: show for n, show in _OF_THE_GRADIENT.items() if call.wants(n)}
+    return others | {n: show(gradients[Observation.GRAD_WEIGHT]) for n, show in wanted.items()}
 
 
 def _overlap(output: Tensor, weight: Tensor) -> bool:

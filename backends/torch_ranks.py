@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # documented, not listed
+from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from embcheck.conformance.contract.call import Call
 
@@ -44,7 +46,7 @@ class Ranks:
         self._prepare = prepare
         self._prepared = 0
         self._released: list[int] = []
-        store = dist.TCPStore("localhost", 0, WORLD_SIZE, is_master=True, wait_for_workers=False)
+        store = TCPStore("localhost", 0, WORLD_SIZE, is_master=True, wait_for_workers=False)
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         arguments = (theirs, prepare, store.port)
@@ -109,7 +111,7 @@ class Ranks:
 class _Meetings:
     """A rank's process group, left for a new one after an error: the ranks may be out of step."""
 
-    def __init__(self, rank: int, store: dist.Store) -> None:
+    def __init__(self, rank: int, store: Store) -> None:
         self.number = 1
         self._rank = rank
         self._store = store
@@ -124,7 +126,7 @@ class _Meetings:
         self._joined = number
         dist.init_process_group(
             "gloo",
-            store=dist.PrefixStore(str(number), self._store),
+            store=PrefixStore(str(number), self._store),
             rank=self._rank,
             world_size=WORLD_SIZE,
             timeout=PATIENCE,
@@ -133,7 +135,7 @@ class _Meetings:
 
 def _serve(connection: Connection, prepare: Prepare, port: int) -> None:
     """Be rank 1, until rank 0 is gone."""
-    meetings = _Meetings(1, dist.TCPStore("localhost", port, WORLD_SIZE, is_master=False))
+    meetings = _Meetings(1, TCPStore("localhost", port, WORLD_SIZE, is_master=False))
     held: dict[int, Callable[[], Any]] = {}
     connection.send(None)
     while True:

@@ -96,10 +96,10 @@ class TorchrecCollections:
         tensors["weight"] = weight.requires_grad_(not is_frozen(call))
 
         def look_up() -> Tensor:
-            output = module(_features(call, tensors))["feature"]
-            if call.operation.is_bag:
-                return output
-            return output.values().view(*tensors["indices"].shape, weight.shape[1])
+            looked_up = module(_features(call, tensors))["feature"]
+            output: Tensor = looked_up if call.operation.is_bag else looked_up.values()
+            shape = (*tensors["indices"].shape, weight.shape[1])
+            return output if call.operation.is_bag else output.view(shape)
 
         return thunk(Prepared(call, tensors, weight, look_up), device)
 
