@@ -126,7 +126,8 @@ def tests(session: nox.Session) -> None:
     session.install("selenium", silent=True)
     session.run("pip", "install", "--quiet", "--no-deps", "--force-reinstall", "./tests/zoo")
     browser = {"EMBCHECK_REQUIRE_BROWSER": "1"} if shutil.which("chromium") else {}
-    session.run("pytest", "tests", *session.posargs, env=browser)
+    words = ("-n", "2", "--dist", "loadfile", "-m", "not each_backend")
+    session.run("pytest", "tests", *words, *session.posargs, env=browser)
 
 
 @nox.session

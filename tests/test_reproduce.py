@@ -16,6 +16,7 @@ from embcheck.conformance.execution.deviations import load_deviations
 from embcheck.conformance.execution.discovery import own_backends
 from embcheck.conformance.suite.load import load_spec, spec_files
 
+DEFAULT = ("torch-eager", "jax-take", "onnxruntime-dynamo")
 CONFORMING = [
     ("torch-eager", "embedding_bag/bounds/negative-32-bit"),
     ("torch-eager", "embedding/lookup/picks-rows[dtype=bfloat16,index_dtype=int32]"),
@@ -23,6 +24,12 @@ CONFORMING = [
     ("jax-take", "embedding/gradient/sums-by-row[dtype=bfloat16,index_dtype=int64]"),
     ("onnxruntime-torchscript", "one_hot/product/rows-of-the-table[dtype=float32]"),
 ]
+BACKENDS = [
+    pytest.param(name, marks=[] if name in DEFAULT else pytest.mark.each_backend)
+    for name in own_backends()
+]
+"""Those beyond the default ones are asked in their own session, `conformance(BACKEND)`."""
+
 MOST_TRIES = 12
 """How many cases of a backend are tried until one can be written as a script."""
 
@@ -96,7 +103,7 @@ def first_script(backend):
     return pytest.skip(f"{backend} has no known departure that is certain")
 
 
-@pytest.mark.parametrize("backend", own_backends())
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_script_departs_as_the_suite_saw(backend, tmp_path):
     """Without embcheck, the library does what its known deviation says."""
     text, happens = first_script(backend)
