@@ -16,6 +16,9 @@ TORCH = "torch==2.13.0"
 
 DEFAULT = ("numpy-reference", "torch-eager", "jax-take", "onnxruntime-dynamo")
 
+QUICK_LOOK = ("T2", "R1", "R4", "B1")
+"""The workloads of a comparison: a prefill, bags, ragged bags, and a step of training."""
+
 ENVIRONMENTS = {
     "numpy": {"numpy-reference": ""},
     "torch": dict.fromkeys(
@@ -103,12 +106,14 @@ def compare(session: nox.Session) -> None:
     install(session, "all")
     out = Path(session.posargs[0] if session.posargs else "out/compare").resolve()
     backends = [word for name in DEFAULT for word in ("-b", name)]
+    workloads = [word for name in QUICK_LOOK for word in ("--workload", name)]
     # A comparison, not a gate: departures (1) and unavailable backends (2) belong in the report.
     session.run("embcheck", "run", *backends, "--out", str(out), success_codes=[0, 1])
     session.run(
         "embcheck",
         "bench",
         *backends,
+        *workloads,
         "--profile",
         "quick",
         "--out",
