@@ -23,24 +23,6 @@ ALL = (*FUSED, "fbgemm-dense", "torchrec")
 SEEN = ("output", "inputs_after")
 
 
-@pytest.fixture(scope="module")
-def workers():
-    """Return a function that gives a worker of a backend, or skips where its library is not."""
-    clients = {}
-
-    def worker(name):
-        client = clients.setdefault(name, WorkerClient(name, timeout=300))
-        try:
-            assert client.info.id == name
-        except BackendUnavailable as reason:
-            pytest.skip(str(reason))
-        return client
-
-    yield worker
-    for client in clients.values():
-        client.close()
-
-
 def bags(indices, offsets=None, observe=SEEN, operation=Operation.EMBEDDING_BAG, **options):
     """Make a call that sums bags."""
     inputs = {"weight": TABLE.copy(), "indices": np.array(indices)}

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from tiny_workload import tiny_workload
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.exit_codes import ExitCode
@@ -163,19 +164,10 @@ def test_memory_counts_from_the_mark():
     assert before.peak() is None
 
 
-WORKLOAD = """\
-id: TINY
-title: a small one
-stands_for: a test
-operation: embedding
-observe: [output]
-dtype: float32
-table: {seed: 1}
-trace: {seed: 2}
-profiles:
-  quick: {rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1}
-  full: {rows: 500, columns: 8, indices: 300, states: [hot], threads: [1], seconds: 0.1}
-"""
+WORKLOAD = tiny_workload(
+    "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1",
+    "rows: 500, columns: 8, indices: 300, states: [hot], threads: [1], seconds: 0.1",
+)
 
 
 @pytest.mark.parametrize(("rate", "code"), [(1e12, ExitCode.CONFORMS), (1.0, ExitCode.HARNESS)])

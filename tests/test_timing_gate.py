@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from tiny_workload import tiny_workload
 
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.lines import to_json_data
@@ -19,19 +20,10 @@ from embcheck.conformance.timing.measurements import measurements
 from embcheck.conformance.timing.session import CannotResume, run_timing
 from embcheck.conformance.timing.workloads import load_workloads
 
-WORKLOAD = """\
-id: TINY
-title: a small one
-stands_for: a test
-operation: embedding
-observe: [output]
-dtype: float32
-table: {seed: 1}
-trace: {seed: 2}
-profiles:
-  quick: {rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1}
-  full: {rows: 500, columns: 8, indices: 300, states: [cold], threads: [1], seconds: 0.1}
-"""
+WORKLOAD = tiny_workload(
+    "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1",
+    "rows: 500, columns: 8, indices: 300, states: [cold], threads: [1], seconds: 0.1",
+)
 TRAINING = (
     WORKLOAD.replace("operation: embedding", "operation: embedding_bag")
     .replace("[output]", "[output, grad_weight]")

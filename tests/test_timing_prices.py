@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 from rich.console import Console
+from tiny_workload import tiny_workload
 
 from embcheck.backends.numpy_reference import NumpyReference
 from embcheck.conformance.exit_codes import ExitCode
@@ -19,19 +20,10 @@ from embcheck.conformance.timing.variants import variants_of
 from embcheck.conformance.timing.workloads import load_workloads
 from embcheck.reports.studies_terminal import print_studies
 
-LOOKUP = """\
-id: TINY
-title: a small one
-stands_for: a test
-operation: embedding
-observe: [output]
-dtype: float32
-table: {seed: 1}
-trace: {seed: 2}
-profiles:
-  quick: {rows: 50, columns: 8, indices: 40, states: [hot], threads: [all], seconds: 0.05}
-  full: {rows: 50, columns: 8, indices: 40, states: [hot], threads: [all], seconds: 0.05}
-"""
+LOOKUP = tiny_workload(
+    "rows: 50, columns: 8, indices: 40, states: [hot], threads: [all], seconds: 0.05",
+    "rows: 50, columns: 8, indices: 40, states: [hot], threads: [all], seconds: 0.05",
+)
 BAGS = LOOKUP.replace("indices: 40", "bags: 20, bag_size: 3").replace(
     "operation: embedding", "options: {mode: sum}\noperation: embedding_bag"
 )

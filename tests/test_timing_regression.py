@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
+from tiny_workload import tiny_workload
 
 from embcheck.cli.bench import bench
 from embcheck.conformance.exit_codes import ExitCode
@@ -27,19 +28,10 @@ from embcheck.conformance.timing.session import run_timing
 from embcheck.conformance.timing.workloads import load_workloads
 from embcheck.reports.regressions import print_comparison
 
-WORKLOAD = """\
-id: TINY
-title: a small one
-stands_for: a test
-operation: embedding
-observe: [output]
-dtype: float32
-table: {seed: 1}
-trace: {seed: 2}
-profiles:
-  quick: {rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1}
-  full: {rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1}
-"""
+WORKLOAD = tiny_workload(
+    "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1",
+    "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1",
+)
 SETTINGS = Settings(generations=2, block_seconds=0.0005, timeout=60.0)
 BACKENDS = ["numpy-reference", "zoo-prints", "zoo-peeks"]
 

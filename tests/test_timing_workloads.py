@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from tiny_workload import tiny_workload
 
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.conformance.timing.traces import make_inputs
@@ -17,19 +18,10 @@ from embcheck.conformance.timing.workloads import (
     workload_files,
 )
 
-TINY = """\
-id: TINY
-title: a small one
-stands_for: a test
-operation: embedding
-observe: [output]
-dtype: float32
-table: {seed: 1}
-trace: {seed: 2}
-profiles:
-  quick: {rows: 50, columns: 4, indices: 30, states: [hot], threads: [all], seconds: 0.1}
-  full: {rows: 50, columns: 4, indices: 30, states: [hot, cold], threads: [1, all], seconds: 1}
-"""
+TINY = tiny_workload(
+    "rows: 50, columns: 4, indices: 30, states: [hot], threads: [all], seconds: 0.1",
+    "rows: 50, columns: 4, indices: 30, states: [hot, cold], threads: [1, all], seconds: 1",
+)
 R_CELLS = ("R1", "R2", "R3", "R4", "R5", "R6MEAN", "R6MAX")
 BAGS = TINY.replace("operation: embedding", "operation: embedding_bag").replace(
     "indices: 30", "bags: 40, ragged: {empty: 0.3, longest: 5}"
