@@ -30,6 +30,9 @@ BACKENDS = [
 ]
 """Those beyond the default ones are asked in their own session, `conformance(BACKEND)`."""
 
+EXPORTED = {"torch", "io"}
+"""What a script on an exporter's graph imports besides."""
+
 MOST_TRIES = 12
 """How many cases of a backend are tried until one can be written as a script."""
 
@@ -124,6 +127,9 @@ def test_a_script_conforms_where_the_suite_passes(backend, case, tmp_path):
     info_of(backend)
     text = script(case, backend)
     assert "Seen: passed" in text
+    library = backend.partition("-")[0]
+    exported = EXPORTED if library.startswith("onnx") else set()
+    assert imported(text) <= {"numpy", "ml_dtypes", library, *exported}
     ended = run(text, tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[-1].startswith("conforms")
