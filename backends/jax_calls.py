@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -45,7 +46,12 @@ def bags_of(rows: str) -> dict[Operation, Provided]:
 
 
 def use_cuda() -> str:
-    """Have JAX work on the GPU, and return that device; raises Unavailable without one."""
+    """Have JAX work on the GPU, and return that device; raises Unavailable without one.
+
+    JAX would take three quarters of the GPU's memory at once, which other backends need too.
+    https://docs.jax.dev/en/latest/gpu_memory_allocation.html
+    """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     config.update("jax_platforms", "cuda,cpu")
     try:
         jax.devices("cuda")
