@@ -58,7 +58,7 @@ class TorchAotInductor:
             # A bad index trips an assertion in the kernel, which ends the use of CUDA.
             fresh_worker_after_bad_index=device == "cuda",
             made_from="torch-export",
-            survives_fork=device == "cpu",
+            survives_fork=True,
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:

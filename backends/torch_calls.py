@@ -128,7 +128,11 @@ def blocking(run: Callable[[], Answered], device: str) -> Callable[[], Answered]
 
 
 def require_cuda() -> None:
-    """Raise Unavailable without a CUDA device."""
+    """Raise Unavailable without a CUDA device; asks its driver only, for CUDA bears no fork.
+
+    https://docs.pytorch.org/docs/2.13/cuda_environment_variables.html
+    """
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     if not torch.cuda.is_available():
         raise Unavailable(f"torch {torch.__version__} finds no CUDA device")
 
@@ -168,7 +172,7 @@ class TorchCalls:
             # A bad index trips an assertion in the kernel, which ends the use of CUDA.
             fresh_worker_after_bad_index=device == "cuda",
             made_from=made_from,
-            survives_fork=device == "cpu",
+            survives_fork=True,
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:

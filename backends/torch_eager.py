@@ -43,7 +43,7 @@ class TorchEager:
             capabilities=frozenset(Capability),
             # A bad index trips an assertion in the kernel, which ends the use of CUDA.
             fresh_worker_after_bad_index=device == "cuda",
-            survives_fork=device == "cpu",
+            survives_fork=True,
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:

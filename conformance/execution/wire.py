@@ -17,6 +17,7 @@ from embcheck.conformance.suite.arrays import DTYPES, LAYOUTS
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_ARRAY_BYTES = 4 * 1024**3
+"""Of what comes from a backend. A table that is handed to one may be larger."""
 
 Frame = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -60,8 +61,8 @@ def send(stream: Writable, header: Mapping[str, Any], arrays: Mapping[str, np.nd
     stream.flush()
 
 
-def receive(stream: Readable) -> Frame:
-    """Read one frame; raises Broken if there is none.
+def receive(stream: Readable, most: int = MAX_ARRAY_BYTES) -> Frame:
+    """Read one frame; raises Broken if there is none, or if an array has more than `most` bytes.
 
     What comes from a backend is data only: every array has one of the known dtypes.
     """
@@ -70,7 +71,9 @@ def receive(stream: Readable) -> Frame:
         raise Broken(f"a header of {length} bytes")
     try:
         header = json.loads(_exactly(stream, length))
-        arrays = {entry["name"]: _read_array(stream, entry) for entry in header.pop("arrays")}
+        arrays = {
+            entry["name"]: _read_array(stream, entry, most) for entry in header.pop("arrays")
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Broken(f"not a frame: {error}") from None
     return header, arrays
@@ -83,12 +86,12 @@ def _exactly(stream: Readable, count: int) -> bytes:
     return data
 
 
-def _read_array(stream: Readable, entry: Mapping[str, Any]) -> np.ndarray:
+def _read_array(stream: Readable, entry: Mapping[str, Any], most: int) -> np.ndarray:
     if entry["dtype"] not in DTYPES or entry["layout"] not in LAYOUTS:
         raise Broken(f"an array of unknown dtype or layout: {entry['dtype']}, {entry['layout']}")
     dtype = np.dtype(entry["dtype"])
     count = _element_count(entry["shape"])
-    if count * dtype.itemsize > MAX_ARRAY_BYTES:
+    if count * dtype.itemsize > most:
         raise Broken(f"an array of {count} elements")
     data = np.empty(entry["shape"], dtype)
     view = data.reshape(-1).view(np.uint8)

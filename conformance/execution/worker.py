@@ -124,7 +124,7 @@ def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) 
         worker = Worker(backend)
         while True:
             try:
-                header, arrays = wire.receive(requests)
+                header, arrays = wire.receive(requests, sys.maxsize)
             except wire.Broken:
                 return
             wire.send(replies, *worker.reply(header, arrays))
