@@ -6,6 +6,7 @@ module: a compiled one, an exported one, a sharded one.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar

@@ -6,9 +6,10 @@ import pytest
 
 triton = pytest.importorskip("triton", reason="the kernels need Triton")
 
-from embcheck.backends import triton_kernels  # noqa: E402
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
+
+from embcheck.backends import triton_kernels  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION:UserWarning")
 
@@ -41,7 +42,9 @@ def test_bags_compile(mode, weights):
     constants = {"mode": mode, "precision": triton.language.float32, "block": 4}
     per_sample = {"per_sample_weights": weights}
     pointers, constants = (
-        (pointers, constants | per_sample) if weights is None else (pointers | per_sample, constants)
+        (pointers, constants | per_sample)
+        if weights is None
+        else (pointers | per_sample, constants)
     )
     assert ".visible .entry reduce_rows" in compiled(
         triton_kernels.reduce_rows, pointers, constants

@@ -71,9 +71,7 @@ def receive(stream: Readable, most: int = MAX_ARRAY_BYTES) -> Frame:
         raise Broken(f"a header of {length} bytes")
     try:
         header = json.loads(_exactly(stream, length))
-        arrays = {
-            entry["name"]: _read_array(stream, entry, most) for entry in header.pop("arrays")
-        }
+        arrays = {entry["name"]: _read_array(stream, entry, most) for entry in header.pop("arrays")}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Broken(f"not a frame: {error}") from None
     return header, arrays
