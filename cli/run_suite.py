@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,17 @@ from embcheck.reports.terminal import print_conformance
 
 INTERRUPTED = 130
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep Python's lock. The threads that wait for answers need it for moments,
+and with the usual 5 ms the workers would be idle while pytest does its bookkeeping."""
+
 
 def run_suite(
     backends: list[str], specs: list[Path], keyword: str, workers: int, out: Path, timeout: float
 ) -> int:
     """Run specs on backends; return an exit code as `ExitCode` names them, or 130 for Ctrl-C."""
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         pool = BackendPool(backends, timeout)
     except (BadAddress, UnknownBackend) as error:

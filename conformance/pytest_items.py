@@ -69,8 +69,8 @@ class CaseItem(pytest.Item):
             raise Departure(_sentence(self, result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Show a departure as text, anything else with its traceback."""
-        if isinstance(excinfo.value, Departure):
+        """Show departures, known ones too, as text, and anything else with its traceback."""
+        if isinstance(excinfo.value, Departure | pytest.xfail.Exception):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 

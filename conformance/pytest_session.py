@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -189,15 +189,18 @@ class EmbcheckSession:
         self.exit_code = gravest([self.exit_code, _exit_code(result)])
         if self._writer is None:
             return
+        self._writer.write(*self._context(lines), result)
+        self._recorded += 1
+
+    def _context(self, lines: Mapping[str, Any]) -> Iterator[ClauseLine | CaseLine]:
+        """Give what a result is about, the first time that it comes."""
         for data in lines["clauses"]:
             if data["id"] not in self._written:
                 self._written.add(data["id"])
-                self._writer.write(ClauseLine(**data))
-        if result.case not in self._written:
-            self._written.add(result.case)
-            self._writer.write(CaseLine(**lines["case"]))
-        self._writer.write(result)
-        self._recorded += 1
+                yield ClauseLine(**data)
+        if lines["case"]["case"] not in self._written:
+            self._written.add(lines["case"]["case"])
+            yield CaseLine(**lines["case"])
 
     def pytest_sessionfinish(self) -> None:
         """End the workers, and the record if it is complete; a partial run gets no footer."""

@@ -77,40 +77,6 @@ class BackendScore:
 
 def conformance_frame(runs: Iterable[Run]) -> pd.DataFrame:
     """Return one row for each (case, backend); `mark` tells failures apart as silent or loud."""
-    return _conformance_frame(merge(runs))
-
-
-def timing_frame(runs: Iterable[Run]) -> pd.DataFrame:
-    """Return one row for each timing, in the order in which they were made."""
-    import pandas as pd  # noqa: PLC0415  (slow to import, and not every command needs it)
-
-    rows = [asdict(line) for line in merge(runs).measurements]
-    return pd.DataFrame(rows).drop(columns=["type", "details"], errors="ignore")
-
-
-def score_table(merged: Merged) -> list[BackendScore]:
-    """Count the two scores of each backend that answered anything."""
-    frame = _conformance_frame(merged)
-    counts: dict[tuple[str, str], Counter[Mark]] = {}
-    for backend, group, mark in zip(frame["backend"], frame["group"], frame["mark"], strict=True):
-        for name in (group, "total"):
-            counts.setdefault((backend, name), Counter())[Mark(mark)] += 1
-    known = Counter(
-        finding.backend for finding in merged.findings if finding.known and finding.mark.departs
-    )
-    return [
-        BackendScore(
-            name,
-            answers=Score(counts.get((name, "answers"), {})),
-            guards=Score(counts.get((name, "guards"), {})),
-            total=Score(counts.get((name, "total"), {})),
-            known=known[name],
-        )
-        for name in merged.columns
-    ]
-
-
-def _conformance_frame(merged: Merged) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  (slow to import, and not every command needs it)
 
     rows = [
@@ -128,8 +94,37 @@ def _conformance_frame(merged: Merged) -> pd.DataFrame:
             finding.message,
             finite(finding.result.seconds) if finding.result else None,
         )
-        for finding in merged.findings
+        for finding in merge(runs).findings
     ]
     # Plain objects: a string type of pandas may refuse a lone surrogate in what a backend said.
     frame = pd.DataFrame(rows, columns=list(CONFORMANCE_COLUMNS), dtype=object)
     return frame.astype({"departs": bool, "seconds": float})
+
+
+def timing_frame(runs: Iterable[Run]) -> pd.DataFrame:
+    """Return one row for each timing, in the order in which they were made."""
+    import pandas as pd  # noqa: PLC0415  (slow to import, and not every command needs it)
+
+    rows = [asdict(line) for line in merge(runs).measurements]
+    return pd.DataFrame(rows).drop(columns=["type", "details"], errors="ignore")
+
+
+def score_table(merged: Merged) -> list[BackendScore]:
+    """Count the two scores of each backend that answered anything."""
+    counts: dict[tuple[str, str], Counter[Mark]] = {}
+    for finding in merged.findings:
+        for name in (finding.group, "total"):
+            counts.setdefault((finding.backend, name), Counter())[finding.mark] += 1
+    known = Counter(
+        finding.backend for finding in merged.findings if finding.known and finding.mark.departs
+    )
+    return [
+        BackendScore(
+            name,
+            answers=Score(counts.get((name, "answers"), {})),
+            guards=Score(counts.get((name, "guards"), {})),
+            total=Score(counts.get((name, "total"), {})),
+            known=known[name],
+        )
+        for name in merged.columns
+    ]

@@ -40,16 +40,16 @@ class RunWriter:
             self.path.replace(folder / "results.previous.jsonl")
         self._file: IO[str] = self.path.open("w", encoding="utf-8")
         self._file.writelines(kept)
-        for line in (header, *lines):
-            self.write(line)
+        self.write(header, *lines)
 
-    def write(self, line: Line) -> None:
-        """Write one line and flush it to the file."""
-        if isinstance(line, ResultLine):
-            self.counts[line.outcome] += 1
-        if isinstance(line, Measurement | PriceLine):
-            self.counts[line.verdict] += 1
-        self._file.write(json.dumps(to_json_data(line), allow_nan=False) + "\n")
+    def write(self, *lines: Line) -> None:
+        """Write lines that belong together, and flush them to the file."""
+        for line in lines:
+            if isinstance(line, ResultLine):
+                self.counts[line.outcome] += 1
+            if isinstance(line, Measurement | PriceLine):
+                self.counts[line.verdict] += 1
+            self._file.write(json.dumps(to_json_data(line), allow_nan=False) + "\n")
         self._file.flush()
 
     def finish(self, exit_code: int) -> None:

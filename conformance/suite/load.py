@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from embcheck.conformance.suite.case_parser import CaseParser
 from embcheck.conformance.suite.model import Clause, Level, Spec
+from embcheck.conformance.suite.parsed import parsed_once
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, read_yaml
@@ -88,6 +89,8 @@ def load_spec(path: Path, clauses: Mapping[str, Clause] | None = None) -> Spec:
 def _load_spec(path: Path, version: object) -> Spec:
     """Load a spec file once for each state of it."""
     del version
+    if path.exists() and _is_shipped(path):
+        return parsed_once(path, suite_root(), lambda file: _parse_spec(file, shipped_clauses()))
     return _parse_spec(path, _clauses_for(path))
 
 
@@ -104,10 +107,14 @@ def _parse_spec(path: Path, clauses: Mapping[str, Clause]) -> Spec:
     return Spec(f"{path.parent.name}/{path.stem}", tree["behaviour"], cases)
 
 
+def _is_shipped(path: Path) -> bool:
+    return path.resolve().parent.is_relative_to(suite_root().resolve())
+
+
 def _clauses_for(path: Path) -> Mapping[str, Clause]:
-    parent = path.resolve().parent
-    if parent.is_relative_to(suite_root().resolve()):
+    if _is_shipped(path):
         return shipped_clauses()
+    parent = path.resolve().parent
     own = [
         file
         for folder in (parent / "clauses", parent.parent / "clauses")
