@@ -116,6 +116,7 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
             *("-c", str(settings), "--rootdir", str(Path.cwd()), "-p", "no:cacheprovider"),
             # The workers keep what is printed; these would cost more than the cases themselves.
             *("--capture=no", "-p", "no:logging", "-p", "no:warnings", "-p", "no:faulthandler"),
+            *("-p", "no:unraisableexception", "-p", "no:threadexception"),
             *("-p", "no:terminal", "-p", pytest_plugin.__name__),
             *(f"--embcheck-backend={name}" for name in watcher.pool.texts),
             f"--embcheck-out={request.out}",

@@ -65,9 +65,10 @@ class NotSupported:
 
 @dataclass(frozen=True)
 class Crashed:
-    """The worker process died, or the library asked for it to end."""
+    """The worker process died, or the library asked for it to end, after some seconds."""
 
     message: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,7 @@ class WorkerClient:
                 self._start()
         except (BackendBroken, BackendUnavailable) as error:
             return Errored(f"the worker cannot be started again: {error}")
+        started = time.perf_counter()
         try:
             self._forget_output()
             self._set_deadline(timeout)
@@ -187,13 +189,14 @@ class WorkerClient:
         except LimitBroken as broken:
             self.kill()
             self._bury()
-            return Crashed(f"the worker was killed: {broken}")
+            return Crashed(f"the worker was killed: {broken}", time.perf_counter() - started)
         except TimeoutError:
             self.kill()
             self._bury()
             return TimedOut(timeout)
         except (wire.Broken, OSError) as error:
-            return Crashed(self._bury() or f"the worker's channel broke: {error}")
+            message = self._bury() or f"the worker's channel broke: {error}"
+            return Crashed(message, time.perf_counter() - started)
         return _parse(reply, answer)
 
     def _set_deadline(self, seconds: float) -> None:

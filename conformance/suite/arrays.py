@@ -109,6 +109,9 @@ class Real:
         return {"real": self.name}
 
 
+SHORT_TEXT = 100
+
+
 def describe_array(array: np.ndarray, limit: int = 256) -> dict[str, Any]:
     """Describe an array as plain JSON data, its values only up to `limit` elements."""
     description: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
@@ -125,11 +128,19 @@ def plain_values(array: np.ndarray) -> Any:
         return np.vectorize(str, otypes=[object])(array).tolist() if array.size else array.tolist()
     if array.dtype.kind in "biu":
         return array.tolist()
+    if array.dtype.kind in "fV" and _is_small_and_whole(array):
+        return array.astype(np.float64).tolist()
     if array.dtype.kind in "fV":
         # The shortest text that tells values of the dtype apart: 2.3, not 2.299999952316284.
         short = np.array([float(str(value)) for value in array.reshape(-1)], object)
         return short.reshape(array.shape).tolist()
     return str(array)
+
+
+def _is_small_and_whole(array: np.ndarray) -> bool:
+    """Whether all elements are whole numbers that every floating type writes alike."""
+    values = array.astype(np.float64)
+    return bool(np.all((np.abs(values) < SHORT_TEXT) & (values == np.trunc(values))))
 
 
 def named_specials(values: Any) -> Any:
