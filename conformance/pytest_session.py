@@ -131,7 +131,10 @@ class EmbcheckSession:
     def _start(self) -> None:
         if not self._started:
             self._started = True
-            self._pool.start()
+            self._pool.start([name for name in self.names if self._is_mortal(name)])
+
+    def _is_mortal(self, name: str) -> bool:
+        return any(entry.happens == Outcome.CRASHED for entry in self._deviations[name])
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Open the record once it is known how much there is to do."""

@@ -252,15 +252,20 @@ class WorkerClient:
 
     def _fork(self, request_read: int, reply_write: int) -> Offspring | None:
         """Replace a worker that died by one that need not import the library again."""
-        if self._info is None or not self._info.survives_fork:
-            return None
         try:
+            self.expect_death()
             if self._nursery is None:
-                self._nursery = Nursery(self.name, self._python, self._environment)
+                return None
             return self._nursery.fork(request_read, reply_write, self._output.fileno())
         except OSError:
             self._close_nursery()
             return None
+
+    def expect_death(self) -> None:
+        """Begin to import the library once more, where workers can be forked from that."""
+        forks = self._info is not None and self._info.survives_fork
+        if forks and self._nursery is None:
+            self._nursery = Nursery(self.name, self._python, self._environment)
 
     def _close_nursery(self) -> None:
         if self._nursery is not None:

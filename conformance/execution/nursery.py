@@ -24,7 +24,7 @@ START_SECONDS = 60.0
 
 
 class Nursery:
-    """The harness's end of such a process."""
+    """The harness's end of such a process, which imports while the harness goes on."""
 
     def __init__(self, name: str, python: str, environment: Mapping[str, str]) -> None:
         self._socket, theirs = socket.socketpair()
@@ -39,19 +39,22 @@ class Nursery:
             start_new_session=True,
         )
         theirs.close()
-        self._socket.settimeout(START_SECONDS)
-        if self._socket.recv(MESSAGE_BYTES) != READY:
-            self.close()
-            raise OSError(f"{name} could not be imported once more")
+        self._ready = False
 
     def fork(self, request_read: int, reply_write: int, output: int) -> Offspring:
         """Fork a worker that serves the given descriptors; raises OSError if the nursery died."""
         self._socket.settimeout(START_SECONDS)
+        self._wait_for_import()
         socket.send_fds(self._socket, [FORK], [request_read, reply_write, output])
         answer = self._socket.recv(MESSAGE_BYTES)
         if not answer:
             raise OSError("the nursery died")
         return Offspring(int(answer), self._socket)
+
+    def _wait_for_import(self) -> None:
+        if not self._ready and self._socket.recv(MESSAGE_BYTES) != READY:
+            raise OSError("the backend could not be imported once more")
+        self._ready = True
 
     def close(self) -> None:
         """End the process; its workers are not touched."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -84,10 +84,16 @@ class BackendPool:
         for name in self.names[:AT_ONCE]:
             self._clients[name, 0].launch()
 
-    def start(self) -> None:
-        """Start a worker of each backend, a few at once; remember why one cannot start."""
+    def start(self, mortal: Collection[str] = ()) -> None:
+        """Start a worker of each backend, a few at once; remember why one cannot start.
+
+        Those of the `mortal`, which are known to die of some cases, are replaced without a wait.
+        """
         with ThreadPoolExecutor(AT_ONCE) as executor:
             list(executor.map(self._start, self.names))
+        for name in mortal:
+            if name not in self._problems:
+                self._clients[name, 0].expect_death()
 
     def _start(self, name: str) -> None:
         try:
