@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -161,6 +162,7 @@ class _Watcher:
         self.session = session.config.pluginmanager.get_plugin("embcheck-session")
         if session.items:
             self.progress.update(self._task, total=len(session.items))
+        gc.freeze()  # specs and items live to the end; looking through them again takes time
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -114,7 +113,6 @@ class EmbcheckSession:
             for item in session.items
             if isinstance(item, CaseItem) and self._pool.problem(item.backend) is None
         ]
-        gc.freeze()  # specs and items live to the end; looking through them again takes time
         self._lookahead = Lookahead(pairs, self._run_ahead)
 
     def _run_ahead(self, case: Case, backend: str, copy: int) -> CaseResult:
