@@ -2,13 +2,19 @@
 
 What is compiled is what PyTorch documents, a function of `F` or a module of `nn`, and it compiles
 when it is first called. What it cannot compile it runs eagerly, as it documents, but never because
-it compiled often before: that limit is lifted, since all calls of a suite come to one process.
+it compiled often before: that limit is lifted, since all calls of a suite come to one process. A
+frame that once did not compile is not tried again, and PyTorch calls all of its own functions from
+one frame; each call is given one of its own, so that none is run eagerly because of another.
 Compiled code is kept below `TORCHINDUCTOR_CACHE_DIR`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from embcheck.backends.torch_calls import Target, TorchCalls, require_cuda
 from embcheck.backends.torch_observe import Prepared
@@ -17,8 +23,16 @@ from embcheck.conformance.contract.backend import Capability
 _RECOMPILES = 1_000_000
 
 
+def _in_a_frame_of_its_own(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def call(*tensors: Tensor, **options: Any) -> Tensor:
+        return function(*tensors, **options)
+
+    call.__code__ = call.__code__.replace()  # equal, but what is known of frames goes by identity
+    return call
+
+
 def _compile(target: Target) -> Prepared:
-    compiled = torch.compile(target.function, dynamic=True)
+    compiled = torch.compile(_in_a_frame_of_its_own(target.function), dynamic=True)
     return target.prepared(target.lookup(compiled))
 
 
