@@ -51,6 +51,7 @@ BACKENDS = [
 CASTS = {"keras-torch"}
 """Whose library makes integers of a floating index, so that its refusal shows nothing."""
 
+GRADIENT = ("grad_weight", "inputs_after")
 TABLE = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 MODULE = {"num_embeddings": 3, "embedding_dim": 2}
 OPTIONS = {
@@ -171,3 +172,14 @@ def test_a_refusal_keeps_its_name():
     """What is raised from the cache is called what the exporter called it."""
     error = graph_cache.Refusal("TorchExportError", "no").error()
     assert (type(error).__name__, str(error)) == ("TorchExportError", "no")
+
+
+def test_what_does_not_compile_has_nothing_else_run_eagerly(workers):
+    """A compiled one_hot takes 32-bit indices, which an eager one refuses: it stays compiled."""
+    pytest.importorskip("torch")
+    worker = workers("torch-compile")
+    inputs = {"indices": np.array([2, 0]), "weight": TABLE}
+    worker.ask(Call(Operation.EMBEDDING, inputs, {"sparse": True, "padding_idx": 1}, GRADIENT))
+    narrow = {"indices": np.array([2, 0], np.int32)}
+    answer = worker.ask(Call(Operation.ONE_HOT, narrow, {"num_classes": 3}, ("output",)))
+    assert isinstance(answer, Answered), answer
