@@ -69,7 +69,10 @@ def _fresh(client: WorkerClient, call: Call) -> Standard:
     answer = client.ask(call)
     if not isinstance(answer, Answered):
         raise NoAnswer(str(getattr(answer, "message", answer)))
-    return Standard(call, {name: answer.arrays[name] for name in call.observe})
+    arrays = {name: answer.arrays[name] for name in call.observe}
+    if not any(array.size for array in arrays.values()):
+        raise NoAnswer("an answer without elements, in which nothing can be seen")
+    return Standard(call, arrays)
 
 
 def _enlarged(call: Call) -> Call:
