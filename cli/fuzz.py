@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import traceback
 from contextlib import contextmanager
@@ -121,13 +122,31 @@ def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task("fuzzing", total=examples)
+        interrupted = _notice_interrupts()
 
         def told(backend: str, tally: Tally, findings: int) -> None:
+            if interrupted:
+                raise KeyboardInterrupt
             calls = sum(tally.endings.values())
             what = f"{backend}: {tally.examples} examples, {calls} calls, {findings} findings"
             bar.update(task, description=what, completed=tally.examples)
 
         yield told
+
+
+def _notice_interrupts() -> list[int]:
+    """Return a list that grows with each Ctrl-C, for what one raises can be lost.
+
+    Hypothesis watches the garbage collector, and Python ignores what is raised meanwhile.
+    """
+    came: list[int] = []
+
+    def notice(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, notice)
+    return came
 
 
 def _show(session: Session) -> None:
