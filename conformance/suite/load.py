@@ -89,9 +89,12 @@ def load_spec(path: Path, clauses: Mapping[str, Clause] | None = None) -> Spec:
 def _load_spec(path: Path, version: object) -> Spec:
     """Load a spec file once for each state of it."""
     del version
-    if path.exists() and _is_shipped(path):
-        return parsed_once(path, suite_root(), lambda file: _parse_spec(file, shipped_clauses()))
-    return _parse_spec(path, _clauses_for(path))
+
+    def parse(file: Path) -> Spec:
+        return _parse_spec(file, _clauses_for(file))
+
+    is_kept = path.exists() and _is_shipped(path)
+    return parsed_once(path, suite_root(), parse) if is_kept else parse(path)
 
 
 def _parse_spec(path: Path, clauses: Mapping[str, Clause]) -> Spec:
