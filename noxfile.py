@@ -157,6 +157,7 @@ def conformance(session: nox.Session, backend: str) -> None:
     session.run("embcheck", "run", "-b", backend, "--out", out)
     reproduced = "test_a_script_departs_as_the_suite_saw"
     session.run("pytest", "-q", f"tests/test_reproduce.py::{reproduced}[{backend}]")
+    session.run("pytest", "-q", "tests/test_departures.py", "-k", "others")
 
 
 @nox.session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,9 @@ from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.client import Answer, _parse, describe_call
 from embcheck.conformance.execution.judge import Outcome, Verdict
 from embcheck.conformance.execution.run_case import CaseRunner
-from embcheck.conformance.execution.wire import layout_of
+from embcheck.conformance.execution.wire import receive, send
 from embcheck.conformance.execution.worker import Worker
-from embcheck.conformance.suite.arrays import LAYOUTS, Real
+from embcheck.conformance.suite.arrays import Real
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Case
 
@@ -38,9 +39,11 @@ class InProcess:
         self._worker = Worker(backend)
 
     def ask(self, call: Call) -> Answer:
-        """Answer a call on copies of its arrays, as if they had travelled."""
-        inputs = {name: LAYOUTS[layout_of(array)](array) for name, array in call.inputs.items()}
-        return _parse(*self._worker.ask({"call": describe_call(call)}, inputs))
+        """Answer a call on copies of its arrays, which have travelled as they do to a worker."""
+        channel = io.BytesIO()
+        send(channel, {"call": describe_call(call)}, call.inputs)
+        channel.seek(0)
+        return _parse(*self._worker.ask(*receive(channel)))
 
     def restart(self) -> None:
         """Do nothing: NumPy has no memory that a bad index could corrupt."""
