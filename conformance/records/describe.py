@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from embcheck.conformance.suite.model import (
 
 def clause_line(clause: Clause) -> ClauseLine:
     """Turn a clause into a line."""
-    return ClauseLine(**{**asdict(clause), "level": str(clause.level)})
+    return ClauseLine(**{**vars(clause), "level": str(clause.level)})
 
 
 def case_line(case: Case, behaviour: str) -> CaseLine:

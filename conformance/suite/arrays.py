@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -115,10 +116,9 @@ SHORT_TEXT = 100
 def describe_array(array: np.ndarray, limit: int = 256) -> dict[str, Any]:
     """Describe an array as plain JSON data, its values only up to `limit` elements."""
     description: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
-    if array.size <= limit:
-        description["values"] = named_specials(plain_values(array))
-    else:
-        description["first"] = named_specials(plain_values(array.reshape(-1)[:8]))
+    name, shown = ("values", array) if array.size <= limit else ("first", array.reshape(-1)[:8])
+    values = plain_values(shown)
+    description[name] = values if array.dtype.kind in "biu" else named_specials(values)
     return description
 
 
@@ -140,14 +140,14 @@ def plain_values(array: np.ndarray) -> Any:
 def _is_small_and_whole(array: np.ndarray) -> bool:
     """Whether all elements are whole numbers that every floating type writes alike."""
     values = array.astype(np.float64)
-    return bool(np.all((np.abs(values) < SHORT_TEXT) & (values == np.trunc(values))))
+    return bool(((np.abs(values) < SHORT_TEXT) & (values == np.trunc(values))).all())
 
 
 def named_specials(values: Any) -> Any:
     """Replace NaN and infinities, which JSON cannot hold, by their names."""
     if isinstance(values, list):
         return [named_specials(value) for value in values]
-    is_special = isinstance(values, float) and not np.isfinite(values)
+    is_special = isinstance(values, float) and not math.isfinite(values)
     return str(values) if is_special else values
 
 
