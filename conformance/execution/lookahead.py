@@ -39,6 +39,7 @@ class Lookahead:
         for case, backend in pairs:
             self._waiting[backend].append(case)
         self._room = {backend: threading.Semaphore(DEPTH) for backend in self._waiting}
+        self._at_work: set[tuple[str, int]] = set()
         self._threads = [
             threading.Thread(target=self._work, args=(backend, copy), daemon=True)
             for backend in self._waiting
@@ -70,8 +71,7 @@ class Lookahead:
         pause = PATIENCE_SECONDS
         while len(waiting) >= MUCH and not self._stopped.wait(pause):
             pause = 1.0
-            busy = sum(len(others) > 0 for others in self._waiting.values())
-            if busy < (os.cpu_count() or 1):
+            if len(self._at_work) < (os.cpu_count() or 1):
                 return len(waiting) >= MUCH
         return False
 
@@ -91,7 +91,9 @@ class Lookahead:
             except IndexError:
                 return
             future = self._results[case.id, backend]
+            self._at_work.add((backend, copy))
             try:
                 future.set_result(self._run(case, backend, copy))
             except BaseException as error:  # noqa: BLE001  (raised again where it is waited for)
                 future.set_exception(error)
+            self._at_work.discard((backend, copy))
