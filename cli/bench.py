@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from embcheck.conformance.exit_codes import ExitCode
     from embcheck.conformance.timing.cell import Settings
     from embcheck.conformance.timing.own import Sources
-    from embcheck.conformance.timing.session import Step
     from embcheck.conformance.timing.workloads import Workload
 
 INTERRUPTED = 130
@@ -169,7 +168,11 @@ def _time(
     from embcheck.conformance.exit_codes import ExitCode, gravest  # noqa: PLC0415
     from embcheck.conformance.timing.curves import points_of, select_curves  # noqa: PLC0415
     from embcheck.conformance.timing.own import own_workload  # noqa: PLC0415
-    from embcheck.conformance.timing.price_session import PRICED, run_prices  # noqa: PLC0415
+    from embcheck.conformance.timing.price_session import (  # noqa: PLC0415
+        PRICED,
+        plan_prices,
+        run_prices,
+    )
     from embcheck.conformance.timing.session import plan_steps, run_timing  # noqa: PLC0415
     from embcheck.conformance.timing.workloads import select_workloads  # noqa: PLC0415
 
@@ -188,7 +191,9 @@ def _time(
         points = [point for curve in drawn for point in points_of(curve, settings.profile)]
         codes.append(time_cells(points, "curves"))
     if "prices" in studies:
-        codes.append(run_prices(backends, select_workloads(ids or PRICED), out, settings))
+        priced = select_workloads(ids or PRICED)
+        with _progress(len(plan_prices(backends, priced, settings))) as told:
+            codes.append(run_prices(backends, priced, out, settings, told, resume=resume))
     _show(out)
     return gravest(codes)
 
@@ -215,7 +220,7 @@ def _time_against(
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[Step], None]]:
+def _progress(total: int) -> Iterator[Callable[[object], None]]:
     """Show what is being timed and what is left on stderr, where that is a terminal."""
     from rich.console import Console  # noqa: PLC0415  (the help needs no rich)
     from rich.progress import (  # noqa: PLC0415
@@ -246,13 +251,9 @@ def _progress(total: int) -> Iterator[Callable[[Step], None]]:
         task = progress.add_task("starting", total=total)
         begun = 0
 
-        def told(step: Step) -> None:
+        def told(step: object) -> None:
             nonlocal begun
-            cell = step.cell
-            what = f"{cell.workload.id}, {cell.state}, threads {cell.threads}"
-            progress.update(
-                task, description=f"{what}, generation {step.generation + 1}", completed=begun
-            )
+            progress.update(task, description=str(step), completed=begun)
             begun += 1
 
         yield told

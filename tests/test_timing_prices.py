@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.cell import Settings
 from embcheck.conformance.timing.lanes import WIDTH, Lane
 from embcheck.conformance.timing.price_session import run_prices
+from embcheck.conformance.timing.session import CannotResume
 from embcheck.conformance.timing.traces import make_inputs
 from embcheck.conformance.timing.variants import variants_of
 from embcheck.conformance.timing.workloads import load_workloads
@@ -117,6 +119,7 @@ def test_prices_are_timed_recorded_and_shown(tmp_path):
     mine = {line.variant: line for line in run.prices if line.backend == "numpy-reference"}
     assert mine["padding_idx"].ratio > 0
     assert mine["padding_idx"].ratio_low <= mine["padding_idx"].ratio_high
+    assert len(mine["padding_idx"].details["rounds_ns_per_call"]) == settings.generation_count
     assert mine["weight[indices]  # raises"].kind == "spelling"
     assert mine["max_norm"].details["note"]
     (wrong,) = [line for line in run.prices if line.backend == "zoo-wrong-row"]
@@ -126,3 +129,38 @@ def test_prices_are_timed_recorded_and_shown(tmp_path):
     print_studies([], [run], Console(file=screen, width=80))
     assert "What a semantic costs" in screen.getvalue()
     assert "padding_idx" in screen.getvalue()
+
+
+def test_an_interrupted_run_of_prices_is_taken_up(tmp_path):
+    """What is priced stays as it was, and what is not is priced; other settings are refused."""
+    workloads = _workloads(tmp_path, LOOKUP)
+    settings = Settings(block_seconds=0.0002, min_rounds=4, seconds=0.05, generations=2)
+    backends = ["numpy-reference", "zoo-wrong-row"]
+    run_prices(backends, workloads, tmp_path, settings)
+    record = tmp_path / "results.jsonl"
+    lines = record.read_text().splitlines(keepends=True)
+    begun = [line for line in lines[:-1] if '"backend": "zoo-wrong-row"' not in line]
+    record.write_text("".join(begun))
+    with pytest.raises(CannotResume, match="seed: 0, 1"):
+        run_prices(backends, workloads, tmp_path, replace(settings, seed=1), resume=True)
+    told = []
+    code = run_prices(backends, workloads, tmp_path, settings, told.append, resume=True)
+    assert [str(step) for step in told] == ["prices of TINY on zoo-wrong-row"]
+    assert record.read_text().splitlines(keepends=True)[: len(begun)] == begun
+    (run,) = read_runs(tmp_path)
+    assert not run.partial
+    assert code == ExitCode.DEPARTS
+    with pytest.raises(CannotResume, match="no interrupted"):
+        run_prices(backends, workloads, tmp_path, settings, resume=True)
+
+
+def test_a_fault_before_the_interruption_is_not_forgotten(tmp_path):
+    """The exit code is that of all steps, those before included."""
+    workloads = _workloads(tmp_path, LOOKUP)
+    settings = Settings(block_seconds=0.0002, min_rounds=4, seconds=0.05, generations=1)
+    backends = ["zoo-wrong-row", "numpy-reference"]
+    run_prices(backends, workloads, tmp_path, settings)
+    record = tmp_path / "results.jsonl"
+    lines = record.read_text().splitlines(keepends=True)
+    record.write_text("".join(line for line in lines[:-1] if "zoo-wrong-row" in line))
+    assert run_prices(backends, workloads, tmp_path, settings, resume=True) == ExitCode.DEPARTS

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from embcheck.conformance.execution.discovery import check_known
 from embcheck.conformance.exit_codes import ExitCode, gravest
-from embcheck.conformance.records.environment import describe_environment, embcheck_version
-from embcheck.conformance.records.lines import RunHeader
+from embcheck.conformance.records.environment import embcheck_version
+from embcheck.conformance.records.lines import PriceLine, RunHeader
 from embcheck.conformance.records.writer import RunWriter, now
-from embcheck.conformance.timing.arms import CANDIDATE
+from embcheck.conformance.timing import identity
 from embcheck.conformance.timing.cell import Cell, Settings
 from embcheck.conformance.timing.prices import price, price_lines
+from embcheck.conformance.timing.session import describe, interrupted
 from embcheck.conformance.timing.workers import Workers
 from embcheck.conformance.timing.workloads import Workload
 
@@ -22,47 +24,101 @@ PRICED = ("T2", "W1", "R1")
 """Whose calls are priced where none is named: a lookup of real text, a large one, and bags."""
 
 
+@dataclass(frozen=True)
+class PriceStep:
+    """One workload on one backend, which every generation of workers prices."""
+
+    cell: Cell
+    backend: str
+
+    def __str__(self) -> str:
+        return f"prices of {self.cell.workload.id} on {self.backend}"
+
+
+def plan_prices(
+    backends: Iterable[str], workloads: Iterable[Workload], settings: Settings
+) -> list[PriceStep]:
+    """List all that a run does, in order; calls are hot and have all threads."""
+    return [
+        PriceStep(Cell(workload, workload.profiles[settings.profile], "hot", "all"), backend)
+        for workload in workloads
+        for backend in dict.fromkeys(backends)
+    ]
+
+
 def run_prices(
     backends: Sequence[str],
     workloads: Sequence[Workload],
     folder: Path,
     settings: Settings,
-    told: Callable[[str], None] = lambda _: None,
+    told: Callable[[PriceStep], None] = lambda _: None,
+    *,
+    resume: bool = False,
 ) -> ExitCode:
-    """Price workloads' calls on backends, hot and with all threads, and record them in a folder.
+    """Price workloads' calls on backends and record them; `told` hears of each step begun.
 
-    Only what asks for an output alone has a price: a training workload is a stage already.
-    Raises UnknownBackend before anything starts.
+    Only what asks for an output alone has a price: a training workload is a stage already. An
+    interruption leaves the steps that are over, and `resume` goes on from there. Raises
+    UnknownBackend or CannotResume before anything starts.
     """
     check_known(list(backends))
-    backends = list(dict.fromkeys(backends))
-    workers = Workers("all", settings.timeout)
-    code = ExitCode.CONFORMS
+    steps = plan_prices(backends, workloads, settings)
+    header = _header(_describe(backends, settings), workloads, settings)
+    before = interrupted(folder, header) if resume else None
+    lines = [] if before is None else list(before.prices)
+    priced = {(line.workload, line.backend) for line in lines}
+    writer = RunWriter(folder, header if before is None else before.header, lines)
     try:
-        described = tuple(workers.describe(name, CANDIDATE) for name in backends)
-        writer = RunWriter(folder, _header(described, workloads, settings))
-        for workload in workloads:
-            cell = Cell(workload, workload.profiles[settings.profile], "hot", "all")
-            for backend in backends:
-                told(f"{workload.id} on {backend}")
-                priced = price(cell, backend, workers, settings)
-                code = gravest([code, *(reason.exit_code for reason in priced.lost.values())])
-                for line in price_lines(priced):
-                    writer.write(line)
+        for step in steps:
+            if (step.cell.workload.id, step.backend) not in priced:
+                told(step)
+                found = _take(step, settings)
+                writer.write(*found)
+                lines += found
+        losses = (line.details.get("exit_code", ExitCode.CONFORMS) for line in lines)
+        code = gravest([ExitCode.CONFORMS, *map(ExitCode, losses)])
         writer.finish(code)
     finally:
-        workers.close()
+        writer.close()
     return code
 
 
-def _header(described: tuple, workloads: Sequence[Workload], settings: Settings) -> RunHeader:  # type: ignore[type-arg]
+def _take(step: PriceStep, settings: Settings) -> list[PriceLine]:
+    """Price one workload on one backend, in as many processes as there are generations."""
+    generations = []
+    for generation in range(settings.generation_count):
+        workers = Workers("all", settings.timeout)
+        try:
+            generations.append(price(step.cell, step.backend, workers, settings, generation))
+        finally:
+            workers.close()
+        if not generations[-1].rounds:
+            break
+    return price_lines(generations)
+
+
+def _describe(backends: Sequence[str], settings: Settings) -> tuple[Mapping[str, Any], ...]:
+    workers = Workers("all", settings.timeout)
+    try:
+        return describe(workers, dict.fromkeys(backends))
+    finally:
+        workers.close()
+
+
+def _header(
+    described: tuple[Mapping[str, Any], ...], workloads: Sequence[Workload], settings: Settings
+) -> RunHeader:
     return RunHeader(
         purpose=PURPOSE,
         started=now(),
         embcheck=embcheck_version(),
         suite="",
-        environment=describe_environment(),
+        environment=identity.describe_machine(),
         backends=described,
         planned=len(described) * len(workloads),
-        settings={**asdict(settings), "workloads": [workload.id for workload in workloads]},
+        settings={
+            **asdict(settings),
+            "generations": settings.generation_count,
+            "workloads": identity.workload_hashes(workloads, settings.profile),
+        },
     )

@@ -22,13 +22,13 @@ from embcheck.conformance.timing.estimate import (
     Estimate,
     conclude,
     estimate,
+    fold,
     log_ratios,
 )
 from embcheck.conformance.timing.lanes import Lane
 from embcheck.conformance.timing.schedule import (
     ArmLost,
     Block,
-    Plan,
     Round,
     run_rounds,
     seconds_per_call,
@@ -53,8 +53,13 @@ class Priced:
     lost: dict[str, ArmLost] = field(default_factory=dict)
 
 
-def price(cell: Cell, backend: str, workers: Workers, settings: Settings) -> Priced:
-    """Time the variants of a cell's call on one backend; whatever fails is in the result."""
+def price(
+    cell: Cell, backend: str, workers: Workers, settings: Settings, generation: int = 0
+) -> Priced:
+    """Time the variants of a cell's call on one backend; whatever fails is in the result.
+
+    It takes one generation's share of the cell's rounds and time.
+    """
     priced = Priced(cell, backend, workers.threads)
     inputs = cell_inputs(replace(cell, state="hot"))
     try:
@@ -74,23 +79,33 @@ def price(cell: Cell, backend: str, workers: Workers, settings: Settings) -> Pri
     for arm in list(priced.arms.values()):
         _try(priced, arm, partial(_calibrate, priced, arm, settings.block_seconds))
     if PLAIN in priced.arms:
-        _time(priced, settings)
+        _time(priced, settings, generation)
     owner.drop()
     return priced
 
 
-def price_lines(priced: Priced) -> list[PriceLine]:
-    """Return a line for each variant but the plain call; one for that if it could not be timed."""
-    if PLAIN in priced.lost or not priced.rounds:
-        reason = priced.lost.get(PLAIN, ArmLost("the plain call was lost while it was timed"))
-        return [_untimed(priced, Variant(PLAIN, "semantics", None), reason)]  # type: ignore[arg-type]
-    twin = _estimate(priced, AGAIN, PLAIN)
+def price_lines(generations: Sequence[Priced]) -> list[PriceLine]:
+    """Return a line for each variant but the plain call; one for that if it could not be timed.
+
+    Each generation is of a process of its own. What one of them lost has no price.
+    """
+    first = generations[0]
+    lost = {key: reason for priced in generations for key, reason in priced.lost.items()}
+    if PLAIN in lost or not all(priced.rounds for priced in generations):
+        reason = lost.get(PLAIN, ArmLost("the plain call was lost while it was timed"))
+        return [_untimed(first, Variant(PLAIN, "semantics", None), reason)]  # type: ignore[arg-type]
+    twin = None if AGAIN in lost else _estimate(generations, AGAIN, PLAIN)
     margin = MARGIN
     if twin is not None and conclude(twin) != Conclusion.SAME:
         margin = max(twin.high, 1 / twin.low) - 1
-    return [
-        _line(priced, variant, margin) for name, variant in priced.variants.items() if name != PLAIN
-    ]
+    lines = []
+    for name, variant in first.variants.items():
+        gone = lost.get(name) or lost.get(variant.plain)
+        if gone is not None:
+            lines.append(_untimed(first, variant, gone))
+        elif name != PLAIN:
+            lines.append(_line(generations, variant, margin))
+    return lines
 
 
 def _spellings(owner: Arm, inputs: Inputs) -> list[str]:
@@ -132,67 +147,70 @@ def _lose(priced: Priced, key: str, reason: ArmLost) -> None:
     priced.lost[key] = reason
 
 
-def _time(priced: Priced, settings: Settings) -> None:
+def _time(priced: Priced, settings: Settings, generation: int) -> None:
     def measure(key: str) -> Block:
         return priced.arms[key].time(priced.calls[key])
 
     cell = priced.cell
-    wanted = {key: settings.half_width for key in priced.arms if key != PLAIN}
+    roles = {key: CANDIDATE for key in priced.arms if key != PLAIN}
     priced.rounds = run_rounds(
         list(priced.arms),
         PLAIN,
         measure,
-        plan=Plan(settings.seconds or cell.profile.seconds, wanted, settings.min_rounds),
-        seed=seed_of(settings.seed, cell.workload.id, "prices", priced.backend),
+        plan=settings.plan(cell.profile.seconds, roles),
+        seed=seed_of(settings.seed, cell.workload.id, "prices", priced.backend, generation),
         clock=time.perf_counter,
         watch=machine.watch,
         lost=lambda key, reason: _lose(priced, key, reason),
     )
 
 
-def _estimate(priced: Priced, name: str, plain: str) -> Estimate | None:
-    if name not in priced.arms or plain not in priced.arms:
-        return None
-    mine, base = (seconds_per_call(priced.rounds, key) for key in (name, plain))
-    return estimate([log_ratios(mine, base)])
+def _estimate(generations: Sequence[Priced], name: str, plain: str) -> Estimate:
+    return estimate(
+        [
+            log_ratios(*(seconds_per_call(priced.rounds, key) for key in (name, plain)))
+            for priced in generations
+        ]
+    )
 
 
-def _line(priced: Priced, variant: Variant, margin: float) -> PriceLine:
-    found = _estimate(priced, variant.name, variant.plain)
-    if found is None:
-        gone = priced.lost.get(variant.name) or priced.lost.get(variant.plain)
-        return _untimed(priced, variant, gone or ArmLost("not timed"))
+def _line(generations: Sequence[Priced], variant: Variant, margin: float) -> PriceLine:
+    found = _estimate(generations, variant.name, variant.plain)
     verdict = conclude(found, margin)
     if margin > MARGIN and verdict == Conclusion.SAME:
         verdict = Conclusion.INCONCLUSIVE
-    plain, own = (_nanoseconds(priced, name) for name in (variant.plain, variant.name))
+    plain, own = (_nanoseconds(generations, name) for name in (variant.plain, variant.name))
     return replace(
-        _untimed(priced, variant, None),
+        _untimed(generations[0], variant, None),
         ns_plain=plain,
         ns_per_call=own,
         ratio=found.ratio,
         ratio_low=found.low,
         ratio_high=found.high,
         verdict=verdict,
-        details=_details(priced, variant, margin),
+        details=_details(generations, variant, margin),
     )
 
 
-def _details(priced: Priced, variant: Variant, margin: float) -> Mapping[str, Any]:
+def _details(generations: Sequence[Priced], variant: Variant, margin: float) -> Mapping[str, Any]:
     return {
         "note": variant.note,
         "margin": margin,
-        "calls_per_block": priced.calls[variant.name],
+        "calls_per_block": [priced.calls[variant.name] for priced in generations],
         "rounds_ns_per_call": [
-            [round(there * 1e9, 1), round(back * 1e9, 1)]
-            for there, back in seconds_per_call(priced.rounds, variant.name)
+            [
+                [round(there * 1e9, 1), round(back * 1e9, 1)]
+                for there, back in seconds_per_call(priced.rounds, variant.name)
+            ]
+            for priced in generations
         ],
     }
 
 
-def _nanoseconds(priced: Priced, name: str) -> float:
-    seconds: Sequence[tuple[float, float]] = seconds_per_call(priced.rounds, name)
-    return float(np.exp(np.median(np.log(np.asarray(seconds)).mean(axis=1)))) * 1e9
+def _nanoseconds(generations: Sequence[Priced], name: str) -> float:
+    """Return the mean over generations of the median time of each, in logs as the ratio's is."""
+    folded = [fold(seconds_per_call(priced.rounds, name)) for priced in generations]
+    return float(np.exp(np.mean([np.median(each) for each in folded]))) * 1e9
 
 
 def _untimed(priced: Priced, variant: Variant, reason: ArmLost | None) -> PriceLine:
@@ -210,4 +228,5 @@ def _untimed(priced: Priced, variant: Variant, reason: ArmLost | None) -> PriceL
         ratio_high=None,
         verdict=Conclusion.NOT_TIMED,
         message="" if reason is None else str(reason),
+        details={} if reason is None else {"exit_code": int(reason.exit_code)},
     )

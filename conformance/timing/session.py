@@ -38,6 +38,10 @@ class Step:
     cell: Cell
     generation: int
 
+    def __str__(self) -> str:
+        cell, number = self.cell, self.generation + 1
+        return f"{cell.workload.id}, {cell.state}, threads {cell.threads}, generation {number}"
+
 
 Told = Callable[[Step], None]
 
@@ -111,14 +115,15 @@ def describe_backends(backends: Sequence[str], timeout: float) -> RunHeader:
             embcheck=embcheck_version(),
             suite=_suite_hash(),
             environment=identity.describe_machine(),
-            backends=_describe(workers, backends),
+            backends=describe(workers, backends),
             planned=0,
         )
     finally:
         workers.close()
 
 
-def _describe(workers: Workers, backends: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
+def describe(workers: Workers, backends: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
+    """Describe backends, their adapters' sources included, for a run's header."""
     return tuple(
         {**workers.describe(name, CANDIDATE), "source": workers.source(name)} for name in backends
     )
@@ -149,7 +154,7 @@ class _Run:
         self._workers = self._hire(first)
         try:
             header = self._header(workloads)
-            before = _interrupted(folder, header) if resume else None
+            before = interrupted(folder, header) if resume else None
             self._lines = [] if before is None else list(before.rounds)
             header = header if before is None else before.header
             if settings.ceilings:
@@ -237,7 +242,7 @@ class _Run:
             embcheck=embcheck_version(),
             suite=_suite_hash(),
             environment=identity.describe_machine(),
-            backends=_describe(self._workers, self._backends),
+            backends=describe(self._workers, self._backends),
             # Each cell also has an A/A row and the sentinel's.
             planned=len(cells) * (len(self._backends) + 2),
             settings=self._describe_settings(workloads),
@@ -254,7 +259,7 @@ class _Run:
         }
 
 
-def _interrupted(folder: Path, header: RunHeader) -> Run:
+def interrupted(folder: Path, header: RunHeader) -> Run:
     """Find the run to go on with: of the same machine, backends, workloads and settings."""
     try:
         runs = [run for run in read_runs(folder) if run.header.purpose == header.purpose]
