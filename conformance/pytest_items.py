@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,17 @@ class SpecFile(pytest.File):
         """Load the spec and give an item for each (case, backend) pair."""
         session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
         spec = load_spec(self.path)
+        # Pytest reads an item's keywords thrice, and its own mapping asks all folders each time.
+        above = dict(self.keywords)
         for case in spec.cases:
             # Brackets in a name would be taken for pytest's own parameters.
             short = case.id.removeprefix(f"{spec.name}/").replace("[", ":").removesuffix("]")
             for backend in session.names:
                 if not session.asks(case, backend):
                     continue
+                name = f"{short}@{backend}"
                 yield CaseItem.from_parent(
-                    self, name=f"{short}@{backend}", spec=spec, case=case, backend=backend
+                    self, name=name, spec=spec, case=case, backend=backend, above=above
                 )
 
     def repr_failure(  # type: ignore[override]  # as pytest's own collectors
@@ -45,7 +48,9 @@ class Departure(Exception):
 class CaseItem(pytest.Item):
     """One case on one backend."""
 
-    def __init__(self, *, spec: Any, case: Any, backend: str, **options: Any) -> None:
+    def __init__(
+        self, *, spec: Any, case: Any, backend: str, above: Mapping[str, Any], **options: Any
+    ) -> None:
         super().__init__(**options)
         self.spec = spec
         self.case = case
@@ -53,6 +58,7 @@ class CaseItem(pytest.Item):
         self.embcheck_lines: dict[str, Any] | None = None
         words = (str(case.spec.operation), str(case.level), *(c.id for c in case.clauses))
         self.extra_keyword_matches.update((backend, *words))
+        self.keywords = {**above, self.name: True}
 
     def runtest(self) -> None:
         """Run the case; departures fail, the unsupported and the impossible skip with a reason."""

@@ -93,8 +93,14 @@ def _load_spec(path: Path, version: object) -> Spec:
     def parse(file: Path) -> Spec:
         return _parse_spec(file, _clauses_for(file))
 
+    def parse_to_keep(file: Path) -> Spec:
+        spec = parse(file)
+        for case in spec.cases:
+            _ = case.description  # So that it is kept too.
+        return spec
+
     is_kept = path.exists() and _is_shipped(path)
-    return parsed_once(path, suite_root(), parse) if is_kept else parse(path)
+    return parsed_once(path, suite_root(), parse_to_keep) if is_kept else parse(path)
 
 
 def _parse_spec(path: Path, clauses: Mapping[str, Clause]) -> Spec:

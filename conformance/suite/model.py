@@ -12,7 +12,7 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.suite import real_data
-from embcheck.conformance.suite.arrays import ArraySource, Real, named_specials
+from embcheck.conformance.suite.arrays import ArraySource, Real, describe_array, named_specials
 
 
 class Level(StrEnum):
@@ -49,6 +49,10 @@ class Values:
         """The shape that the observation must have."""
         return self.array.shape
 
+    def describe(self) -> dict[str, Any]:
+        """Describe what is expected as plain JSON data."""
+        return describe_array(self.array)
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -59,6 +63,19 @@ class Structure:
     at: tuple[tuple[tuple[int, ...], np.ndarray], ...] = ()
     equal: tuple[tuple[tuple[int, ...], ...], ...] = ()
     nonzero: tuple[tuple[int, ...], ...] = ()
+
+    def describe(self) -> dict[str, Any]:
+        """Describe what is expected as plain JSON data."""
+        return {
+            "shape": list(self.shape),
+            "dtype": self.dtype.name,
+            "at": [
+                {"position": list(position), "values": describe_array(values)["values"]}
+                for position, values in self.at
+            ],
+            "equal": [[list(position) for position in group] for group in self.equal],
+            "nonzero": [list(position) for position in self.nonzero],
+        }
 
 
 @dataclass(frozen=True)
@@ -72,10 +89,18 @@ class Text:
         """The shape that the observation must have."""
         return (len(self.text.encode()),)
 
+    def describe(self) -> dict[str, Any]:
+        """Describe what is expected as plain JSON data."""
+        return {"text": self.text}
+
 
 @dataclass(frozen=True)
 class FromReference:
     """What the NumPy reference answers to the same call."""
+
+    def describe(self) -> dict[str, Any]:
+        """Describe what is expected as plain JSON data."""
+        return {"reference": "numpy-reference"}
 
 
 Expected = Values | Structure | Text | FromReference
@@ -122,6 +147,10 @@ class Returns:
 
     observations: Mapping[str, Expected]
 
+    def describe(self) -> dict[str, Any]:
+        """Describe what is expected as plain JSON data."""
+        return {name: expected.describe() for name, expected in self.observations.items()}
+
 
 @dataclass(frozen=True)
 class Rejects:
@@ -163,6 +192,22 @@ class Case:
     def level(self) -> Level:
         """The level of the first clause, which is the one that the case is about."""
         return self.clauses[0].level
+
+    @cached_property
+    def description(self) -> Mapping[str, Any]:
+        """The call and what must come of it as plain JSON data."""
+        expectation = self.expectation
+        rejects = expectation if isinstance(expectation, Rejects) else None
+        observes = expectation if isinstance(expectation, Observes) else Observes()
+        return {
+            "call": self.spec.describe(),
+            "expected": expectation.describe() if isinstance(expectation, Returns) else None,
+            "control": rejects.control.describe() if rejects else None,
+            "control_expected": rejects.control_returns.describe() if rejects else None,
+            "readings": {name: returns.describe() for name, returns in observes.readings.items()},
+            "pytorch": observes.pytorch,
+            "parameters": {name: named_specials(value) for name, value in self.parameters.items()},
+        }
 
     @cached_property
     def missing(self) -> str | None:
