@@ -76,9 +76,9 @@ class Ranks:
         self._meetings.join(order.meeting)
         try:
             result = action()
-        except BaseException:
-            self._hear()
-            self._meetings.number += 1
+        except BaseException as error:
+            if not _in_step(_describe(error), self._hear()):
+                self._meetings.number += 1
             raise
         complaint = self._hear()
         if complaint is not None:
@@ -108,8 +108,21 @@ class Ranks:
         os._exit(code or 1)
 
 
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _in_step(mine: str, other: str | None) -> bool:
+    """Whether both ranks came to the same error, and not to one of what joins them.
+
+    DTensor remembers the groups of the calls that it has seen, each with threads that never rest,
+    so that a group is not left for an error that the next call does not suffer from.
+    """
+    return mine == other and "gloo" not in mine
+
+
 class _Meetings:
-    """A rank's process group, left for a new one after an error: the ranks may be out of step."""
+    """A rank's process group, left for a new one once the ranks may be out of step."""
 
     def __init__(self, rank: int, store: Store) -> None:
         self.number = 1
@@ -153,7 +166,7 @@ def _serve(connection: Connection, prepare: Prepare, port: int) -> None:
                 held[order.number] = prepare(order.call)
             complaint = None
         except Exception as error:  # noqa: BLE001  (rank 0 raises it)
-            complaint = f"{type(error).__name__}: {error}"
+            complaint = _describe(error)
         try:
             connection.send(complaint)
         except OSError:

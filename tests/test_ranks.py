@@ -9,10 +9,17 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
-from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.client import (
+    Answered,
+    BackendUnavailable,
+    Rejected,
+    WorkerClient,
+)
 
 pytest.importorskip("torch")
 
@@ -67,3 +74,21 @@ def is_running(process):
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads' names are read from /proc")
+def test_refused_calls_leave_no_threads_behind():
+    """Gloo's threads look around a hundred times a second, each."""
+    client = WorkerClient("torch-dtensor-row", timeout=300)
+    try:
+        _ = client.info
+    except BackendUnavailable as reason:
+        pytest.skip(str(reason))
+    for size in range(1, 5):
+        for dtype in (np.int64, np.float32):
+            inputs = {"weight": np.ones((4, 2), np.float32), "indices": np.zeros(size, dtype)}
+            answer = client.ask(Call(Operation.EMBEDDING, inputs, {}, ("output",)))
+            assert isinstance(answer, Answered if dtype is np.int64 else Rejected)
+    names = [file.read_text().strip() for file in Path(f"/proc/{client.pid}/task").glob("*/comm")]
+    client.close()
+    assert names.count("gloo_tcp_loop") == 1
