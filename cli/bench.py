@@ -48,6 +48,13 @@ INTERRUPTED = 130
     multiple=True,
     help="Time scaling curves, or what single semantics and spellings cost (repeatable).",
 )
+@click.option(
+    "--curve",
+    "curves",
+    multiple=True,
+    metavar="ID",
+    help="A curve of the study to time (repeatable), such as ROWS; all of them if left out.",
+)
 @own_options
 @click.option(
     "--out",
@@ -88,6 +95,7 @@ def bench(
     generations: int | None,
     resume: bool,
     studies: tuple[str, ...],
+    curves: tuple[str, ...],
     against: Path | None,
     seed: int,
     timeout: float,
@@ -119,6 +127,8 @@ def bench(
 
     if resume and against is not None:
         raise click.UsageError("a comparison is not taken up again: leave out --resume")
+    if curves and "curves" not in studies:
+        raise click.UsageError("--curve picks curves of a study: add --study curves")
     settings = Settings(profile, seed, seconds, generations, timeout=timeout)
     sources = own_sources(own, ids)
     if against is None:
@@ -129,7 +139,7 @@ def bench(
         if against is not None:
             code = _time_against(against, backends, ids, out, settings)
         else:
-            code = _time(backends, ids, out, settings, sources, studies, resume=resume)
+            code = _time(backends, ids, out, settings, sources, studies, curves, resume=resume)
     except SpecError as error:
         click.echo(str(error), err=True)
         sys.exit(ExitCode.USAGE)
@@ -161,6 +171,7 @@ def _time(
     settings: Settings,
     sources: Sources | None,
     studies: tuple[str, ...],
+    curves: tuple[str, ...],
     *,
     resume: bool,
 ) -> ExitCode:
@@ -187,7 +198,7 @@ def _time(
         workloads = [own_workload(sources)] if sources else select_workloads(ids)
         codes.append(time_cells(workloads, "timing"))
     if "curves" in studies:
-        drawn = select_curves([])
+        drawn = select_curves(curves)
         points = [point for curve in drawn for point in points_of(curve, settings.profile)]
         codes.append(time_cells(points, "curves"))
     if "prices" in studies:

@@ -37,6 +37,21 @@ def test_an_unknown_workload_is_a_usage_error(tmp_path):
     assert "there is no workload 'T9'; known workloads: " in done.stderr
 
 
+def test_a_curve_is_picked_by_its_id(tmp_path):
+    """Only its points are timed; an unknown one, and one without the study, are refused."""
+    words = ("bench", "-b", "numpy-reference", "--out", tmp_path)
+    done = embcheck(*words, "--curve", "ROWS")
+    assert (done.returncode, "add --study curves" in done.stderr) == (2, True)
+    done = embcheck(*words, "--study", "curves", "--curve", "ROW")
+    assert (done.returncode, "there is no curve 'ROW'" in done.stderr) == (2, True)
+    quick = ("--seconds", "0.05", "--generations", "1")
+    done = embcheck(*words, "--study", "curves", "--curve", "THREADS", *quick)
+    assert done.returncode == 0, done.stderr
+    (run,) = read_runs(tmp_path)
+    assert run.header.purpose == "curves"
+    assert {line.workload.partition("=")[0] for line in run.measurements} == {"THREADS"}
+
+
 def test_a_command_that_makes_no_sense_is_a_usage_error(tmp_path):
     """Without a backend there must be a run to compare with, and that is not taken up again."""
     done = embcheck("bench", "--out", tmp_path)

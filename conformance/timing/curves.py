@@ -67,7 +67,7 @@ def select_curves(ids: Iterable[str]) -> list[Curve]:
     ids = list(dict.fromkeys(ids))
     for id_ in ids:
         if id_ not in known:
-            raise UnknownWorkload(id_, known)
+            raise UnknownWorkload(id_, known, "curve")
     return [known[id_] for id_ in ids or known]
 
 

@@ -21,10 +21,10 @@ PROFILES = ("quick", "full", "gpu")
 
 
 class UnknownWorkload(Exception):
-    """No workload has the id."""
+    """No workload, or no curve, has the id."""
 
-    def __init__(self, id_: str, known: Iterable[str]) -> None:
-        super().__init__(f"there is no workload '{id_}'; known workloads: {', '.join(known)}")
+    def __init__(self, id_: str, known: Iterable[str], what: str = "workload") -> None:
+        super().__init__(f"there is no {what} '{id_}'; known {what}s: {', '.join(known)}")
 
 
 @dataclass(frozen=True)
