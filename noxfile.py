@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
@@ -66,6 +68,9 @@ APART = ("aotinductor",)
 """Left out of `nox -s matrix` unless named: 400 packages of C++, which take as long as all else."""
 
 EXTRAS = {backend: extra for table in ENVIRONMENTS.values() for backend, extra in table.items()}
+
+AT_ONCE = 2
+"""How many environments are built and run at a time."""
 
 VERSIONS = {
     "jax-take": ("jax", ("jax==0.9.*", "jax==0.10.*")),
@@ -172,12 +177,21 @@ def matrix(session: nox.Session) -> None:
     if unknown:
         session.error(f"{', '.join(unknown)}: name some of {', '.join(ENVIRONMENTS)}")
     out = Path("out/matrix").resolve()
-    for name in session.posargs or [name for name in ENVIRONMENTS if name not in APART]:
-        table = ENVIRONMENTS[name]
-        python = environment(session, name, sorted({*table.values()} - {""}))
+    wheel = build_wheel(session)
+
+    def run(name: str) -> None:
+        table, started = ENVIRONMENTS[name], time.monotonic()
+        python = environment(session, wheel, name, sorted({*table.values()} - {""}))
+        built = time.monotonic()
         words = [word for backend in table for word in ("-b", backend)]
         arguments = ("-m", "embcheck.cli", "run", *words, "--out", str(out / name))
-        session.run(python, *arguments, external=True, success_codes=[0, 1, 2])
+        said = session.run(python, *arguments, external=True, silent=True, success_codes=[0, 1, 2])
+        took = f"{built - started:.0f} s to build, {time.monotonic() - built:.0f} s to run"
+        session.log(f"{name}: {took}\n{said}")
+
+    # Most suites keep one core busy; their output would mix, so it is shown when they are over.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(run, session.posargs or [name for name in ENVIRONMENTS if name not in APART]))
     runs = [str(out / name) for name in ENVIRONMENTS if (out / name / "results.jsonl").exists()]
     session.run("embcheck", "merge", *runs, "--out", str(out))
     session.run("embcheck", "report", str(out), "--quiet", "--html", str(out / "report.html"))
@@ -187,39 +201,50 @@ def matrix(session: nox.Session) -> None:
 def versions(session: nox.Session) -> None:
     """Run two releases of a library side by side, and say what changed between them."""
     install(session)
+    wheel = build_wheel(session)
     for backend, (extra, releases) in VERSIONS.items():
         out = str(Path("out/versions", backend).resolve())
         words, labels = [], []
         for release in releases:
             label = release.replace("==", "-").replace(".*", "")
             labels.append(label)
-            python = environment(session, label, [extra], release)
+            python = environment(session, wheel, label, [extra], release)
             words += ["-b", f"{label}={backend}:{python}"]
         session.run("embcheck", "run", *words, "--out", out, success_codes=[0, 1, 2])
         session.run("embcheck", "diff", out, out, "--map", "=".join(labels), success_codes=[0, 1])
 
 
-def environment(session: nox.Session, name: str, extras: list[str], *libraries: str) -> str:
+def build_wheel(session: nox.Session) -> str:
+    """Build embcheck's wheel, once for all environments that it goes to; return its path."""
+    folder = Path(".nox", "wheel").resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree("build/lib", ignore_errors=True)
+    words = ("--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
+    session.run("python", "-m", "pip", "wheel", *words, ".")
+    (wheel,) = folder.glob("*.whl")
+    return str(wheel)
+
+
+def environment(
+    session: nox.Session, wheel: str, name: str, extras: list[str], *libraries: str
+) -> str:
     """Return the interpreter of an environment below .nox/, made if its requirements are new."""
     folder = Path(".nox", "environments", name).resolve()
     python, stamp = str(folder / "bin/python"), folder / "requirements"
     wanted = " ".join(
         [*extras, *libraries, *alone(extras), Path("pyproject.toml").read_text("utf-8")]
     )
-    shutil.rmtree("build/lib", ignore_errors=True)
     pip = (python, "-m", "pip", "install", "--quiet")
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
         session.run("python", "-m", "venv", "--clear", str(folder))
-        session.run(*pip, "setuptools>=77", external=True)
         if needs_torch(extras):
             session.run(*pip, TORCH, external=True)
-        target = f".[{','.join(extras)}]" if extras else "."
-        session.run(*pip, "--no-build-isolation", target, *libraries, external=True)
+        target = f"{wheel}[{','.join(extras)}]" if extras else wheel
+        session.run(*pip, target, *libraries, external=True)
         for library in alone(extras):
             session.run(*pip, "--no-deps", library, external=True)
         stamp.write_text(wanted, "utf-8")
-    update = ("--no-deps", "--force-reinstall", "--no-build-isolation", ".")
-    session.run(*pip, *update, external=True)
+    session.run(*pip, "--no-deps", "--force-reinstall", wheel, external=True)
     return python
 
 
