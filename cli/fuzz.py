@@ -118,11 +118,9 @@ def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with bar, _noticed_interrupts() as interrupted:
         task = bar.add_task("fuzzing", total=examples)
-        interrupted = _notice_interrupts()
 
         def told(backend: str, tally: Tally, findings: int) -> None:
             if interrupted:
@@ -134,8 +132,9 @@ def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None
         yield told
 
 
-def _notice_interrupts() -> list[int]:
-    """Return a list that grows with each Ctrl-C, for what one raises can be lost.
+@contextmanager
+def _noticed_interrupts() -> Iterator[list[int]]:
+    """Give a list that grows with each Ctrl-C, for what one raises can be lost.
 
     Hypothesis watches the garbage collector, and Python ignores what is raised meanwhile.
     """
@@ -145,8 +144,11 @@ def _notice_interrupts() -> list[int]:
         came.append(number)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, notice)
-    return came
+    before = signal.signal(signal.SIGINT, notice)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _show(session: Session) -> None:

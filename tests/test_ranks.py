@@ -24,6 +24,18 @@ from embcheck.conformance.execution.client import (
 pytest.importorskip("torch")
 
 
+@pytest.fixture(name="client")
+def _client():
+    """Give a worker with two ranks, which is there."""
+    client = WorkerClient("torch-dtensor-row", timeout=300)
+    try:
+        _ = client.info
+    except BackendUnavailable as reason:
+        pytest.skip(str(reason))
+    yield client
+    client.close()
+
+
 def acted(*actions):
     """Do actions with two ranks, in a process of their own."""
     script = Path(__file__).with_name("rank_calls.py")
@@ -50,13 +62,8 @@ def test_rank_0_dies_as_rank_1_did():
     assert ended.stdout.splitlines() == ["agree: 2"]
 
 
-def test_a_killed_worker_leaves_no_process():
+def test_a_killed_worker_leaves_no_process(client):
     """Rank 1 ends when rank 0 is killed alone."""
-    client = WorkerClient("torch-dtensor-row", timeout=300)
-    try:
-        _ = client.info
-    except BackendUnavailable as reason:
-        pytest.skip(str(reason))
     family = psutil.Process(client.pid).children(recursive=True)
     assert family
     os.kill(client.pid, signal.SIGKILL)
@@ -64,7 +71,6 @@ def test_a_killed_worker_leaves_no_process():
     while any(is_running(process) for process in family) and time.monotonic() < deadline:
         time.sleep(0.1)
     left = [process for process in family if is_running(process)]
-    client.close()
     assert not left
 
 
@@ -77,18 +83,12 @@ def is_running(process):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads' names are read from /proc")
-def test_refused_calls_leave_no_threads_behind():
+def test_refused_calls_leave_no_threads_behind(client):
     """Gloo's threads look around a hundred times a second, each."""
-    client = WorkerClient("torch-dtensor-row", timeout=300)
-    try:
-        _ = client.info
-    except BackendUnavailable as reason:
-        pytest.skip(str(reason))
     for size in range(1, 5):
         for dtype in (np.int64, np.float32):
             inputs = {"weight": np.ones((4, 2), np.float32), "indices": np.zeros(size, dtype)}
             answer = client.ask(Call(Operation.EMBEDDING, inputs, {}, ("output",)))
             assert isinstance(answer, Answered if dtype is np.int64 else Rejected)
     names = [file.read_text().strip() for file in Path(f"/proc/{client.pid}/task").glob("*/comm")]
-    client.close()
     assert names.count("gloo_tcp_loop") == 1

@@ -131,16 +131,23 @@ def test_prices_are_timed_recorded_and_shown(tmp_path):
     assert "padding_idx" in screen.getvalue()
 
 
-def test_an_interrupted_run_of_prices_is_taken_up(tmp_path):
-    """What is priced stays as it was, and what is not is priced; other settings are refused."""
+def _interrupted_after(backend, tmp_path, settings):
+    """Price two backends, and leave the record as if only the named one were over."""
     workloads = _workloads(tmp_path, LOOKUP)
-    settings = Settings(block_seconds=0.0002, min_rounds=4, seconds=0.05, generations=2)
-    backends = ["numpy-reference", "zoo-wrong-row"]
-    run_prices(backends, workloads, tmp_path, settings)
+    other = "numpy-reference" if backend == "zoo-wrong-row" else "zoo-wrong-row"
+    run_prices([backend, other], workloads, tmp_path, settings)
     record = tmp_path / "results.jsonl"
     lines = record.read_text().splitlines(keepends=True)
-    begun = [line for line in lines[:-1] if '"backend": "zoo-wrong-row"' not in line]
+    begun = [line for line in lines[:-1] if f'"backend": "{other}"' not in line]
     record.write_text("".join(begun))
+    return [backend, other], workloads, record, begun
+
+
+def test_an_interrupted_run_of_prices_is_taken_up(tmp_path):
+    """What is priced stays as it was, and what is not is priced; other settings are refused."""
+    settings = Settings(block_seconds=0.0002, min_rounds=4, seconds=0.05, generations=2)
+    found = _interrupted_after("numpy-reference", tmp_path, settings)
+    backends, workloads, record, begun = found
     with pytest.raises(CannotResume, match="seed: 0, 1"):
         run_prices(backends, workloads, tmp_path, replace(settings, seed=1), resume=True)
     told = []
@@ -156,11 +163,6 @@ def test_an_interrupted_run_of_prices_is_taken_up(tmp_path):
 
 def test_a_fault_before_the_interruption_is_not_forgotten(tmp_path):
     """The exit code is that of all steps, those before included."""
-    workloads = _workloads(tmp_path, LOOKUP)
     settings = Settings(block_seconds=0.0002, min_rounds=4, seconds=0.05, generations=1)
-    backends = ["zoo-wrong-row", "numpy-reference"]
-    run_prices(backends, workloads, tmp_path, settings)
-    record = tmp_path / "results.jsonl"
-    lines = record.read_text().splitlines(keepends=True)
-    record.write_text("".join(line for line in lines[:-1] if "zoo-wrong-row" in line))
+    backends, workloads, *_ = _interrupted_after("zoo-wrong-row", tmp_path, settings)
     assert run_prices(backends, workloads, tmp_path, settings, resume=True) == ExitCode.DEPARTS

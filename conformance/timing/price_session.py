@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from embcheck.conformance.execution.discovery import check_known
 from embcheck.conformance.exit_codes import ExitCode, gravest
-from embcheck.conformance.records.environment import embcheck_version
 from embcheck.conformance.records.lines import PriceLine, RunHeader
-from embcheck.conformance.records.writer import RunWriter, now
+from embcheck.conformance.records.writer import RunWriter
 from embcheck.conformance.timing import identity
 from embcheck.conformance.timing.cell import Cell, Settings
 from embcheck.conformance.timing.prices import price, price_lines
-from embcheck.conformance.timing.session import describe, interrupted
+from embcheck.conformance.timing.session import describe_backends, interrupted
 from embcheck.conformance.timing.workers import Workers
 from embcheck.conformance.timing.workloads import Workload
 
@@ -61,9 +58,8 @@ def run_prices(
     interruption leaves the steps that are over, and `resume` goes on from there. Raises
     UnknownBackend or CannotResume before anything starts.
     """
-    check_known(list(backends))
     steps = plan_prices(backends, workloads, settings)
-    header = _header(_describe(backends, settings), workloads, settings)
+    header = _header(list(dict.fromkeys(backends)), workloads, settings)
     before = interrupted(folder, header) if resume else None
     lines = [] if before is None else list(before.prices)
     priced = {(line.workload, line.backend) for line in lines}
@@ -97,25 +93,15 @@ def _take(step: PriceStep, settings: Settings) -> list[PriceLine]:
     return price_lines(generations)
 
 
-def _describe(backends: Sequence[str], settings: Settings) -> tuple[Mapping[str, Any], ...]:
-    workers = Workers("all", settings.timeout)
-    try:
-        return describe(workers, dict.fromkeys(backends))
-    finally:
-        workers.close()
-
-
 def _header(
-    described: tuple[Mapping[str, Any], ...], workloads: Sequence[Workload], settings: Settings
+    backends: Sequence[str], workloads: Sequence[Workload], settings: Settings
 ) -> RunHeader:
-    return RunHeader(
+    described = describe_backends(backends, settings.timeout)
+    return replace(
+        described,
         purpose=PURPOSE,
-        started=now(),
-        embcheck=embcheck_version(),
         suite="",
-        environment=identity.describe_machine(),
-        backends=described,
-        planned=len(described) * len(workloads),
+        planned=len(described.backends) * len(workloads),
         settings={
             **asdict(settings),
             "generations": settings.generation_count,

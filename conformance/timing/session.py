@@ -115,15 +115,14 @@ def describe_backends(backends: Sequence[str], timeout: float) -> RunHeader:
             embcheck=embcheck_version(),
             suite=_suite_hash(),
             environment=identity.describe_machine(),
-            backends=describe(workers, backends),
+            backends=_describe(workers, backends),
             planned=0,
         )
     finally:
         workers.close()
 
 
-def describe(workers: Workers, backends: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
-    """Describe backends, their adapters' sources included, for a run's header."""
+def _describe(workers: Workers, backends: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
     return tuple(
         {**workers.describe(name, CANDIDATE), "source": workers.source(name)} for name in backends
     )
@@ -242,7 +241,7 @@ class _Run:
             embcheck=embcheck_version(),
             suite=_suite_hash(),
             environment=identity.describe_machine(),
-            backends=describe(self._workers, self._backends),
+            backends=_describe(self._workers, self._backends),
             # Each cell also has an A/A row and the sentinel's.
             planned=len(cells) * (len(self._backends) + 2),
             settings=self._describe_settings(workloads),
