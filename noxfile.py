@@ -277,7 +277,7 @@ def bench(session: nox.Session) -> None:
 def bench_calibration(session: nox.Session) -> None:
     """Measure how often timings are wrong, on the same work and on known extra work.
 
-    Takes up to 25 minutes; a second run goes on where the first ended. `-- --publish` also writes
+    Takes up to an hour; a second run goes on where the first ended. `-- --publish` also writes
     the table in docs/timing.md.
     """
     install(session, libraries=("scipy",))

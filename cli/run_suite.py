@@ -57,6 +57,16 @@ def run_suite(
         pool.close()
 
 
+_UNUSED = (
+    *("capture", "logging", "warnings", "faulthandler", "unraisableexception", "threadexception"),
+    *("unittest", "doctest", "tmpdir", "assertion", "subtests"),
+)
+"""Pytest's plugins that look at each case for what is not there, at more than a case's own cost.
+
+What workers print is kept by their clients.
+"""
+
+
 @dataclass(frozen=True)
 class _Request:
     """What is to be run; `whole` says that nothing of the shipped suite is left out."""
@@ -115,9 +125,7 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
         settings.write_text("[pytest]\n", "utf-8")
         arguments = [
             *("-c", str(settings), "--rootdir", str(Path.cwd()), "-p", "no:cacheprovider"),
-            # The workers keep what is printed; these would cost more than the cases themselves.
-            *("--capture=no", "-p", "no:logging", "-p", "no:warnings", "-p", "no:faulthandler"),
-            *("-p", "no:unraisableexception", "-p", "no:threadexception"),
+            *(word for plugin in _UNUSED for word in ("-p", f"no:{plugin}")),
             *("-p", "no:terminal", "-p", pytest_plugin.__name__),
             *(f"--embcheck-backend={name}" for name in watcher.pool.texts),
             f"--embcheck-out={request.out}",

@@ -58,8 +58,10 @@ def workers(cache: Path) -> Iterator[Callable[[str], WorkerClient]]:
     clients: dict[str, WorkerClient] = {}
 
     def worker(name: str) -> WorkerClient:
-        client = WorkerClient(name, timeout=300, environment={"EMBCHECK_CACHE": str(cache)})
-        client = clients.setdefault(name, client)
+        if name not in clients:
+            environment = {"EMBCHECK_CACHE": str(cache)}
+            clients[name] = WorkerClient(name, timeout=300, environment=environment)
+        client = clients[name]
         try:
             assert client.info.id == name
         except BackendUnavailable as reason:

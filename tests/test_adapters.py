@@ -143,7 +143,11 @@ def test_paddle_stores_a_sparse_gradient_by_rows(workers):
 
 
 @pytest.mark.parametrize(
-    ("module", "extra"), [("onnxruntime", "onnx"), ("cupy", "cupy"), ("no_such", None)]
+    ("module", "extra"),
+    [
+        *(("onnxruntime", "onnx"), ("onnx", "onnx"), ("cupy", "cupy"), ("no_such", None)),
+        *(("fbgemm_gpu", "fbgemm"), ("tensorflow", "tensorflow"), ("torch", "torch")),
+    ],
 )
 def test_the_extra_that_brings_a_module_is_named(module, extra):
     """By its requirements, or by its own name where the distribution is called otherwise."""

@@ -52,7 +52,7 @@ def test_planted_differences_are_counted():
     assert ours["ours"]
     found = {(cell["state"], cell["planted_percent"]): cell for cell in ours["cells"]}
     assert found["hot", 10]["slower"] == found["hot", 10]["comparisons"] == 8
-    assert found["hot", 0]["comparisons"] == 16
+    assert found["hot", 0]["comparisons"] == 24
     assert found["hot", 0]["slower"] == found["hot", 0]["faster"] == 0
     assert data["trials"][0]["median_rounds"] == 36
     assert data["trials"][0]["flagged_share"] == pytest.approx(3 / 36, abs=1e-3)

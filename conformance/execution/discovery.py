@@ -62,7 +62,11 @@ def _advice(error: ModuleNotFoundError) -> str:
 
 
 def extra_that_brings(module: str) -> str | None:
-    """Name the extra of embcheck whose requirements have a module's distribution, or its name."""
+    """Name the extra of embcheck that brings a module, None if none does.
+
+    By a requirement of the module's name, by its own name, or by a requirement whose name goes on
+    after the module's: `fbgemm-gpu-cpu`.
+    """
     try:
         requirements = distribution("embcheck").requires or []
     except PackageNotFoundError:
@@ -72,6 +76,12 @@ def extra_that_brings(module: str) -> str | None:
         for requirement in requirements
         if (match := _EXTRA.search(requirement)) and match[1] != "all"
     ]
-    name = re.compile(rf"{re.escape(module).replace('_', '[-_]')}\b(?!-)", re.IGNORECASE)
-    bringing = [extra for requirement, extra in extras if name.match(requirement)]
-    return next(iter([*bringing, *(extra for _, extra in extras if extra == module)]), None)
+    name = re.escape(module).replace("_", "[-_]")
+    exact = re.compile(rf"{name}(?![-\w])", re.IGNORECASE)
+    longer = re.compile(rf"{name}-", re.IGNORECASE)
+    bringing = [
+        *(extra for requirement, extra in extras if exact.match(requirement)),
+        *(extra for _, extra in extras if extra == module),
+        *(extra for requirement, extra in extras if longer.match(requirement)),
+    ]
+    return next(iter(bringing), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -221,7 +222,8 @@ def judge_observation(
     if isinstance(wanted, Structure):
         complaint = _check_structure(name, got, wanted)
     else:
-        complaint = _check_values(name, got, wanted.array, _allowed(name, call, wanted, tolerance))
+        allowed = partial(_allowed, name, call, wanted, tolerance)
+        complaint = _check_values(name, got, wanted.array, allowed)
     if complaint is None:
         return None
     return failure(Kind.WRONG_EFFECT if name in _EFFECTS else Kind.WRONG_VALUE, complaint, observed)
@@ -236,21 +238,25 @@ def _allowed(name: str, call: Call, wanted: Values, tolerance: Tolerance | None)
 
 
 def _check_values(
-    name: str, got: np.ndarray, wanted: np.ndarray, allowed: np.ndarray
+    name: str, got: np.ndarray, wanted: np.ndarray, allowed: Callable[[], np.ndarray]
 ) -> str | None:
+    """Say where values differ by more than is allowed, which is asked for if any differ at all."""
     same = _equal(got, wanted)
+    if same.all():
+        return None
+    limits = allowed()
     if wanted.dtype.kind not in "biu":
         with np.errstate(invalid="ignore"):
             wide = np.complex128 if wanted.dtype.kind == "c" else np.float64
             difference = np.abs(got.astype(wide) - wanted.astype(wide))
-            same |= difference <= allowed
+            same |= difference <= limits
     if same.all():
         return None
     first = tuple(int(position) for position in np.argwhere(~same)[0])
     place = f"[{', '.join(map(str, first))}]" if first else ""
     count = int((~same).sum())
     others = f" ({count} of {same.size} elements differ)" if same.size > 1 else ""
-    within = f" within {float(allowed[first]):.3g}" if allowed[first] else ""
+    within = f" within {float(limits[first]):.3g}" if limits[first] else ""
     return f"{name}{place} = {got[first]!s}, should be {wanted[first]!s}{within}{others}"
 
 
@@ -272,7 +278,7 @@ def _equal(got: Any, wanted: Any) -> np.ndarray:
     """Compare elementwise; NaN equals NaN."""
     got, wanted = np.asarray(got), np.asarray(wanted)
     same = np.asarray(got == wanted)
-    if wanted.dtype.kind in "biu":
+    if wanted.dtype.kind in "biu" or same.all():
         return same
     return np.asarray(same | ((got != got) & (wanted != wanted)))  # noqa: PLR0124  (NaN)
 

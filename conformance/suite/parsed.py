@@ -60,9 +60,10 @@ def _store(entry: Path, state: bytes, spec: Spec) -> None:
     stored = pickle.dumps(spec, pickle.HIGHEST_PROTOCOL)
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=entry.parent, delete=False) as file:
-            file.write(_digest(state, stored) + stored)
-        Path(file.name).replace(entry)
+        with tempfile.TemporaryDirectory(dir=entry.parent) as folder:
+            new = Path(folder, "new")
+            new.write_bytes(_digest(state, stored) + stored)
+            new.replace(entry)
     except OSError:
         return
 

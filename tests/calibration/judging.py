@@ -19,41 +19,41 @@ ASV_LIMIT = 0.002
 
 @dataclass(frozen=True)
 class Method:
-    """A way of comparing an arm with the first one; returns FASTER, SLOWER, SAME or INCONCLUSIVE.
+    """A way of comparing an arm with another; returns FASTER, SLOWER, SAME or INCONCLUSIVE.
 
     One that knows no margin says INCONCLUSIVE where it finds no difference.
     """
 
     name: str
     ours: bool
-    compare: Callable[[Generations, str], Conclusion]
+    compare: Callable[[Generations, str, str], Conclusion]
 
 
-def _interval(generations: Generations, arm: str) -> Conclusion:
-    found = _estimate(generations, arm)
+def _interval(generations: Generations, arm: str, base: str) -> Conclusion:
+    found = _estimate(generations, arm, base)
     if found.low > 1:
         return Conclusion.SLOWER
     return Conclusion.FASTER if found.high < 1 else Conclusion.INCONCLUSIVE
 
 
-def _margin(generations: Generations, arm: str) -> Conclusion:
-    return conclude(_estimate(generations, arm))
+def _margin(generations: Generations, arm: str, base: str) -> Conclusion:
+    return conclude(_estimate(generations, arm, base))
 
 
-def _rounds_alone(generations: Generations, arm: str) -> Conclusion:
+def _rounds_alone(generations: Generations, arm: str, base: str) -> Conclusion:
     """Take the rounds of all processes for those of one."""
-    found = estimate([np.concatenate(_ratios(generations, arm))], resamples=1000)
+    found = estimate([np.concatenate(_ratios(generations, arm, base))], resamples=1000)
     if found.low > 1:
         return Conclusion.SLOWER
     return Conclusion.FASTER if found.high < 1 else Conclusion.INCONCLUSIVE
 
 
-def _estimate(generations: Generations, arm: str) -> Any:
-    return estimate(_ratios(generations, arm), resamples=1000)
+def _estimate(generations: Generations, arm: str, base: str) -> Any:
+    return estimate(_ratios(generations, arm, base), resamples=1000)
 
 
-def _ratios(generations: Generations, arm: str) -> list[np.ndarray]:
-    return [log_ratios(one["rounds"][arm], one["rounds"]["a"]) for one in generations]
+def _ratios(generations: Generations, arm: str, base: str) -> list[np.ndarray]:
+    return [log_ratios(one["rounds"][arm], one["rounds"][base]) for one in generations]
 
 
 def _sequential(generations: Generations, arm: str) -> np.ndarray:
@@ -69,11 +69,11 @@ def _tested(
     times: Callable[[Generations, str], np.ndarray],
     limit: float,
 ) -> Callable[[Generations, str], Conclusion]:
-    def compare(generations: Generations, arm: str) -> Conclusion:
-        mine, base = times(generations, arm), times(generations, "a")
-        if test(mine, base).pvalue >= limit:
+    def compare(generations: Generations, arm: str, base: str) -> Conclusion:
+        mine, other = times(generations, arm), times(generations, base)
+        if test(mine, other).pvalue >= limit:
             return Conclusion.INCONCLUSIVE
-        slower = np.median(mine) > np.median(base)
+        slower = np.median(mine) > np.median(other)
         return Conclusion.SLOWER if slower else Conclusion.FASTER
 
     return compare

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from calibration.judging import METHODS
-from calibration.trial import PLANTED, Effort
+from calibration.trial import PAIRS, PLANTED, Effort
 from embcheck.conformance.records.environment import embcheck_version
 from embcheck.conformance.records.writer import now
 from embcheck.conformance.timing import identity
@@ -49,10 +49,9 @@ def summarise(trials: Sequence[Mapping[str, Any]], effort: Effort) -> dict[str, 
 def _cells(trials: Sequence[Mapping[str, Any]], method: Any, state: str) -> Iterable[dict]:
     said: dict[int, Counter[str]] = {}
     for trial in trials:
-        for arm, percent in PLANTED.items():
-            if arm != "a":
-                conclusion = method.compare(trial["generations"], arm)
-                said.setdefault(percent, Counter())[str(conclusion)] += 1
+        for arm, base in PAIRS:
+            conclusion = method.compare(trial["generations"], arm, base)
+            said.setdefault(PLANTED[arm], Counter())[str(conclusion)] += 1
     for percent, counts in sorted(said.items()):
         yield {
             "state": state,

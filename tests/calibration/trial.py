@@ -17,15 +17,26 @@ import numpy as np
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.timing import machine
 from embcheck.conformance.timing.arms import SENTINEL, Arm
-from embcheck.conformance.timing.calibrate import calibrate
+from embcheck.conformance.timing.calibrate import BLOCK_SECONDS, calibrate
+from embcheck.conformance.timing.cell import GENERATIONS, MIN_GENERATION_ROUNDS
 from embcheck.conformance.timing.raw import flag_noise
-from embcheck.conformance.timing.schedule import Plan, run_rounds, seconds_per_call, seed_of
+from embcheck.conformance.timing.schedule import (
+    A_A_HALF_WIDTH,
+    Plan,
+    run_rounds,
+    seconds_per_call,
+    seed_of,
+)
 from embcheck.conformance.timing.workers import DEFINITION, Workers
 
 PLANTED = {"a": 0, "a-again": 0, "a-once-more": 0, "five": 5, "ten": 10}
 """The arms, and how many percent of rows each has more than the first."""
+PAIRS = (*((arm, "a") for arm in PLANTED if arm != "a"), ("a-once-more", "a-again"))
+"""What is compared with what."""
 COLUMNS = 64
 CHUNK = 100
+SECONDS = 30.0
+"""What the full profile allows for the rounds of a cell."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +47,21 @@ class State:
     rows: int
     lookups: int
     traces: int
-    seconds: float
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is done in a trial: as `embcheck bench --profile full`, in blocks half as long."""
+    """How much is done in a trial: as much as `embcheck bench --profile full` does for a cell.
 
-    generations: int = 5
-    half_width: float = 0.01
-    block_seconds: float = 0.002
-    sequential_blocks: int = 5
+    `patience` is the share of a cell's seconds for all rounds. One after another, as many blocks
+    are timed as pyperf takes values by default.
+    """
+
+    generations: int = GENERATIONS["full"]
+    half_width: float = A_A_HALF_WIDTH
+    block_seconds: float = BLOCK_SECONDS
+    sequential_blocks: int = 12
     patience: float = 1.0
-    """The share of a state's seconds for all rounds."""
 
 
 def states() -> dict[str, State]:
@@ -58,8 +71,8 @@ def states() -> dict[str, State]:
     # Eight traces touch twice the last-level cache, so that none finds its rows there again.
     lookups = 2 * cached // (COLUMNS * 4) // 8
     return {
-        "hot": State("hot", 1000, 2000, 1, 1.5),
-        "dram": State("dram", rows, lookups // CHUNK * CHUNK, 8, 2.0),
+        "hot": State("hot", 1000, 2000, 1),
+        "dram": State("dram", rows, lookups // CHUNK * CHUNK, 8),
     }
 
 
@@ -89,13 +102,13 @@ def _generation(state: State, seed: list[int], effort: Effort) -> dict[str, Any]
             name: [arm.time(calls[name]).per_call for _ in range(effort.sequential_blocks)]
             for name, arm in arms.items()
         }
-        share = state.seconds * effort.patience / effort.generations
+        share = SECONDS * effort.patience / effort.generations
         widths = dict.fromkeys(PLANTED, effort.half_width * effort.generations**0.5)
         rounds = run_rounds(
             list(arms),
             "a",
             lambda name: arms[name].time(calls[name]),
-            plan=Plan(share, widths, min_rounds=4),
+            plan=Plan(share, widths, MIN_GENERATION_ROUNDS),
             seed=seed_of(state.name, *seed),
             clock=time.perf_counter,
             watch=machine.watch,
