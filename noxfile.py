@@ -234,17 +234,18 @@ def environment(
     wanted = " ".join(
         [*extras, *libraries, *alone(extras), Path("pyproject.toml").read_text("utf-8")]
     )
-    pip = (python, "-m", "pip", "install", "--quiet")
+    # The session's own pip; what is never imported need not be compiled.
+    pip = ("python", "-m", "pip", "--python", python, "install", "--quiet", "--no-compile")
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
-        session.run("python", "-m", "venv", "--clear", str(folder))
+        session.run("python", "-m", "venv", "--clear", "--without-pip", str(folder))
         if needs_torch(extras):
-            session.run(*pip, TORCH, external=True)
+            session.run(*pip, TORCH)
         target = f"{wheel}[{','.join(extras)}]" if extras else wheel
-        session.run(*pip, target, *libraries, external=True)
+        session.run(*pip, target, *libraries)
         for library in alone(extras):
-            session.run(*pip, "--no-deps", library, external=True)
+            session.run(*pip, "--no-deps", library)
         stamp.write_text(wanted, "utf-8")
-    session.run(*pip, "--no-deps", "--force-reinstall", wheel, external=True)
+    session.run(*pip, "--no-deps", "--force-reinstall", wheel)
     return python
 
 
