@@ -172,26 +172,60 @@ def matrix(session: nox.Session) -> None:
     All but those of `APART`, or those that are named: `nox -s matrix -- aotinductor`. Results of
     other environments from an earlier time are joined too.
     """
+    chosen = chosen_environments(session)
     install(session)
-    unknown = set(session.posargs) - set(ENVIRONMENTS)
-    if unknown:
-        session.error(f"{', '.join(unknown)}: name some of {', '.join(ENVIRONMENTS)}")
     out = Path("out/matrix").resolve()
     wheel = build_wheel(session)
 
-    def run(name: str) -> None:
-        table, started = ENVIRONMENTS[name], time.monotonic()
-        python = environment(session, wheel, name, sorted({*table.values()} - {""}))
+    def run(name: str) -> list[str]:
+        started = time.monotonic()
+        python = environment_of(session, wheel, name)
         built = time.monotonic()
-        words = [word for backend in table for word in ("-b", backend)]
+        words = [word for backend in ENVIRONMENTS[name] for word in ("-b", backend)]
         arguments = ("-m", "embcheck.cli", "run", *words, "--out", str(out / name))
         said = session.run(python, *arguments, external=True, silent=True, success_codes=[0, 1, 2])
         took = f"{built - started:.0f} s to build, {time.monotonic() - built:.0f} s to run"
         session.log(f"{name}: {took}\n{said}")
+        return [line for line in str(said).splitlines() if line.startswith("unavailable: ")]
 
     # Most suites keep one core busy; their output would mix, so it is shown when they are over.
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(run, session.posargs or [name for name in ENVIRONMENTS if name not in APART]))
+        missing = [line for lines in pool.map(run, chosen) for line in lines]
+    join_environments(session, out)
+    for line in missing:
+        session.warn(line)
+
+
+@nox.session(name="bench-matrix")
+def bench_matrix(session: nox.Session) -> None:
+    """Time the backends of all environments, one after another, and join all in one report.
+
+    Each beside the reference, on the workloads of a quick look; or those of named environments.
+    """
+    chosen = chosen_environments(session)
+    install(session)
+    out = Path("out/bench-matrix").resolve()
+    wheel = build_wheel(session)
+    workloads = [word for name in QUICK_LOOK for word in ("--workload", name)]
+    for name in chosen:
+        python = environment_of(session, wheel, name)
+        backends = dict.fromkeys(("numpy-reference", *ENVIRONMENTS[name]))
+        words = [word for backend in backends for word in ("-b", backend)]
+        arguments = ("-m", "embcheck.cli", "bench", *words, *workloads, "--out", str(out / name))
+        session.run(python, *arguments, external=True, success_codes=[0, 1, 2])
+    join_environments(session, out)
+
+
+def chosen_environments(session: nox.Session) -> list[str]:
+    """Return the environments that were named, or all but those of `APART`."""
+    unknown = set(session.posargs) - set(ENVIRONMENTS)
+    if unknown:
+        session.error(f"{', '.join(unknown)}: name some of {', '.join(ENVIRONMENTS)}")
+    return session.posargs or [name for name in ENVIRONMENTS if name not in APART]
+
+
+def join_environments(session: nox.Session, out: Path) -> None:
+    """Make one record and one report of all environments' runs in a folder."""
     runs = [str(out / name) for name in ENVIRONMENTS if (out / name / "results.jsonl").exists()]
     session.run("embcheck", "merge", *runs, "--out", str(out))
     session.run("embcheck", "report", str(out), "--quiet", "--html", str(out / "report.html"))
@@ -225,6 +259,12 @@ def build_wheel(session: nox.Session) -> str:
     return str(wheel)
 
 
+def environment_of(session: nox.Session, wheel: str, name: str) -> str:
+    """Return the interpreter of one of `ENVIRONMENTS`."""
+    extras = sorted({*ENVIRONMENTS[name].values()} - {""})
+    return environment(session, wheel, name, extras)
+
+
 def environment(
     session: nox.Session, wheel: str, name: str, extras: list[str], *libraries: str
 ) -> str:
@@ -234,8 +274,7 @@ def environment(
     wanted = " ".join(
         [*extras, *libraries, *alone(extras), Path("pyproject.toml").read_text("utf-8")]
     )
-    # The session's own pip; what is never imported need not be compiled.
-    pip = ("python", "-m", "pip", "--python", python, "install", "--quiet", "--no-compile")
+    pip = ("python", "-m", "pip", "--python", python, "install", "--quiet")
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
         session.run("python", "-m", "venv", "--clear", "--without-pip", str(folder))
         if needs_torch(extras):
