@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -254,7 +255,8 @@ def build_wheel(session: nox.Session) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree("build/lib", ignore_errors=True)
     words = ("--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
-    session.run("python", "-m", "pip", "wheel", *words, ".")
+    # Without the time in it, a wheel of the same sources is the same.
+    session.run("python", "-m", "pip", "wheel", *words, ".", env={"SOURCE_DATE_EPOCH": "315532800"})
     (wheel,) = folder.glob("*.whl")
     return str(wheel)
 
@@ -284,7 +286,10 @@ def environment(
         for library in alone(extras):
             session.run(*pip, "--no-deps", library)
         stamp.write_text(wanted, "utf-8")
-    session.run(*pip, "--no-deps", "--force-reinstall", wheel)
+    installed, digest = folder / "wheel", hashlib.sha256(Path(wheel).read_bytes()).hexdigest()
+    if not installed.exists() or installed.read_text("utf-8") != digest:
+        session.run(*pip, "--no-deps", "--force-reinstall", wheel)
+        installed.write_text(digest, "utf-8")
     return python
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.lite.python.convert import ConverterError
 
 from embcheck.backends import graph_cache
 from embcheck.backends.tensorflow_lookups import look_up, one_hot, reduce
@@ -48,7 +49,7 @@ def arrays_of(call: Call) -> dict[str, np.ndarray]:
     return {name: array for name, array in call.inputs.items() if name != "grad_output"}
 
 
-def _convert(call: Call, options: Mapping[str, Any]) -> bytes:
+def _convert(call: Call, options: Mapping[str, Any]) -> bytes | graph_cache.Refusal:
     module, function = tf.Module(), FUNCTIONS[call.operation]
 
     def lookup(**given: Any) -> dict[str, Any]:
@@ -65,4 +66,7 @@ def _convert(call: Call, options: Mapping[str, Any]) -> bytes:
         }
     )
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
-    return bytes(converter.convert())
+    try:
+        return bytes(converter.convert())
+    except ConverterError as error:
+        return graph_cache.Refusal(type(error).__name__, str(error))

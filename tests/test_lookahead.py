@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -17,16 +18,17 @@ def _impatient(monkeypatch):
     monkeypatch.setattr(lookahead, "PATIENCE_SECONDS", 0.02)
     monkeypatch.setattr(lookahead, "MUCH", 5)
     monkeypatch.setattr(lookahead, "DEPTH", 10)
-    monkeypatch.setattr(lookahead.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(lookahead, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(lookahead, "free_cores", lambda _: 1.0)
 
 
-def test_a_slow_backend_is_helped_while_the_others_are_as_far_ahead_as_they_may_be():
-    """A quick backend that waits for room holds no core."""
+def test_a_slow_backend_is_helped_where_a_core_is_free():
+    """Its second worker takes a share of its calls, and no call is made twice."""
     helped, asked = threading.Event(), []
 
     def run(case, backend, copy):
-        asked.append((backend, case.id))
-        if copy and backend == "slow":
+        asked.append((backend, copy, case.id))
+        if copy:
             helped.set()
         elif backend == "slow":
             assert helped.wait(20), "no second worker came"
@@ -35,13 +37,26 @@ def test_a_slow_backend_is_helped_while_the_others_are_as_far_ahead_as_they_may_
     pairs = [(case, backend) for case in CASES for backend in ("slow", "quick")]
     ahead = lookahead.Lookahead(pairs, run)
     assert [ahead.result(*pair) for pair in pairs] == [f"{b}{case.id}" for case, b in pairs]
-    assert len(asked) == len(set(asked)) == len(pairs), "a call was made twice"
+    assert ("slow", 1) in {(backend, copy) for backend, copy, _ in asked}
+    assert len({(backend, case) for backend, _, case in asked}) == len(asked) == len(pairs)
+    ahead.join()
+
+
+def test_a_backend_as_far_ahead_as_it_may_be_is_not_helped(monkeypatch):
+    """Another worker would go further ahead, and hold a core for it."""
+    monkeypatch.setattr(lookahead, "PATIENCE_SECONDS", 0.3)
+    asked = []
+    pairs = [(case, "quick") for case in CASES]
+    ahead = lookahead.Lookahead(pairs, lambda case, _, copy: asked.append((case.id, copy)))
+    time.sleep(0.6)
+    assert asked == [(case.id, 0) for case in CASES[: lookahead.DEPTH]]
+    ahead.stop()
     ahead.join()
 
 
 def test_a_slow_backend_is_not_helped_while_all_cores_are_taken(monkeypatch):
     """A second worker would only slow the others down."""
-    monkeypatch.setattr(lookahead.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(lookahead, "free_cores", lambda _: 0.5)
     release, copies = threading.Event(), []
 
     def run(case, _, copy):

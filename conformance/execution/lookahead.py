@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+
+import psutil
 
 from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.suite.model import Case
@@ -15,6 +17,9 @@ DEPTH = 400
 """How many cases a backend's first worker may be ahead of the one that is waited for."""
 PATIENCE_SECONDS = 15.0
 """After this time, a backend that still has much to do gets a second worker, if a core is free."""
+LOOK_SECONDS = 1.0
+FREE = 0.75
+"""The share of a core, over one look, that nothing on the machine uses."""
 MUCH = 40
 COPIES = 2
 
@@ -39,7 +44,8 @@ class Lookahead:
         for case, backend in pairs:
             self._waiting[backend].append(case)
         self._room = {backend: threading.Semaphore(DEPTH) for backend in self._waiting}
-        self._at_work: set[tuple[str, int]] = set()
+        self._at_work: set[str] = set()
+        self._looking = threading.Lock()
         self._threads = [
             threading.Thread(target=self._work, args=(backend, copy), daemon=True)
             for backend in self._waiting
@@ -66,18 +72,23 @@ class Lookahead:
         for thread in self._threads:
             thread.join(timeout=5)
 
-    def _is_worth_a_copy(self, waiting: deque[Case]) -> bool:
-        """Wait until a core is free for a second worker; False if there is little left by then."""
-        pause = PATIENCE_SECONDS
+    def _is_worth_a_copy(self, backend: str) -> bool:
+        """Wait until a core is free for a second worker; False if there is little left by then.
+
+        One backend looks at a time, or all would take the same core. One that may go no further
+        ahead needs no help.
+        """
+        waiting, pause = self._waiting[backend], PATIENCE_SECONDS
         while len(waiting) >= MUCH and not self._stopped.wait(pause):
-            pause = 1.0
-            if len(self._at_work) < (os.cpu_count() or 1):
-                return len(waiting) >= MUCH
+            pause = LOOK_SECONDS
+            with self._looking:
+                if backend in self._at_work and free_cores(self._stopped) >= FREE:
+                    return len(waiting) >= MUCH
         return False
 
     def _work(self, backend: str, copy: int) -> None:
         waiting = self._waiting[backend]
-        if copy and not self._is_worth_a_copy(waiting):
+        if copy and not self._is_worth_a_copy(backend):
             return
         # The second worker begins at the end: neighbours share exports, which are made once then.
         take = waiting.pop if copy else waiting.popleft
@@ -91,9 +102,18 @@ class Lookahead:
             except IndexError:
                 return
             future = self._results[case.id, backend]
-            self._at_work.add((backend, copy))
+            if not copy:
+                self._at_work.add(backend)
             try:
                 future.set_result(self._run(case, backend, copy))
             except BaseException as error:  # noqa: BLE001  (raised again where it is waited for)
                 future.set_exception(error)
-            self._at_work.discard((backend, copy))
+            if not copy:
+                self._at_work.discard(backend)
+
+
+def free_cores(stopped: threading.Event) -> float:
+    """Return how many cores nothing used while one looked, unless it is stopped meanwhile."""
+    started, idle = time.monotonic(), psutil.cpu_times().idle
+    stopped.wait(LOOK_SECONDS)
+    return float((psutil.cpu_times().idle - idle) / max(time.monotonic() - started, 1e-3))
