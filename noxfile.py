@@ -101,8 +101,14 @@ def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] =
 
 def needs_torch(extras: list[str]) -> bool:
     """Whether any of the extras brings PyTorch."""
-    known = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
-    return "all" in extras or any(TORCH in known.get(extra, ()) for extra in extras)
+    return "all" in extras or TORCH in requirements(extras)
+
+
+def requirements(extras: list[str]) -> list[str]:
+    """List what embcheck requires with some of its extras."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    known = project["optional-dependencies"]
+    return [*project["dependencies"], *(each for extra in extras for each in known.get(extra, ()))]
 
 
 def alone(extras: list[str]) -> list[str]:
@@ -273,9 +279,7 @@ def environment(
     """Return the interpreter of an environment below .nox/, made if its requirements are new."""
     folder = Path(".nox", "environments", name).resolve()
     python, stamp = str(folder / "bin/python"), folder / "requirements"
-    wanted = " ".join(
-        [*extras, *libraries, *alone(extras), Path("pyproject.toml").read_text("utf-8")]
-    )
+    wanted = "\n".join([*requirements(extras), *libraries, *alone(extras)])
     pip = ("python", "-m", "pip", "--python", python, "install", "--quiet")
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
         session.run("python", "-m", "venv", "--clear", "--without-pip", str(folder))
