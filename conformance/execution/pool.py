@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.execution.address import Address, parse_addresses
 from embcheck.conformance.execution.client import (
     BackendBroken,
     BackendUnavailable,
     WorkerClient,
 )
+from embcheck.conformance.execution.compile_caches import compile_caches
 from embcheck.conformance.execution.lookahead import COPIES
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.execution.worker import describe_info
@@ -23,19 +23,6 @@ from embcheck.conformance.execution.worker import describe_info
 REFERENCE = "numpy-reference"
 AT_ONCE = max(4, os.cpu_count() or 1)
 """How many workers start side by side: importing a library takes a core and much memory."""
-
-
-def compile_caches() -> dict[str, str]:
-    """Return the environment by which a library keeps compiled code from run to run.
-
-    Timings do without, for they measure the first call.
-    """
-    return {
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder("jax")),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        "TORCHINDUCTOR_CACHE_DIR": str(cache_folder("inductor")),
-    }
 
 
 def describe_backend(

@@ -12,8 +12,9 @@ from typing import Any
 from embcheck.conformance.contract.backend import BackendInfo, required_capabilities
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.compile_caches import compile_caches
 from embcheck.conformance.execution.judge import Outcome
-from embcheck.conformance.execution.pool import REFERENCE, compile_caches, describe_backend
+from embcheck.conformance.execution.pool import REFERENCE, describe_backend
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.fuzzing.calls import OBSERVATIONS, OPERATIONS, calls
 from embcheck.conformance.fuzzing.duel import Duel, ReferenceFailed, Tally

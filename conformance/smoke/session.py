@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
-from embcheck.conformance.execution.pool import REFERENCE, compile_caches
+from embcheck.conformance.execution.compile_caches import compile_caches
+from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.smoke.capabilities import check_capabilities, check_undeclared
 from embcheck.conformance.smoke.checks import (
     check_answers,

@@ -1,0 +1,52 @@
+"""Where libraries keep compiled code from run to run, rid of what was killed while it was made.
+
+Inductor believes every file that is there: after a linker that ended with its worker, the test
+whether the machine has vector instructions fails for good, and all kernels are scalar from then on.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from functools import lru_cache
+from pathlib import Path
+
+from embcheck.conformance.contract.cache import cache_folder
+
+LINKING_SECONDS = 60.0
+"""A library that was written to later may still be in the making."""
+_ELF_HEADER = struct.Struct("<4s36xQ10xHH2x")
+"""Of 64 bits: the magic, the offset of the table of sections, and their size and number."""
+
+
+def compile_caches() -> dict[str, str]:
+    """Return the environment by which a library keeps compiled code from run to run.
+
+    Timings do without, for they measure the first call.
+    """
+    inductor = cache_folder("inductor")
+    _discard_cut_off(inductor)
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder("jax")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "TORCHINDUCTOR_CACHE_DIR": str(inductor),
+    }
+
+
+@lru_cache
+def _discard_cut_off(folder: Path) -> None:
+    for library in folder.rglob("*.so"):
+        old = time.time() - library.stat().st_mtime > LINKING_SECONDS
+        if old and is_cut_off(library):
+            library.unlink(missing_ok=True)
+
+
+def is_cut_off(library: Path) -> bool:
+    """Whether a shared library ends before its table of sections, which linkers write last."""
+    with library.open("rb") as file:
+        header = file.read(_ELF_HEADER.size)
+    if len(header) < _ELF_HEADER.size:
+        return True
+    magic, offset, size, count = _ELF_HEADER.unpack(header)
+    return bool(magic == b"\x7fELF" and library.stat().st_size < offset + size * count)
