@@ -77,7 +77,7 @@ VERSIONS = {
     "jax-take": ("jax", ("jax==0.9.*", "jax==0.10.*")),
     "onnxruntime-dynamo": ("onnx", ("onnxruntime==1.31.*", "onnxruntime==1.32.*")),
     "openvino-ops": ("openvino", ("openvino==2026.2.*", "openvino==2026.4.*")),
-    "flax-nnx": ("flax", ("flax==0.12.0", "flax==0.12.*")),
+    "flax-nnx": ("flax", ("flax==0.12.2", "flax==0.12.*")),
 }
 """Backends whose library is looked at in two releases, with the extra and the releases."""
 
@@ -240,10 +240,17 @@ def join_environments(session: nox.Session, out: Path) -> None:
 
 @nox.session
 def versions(session: nox.Session) -> None:
-    """Run two releases of a library side by side, and say what changed between them."""
+    """Run two releases of a library side by side, and say what changed between them.
+
+    Of all backends in `VERSIONS`, or those that are named: `nox -s versions -- flax-nnx`.
+    """
+    unknown = set(session.posargs) - set(VERSIONS)
+    if unknown:
+        session.error(f"{', '.join(unknown)}: name some of {', '.join(VERSIONS)}")
     install(session)
     wheel = build_wheel(session)
-    for backend, (extra, releases) in VERSIONS.items():
+    for backend in session.posargs or VERSIONS:
+        extra, releases = VERSIONS[backend]
         out = str(Path("out/versions", backend).resolve())
         words, labels = [], []
         for release in releases:
