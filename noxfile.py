@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -179,7 +180,7 @@ def matrix(session: nox.Session) -> None:
     All but those of `APART`, or those that are named: `nox -s matrix -- aotinductor`. Results of
     other environments from an earlier time are joined too.
     """
-    chosen = chosen_environments(session)
+    chosen = chosen_of(session, ENVIRONMENTS, APART)
     install(session)
     out = Path("out/matrix").resolve()
     wheel = build_wheel(session)
@@ -209,7 +210,7 @@ def bench_matrix(session: nox.Session) -> None:
 
     Each beside the reference, on the workloads of a quick look; or those of named environments.
     """
-    chosen = chosen_environments(session)
+    chosen = chosen_of(session, ENVIRONMENTS, APART)
     install(session)
     out = Path("out/bench-matrix").resolve()
     wheel = build_wheel(session)
@@ -223,12 +224,12 @@ def bench_matrix(session: nox.Session) -> None:
     join_environments(session, out)
 
 
-def chosen_environments(session: nox.Session) -> list[str]:
-    """Return the environments that were named, or all but those of `APART`."""
-    unknown = set(session.posargs) - set(ENVIRONMENTS)
+def chosen_of(session: nox.Session, known: Iterable[str], apart: Iterable[str] = ()) -> list[str]:
+    """Return those of the known names that were given, or all but some that stand apart."""
+    unknown = set(session.posargs) - set(known)
     if unknown:
-        session.error(f"{', '.join(unknown)}: name some of {', '.join(ENVIRONMENTS)}")
-    return session.posargs or [name for name in ENVIRONMENTS if name not in APART]
+        session.error(f"{', '.join(unknown)}: name some of {', '.join(known)}")
+    return session.posargs or [name for name in known if name not in apart]
 
 
 def join_environments(session: nox.Session, out: Path) -> None:
@@ -244,12 +245,10 @@ def versions(session: nox.Session) -> None:
 
     Of all backends in `VERSIONS`, or those that are named: `nox -s versions -- flax-nnx`.
     """
-    unknown = set(session.posargs) - set(VERSIONS)
-    if unknown:
-        session.error(f"{', '.join(unknown)}: name some of {', '.join(VERSIONS)}")
+    chosen = chosen_of(session, VERSIONS)
     install(session)
     wheel = build_wheel(session)
-    for backend in session.posargs or VERSIONS:
+    for backend in chosen:
         extra, releases = VERSIONS[backend]
         out = str(Path("out/versions", backend).resolve())
         words, labels = [], []
@@ -285,7 +284,8 @@ def environment(
 ) -> str:
     """Return the interpreter of an environment below .nox/, made if its requirements are new."""
     folder = Path(".nox", "environments", name).resolve()
-    python, stamp = str(folder / "bin/python"), folder / "requirements"
+    python, stamp, installed = str(folder / "bin/python"), folder / "requirements", folder / "wheel"
+    digest = hashlib.sha256(Path(wheel).read_bytes()).hexdigest()
     wanted = "\n".join([*requirements(extras), *libraries, *alone(extras)])
     pip = ("python", "-m", "pip", "--python", python, "install", "--quiet")
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
@@ -297,10 +297,9 @@ def environment(
         for library in alone(extras):
             session.run(*pip, "--no-deps", library)
         stamp.write_text(wanted, "utf-8")
-    installed, digest = folder / "wheel", hashlib.sha256(Path(wheel).read_bytes()).hexdigest()
-    if not installed.exists() or installed.read_text("utf-8") != digest:
+    elif not installed.exists() or installed.read_text("utf-8") != digest:
         session.run(*pip, "--no-deps", "--force-reinstall", wheel)
-        installed.write_text(digest, "utf-8")
+    installed.write_text(digest, "utf-8")
     return python
 
 

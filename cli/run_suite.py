@@ -29,6 +29,15 @@ SWITCH_SECONDS = 0.0005
 """How long a thread may keep Python's lock. The threads that wait for answers need it for moments,
 and with the usual 5 ms the workers would be idle while pytest does its bookkeeping."""
 
+_UNUSED = (
+    *("capture", "logging", "warnings", "faulthandler", "unraisableexception", "threadexception"),
+    *("unittest", "doctest", "tmpdir", "assertion", "subtests"),
+)
+"""Pytest's plugins that look at each case for what is not there, at more than a case's own cost.
+
+What workers print is kept by their clients.
+"""
+
 
 def run_suite(
     backends: list[str], specs: list[Path], keyword: str, workers: int, out: Path, timeout: float
@@ -55,16 +64,6 @@ def run_suite(
         return ExitCode.USAGE
     finally:
         pool.close()
-
-
-_UNUSED = (
-    *("capture", "logging", "warnings", "faulthandler", "unraisableexception", "threadexception"),
-    *("unittest", "doctest", "tmpdir", "assertion", "subtests"),
-)
-"""Pytest's plugins that look at each case for what is not there, at more than a case's own cost.
-
-What workers print is kept by their clients.
-"""
 
 
 @dataclass(frozen=True)

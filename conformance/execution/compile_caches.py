@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import time
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,9 +38,10 @@ def compile_caches() -> dict[str, str]:
 @lru_cache
 def _discard_cut_off(folder: Path) -> None:
     for library in folder.rglob("*.so"):
-        old = time.time() - library.stat().st_mtime > LINKING_SECONDS
-        if old and is_cut_off(library):
-            library.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another run discards the same
+            old = time.time() - library.stat().st_mtime > LINKING_SECONDS
+            if old and is_cut_off(library):
+                library.unlink()
 
 
 def is_cut_off(library: Path) -> bool:

@@ -44,7 +44,7 @@ class Lookahead:
         for case, backend in pairs:
             self._waiting[backend].append(case)
         self._room = {backend: threading.Semaphore(DEPTH) for backend in self._waiting}
-        self._at_work: set[str] = set()
+        self._at_work: set[tuple[str, int]] = set()
         self._looking = threading.Lock()
         self._threads = [
             threading.Thread(target=self._work, args=(backend, copy), daemon=True)
@@ -82,7 +82,7 @@ class Lookahead:
         while len(waiting) >= MUCH and not self._stopped.wait(pause):
             pause = LOOK_SECONDS
             with self._looking:
-                if backend in self._at_work and free_cores(self._stopped) >= FREE:
+                if (backend, 0) in self._at_work and free_cores(self._stopped) >= FREE:
                     return len(waiting) >= MUCH
         return False
 
@@ -102,14 +102,12 @@ class Lookahead:
             except IndexError:
                 return
             future = self._results[case.id, backend]
-            if not copy:
-                self._at_work.add(backend)
+            self._at_work.add((backend, copy))
             try:
                 future.set_result(self._run(case, backend, copy))
             except BaseException as error:  # noqa: BLE001  (raised again where it is waited for)
                 future.set_exception(error)
-            if not copy:
-                self._at_work.discard(backend)
+            self._at_work.discard((backend, copy))
 
 
 def free_cores(stopped: threading.Event) -> float:

@@ -16,13 +16,12 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.timing import machine
-from embcheck.conformance.timing.arms import SENTINEL, Arm
+from embcheck.conformance.timing.arms import A_A, SENTINEL, Arm
 from embcheck.conformance.timing.calibrate import BLOCK_SECONDS, calibrate
-from embcheck.conformance.timing.cell import GENERATIONS, MIN_GENERATION_ROUNDS
+from embcheck.conformance.timing.cell import GENERATIONS, Settings
 from embcheck.conformance.timing.raw import flag_noise
 from embcheck.conformance.timing.schedule import (
     A_A_HALF_WIDTH,
-    Plan,
     run_rounds,
     seconds_per_call,
     seed_of,
@@ -102,13 +101,12 @@ def _generation(state: State, seed: list[int], effort: Effort) -> dict[str, Any]
             name: [arm.time(calls[name]).per_call for _ in range(effort.sequential_blocks)]
             for name, arm in arms.items()
         }
-        share = SECONDS * effort.patience / effort.generations
-        widths = dict.fromkeys(PLANTED, effort.half_width * effort.generations**0.5)
+        settings = Settings(generations=effort.generations, a_a_half_width=effort.half_width)
         rounds = run_rounds(
             list(arms),
             "a",
             lambda name: arms[name].time(calls[name]),
-            plan=Plan(share, widths, MIN_GENERATION_ROUNDS),
+            plan=settings.plan(SECONDS * effort.patience, dict.fromkeys(arms, A_A)),
             seed=seed_of(state.name, *seed),
             clock=time.perf_counter,
             watch=machine.watch,
