@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import time
 
 import numpy as np
@@ -67,6 +68,22 @@ def test_a_worker_that_died_is_replaced_by_a_fork():
     finally:
         worker.close()
     assert not psutil.pid_exists(nurseries.pop())
+
+
+def test_temporary_files_go_with_the_client(tmp_path, monkeypatch):
+    """What workers had no time to take away is not left to the user, be they forked or not."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    worker = WorkerClient("zoo-litters", timeout=60)
+    try:
+        for _ in range(2):
+            assert isinstance(
+                worker.ask(Call(Operation.ONE_HOT, {"indices": np.array([2])})), Crashed
+            )
+        litter = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+        assert litter == [b"litter", b"litter"]
+    finally:
+        worker.close()
+    assert not list(tmp_path.iterdir())
 
 
 def parent_of(pid):

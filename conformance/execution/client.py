@@ -99,7 +99,8 @@ class BackendBroken(Exception):
 class WorkerClient:
     """One backend in a process of its own, started when first needed and again after a death.
 
-    A worker's environment is the caller's plus ENVIRONMENT plus `environment`.
+    A worker's environment is the caller's plus ENVIRONMENT plus `environment`. What it leaves in
+    the folder for temporary files is gone once the client is closed, however it died.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class WorkerClient:
         self._limits = limits
         self._python = address.python
         self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | Offspring | None = None
         self._nursery: Nursery | None = None
         self._requests: PipeWriter
@@ -206,6 +208,9 @@ class WorkerClient:
         """End the worker, gently if it listens, and what could replace it."""
         self.restart()
         self._close_nursery()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = None
 
     def restart(self) -> None:
         """End the worker, gently if it listens; the next request starts a fresh one."""
@@ -232,6 +237,11 @@ class WorkerClient:
     def _spawn(self) -> None:
         request_read, request_write = os.pipe()
         reply_read, reply_write = os.pipe()
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(
+                prefix="embcheck-worker-", ignore_cleanup_errors=True
+            )
+            self._environment["TMPDIR"] = self._scratch.name
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
         module = "embcheck.conformance.execution.worker"
         self._process = self._fork(request_read, reply_write) or subprocess.Popen(  # noqa: S603
@@ -277,11 +287,12 @@ class WorkerClient:
             self._set_deadline(START_SECONDS)
             hello, _ = wire.receive(self._replies)
         except (wire.Broken, TimeoutError, LimitBroken):
-            said = self._printed()
+            said, died = self._printed(), self._bury()
+            self.close()
             if "No module named 'embcheck'" in said:
                 advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
                 said = f"embcheck is not installed there: {advice}"
-            raise BackendBroken(f"{self._bury()} while importing {self.name}; {said}") from None
+            raise BackendBroken(f"{died} while importing {self.name}; {said}") from None
         if hello["status"] == "unavailable":
             self.close()
             raise BackendUnavailable(hello["message"])

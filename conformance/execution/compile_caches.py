@@ -23,7 +23,7 @@ _ELF_HEADER = struct.Struct("<4s36xQ10xHH2x")
 def compile_caches() -> dict[str, str]:
     """Return the environment by which a library keeps compiled code from run to run.
 
-    Timings do without, for they measure the first call.
+    Timings have `caches_below`, for they measure the first call.
     """
     inductor = cache_folder("inductor")
     _discard_cut_off(inductor)
@@ -32,6 +32,17 @@ def compile_caches() -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "TORCHINDUCTOR_CACHE_DIR": str(inductor),
+    }
+
+
+def caches_below(folder: Path) -> dict[str, str]:
+    """Return the environment by which all that adapters and compilers keep goes to a folder."""
+    return {
+        "EMBCHECK_CACHE": str(folder),
+        "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor"),
+        "TRITON_CACHE_DIR": str(folder / "triton"),
+        "CUPY_CACHE_DIR": str(folder / "cupy"),
+        "CUDA_CACHE_PATH": str(folder / "cuda"),
     }
 
 

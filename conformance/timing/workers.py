@@ -15,6 +15,7 @@ from embcheck.conformance.execution.client import (
     BackendUnavailable,
     WorkerClient,
 )
+from embcheck.conformance.execution.compile_caches import caches_below
 from embcheck.conformance.execution.limits import UNLIMITED
 from embcheck.conformance.execution.pool import describe_backend
 from embcheck.conformance.exit_codes import ExitCode
@@ -39,16 +40,16 @@ class Workers:
     """Starts workers when they are needed, keeps them, and ends them together.
 
     With a number of `threads`, a worker is confined to as many cores before it starts, which every
-    library's pools obey; the variables say the same to those that read them. What adapters keep on
-    disk goes to the folder `cache`, a fresh one for each run, so that an export is timed where it
-    happens.
+    library's pools obey; the variables say the same to those that read them. What adapters and
+    compilers keep on disk goes to the folder `cache`, a fresh one for each run, so that exports
+    and compilation are timed where they happen.
     """
 
     def __init__(self, threads: int | str, timeout: float, cache: Path | None = None) -> None:
         self.threads = thread_count(threads)
         self._confined = threads != "all"
         self._timeout = timeout
-        self._cache = {} if cache is None else {"EMBCHECK_CACHE": str(cache)}
+        self._cache = {} if cache is None else caches_below(cache)
         self._clients: dict[tuple[str, str], WorkerClient] = {}
         self._problems: dict[tuple[str, str], BackendUnavailable | BackendBroken] = {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from typing import Any, NoReturn
@@ -22,6 +23,17 @@ class Segfaults(Correct):
     def answer(self, call: Call) -> Any:
         if is_trigger(call):
             os.kill(os.getpid(), signal.SIGSEGV)
+        return self.correct(call)
+
+
+class Litters(Correct):
+    """Writes a temporary file, and dies before it takes that away."""
+
+    def answer(self, call: Call) -> Any:
+        if is_trigger(call):
+            with tempfile.NamedTemporaryFile(delete=False) as file:
+                file.write(b"litter")
+            os.kill(os.getpid(), signal.SIGKILL)
         return self.correct(call)
 
 
