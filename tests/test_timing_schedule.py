@@ -10,8 +10,6 @@ from timing_simulation import Machine
 from embcheck.conformance.timing.calibrate import MAX_CALLS, calibrate
 from embcheck.conformance.timing.machine import (
     CpuTimes,
-    drifts,
-    flags,
     last_level_cache_bytes,
     parse_cpu_times,
     parse_pressure,
@@ -140,24 +138,6 @@ def test_pressure_is_read_from_the_kernels_text():
     text = "some avg10=61.68 avg60=16.49 avg300=12.87 total=130161279\nfull avg10=0.00 total=0\n"
     assert parse_pressure(text) == 130.161279
     assert pressure_seconds() is None or pressure_seconds() >= 0
-
-
-def test_a_round_is_flagged_for_what_others_did_to_it():
-    """Time stolen by other machines, and used by other processes, flag a round."""
-    quiet = {"wall_seconds": 1.0, "harness_seconds": 0.1, "busy_seconds": 1.1, "steal": 0.0}
-    quiet |= {"cores": 2, "pressure": 0.01}
-    assert flags(quiet, worker_seconds=0.95, switches=0.1) == []
-    assert flags({**quiet, "steal": 0.05}, 0.95) == ["steal"]
-    assert flags({**quiet, "pressure": 0.5}, 0.95) == ["pressure"]
-    assert flags(quiet, 0.95, switches=3.0) == ["switches"]
-    assert flags(quiet, worker_seconds=0.5) == ["foreign"]
-    assert flags({"wall_seconds": 1.0, "harness_seconds": 0.1}, 0.5) == []
-
-
-def test_a_sentinel_that_drifts_flags_its_rounds():
-    """A round whose sentinel is more than 10 % off the median is flagged, in both directions."""
-    assert drifts([0.0, 0.05, -0.05, 0.2, -0.2]) == [False, False, False, True, True]
-    assert drifts([]) == []
 
 
 def test_the_last_level_cache_is_the_largest_level(tmp_path):

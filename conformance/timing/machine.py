@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 STAT = Path("/proc/stat")
 PRESSURE = Path("/proc/pressure/cpu")
-
-MAX_STEAL = 0.01
-MAX_FOREIGN = 0.10
-MAX_PRESSURE = 0.20
-"""Threads of one worker may wait for each other where they are more than there are cores."""
-MAX_SWITCHES = 1.0
-"""Involuntary context switches a block."""
-MAX_DRIFT = 0.10
 
 
 @dataclass(frozen=True)
@@ -88,7 +78,7 @@ def watch() -> Callable[[], dict[str, Any]]:
 
     `steal` is the share of all cores' time that other virtual machines took, `pressure` the share
     of the time in which some process waited for a core; `busy_seconds` is the CPU time of all
-    processes and `harness_seconds` this one's, from which `flags` finds the rest.
+    processes and `harness_seconds` this one's, from which `noise.flag_rounds` finds the rest.
     """
     before, own, started = cpu_times(), time.process_time(), time.perf_counter()
     waited = pressure_seconds()
@@ -108,31 +98,3 @@ def watch() -> Callable[[], dict[str, Any]]:
         return noise
 
     return seen
-
-
-def flags(noise: Mapping[str, Any], worker_seconds: float, switches: float = 0.0) -> list[str]:
-    """Name what disturbed a round.
-
-    `steal`; `pressure`; `foreign`, the CPU time of processes that are not ours; `switches`, whose
-    mean over the round's blocks is given.
-    """
-    found = []
-    if noise.get("steal", 0.0) > MAX_STEAL:
-        found.append("steal")
-    if noise.get("pressure", 0.0) > MAX_PRESSURE:
-        found.append("pressure")
-    if switches > MAX_SWITCHES:
-        found.append("switches")
-    if "busy_seconds" in noise:
-        foreign = noise["busy_seconds"] - noise["harness_seconds"] - worker_seconds
-        if foreign > MAX_FOREIGN * noise["cores"] * noise["wall_seconds"]:
-            found.append("foreign")
-    return found
-
-
-def drifts(sentinel_logs: Sequence[float], limit: float = MAX_DRIFT) -> list[bool]:
-    """Say for each round whether the sentinel's log time is off its median by more than a limit."""
-    if not sentinel_logs:
-        return []
-    middle = median(sentinel_logs)
-    return [abs(value - middle) > math.log1p(limit) for value in sentinel_logs]

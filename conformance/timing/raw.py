@@ -14,6 +14,7 @@ from embcheck.conformance.timing import machine
 from embcheck.conformance.timing.arms import SENTINEL, Arm
 from embcheck.conformance.timing.cell import Timed
 from embcheck.conformance.timing.estimate import fold
+from embcheck.conformance.timing.noise import drifts, flag_rounds
 from embcheck.conformance.timing.schedule import Block, Round
 from embcheck.conformance.timing.traces import Inputs
 
@@ -187,35 +188,28 @@ def _pair(numbers: Sequence[Sequence[float]], calls: int) -> tuple[Block, Block]
     return there, back
 
 
-def flag_noise(round_: Round) -> list[str]:
-    """Name what disturbed a round, as far as the operating system tells; see `machine.flags`."""
-    blocks = [block for pair in round_.blocks.values() for block in pair]
-    worked = sum(block.cpu_seconds + block.idle_cpu_seconds for block in blocks)
-    switches = sum(block.switches for block in blocks) / max(1, len(blocks))
-    return machine.flags(round_.noise, worked, switches)
-
-
 def _flag_rounds(line: RoundsLine) -> list[list[str]]:
-    found = [
-        flag_noise(
-            Round(
-                tuple(round_["order"]),
-                {key: _pair(pair, 1) for key, pair in round_["blocks"].items()},
-                round_["noise"],
-            )
+    rounds = [
+        Round(
+            tuple(round_["order"]),
+            {key: _pair(pair, 1) for key, pair in round_["blocks"].items()},
+            round_["noise"],
         )
         for round_ in line.rounds
     ]
-    drifts = machine.drifts(_sentinel_logs(line)) or [False] * len(found)
-    return [names + ["sentinel"] * drift for names, drift in zip(found, drifts, strict=True)]
+    found = flag_rounds(rounds, _sentinel_keys(line))
+    drifted = drifts(_sentinel_logs(line)) or [False] * len(found)
+    return [names + ["sentinel"] * drift for names, drift in zip(found, drifted, strict=True)]
+
+
+def _sentinel_keys(line: RoundsLine) -> list[str]:
+    return [key for key, arm in line.arms.items() if arm["role"] == SENTINEL]
 
 
 def _sentinel_logs(line: RoundsLine) -> list[float]:
-    key = next((k for k, arm in line.arms.items() if arm["role"] == SENTINEL), None)
-    if key is None:
-        return []
-    pairs = [(there[0], back[0]) for there, back in _column(line, key)]
-    return [float(log) for log in fold(pairs)]
+    for key in _sentinel_keys(line):
+        return [float(log) for log in fold([(a[0], b[0]) for a, b in _column(line, key)])]
+    return []
 
 
 def _column(line: RoundsLine, key: str) -> list[Any]:

@@ -19,7 +19,7 @@ from embcheck.conformance.timing import machine
 from embcheck.conformance.timing.arms import A_A, SENTINEL, Arm
 from embcheck.conformance.timing.calibrate import BLOCK_SECONDS, calibrate
 from embcheck.conformance.timing.cell import GENERATIONS, Settings
-from embcheck.conformance.timing.raw import flag_noise
+from embcheck.conformance.timing.noise import flag_rounds
 from embcheck.conformance.timing.schedule import (
     A_A_HALF_WIDTH,
     run_rounds,
@@ -117,7 +117,7 @@ def _generation(state: State, seed: list[int], effort: Effort) -> dict[str, Any]
     return {
         "rounds": {name: seconds_per_call(rounds, name) for name in arms},
         "sequential": sequential,
-        "flagged": sum(map(bool, map(flag_noise, rounds))),
+        "flagged": sum(map(bool, flag_rounds(rounds, arms))),
     }
 
 

@@ -1,0 +1,80 @@
+"""What disturbed the rounds of a generation, by what the operating system and the sentinel tell.
+
+Only what others did counts: the threads of one library push each other off their cores all the
+time, so that switches are told by arms that are one thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from statistics import fmean, median
+
+from embcheck.conformance.timing.schedule import Round
+
+STEAL, PRESSURE, SWITCHES, FOREIGN = "steal", "pressure", "switches", "foreign"
+MAX_STEAL = 0.01
+MAX_PRESSURE = 0.20
+"""Threads of one worker may wait for each other where they are more than there are cores."""
+MAX_SWITCHES = 1.0
+"""Involuntary context switches a block."""
+MAX_FOREIGN = 0.10
+FOREIGN_SECONDS = 0.5
+TICK_SECONDS = 0.01
+"""The kernel tells CPU times in hundredths of a second, which one round is too short for."""
+MAX_DRIFT = 0.10
+
+
+def flag_rounds(rounds: Sequence[Round], single: Collection[str]) -> list[list[str]]:
+    """Name what disturbed each round; `single` are the keys of arms that are one thread each.
+
+    `steal`: other virtual machines took over 1 % of all cores' time. `pressure`: some process
+    waited for a core in over 20 % of the time. `switches`: arms of one thread were pushed off their
+    core more than once a block. `foreign`: processes that are not ours used over 10 % of all cores;
+    that is told of rounds in a row which last half a second together.
+    """
+    names: list[list[str]] = []
+    for round_ in rounds:
+        pushed = [block.switches for key in single for block in round_.blocks.get(key, ())]
+        found = {
+            STEAL: round_.noise.get("steal", 0.0) > MAX_STEAL,
+            PRESSURE: round_.noise.get("pressure", 0.0) > MAX_PRESSURE,
+            SWITCHES: bool(pushed) and fmean(pushed) > MAX_SWITCHES,
+        }
+        names.append([name for name, is_so in found.items() if is_so])
+    for stretch in _stretches(rounds):
+        if _is_shared(rounds[stretch]):
+            for flags in names[stretch]:
+                flags.append(FOREIGN)
+    return names
+
+
+def drifts(sentinel_logs: Sequence[float], limit: float = MAX_DRIFT) -> list[bool]:
+    """Say for each round whether the sentinel's log time is off its median by more than a limit."""
+    if not sentinel_logs:
+        return []
+    middle = median(sentinel_logs)
+    return [abs(value - middle) > math.log1p(limit) for value in sentinel_logs]
+
+
+def _stretches(rounds: Sequence[Round]) -> Iterator[slice]:
+    """Cut rounds into stretches that are long enough; what is left belongs to the last one."""
+    wall = [round_.noise.get("wall_seconds", 0.0) for round_ in rounds]
+    begin = 0
+    for end in range(1, len(rounds) + 1):
+        if end == len(rounds):
+            yield slice(begin, end)
+        elif sum(wall[begin:end]) >= FOREIGN_SECONDS <= sum(wall[end:]):
+            yield slice(begin, end)
+            begin = end
+
+
+def _is_shared(rounds: Sequence[Round]) -> bool:
+    noises = [round_.noise for round_ in rounds]
+    if not all("busy_seconds" in noise for noise in noises):
+        return False
+    blocks = (block for round_ in rounds for pair in round_.blocks.values() for block in pair)
+    ours = sum(block.cpu_seconds + block.idle_cpu_seconds for block in blocks)
+    ours += sum(noise["harness_seconds"] for noise in noises)
+    foreign = sum(noise["busy_seconds"] for noise in noises) - ours - 2 * TICK_SECONDS
+    return bool(foreign > MAX_FOREIGN * sum(n["cores"] * n["wall_seconds"] for n in noises))
