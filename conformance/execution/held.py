@@ -89,6 +89,8 @@ class HeldCalls:
     def store(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Keep arrays, by name, for the calls that are held later."""
         del header
+        if not self._stored:
+            _collect_for_good()
         self._stored |= arrays
         return {"status": "answered"}, {}
 
@@ -246,7 +248,6 @@ class HeldCalls:
         """Collect garbage once, and measure what the clock and a block's loop cost."""
         del header, arrays
         gc.collect()
-        gc.freeze()
         timer, loop = clock_costs()
         self._thread_seconds = threads.thread_seconds()
         self._rested = _clocks()
@@ -307,11 +308,16 @@ class HeldCalls:
             self._held.clear()
             self._stored.clear()
             self._untrained = None
-            gc.unfreeze()
-            gc.collect()
+            _collect_for_good()
         for id_ in header.get("ids") or ():
             self._held.pop(id_, None)
         return {"status": "answered"}, {}
+
+
+def _collect_for_good() -> None:
+    """Leave what lives now out of later collections: imports make 300,000 objects, and stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def _clocks() -> tuple[float, float, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -87,9 +86,10 @@ class Workers:
         return answer.details["sha256"] if isinstance(answer, Answered) else None
 
     def close(self) -> None:
-        """End all workers; at once, since a library may take a second to let go."""
-        with ThreadPoolExecutor(max(1, len(self._clients))) as executor:
-            list(executor.map(WorkerClient.close, self._clients.values()))
+        """End all workers, not gently, since a library may take a second to let go."""
+        for client in self._clients.values():
+            client.kill()
+            client.close()
 
     def _client(self, backend: str, role: str) -> WorkerClient:
         key = (backend, role)
