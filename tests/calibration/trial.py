@@ -1,4 +1,4 @@
-"""One trial: the same gather four times over, two of them with more rows, in fresh processes.
+"""One trial: the same gather six times over, two of them with more rows, in fresh processes.
 
 Work is planted as extra rows rather than as sleep, which would leave the caches alone. Rounds are
 those of a timing run, through the same workers, clock and schedule. In each generation the arms are
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,10 @@ from embcheck.conformance.timing.schedule import (
 )
 from embcheck.conformance.timing.workers import DEFINITION, Workers
 
-PLANTED = {"a": 0, "a-again": 0, "a-once-more": 0, "five": 5, "ten": 10}
+PLANTED = {"a": 0, "a2": 0, "a3": 0, "a4": 0, "five": 5, "ten": 10}
 """The arms, and how many percent of rows each has more than the first."""
-PAIRS = (*((arm, "a") for arm in PLANTED if arm != "a"), ("a-once-more", "a-again"))
+SAME = [arm for arm, percent in PLANTED.items() if not percent]
+PAIRS = (*((b, a) for a, b in combinations(SAME, 2)), ("five", "a"), ("ten", "a"))
 """What is compared with what."""
 COLUMNS = 64
 CHUNK = 100
