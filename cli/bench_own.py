@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from embcheck.conformance.timing.own import Sources
+    from embcheck.conformance.timing.workloads.own import Sources
 
 _OPTIONS = (
     click.option(
@@ -52,7 +52,7 @@ def own_sources(own: Mapping[str, Any], ids: Sequence[str]) -> Sources | None:
             raise click.UsageError(f"--{next(iter(given))} also needs --{name}")
     if ids:
         raise click.UsageError("--table is a workload of its own: leave --workload out")
-    from embcheck.conformance.timing.own import Sources  # noqa: PLC0415  (imports NumPy)
+    from embcheck.conformance.timing.workloads.own import Sources  # noqa: PLC0415  (imports NumPy)
 
     return Sources(**given)
 

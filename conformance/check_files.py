@@ -9,8 +9,8 @@ from pathlib import Path
 from embcheck.conformance.documentation.mapping import check_documentation
 from embcheck.conformance.suite.load import load_clauses, load_spec, spec_files, suite_root
 from embcheck.conformance.suite.problems import Problem, SpecError
-from embcheck.conformance.timing.curves import curve_files, load_curves
-from embcheck.conformance.timing.workloads import load_workloads, workload_files
+from embcheck.conformance.timing.runs.curves import curve_files, load_curves
+from embcheck.conformance.timing.workloads.load import load_workloads, workload_files
 
 
 @dataclass

@@ -170,8 +170,8 @@ def _labelled(lines: list[Line]) -> tuple[Line, ...]:
 
 def crossings(name: str, backends: Sequence[str], runs: Sequence[Run]) -> list[str]:
     """Say which backends change places on a curve, and where; from the rounds themselves."""
-    from embcheck.conformance.timing.crossover import crossovers  # noqa: PLC0415  (imports NumPy)
-    from embcheck.conformance.timing.raw import group  # noqa: PLC0415
+    from embcheck.conformance.timing.verdicts.crossover import crossovers  # noqa: PLC0415  (imports NumPy)
+    from embcheck.conformance.timing.verdicts.raw import group  # noqa: PLC0415
 
     rounds = [
         line for run in runs for line in run.rounds if str(line.workload).startswith(f"{name}=")
@@ -191,7 +191,7 @@ def crossings(name: str, backends: Sequence[str], runs: Sequence[Run]) -> list[s
 
 def _words(name: str) -> tuple[str, str]:
     """Return a curve's title and what its values count, as the file of that id says."""
-    from embcheck.conformance.timing.curves import curve_files, load_curves  # noqa: PLC0415
+    from embcheck.conformance.timing.runs.curves import curve_files, load_curves  # noqa: PLC0415
 
     known = load_curves(curve_files()).get(name)
     return (known.title, known.label) if known else (name, "")

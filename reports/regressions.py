@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from embcheck.conformance.timing.regression import Change, Comparison
+from embcheck.conformance.timing.runs.regression import Change, Comparison
 from embcheck.reports.timings import circumstances
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line

@@ -17,7 +17,7 @@ from embcheck.conformance.execution.client import (
     WorkerClient,
 )
 from embcheck.conformance.execution.discovery import extra_that_brings
-from embcheck.conformance.timing.arms import Arm
+from embcheck.conformance.timing.clock.arms import Arm
 
 BACKENDS = [
     "numpy-reference",

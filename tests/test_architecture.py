@@ -14,6 +14,9 @@ ALLOWED = {
     "reports": {"reports", "conformance"},
     "cli": {"cli", "reports", "conformance"},
 }
+TIMING = ("statistics", "workloads", "clock", "verdicts", "runs")
+"""The packages of timings, each of which imports only those before it."""
+
 ADAPTERS_OF = {
     "ai_edge_litert": ("litert_",),
     "cupy": ("cupy_",),
@@ -65,6 +68,15 @@ def test_imports_follow_the_arrows(folder):
                 own = name.removeprefix("embcheck.")
                 allowed = ALLOWED[folder]
                 assert any(own == a or own.startswith(f"{a}.") for a in allowed), (path, name)
+
+
+@pytest.mark.parametrize("package", TIMING)
+def test_packages_of_timings_are_in_layers(package):
+    """A later one is never imported by an earlier one."""
+    later = TIMING[TIMING.index(package) + 1 :]
+    for path in files(f"conformance/timing/{package}"):
+        for name in imported(path):
+            assert not name.startswith(tuple(f"embcheck.conformance.timing.{a}" for a in later))
 
 
 def test_the_harness_imports_no_array_library_but_numpy():

@@ -6,12 +6,12 @@ import pytest
 
 from embcheck.conformance.records.lines import Measurement, RoundsLine
 from embcheck.conformance.suite.problems import SpecError
-from embcheck.conformance.timing import curves
-from embcheck.conformance.timing.crossover import crossovers
-from embcheck.conformance.timing.curves import curve_files, load_curves, points_of
-from embcheck.conformance.timing.raw import group
-from embcheck.conformance.timing.traces import make_inputs
-from embcheck.conformance.timing.workloads import PROFILES
+from embcheck.conformance.timing.runs import curves
+from embcheck.conformance.timing.runs.curves import curve_files, load_curves, points_of
+from embcheck.conformance.timing.verdicts.crossover import crossovers
+from embcheck.conformance.timing.verdicts.raw import group
+from embcheck.conformance.timing.workloads.load import PROFILES
+from embcheck.conformance.timing.workloads.traces import make_inputs
 from embcheck.reports.curves import curves as drawn
 from embcheck.reports.curves import point_of
 

@@ -11,8 +11,8 @@ from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.device import device_seconds
 from embcheck.conformance.records.lines import RoundsLine
-from embcheck.conformance.timing.figures import device_figures
-from embcheck.conformance.timing.raw import Record
+from embcheck.conformance.timing.verdicts.figures import device_figures
+from embcheck.conformance.timing.verdicts.raw import Record
 
 CALL = Call(
     Operation.EMBEDDING, {"weight": np.ones((3, 2), np.float32), "indices": np.array([0, 2])}

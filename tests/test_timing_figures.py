@@ -14,13 +14,14 @@ from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.lines import Measurement, RoundsLine
 from embcheck.conformance.records.run import read_runs
-from embcheck.conformance.timing import ceilings, limits, memory
-from embcheck.conformance.timing.ceilings import Ceiling, Rate, Streams
-from embcheck.conformance.timing.cell import Settings
-from embcheck.conformance.timing.figures import impossible, with_figures
-from embcheck.conformance.timing.session import run_timing
-from embcheck.conformance.timing.traffic import traffic
-from embcheck.conformance.timing.workloads import load_workloads
+from embcheck.conformance.timing.clock import memory
+from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.runs.session import run_timing
+from embcheck.conformance.timing.verdicts import ceilings, limits
+from embcheck.conformance.timing.verdicts.ceilings import Ceiling, Rate, Streams
+from embcheck.conformance.timing.verdicts.figures import impossible, with_figures
+from embcheck.conformance.timing.workloads.load import load_workloads
+from embcheck.conformance.timing.workloads.traffic import traffic
 
 GB = 1e9
 COPY = Rate(10 * GB, "a copy")

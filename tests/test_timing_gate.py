@@ -13,12 +13,14 @@ from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.lines import to_json_data
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.suite.real_data import Missing
-from embcheck.conformance.timing import machine, raw, traces
-from embcheck.conformance.timing.cell import Settings
-from embcheck.conformance.timing.figures import with_figures
-from embcheck.conformance.timing.measurements import measurements
-from embcheck.conformance.timing.session import CannotResume, run_timing
-from embcheck.conformance.timing.workloads import load_workloads
+from embcheck.conformance.timing.clock import machine
+from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.runs.session import CannotResume, run_timing
+from embcheck.conformance.timing.verdicts import raw
+from embcheck.conformance.timing.verdicts.figures import with_figures
+from embcheck.conformance.timing.verdicts.measurements import measurements
+from embcheck.conformance.timing.workloads import traces
+from embcheck.conformance.timing.workloads.load import load_workloads
 
 WORKLOAD = tiny_workload(
     "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from embcheck.conformance.timing.noise import drifts, flag_rounds
-from embcheck.conformance.timing.schedule import Block, Round
+from embcheck.conformance.timing.clock.noise import drifts, flag_rounds
+from embcheck.conformance.timing.clock.schedule import Block, Round
 
 QUIET = {
     "wall_seconds": 0.1,

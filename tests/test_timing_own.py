@@ -7,9 +7,9 @@ import pytest
 from commands import embcheck
 
 from embcheck.conformance.records.run import read_runs
-from embcheck.conformance.timing.own import Sources, own_workload
-from embcheck.conformance.timing.own_files import BadInput, read
-from embcheck.conformance.timing.traces import make_inputs
+from embcheck.conformance.timing.workloads.own import Sources, own_workload
+from embcheck.conformance.timing.workloads.own_files import BadInput, read
+from embcheck.conformance.timing.workloads.traces import make_inputs
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from tiny_workload import tiny_workload
 from embcheck.backends.numpy_reference import NumpyReference
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import read_runs
-from embcheck.conformance.timing.cell import Settings
-from embcheck.conformance.timing.lanes import WIDTH, Lane
-from embcheck.conformance.timing.price_session import run_prices
-from embcheck.conformance.timing.session import CannotResume
-from embcheck.conformance.timing.traces import make_inputs
-from embcheck.conformance.timing.variants import variants_of
-from embcheck.conformance.timing.workloads import load_workloads
+from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.clock.lanes import WIDTH, Lane
+from embcheck.conformance.timing.runs.price_session import run_prices
+from embcheck.conformance.timing.runs.session import CannotResume
+from embcheck.conformance.timing.workloads.load import load_workloads
+from embcheck.conformance.timing.workloads.traces import make_inputs
+from embcheck.conformance.timing.workloads.variants import variants_of
 from embcheck.reports.studies_terminal import print_studies
 
 LOOKUP = tiny_workload(

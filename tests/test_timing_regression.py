@@ -14,9 +14,8 @@ from embcheck.cli.bench import bench
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import read_runs
-from embcheck.conformance.timing.cell import Settings
-from embcheck.conformance.timing.estimate import Conclusion
-from embcheck.conformance.timing.regression import (
+from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.runs.regression import (
     Change,
     Comparison,
     NotComparable,
@@ -24,8 +23,9 @@ from embcheck.conformance.timing.regression import (
     read_baseline,
     run_against,
 )
-from embcheck.conformance.timing.session import run_timing
-from embcheck.conformance.timing.workloads import load_workloads
+from embcheck.conformance.timing.runs.session import run_timing
+from embcheck.conformance.timing.statistics.estimate import Conclusion
+from embcheck.conformance.timing.workloads.load import load_workloads
 from embcheck.reports.regressions import print_comparison
 
 WORKLOAD = tiny_workload(

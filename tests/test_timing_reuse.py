@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embcheck.conformance.timing.reuse import reuse_counts, reuse_stream, scatter
-from embcheck.conformance.timing.traces import make_inputs
-from embcheck.conformance.timing.workloads import select_workloads
+from embcheck.conformance.timing.workloads.load import select_workloads
+from embcheck.conformance.timing.workloads.reuse import reuse_counts, reuse_stream, scatter
+from embcheck.conformance.timing.workloads.traces import make_inputs
 
 
 def histogram(stream):

@@ -7,15 +7,23 @@ from itertools import islice
 import pytest
 from timing_simulation import Machine
 
-from embcheck.conformance.timing.calibrate import MAX_CALLS, calibrate
-from embcheck.conformance.timing.machine import (
+from embcheck.conformance.timing.clock.calibrate import MAX_CALLS, calibrate
+from embcheck.conformance.timing.clock.machine import (
     CpuTimes,
     last_level_cache_bytes,
     parse_cpu_times,
     parse_pressure,
     pressure_seconds,
 )
-from embcheck.conformance.timing.schedule import ArmLost, Block, Plan, orders, run_rounds, seed_of
+from embcheck.conformance.timing.clock.schedule import (
+    ArmLost,
+    Block,
+    Plan,
+    orders,
+    run_rounds,
+    seed_of,
+    shuffled,
+)
 
 
 def test_one_seed_gives_one_schedule():
@@ -33,6 +41,15 @@ def test_a_seed_depends_on_every_part_of_a_cell():
     assert (
         len({seed_of(0, "R1", "hot", 1), seed_of(1, "R1", "hot", 1), seed_of(0, "R1", "hot")}) == 3
     )
+
+
+def test_setting_up_is_in_another_order_each_time():
+    """All take part, the same seed gives the same order, and who is first changes."""
+    names = ["a", "b", "c", "d"]
+    found = [shuffled(names, seed) for seed in range(20)]
+    assert found == [shuffled(names, seed) for seed in range(20)]
+    assert all(sorted(order) == names for order in found)
+    assert {order[0] for order in found} == set(names)
 
 
 def test_a_round_visits_every_arm_there_and_back():

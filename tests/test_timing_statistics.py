@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from timing_simulation import Machine, compare, compare_all, generations, verdicts
 
-from embcheck.conformance.timing import student
-from embcheck.conformance.timing.estimate import (
+from embcheck.conformance.timing.clock.schedule import A_A_HALF_WIDTH, Plan
+from embcheck.conformance.timing.statistics import student
+from embcheck.conformance.timing.statistics.estimate import (
     Conclusion,
     Estimate,
     conclude,
@@ -15,7 +16,6 @@ from embcheck.conformance.timing.estimate import (
     fold,
     withstand,
 )
-from embcheck.conformance.timing.schedule import A_A_HALF_WIDTH, Plan
 
 PLAN = Plan(seconds=2.0, half_widths={})
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.records.lines import Measurement
-from embcheck.conformance.timing.estimate import Estimate, conclude
-from embcheck.conformance.timing.trust import (
+from embcheck.conformance.timing.statistics.estimate import Estimate, conclude
+from embcheck.conformance.timing.verdicts.trust import (
     Judged,
     biased,
     correct,

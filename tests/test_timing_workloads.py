@@ -9,14 +9,14 @@ import pytest
 from tiny_workload import tiny_workload
 
 from embcheck.conformance.suite.problems import SpecError
-from embcheck.conformance.timing.traces import make_inputs
-from embcheck.conformance.timing.workloads import (
+from embcheck.conformance.timing.workloads.load import (
     PROFILES,
     UnknownWorkload,
     load_workloads,
     select_workloads,
     workload_files,
 )
+from embcheck.conformance.timing.workloads.traces import make_inputs
 
 TINY = tiny_workload(
     "rows: 50, columns: 4, indices: 30, states: [hot], threads: [all], seconds: 0.1",

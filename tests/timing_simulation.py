@@ -7,14 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from embcheck.conformance.timing.estimate import (
-    Conclusion,
-    Estimate,
-    conclude,
-    estimate,
-    log_ratios,
-)
-from embcheck.conformance.timing.schedule import (
+from embcheck.conformance.timing.clock.schedule import (
     HALF_WIDTH,
     Block,
     Plan,
@@ -22,6 +15,13 @@ from embcheck.conformance.timing.schedule import (
     run_rounds,
     seconds_per_call,
     seed_of,
+)
+from embcheck.conformance.timing.statistics.estimate import (
+    Conclusion,
+    Estimate,
+    conclude,
+    estimate,
+    log_ratios,
 )
 
 

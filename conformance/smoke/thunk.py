@@ -10,11 +10,11 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.execution.client import Answered, WorkerClient
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.questions import Question, with_inputs
-from embcheck.conformance.timing.arms import CANDIDATE, Arm
-from embcheck.conformance.timing.gate import Oracle, Standard, admit
-from embcheck.conformance.timing.schedule import ArmLost
-from embcheck.conformance.timing.traces import Change, Inputs
-from embcheck.conformance.timing.workloads import Origin, Workload
+from embcheck.conformance.timing.clock.arms import CANDIDATE, Arm
+from embcheck.conformance.timing.clock.gate import Oracle, Standard, admit
+from embcheck.conformance.timing.clock.schedule import ArmLost
+from embcheck.conformance.timing.workloads.load import Origin, Workload
+from embcheck.conformance.timing.workloads.traces import Change, Inputs
 
 ROWS, COLUMNS, LOOKUPS, BAG = 2000, 64, 10_000, 100
 CLASSES = 64

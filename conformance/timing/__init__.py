@@ -1,1 +1,4 @@
-"""Workloads, schedules, statistics and bandwidth."""
+"""Timings: each package here imports only those before it.
+
+`statistics`, `workloads`, `clock`, `verdicts`, `runs`.
+"""

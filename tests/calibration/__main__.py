@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from calibration.summary import summarise
 from calibration.trial import Effort, run_trial, states
-from embcheck.conformance.timing import identity
+from embcheck.conformance.timing.runs import identity
 from embcheck.reports.calibration import markdown
 
 DOCS = Path(__file__).parent.parent.parent / "docs"

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import mannwhitneyu, ttest_ind
 
-from embcheck.conformance.timing.estimate import Conclusion, conclude, estimate, log_ratios
+from embcheck.conformance.timing.statistics.estimate import (
+    Conclusion,
+    conclude,
+    estimate,
+    log_ratios,
+)
 
 Generations = Sequence[Mapping[str, Any]]
 LIMIT = 0.05

@@ -16,18 +16,19 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.timing import machine
-from embcheck.conformance.timing.arms import A_A, SENTINEL, Arm
-from embcheck.conformance.timing.calibrate import BLOCK_SECONDS, calibrate
-from embcheck.conformance.timing.cell import GENERATIONS, Settings
-from embcheck.conformance.timing.noise import flag_rounds
-from embcheck.conformance.timing.schedule import (
+from embcheck.conformance.timing.clock import machine
+from embcheck.conformance.timing.clock.arms import A_A, SENTINEL, Arm
+from embcheck.conformance.timing.clock.calibrate import BLOCK_SECONDS, calibrate
+from embcheck.conformance.timing.clock.cell import GENERATIONS, Settings
+from embcheck.conformance.timing.clock.noise import flag_rounds
+from embcheck.conformance.timing.clock.schedule import (
     A_A_HALF_WIDTH,
     run_rounds,
     seconds_per_call,
     seed_of,
+    shuffled,
 )
-from embcheck.conformance.timing.workers import DEFINITION, Workers
+from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
 
 PLANTED = {"a": 0, "a2": 0, "a3": 0, "a4": 0, "five": 5, "ten": 10}
 """The arms, and how many percent of rows each has more than the first."""
@@ -61,7 +62,7 @@ class Effort:
     generations: int = GENERATIONS["full"]
     half_width: float = A_A_HALF_WIDTH
     block_seconds: float = BLOCK_SECONDS
-    sequential_blocks: int = 12
+    sequential_blocks: int = 6
     patience: float = 1.0
 
 
@@ -93,11 +94,12 @@ def _generation(state: State, seed: list[int], effort: Effort) -> dict[str, Any]
     workers = Workers("all", timeout=60.0)
     keys = [(DEFINITION, name) for name in PLANTED]
     try:
-        workers.launch(keys)
+        in_turn = shuffled(keys, seed_of("setting up", state.name, *seed))
+        workers.launch(in_turn)
         # A sentinel's worker gathers with a bare np.take, whose time goes with the rows.
         arms = {key[1]: replace(workers.arm(*key), role=SENTINEL) for key in keys}
-        for name, arm in arms.items():
-            _hold(arm, state, PLANTED[name])
+        for _, name in in_turn:
+            _hold(arms[name], state, PLANTED[name])
         calls = {name: _calls(arm, state, effort) for name, arm in arms.items()}
         sequential = {
             name: [arm.time(calls[name]).per_call for _ in range(effort.sequential_blocks)]

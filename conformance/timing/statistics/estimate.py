@@ -18,7 +18,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from embcheck.conformance.timing import student
+from embcheck.conformance.timing.statistics import student
 
 MARGIN = 0.03
 LEVEL = 0.95

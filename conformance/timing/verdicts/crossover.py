@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from embcheck.conformance.timing.arms import CANDIDATE, REFERENCE
-from embcheck.conformance.timing.estimate import (
+from embcheck.conformance.timing.clock.arms import CANDIDATE, REFERENCE
+from embcheck.conformance.timing.statistics.estimate import (
     LOOK_RESAMPLES,
     Conclusion,
     Estimate,
@@ -16,7 +16,7 @@ from embcheck.conformance.timing.estimate import (
     estimate,
     log_ratios,
 )
-from embcheck.conformance.timing.raw import Record
+from embcheck.conformance.timing.verdicts.raw import Record
 
 
 @dataclass(frozen=True)

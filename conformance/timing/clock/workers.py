@@ -18,9 +18,9 @@ from embcheck.conformance.execution.compile_caches import caches_below
 from embcheck.conformance.execution.limits import UNLIMITED
 from embcheck.conformance.execution.pool import describe_backend
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.conformance.timing.arms import CANDIDATE, SENTINEL, Arm
-from embcheck.conformance.timing.machine import cores
-from embcheck.conformance.timing.schedule import ArmLost
+from embcheck.conformance.timing.clock.arms import CANDIDATE, SENTINEL, Arm
+from embcheck.conformance.timing.clock.machine import cores
+from embcheck.conformance.timing.clock.schedule import ArmLost
 
 DEFINITION = "numpy-reference"
 SENTINEL_NAME = "np.take"

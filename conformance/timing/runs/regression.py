@@ -16,12 +16,12 @@ from typing import Any
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.lines import Measurement, RunHeader
 from embcheck.conformance.records.run import Run, read_runs
-from embcheck.conformance.timing import identity
-from embcheck.conformance.timing.arms import CANDIDATE
-from embcheck.conformance.timing.cell import Settings
-from embcheck.conformance.timing.estimate import MARGIN, Conclusion, Estimate, conclude
-from embcheck.conformance.timing.session import PURPOSE, Told, describe_backends, run_timing
-from embcheck.conformance.timing.workloads import Workload
+from embcheck.conformance.timing.clock.arms import CANDIDATE
+from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.runs import identity
+from embcheck.conformance.timing.runs.session import PURPOSE, Told, describe_backends, run_timing
+from embcheck.conformance.timing.statistics.estimate import MARGIN, Conclusion, Estimate, conclude
+from embcheck.conformance.timing.workloads.load import Workload
 
 REPEAT = "repeat"
 Key = tuple[str, str, int | None, str]

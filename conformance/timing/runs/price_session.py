@@ -9,12 +9,12 @@ from pathlib import Path
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.lines import PriceLine, RunHeader
 from embcheck.conformance.records.writer import RunWriter
-from embcheck.conformance.timing import identity
-from embcheck.conformance.timing.cell import Cell, Settings
-from embcheck.conformance.timing.prices import price, price_lines
-from embcheck.conformance.timing.session import describe_backends, interrupted
-from embcheck.conformance.timing.workers import Workers
-from embcheck.conformance.timing.workloads import Workload
+from embcheck.conformance.timing.clock.cell import Cell, Settings
+from embcheck.conformance.timing.clock.workers import Workers
+from embcheck.conformance.timing.runs import identity
+from embcheck.conformance.timing.runs.prices import price, price_lines
+from embcheck.conformance.timing.runs.session import describe_backends, interrupted
+from embcheck.conformance.timing.workloads.load import Workload
 
 PURPOSE = "prices"
 PRICED = ("T2", "W1", "R1")

@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from statistics import fmean, median
 
-from embcheck.conformance.timing.schedule import Round
+from embcheck.conformance.timing.clock.schedule import Round
 
 STEAL, PRESSURE, SWITCHES, FOREIGN = "steal", "pressure", "switches", "foreign"
 MAX_STEAL = 0.01

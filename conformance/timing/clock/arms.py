@@ -20,10 +20,10 @@ from embcheck.conformance.execution.client import (
     describe_call,
 )
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.conformance.timing.lanes import Lane
-from embcheck.conformance.timing.memory import Mark, mark
-from embcheck.conformance.timing.schedule import ArmLost, Block
-from embcheck.conformance.timing.traces import Change
+from embcheck.conformance.timing.clock.lanes import Lane
+from embcheck.conformance.timing.clock.memory import Mark, mark
+from embcheck.conformance.timing.clock.schedule import ArmLost, Block
+from embcheck.conformance.timing.workloads.traces import Change
 
 CANDIDATE, REFERENCE, A_A, SENTINEL = "candidate", "reference", "a/a", "sentinel"
 

@@ -12,11 +12,21 @@ import numpy as np
 
 from embcheck.conformance.execution.client import Answered, describe_call
 from embcheck.conformance.records.lines import PriceLine
-from embcheck.conformance.timing import gate, machine
-from embcheck.conformance.timing.arms import CANDIDATE, SENTINEL, Arm
-from embcheck.conformance.timing.calibrate import calibrate
-from embcheck.conformance.timing.cell import Cell, Settings, cell_inputs
-from embcheck.conformance.timing.estimate import (
+from embcheck.conformance.timing.clock import gate, machine
+from embcheck.conformance.timing.clock.arms import CANDIDATE, SENTINEL, Arm
+from embcheck.conformance.timing.clock.calibrate import calibrate
+from embcheck.conformance.timing.clock.cell import Cell, Settings, cell_inputs
+from embcheck.conformance.timing.clock.lanes import Lane
+from embcheck.conformance.timing.clock.schedule import (
+    ArmLost,
+    Block,
+    Round,
+    run_rounds,
+    seconds_per_call,
+    seed_of,
+)
+from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
+from embcheck.conformance.timing.statistics.estimate import (
     MARGIN,
     Conclusion,
     Estimate,
@@ -25,18 +35,14 @@ from embcheck.conformance.timing.estimate import (
     fold,
     log_ratios,
 )
-from embcheck.conformance.timing.lanes import Lane
-from embcheck.conformance.timing.schedule import (
-    ArmLost,
-    Block,
-    Round,
-    run_rounds,
-    seconds_per_call,
-    seed_of,
+from embcheck.conformance.timing.workloads.traces import Inputs
+from embcheck.conformance.timing.workloads.variants import (
+    AGAIN,
+    PLAIN,
+    Variant,
+    spelled,
+    variants_of,
 )
-from embcheck.conformance.timing.traces import Inputs
-from embcheck.conformance.timing.variants import AGAIN, PLAIN, Variant, spelled, variants_of
-from embcheck.conformance.timing.workers import DEFINITION, Workers
 
 
 @dataclass

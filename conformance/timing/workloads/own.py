@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Observation, Operation
-from embcheck.conformance.timing.own_files import BadInput, Read, read
-from embcheck.conformance.timing.traces import ROTATING
-from embcheck.conformance.timing.workloads import PROFILES, Given, Origin, Profile, Workload
+from embcheck.conformance.timing.workloads.load import PROFILES, Given, Origin, Profile, Workload
+from embcheck.conformance.timing.workloads.own_files import BadInput, Read, read
+from embcheck.conformance.timing.workloads.traces import ROTATING
 
 OWN = "OWN"
 MODES = ("sum", "mean", "max")

@@ -10,13 +10,13 @@ import numpy as np
 import psutil
 
 from embcheck.conformance.records.lines import RoundsLine
-from embcheck.conformance.timing import machine
-from embcheck.conformance.timing.arms import SENTINEL, Arm
-from embcheck.conformance.timing.cell import Timed
-from embcheck.conformance.timing.estimate import fold
-from embcheck.conformance.timing.noise import drifts, flag_rounds
-from embcheck.conformance.timing.schedule import Block, Round
-from embcheck.conformance.timing.traces import Inputs
+from embcheck.conformance.timing.clock import machine
+from embcheck.conformance.timing.clock.arms import SENTINEL, Arm
+from embcheck.conformance.timing.clock.cell import Timed
+from embcheck.conformance.timing.clock.noise import drifts, flag_rounds
+from embcheck.conformance.timing.clock.schedule import Block, Round
+from embcheck.conformance.timing.statistics.estimate import fold
+from embcheck.conformance.timing.workloads.traces import Inputs
 
 CellKey = tuple[str, str, int]
 

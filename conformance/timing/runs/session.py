@@ -18,15 +18,18 @@ from embcheck.conformance.records.environment import embcheck_version
 from embcheck.conformance.records.lines import Measurement, RoundsLine, RunHeader
 from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.records.writer import RunWriter, now
-from embcheck.conformance.timing import figures, identity, machine, raw
-from embcheck.conformance.timing.arms import A_A, CANDIDATE
-from embcheck.conformance.timing.cell import Cell, Settings, time_cell
-from embcheck.conformance.timing.estimate import LEVEL, MARGIN
-from embcheck.conformance.timing.limits import MachineLimits
-from embcheck.conformance.timing.measurements import measurements
-from embcheck.conformance.timing.trust import join
-from embcheck.conformance.timing.workers import DEFINITION, ORACLE, Workers, thread_count
-from embcheck.conformance.timing.workloads import Workload, workload_files
+from embcheck.conformance.timing.clock import machine
+from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE
+from embcheck.conformance.timing.clock.cell import Cell, Settings, time_cell
+from embcheck.conformance.timing.clock.schedule import seed_of, shuffled
+from embcheck.conformance.timing.clock.workers import DEFINITION, ORACLE, Workers, thread_count
+from embcheck.conformance.timing.runs import identity
+from embcheck.conformance.timing.statistics.estimate import LEVEL, MARGIN
+from embcheck.conformance.timing.verdicts import figures, raw
+from embcheck.conformance.timing.verdicts.limits import MachineLimits
+from embcheck.conformance.timing.verdicts.measurements import measurements
+from embcheck.conformance.timing.verdicts.trust import join
+from embcheck.conformance.timing.workloads.load import Workload, workload_files
 
 PURPOSE = "timing"
 
@@ -175,8 +178,8 @@ class _Run:
         self._crew = crew
         workers = Workers(step.cell.threads, self._settings.timeout, Path(self._cache.name))
         if step.generation > 0:
-            roles = [(name, CANDIDATE) for name in self._backends]
-            workers.launch([*roles, (self._reference, A_A), ORACLE])
+            roles = [*((name, CANDIDATE) for name in self._backends), (self._reference, A_A)]
+            workers.launch([*shuffled(roles, seed_of("launching", step.generation)), ORACLE])
         return workers
 
     def time(self, step: Step) -> None:

@@ -10,13 +10,13 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Observation
 from embcheck.conformance.records.lines import Measurement, RoundsLine
-from embcheck.conformance.timing.arms import SENTINEL, Arm
-from embcheck.conformance.timing.ceilings import Ceiling
-from embcheck.conformance.timing.cell import Timed
-from embcheck.conformance.timing.raw import Record, group
-from embcheck.conformance.timing.traces import Inputs
-from embcheck.conformance.timing.traffic import Traffic, mean_traffic
-from embcheck.conformance.timing.trust import join
+from embcheck.conformance.timing.clock.arms import SENTINEL, Arm
+from embcheck.conformance.timing.clock.cell import Timed
+from embcheck.conformance.timing.verdicts.ceilings import Ceiling
+from embcheck.conformance.timing.verdicts.raw import Record, group
+from embcheck.conformance.timing.verdicts.trust import join
+from embcheck.conformance.timing.workloads.traces import Inputs
+from embcheck.conformance.timing.workloads.traffic import Traffic, mean_traffic
 
 THROTTLED = "throttled"
 MOST = 1.05

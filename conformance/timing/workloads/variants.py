@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Observation
-from embcheck.conformance.timing.traces import Inputs, draw_upstream, draw_weights
+from embcheck.conformance.timing.workloads.traces import Inputs, draw_upstream, draw_weights
 
 PLAIN = "plain"
 AGAIN = "plain, again"

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.timing import figures
-from embcheck.conformance.timing.arms import CANDIDATE
-from embcheck.conformance.timing.ceilings import (
+from embcheck.conformance.timing.clock.arms import CANDIDATE
+from embcheck.conformance.timing.clock.cell import Timed
+from embcheck.conformance.timing.clock.schedule import ArmLost
+from embcheck.conformance.timing.clock.workers import Workers
+from embcheck.conformance.timing.verdicts import figures
+from embcheck.conformance.timing.verdicts.ceilings import (
     LEAST_UNCOUNTED,
     Ceiling,
     Rate,
@@ -20,9 +23,6 @@ from embcheck.conformance.timing.ceilings import (
     measure_hot_copy,
     measure_streams,
 )
-from embcheck.conformance.timing.cell import Timed
-from embcheck.conformance.timing.schedule import ArmLost
-from embcheck.conformance.timing.workers import Workers
 
 TORCH = "torch-eager"
 """The backend whose lookup of one-dimensional indices is `index_select`."""

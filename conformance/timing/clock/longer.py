@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.timing.gate import Oracle, Standard
-from embcheck.conformance.timing.traces import Inputs
+from embcheck.conformance.timing.clock.gate import Oracle, Standard
+from embcheck.conformance.timing.workloads.traces import Inputs
 
 
 def longer_standard(inputs: Inputs, oracle: Oracle) -> Standard:

@@ -19,9 +19,9 @@ import numpy as np
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
 from embcheck.conformance.execution.bounds import bound
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.conformance.timing.arms import Arm
-from embcheck.conformance.timing.schedule import ArmLost
-from embcheck.conformance.timing.traces import Inputs
+from embcheck.conformance.timing.clock.arms import Arm
+from embcheck.conformance.timing.clock.schedule import ArmLost
+from embcheck.conformance.timing.workloads.traces import Inputs
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.timing import machine
-from embcheck.conformance.timing.workers import few_cores
+from embcheck.conformance.timing.clock import machine
+from embcheck.conformance.timing.clock.workers import few_cores
 
 CACHE_FACTOR = 4
 MAX_ARRAY_BYTES = 2**30

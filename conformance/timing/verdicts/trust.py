@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from embcheck.conformance.records.lines import Measurement
-from embcheck.conformance.timing.arms import A_A, REFERENCE
-from embcheck.conformance.timing.estimate import (
+from embcheck.conformance.timing.clock.arms import A_A, REFERENCE
+from embcheck.conformance.timing.statistics.estimate import (
     MARGIN,
     MAX_FLAGGED,
     Conclusion,

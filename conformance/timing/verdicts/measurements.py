@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.records.lines import Measurement, RoundsLine
-from embcheck.conformance.timing.arms import A_A, CANDIDATE, REFERENCE, SENTINEL
-from embcheck.conformance.timing.estimate import (
+from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE, REFERENCE, SENTINEL
+from embcheck.conformance.timing.clock.schedule import Block
+from embcheck.conformance.timing.clock.workers import SENTINEL_NAME
+from embcheck.conformance.timing.statistics.estimate import (
     Conclusion,
     Estimate,
     conclude,
@@ -22,10 +24,14 @@ from embcheck.conformance.timing.estimate import (
     fold,
     log_ratios,
 )
-from embcheck.conformance.timing.raw import Record, group
-from embcheck.conformance.timing.schedule import Block
-from embcheck.conformance.timing.trust import Judged, correct, join, limit_run, limit_verdicts
-from embcheck.conformance.timing.workers import SENTINEL_NAME
+from embcheck.conformance.timing.verdicts.raw import Record, group
+from embcheck.conformance.timing.verdicts.trust import (
+    Judged,
+    correct,
+    join,
+    limit_run,
+    limit_verdicts,
+)
 
 NOBODY = "no backend passed the gate"
 CACHE_FACTOR = 4

@@ -11,15 +11,15 @@ from embcheck.conformance.suite.load import suite_root
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import mark_of, read_yaml
-from embcheck.conformance.timing.machine import cores
-from embcheck.conformance.timing.traces import ROTATING
-from embcheck.conformance.timing.workloads import (
+from embcheck.conformance.timing.clock.machine import cores
+from embcheck.conformance.timing.workloads.load import (
     Profile,
     UnknownWorkload,
     Workload,
     load_workloads,
     workload_files,
 )
+from embcheck.conformance.timing.workloads.traces import ROTATING
 
 PURPOSE = "curves"
 

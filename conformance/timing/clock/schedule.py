@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.conformance.timing.estimate import LOOK_RESAMPLES, estimate, log_ratios
+from embcheck.conformance.timing.statistics.estimate import LOOK_RESAMPLES, estimate, log_ratios
+
+Item = TypeVar("Item")
 
 MIN_ROUNDS = 12
 HALF_WIDTH = 0.02
@@ -75,6 +77,11 @@ def seed_of(*parts: object) -> int:
     """Turn what names a cell into a seed, the same in every process."""
     text = "\0".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+def shuffled(items: Sequence[Item], seed: int) -> list[Item]:
+    """Return items in a random order; that of one seed is the same."""
+    return [items[place] for place in np.random.default_rng(seed).permutation(len(items))]
 
 
 def orders(arms: Sequence[str], seed: int) -> Iterator[tuple[str, ...]]:

@@ -14,8 +14,8 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.suite import real_data
-from embcheck.conformance.timing.reuse import reuse_stream, scatter
-from embcheck.conformance.timing.workloads import Origin, Profile, Ragged, Workload
+from embcheck.conformance.timing.workloads.load import Origin, Profile, Ragged, Workload
+from embcheck.conformance.timing.workloads.reuse import reuse_stream, scatter
 
 Arrays = dict[str, np.ndarray]
 

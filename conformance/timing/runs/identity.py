@@ -10,8 +10,8 @@ from typing import Any
 
 from embcheck.conformance.records.environment import describe_environment
 from embcheck.conformance.records.lines import RunHeader
-from embcheck.conformance.timing import machine
-from embcheck.conformance.timing.workloads import Workload
+from embcheck.conformance.timing.clock import machine
+from embcheck.conformance.timing.workloads.load import Workload
 
 MACHINE = ("platform", "cpu", "cores", "memory_gib", "last_level_cache_bytes")
 BACKEND = ("library", "version", "device", "source")

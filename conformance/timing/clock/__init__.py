@@ -1,0 +1,1 @@
+"""How a cell is timed: workers, the gate, blocks and rounds, and what disturbed them."""

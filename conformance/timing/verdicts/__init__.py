@@ -1,0 +1,1 @@
+"""What rounds come to: ratios, verdicts, figures, and what the machine could do."""
