@@ -20,7 +20,14 @@ from embcheck.reports.merge import Merged, merge
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.studies_terminal import print_studies
 from embcheck.reports.tables import BackendScore, Score, score_table
-from embcheck.reports.timings import break_even_text, circumstances, costs, flags
+from embcheck.reports.timings import (
+    break_even_text,
+    circumstances,
+    costs,
+    flags,
+    reasons,
+    shared_reasons,
+)
 from embcheck.reports.units import nanoseconds_text, percent_text, plural, seconds_text
 from embcheck.reports.untrusted import finite, one_line
 
@@ -168,15 +175,16 @@ def _ceiling(line: Measurement) -> str:
     return "" if share is None else percent_text(share)
 
 
-def _print_messages(measurements: Iterable[Measurement], console: Console) -> None:
+def _print_messages(measurements: Sequence[Measurement], console: Console) -> None:
     """Print what is to be known of a figure, or why there is none, once for all that share it."""
+    common = shared_reasons(measurements)
     names: dict[str, list[str]] = {}
     for line in measurements:
-        if line.message:
-            names.setdefault(line.message, []).append(one_line(line.backend, 40))
-    for message, found in names.items():
-        owner = "" if len(found) > 1 else f"{found[0]}: "
-        console.print(safe_text(f"{owner}{one_line(message)}", console))
+        for reason in reasons(line.message):
+            names.setdefault(reason, []).append(one_line(line.backend, 40))
+    for reason, found in names.items():
+        owner = "" if reason in common else f"{', '.join(dict.fromkeys(found))}: "
+        console.print(safe_text(f"{owner}{one_line(reason)}", console))
 
 
 def _score_table(scores: Iterable[BackendScore], console: Console) -> Table:

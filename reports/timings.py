@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from embcheck.conformance.records.lines import Measurement
@@ -83,18 +82,14 @@ class TimingRow:
 class Group:
     """The timings of one cell: a workload in one state, with a number of threads.
 
-    `notes` are the messages that several of its rows share, so that each is said once.
+    `notes` and `flags` are those that its rows share, which do not repeat them.
     """
 
     name: str
     circumstances: str
     rows: tuple[TimingRow, ...]
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """The messages of several rows."""
-        counts = Counter(row.message for row in self.rows if row.message)
-        return tuple(message for message, count in counts.items() if count > 1)
+    notes: tuple[str, ...]
+    flags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -123,10 +118,45 @@ def timings(measurements: Iterable[Measurement]) -> Timings:
     """Group measurements by cell and place their bars on one axis; points of curves are none."""
     lines = [line for line in measurements if point_of(line) is None]
     axis = _axis(lines)
-    groups: dict[tuple[str, str], list[TimingRow]] = {}
+    cells: dict[tuple[str, str], list[Measurement]] = {}
     for line in lines:
-        groups.setdefault((str(line.workload), circumstances(line)), []).append(_row(line, axis))
-    return Timings(axis, tuple(Group(*name, tuple(rows)) for name, rows in groups.items()))
+        cells.setdefault((str(line.workload), circumstances(line)), []).append(line)
+    return Timings(axis, tuple(_group(*name, cell, axis) for name, cell in cells.items()))
+
+
+def reasons(message: object) -> list[str]:
+    """Part a message into what was said of a timing one after another."""
+    return [part for part in str(message).split("; ") if part]
+
+
+def shared_reasons(lines: Sequence[Measurement]) -> list[str]:
+    """Return what was said of all of a cell's timings, or of all compared with the reference."""
+    compared = [
+        line
+        for line in lines
+        if finite(line.ratio) is not None and line.role not in ("reference", "a/a")
+    ]
+    found = (_shared([reasons(line.message) for line in some]) for some in (lines, compared))
+    return list(dict.fromkeys(reason for some in found for reason in some))
+
+
+def _shared(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the words that all of several rows have, in order; none of a single row."""
+    several = len(rows) > 1
+    return [word for word in rows[0] if all(word in row for row in rows)] if several else []
+
+
+def _group(name: str, circumstances: str, lines: Sequence[Measurement], axis: Axis) -> Group:
+    notes, common = shared_reasons(lines), _shared([flags(line) for line in lines])
+    rows = (
+        replace(
+            _row(line, axis),
+            message="; ".join(part for part in reasons(line.message) if part not in notes),
+            flags=tuple(flag for flag in flags(line) if flag not in common),
+        )
+        for line in lines
+    )
+    return Group(name, circumstances, tuple(rows), tuple(notes), tuple(common))
 
 
 def circumstances(line: Measurement) -> str:
