@@ -27,6 +27,7 @@ from embcheck.reports.html import render_html, write_html
 from embcheck.reports.marks import Mark, mark_of
 from embcheck.reports.merge import merge
 from embcheck.reports.tables import conformance_frame, score_table, timing_frame
+from embcheck.reports.timings import timings
 
 
 class _Reader(HTMLParser):
@@ -358,8 +359,26 @@ def test_timings_show_ratio_interval_verdict_and_reason() -> None:
     ]
     for text in ("FASTER", "NOT TIMED", "the answer is wrong", "on this machine", "Timings only"):
         assert text in reader.text
-    for text in ("flags: steal", "paid back after 1 call", "42 % of what the machine can gather"):
+    for text in ("flags: steal", "paid back after 1 call", "42 % of a gather"):
         assert text in reader.text
+
+
+def test_what_all_timings_of_a_cell_share_is_parted_from_their_own() -> None:
+    """Reasons and flags of the cell are its head's; those of one row stay with it."""
+    lines = [
+        timing("ref", role="reference", flags=("a/a", "steal")),
+        timing("one", flags=("steal", "a/a"), message="a noisy machine"),
+        timing("two", flags=("a/a", "steal", "many"), message="a noisy machine; one of 45"),
+        timing("three", "NOT TIMED", ratio=None, flags=("a/a", "steal"), message="unsupported"),
+    ]
+    (group,) = timings(lines).groups
+    assert group.notes == ("a noisy machine",)
+    assert group.flags == ("a/a", "steal")
+    assert [row.message for row in group.rows] == ["", "", "one of 45", "unsupported"]
+    assert [row.flags for row in group.rows] == [(), (), ("many",), ()]
+    (alone,) = timings(lines[2:3]).groups
+    assert alone.notes == alone.flags == ()
+    assert alone.rows[0].flags == ("a/a", "steal", "many")
 
 
 def test_a_message_that_several_timings_share_is_said_once() -> None:
