@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,7 +101,10 @@ def test_a_bias_in_one_cell_limits_the_others():
     """The worst A/A row that is FASTER or SLOWER is the margin of the whole run."""
     cell = [GOOD, judged_as("candidate", 0.95, 0.94, 0.96), judged_as("candidate", 0.5, 0.49, 0.51)]
     wrong = judged_as("a/a", 1.05, 1.04, 1.07, workload="T2")
+    draws = np.random.default_rng(1).normal(math.log(1.05), 0.008, 10_000)
+    wrong = replace(wrong, found=replace(wrong.found, draws=draws))
     assert biased([*cell, wrong]) is wrong
+    assert biased([wrong, *[replace(GOOD, found=Estimate(1.0, 0.9, 1.1))] * 20]) is None
     assert [limited.line.verdict for limited in limit_run([*cell, wrong])] == [
         "SAME", "INCONCLUSIVE", "FASTER", "SLOWER",
     ]  # fmt: skip

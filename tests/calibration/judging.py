@@ -11,10 +11,12 @@ from scipy.stats import mannwhitneyu, ttest_ind
 
 from embcheck.conformance.timing.statistics.estimate import (
     Conclusion,
+    Estimate,
     conclude,
     estimate,
     log_ratios,
 )
+from embcheck.conformance.timing.statistics.moderation import moderate
 
 Generations = Sequence[Mapping[str, Any]]
 LIMIT = 0.05
@@ -24,37 +26,44 @@ ASV_LIMIT = 0.002
 
 @dataclass(frozen=True)
 class Method:
-    """A way of comparing an arm with another; returns FASTER, SLOWER, SAME or INCONCLUSIVE.
+    """A way of comparing an arm with another, in each of some trials that stand for a run's cells.
 
-    One that knows no margin says INCONCLUSIVE where it finds no difference.
+    Says FASTER, SLOWER, SAME or INCONCLUSIVE of each. One that knows no margin says INCONCLUSIVE
+    where it finds no difference.
     """
 
     name: str
     ours: bool
-    compare: Callable[[Generations, str, str], Conclusion]
+    compare: Callable[[Sequence[Generations], str, str], list[Conclusion]]
 
 
-def _interval(generations: Generations, arm: str, base: str) -> Conclusion:
-    found = _estimate(generations, arm, base)
-    if found.low > 1:
-        return Conclusion.SLOWER
-    return Conclusion.FASTER if found.high < 1 else Conclusion.INCONCLUSIVE
+def _interval(run: Sequence[Generations], arm: str, base: str) -> list[Conclusion]:
+    return [_side(found) for found in _estimates(run, arm, base)]
 
 
-def _margin(generations: Generations, arm: str, base: str) -> Conclusion:
-    return conclude(_estimate(generations, arm, base))
+def _margin(run: Sequence[Generations], arm: str, base: str) -> list[Conclusion]:
+    return [conclude(found) for found in _estimates(run, arm, base)]
 
 
-def _rounds_alone(generations: Generations, arm: str, base: str) -> Conclusion:
+def _alone(run: Sequence[Generations], arm: str, base: str) -> list[Conclusion]:
+    """Know nothing of the processes of other cells."""
+    return [_side(estimate(_ratios(one, arm, base), resamples=1000)) for one in run]
+
+
+def _rounds_alone(run: Sequence[Generations], arm: str, base: str) -> list[Conclusion]:
     """Take the rounds of all processes for those of one."""
-    found = estimate([np.concatenate(_ratios(generations, arm, base))], resamples=1000)
+    pooled = (np.concatenate(_ratios(one, arm, base)) for one in run)
+    return [_side(estimate([ratios], resamples=1000)) for ratios in pooled]
+
+
+def _side(found: Estimate) -> Conclusion:
     if found.low > 1:
         return Conclusion.SLOWER
     return Conclusion.FASTER if found.high < 1 else Conclusion.INCONCLUSIVE
 
 
-def _estimate(generations: Generations, arm: str, base: str) -> Any:
-    return estimate(_ratios(generations, arm, base), resamples=1000)
+def _estimates(run: Sequence[Generations], arm: str, base: str) -> list[Estimate]:
+    return moderate([estimate(_ratios(one, arm, base), resamples=1000) for one in run])
 
 
 def _ratios(generations: Generations, arm: str, base: str) -> list[np.ndarray]:
@@ -74,14 +83,14 @@ def _tested(
     times: Callable[[Generations, str], np.ndarray],
     limit: float,
 ) -> Callable[[Generations, str], Conclusion]:
-    def compare(generations: Generations, arm: str, base: str) -> Conclusion:
+    def conclude_one(generations: Generations, arm: str, base: str) -> Conclusion:
         mine, other = times(generations, arm), times(generations, base)
         if test(mine, other).pvalue >= limit:
             return Conclusion.INCONCLUSIVE
         slower = np.median(mine) > np.median(other)
         return Conclusion.SLOWER if slower else Conclusion.FASTER
 
-    return compare
+    return lambda run, arm, base: [conclude_one(one, arm, base) for one in run]
 
 
 METHODS = (
@@ -96,6 +105,7 @@ METHODS = (
     ),
     Method("rounds, unpaired t-test", False, _tested(ttest_ind, _unpaired, LIMIT)),
     Method("rounds, paired, as if of one process", False, _rounds_alone),
+    Method("rounds and processes, each trial alone", False, _alone),
     Method("rounds and processes, interval", True, _interval),
     Method("rounds and processes, interval clears 3 %", True, _margin),
 )

@@ -12,6 +12,8 @@ from embcheck.conformance.records.environment import embcheck_version
 from embcheck.conformance.records.writer import now
 from embcheck.conformance.timing.runs import identity
 
+CELLS = 12
+"""Trials that are judged together, as the cells of a run are: the full profile has so many."""
 OURS, MARGIN = (method.name for method in METHODS if method.ours)
 
 
@@ -48,10 +50,12 @@ def summarise(trials: Sequence[Mapping[str, Any]], effort: Effort) -> dict[str, 
 
 def _cells(trials: Sequence[Mapping[str, Any]], method: Any, state: str) -> Iterable[dict]:
     said: dict[int, Counter[str]] = {}
-    for trial in trials:
+    for begin in range(0, len(trials), CELLS):
+        run = [trial["generations"] for trial in trials[begin : begin + CELLS]]
         for arm, base in PAIRS:
-            conclusion = method.compare(trial["generations"], arm, base)
-            said.setdefault(PLANTED[arm], Counter())[str(conclusion)] += 1
+            said.setdefault(PLANTED[arm], Counter()).update(
+                map(str, method.compare(run, arm, base))
+            )
     for percent, counts in sorted(said.items()):
         yield {
             "state": state,

@@ -4,9 +4,10 @@ The unit is a round's folded log ratio: the mean of the logs of a backend's two 
 and back), less the reference's. Folding cancels a drift that is linear within the round.
 
 There are two levels: rounds, and the generations of worker processes that ran them. Rounds are
-many, and are resampled. Generations are three to five; a bootstrap of three numbers is their range,
+many, and are resampled. Generations are three to ten; a bootstrap of three numbers is their range,
 which holds the truth 75 times of 100, so their means are taken to be normal instead, and the
-interval is Student's. What is said of a ratio must hold on both levels.
+interval is Student's. What is said of a ratio must hold on both levels. How much generations differ
+is learnt from all comparisons of a run: see `moderation`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Estimate:
     """The ratio of times, and the bounds of its interval at `LEVEL`.
 
     `draws` are resampled log ratios; `error` is the standard error of the log ratio over
-    `generations`, 0 where there is only one.
+    `generations`, 0 where there is only one, and has so many degrees of `freedom`.
     """
 
     ratio: float
@@ -53,6 +54,7 @@ class Estimate:
     draws: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
     error: float = 0.0
     generations: int = 1
+    freedom: int = 0
 
     @property
     def half_width(self) -> float:
@@ -84,7 +86,7 @@ class Estimate:
     def _beyond(self, distance: float) -> float:
         if self.error == 0:
             return 0.0
-        return student.above(distance / self.error, self.generations - 1)
+        return student.above(distance / self.error, self.freedom)
 
 
 def _share_above(draws: np.ndarray, bound: float) -> float:
@@ -129,15 +131,22 @@ def estimate(
     middle = float(middles.mean())
     generator = np.random.default_rng(seed)
     draws = np.mean([_medians(samples, generator, resamples) for samples in generations], axis=0)
+    count = len(middles)
+    error = float(middles.std(ddof=1)) / count**0.5 if count > 1 else 0.0
+    low, high = interval(middle, draws, error, count - 1, level)
+    return Estimate(math.exp(middle), low, high, draws, error, count, count - 1)
+
+
+def interval(
+    middle: float, draws: np.ndarray, error: float, freedom: int, level: float
+) -> tuple[float, float]:
+    """Return the wider interval of the two levels about a log ratio, as ratios."""
     tail = (1 - level) / 2
     low, high = (float(bound) for bound in np.quantile(draws, [tail, 1 - tail]))
-    count, error = len(middles), 0.0
-    if count > 1:
-        error = float(middles.std(ddof=1)) / count**0.5
-        reach = student.quantile(level, count - 1) * error
+    if freedom:
+        reach = student.quantile(level, freedom) * error
         low, high = min(low, middle - reach), max(high, middle + reach)
-    ratio, low, high = (float(np.exp(value)) for value in (middle, low, high))
-    return Estimate(ratio, low, high, draws, error, count)
+    return math.exp(low), math.exp(high)
 
 
 def _medians(samples: np.ndarray, generator: np.random.Generator, resamples: int) -> np.ndarray:

@@ -24,7 +24,8 @@ from embcheck.conformance.timing.statistics.estimate import (
     fold,
     log_ratios,
 )
-from embcheck.conformance.timing.verdicts.raw import Record, group
+from embcheck.conformance.timing.statistics.moderation import moderate
+from embcheck.conformance.timing.verdicts.raw import CellKey, Record, group
 from embcheck.conformance.timing.verdicts.trust import (
     Judged,
     correct,
@@ -38,6 +39,9 @@ CACHE_FACTOR = 4
 PARTIAL = "generations"
 THREADS = "threads"
 
+Estimates = Mapping[tuple[CellKey, str], Estimate]
+"""By cell and arm."""
+
 
 def measurements(
     lines: Iterable[RoundsLine], backends: Sequence[str], generations: int
@@ -46,9 +50,26 @@ def measurements(
 
     `generations` is how many were planned; a cell that has fewer decides nothing.
     """
-    cells = [measure(record, backends, generations) for record in group(lines).values()]
+    records = list(group(lines).values())
+    estimates = _estimates(records)
+    cells = [measure(record, backends, generations, estimates) for record in records]
     judged = limit_run([one for cell in cells for one in cell])
     return [_without_hopes(one.line) for one in correct(judged)]
+
+
+def _estimates(records: Sequence[Record]) -> Estimates:
+    """Compare all arms with the reference; an arm's cells of one kind learn from each other."""
+    kinds: dict[tuple[str, str, int], dict[CellKey, Estimate]] = {}
+    for record in records:
+        for key in record.first.arms:
+            found = _estimate(record, key)
+            if found is not None:
+                kinds.setdefault((key, *record.id[1:]), {})[record.id] = found
+    return {
+        (cell, key): moderated
+        for (key, *_), found in kinds.items()
+        for cell, moderated in zip(found, moderate(list(found.values())), strict=True)
+    }
 
 
 def _without_hopes(line: Measurement) -> Measurement:
@@ -58,22 +79,26 @@ def _without_hopes(line: Measurement) -> Measurement:
     return replace(line, break_even_calls=None)
 
 
-def measure(record: Record, backends: Sequence[str], generations: int) -> list[Judged]:
+def measure(
+    record: Record, backends: Sequence[str], generations: int, estimates: Estimates
+) -> list[Judged]:
     """Return what a cell says by itself: a line for each backend, A/A and the sentinel."""
     twin = record.reference or backends[0]
     roles = [(name, REFERENCE if name == record.reference else CANDIDATE) for name in backends]
-    found = [_judge(record, *who) for who in (*roles, (twin, A_A), (SENTINEL_NAME, SENTINEL))]
+    found = [
+        _judge(record, *who, estimates) for who in (*roles, (twin, A_A), (SENTINEL_NAME, SENTINEL))
+    ]
     found = limit_verdicts(found, record.flagged(), record.sentinel_drift())
     missing = generations - len(record.lines)
     said = f"{len(record.lines)} of {generations} generations were timed"
     return [one.undecided(said, PARTIAL) for one in found] if missing > 0 else found
 
 
-def _judge(record: Record, backend: str, role: str) -> Judged:
+def _judge(record: Record, backend: str, role: str, estimates: Estimates) -> Judged:
     key = record.key(backend, role)
     if key is None:
         return Judged(_not_timed(record, backend, role))
-    found = None if role == REFERENCE else _estimate(record, key)
+    found = estimates.get((record.id, key))
     verdict = Conclusion.SAME if role == REFERENCE else Conclusion.INCONCLUSIVE
     if found is not None:
         verdict = conclude(found)
@@ -92,11 +117,19 @@ def _judge(record: Record, backend: str, role: str) -> Judged:
         role=role,
         message=join(_lost_reference(record), _state_note(record)),
         break_even_calls=_break_even(record, figures) if role == CANDIDATE else None,
-        details=_details(record, key, figures),
+        details={**_details(record, key, figures), **_spread(found)},
     )
     judged = Judged(line, found)
     over = _threads_over(record, key)
     return judged.undecided(over, THREADS) if over and role != SENTINEL else judged
+
+
+def _spread(found: Estimate | None) -> dict[str, Any]:
+    """Say what the interval over processes rests on: their standard deviation in logs."""
+    if found is None or not found.freedom:
+        return {}
+    deviation = found.error * found.generations**0.5
+    return {"process_deviation": deviation, "process_degrees_of_freedom": found.freedom}
 
 
 def _not_timed(record: Record, backend: str, role: str) -> Measurement:
@@ -169,7 +202,8 @@ def _break_even(record: Record, figures: Figures) -> float | None:
 
 def _estimate(record: Record, key: str) -> Estimate | None:
     reference = record.key_of(REFERENCE)
-    if reference is None:
+    own = record.first.arms[key]
+    if reference in (None, key) or record.key(own["backend"], own["role"]) is None:
         return None
     pairs = zip(record.seconds_per_call(key), record.seconds_per_call(reference), strict=True)
     return estimate([log_ratios(mine, base) for mine, base in pairs])

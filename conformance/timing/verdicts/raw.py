@@ -107,6 +107,11 @@ class Record:
         return self.lines[0]
 
     @property
+    def id(self) -> CellKey:
+        """Workload, cache state and number of threads."""
+        return self.first.workload, self.first.state, self.first.threads
+
+    @property
     def reference(self) -> str | None:
         """The backend that ratios are taken to; None if none was admitted."""
         return self.first.reference

@@ -117,10 +117,15 @@ def limit_run(judged: Sequence[Judged]) -> list[Judged]:
 
 
 def biased(judged: Iterable[Judged]) -> Judged | None:
-    """Find the A/A row that found the largest difference where there is none; None if none did."""
+    """Find the A/A row that found the largest difference where there is none; None if none did.
+
+    For sure, that is: of the A/A rows of many cells, one is off by chance now and then.
+    """
+    rows = [one for one in judged if one.line.role == A_A and one.found]
     wrong = (Conclusion.FASTER, Conclusion.SLOWER)
-    rows = [one for one in judged if one.line.role == A_A and one.line.verdict in wrong]
-    return max(rows, key=lambda one: reach(one.found), default=None)
+    doubts = [_doubt(one) if one.line.verdict in wrong else 1.0 for one in rows]
+    sure = [one for one, holds in zip(rows, withstand(doubts), strict=True) if holds]
+    return max(sure, key=lambda one: reach(one.found), default=None)
 
 
 def correct(judged: Sequence[Judged]) -> list[Judged]:

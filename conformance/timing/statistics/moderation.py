@@ -1,0 +1,109 @@
+"""How much a backend's processes differ, learnt from all its cells: each alone has few processes.
+
+Smyth, Linear models and empirical Bayes methods for assessing differential expression, 2004: the
+variances of many comparisons are taken to be spread about a common one as a scaled inverse
+chi-square. How far they are spread is seen from the variances themselves; the nearer they are to
+each other, the more the common one counts beside a comparison's own, as so many more processes.
+Where they have nothing in common, each stands alone, as without. One that is far beyond the common
+variance stands alone in any case (Phipson et al., Robust hyperparameter estimation, 2016).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, variance
+
+import numpy as np
+
+from embcheck.conformance.timing.statistics.estimate import LEVEL, Estimate, interval
+
+FEWEST = 4
+"""Comparisons; of fewer, nothing is learnt."""
+FAR = 3.0
+"""Times the common variance: what is beyond is none of the others' kind."""
+_ASYMPTOTIC = 8.0
+_HALVINGS = 100
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A variance of log ratios between processes, and how many degrees of freedom it is worth."""
+
+    variance: float
+    freedom: float
+
+
+def moderate(found: Sequence[Estimate], level: float = LEVEL) -> list[Estimate]:
+    """Return a backend's estimates in the cells of a run, with intervals by what all of them tell.
+
+    Those of fewer generations than the others stay as they are, and so do those without an error.
+    """
+    count = max((one.generations for one in found), default=1)
+    variances = [_variance(one) for one in found if one.generations == count > 1 and one.error > 0]
+    if len(variances) < FEWEST:
+        return list(found)
+    spread = learn(variances, count - 1)
+    return [
+        _moderated(one, spread, level)
+        if one.generations == count and 0 < _variance(one) <= FAR * spread.variance
+        else one
+        for one in found
+    ]
+
+
+def _variance(one: Estimate) -> float:
+    return one.error**2 * one.generations
+
+
+def learn(variances: Sequence[float], freedom: int) -> Spread:
+    """Fit the common variance, and what it is worth: no more than all comparisons have.
+
+    By the mean and the variance of the logs (Smyth, section 6.2). Each has so many degrees of
+    `freedom`.
+    """
+    half, most = freedom / 2, float(freedom * len(variances))
+    logs = [math.log(value) - digamma(half) + math.log(half) for value in variances]
+    excess = variance(logs) - trigamma(half)
+    worth = min(most, 2 * _inverse_trigamma(excess)) if excess > 0 else most
+    middle = fmean(logs) + digamma(worth / 2) - math.log(worth / 2)
+    return Spread(math.exp(middle), worth)
+
+
+def _moderated(one: Estimate, spread: Spread, level: float) -> Estimate:
+    own = one.generations - 1
+    total = spread.freedom + own
+    common = spread.freedom * spread.variance + own * _variance(one)
+    error = math.sqrt(common / total / one.generations)
+    low, high = interval(math.log(one.ratio), one.draws, error, math.floor(total), level)
+    return replace(one, low=low, high=high, error=error, freedom=math.floor(total))
+
+
+def digamma(x: float) -> float:
+    """Return the derivative of the log of the gamma function (Abramowitz and Stegun, 6.3.18)."""
+    steps = 0.0
+    while x < _ASYMPTOTIC:
+        steps += 1 / x
+        x += 1
+    series = 1 / 12 - (1 / 120 - 1 / (252 * x**2)) / x**2
+    return math.log(x) - 1 / (2 * x) - series / x**2 - steps
+
+
+def trigamma(x: float) -> float:
+    """Return the derivative of the digamma function (Abramowitz and Stegun, 6.4.12)."""
+    steps = 0.0
+    while x < _ASYMPTOTIC:
+        steps += 1 / x**2
+        x += 1
+    series = 1 / 6 - (1 / 30 - 1 / (42 * x**2)) / x**2
+    return 1 / x + 1 / (2 * x**2) + series / x**3 + steps
+
+
+def _inverse_trigamma(value: float) -> float:
+    """Return where the trigamma function, which falls, has a value."""
+    low, high = np.log([1e-6, 1e6])
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if trigamma(math.exp(middle)) > value else (low, middle)
+    return math.exp(low)
