@@ -21,7 +21,7 @@ def cells(seed, deviations, generations=GENERATIONS):
     for deviation in deviations:
         own, other = random.normal(0, deviation, generations), random.normal(0, 0.02, generations)
         rounds = [random.normal(a - b, 0.01, 8) for a, b in zip(own, other, strict=True)]
-        found.append(estimate(rounds, resamples=200))
+        found.append(estimate(rounds, resamples=20))
     return found
 
 

@@ -174,7 +174,7 @@ def test_of_what_is_called_different_hardly_any_is_not():
     for _ in range(100):
         shared = [random.normal(0, 0.02, 6) for _ in range(3)]
         runs = [[random.normal(t, 0.02, 6) - part for part in shared] for t in truth]
-        estimates = [estimate(run, resamples=1000) for run in runs]
+        estimates = [estimate(run, resamples=200) for run in runs]
         doubts = [one.doubt(conclude(one, 0.0), 0.0) for one in estimates]
         held = withstand(doubts)
         found += sum(held[:5])
