@@ -44,3 +44,11 @@ def test_without_a_cache_there_is_nothing_to_discard(tmp_path, monkeypatch):
     monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path / "none"))
     assert compile_caches.compile_caches()
     assert not (tmp_path / "none").exists()
+
+
+def test_a_timing_keeps_everything_in_its_own_folder(tmp_path):
+    """So that its first calls are first ones, whatever was compiled before."""
+    assert {Path(place).parent for place in compile_caches.caches_below(tmp_path).values()} <= {
+        tmp_path,
+        tmp_path.parent,
+    }

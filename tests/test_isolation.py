@@ -86,6 +86,16 @@ def test_temporary_files_go_with_the_client(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_for_temporary_files_may_be_given(tmp_path):
+    """Then it is the caller's to empty, and workers share it."""
+    worker = WorkerClient("zoo-litters", timeout=60, environment={"TMPDIR": str(tmp_path)})
+    try:
+        worker.ask(Call(Operation.ONE_HOT, {"indices": np.array([2])}))
+    finally:
+        worker.close()
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"litter"]
+
+
 def parent_of(pid):
     """Return the process that started a process."""
     return psutil.Process(pid).ppid()

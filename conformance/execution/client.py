@@ -99,8 +99,8 @@ class BackendBroken(Exception):
 class WorkerClient:
     """One backend in a process of its own, started when first needed and again after a death.
 
-    A worker's environment is the caller's plus ENVIRONMENT plus `environment`. What it leaves in
-    the folder for temporary files is gone once the client is closed, however it died.
+    A worker's environment is the caller's plus ENVIRONMENT plus `environment`. Unless that names a
+    TMPDIR, workers have one of their own, which goes with the client, however they died.
     """
 
     def __init__(
@@ -119,6 +119,7 @@ class WorkerClient:
         self._limits = limits
         self._python = address.python
         self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
+        self._needs_scratch = "TMPDIR" not in (environment or {})
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | Offspring | None = None
         self._nursery: Nursery | None = None
@@ -237,7 +238,7 @@ class WorkerClient:
     def _spawn(self) -> None:
         request_read, request_write = os.pipe()
         reply_read, reply_write = os.pipe()
-        if self._scratch is None:
+        if self._needs_scratch and self._scratch is None:
             self._scratch = tempfile.TemporaryDirectory(
                 prefix="embcheck-worker-", ignore_cleanup_errors=True
             )
