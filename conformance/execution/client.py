@@ -29,13 +29,14 @@ OUTPUT_LIMIT = 2000
 OUTPUT_KEPT = 16 * MIB
 
 ENVIRONMENT = {
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "KMP_BLOCKTIME": "0",
+    "GOMP_SPINCOUNT": "10000",
+    "KMP_BLOCKTIME": "1",
     "JAX_PLATFORMS": "cpu",
     "JAX_ENABLE_X64": "1",
     "PYTHONUNBUFFERED": "1",
 }
-"""Idle workers must not spin, and libraries read these when they are imported."""
+"""Libraries read these when they are imported. Idle workers must not spin for long, but threads
+that sleep between two calls in a row make a lookup several times slower: see docs/timing.md."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,12 @@ from embcheck.conformance.execution.spellings import Spelled, spellings_of
 Arrays = dict[str, np.ndarray]
 
 HURRIES = 5
+REST_SECONDS = 0.005
+LOOK_SECONDS = 0.0002
+AWAKE = 0.1
+"""Of a core, used by other threads than the one that answers: they work, or wait for work."""
+WARM_SECONDS = 0.005
+"""What the kernel takes to part two threads that woke up on one core."""
 
 
 @dataclass
@@ -70,6 +77,7 @@ class HeldCalls:
         self._untrained: np.ndarray | None = None
         self._rested = _clocks()
         self._thread_seconds: dict[str, float] = {}
+        self._has_help = False
         self.requests: dict[str, Callable[[dict[str, Any], Arrays], Reply]] = {
             "store": self.store,
             "hold": self.hold,
@@ -271,6 +279,8 @@ class HeldCalls:
     def time_block(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Run held thunks in turn, `calls` calls from the `start`-th on, and time them as one.
 
+        Threads that help are woken first, by calls that are not timed.
+
         Replies with wall and CPU seconds of the block, the involuntary context switches in it, and
         the wall and CPU seconds that the worker idled before, those of background threads apart:
         what this thread spent while idle, it spent on answering the harness.
@@ -280,16 +290,23 @@ class HeldCalls:
         held = [self._held[id_] for id_ in header["ids"]]
         turns = [held[(header["start"] + turn) % len(held)] for turn in range(header["calls"])]
         thunks = [item.thunk for item in turns]
+        if self._has_help:
+            before = [
+                held[(header["start"] - turn) % len(held)] for turn in range(1, len(held) + 1)
+            ]
+            attempt(lambda: _warm_up([item.thunk for item in before]), "call")
         gc.disable()
         switches = involuntary_switches()
-        cpu = time.process_time()
+        cpu, help_ = time.process_time(), threads.background_seconds()
         failed, result = attempt(lambda: run(thunks), "call")
-        cpu = time.process_time() - cpu
+        cpu, help_ = time.process_time() - cpu, threads.background_seconds() - help_
         switches = involuntary_switches() - switches
         gc.enable()
         if failed is not None:
             return failed, {}
         seconds, turns[-1].answer = result
+        self._has_help = help_ > AWAKE * seconds
+        _rest()
         rested, self._rested = self._rested, _clocks()
         return {
             "status": "answered",
@@ -323,6 +340,30 @@ def _collect_for_good() -> None:
 def _clocks() -> tuple[float, float, float]:
     """Return wall seconds, CPU seconds, and CPU seconds of background threads."""
     return time.perf_counter(), time.process_time(), threads.background_seconds()
+
+
+def _warm_up(thunks: list[Callable[[], Any]]) -> None:
+    """Call thunks in turn, so long that the threads which help have found their cores."""
+    until = time.perf_counter() + WARM_SECONDS
+    for thunk in cycle(thunks):
+        thunk()
+        if time.perf_counter() >= until:
+            return
+
+
+def _rest() -> None:
+    """Let threads that wait for more work fall asleep, a few milliseconds at most.
+
+    They spin for a while first, as they must for calls in a row to be fast; the next worker's block
+    shall not pay for that.
+    """
+    until, before = time.perf_counter() + REST_SECONDS, threads.background_seconds()
+    while time.perf_counter() < until:
+        time.sleep(LOOK_SECONDS)
+        after = threads.background_seconds()
+        if after - before < AWAKE * LOOK_SECONDS:
+            return
+        before = after
 
 
 def _artefact(backend: Any, call: Call) -> dict[str, Any]:
