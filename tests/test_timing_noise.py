@@ -67,6 +67,13 @@ def test_foreign_use_flags_the_stretch_that_it_was_in():
     assert flags_of(*quiet, *shared, *shared[:3]) == [[]] * 5 + [["foreign"]] * 8
 
 
+def test_waking_helpers_is_our_own_doing():
+    """What a worker's threads burn before a block, outside the clock, is not foreign."""
+    blocks = (Block(1, 0.02, 0.02, untimed_cpu_seconds=0.03),) * 2
+    noisy = Round(("pool",), {"pool": blocks}, {**QUIET, "busy_seconds": 0.11})
+    assert flag_rounds([noisy] * 10, []) == [[]] * 10
+
+
 def test_without_the_kernels_figures_nothing_is_foreign():
     """A machine that has no /proc/stat is not blamed."""
     noise = {name: QUIET[name] for name in ("wall_seconds", "harness_seconds", "cores")}

@@ -316,6 +316,7 @@ class HeldCalls:
             "idle_seconds": began[0] - rested[0],
             "idle_cpu_seconds": began[1] - rested[1],
             "background_seconds": began[2] - rested[2],
+            "untimed_cpu_seconds": self._rested[1] - began[1] - cpu,
         }, {}
 
     def drop(self, header: dict[str, Any], arrays: Arrays) -> Reply:

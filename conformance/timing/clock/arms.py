@@ -105,6 +105,7 @@ class Arm:
             calls,
             *(details[name] for name in ("seconds", "cpu_seconds", "switches")),
             *(details[name] for name in ("idle_seconds", "idle_cpu_seconds", "background_seconds")),
+            untimed_cpu_seconds=details["untimed_cpu_seconds"],
         )
 
     def threads(self) -> dict[str, Any]:

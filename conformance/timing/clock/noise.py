@@ -74,7 +74,7 @@ def _is_shared(rounds: Sequence[Round]) -> bool:
     if not all("busy_seconds" in noise for noise in noises):
         return False
     blocks = (block for round_ in rounds for pair in round_.blocks.values() for block in pair)
-    ours = sum(block.cpu_seconds + block.idle_cpu_seconds for block in blocks)
+    ours = sum(b.cpu_seconds + b.idle_cpu_seconds + b.untimed_cpu_seconds for b in blocks)
     ours += sum(noise["harness_seconds"] for noise in noises)
     foreign = sum(noise["busy_seconds"] for noise in noises) - ours - 2 * TICK_SECONDS
     return bool(foreign > MAX_FOREIGN * sum(n["cores"] * n["wall_seconds"] for n in noises))

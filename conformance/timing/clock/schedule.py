@@ -27,7 +27,8 @@ class Block:
 
     Seconds are for the whole block; `switches` counts involuntary context switches in it,
     `idle_seconds` and `idle_cpu_seconds` what the worker waited before it and burnt meanwhile,
-    `background_seconds` what threads burnt of that which nobody had asked for anything.
+    `background_seconds` what threads burnt of that which nobody had asked for anything;
+    `untimed_cpu_seconds` is what it cost to wake helpers before the block and to rest after it.
     """
 
     calls: int
@@ -37,6 +38,7 @@ class Block:
     idle_seconds: float = 0.0
     idle_cpu_seconds: float = 0.0
     background_seconds: float = 0.0
+    untimed_cpu_seconds: float = 0.0
 
     @property
     def per_call(self) -> float:
