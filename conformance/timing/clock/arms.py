@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,9 @@ from embcheck.conformance.timing.clock.schedule import ArmLost, Block
 from embcheck.conformance.timing.workloads.traces import Change
 
 CANDIDATE, REFERENCE, A_A, SENTINEL = "candidate", "reference", "a/a", "sentinel"
+
+BLOCK = tuple(each.name for each in fields(Block) if each.name != "calls")
+"""What a worker tells of a block."""
 
 
 @dataclass
@@ -101,12 +104,7 @@ class Arm:
         header = {"request": "time", "ids": list(self._ids), "start": self._turn, "calls": calls}
         details = self._ask(header).details
         self._turn = (self._turn + calls) % len(self._ids)
-        return Block(
-            calls,
-            *(details[name] for name in ("seconds", "cpu_seconds", "switches")),
-            *(details[name] for name in ("idle_seconds", "idle_cpu_seconds", "background_seconds")),
-            untimed_cpu_seconds=details["untimed_cpu_seconds"],
-        )
+        return Block(calls, **{name: details[name] for name in BLOCK})
 
     def threads(self) -> dict[str, Any]:
         """Read back the sizes of thread pools, and how many threads worked since it settled."""
