@@ -83,10 +83,10 @@ def seed_of(*parts: object) -> int:
 
 def shuffled(items: Sequence[Item], seed: int) -> list[Item]:
     """Return items in a random order; that of one seed is the same."""
-    return [items[place] for place in np.random.default_rng(seed).permutation(len(items))]
+    return list(next(orders(items, seed)))
 
 
-def orders(arms: Sequence[str], seed: int) -> Iterator[tuple[str, ...]]:
+def orders(arms: Sequence[Item], seed: int) -> Iterator[tuple[Item, ...]]:
     """Yield one random order of the arms after another; those of one seed are the same."""
     generator = np.random.default_rng(seed)
     while True:

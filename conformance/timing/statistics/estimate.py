@@ -7,7 +7,7 @@ There are two levels: rounds, and the generations of worker processes that ran t
 many, and are resampled. Generations are three to ten; a bootstrap of three numbers is their range,
 which holds the truth 75 times of 100, so their means are taken to be normal instead, and the
 interval is Student's. What is said of a ratio must hold on both levels. How much generations differ
-is learnt from all comparisons of a run: see `moderation`.
+is learnt from all of a backend's cells: see `moderation`.
 """
 
 from __future__ import annotations
