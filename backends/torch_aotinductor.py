@@ -33,9 +33,6 @@ from embcheck.conformance.contract.call import Call
 Answer = tuple[list[torch.Tensor], Mapping[str, torch.Tensor]]
 """The package's outputs, and the tensors that the caller finds after the call."""
 
-_PRECOMPILE = "aot_inductor.precompile_headers"
-"""Takes 20 s in each process, and saves nothing."""
-
 _SPELLING = (
     "torch._inductor.aoti_load_package(torch._inductor.aoti_compile_and_package("
     "torch.export.export({}, {examples}, dynamic_shapes={sizes})))"
@@ -119,9 +116,7 @@ def _compile(lookup: Lookup, device: str) -> bytes | graph_cache.Refusal:
     package = io.BytesIO()
     try:
         with _scratch():
-            aoti_compile_and_package(
-                program, package_path=package, inductor_configs={_PRECOMPILE: False}
-            )
+            aoti_compile_and_package(program, package_path=package)
     except InductorError as error:
         return graph_cache.Refusal(type(error).__name__, str(error))
     return package.getvalue()

@@ -138,10 +138,21 @@ def test_ceilings_are_measured(monkeypatch):
     assert streams.array_bytes >= 4 * 100_000
     assert min(streams.copy.bytes_per_second, streams.sum.bytes_per_second) > 1e6
     weight = np.ones((100, 8), np.float32)
-    gather = ceilings.measure_gather(weight, 10, 2, 2, looks=1)
+    gather = ceilings.measure_gather(weight, [np.arange(10), np.arange(10)], 2, looks=1)
     assert gather.bytes_per_second > 1e6
     assert "np.take" in gather.way
     assert ceilings.measure_hot_copy(1e5, 1, looks=1).bytes_per_second > 1e6
+
+
+def test_a_ceiling_gathers_the_rows_of_the_cell():
+    """Rows recur as in the traces; where those are short, as many random rows as are needed."""
+    traces = [np.zeros((300, 10), np.int32), np.ones(2000, np.int32), np.ones(3, np.int32)]
+    found = ceilings.gather_indices(500, traces)
+    assert [set(rows.tolist()) for rows in found] == [{0}, {1}]
+    assert {rows.shape for rows in found} == {(2000,)}
+    drawn = ceilings.gather_indices(500, [np.zeros(3, np.int64)] * 2)
+    assert [rows.size for rows in drawn] == [ceilings.MIN_GATHERED] * 2
+    assert all(len(set(rows.tolist())) > 100 and rows.max() < 500 for rows in drawn)
 
 
 def test_memory_counts_from_the_mark():

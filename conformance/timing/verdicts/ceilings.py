@@ -24,7 +24,7 @@ CACHE_FACTOR = 4
 MAX_ARRAY_BYTES = 2**30
 UNKNOWN_CACHE_BYTES = 32 * 2**20
 BLOCK_SECONDS = 0.002
-MIN_GATHERED = 4096
+MIN_GATHERED = 1024
 LEAST_UNCOUNTED = 1.5
 """A copy that reads its target before it writes it moves 3N bytes where 2N are counted."""
 
@@ -97,10 +97,12 @@ def measure_streams(threads: int, looks: int = 5) -> Streams:
 
 
 def measure_gather(
-    weight: np.ndarray, lookups: int, traces: int, threads: int, looks: int = 5
+    weight: np.ndarray, indices: Sequence[np.ndarray], threads: int, looks: int = 5
 ) -> Rate:
-    """Gather random rows of a table by `np.take(mode="clip", out=)`, the traces in turn."""
-    indices = gather_indices(len(weight), lookups, traces)
+    """Gather rows of a table by `np.take(mode="clip", out=)`, the traces in turn.
+
+    The traces are one-dimensional and of one length.
+    """
     count = indices[0].size
     out = np.empty((count, weight.shape[1]), weight.dtype)
     moved = gathered_bytes(weight, indices)
@@ -122,11 +124,17 @@ def measure_hot_copy(table_bytes: float, threads: int, looks: int = 5) -> Rate:
     return Rate(2 * source.nbytes / seconds * threads, f"np.copyto in cache, x {threads} threads")
 
 
-def gather_indices(rows: int, lookups: int, traces: int) -> list[np.ndarray]:
-    """Draw the rows that a gather reads; at least so many that a call is no overhead."""
+def gather_indices(rows: int, traces: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the rows that a gather reads: a cell's own, as often as they recur there.
+
+    Random ones where the traces are so short that a call would be mostly overhead.
+    """
+    long = [trace.reshape(-1) for trace in traces if trace.size >= MIN_GATHERED]
+    if long:
+        shortest = min(trace.size for trace in long)
+        return [trace[:shortest] for trace in long]
     generator = np.random.default_rng(20260101)
-    count = max(lookups, MIN_GATHERED)
-    return [generator.integers(rows, size=count) for _ in range(traces)]
+    return [generator.integers(rows, size=MIN_GATHERED) for _ in traces]
 
 
 def gathered_bytes(weight: np.ndarray, indices: Sequence[np.ndarray]) -> float:

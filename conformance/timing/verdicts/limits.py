@@ -50,18 +50,19 @@ class MachineLimits:
         return limits
 
     def ceiling(self, timed: Timed, workers: Workers, backends: Sequence[str]) -> Ceiling | None:
-        """Measure gathers as large as a cell's, over its own table, in its cache state."""
+        """Measure gathers of a cell's rows from its own table, in its cache state."""
         if timed.inputs is None or not timed.rounds:
             return None
-        weight, traces = timed.inputs.shared["weight"], len(timed.inputs.traces)
-        lookups, threads = timed.inputs.lookups, timed.threads
-        gathers = [measure_gather(weight, lookups, traces, threads)]
+        weight, threads = timed.inputs.shared["weight"], timed.threads
+        traces = [trace["indices"] for trace in timed.inputs.traces]
+        rows = gather_indices(len(weight), traces)
+        gathers = [measure_gather(weight, rows, threads)]
         if TORCH in backends:
-            gathers += _index_select(workers, weight, gather_indices(len(weight), lookups, traces))
+            gathers += _index_select(workers, weight, rows)
         gather = max(gathers, key=lambda rate: rate.bytes_per_second)
         streams = self.streams(threads)
         limit = max(gather.bytes_per_second, streams.fastest)
-        if traces == 1:
+        if len(traces) == 1:
             hot = measure_hot_copy(figures.traffic_of(timed.inputs).touched, threads)
             limit = max(limit, hot.bytes_per_second)
         return Ceiling(gather, streams.copy, LEAST_UNCOUNTED * limit, streams)

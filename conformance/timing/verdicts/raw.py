@@ -202,19 +202,21 @@ def _flag_rounds(line: RoundsLine) -> list[list[str]]:
         )
         for round_ in line.rounds
     ]
-    found = flag_rounds(rounds, _sentinel_keys(line))
+    sentinel = _sentinel_key(line)
+    found = flag_rounds(rounds, [] if sentinel is None else [sentinel])
     drifted = drifts(_sentinel_logs(line)) or [False] * len(found)
     return [names + ["sentinel"] * drift for names, drift in zip(found, drifted, strict=True)]
 
 
-def _sentinel_keys(line: RoundsLine) -> list[str]:
-    return [key for key, arm in line.arms.items() if arm["role"] == SENTINEL]
+def _sentinel_key(line: RoundsLine) -> str | None:
+    return next((key for key, arm in line.arms.items() if arm["role"] == SENTINEL), None)
 
 
 def _sentinel_logs(line: RoundsLine) -> list[float]:
-    for key in _sentinel_keys(line):
-        return [float(log) for log in fold([(a[0], b[0]) for a, b in _column(line, key)])]
-    return []
+    key = _sentinel_key(line)
+    if key is None:
+        return []
+    return [float(log) for log in fold([(a[0], b[0]) for a, b in _column(line, key)])]
 
 
 def _column(line: RoundsLine, key: str) -> list[Any]:
