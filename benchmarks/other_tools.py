@@ -1,6 +1,6 @@
 """Time the calls that `embcheck bench` times with torch.utils.benchmark and with pyperf instead.
 
-    python benchmarks/other_tools.py torch
+    python benchmarks/other_tools.py torch [BACKEND ...]
     python benchmarks/other_tools.py pyperf [--fast]          (pip install pyperf)
     embcheck bench -b numpy-reference -b torch-eager --workload T2 --workload R1 --workload R4 \
         --out out/own                                         (to compare)
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -33,22 +33,22 @@ def prepared(cell: str, backend: str) -> tuple[Callable[[], Any], int]:
     return create(backend).prepare(inputs.call(0)), inputs.lookups
 
 
-def with_torch() -> None:
-    """Print medians of `blocked_autorange`, one process and one backend after another."""
+def with_torch(backends: Sequence[str]) -> None:
+    """Print medians of `blocked_autorange`, one backend after another, and ratios to the first."""
     import torch  # noqa: PLC0415
     from torch.utils.benchmark import Timer  # noqa: PLC0415
 
     for cell in CELLS:
-        medians = {}
-        for backend in BACKENDS:
+        medians: dict[str, float] = {}
+        for backend in backends:
             thunk, lookups = prepared(cell, backend)
             timer = Timer("thunk()", globals={"thunk": thunk}, num_threads=torch.get_num_threads())
             found = timer.blocked_autorange(min_run_time=2.0)
             medians[backend] = found.median
             spread = f"IQR {found.iqr / found.median:.0%}"
-            print(f"{cell} {backend:<16} {found.median / lookups * 1e9:9.2f} ns/lookup, {spread}")
-        first, second = (medians[backend] for backend in BACKENDS)
-        print(f"{cell} {BACKENDS[1]} / {BACKENDS[0]}: {second / first:.4f}")
+            ratio = found.median / next(iter(medians.values()))
+            per_lookup = found.median / lookups * 1e9
+            print(f"{cell} {backend:<24} {per_lookup:9.2f} ns/lookup, {spread}, ratio {ratio:.4f}")
 
 
 def with_pyperf() -> None:
@@ -73,7 +73,7 @@ def seconds_of(loops: int, cell: str, backend: str) -> float:
 if __name__ == "__main__":
     tool = sys.argv[1:2]
     if tool == ["torch"]:
-        with_torch()
+        with_torch(sys.argv[2:] or BACKENDS)
     elif tool == ["pyperf"] or "--worker" in sys.argv:
         sys.argv = [word for word in sys.argv if word != "pyperf"]
         with_pyperf()
