@@ -9,8 +9,11 @@ import sys
 import time
 
 import pytest
+from click.testing import CliRunner
 from commands import SMALL, embcheck, environment
 
+from embcheck.cli.main import main
+from embcheck.conformance.execution import discovery
 from embcheck.conformance.records.run import read_runs
 
 
@@ -136,11 +139,15 @@ def test_check_knows_clauses_and_workloads(tmp_path):
         assert "unknown key" in done.stderr
 
 
-def test_backends_tells_who_is_here_and_why_not():
+def test_backends_tells_who_is_here_and_why_not(monkeypatch):
     """`embcheck backends --json` lists every known backend with its info or the reason."""
-    done = embcheck("backends", "--json")
-    assert done.returncode == 0
+    names = ("numpy-reference", "zoo-unavailable", "zoo-dies-on-import")
+    known = {name: point for name, point in discovery.known_backends().items() if name in names}
+    monkeypatch.setattr(discovery, "known_backends", lambda: known)
+    done = CliRunner().invoke(main, ["backends", "--json"])
+    assert done.exit_code == 0
     entries = {entry["id"]: entry for entry in json.loads(done.stdout)}
+    assert set(entries) == set(names)
     assert entries["numpy-reference"]["device"] == "cpu"
     assert "gradients" in entries["numpy-reference"]["capabilities"]
     assert entries["zoo-unavailable"]["unavailable"] == "the zoo has no such device"
