@@ -22,7 +22,8 @@ def reproduce(case: str, backend: str, specs: tuple[Path, ...]) -> None:
     """Print a script that makes one call through the library's own API and compares the answer.
 
     CASE is an id as results show it. The script needs the library and NumPy, nothing of embcheck,
-    and prints DEPARTS or conforms; it is ready to be pasted in a bug report.
+    and prints DEPARTS or conforms, before the traceback where the library refuses what is valid; it
+    is ready to be pasted in a bug report.
     """
     from embcheck.conformance.execution.address import BadAddress  # noqa: PLC0415  (--help stays
     from embcheck.conformance.execution.discovery import UnknownBackend  # noqa: PLC0415  quick)

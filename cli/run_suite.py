@@ -87,6 +87,8 @@ def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
     print_conformance(read_runs(request.out), Console(highlight=False))
     for complaint in watcher.session.complaints:
         errors.print(complaint)
+    if stopped is None and watcher.session.exit_code == ExitCode.DEPARTS:
+        errors.print(f"embcheck: to explain what departs: embcheck triage {request.out}")
     print(request.out / FILE_NAME)  # noqa: T201  (the last line is for scripts)
     if stopped is None and not watcher.session.is_complete:
         errors.print("embcheck: some results are missing; this is a fault of the harness")

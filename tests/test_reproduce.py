@@ -114,6 +114,7 @@ def test_a_script_departs_as_the_suite_saw(backend, tmp_path):
     assert "embcheck" not in imported(text)
     ended = run(text, tmp_path)
     if happens == "rejected-valid":
+        assert "DEPARTS: refused with" in ended.stdout
         assert "Traceback" in ended.stderr
         return
     assert ended.returncode == 0, ended.stderr
@@ -150,6 +151,16 @@ def test_a_crash_ends_the_script_as_well(tmp_path):
     assert run(text, tmp_path).returncode < 0
 
 
+def test_a_library_that_is_not_there_refuses_nothing(tmp_path):
+    """A script that cannot import its library ends with that, whatever the case expects."""
+    text = script("embedding_bag/bounds/negative-32-bit")
+    assert "conforms: refused" in text
+    ended = run(text.replace("import torch\n", "import nosuch_torch as torch\n"), tmp_path)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "No module named 'nosuch_torch'" in ended.stderr
+
+
 def test_the_head_names_versions_and_the_clause():
     """What a maintainer asks for first."""
     text = script("embedding_bag/include_last_offset/mean-ends-early")
@@ -162,6 +173,22 @@ def test_the_head_names_versions_and_the_clause():
     ("arguments", "words"),
     [
         (("embedding/lookup/pick-rows", "-b", "numpy-reference"), "did you mean"),
+        (
+            ("embedding/lookup/picks-rows[dtype=float32]", "-b", "numpy-reference"),
+            "did you mean embedding/lookup/picks-rows[dtype=",
+        ),
+        (
+            ("embedding/lookup/many-rows[dtype=float32]", "-b", "zoo-lists-its-script"),
+            "script(call) raised TypeError: script() must return one str",
+        ),
+        (
+            (
+                "embedding/gradient/sums-by-row[dtype=float32,index_dtype=int64]",
+                "-b",
+                "zoo-undeclared",
+            ),
+            "is not asked this: zoo-undeclared does not declare the capability gradients",
+        ),
         (("embedding/lookup/many-rows[dtype=float32]", "-b", "no-such"), "there is no backend"),
         (
             ("embedding/lookup/many-rows[dtype=float32]", "-b", "numpy-reference"),

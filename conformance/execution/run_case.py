@@ -129,5 +129,5 @@ class CaseRunner:
 def _not_declared(verdict: Verdict, lack: str) -> Verdict:
     """Count what a backend does not declare as unsupported, and say so if it works."""
     if verdict.outcome is Outcome.PASSED:
-        lack += "; it works all the same and could be declared"
+        lack += "; in this case it works all the same"
     return Verdict(Outcome.UNSUPPORTED, message=lack)

@@ -91,7 +91,7 @@ class Worker:
             reason = f"the adapter {self.backend.info.id} writes no scripts"
             return {"status": "unsupported", "message": reason, "exception": "", "stage": ""}, {}
         call, write = _call(header, arrays), self.backend.script
-        failed, text = attempt(lambda: str(write(call)), "prepare")
+        failed, text = attempt(lambda: _text(write(call)), "prepare")
         return failed or {"status": "answered", "script": text}, {}
 
     def origin(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
@@ -104,6 +104,14 @@ class Worker:
             for name, module in ((name, sys.modules[name]) for name in names)
         ]
         return {"status": "answered", "modules": modules}, {}
+
+
+def _text(script: Any) -> str:
+    if not isinstance(script, str):
+        raise TypeError(
+            f"script() must return one str of Python lines, not {type(script).__name__}"
+        )
+    return script
 
 
 def _call(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Call:

@@ -12,7 +12,7 @@ import numpy as np
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.bounds import bound
-from embcheck.conformance.execution.judge import Verdict
+from embcheck.conformance.execution.judge import Kind, Verdict
 from embcheck.conformance.reproduction.literals import (
     NotWritable,
     dtype_name,
@@ -50,6 +50,12 @@ def tell(name, got, wanted, is_same):
     print(f"  documented: {wanted}")
     print("conforms" if is_same else "DEPARTS")
 '''
+
+
+_OWN_FAULTS = (
+    "except (ImportError, NameError):",
+    "    raise  # the library is not installed, or the script itself is at fault",
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,8 @@ def _body(subject: Subject, ask_reference: AskReference) -> str:
     if isinstance(expectation, Rejects):
         return _refusal(subject)
     call = subject.case.spec.call()
-    parts = [subject.lines + "\n"]
+    is_refused = subject.verdict.kind is Kind.REJECTED_VALID
+    parts = [(_told_refusal(subject.lines) if is_refused else subject.lines) + "\n"]
     returns = expectation if isinstance(expectation, Returns) else Returns({})
     reference = ask_reference(call) if _from_reference(returns) else {}
     for name, expected in returns.observations.items():
@@ -121,6 +128,20 @@ def _from_reference(returns: Returns) -> bool:
     return any(isinstance(wanted, FromReference) for wanted in returns.observations.values())
 
 
+def _told_refusal(lines: str) -> str:
+    """Write the lines so that an exception is named as the departure that it is."""
+    return "\n".join(
+        [
+            "try:",
+            textwrap.indent(lines, "    "),
+            *_OWN_FAULTS,
+            "except Exception as error:",
+            '    print(f"DEPARTS: refused with {type(error).__name__}: {error}")',
+            "    raise",
+        ]
+    )
+
+
 def _refusal(subject: Subject) -> str:
     """Write the lines so that a refusal is told from an answer."""
     observed = subject.case.spec.observe
@@ -129,6 +150,7 @@ def _refusal(subject: Subject) -> str:
         [
             "try:",
             textwrap.indent(subject.lines, "    "),
+            *_OWN_FAULTS,
             "except Exception as error:",
             '    print(f"conforms: refused with {type(error).__name__}: {error}")',
             "else:",

@@ -12,6 +12,7 @@ from typing import Any
 
 from embcheck.conformance.execution.client import ENVIRONMENT, Answered, WorkerClient
 from embcheck.conformance.reproduction.literals import literal
+from embcheck.conformance.smoke.interview import Interview
 from embcheck.conformance.smoke.questions import Question
 
 RUNNER = """
@@ -22,8 +23,12 @@ def tell(path):
     try:
         with open(path, encoding="utf-8") as program:
             exec(compile(program.read(), path, "exec"), names)
+    except (ImportError, NameError, SyntaxError) as error:
+        return {"fault": f"does not run: {type(error).__name__}: {error}"}
     except Exception as error:
         return {"refused": f"{type(error).__name__}: {error}"}
+    if not hasattr(names.get("output"), "tolist"):
+        return {"fault": "leaves no array of the name output"}
     return {"output": names["output"].tolist()}
 
 with open(sys.argv[1], "w") as told:
@@ -34,6 +39,16 @@ with open(sys.argv[1], "w") as told:
 
 The programs are files, since some compilers read the source of what they compile.
 """
+
+
+def ask_alone(interview: Interview, questions: Sequence[Question]) -> dict[str, dict[str, Any]]:
+    """Return what the library alone makes of each call, as far as that is known, by title."""
+    programs = {each.title: program_of(interview.backend, each) for each in questions}
+    written = {title: program for title, program in programs.items() if program is not None}
+    if not written:
+        return {}
+    told = run_alone(interview.python, list(written.values()), interview.timeout)
+    return dict(zip(written, told, strict=False))  # A death leaves the last ones untold.
 
 
 def program_of(client: WorkerClient, question: Question) -> str | None:
@@ -48,8 +63,8 @@ def program_of(client: WorkerClient, question: Question) -> str | None:
 def run_alone(python: str, programs: Sequence[str], timeout: float) -> list[dict[str, Any]]:
     """Run programs one after another under an interpreter; return what each came to.
 
-    That is `output`, as nested lists, or `refused`, the exception. What follows a death, or the
-    end of the time, is not told.
+    That is `output`, as nested lists, or `refused`, the exception, or `fault`, what is wrong with
+    the program. What follows a death, or the end of the time, is not told.
     """
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder, "told.jsonl")

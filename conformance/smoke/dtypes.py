@@ -7,7 +7,7 @@ from typing import Any
 
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import Answered, NotSupported
-from embcheck.conformance.smoke.alone import program_of, run_alone
+from embcheck.conformance.smoke.alone import ask_alone
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, input_faults, same_output
 from embcheck.conformance.smoke.questions import as_if_cast, dtype_questions, one_of_each_family
@@ -29,7 +29,7 @@ def check_dtypes(
         for question in dtype_questions(working[operation][-1].question)
     ]
     answered = [exchange for exchange in asked if exchange.is_answered]
-    alone = _ask_alone(interview, answered)
+    alone = ask_alone(interview, [exchange.question for exchange in answered])
     found = [
         finding
         for exchange in asked
@@ -37,21 +37,13 @@ def check_dtypes(
     ]
     seen = "the library alone answers so too"
     unseen = "what the library was handed cannot be seen (the adapter writes no scripts)"
+    titles = [each.question.title.partition(" ")[2] for each in asked if each not in answered]
+    refused = f" (not {'; '.join(titles)})" if titles else ""
     message = (
-        f"{len(answered)} of {len(asked)} calls with other dtypes were answered, and report them "
-        f"as given; {seen if len(alone) == len(answered) else unseen}"
+        f"{len(answered)} of {len(asked)} calls with other dtypes were answered{refused}, and "
+        f"report them as given; {seen if len(alone) == len(answered) else unseen}"
     )
     return findings_or(found, "dtypes", message)
-
-
-def _ask_alone(interview: Interview, answered: Sequence[Exchange]) -> dict[str, dict[str, Any]]:
-    """Return what the library alone made of each call, as far as that is known, by title."""
-    programs = {e.question.title: program_of(interview.backend, e.question) for e in answered}
-    written = {title: program for title, program in programs.items() if program is not None}
-    if not written:
-        return {}
-    told = run_alone(interview.python, list(written.values()), interview.timeout)
-    return dict(zip(written, told, strict=False))  # A death leaves the last ones untold.
 
 
 def _faults(
@@ -64,7 +56,7 @@ def _faults(
     elif isinstance(answer, NotSupported):
         advice = "let the library refuse it, where it can be handed over"
         yield Finding(Status.INFO, "dtypes", f"{title} is unsupported: {answer.reason}", advice)
-    elif isinstance(answer, Answered) and alone is not None:
+    elif isinstance(answer, Answered) and alone is not None and "fault" not in alone:
         if "refused" in alone:
             said = f"{title} is answered, but the library alone refuses it ({alone['refused']})"
             yield Finding(Status.FAIL, "dtypes", said, CAST)

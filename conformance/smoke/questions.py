@@ -1,4 +1,4 @@
-"""The calls of the smoke test: plain ones, ones of odd dtypes, and one for each capability."""
+"""The calls of the smoke test: plain ones, odd dtypes and tables, and one for each capability."""
 
 from __future__ import annotations
 
@@ -96,6 +96,16 @@ def dtype_questions(asked: Question) -> Iterator[Question]:
     if "offsets" in asked.call.inputs:
         offsets = asked.call.inputs["offsets"].astype(np.int32)
         yield Question(f"{asked.title}, int32 offsets", with_inputs(asked.call, offsets=offsets))
+
+
+def table_questions(asked: Question) -> Iterator[Question]:
+    """Yield the same call with tables that are none: of one dimension, and of three."""
+    weight = asked.call.inputs.get("weight")
+    if weight is not None:
+        tables = {"one dimension": weight[:, 0], "three dimensions": weight.reshape(ROWS, 2, -1)}
+        for what, table in tables.items():
+            call = with_inputs(asked.call, weight=np.ascontiguousarray(table))
+            yield Question(f"{asked.title}, a table of {what}", call)
 
 
 def as_if_cast(question: Question) -> Question | None:

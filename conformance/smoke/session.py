@@ -21,7 +21,9 @@ from embcheck.conformance.smoke.checks import (
 from embcheck.conformance.smoke.dtypes import check_dtypes
 from embcheck.conformance.smoke.finding import Finding, SmokeTest, Status
 from embcheck.conformance.smoke.interview import Interview
+from embcheck.conformance.smoke.scripts import check_scripts
 from embcheck.conformance.smoke.source import check_imports
+from embcheck.conformance.smoke.tables import check_tables
 from embcheck.conformance.smoke.thunk import check_thunk
 
 Told = Callable[[list[Finding]], None]
@@ -61,7 +63,9 @@ def _checks(address: Address, interview: Interview) -> Iterator[list[Finding]]:
     yield found
     yield check_capabilities(interview, working)
     yield check_inputs(interview.exchanges)
+    yield check_scripts(interview, working)
     yield check_dtypes(interview, working)
+    yield check_tables(interview, working)
     yield check_thunk(client, [asked[-1].question for asked in working.values()])
     yield check_undeclared(interview, working)
     yield check_answers(info, interview.exchanges)

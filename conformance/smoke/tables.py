@@ -1,0 +1,55 @@
+"""The check that a table comes to the library as it is: what becomes of one of odd dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.execution.client import Rejected
+from embcheck.conformance.smoke.alone import ask_alone
+from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.interview import Exchange, Interview
+from embcheck.conformance.smoke.questions import one_of_each_family, table_questions
+
+AS_IT_CAME = "hand the library the table as it came, and nothing that follows from its shape"
+
+
+def check_tables(
+    interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
+) -> list[Finding]:
+    """Ask with tables of one and three dimensions.
+
+    What an adapter makes of a table's shape may fail there before the library sees the table, which
+    passes for the library's refusal. Where the adapter writes scripts, the library alone is asked
+    the same.
+    """
+    asked = [
+        interview.ask(question)
+        for operation in one_of_each_family(working)
+        for question in table_questions(working[operation][-1].question)
+    ]
+    alone = ask_alone(interview, [exchange.question for exchange in asked])
+    found = [
+        finding
+        for exchange in asked
+        for finding in _faults(exchange, alone.get(exchange.question.title, {}))
+    ]
+    refused = sum(isinstance(exchange.answer, Rejected) for exchange in asked)
+    seen = "the library alone does the same"
+    unseen = "who refuses cannot be seen (the adapter writes no scripts)"
+    message = (
+        f"{refused} of {len(asked)} calls with tables of one or three dimensions were refused; "
+        f"{seen if alone else unseen}"
+    )
+    return findings_or(found, "tables", message)
+
+
+def _faults(exchange: Exchange, alone: Mapping[str, Any]) -> Iterator[Finding]:
+    title = exchange.question.title
+    if isinstance(exchange.answer, Rejected) and "output" in alone:
+        said = f"{title} is refused ({exchange.said}), but the library alone answers it"
+        yield Finding(Status.FAIL, "tables", said, AS_IT_CAME)
+    if exchange.is_answered and "refused" in alone:
+        said = f"{title} is answered, but the library alone refuses it ({alone['refused']})"
+        yield Finding(Status.FAIL, "tables", said, AS_IT_CAME)
