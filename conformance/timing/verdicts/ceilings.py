@@ -1,4 +1,4 @@
-"""What the memory of this machine can give: STREAM's rates, and random gathers of rows.
+"""What the memory of this machine can give: STREAM's rates, and gathers of rows.
 
 Rates are the best of several blocks, as in STREAM (McCalpin, 1995), and counted as there: a copy
 moves 2N bytes, an addition 3N, a sum N. What the processor reads only to overwrite it is not
