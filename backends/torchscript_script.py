@@ -15,11 +15,28 @@ from torch import Tensor
 from embcheck.backends.torch_calls import Target, TorchCalls, require_cuda
 from embcheck.backends.torch_observe import Prepared
 from embcheck.conformance.contract.backend import Capability
-from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.contract.call import Call, Operation
+
+_ONE_HOT = """
+
+def one_hot(tensor: torch.Tensor, num_classes: int = -1):
+    return torch.nn.functional.one_hot(tensor, num_classes)
+
+"""
 
 
 def _one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     return torch.nn.functional.one_hot(tensor, num_classes)
+
+
+class _Scripted(TorchCalls):
+    def script(self, call: Call) -> str:
+        """Write a call as a user would, with a function of the user's around `one_hot`."""
+        text = super().script(call)
+        if call.operation is not Operation.ONE_HOT:
+            return text
+        imports, calls = text.split("\n", 1)
+        return imports + _ONE_HOT + calls.replace("torch.nn.functional.one_hot", "one_hot")
 
 
 def _script(target: Target) -> Prepared:
@@ -30,7 +47,7 @@ def _script(target: Target) -> Prepared:
 
 
 def _on(name: str, device: str) -> TorchCalls:
-    return TorchCalls(
+    return _Scripted(
         name,
         _script,
         "torch.jit.script({})",

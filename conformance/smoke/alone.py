@@ -19,7 +19,7 @@ RUNNER = """
 import json, sys
 
 def tell(path):
-    names = {}
+    names = {"__name__": "__main__"}
     try:
         with open(path, encoding="utf-8") as program:
             exec(compile(program.read(), path, "exec"), names)
