@@ -52,12 +52,6 @@ def tell(name, got, wanted, is_same):
 '''
 
 
-_OWN_FAULTS = (
-    "except (ImportError, NameError):",
-    "    raise  # the library is not installed, or the script itself is at fault",
-)
-
-
 @dataclass(frozen=True)
 class Subject:
     """What a script is about: a case, the backend that was asked, and what came of it."""
@@ -130,15 +124,10 @@ def _from_reference(returns: Returns) -> bool:
 
 def _told_refusal(lines: str) -> str:
     """Write the lines so that an exception is named as the departure that it is."""
-    return "\n".join(
-        [
-            "try:",
-            textwrap.indent(lines, "    "),
-            *_OWN_FAULTS,
-            "except Exception as error:",
-            '    print(f"DEPARTS: refused with {type(error).__name__}: {error}")',
-            "    raise",
-        ]
+    return _tried(
+        lines,
+        '    print(f"DEPARTS: refused with {type(error).__name__}: {error}")',
+        "    raise",
     )
 
 
@@ -146,15 +135,24 @@ def _refusal(subject: Subject) -> str:
     """Write the lines so that a refusal is told from an answer."""
     observed = subject.case.spec.observe
     shown = " ".join(f"{name} = {{{name}.tolist()}}" for name in observed)
+    return _tried(
+        subject.lines,
+        '    print(f"conforms: refused with {type(error).__name__}: {error}")',
+        "else:",
+        f'    print(f"DEPARTS: accepted, and gave {shown}")',
+    )
+
+
+def _tried(lines: str, *handled: str) -> str:
+    """Write lines whose exceptions are handled, but for those that say nothing of the library."""
     return "\n".join(
         [
             "try:",
-            textwrap.indent(subject.lines, "    "),
-            *_OWN_FAULTS,
+            textwrap.indent(lines, "    "),
+            "except (ImportError, NameError):",
+            "    raise  # the library is not installed, or the script itself is at fault",
             "except Exception as error:",
-            '    print(f"conforms: refused with {type(error).__name__}: {error}")',
-            "else:",
-            f'    print(f"DEPARTS: accepted, and gave {shown}")',
+            *handled,
         ]
     )
 

@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from embcheck.conformance.execution.client import ENVIRONMENT, Answered, WorkerClient
+from embcheck.conformance.execution.client import ENVIRONMENT, Answered, NotSupported
 from embcheck.conformance.reproduction.literals import literal
-from embcheck.conformance.smoke.interview import Interview
+from embcheck.conformance.smoke.finding import Finding, Status
+from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import Question
 
 RUNNER = """
@@ -42,22 +43,47 @@ The programs are files, since some compilers read the source of what they compil
 
 
 def ask_alone(interview: Interview, questions: Sequence[Question]) -> dict[str, dict[str, Any]]:
-    """Return what the library alone makes of each call, as far as that is known, by title."""
-    programs = {each.title: program_of(interview.backend, each) for each in questions}
-    written = {title: program for title, program in programs.items() if program is not None}
-    if not written:
-        return {}
-    told = run_alone(interview.python, list(written.values()), interview.timeout)
-    return dict(zip(written, told, strict=False))  # A death leaves the last ones untold.
+    """Return what the library alone makes of each call, as far as that is known, by title.
+
+    That is what `run_alone` tells, or `fault` where no script was written for another reason than
+    that the adapter has none.
+    """
+    programs: dict[str, str] = {}
+    faults: dict[str, dict[str, Any]] = {}
+    for question in questions:
+        answer = interview.backend.script(question.call)
+        if isinstance(answer, Answered):
+            programs[question.title] = _program(question, answer.details["script"])
+        elif not isinstance(answer, NotSupported):
+            said = Exchange(question, answer, printed=0).said
+            faults[question.title] = {"fault": f"was not written: {said}"}
+    if not programs:
+        return faults
+    told = run_alone(interview.python, list(programs.values()), interview.timeout)
+    return faults | dict(zip(programs, told, strict=False))  # A death leaves the last ones untold.
 
 
-def program_of(client: WorkerClient, question: Question) -> str | None:
-    """Return a program that makes a call through the library alone; None if there is no script."""
-    answer = client.script(question.call)
-    if not isinstance(answer, Answered):
-        return None
+def known_alone(interview: Interview, questions: Sequence[Question]) -> dict[str, dict[str, Any]]:
+    """Return what `ask_alone` tells of the library, without what is wrong with the scripts."""
+    told = ask_alone(interview, questions)
+    return {title: found for title, found in told.items() if "fault" not in found}
+
+
+def refused_alone(
+    exchange: Exchange, alone: Mapping[str, Any], check: str, advice: str
+) -> Iterator[Finding]:
+    """Fail what is answered through the adapter, and refused by the library alone."""
+    if exchange.is_answered and "refused" in alone:
+        said = (
+            f"{exchange.question.title} is answered, but the library alone refuses it "
+            f"({alone['refused']})"
+        )
+        yield Finding(Status.FAIL, check, said, advice)
+
+
+def _program(question: Question, script: str) -> str:
     arrays = (f"{name} = {literal(array)}" for name, array in question.call.inputs.items())
-    return "\n".join(["import numpy as np", *arrays, answer.details["script"]])
+    return "\n".join(["import numpy as np", *arrays, script])
 
 
 def run_alone(python: str, programs: Sequence[str], timeout: float) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import Answered, NotSupported
-from embcheck.conformance.smoke.alone import ask_alone
+from embcheck.conformance.smoke.alone import known_alone, refused_alone
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, input_faults, same_output
 from embcheck.conformance.smoke.questions import as_if_cast, dtype_questions, one_of_each_family
@@ -29,7 +29,7 @@ def check_dtypes(
         for question in dtype_questions(working[operation][-1].question)
     ]
     answered = [exchange for exchange in asked if exchange.is_answered]
-    alone = ask_alone(interview, [exchange.question for exchange in answered])
+    alone = known_alone(interview, [exchange.question for exchange in answered])
     found = [
         finding
         for exchange in asked
@@ -56,11 +56,9 @@ def _faults(
     elif isinstance(answer, NotSupported):
         advice = "let the library refuse it, where it can be handed over"
         yield Finding(Status.INFO, "dtypes", f"{title} is unsupported: {answer.reason}", advice)
-    elif isinstance(answer, Answered) and alone is not None and "fault" not in alone:
-        if "refused" in alone:
-            said = f"{title} is answered, but the library alone refuses it ({alone['refused']})"
-            yield Finding(Status.FAIL, "dtypes", said, CAST)
-        elif alone["output"] != answer.arrays["output"].tolist():
+    elif isinstance(answer, Answered) and alone is not None:
+        yield from refused_alone(exchange, alone, "dtypes", CAST)
+        if "output" in alone and alone["output"] != answer.arrays["output"].tolist():
             said = f"{title} is answered otherwise than by the library alone"
             yield Finding(Status.FAIL, "dtypes", said, CAST)
     elif exchange.is_answered and _is_as_if_cast(interview, exchange):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.client import Answered, NotSupported, Rejected
+from embcheck.conformance.execution.client import Answered
 from embcheck.conformance.smoke.alone import ask_alone
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview
@@ -26,14 +26,14 @@ def check_scripts(
     """
     asked = [working[operation][-1] for operation in one_of_each_family(working)]
     plain = [exchange for exchange in asked if not _draws_its_own(exchange)]
-    found = [finding for exchange in plain for finding in _unwritten(interview, exchange)]
     alone = ask_alone(interview, [exchange.question for exchange in plain])
+    found = []
     for exchange in plain:
         told = alone.get(exchange.question.title)
         if told is not None and (fault := _fault(exchange, told)):
             said = f"{exchange.question.title}: the script {fault}"
             found.append(Finding(Status.FAIL, "scripts", said, ADVICE))
-    if not alone and not found:
+    if not alone:
         said = "the adapter writes none, so that `embcheck reproduce` has none to print"
         return [Finding(Status.INFO, "scripts", said, "give it a method script(call)")]
     return findings_or(found, "scripts", f"{len(alone)} ran alone, and answer as the adapter does")
@@ -41,16 +41,6 @@ def check_scripts(
 
 def _draws_its_own(exchange: Exchange) -> bool:
     return exchange.question.call.operation.value.endswith("_module")
-
-
-def _unwritten(interview: Interview, exchange: Exchange) -> Iterator[Finding]:
-    answer = interview.backend.script(exchange.question.call)
-    if not isinstance(answer, (Answered, NotSupported)):
-        what = (
-            f"{answer.exception}: {answer.message}" if isinstance(answer, Rejected) else str(answer)
-        )
-        said = f"{exchange.question.title}: no script was written: {what}"
-        yield Finding(Status.FAIL, "scripts", said, ADVICE)
 
 
 def _fault(exchange: Exchange, told: Mapping[str, object]) -> str | None:

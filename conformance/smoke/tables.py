@@ -7,7 +7,7 @@ from typing import Any
 
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import Rejected
-from embcheck.conformance.smoke.alone import ask_alone
+from embcheck.conformance.smoke.alone import known_alone, refused_alone
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import one_of_each_family, table_questions
@@ -29,7 +29,7 @@ def check_tables(
         for operation in one_of_each_family(working)
         for question in table_questions(working[operation][-1].question)
     ]
-    alone = ask_alone(interview, [exchange.question for exchange in asked])
+    alone = known_alone(interview, [exchange.question for exchange in asked])
     found = [
         finding
         for exchange in asked
@@ -46,10 +46,8 @@ def check_tables(
 
 
 def _faults(exchange: Exchange, alone: Mapping[str, Any]) -> Iterator[Finding]:
-    title = exchange.question.title
+    yield from refused_alone(exchange, alone, "tables", AS_IT_CAME)
     if isinstance(exchange.answer, Rejected) and "output" in alone:
+        title = exchange.question.title
         said = f"{title} is refused ({exchange.said}), but the library alone answers it"
-        yield Finding(Status.FAIL, "tables", said, AS_IT_CAME)
-    if exchange.is_answered and "refused" in alone:
-        said = f"{title} is answered, but the library alone refuses it ({alone['refused']})"
         yield Finding(Status.FAIL, "tables", said, AS_IT_CAME)
