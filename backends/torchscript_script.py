@@ -7,25 +7,19 @@ https://docs.pytorch.org/docs/2.13/generated/torch.jit.script.html.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from embcheck.backends.torch_calls import Target, TorchCalls, require_cuda
 from embcheck.backends.torch_observe import Prepared
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Call, Operation
 
-_ONE_HOT = """
 
-def one_hot(tensor: torch.Tensor, num_classes: int = -1):
-    return torch.nn.functional.one_hot(tensor, num_classes)
-
-"""
-
-
-def _one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+def one_hot(tensor: torch.Tensor, num_classes: int = -1) -> torch.Tensor:
+    """Call what `torch.jit.script` does not compile by itself; scripts show it as it is."""
     return torch.nn.functional.one_hot(tensor, num_classes)
 
 
@@ -36,12 +30,13 @@ class _Scripted(TorchCalls):
         if call.operation is not Operation.ONE_HOT:
             return text
         imports, calls = text.split("\n", 1)
-        return imports + _ONE_HOT + calls.replace("torch.nn.functional.one_hot", "one_hot")
+        calls = calls.replace("torch.nn.functional.one_hot", one_hot.__name__)
+        return f"{imports}\n\n{inspect.getsource(one_hot)}\n{calls}"
 
 
 def _script(target: Target) -> Prepared:
     is_one_hot = target.call.operation is Operation.ONE_HOT
-    scripted: Any = torch.jit.script(_one_hot if is_one_hot else target.function)
+    scripted: Any = torch.jit.script(one_hot if is_one_hot else target.function)
     weight = scripted.weight if target.is_module else None
     return target.prepared(target.lookup(scripted), weight)
 
