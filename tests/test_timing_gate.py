@@ -154,6 +154,20 @@ def test_a_measurement_says_what_it_rests_on(tmp_path):
     assert not run.partial
 
 
+def test_preparation_is_timed_before_anything_is_kept_of_it(tmp_path):
+    """A twin's artefact is not found; a later generation finds that of the first one."""
+    workloads, settings = _workloads(tmp_path), replace(SETTINGS, generations=2)
+    run_timing(["zoo-compiles-once"], workloads, tmp_path / "out", settings)
+    (run,) = read_runs(tmp_path / "out")
+    seconds = [
+        {arm["role"]: arm["life"].get("prepare_seconds", 0.0) for arm in line.arms.values()}
+        for line in run.rounds
+    ]
+    first, second = seconds
+    assert min(first["reference"], first["a/a"]) >= 0.3 > max(second["reference"], second["a/a"])
+    assert run.measurements[0].details["prepare_seconds"] >= 0.3
+
+
 def test_an_idle_spinner_spoils_the_verdicts(tmp_path):
     """A backend that keeps a core busy while others are timed leaves the verdicts open, and why."""
     _, _, lines = _time(tmp_path, "zoo-spins-while-idle")

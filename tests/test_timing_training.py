@@ -42,7 +42,7 @@ def test_every_judged_answer_is_a_first_step():
     assert reply["status"] == "answered"
     _, home = held.answer({"id": 0}, {})
     np.testing.assert_array_equal(home["trained_weight"], expected)
-    held.settle({}, {})
+    held.settle({"ids": [0]}, {})
     held.time_block({"ids": [0], "start": 0, "calls": 5}, {})
     _, home = held.answer({"id": 0}, {})
     assert not np.array_equal(home["trained_weight"], expected)

@@ -6,9 +6,10 @@ import threading
 import time
 
 import numpy as np
+import pytest
 
 from embcheck.conformance.execution import threads
-from embcheck.conformance.execution.blocks import clock_costs
+from embcheck.conformance.execution.blocks import clock_costs, run
 
 
 def test_the_pools_of_loaded_libraries_are_read_back():
@@ -64,8 +65,22 @@ def test_threads_are_read_from_the_kernels_folder(tmp_path):
     assert threads.thread_seconds(tmp_path / "none") == {}
 
 
-def test_the_loop_costs_less_than_a_call():
-    """A turn of the loop without its call is a few nanoseconds, and never less than nothing."""
-    timer, loop = clock_costs()
+@pytest.mark.parametrize("thunks", [1, 3])
+def test_the_loop_costs_less_than_a_call(thunks):
+    """A turn of the loop without its call is a few nanoseconds."""
+    timer, loop = clock_costs(thunks)
     assert timer > 0
-    assert 0 <= loop < 1e-6
+    assert 0 < loop < 1e-6
+
+
+@pytest.mark.parametrize("calls", [1, 2, 10, 11, 12, 25, 100])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("start", [0, 2])
+def test_a_block_calls_its_thunks_in_turn(count, calls, start):
+    """Exactly as often as it says, from the place on where the last block ended."""
+    called = []
+    thunks = [lambda number=number: called.append(number) or number for number in range(count)]
+    seconds, answer = run(thunks, calls, start)
+    assert called == [(start + turn) % count for turn in range(calls)]
+    assert answer == called[-1]
+    assert seconds > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,11 @@ import numpy as np
 from embcheck.conformance.contract.call import Call
 
 TIMER_SAMPLES = 2000
+TURNS = 2000
 LOOP_LOOKS = 5
+CALLS_A_TURN = 10
+
+Thunk = Callable[[], Any]
 
 
 class Sentinel:
@@ -36,12 +40,18 @@ def timed(action: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - started, result
 
 
-def run(thunks: list[Callable[[], Any]]) -> tuple[float, Any]:
-    """Call thunks in a row; return the seconds that all took together, and the last answer.
+def run(thunks: Sequence[Thunk], calls: int, start: int = 0) -> tuple[float, Any]:
+    """Call thunks in turn, from the `start`-th on; return the seconds of all, and the last answer.
 
-    There is one at least. Each answer is dropped before the next call, which may then have its
-    memory; kept until then, two would take turns in two places.
+    Each answer is dropped before the next call, which may then have its memory; kept until then,
+    two would take turns in two places.
     """
+    if len(thunks) == 1:
+        return _repeat(thunks[0], calls)
+    return _rotate([thunks[(start + turn) % len(thunks)] for turn in range(calls)])
+
+
+def _rotate(thunks: Sequence[Thunk]) -> tuple[float, Any]:
     *others, last = thunks
     started = time.perf_counter()
     for thunk in others:
@@ -50,8 +60,25 @@ def run(thunks: list[Callable[[], Any]]) -> tuple[float, Any]:
     return time.perf_counter() - started, answer
 
 
-def nothing() -> None:
-    """Do nothing."""
+def _repeat(thunk: Thunk, calls: int) -> tuple[float, Any]:
+    """Call one thunk many times, ten times to a turn of the loop, which short calls would feel."""
+    tens, ones = map(range, divmod(calls - 1, CALLS_A_TURN))
+    started = time.perf_counter()
+    for _ in tens:
+        thunk()
+        thunk()
+        thunk()
+        thunk()
+        thunk()
+        thunk()
+        thunk()
+        thunk()
+        thunk()
+        thunk()
+    for _ in ones:
+        thunk()
+    answer = thunk()
+    return time.perf_counter() - started, answer
 
 
 def involuntary_switches() -> int:
@@ -59,28 +86,20 @@ def involuntary_switches() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
-def clock_costs() -> tuple[float, float]:
-    """Return the seconds that one reading of the clock costs, and one turn of a block's loop.
+def clock_costs(thunks: int) -> tuple[float, float]:
+    """Return the seconds of one reading of the clock, and of the loop around one call in a block.
 
-    The loop without the call in it, which whoever calls a thunk pays for.
+    The loop without the call in it, which whoever calls a thunk pays for; of a block that has a
+    number of `thunks` in turn.
     """
     clock = time.perf_counter
     timer = min(-(clock() - clock()) for _ in range(TIMER_SAMPLES))
-    calls, tens = [nothing] * TIMER_SAMPLES, [_ten_calls] * (TIMER_SAMPLES // 10)
-    looped = min(run(calls)[0] for _ in range(LOOP_LOOKS)) / TIMER_SAMPLES
-    # Ten calls cost their own call and a turn of the loop, an eleventh of which is as good as none.
-    bare = min(run(tens)[0] for _ in range(LOOP_LOOKS)) / len(tens) / 11
-    return timer, max(0.0, looped - bare)
+    turn = min(_turns([None] * TURNS) for _ in range(LOOP_LOOKS)) / TURNS
+    return timer, turn / CALLS_A_TURN if thunks == 1 else turn
 
 
-def _ten_calls() -> None:
-    nothing()
-    nothing()
-    nothing()
-    nothing()
-    nothing()
-    nothing()
-    nothing()
-    nothing()
-    nothing()
-    nothing()
+def _turns(items: Sequence[None]) -> float:
+    started = time.perf_counter()
+    for _ in items:
+        pass
+    return time.perf_counter() - started

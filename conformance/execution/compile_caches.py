@@ -28,9 +28,7 @@ def compile_caches() -> dict[str, str]:
     inductor = cache_folder("inductor")
     _discard_cut_off(inductor)
     return {
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder("jax")),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        **_jax(cache_folder("jax")),
         "TORCHINDUCTOR_CACHE_DIR": str(inductor),
         # They save 3 s a kernel, but they lie in the worker's folder for temporary files: each
         # worker would make them anew, which takes 8 s, though all kernels are kept.
@@ -43,10 +41,20 @@ def caches_below(folder: Path) -> dict[str, str]:
     return {
         "TMPDIR": str(folder),
         "EMBCHECK_CACHE": str(folder),
+        **_jax(folder / "jax"),
         "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor"),
         "TRITON_CACHE_DIR": str(folder / "triton"),
         "CUPY_CACHE_DIR": str(folder / "cupy"),
         "CUDA_CACHE_PATH": str(folder / "cuda"),
+    }
+
+
+def _jax(folder: Path) -> dict[str, str]:
+    """Have JAX keep all that it compiles; by itself it keeps nothing."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(folder),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
 
 

@@ -254,9 +254,9 @@ class HeldCalls:
 
     def settle(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Collect garbage once, and measure what the clock and a block's loop cost."""
-        del header, arrays
+        del arrays
         gc.collect()
-        timer, loop = clock_costs()
+        timer, loop = clock_costs(len(header["ids"]))
         self._thread_seconds = threads.thread_seconds()
         self._rested = _clocks()
         return {
@@ -288,23 +288,20 @@ class HeldCalls:
         del arrays
         began = _clocks()
         held = [self._held[id_] for id_ in header["ids"]]
-        turns = [held[(header["start"] + turn) % len(held)] for turn in range(header["calls"])]
-        thunks = [item.thunk for item in turns]
+        thunks, calls, start = [item.thunk for item in held], header["calls"], header["start"]
         if self._has_help:
-            before = [
-                held[(header["start"] - turn) % len(held)] for turn in range(1, len(held) + 1)
-            ]
-            attempt(lambda: _warm_up([item.thunk for item in before]), "call")
+            before = [thunks[(start - turn) % len(thunks)] for turn in range(1, len(thunks) + 1)]
+            attempt(lambda: _warm_up(before), "call")
         gc.disable()
         switches = involuntary_switches()
         cpu, help_ = time.process_time(), threads.background_seconds()
-        failed, result = attempt(lambda: run(thunks), "call")
+        failed, result = attempt(lambda: run(thunks, calls, start), "call")
         cpu, help_ = time.process_time() - cpu, threads.background_seconds() - help_
         switches = involuntary_switches() - switches
         gc.enable()
         if failed is not None:
             return failed, {}
-        seconds, turns[-1].answer = result
+        seconds, held[(start + calls - 1) % len(held)].answer = result
         self._has_help = help_ > AWAKE * seconds
         _rest()
         rested, self._rested = self._rested, _clocks()

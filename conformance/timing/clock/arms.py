@@ -96,7 +96,7 @@ class Arm:
     def settle(self, ids: Sequence[int]) -> dict[str, float]:
         """Get ready to time the calls with these ids; return what the clock costs there."""
         self._ids, self._turn = ids, 0
-        details = self._ask({"request": "settle"}).details
+        details = self._ask({"request": "settle", "ids": list(ids)}).details
         return {name: details[name] for name in ("timer_seconds", "loop_seconds")}
 
     def time(self, calls: int) -> Block:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,16 @@ class Workers:
 
     With a number of `threads`, a worker is confined to as many cores before it starts, which every
     library's pools obey; the variables say the same to those that read them. What adapters and
-    compilers keep on disk goes to the folder `cache`, a fresh one for each run, so that exports
-    and compilation are timed where they happen.
+    compilers keep on disk goes below the folder `cache`, a fresh one for each run. A backend finds
+    there in a role what it made in that role: exports and compilation are timed in the first
+    generation, whatever others made before, and the later ones need not wait for them again.
     """
 
     def __init__(self, threads: int | str, timeout: float, cache: Path | None = None) -> None:
         self.threads = thread_count(threads)
         self._confined = threads != "all"
         self._timeout = timeout
-        self._cache = {} if cache is None else caches_below(cache)
+        self._cache = cache
         self._clients: dict[tuple[str, str], WorkerClient] = {}
         self._problems: dict[tuple[str, str], BackendUnavailable | BackendBroken] = {}
 
@@ -111,7 +113,11 @@ class Workers:
             self._greet(key)
 
     def _make(self, key: tuple[str, str]) -> WorkerClient:
-        environment = {**dict.fromkeys(THREAD_VARIABLES, str(self.threads)), **self._cache}
+        environment = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
+        if self._cache is not None:
+            folder = self._cache / sha256("\0".join(key).encode()).hexdigest()[:16]
+            folder.mkdir(exist_ok=True)
+            environment |= caches_below(folder)
         return WorkerClient(
             key[0], timeout=self._timeout, limits=UNLIMITED, environment=environment
         )

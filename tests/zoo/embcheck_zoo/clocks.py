@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.contract.call import Call
 from embcheck_zoo.base import Correct
 
@@ -96,6 +97,18 @@ class SlowFirstCall(Correct):
             self.slow = False
             time.sleep(0.3)
         return self.correct(call)
+
+
+class CompilesOnce(Correct):
+    """Takes 300 ms for a call's preparation, unless it finds on disk what that left."""
+
+    def prepare(self, call: Call) -> Any:
+        compiled = cache_folder("zoo") / "compiled"
+        if not compiled.exists():
+            time.sleep(0.3)
+            compiled.parent.mkdir(parents=True, exist_ok=True)
+            compiled.touch()
+        return lambda: self.correct(call)
 
 
 class RaisesAtFirst(Correct):
