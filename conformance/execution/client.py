@@ -22,7 +22,7 @@ from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.limits import MIB, LimitBroken, Limits, watch
 from embcheck.conformance.execution.nursery import Nursery, Offspring
-from embcheck.conformance.execution.pipes import PipeReader, PipeWriter
+from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
 
 START_SECONDS = 180.0
 OUTPUT_LIMIT = 2000
@@ -237,8 +237,8 @@ class WorkerClient:
         self._hello()
 
     def _spawn(self) -> None:
-        request_read, request_write = os.pipe()
-        reply_read, reply_write = os.pipe()
+        request_read, request_write = make_pipe()
+        reply_read, reply_write = make_pipe()
         if self._needs_scratch and self._scratch is None:
             self._scratch = tempfile.TemporaryDirectory(
                 prefix="embcheck-worker-", ignore_cleanup_errors=True

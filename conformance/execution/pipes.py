@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 WATCH_SECONDS = 0.1
+WIDE_BYTES = 2**20
+"""The most that Linux gives to anybody; of the usual 64 KiB, a large array takes hundreds."""
+
+
+def make_pipe() -> tuple[int, int]:
+    """Return the ends to read from and to write to; a wide pipe where the kernel grants it."""
+    ends = os.pipe()
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, WIDE_BYTES)
+    return ends
 
 
 class Pipe:
