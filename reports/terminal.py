@@ -28,7 +28,7 @@ from embcheck.reports.timings import (
     reasons,
     shared_reasons,
 )
-from embcheck.reports.units import nanoseconds_text, percent_text, plural, seconds_text
+from embcheck.reports.units import nanoseconds_text, plural, seconds_text
 from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURE_LINES = 15
@@ -157,22 +157,15 @@ def _ratio(ratio: float) -> str:
 def _print_figures(measurements: Iterable[Measurement], console: Console) -> None:
     """Print the figures that only some backends have, a line for each kind."""
     lines = [line for line in measurements if line.role in {"candidate", "reference"}]
-    for title, text in (
-        ("pays its preparation back after", break_even_text),
-        ("of the gather that the machine can do", _ceiling),
-    ):
-        found = [f"{one_line(line.backend, 40)} {text(line)}" for line in lines if text(line)]
-        if found:
-            console.print(safe_text(f"{title}: {', '.join(found)}", console))
+    paid_back = ((line.backend, break_even_text(line)) for line in lines)
+    found = [f"{one_line(backend, 40)} {text}" for backend, text in paid_back if text]
+    if found:
+        said = f"pays its preparation back after: {', '.join(found)}"
+        console.print(safe_text(said, console))
     flagged = dict.fromkeys(flag for line in lines for flag in flags(line))
     if flagged:
         said = ", ".join(one_line(flag, 20) for flag in flagged)
         console.print(safe_text(f"flagged: {said}", console, "yellow"))
-
-
-def _ceiling(line: Measurement) -> str:
-    share = finite(line.ceiling_fraction)
-    return "" if share is None else percent_text(share)
 
 
 def _print_messages(measurements: Sequence[Measurement], console: Console) -> None:

@@ -12,7 +12,6 @@ from embcheck.reports.curves import point_of
 from embcheck.reports.units import (
     bytes_text,
     nanoseconds_text,
-    percent_text,
     plural,
     rate_text,
     seconds_text,
@@ -140,6 +139,12 @@ def shared_reasons(lines: Sequence[Measurement]) -> list[str]:
     return list(dict.fromkeys(reason for some in found for reason in some))
 
 
+def in_short(reason: str, line: Measurement) -> str:
+    """Leave out why a timing's resolution is what it is; its details say it at length."""
+    details = line.details if isinstance(line.details, Mapping) else {}
+    return reason.partition(":")[0] if reason == details.get("resolution_note") else reason
+
+
 def _shared(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the words that all of several rows have, in order; none of a single row."""
     several = len(rows) > 1
@@ -151,7 +156,9 @@ def _group(name: str, circumstances: str, lines: Sequence[Measurement], axis: Ax
     rows = (
         replace(
             _row(line, axis),
-            message="; ".join(part for part in reasons(line.message) if part not in notes),
+            message="; ".join(
+                in_short(part, line) for part in reasons(line.message) if part not in notes
+            ),
             flags=tuple(flag for flag in flags(line) if flag not in common),
         )
         for line in lines
@@ -207,7 +214,7 @@ def _row(line: Measurement, axis: Axis) -> TimingRow:
         message=str(line.message),
         flags=flags(line),
         break_even=break_even_text(line),
-        ceiling=percent_text(share) if (share := finite(line.ceiling_fraction)) else "",
+        ceiling=share_text(share) if (share := finite(line.ceiling_fraction)) else "",
         details=_details(line.details),
     )
 

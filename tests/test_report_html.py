@@ -359,7 +359,7 @@ def test_timings_show_ratio_interval_verdict_and_reason() -> None:
     ]
     for text in ("FASTER", "NOT TIMED", "the answer is wrong", "on this machine", "Timings only"):
         assert text in reader.text
-    for text in ("flags: steal", "paid back after 1 call", "42 % of a gather"):
+    for text in ("flags: steal", "paid back after 1 call", "42% of a gather"):
         assert text in reader.text
 
 
@@ -379,6 +379,15 @@ def test_what_all_timings_of_a_cell_share_is_parted_from_their_own() -> None:
     (alone,) = timings(lines[2:3]).groups
     assert alone.notes == alone.flags == ()
     assert alone.rows[0].flags == ("a/a", "steal", "many")
+
+
+def test_a_row_says_in_short_what_resolution_it_has() -> None:
+    """What the environments of a matrix differ in would fill every row; the details have it."""
+    note = "only differences over 20% count: the reference against itself gave 1.1"
+    line = timing("one", message=f"odd: indeed; {note}", details={"resolution_note": note})
+    ((row,),) = (group.rows for group in timings([line]).groups)
+    assert row.message == "odd: indeed; only differences over 20% count"
+    assert ("resolution note", note) in row.details
 
 
 def test_a_message_that_several_timings_share_is_said_once() -> None:

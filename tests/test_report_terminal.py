@@ -111,15 +111,14 @@ def test_timings_have_interval_and_verdict() -> None:
 
 
 def test_the_figures_of_some_timings_stand_below_the_table() -> None:
-    """Break-even, the share of the ceiling and flags are said where there are any."""
+    """Break-even and flags are said where there are any."""
     lines = [
-        timing("ref", role="reference", ceiling_fraction=0.31),
+        timing("ref", role="reference"),
         timing("a-compiler-with-a-long-name", "FASTER", break_even_calls=1234.2, ratio=0.5),
-        timing("another-one", flags=("a/a", "pressure"), ceiling_fraction=0.456),
+        timing("another-one", flags=("a/a", "pressure")),
     ]
     text = _printed([run(lines, ["ref"], purpose="timing")])
     assert "after: a-compiler-with-a-long-name 1,235 calls" in " ".join(text.split())
-    assert "can do: ref 31 %, another-one 45.6 %" in " ".join(text.split())
     assert "flagged: a/a, pressure" in text
     assert max(map(len, text.splitlines())) <= 80
     plain = _printed([run([timing("acme")], ["acme"], purpose="timing")])
