@@ -252,11 +252,11 @@ def versions(session: nox.Session) -> None:
     Of all backends in `VERSIONS`, or those that are named: `nox -s versions -- flax-nnx`.
     """
     chosen = chosen_of(session, VERSIONS)
-    install(session)
+    install(session, "real")
     wheel = build_wheel(session)
     for backend in chosen:
         extra, releases = VERSIONS[backend]
-        out = str(Path("out/versions", backend).resolve())
+        out = str(Path("out/versions", backend))
         words, labels = [], []
         for release in releases:
             label = release.replace("==", "-").replace(".*", "")
