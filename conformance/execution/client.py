@@ -23,6 +23,7 @@ from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.limits import MIB, LimitBroken, Limits, watch
 from embcheck.conformance.execution.nursery import Nursery, Offspring
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
+from embcheck.conformance.execution.scratch import make_scratch
 
 START_SECONDS = 180.0
 OUTPUT_LIMIT = 2000
@@ -240,9 +241,7 @@ class WorkerClient:
         request_read, request_write = make_pipe()
         reply_read, reply_write = make_pipe()
         if self._needs_scratch and self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(
-                prefix="embcheck-worker-", ignore_cleanup_errors=True
-            )
+            self._scratch = make_scratch(self._environment)
             self._environment["TMPDIR"] = self._scratch.name
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
         module = "embcheck.conformance.execution.worker"

@@ -2,6 +2,7 @@
 
 Inductor believes every file that is there: after a linker that ended with its worker, the test
 whether the machine has vector instructions fails for good, and all kernels are scalar from then on.
+A precompiled header that GCC did not end is no danger, for GCC knows it; but none replaces it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from embcheck.conformance.contract.cache import cache_folder
 
 LINKING_SECONDS = 60.0
 """A library that was written to later may still be in the making."""
+_UNFINISHED_HEADER = b"gpcWrite"
+"""How GCC's precompiled headers begin until they are written (its gcc/c-family/c-pch.cc)."""
 _ELF_HEADER = struct.Struct("<4s36xQ10xHH2x")
 """Of 64 bits: the magic, the offset of the table of sections, and their size and number."""
 
@@ -30,9 +33,6 @@ def compile_caches() -> dict[str, str]:
     return {
         **_jax(cache_folder("jax")),
         "TORCHINDUCTOR_CACHE_DIR": str(inductor),
-        # They save 3 s a kernel, but they lie in the worker's folder for temporary files: each
-        # worker would make them anew, which takes 8 s, though all kernels are kept.
-        "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
     }
 
 
@@ -60,11 +60,19 @@ def _jax(folder: Path) -> dict[str, str]:
 
 @lru_cache
 def _discard_cut_off(folder: Path) -> None:
-    for library in folder.rglob("*.so"):
-        with suppress(FileNotFoundError):  # another run discards the same
-            old = time.time() - library.stat().st_mtime > LINKING_SECONDS
-            if old and is_cut_off(library):
-                library.unlink()
+    for pattern, broken in (("*.so", is_cut_off), ("*.gch", is_unfinished)):
+        for file in folder.rglob(pattern):
+            with suppress(FileNotFoundError):  # another run discards the same
+                old = time.time() - file.stat().st_mtime > LINKING_SECONDS
+                if old and broken(file):
+                    file.unlink()
+
+
+def is_unfinished(header: Path) -> bool:
+    """Whether a precompiled header ends before GCC had written all of it."""
+    with header.open("rb") as file:
+        begin = file.read(len(_UNFINISHED_HEADER))
+    return begin in {b"", _UNFINISHED_HEADER}
 
 
 def is_cut_off(library: Path) -> bool:
