@@ -155,17 +155,21 @@ def test_a_measurement_says_what_it_rests_on(tmp_path):
 
 
 def test_preparation_is_timed_before_anything_is_kept_of_it(tmp_path):
-    """A twin's artefact is not found; a later generation finds that of the first one."""
-    workloads, settings = _workloads(tmp_path), replace(SETTINGS, generations=2)
+    """What was made for a twin or another cell is not found; a later generation finds its own."""
+    workloads = _workloads(tmp_path, WORKLOAD, WORKLOAD.replace("id: TINY", "id: TINY2"))
+    settings = replace(SETTINGS, generations=2)
     run_timing(["zoo-compiles-once"], workloads, tmp_path / "out", settings)
     (run,) = read_runs(tmp_path / "out")
-    seconds = [
-        {arm["role"]: arm["life"].get("prepare_seconds", 0.0) for arm in line.arms.values()}
+    seconds = {
+        (line.generation, line.workload, arm["role"]): arm["life"]["prepare_seconds"]
         for line in run.rounds
-    ]
-    first, second = seconds
-    assert min(first["reference"], first["a/a"]) >= 0.3 > max(second["reference"], second["a/a"])
-    assert run.measurements[0].details["prepare_seconds"] >= 0.3
+        for arm in line.arms.values()
+        if arm["role"] in {"reference", "a/a"}
+    }
+    assert len(seconds) == 8
+    assert {key[0] for key, prepare in seconds.items() if prepare >= 0.3} == {0}
+    assert {key[0] for key, prepare in seconds.items() if prepare < 0.3} == {1}
+    assert all(line.details["prepare_seconds"] >= 0.3 for line in run.measurements[::3])
 
 
 def test_an_idle_spinner_spoils_the_verdicts(tmp_path):

@@ -7,6 +7,7 @@ shared by the calls that need them.
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -95,8 +96,9 @@ class HeldCalls:
         }
 
     def store(self, header: dict[str, Any], arrays: Arrays) -> Reply:
-        """Keep arrays, by name, for the calls that are held later."""
-        del header
+        """Keep arrays, by name, for the calls that are held later, and exports in a `cache`."""
+        if header.get("cache"):
+            os.environ["EMBCHECK_CACHE"] = header["cache"]
         if not self._stored:
             _collect_for_good()
         self._stored |= arrays

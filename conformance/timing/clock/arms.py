@@ -35,7 +35,8 @@ BLOCK = tuple(each.name for each in fields(Block) if each.name != "calls")
 class Arm:
     """A backend under a role, in a worker that holds its calls.
 
-    `life` collects the seconds of preparation and of the first calls, once they are known.
+    `life` collects the seconds of preparation and of the first calls, once they are known. `cache`
+    is the folder for what adapters keep on disk, if it is another than that of the worker.
     """
 
     key: str
@@ -44,13 +45,14 @@ class Arm:
     client: WorkerClient | Lane
     life: dict[str, float] = field(default_factory=dict)
     memory: Mark | None = None
+    cache: str | None = None
     _ids: Sequence[int] = ()
     _turn: int = 0
 
     def store(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Hand over the arrays that all calls of a cell share; memory counts from here."""
         self.memory = mark(self.client.pid)
-        self._ask({"request": "store"}, arrays)
+        self._ask({"request": "store", "cache": self.cache}, arrays)
 
     def hold(self, id_: int, call: Call, shared: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Have a call prepared and kept; return the seconds that this and two calls took.

@@ -90,6 +90,9 @@ class Cell:
     state: str
     threads: int | str
 
+    def __str__(self) -> str:
+        return f"{self.workload.id}, {self.state}, threads {self.threads}"
+
 
 @dataclass
 class Timed:
@@ -204,7 +207,7 @@ def _admit(
 
     def admit(backend: str, role: str) -> Arm | None:
         try:
-            arm = workers.arm(backend, role)
+            arm = workers.arm(backend, role, str(timed.cell))
         except ArmLost as reason:
             timed.lost[role, backend] = reason
             return None

@@ -42,8 +42,8 @@ class Workers:
     With a number of `threads`, a worker is confined to as many cores before it starts, which every
     library's pools obey; the variables say the same to those that read them. What adapters and
     compilers keep on disk goes below the folder `cache`, a fresh one for each run. A backend finds
-    there in a role what it made in that role: exports and compilation are timed in the first
-    generation, whatever others made before, and the later ones need not wait for them again.
+    there in a role and cell what it made in them: exports are timed in each cell's first
+    generation, whatever was made before for others, and the later ones need not wait for them.
     """
 
     def __init__(self, threads: int | str, timeout: float, cache: Path | None = None) -> None:
@@ -54,10 +54,16 @@ class Workers:
         self._clients: dict[tuple[str, str], WorkerClient] = {}
         self._problems: dict[tuple[str, str], BackendUnavailable | BackendBroken] = {}
 
-    def arm(self, backend: str, role: str) -> Arm:
-        """Return a fresh arm on the worker that a backend has for a role; raises ArmLost."""
+    def arm(self, backend: str, role: str, cell: str = "") -> Arm:
+        """Return a fresh arm on the worker that a backend has for a role; raises ArmLost.
+
+        It keeps exports for the `cell` alone, if one is named.
+        """
         name = SENTINEL_NAME if role == SENTINEL else backend
-        return Arm(f"{name} ({role})", name, role, self._client(backend, role))
+        arm = Arm(f"{name} ({role})", name, role, self._client(backend, role))
+        if cell and self._cache is not None:
+            arm.cache = str(self._cache / _digest(backend, role) / _digest(cell))
+        return arm
 
     def describe(self, backend: str, role: str) -> Mapping[str, Any]:
         """Describe a backend for a run's header: its info, or why there is none."""
@@ -115,7 +121,7 @@ class Workers:
     def _make(self, key: tuple[str, str]) -> WorkerClient:
         environment = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
         if self._cache is not None:
-            folder = self._cache / sha256("\0".join(key).encode()).hexdigest()[:16]
+            folder = self._cache / _digest(*key)
             folder.mkdir(exist_ok=True)
             environment |= caches_below(folder)
         return WorkerClient(
@@ -129,6 +135,11 @@ class Workers:
         except (BackendUnavailable, BackendBroken) as problem:
             self._problems[key] = problem
             self._clients.pop(key).close()
+
+
+def _digest(*names: str) -> str:
+    """Return the name of a folder for what has such names, which may hold any characters."""
+    return sha256("\0".join(names).encode()).hexdigest()[:16]
 
 
 @contextmanager

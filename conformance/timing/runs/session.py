@@ -42,8 +42,7 @@ class Step:
     generation: int
 
     def __str__(self) -> str:
-        cell, number = self.cell, self.generation + 1
-        return f"{cell.workload.id}, {cell.state}, threads {cell.threads}, generation {number}"
+        return f"{self.cell}, generation {self.generation + 1}"
 
 
 Told = Callable[[Step], None]
