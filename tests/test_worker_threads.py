@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.execution import threads
-from embcheck.conformance.execution.blocks import clock_costs, run
+from embcheck.conformance.execution.blocks import block_of, clock_costs
 
 
 def test_the_pools_of_loaded_libraries_are_read_back():
@@ -80,7 +80,7 @@ def test_a_block_calls_its_thunks_in_turn(count, calls, start):
     """Exactly as often as it says, from the place on where the last block ended."""
     called = []
     thunks = [lambda number=number: called.append(number) or number for number in range(count)]
-    seconds, answer = run(thunks, calls, start)
+    seconds, answer = block_of(thunks, calls, start)()
     assert called == [(start + turn) % count for turn in range(calls)]
     assert answer == called[-1]
     assert seconds > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,15 +41,17 @@ def timed(action: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - started, result
 
 
-def run(thunks: Sequence[Thunk], calls: int, start: int = 0) -> tuple[float, Any]:
-    """Call thunks in turn, from the `start`-th on; return the seconds of all, and the last answer.
+def block_of(
+    thunks: Sequence[Thunk], calls: int, start: int = 0
+) -> Callable[[], tuple[float, Any]]:
+    """Return what calls thunks in turn, from the `start`-th on, and returns seconds and answer.
 
-    Each answer is dropped before the next call, which may then have its memory; kept until then,
-    two would take turns in two places.
+    The seconds are those of all calls, the answer is the last. Each answer is dropped before the
+    next call, which may then have its memory; kept until then, two would take turns in two places.
     """
     if len(thunks) == 1:
-        return _repeat(thunks[0], calls)
-    return _rotate([thunks[(start + turn) % len(thunks)] for turn in range(calls)])
+        return partial(_repeat, thunks[0], calls)
+    return partial(_rotate, [thunks[(start + turn) % len(thunks)] for turn in range(calls)])
 
 
 def _rotate(thunks: Sequence[Thunk]) -> tuple[float, Any]:

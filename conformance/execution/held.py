@@ -23,9 +23,9 @@ from embcheck.conformance.execution import threads
 from embcheck.conformance.execution.attempt import Reply, attempt, bring_home
 from embcheck.conformance.execution.blocks import (
     Sentinel,
+    block_of,
     clock_costs,
     involuntary_switches,
-    run,
     timed,
 )
 from embcheck.conformance.execution.device import device_seconds
@@ -294,10 +294,11 @@ class HeldCalls:
         if self._has_help:
             before = [thunks[(start - turn) % len(thunks)] for turn in range(1, len(thunks) + 1)]
             attempt(lambda: _warm_up(before), "call")
+        block = block_of(thunks, calls, start)
         gc.disable()
         switches = involuntary_switches()
         cpu, help_ = time.process_time(), threads.background_seconds()
-        failed, result = attempt(lambda: run(thunks, calls, start), "call")
+        failed, result = attempt(block, "call")
         cpu, help_ = time.process_time() - cpu, threads.background_seconds() - help_
         switches = involuntary_switches() - switches
         gc.enable()
