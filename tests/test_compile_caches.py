@@ -90,5 +90,12 @@ def test_inductor_finds_the_headers_of_other_workers(tmp_path):
     assert (tmp_path / "inductor" / HEADERS / "some.h.gch").exists()
 
 
+def test_where_nothing_can_be_kept_no_headers_are_shared(tmp_path):
+    """A worker starts all the same, of whatever backend."""
+    (tmp_path / "file").touch()
+    with make_scratch({"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "file" / "inductor")}) as scratch:
+        assert not list(Path(scratch).iterdir())
+
+
 def _said(*words):
     return subprocess.check_output(words)

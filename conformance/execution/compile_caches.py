@@ -60,11 +60,12 @@ def _jax(folder: Path) -> dict[str, str]:
 
 @lru_cache
 def _discard_cut_off(folder: Path) -> None:
-    for pattern, broken in (("*.so", is_cut_off), ("*.gch", is_unfinished)):
-        for file in folder.rglob(pattern):
+    broken = {".so": is_cut_off, ".gch": is_unfinished}
+    for file in folder.rglob("*.*"):
+        if file.suffix in broken:
             with suppress(FileNotFoundError):  # another run discards the same
                 old = time.time() - file.stat().st_mtime > LINKING_SECONDS
-                if old and broken(file):
+                if old and broken[file.suffix](file):
                     file.unlink()
 
 

@@ -25,10 +25,14 @@ def share_headers(scratch: Path, kernels: Path) -> None:
     """Let Inductor find the headers that were precompiled for other workers beside its kernels.
 
     Each takes 8 s, and saves 3 s or more a kernel; but Inductor keeps them below the folder for
-    temporary files, where the next worker would not find them.
+    temporary files, where the next worker would not find them. Where nothing can be kept, nothing
+    is shared.
     """
     shared = kernels / HEADERS
-    shared.mkdir(parents=True, exist_ok=True)
+    try:
+        shared.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
     own = scratch / f"torchinductor_{_user()}"
     own.mkdir()
     (own / HEADERS).symlink_to(shared.resolve(), target_is_directory=True)

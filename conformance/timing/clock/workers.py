@@ -62,7 +62,7 @@ class Workers:
         name = SENTINEL_NAME if role == SENTINEL else backend
         arm = Arm(f"{name} ({role})", name, role, self._client(backend, role))
         if cell and self._cache is not None:
-            arm.cache = str(self._cache / _digest(backend, role) / _digest(cell))
+            arm.cache = str(self._cache / _digest(backend, role, cell))
         return arm
 
     def describe(self, backend: str, role: str) -> Mapping[str, Any]:
