@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -14,6 +15,9 @@ import nox
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
+
+# What pip does not compile (see `environment`), each environment keeps when it is first imported.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 TORCH = "torch==2.13.0"
 """Installed first and alone, so that no other requirement brings a build for GPUs."""
@@ -66,8 +70,11 @@ ENVIRONMENTS = {
 }
 """Environments, each with its backends and the extra that every one of them needs."""
 
-APART = ("aotinductor",)
-"""Left out of `nox -s matrix` unless named: 454 packages of C++, which take as long as all else."""
+IN_PART = {"aotinductor": ("--one-per-clause",)}
+"""What `nox -s matrix` runs of an environment that is not named, where that is not all.
+
+AOTInductor compiles some 450 packages for the whole suite, which takes as long as all else.
+"""
 
 EXTRAS = {backend: extra for table in ENVIRONMENTS.values() for backend, extra in table.items()}
 
@@ -184,10 +191,11 @@ def conformance(session: nox.Session, backend: str) -> None:
 def matrix(session: nox.Session) -> None:
     """Build environments, run the suite on every backend in them, and join all in one report.
 
-    All but those of `APART`, or those that are named: `nox -s matrix -- aotinductor`. Results of
-    other environments from an earlier time are joined too.
+    Of all environments, some `IN_PART`; or the whole suite in those that are named, `nox -s matrix
+    -- aotinductor`, joined with the results of the others from an earlier time.
     """
-    chosen = chosen_of(session, ENVIRONMENTS, APART)
+    chosen = chosen_of(session, ENVIRONMENTS)
+    parts = {} if session.posargs else IN_PART
     install(session)
     out = Path("out/matrix").resolve()
     wheel = build_wheel(session)
@@ -196,7 +204,7 @@ def matrix(session: nox.Session) -> None:
         started = time.monotonic()
         python = environment_of(session, wheel, name)
         built = time.monotonic()
-        words = each("-b", ENVIRONMENTS[name])
+        words = (*each("-b", ENVIRONMENTS[name]), *parts.get(name, ()))
         arguments = ("-m", "embcheck.cli", "run", *words, "--out", str(out / name))
         said = session.run(python, *arguments, external=True, silent=True, success_codes=[0, 1, 2])
         took = f"{built - started:.0f} s to build, {time.monotonic() - built:.0f} s to run"
@@ -217,7 +225,7 @@ def bench_matrix(session: nox.Session) -> None:
 
     Each beside the reference, on the workloads of a quick look; or those of named environments.
     """
-    chosen = chosen_of(session, ENVIRONMENTS, APART)
+    chosen = chosen_of(session, ENVIRONMENTS)
     install(session)
     out = Path("out/bench-matrix").resolve()
     wheel = build_wheel(session)
@@ -230,12 +238,12 @@ def bench_matrix(session: nox.Session) -> None:
     join_environments(session, out)
 
 
-def chosen_of(session: nox.Session, known: Iterable[str], apart: Iterable[str] = ()) -> list[str]:
-    """Return those of the known names that were given, or all but some that stand apart."""
+def chosen_of(session: nox.Session, known: Iterable[str]) -> list[str]:
+    """Return those of the known names that were given, or all."""
     unknown = set(session.posargs) - set(known)
     if unknown:
         session.error(f"{', '.join(unknown)}: name some of {', '.join(known)}")
-    return session.posargs or [name for name in known if name not in apart]
+    return session.posargs or [*known]
 
 
 def join_environments(session: nox.Session, out: Path) -> None:
@@ -293,7 +301,8 @@ def environment(
     python, stamp, installed = str(folder / "bin/python"), folder / "requirements", folder / "wheel"
     digest = hashlib.sha256(Path(wheel).read_bytes()).hexdigest()
     wanted = "\n".join([*requirements(extras), *libraries, *alone(extras)])
-    pip = ("python", "-m", "pip", "--python", python, "install", "--quiet")
+    # Compiling all of PyTorch takes longer than installing it, and most of it is never imported.
+    pip = ("python", "-m", "pip", "--python", python, "install", "--quiet", "--no-compile")
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
         session.run("python", "-m", "venv", "--clear", "--without-pip", str(folder))
         if needs_torch(extras):

@@ -27,6 +27,7 @@ import click
     help="A spec file or a folder of them (repeatable); the shipped suite if left out.",
 )
 @click.option("-k", "keyword", default="", metavar="EXPR", help="Select cases, as in pytest.")
+@click.option("--one-per-clause", is_flag=True, help="Run only the first case of each clause.")
 @click.option("-n", "workers", default=0, metavar="WORKERS", help="Spread over processes.")
 @click.option(
     "--out",
@@ -42,6 +43,7 @@ def run(
     backends: tuple[str, ...],
     specs: tuple[Path, ...],
     keyword: str,
+    one_per_clause: bool,
     workers: int,
     out: Path,
     timeout: float,
@@ -51,8 +53,9 @@ def run(
     Each backend lives in a process of its own. Known deviations, kept beside each adapter, do not
     fail a run; anything else that departs does.
     """
-    from embcheck.cli.run_suite import run_suite  # noqa: PLC0415  (imports pytest and NumPy)
+    from embcheck.cli.run_suite import Chosen, run_suite  # noqa: PLC0415  (imports pytest and NumPy)
 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
-    sys.exit(run_suite(list(backends), list(specs), keyword, workers, out, timeout))
+    chosen = Chosen(list(specs), keyword, one_per_clause)
+    sys.exit(run_suite(list(backends), chosen, workers, out, timeout))

@@ -39,10 +39,17 @@ What workers print is kept by their clients.
 """
 
 
-def run_suite(
-    backends: list[str], specs: list[Path], keyword: str, workers: int, out: Path, timeout: float
-) -> int:
-    """Run specs on backends; return an exit code as `ExitCode` names them, or 130 for Ctrl-C."""
+@dataclass(frozen=True)
+class Chosen:
+    """Which cases are to be run: of some specs (all that are shipped if none), and which there."""
+
+    specs: list[Path]
+    keyword: str
+    one_per_clause: bool
+
+
+def run_suite(backends: list[str], chosen: Chosen, workers: int, out: Path, timeout: float) -> int:
+    """Run cases on backends; return an exit code as `ExitCode` names them, or 130 for Ctrl-C."""
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
@@ -53,9 +60,8 @@ def run_suite(
     try:
         # The libraries are imported while the specs are read.
         pool.launch()
-        paths = _checked(specs, out)
-        whole = not specs and not keyword
-        return _run(pool, _Request(paths, keyword, workers, out, timeout, whole), errors)
+        paths = _checked(chosen.specs, out)
+        return _run(pool, _Request(paths, chosen, workers, out, timeout), errors)
     except SpecError as error:
         errors.print(str(error))
         return ExitCode.USAGE
@@ -68,14 +74,13 @@ def run_suite(
 
 @dataclass(frozen=True)
 class _Request:
-    """What is to be run; `whole` says that nothing of the shipped suite is left out."""
+    """What is to be run, how, and the folder for what comes of it."""
 
     paths: list[Path]
-    keyword: str
+    chosen: Chosen
     workers: int
     out: Path
     timeout: float
-    whole: bool
 
 
 def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
@@ -121,6 +126,7 @@ def _stopped(status: int, watcher: _Watcher, errors: Console) -> int | None:
 
 
 def _run_pytest(request: _Request, watcher: _Watcher) -> int:
+    chosen = request.chosen
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "pytest.ini")
         settings.write_text("[pytest]\n", "utf-8")
@@ -132,9 +138,10 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
             f"--embcheck-out={request.out}",
             f"--embcheck-timeout={request.timeout}",
             f"--junitxml={request.out / 'junit.xml'}",
-            *(["-k", request.keyword] if request.keyword else []),
+            *(["-k", chosen.keyword] if chosen.keyword else []),
+            *(["--embcheck-one-per-clause"] if chosen.one_per_clause else []),
+            *([] if chosen.specs else ["--embcheck-all-specs"]),
             *(["-p", "xdist.plugin", "-n", str(request.workers)] if request.workers else []),
-            *(["--embcheck-whole-suite"] if request.whole else []),
             *map(str, request.paths),
         ]
         with watcher.progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,20 @@ class CaseItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Say where the case stands."""
         return self.path, int(self.case.where.rsplit(":", 1)[1]) - 1, self.name
+
+
+def one_per_clause(items: Sequence[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """Split items in those of each clause's first case, whatever the backend, and the others."""
+    first: dict[str, str] = {}
+    for item in items:
+        if isinstance(item, CaseItem):
+            for clause in item.case.clauses:
+                first.setdefault(clause.id, item.case.id)
+    chosen = set(first.values())
+    split: tuple[list[pytest.Item], list[pytest.Item]] = ([], [])
+    for item in items:
+        split[isinstance(item, CaseItem) and item.case.id not in chosen].append(item)
+    return split
 
 
 def _sentence(item: CaseItem, result: Any) -> str:

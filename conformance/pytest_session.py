@@ -18,7 +18,7 @@ from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.exit_codes import ExitCode, gravest
-from embcheck.conformance.pytest_items import CaseItem
+from embcheck.conformance.pytest_items import CaseItem, one_per_clause
 from embcheck.conformance.records.describe import case_line, clause_line, result_line
 from embcheck.conformance.records.environment import describe_environment, embcheck_version
 from embcheck.conformance.records.lines import (
@@ -152,6 +152,24 @@ class EmbcheckSession:
     def _is_mortal(self, name: str) -> bool:
         return any(entry.happens == Outcome.CRASHED for entry in self._deviations[name])
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave the cases out whose clauses all have one before, where that is asked for."""
+        if self._config.getoption("--embcheck-one-per-clause"):
+            kept, left_out = one_per_clause(items)
+            items[:] = kept
+            self._config.hook.pytest_deselected(items=left_out)
+
+    def _selection(self) -> str:
+        """Say which cases of the shipped suite are run; empty for all."""
+        keyword = self._config.getoption("keyword", "")
+        parts = {
+            "the named specs": not self._config.getoption("--embcheck-all-specs"),
+            f"-k {keyword}": keyword,
+            "one case of each clause": self._config.getoption("--embcheck-one-per-clause"),
+        }
+        return ", ".join(part for part, given in parts.items() if given)
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Open the record once it is known how much there is to do."""
         self._refuse_equal_ids(session.items)
@@ -192,7 +210,7 @@ class EmbcheckSession:
             backends=tuple(self._pool.describe(name) for name in self.names),
             planned=planned,
             settings={
-                "keyword": self._config.getoption("keyword", ""),
+                "selection": self._selection(),
                 "timeout_seconds": self._config.getoption("--embcheck-timeout"),
             },
         )
@@ -226,7 +244,7 @@ class EmbcheckSession:
     def pytest_sessionfinish(self) -> None:
         """End the workers, and the record if it is complete; a partial run gets no footer."""
         self._end_workers()
-        if self._config.getoption("--embcheck-whole-suite"):
+        if not self._selection():
             self.complaints = self._unmatched_deviations()
         if self.complaints:
             self.exit_code = gravest([self.exit_code, ExitCode.DEPARTS])

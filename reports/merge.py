@@ -102,6 +102,16 @@ class Merged:
         """The runs that stopped before their end."""
         return tuple(run for run in self.runs if run.partial)
 
+    @cached_property
+    def parts(self) -> Mapping[str, str]:
+        """What was run of each backend that no run asked for the whole suite."""
+        found: dict[str, list[str]] = {}
+        for run in self.runs:
+            for info in run.header.backends if run.header.purpose == "conformance" else ():
+                if not info.get("unavailable"):
+                    found.setdefault(str(info.get("id", "?")), []).append(run.selection)
+        return {name: "; ".join(dict.fromkeys(said)) for name, said in found.items() if all(said)}
+
 
 def merge(runs: Iterable[Run]) -> Merged:
     """Merge runs: the later result of a (case, backend) wins, but `not-run` undoes nothing."""

@@ -50,6 +50,8 @@ class BackendView:
     capabilities: str
     unavailable: str | None
     mixed: bool
+    part: str
+    """What was run of it, if not the whole suite."""
     made_from: tuple[str, ...]
     """The backends whose work it continues, back to the source."""
 
@@ -105,7 +107,7 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
     clauses = {clause for case in merged.cases.values() for clause in case.clauses}
     scores = tuple(score_table(merged))
     worst, stages = departures(merged), Stages(merged)
-    views = {name: _backend(entry, stages) for name, entry in merged.backends.items()}
+    views = {name: _backend(e, stages, merged.parts) for name, e in merged.backends.items()}
     departed = tuple(found for found in merged.findings if found.mark.departs)
     return Page(
         verdict=_verdict(merged, scores),
@@ -146,8 +148,11 @@ def _verdict(merged: Merged, scores: Iterable[BackendScore]) -> Verdict:
         sentence = f"{departed}; {_explained(scores)}."
         return Verdict("bad", sentence)
     unclear = [score.backend for score in scores if not _conforms(score)]
-    if unclear or merged.partial:
-        return Verdict("unknown", f"No departure was found, but not all is known: {_why(scores)}.")
+    parts = any(score.backend in merged.parts for score in scores)
+    if unclear or merged.partial or parts:
+        why = _why(scores) or ("a part of the suite was left out" if parts else "")
+        said = why or "the run is partial, or nothing was scored"
+        return Verdict("unknown", f"No departure was found, but not all is known: {said}.")
     return Verdict("good", f"{_all(len(scores))} to the contract.")
 
 
@@ -191,7 +196,7 @@ def _why(scores: list[BackendScore]) -> str:
     }
     counts = {mark: sum(score.total[mark] for score in scores) for mark in words}
     said = [f"{count:,} {words[mark]}" for mark, count in counts.items() if count]
-    return ", ".join(said) or "the run is partial, or nothing was scored"
+    return ", ".join(said)
 
 
 def _partial(run: Run) -> str:
@@ -203,7 +208,7 @@ def _partial(run: Run) -> str:
     return f"the {header.purpose} run of {header.started} stopped before its end, after {known}"
 
 
-def _backend(entry: BackendEntry, stages: Stages) -> BackendView:
+def _backend(entry: BackendEntry, stages: Stages, parts: Mapping[str, str]) -> BackendView:
     latest = entry.latest
     operations = latest.get("operations")
     version = entry.distinct("version")
@@ -218,6 +223,7 @@ def _backend(entry: BackendEntry, stages: Stages) -> BackendView:
         ", ".join(map(str, latest.get("capabilities") or ())),
         entry.unavailable,
         ", " in version,
+        parts.get(entry.id, ""),
         tuple(stage.name for stage in stages.chain(entry.id).stages[1:]),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from rich.console import Console
@@ -66,7 +66,7 @@ def print_conformance(runs: Sequence[Run], console: Console) -> None:
         scores = score_table(merged)
         console.print(_score_table(scores, console))
         say(console, "answers, guards: passed of scored; died: crashed or timed out", "dim")
-        _print_others(scores, console)
+        _print_others(scores, merged.parts, console)
         _print_ledger(ledger_counts(merged), console)
     elif not merged.measurements:
         say(console, "No results.")
@@ -199,14 +199,19 @@ def _score_table(scores: Iterable[BackendScore], console: Console) -> Table:
     return table
 
 
-def _print_others(scores: Iterable[BackendScore], console: Console) -> None:
+def _print_others(
+    scores: Iterable[BackendScore], parts: Mapping[str, str], console: Console
+) -> None:
     for score in scores:
-        counts = [(score.total[mark], word) for mark, word in _OTHERS if score.total[mark]]
+        notes = [f"{score.total[mark]} {word}" for mark, word in _OTHERS if score.total[mark]]
         if score.total.departures:
-            known = f"of {score.total.departures} departures are known and explained"
-            counts.append((score.known, known))
-        if counts:
-            said = ", ".join(f"{count} {word}" for count, word in counts)
+            known = f"{score.known} of {score.total.departures} departures"
+            notes.append(f"{known} are known and explained")
+        if score.backend in parts:
+            said = f"only a part was run: {one_line(parts[score.backend], 80)}"
+            console.print(safe_text(f"{one_line(score.backend, 60)}: {said}", console, "yellow"))
+        if notes:
+            said = ", ".join(notes)
             console.print(safe_text(f"{one_line(score.backend, 60)}: {said}", console))
 
 

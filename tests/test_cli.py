@@ -15,6 +15,7 @@ from commands import SMALL, embcheck, environment
 from embcheck.cli.main import main
 from embcheck.conformance.execution import discovery
 from embcheck.conformance.records.run import read_runs
+from embcheck.conformance.suite.load import load_spec, spec_files
 
 
 def test_help_imports_no_array_library():
@@ -73,6 +74,25 @@ def test_a_run_leaves_results_and_junit(tmp_path):
     )
     assert run.clauses[wrong.clauses[0]].level == wrong.level == "domain"
     assert "<testcase" in (tmp_path / "junit.xml").read_text()
+
+
+def test_one_case_of_each_clause_for_every_backend(tmp_path):
+    """--one-per-clause covers all clauses of the suite, says so, and misses no known deviation."""
+    pytest.importorskip("torch")
+    done = embcheck(
+        *("run", "-b", "numpy-reference", "-b", "torch-eager", "--one-per-clause"),
+        *("--out", tmp_path),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0
+    assert "only a part was run: one case of each clause" in done.stdout
+    (run,) = read_runs(tmp_path)
+    suite = [case for file in spec_files() for case in load_spec(file).cases]
+    asked = {clause for case in run.cases.values() for clause in case.clauses}
+    assert asked == {clause.id for case in suite for clause in case.clauses}
+    assert len(run.cases) <= len(asked) < len(suite)
+    probes = [case for case in run.cases.values() if case.call["operation"] == "probe"]
+    assert len(run.results) == 2 * len(run.cases) - len(probes)
 
 
 def test_an_unavailable_backend_is_not_run_and_the_others_are(tmp_path):

@@ -44,6 +44,16 @@ def test_k_selects_by_case_clause_level_and_backend(spec):
     assert "1 passed, 5 deselected" in run(spec, "-k", "domain")[1]
 
 
+def test_one_case_of_each_clause_can_be_enough(spec):
+    """--embcheck-one-per-clause runs the first case of a clause only, of those that -k selects."""
+    text = run(spec, "--embcheck-one-per-clause", "-v")[1]
+    assert "5 passed, 1 deselected" in text
+    assert "lookup-again" not in text
+    again = run(spec, "--embcheck-one-per-clause", "-v", "-k", "again")[1]
+    assert "1 passed, 5 deselected" in again
+    assert "lookup-again" in again
+
+
 def test_a_departure_is_told_without_a_traceback(spec):
     """A failure names case, backend, kind, clause and place."""
     code, text = run(spec, "-x", backend="zoo-wrong-row")

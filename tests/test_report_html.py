@@ -177,6 +177,19 @@ def test_a_whole_run_is_not_called_partial() -> None:
     assert "The backend conforms to the contract." in reader.text
 
 
+def test_a_part_of_the_suite_is_not_called_conforming() -> None:
+    """A run of selected cases says so beside its scores, unless another had the whole suite."""
+    chosen = header(["acme"], settings={"selection": "-k <b>padding"})
+    part = replace(run([case(), result("acme")], ["acme"]), header=chosen)
+    reader = _Reader(render_html([part]))
+    assert "conforms to the contract" not in reader.text
+    assert "a part of the suite was left out" in reader.text
+    assert "only a part was run: -k <b>padding" in reader.text
+    both = _Reader(render_html([run([case(), result("acme")], ["acme"]), part]))
+    assert "The backend conforms to the contract." in both.text
+    assert "only a part" not in both.text
+
+
 def test_the_later_result_wins_but_not_run_undoes_nothing() -> None:
     """Runs merge by time, whatever order they are given in; a result that is missing is no news."""
     early = run([case(), result("acme", "failed", kind="wrong-value")], ["acme"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,15 @@ def test_observed_cases_make_one_line() -> None:
     text = _printed([run([*cases, *lines], ["acme", "other"])])
     assert "observed: 3 undefined behaviours; readings differ from PyTorch's in 1\n" in text
     assert "observed" not in _printed([run([case(), result("acme")], ["acme"])])
+
+
+def test_a_part_of_the_suite_is_named() -> None:
+    """A run of selected cases says which, and cannot speak to the terminal."""
+    chosen = header(["acme"], settings={"selection": f"-k {HOSTILE}"})
+    printed = _printed([replace(run([case(), result("acme")], ["acme"]), header=chosen)])
+    assert "acme: only a part was run: -k" in printed
+    assert "\x1b" not in printed
+    assert "only a part" not in _printed([run([case(), result("acme")], ["acme"])])
 
 
 def test_a_partial_run_is_shouted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ class Run:
     def partial(self) -> bool:
         """Whether the run stopped before its end."""
         return self.footer is None
+
+    @property
+    def selection(self) -> str:
+        """Which cases of the suite were to be run, in words; empty for all."""
+        settings = self.header.settings if isinstance(self.header.settings, Mapping) else {}
+        return str(settings.get("selection") or "")
 
     def add(self, line: Line) -> None:
         """Take in one line that follows the header."""
