@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch._inductor import aoti_compile_and_package, aoti_load_package
+from torch._inductor import aoti_compile_and_package, aoti_load_package, config
 from torch._inductor.exc import InductorError
 from torch.export import Dim, export
 
@@ -137,9 +137,10 @@ def _scratch() -> Iterator[None]:
 
 
 def _key(call: Call, lookup: Lookup, device: str) -> str:
-    """Digest what the package depends on, the machine's instructions included."""
+    """Digest what the package depends on, the machine's and the compiler's settings included."""
     arrays = [to_array(tensor) for tensor in (*lookup.examples, *lookup.parameters())]
     described = [(a.dtype.name, a.shape, sha256(a.tobytes()).hexdigest()) for a in arrays]
     spelling = (call.operation, call.options, lookup.names, described, device)
     machine = torch.backends.cpu.get_cpu_capability()
-    return graph_cache.key_of(*spelling, torch.__version__, machine, *_SOURCES)
+    optimised = config.aot_inductor.compile_wrapper_opt_level
+    return graph_cache.key_of(*spelling, torch.__version__, machine, optimised, *_SOURCES)
