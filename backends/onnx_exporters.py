@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import torch
@@ -22,6 +24,7 @@ def dynamo(lookup: Lookup) -> bytes | Refusal:
 
     The exporter's own message tells how to debug it, its cause what was wrong.
     """
+    _keep_translations()
     indices, *others = (
         dict.fromkeys(range(example.ndim), Dim.STATIC if name in lookup.fixed else Dim.DYNAMIC)
         for name, example in zip(lookup.names, lookup.examples, strict=True)
@@ -34,6 +37,20 @@ def dynamo(lookup: Lookup) -> bytes | Refusal:
     except torch.onnx.OnnxExporterError as error:
         return Refusal(type(error).__name__, str(error.__cause__ or error))
     return bytes(program.model_proto.SerializeToString())
+
+
+@cache
+def _keep_translations() -> None:
+    """Let PyTorch make its table of translations once a process, not again for every export.
+
+    It is made from constants, and only read here. That takes 0.7 s, twice as long as all else; a
+    PyTorch that keeps it elsewhere takes longer.
+    """
+    with suppress(ImportError, AttributeError):
+        from torch.onnx._internal.exporter._registration import ONNXRegistry  # noqa: PLC0415
+
+        made: Any = ONNXRegistry.from_torchlib
+        ONNXRegistry.from_torchlib = staticmethod(cache(made))  # type: ignore[method-assign]
 
 
 def torchscript(lookup: Lookup) -> bytes:

@@ -33,6 +33,7 @@ def diff(run_a: Path, run_b: Path, mapped: tuple[str, ...], as_json: bool) -> No
     from embcheck.reports.diff import UnknownBackend, compare  # noqa: PLC0415
     from embcheck.reports.diff_terminal import print_difference  # noqa: PLC0415
     from embcheck.reports.merge import merge  # noqa: PLC0415
+    from embcheck.reports.untrusted import one_line  # noqa: PLC0415
 
     try:
         before, after = (merge(read_runs(path)) for path in (run_a, run_b))
@@ -47,6 +48,9 @@ def diff(run_a: Path, run_b: Path, mapped: tuple[str, ...], as_json: bool) -> No
     for path, run in ((run_a, before), (run_b, after)):
         if run.partial:
             click.echo(f"embcheck diff: {path} stopped before its end", err=True)
+        for name, part in run.parts.items():
+            said = f"{path} has only a part of {one_line(name, 60)}: {one_line(part, 80)}"
+            click.echo(f"embcheck diff: {said}", err=True)
     sys.exit(ExitCode.DEPARTS if found else ExitCode.CONFORMS)
 
 

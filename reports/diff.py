@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -110,8 +110,9 @@ def compare(before: Merged, after: Merged, mapping: Sequence[tuple[str, str]] = 
     same = [(name, name) for name in old if name in new]
     pairs = tuple(Pair(a, b, _library(before, a), _library(after, b)) for a, b in mapping or same)
     shared = before.cases.keys() & after.cases.keys()
+    in_part = before.parts.keys() | after.parts.keys()
     asked = [
-        (pair, case) for pair in pairs for case in _asked(pair, old, new, before) if case in shared
+        (pair, case) for pair in pairs for case in _asked(pair, old, new, in_part) if case in shared
     ]
     return Difference(
         pairs,
@@ -159,13 +160,15 @@ def _library(merged: Merged, name: str) -> str:
     return f"{entry.distinct('library')} {entry.distinct('version')}".strip()
 
 
-def _asked(pair: Pair, old: _Found, new: _Found, merged: Merged) -> Iterator[str]:
-    """Give the cases to compare; of two backends, those that both were asked."""
+def _asked(pair: Pair, old: _Found, new: _Found, in_part: Collection[str]) -> Iterable[str]:
+    """Return the cases to compare: those that both were asked, where either may have been.
+
+    Two backends, or one that a run was to ask in part only, need not be asked the same.
+    """
     ours, theirs = old[pair.before], new[pair.after]
-    for case in merged.cases:
-        both = case in ours and case in theirs
-        if both or (pair.before == pair.after and (case in ours or case in theirs)):
-            yield case
+    if pair.before != pair.after or pair.before in in_part:
+        return [case for case in ours if case in theirs]
+    return dict.fromkeys((*ours, *theirs))
 
 
 def _changes(asked: Iterable[tuple[Pair, str]], old: _Found, new: _Found) -> Iterator[Change]:

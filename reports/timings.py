@@ -73,7 +73,6 @@ class TimingRow:
     message: str
     flags: tuple[str, ...]
     break_even: str
-    ceiling: str
     details: tuple[tuple[str, str], ...]
 
 
@@ -214,7 +213,6 @@ def _row(line: Measurement, axis: Axis) -> TimingRow:
         message=str(line.message),
         flags=flags(line),
         break_even=break_even_text(line),
-        ceiling=share_text(share) if (share := finite(line.ceiling_fraction)) else "",
         details=_details(line.details),
     )
 

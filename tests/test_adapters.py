@@ -131,6 +131,28 @@ def test_a_device_that_is_absent_is_said(backend, library):
     assert "cuda" in device.lower()
 
 
+def test_an_exporter_that_keeps_its_table_makes_the_same_graphs(monkeypatch):
+    """The table of translations is made once, and the second graph is what PyTorch alone makes."""
+    pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    from torch.onnx._internal.exporter._registration import ONNXRegistry  # noqa: PLC0415
+
+    from embcheck.backends import onnx_exporters, torch_inference  # noqa: PLC0415
+
+    alone = ONNXRegistry.from_torchlib
+    monkeypatch.setattr(ONNXRegistry, "from_torchlib", alone)  # restored when the test is over
+    onnx_exporters._keep_translations.cache_clear()
+    bag, lookup = (
+        torch_inference.Lookup(call_of(operation))
+        for operation in (Operation.EMBEDDING_BAG, Operation.EMBEDDING)
+    )
+    made = [onnx_exporters.dynamo(lookup) for lookup in (bag, lookup)]
+    kept = ONNXRegistry.from_torchlib
+    assert (kept.cache_info().misses, kept.cache_info().hits) == (1, 1)
+    ONNXRegistry.from_torchlib = alone
+    assert [onnx_exporters.dynamo(lookup) for lookup in (bag, lookup)] == made
+
+
 def test_paddle_stores_a_sparse_gradient_by_rows(workers):
     """The rows come home as stored, and as a dense gradient where that is asked for."""
     observed = ("output", "grad_weight", "sparse_grad_rows", "sparse_grad_values")

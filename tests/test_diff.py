@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -90,6 +91,21 @@ def test_a_backend_that_was_not_asked_is_told() -> None:
                ["acme"])  # fmt: skip
     (change,) = compared(empty, full).changes
     assert (change.before.outcome, change.after.outcome) == ("not-asked", "passed")
+
+
+def test_what_a_selection_left_out_is_no_change() -> None:
+    """Of a backend that was to be asked in part, only what both runs asked is compared."""
+    both = (case(), case("a/b/c"))
+    ref, whole = (
+        run([*both, *(result(name, of=of) for of in both)], [name]) for name in ("ref", "acme")
+    )
+    part = one("failed", kind="wrong-value")
+    chosen = replace(part, header=header(["acme"], settings={"selection": "-k padding"}))
+    found = compare(merge([whole, ref]), merge([part, ref]))
+    assert [change.case for change in found.changes] == [PLAIN, "a/b/c"]
+    found = compare(merge([whole, ref]), merge([chosen, ref]))
+    assert [change.case for change in found.changes] == [PLAIN]
+    assert found.compared == 3
 
 
 def test_what_did_not_run_has_changed() -> None:
@@ -228,3 +244,13 @@ def test_a_partial_run_is_told(tmp_path) -> None:
     partial.add(case())
     b = write_run(tmp_path / "b", partial)
     assert f"{b} stopped before its end" in called(a, b).output
+
+
+def test_a_part_is_told(tmp_path) -> None:
+    """A backend that was asked for selected cases only is named, with the selection."""
+    a = write_run(tmp_path / "a", one())
+    chosen = header(["acme"], settings={"selection": "-k \x1bpadding"})
+    b = write_run(tmp_path / "b", replace(one(), header=chosen))
+    told = called(a, b).output
+    assert f"{b} has only a part of acme: -k \\x1bpadding" in told
+    assert f"{a} has only" not in told

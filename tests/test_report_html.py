@@ -360,7 +360,7 @@ def test_timings_show_ratio_interval_verdict_and_reason() -> None:
             ratio_high=0.53,
             flags=("steal",),
             break_even_calls=0.3,
-            ceiling_fraction=0.42,
+            details={"share_of_gather": 0.42},
         ),
         timing("wrong", "NOT TIMED", message="the answer is wrong", **nothing),
     ]
@@ -420,7 +420,9 @@ def test_a_message_that_several_timings_share_is_said_once() -> None:
 def test_a_figure_that_is_none_does_not_stop_a_report(value: Any) -> None:
     """Figures that make no sense are left out or drawn at the edge."""
     names = ("ratio", "ratio_low", "ratio_high", "ns_per_lookup", "break_even_calls")
-    line = timing("acme", **dict.fromkeys((*names, "ceiling_fraction"), value))
+    line = timing("acme", **dict.fromkeys(names, value))
+    assert "t1-one-token" in render_html([run([line], ["acme"], purpose="timing")])
+    line = timing("acme", details=dict.fromkeys(("share_of_gather", "p50_ns"), value))
     assert "t1-one-token" in render_html([run([line], ["acme"], purpose="timing")])
     lines = [case(), result("acme", seconds=value)]
     assert _data(render_html([run(lines, ["acme"])]))

@@ -153,7 +153,7 @@ def test_hostile_text_stays_text(terminal: bool) -> None:
     """Markup of rich and control characters from a backend are spelled out, never obeyed."""
     of = case(f"embedding/{HOSTILE}/a", behaviour=HOSTILE)
     failed = result(HOSTILE, "failed", of, kind=HOSTILE, message=HOSTILE)
-    hostile = {"flags": (HOSTILE,), "break_even_calls": HOSTILE, "ceiling_fraction": HOSTILE}
+    hostile = {"flags": (HOSTILE,), "break_even_calls": HOSTILE}
     nothing = timing(HOSTILE, "NOT TIMED", message=HOSTILE, workload=HOSTILE, **hostile)
     gone = {"id": "gone" + HOSTILE, "unavailable": HOSTILE}
     text = _printed([run([of, failed, nothing], [HOSTILE, gone])], terminal)

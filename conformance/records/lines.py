@@ -133,8 +133,7 @@ class Measurement:
     `verdict` is FASTER, SLOWER, SAME or INCONCLUSIVE against the reference, or NOT TIMED, with the
     reason in `message` and no figures. `flags` name what disturbed the timing, or keeps it from
     being what the cell says. `break_even_calls` is after how many calls a longer preparation is
-    paid back; None where it never is, or there is none. `ceiling_fraction` is a share of the
-    bandwidth that the machine has for random rows; None where that was not measured.
+    paid back; None where it never is, or there is none.
     """
 
     workload: str
@@ -151,7 +150,6 @@ class Measurement:
     message: str = ""
     flags: tuple[str, ...] = ()
     break_even_calls: float | None = None
-    ceiling_fraction: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     type: str = "measurement"
 

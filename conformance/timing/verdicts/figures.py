@@ -87,7 +87,7 @@ def _with_figures(line: Measurement, records: Mapping[tuple[str, str, int], Reco
     if ceiling is None:
         return replace(line, details=details)
     details |= _shares(details["compulsory_gb_per_s"], ceiling)
-    return replace(line, ceiling_fraction=details["share_of_gather"], details=details)
+    return replace(line, details=details)
 
 
 _RAW = ("moved", "ceiling", "forward")
