@@ -136,7 +136,8 @@ def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None
 def _noticed_interrupts() -> Iterator[list[int]]:
     """Give a list that grows with each Ctrl-C, for what one raises can be lost.
 
-    Hypothesis watches the garbage collector, and Python ignores what is raised meanwhile.
+    Hypothesis watches the garbage collector, and Python ignores what is raised meanwhile, with a
+    traceback that says so: it is left out, since the list has it.
     """
     came: list[int] = []
 
@@ -144,11 +145,17 @@ def _noticed_interrupts() -> Iterator[list[int]]:
         came.append(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, notice)
+    def tell(ignored: sys.UnraisableHookArgs) -> None:
+        if ignored.exc_type is not KeyboardInterrupt:
+            told_before(ignored)
+
+    before, told_before = signal.signal(signal.SIGINT, notice), sys.unraisablehook
+    sys.unraisablehook = tell
     try:
         yield came
     finally:
         signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = told_before
 
 
 def _show(session: Session) -> None:

@@ -153,6 +153,28 @@ def test_time_bounds_a_run(tmp_path):
     assert hunted["examples"] > 0
 
 
+def test_a_lost_interrupt_is_noticed_and_not_told(capsys):
+    """What Python ignores of a Ctrl-C is known all the same; of other faults, it tells as ever."""
+
+    class Loses:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    class Fails:
+        def __del__(self):
+            raise ValueError
+
+    told: list[object] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", lambda ignored: told.append(ignored.exc_type))
+        with fuzz_command._noticed_interrupts() as came:
+            Loses()
+            Fails()
+    assert came == [signal.SIGINT]
+    assert told == [ValueError]
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_ctrl_c_keeps_the_findings_so_far(tmp_path):
     """An interrupted run exits with 130, and what it found is written and told."""
     command = [sys.executable, "-c", "from embcheck.cli.main import main; main()"]
