@@ -154,6 +154,7 @@ def test_hostile_text_stays_text(terminal: bool) -> None:
     of = case(f"embedding/{HOSTILE}/a", behaviour=HOSTILE)
     failed = result(HOSTILE, "failed", of, kind=HOSTILE, message=HOSTILE)
     hostile = {"flags": (HOSTILE,), "break_even_calls": HOSTILE}
+    hostile["details"] = {"compulsory_gb_per_s": HOSTILE, "share_of_gather": HOSTILE}
     nothing = timing(HOSTILE, "NOT TIMED", message=HOSTILE, workload=HOSTILE, **hostile)
     gone = {"id": "gone" + HOSTILE, "unavailable": HOSTILE}
     text = _printed([run([of, failed, nothing], [HOSTILE, gone])], terminal)

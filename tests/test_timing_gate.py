@@ -144,6 +144,7 @@ def test_a_measurement_says_what_it_rests_on(tmp_path):
     assert line.details["generations"] == 3
     assert line.details["new_shape_first_call_seconds"] < 0.3
     assert line.break_even_calls is None or line.break_even_calls > 0
+    assert "share_of_gather" not in line.details
     assert line.details["p50_ns"] <= line.details["p99_ns"]
     hashes = {tuple(other.details["trace_sha256"]) for other in lines.values()}
     assert len(hashes) == 1
