@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, BinaryIO
 
@@ -151,9 +151,24 @@ class WorkerClient:
         """How much the worker has printed since it started, while it lives."""
         return os.fstat(self._output.fileno()).st_size if self._process else 0
 
-    def ask(self, call: Call) -> Answer:
-        """Ask for one call; whatever becomes of it is returned, never raised."""
-        return self.request({"request": "ask", "call": describe_call(call)}, call.inputs)
+    def ask(self, call: Call, *, again: bool = False) -> Answer:
+        """Ask for one call; whatever becomes of it is returned, never raised.
+
+        With `again`, its thunk is called twice: see `Worker.ask`.
+        """
+        more = {"again": True} if again else {}
+        return self.request({"request": "ask", "call": describe_call(call), **more}, call.inputs)
+
+    def ask_large(self, header: Mapping[str, Any], memory: int, seconds: float) -> Answer:
+        """Ask for a large call, for which the worker may use so many bytes and seconds."""
+        usual = self._limits
+        self.restart()  # The limits hold from the start of a worker.
+        self._limits = replace(usual, memory=memory)
+        try:
+            return self.request(header, timeout=seconds)
+        finally:
+            self.restart()
+            self._limits = usual
 
     def origin(self) -> list[dict[str, Any]]:
         """Return `module`, `file` and `doc` of the announced module and of the backend's class.
@@ -189,7 +204,7 @@ class WorkerClient:
         try:
             self._forget_output()
             self._set_deadline(timeout)
-            wire.send(self._requests, header, arrays)
+            wire.send(self._requests, header, arrays, with_layouts=True)
             reply, answer = wire.receive(self._replies)
         except LimitBroken as broken:
             self.kill()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -24,6 +24,7 @@ from embcheck.conformance.execution.client import (
 from embcheck.conformance.suite.model import (
     Expected,
     FromReference,
+    Made,
     Structure,
     Text,
     Tolerance,
@@ -106,14 +107,82 @@ def judge_returns(
         said = f"{answer.exception}: {answer.message}"
         return failure(Kind.REJECTED_VALID, f"a valid call was refused: {said}", {})
     assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
+    if differing := answer.details.get("differing"):
+        said = f"{', '.join(differing)}: the same thunk called again gave other bits"
+        return failure(Kind.WRONG_VALUE, said, {})
     reference = ask_reference() if _needs_reference(expected) else {}
     for name, wanted in expected.items():
         if isinstance(wanted, FromReference):
             wanted = Values(reference[name])  # noqa: PLW2901
+        elif isinstance(wanted, Made):
+            wanted = Values(wanted.array)  # noqa: PLW2901
         verdict = judge_observation(name, wanted, call, answer.arrays, tolerance)
         if verdict is not None:
             return verdict
     return judge_inputs(call, answer.arrays) or Verdict(Outcome.PASSED)
+
+
+MOST_LABELS = 8
+"""How many failed steps of a case are named."""
+
+
+def joined(verdicts: Sequence[tuple[str, Verdict]], planned: int) -> Verdict:
+    """Join the verdicts on the steps of a case: the first failure is the case's, others are named.
+
+    What is not a failure, a crash for instance, ends the steps; it is the case's unless one failed
+    before.
+    """
+    bad = [(label, verdict) for label, verdict in verdicts if verdict.outcome != Outcome.PASSED]
+    if not bad:
+        return verdicts[-1][1]
+    label, first = bad[0]
+    named = "; ".join(label for label, _ in bad[1:MOST_LABELS])
+    more = f" and {len(bad) - MOST_LABELS} more" if len(bad) > MOST_LABELS else ""
+    others = f" (also {named}{more})" if named else ""
+    left = planned - len(verdicts)
+    unasked = f"; {left} of {planned} steps were not asked" if left else ""
+    return replace(first, message=f"{label}: {first.message}{others}{unasked}")
+
+
+def judge_places(answer: Answer, expected: Mapping[str, Expected]) -> Verdict:
+    """Judge an answer to a large call, of which only some places came home."""
+    stopped = judge_ending(answer)
+    if stopped is not None:
+        return stopped
+    if isinstance(answer, Rejected):
+        said = f"{answer.exception}: {answer.message}"
+        return failure(Kind.REJECTED_VALID, f"a valid call was refused: {said}", {})
+    assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
+    told = answer.details
+    missing = [name for name in expected if name not in told["shapes"]] + told["not_reported"]
+    if missing:
+        return Verdict(Outcome.ERRORED, message=f"the adapter does not report {missing[0]}")
+    for name, wanted in expected.items():
+        assert isinstance(wanted, Structure)  # noqa: S101  (specs of large cases are held to that)
+        verdict = _judge_place(name, wanted, told, answer.arrays)
+        if verdict is not None:
+            return verdict
+    if told["changed"]:
+        return failure(Kind.WRONG_EFFECT, f"the caller's {told['changed'][0]} changed", {})
+    return Verdict(Outcome.PASSED)
+
+
+def _judge_place(
+    name: str, wanted: Structure, told: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> Verdict | None:
+    shape, dtype = tuple(told["shapes"][name]), told["dtypes"][name]
+    if shape != wanted.shape:
+        said = f"{name}.shape = {list(shape)}, should be {list(wanted.shape)}"
+        return failure(Kind.WRONG_SHAPE, said, {})
+    if dtype != wanted.dtype.name:
+        said = f"{name}.dtype = {dtype}, should be {wanted.dtype.name}"
+        return failure(Kind.WRONG_DTYPE, said, {})
+    for number, (position, values) in enumerate(wanted.at):
+        got = arrays[f"{name}/{number}"]
+        if got.shape != values.shape or not _equal(got, values).all():
+            said = f"{name}{list(position)} = {_short(got)}, should be {_short(values)}"
+            return failure(Kind.WRONG_VALUE, said, {name: got})
+    return None
 
 
 def judge_rejects(answer: Answer, control: Verdict) -> Verdict:

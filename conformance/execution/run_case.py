@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.client import (
@@ -20,13 +21,28 @@ from embcheck.conformance.execution.client import (
 from embcheck.conformance.execution.judge import (
     Outcome,
     Verdict,
+    joined,
     judge_observes,
+    judge_places,
     judge_rejects,
     judge_returns,
 )
+from embcheck.conformance.execution.large import SECONDS, large_request, memory_needed
+from embcheck.conformance.execution.limits import GIB
 from embcheck.conformance.execution.readings import RAISES, read
-from embcheck.conformance.suite.model import Case, Level, Observes, Rejects, Returns
+from embcheck.conformance.suite.model import (
+    Case,
+    Level,
+    Observes,
+    Rejects,
+    Returns,
+    Step,
+    Steps,
+)
 from embcheck.conformance.suite.real_data import Missing
+
+WORKER_BYTES = 2 * GIB
+"""What a library and its runtime may take beside the arrays of a large call."""
 
 
 class ReferenceFailed(Exception):
@@ -66,12 +82,13 @@ class CaseRunner:
     def _run(self, case: Case) -> Verdict:
         if case.missing:
             return Verdict(Outcome.NOT_RUN, message=case.missing)
+        steps = case.calls if isinstance(case.expectation, Steps) else (case.spec,)
+        lacks = (self._backend.info.lacks(spec.outline()) for spec in steps)
+        lack = next(filter(None, lacks), None)
         try:
-            call = case.spec.call()
+            verdict = self._judge_large(case) if case.large else self._judge(case, case.spec.call())
         except Missing as reason:
             return Verdict(Outcome.NOT_RUN, message=str(reason))
-        lack = self._backend.info.lacks(call)
-        verdict = self._judge(case, call)
         self._refresh(case)
         return verdict if lack is None else _not_declared(verdict, lack)
 
@@ -84,6 +101,8 @@ class CaseRunner:
     def _judge(self, case: Case, call: Call) -> Verdict:
         if isinstance(case.expectation, Returns):
             return self._judge_returns(call, case, case.expectation)
+        if isinstance(case.expectation, Steps):
+            return self._judge_steps(case, case.expectation.steps)
         answer = self._ask(call)
         if isinstance(case.expectation, Observes):
             return self._observed(call, answer, case, case.expectation)
@@ -108,14 +127,38 @@ class CaseRunner:
     def _judge_returns(self, call: Call, case: Case, returns: Returns) -> Verdict:
         return judge_returns(
             call,
-            self._ask(call),
+            self._ask(call, again=case.again),
             returns.observations,
             case.tolerance,
             lambda: self._ask_reference(call),
         )
 
-    def _ask(self, call: Call) -> Answer:
-        answer = self._backend.ask(call)
+    def _judge_steps(self, case: Case, steps: tuple[Step, ...]) -> Verdict:
+        """Ask all steps, up to one that ends the process, and judge them as one."""
+        verdicts: list[tuple[str, Verdict]] = []
+        for step in steps:
+            verdict = self._judge_returns(step.spec.call(), case, step.returns)
+            verdicts.append((step.label, verdict))
+            if verdict.outcome not in (Outcome.PASSED, Outcome.FAILED):
+                break
+        return joined(verdicts, len(steps))
+
+    def _judge_large(self, case: Case) -> Verdict:
+        """Have the worker make the arrays of a large call, where there is memory for them."""
+        returns = case.expectation
+        assert isinstance(returns, Returns)  # noqa: S101  (specs of large cases are held to that)
+        needed, free = memory_needed(case.spec, returns), psutil.virtual_memory().available
+        if needed > free:
+            said = f"needs {needed / GIB:.1f} GiB of free memory, {free / GIB:.1f} GiB are free"
+            return Verdict(Outcome.NOT_RUN, message=said)
+        answer = self._backend.ask_large(
+            large_request(case.spec, returns), needed + WORKER_BYTES, SECONDS
+        )
+        self._backend_seconds += getattr(answer, "seconds", 0.0)
+        return judge_places(answer, returns.observations)
+
+    def _ask(self, call: Call, *, again: bool = False) -> Answer:
+        answer = self._backend.ask(call, again=True) if again else self._backend.ask(call)
         self._backend_seconds += getattr(answer, "seconds", 0.0)
         return answer
 

@@ -1,7 +1,8 @@
 """The channel between harness and worker: a JSON header, then raw array bytes. No pickle.
 
 A frame is 8 bytes of length, that many bytes of JSON, and the bytes of the arrays that the
-JSON lists under `arrays`, in order.
+JSON lists under `arrays`, in order. What the harness sends arrives in the memory layout that it
+has here; what a backend answers arrives in C order, for its values are what is judged.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
 
-from embcheck.conformance.suite.arrays import DTYPES, LAYOUTS
+from embcheck.conformance.suite.arrays import DTYPES
+from embcheck.conformance.suite.layouts import Memory, is_plain, lay, memory_of
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_ARRAY_BYTES = 4 * 1024**3
@@ -46,10 +49,17 @@ class Writable(Protocol):
         """Send what was taken in."""
 
 
-def send(stream: Writable, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write one frame; an array travels with its memory layout."""
+def send(
+    stream: Writable,
+    header: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    *,
+    with_layouts: bool = False,
+) -> None:
+    """Write one frame; with layouts, an array tells how it lies in memory."""
     described = [
-        {"name": name, "dtype": array.dtype.name, "shape": array.shape, "layout": layout_of(array)}
+        {"name": name, "dtype": array.dtype.name, "shape": array.shape}
+        | ({"memory": asdict(memory_of(array))} if with_layouts and not is_plain(array) else {})
         for name, array in arrays.items()
     ]
     text = json.dumps({**header, "arrays": described}).encode()
@@ -61,17 +71,22 @@ def send(stream: Writable, header: Mapping[str, Any], arrays: Mapping[str, np.nd
     stream.flush()
 
 
-def receive(stream: Readable, most: int = MAX_ARRAY_BYTES) -> Frame:
+def receive(stream: Readable, most: int = MAX_ARRAY_BYTES, *, with_layouts: bool = False) -> Frame:
     """Read one frame; raises Broken if there is none, or if an array has more than `most` bytes.
 
-    What comes from a backend is data only: every array has one of the known dtypes.
+    What comes from a backend is data only: every array has one of the known dtypes, and no layout.
     """
     (length,) = struct.unpack("<q", _exactly(stream, 8))
     if not 0 <= length <= MAX_HEADER_BYTES:
         raise Broken(f"a header of {length} bytes")
     try:
         header = json.loads(_exactly(stream, length))
-        arrays = {entry["name"]: _read_array(stream, entry, most) for entry in header.pop("arrays")}
+        arrays = {}
+        for entry in header.pop("arrays"):
+            array = _read_array(stream, entry, most)
+            if with_layouts and "memory" in entry:
+                array = lay(array, _memory(entry["memory"]))
+            arrays[entry["name"]] = array
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Broken(f"not a frame: {error}") from None
     return header, arrays
@@ -85,8 +100,8 @@ def _exactly(stream: Readable, count: int) -> bytes:
 
 
 def _read_array(stream: Readable, entry: Mapping[str, Any], most: int) -> np.ndarray:
-    if entry["dtype"] not in DTYPES or entry["layout"] not in LAYOUTS:
-        raise Broken(f"an array of unknown dtype or layout: {entry['dtype']}, {entry['layout']}")
+    if entry["dtype"] not in DTYPES:
+        raise Broken(f"an array of unknown dtype: {entry['dtype']}")
     dtype = np.dtype(entry["dtype"])
     count = _element_count(entry["shape"])
     if count * dtype.itemsize > most:
@@ -95,7 +110,11 @@ def _read_array(stream: Readable, entry: Mapping[str, Any], most: int) -> np.nda
     view = data.reshape(-1).view(np.uint8)
     if (stream.readinto(view.data) or 0) < view.size:
         raise Broken("the channel was closed")
-    return data if entry["layout"] == "contiguous" else LAYOUTS[entry["layout"]](data)
+    return data
+
+
+def _memory(told: Mapping[str, Any]) -> Memory:
+    return Memory(tuple(told["strides"]), told["before"], told["after"], told["kind"])
 
 
 def _element_count(shape: Iterable[int]) -> int:
@@ -105,12 +124,3 @@ def _element_count(shape: Iterable[int]) -> int:
             raise Broken(f"a shape that is none: {shape}")
         count *= size
     return count
-
-
-def layout_of(array: np.ndarray) -> str:
-    """Name the memory layout of an array, one of `LAYOUTS`."""
-    if array.flags.c_contiguous or array.size == 0:
-        return "contiguous"
-    if array.flags.f_contiguous:
-        return "transposed"
-    return "expanded" if 0 in array.strides else "stepped"

@@ -23,6 +23,7 @@ from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution import discovery, wire
 from embcheck.conformance.execution.attempt import Reply, attempt, bring_home, describe_failure
 from embcheck.conformance.execution.held import HeldCalls
+from embcheck.conformance.execution.large import ask_large
 
 
 def describe_info(info: BackendInfo) -> dict[str, Any]:
@@ -61,17 +62,28 @@ class Worker:
         return self._requests[header["request"]](header, arrays)
 
     def ask(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
-        """Prepare a call, run it once and bring the answer home."""
+        """Prepare a call, run it once and bring the answer home.
+
+        With `again` in the header the thunk runs twice; the second answer comes home, and
+        `differing` names the observations whose bits are not those of the first. With `made`, the
+        arrays are made here, and of the answer only a selection goes home.
+        """
+        if "made" in header:
+            return ask_large(self.backend, header)
         call = _call(header, arrays)
         started = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             status, result = attempt(lambda: self.backend.prepare(call), "prepare")
             if status is None:
-                status, result = attempt(result, "call")
+                run = result if not header.get("again") else twice(self.backend, call, result)
+                status, result = attempt(run, "call")
         seconds = time.perf_counter() - started
         if status is not None:
             return {**status, "seconds": seconds}, {}
+        if header.get("again"):
+            first, result = result
+            return compared(first, bring_home(self.backend.to_numpy, result, {"seconds": seconds}))
         return bring_home(self.backend.to_numpy, result, {"seconds": seconds})
 
     def source(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
@@ -106,6 +118,27 @@ class Worker:
         return {"status": "answered", "modules": modules}, {}
 
 
+def twice(backend: Backend, call: Call, thunk: Callable[[], Any]) -> Callable[[], Any]:
+    """Call a thunk twice: return copies of the first answer's arrays, and the second answer."""
+
+    def run() -> tuple[dict[str, np.ndarray], Any]:
+        first = backend.to_numpy(thunk())
+        return {name: np.array(first[name]) for name in call.observe if name in first}, thunk()
+
+    return run
+
+
+def compared(first: Mapping[str, np.ndarray], reply: Reply) -> Reply:
+    """Add to a reply which observations differ, bit for bit, from those of an earlier answer."""
+    header, second = reply
+    differing = [
+        name
+        for name, array in first.items()
+        if name not in second or array.tobytes() != second[name].tobytes()
+    ]
+    return {**header, "differing": differing}, second
+
+
 def _text(script: Any) -> str:
     if not isinstance(script, str):
         raise TypeError(
@@ -132,7 +165,7 @@ def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) 
         worker = Worker(backend)
         while True:
             try:
-                header, arrays = wire.receive(requests, sys.maxsize)
+                header, arrays = wire.receive(requests, sys.maxsize, with_layouts=True)
             except wire.Broken:
                 return
             wire.send(replies, *worker.reply(header, arrays))

@@ -54,7 +54,8 @@ class CaseLine:
     `call` and `control` are as `CallSpec.describe` gives them, `expected` and `control_expected`
     map observations to described arrays (None for a rejection). `readings` maps the names of the
     answers that an implementation-defined case tells apart to such observations, `pytorch` is the
-    one that PyTorch gives. `parameters` are the current values of the case's matrix.
+    one that PyTorch gives. `parameters` are the current values of the case's matrix. A case of
+    several calls has the labels of its `steps`; `call` and `expected` are those of the first.
     """
 
     case: str
@@ -70,6 +71,7 @@ class CaseLine:
     readings: Mapping[str, Any] = field(default_factory=dict)
     pytorch: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
     type: str = "case"
 
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import ml_dtypes  # noqa: F401  (registers bfloat16 and the float8 types with NumPy)
 import numpy as np
 
 from embcheck.conformance.suite import real_data
+from embcheck.conformance.suite.generators import (
+    GENERATORS,
+    LEAST_RANK,
+    NEEDS,
+    PARTS,
+    WHOLE,
+    generate,
+)
+from embcheck.conformance.suite.layouts import LAYOUTS
 
 DTYPES = (
     "bool",
@@ -33,6 +41,8 @@ DTYPES = (
     "complex128",
 )
 MAX_ELEMENTS = 10_000_000
+"""Of an array in a case that is not marked `large`."""
+MAX_LARGE_ELEMENTS = 2**34
 
 
 class ArraySpecError(ValueError):
@@ -46,8 +56,11 @@ class ArraySpecError(ValueError):
 class ArraySource(Protocol):
     """Something that gives an array when it is needed."""
 
+    layout: str
+    """How the array lies in memory, one of `LAYOUTS`."""
+
     def array(self) -> np.ndarray:
-        """Return a fresh array that the caller may write to."""
+        """Return a fresh array that the caller may write to, unless its layout is readonly."""
 
     def describe(self) -> dict[str, Any]:
         """Return dtype, shape and values or origin, as plain JSON data."""
@@ -60,39 +73,65 @@ class Literal:
     values: np.ndarray
     layout: str = "contiguous"
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return self.values.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the array."""
+        return self.values.dtype
+
     def array(self) -> np.ndarray:
         """Return a fresh copy in the stated layout."""
         return LAYOUTS[self.layout](self.values)
 
     def describe(self) -> dict[str, Any]:
         """Return dtype, shape, values and, where it is unusual, the layout."""
-        description = describe_array(self.values)
-        if self.layout != "contiguous":
-            description["layout"] = self.layout
-        return description
+        return {**describe_array(self.values), **_describe_layout(self.layout)}
 
 
 @dataclass(frozen=True)
 class Generated:
-    """An array made from a seed by one of `GENERATORS`."""
+    """An array made from a recipe by one of `GENERATORS`; `parts` are arrays that it reads."""
 
     recipe: Mapping[str, Any]
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-
-    @cached_property
-    def _values(self) -> np.ndarray:
-        generator = np.random.Generator(np.random.PCG64(int(self.recipe.get("seed", 0))))
-        values = GENERATORS[self.recipe["generator"]](generator, self.shape, self.recipe)
-        return np.asarray(values).astype(self.dtype)
+    parts: Mapping[str, ArraySource] = field(default_factory=dict)
+    layout: str = "contiguous"
 
     def array(self) -> np.ndarray:
-        """Return a fresh copy; the same seed gives the same values everywhere."""
-        return self._values.copy()
+        """Return a fresh array; the same recipe gives the same values everywhere."""
+        parts = {name: source.array() for name, source in self.parts.items()}
+        made = generate(self.recipe, parts, self.shape, self.dtype)
+        return made if self.layout == "contiguous" else LAYOUTS[self.layout](made)
 
     def describe(self) -> dict[str, Any]:
         """Return dtype, shape and recipe, and the values where they are few."""
-        return {**describe_array(self._values), "recipe": dict(self.recipe)}
+        return {**_describe_made(self), "recipe": _without(self.recipe, "layout")}
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Arrays put one behind the other along their first axis, `repeat` times over."""
+
+    parts: tuple[ArraySource, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    repeat: int = 1
+    layout: str = "contiguous"
+
+    def array(self) -> np.ndarray:
+        """Return a fresh array in the stated layout."""
+        joined = np.concatenate([part.array() for part in self.parts] * self.repeat)
+        return LAYOUTS[self.layout](joined.astype(self.dtype, copy=False))
+
+    def describe(self) -> dict[str, Any]:
+        """Return dtype, shape and what is joined, and the values where they are few."""
+        parts = [part.describe() for part in self.parts]
+        return {**_describe_made(self), "recipe": {"parts": parts, "repeat": self.repeat}}
 
 
 @dataclass(frozen=True)
@@ -100,6 +139,7 @@ class Real:
     """An array of real data that an optional package brings."""
 
     name: str
+    layout: str = "contiguous"
 
     def array(self) -> np.ndarray:
         """Return a fresh copy; raises real_data.Missing where the data is not installed."""
@@ -110,10 +150,27 @@ class Real:
         return {"real": self.name}
 
 
+def _describe_made(source: Generated | Joined) -> dict[str, Any]:
+    """Describe an array that is made, its values only if they are few: making many takes time."""
+    if math.prod(source.shape) <= MOST_DESCRIBED:
+        return {**describe_array(source.array()), **_describe_layout(source.layout)}
+    shape = {"dtype": source.dtype.name, "shape": list(source.shape)}
+    return {**shape, **_describe_layout(source.layout)}
+
+
+def _describe_layout(layout: str) -> dict[str, Any]:
+    return {} if layout == "contiguous" else {"layout": layout}
+
+
+def _without(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key not in names}
+
+
 SHORT_TEXT = 100
+MOST_DESCRIBED = 256
 
 
-def describe_array(array: np.ndarray, limit: int = 256) -> dict[str, Any]:
+def describe_array(array: np.ndarray, limit: int = MOST_DESCRIBED) -> dict[str, Any]:
     """Describe an array as plain JSON data, its values only up to `limit` elements."""
     description: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
     name, shown = ("values", array) if array.size <= limit else ("first", array.reshape(-1)[:8])
@@ -151,67 +208,103 @@ def named_specials(values: Any) -> Any:
     return str(values) if is_special else values
 
 
-def _transposed(values: np.ndarray) -> np.ndarray:
-    return values.T.copy().T
-
-
-def _stepped(values: np.ndarray) -> np.ndarray:
-    """Lay the last axis out with a step of 2; the gaps hold bytes that no row has."""
-    if values.ndim == 0:
-        return values.copy()
-    base = np.frombuffer(
-        b"\x55" * (2 * values.nbytes or values.itemsize), dtype=values.dtype
-    ).copy()
-    base = base[: 2 * values.size].reshape(*values.shape[:-1], 2 * values.shape[-1])
-    base[..., ::2] = values
-    return base[..., ::2]
-
-
-def _expanded(values: np.ndarray) -> np.ndarray:
-    """Repeat one value along the first axis with a stride of 0."""
-    return np.lib.stride_tricks.as_strided(
-        values[:1].copy(), values.shape, (0, *values[:1].copy().strides[1:])
-    )
-
-
-LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "contiguous": np.copy,
-    "transposed": _transposed,
-    "stepped": _stepped,
-    "expanded": _expanded,
-}
-
-GENERATORS: dict[str, Callable[[np.random.Generator, tuple[int, ...], Mapping[str, Any]], Any]] = {
-    "arange": lambda _, shape, r: r.get("start", 0) + np.arange(int(np.prod(shape))).reshape(shape),
-    "full": lambda _, shape, r: np.full(shape, r["value"]),
-    "integers": lambda g, shape, r: g.integers(r.get("low", 0), r["high"], size=shape),
-    "normal": lambda g, shape, _: g.standard_normal(shape),
-    "uniform": lambda g, shape, r: g.uniform(r.get("low", 0.0), r.get("high", 1.0), shape),
-}
-
-
 def parse_array(
     spec: Any, default_dtype: str | None = None, default_shape: tuple[int, ...] | None = None
 ) -> ArraySource:
     """Turn what a spec says of an array into a source.
 
-    `spec` is a mapping with `values`, `generator` or `real`, or, where a default dtype is known,
-    just the values. Raises ArraySpecError.
+    `spec` is a mapping with `values`, `generator`, `parts` or `real`, or, where a default dtype is
+    known, just the values. Raises ArraySpecError.
     """
     if not isinstance(spec, Mapping):
         spec = {"values": spec}
     if "real" in spec:
         return _parse_real(spec["real"])
     dtype = parse_dtype(spec.get("dtype", default_dtype))
-    if "generator" in spec:
-        return Generated(spec, _parse_shape(spec), dtype)
-    if "values" not in spec:
+    layout = _parse_layout(spec)
+    _check_whole(spec)
+    if "parts" in spec or "repeat" in spec:
+        source: ArraySource = _parse_joined(spec, dtype, layout)
+    elif "generator" in spec:
+        source = _parse_generated(spec, dtype, layout, default_shape)
+    elif "values" in spec:
+        shape = _shape_of(spec["shape"]) if "shape" in spec else default_shape
+        source = Literal(literal(spec["values"], dtype, shape), layout)
+    else:
         raise ArraySpecError("an array has neither values nor a generator", "add `values:`")
-    shape = tuple(spec["shape"]) if "shape" in spec else default_shape
-    values, layout = literal(spec["values"], dtype, shape), _parse_layout(spec)
-    if layout == "expanded" and not (values[1:] == values[:1]).all():
-        raise ArraySpecError("an expanded literal has unequal rows", "repeat the first row")
-    return Literal(values, layout)
+    if layout == "expanded":
+        _check_expands(source)
+    return source
+
+
+def _parse_joined(spec: Mapping[str, Any], dtype: np.dtype[Any], layout: str) -> Joined:
+    if "parts" in spec:
+        parts = tuple(parse_array(part, dtype.name) for part in spec["parts"])
+    else:
+        parts = (parse_array(_without(spec, "repeat", "layout"), dtype.name),)
+    shapes = [getattr(part, "shape", ()) for part in parts]
+    if len({shape[1:] for shape in shapes}) != 1 or () in shapes:
+        raise ArraySpecError(
+            f"parts of the shapes {', '.join(str(list(shape)) for shape in shapes)} do not join",
+            "give them all but the first axis alike",
+        )
+    repeat = spec.get("repeat", 1)
+    length = repeat * sum(shape[0] for shape in shapes)
+    return Joined(parts, (length, *shapes[0][1:]), dtype, repeat, layout)
+
+
+def _parse_generated(
+    spec: Mapping[str, Any],
+    dtype: np.dtype[Any],
+    layout: str,
+    default_shape: tuple[int, ...] | None,
+) -> Generated:
+    name = spec["generator"]
+    if name not in GENERATORS:
+        raise ArraySpecError(
+            f"there is no generator '{name}'", f"use one of {', '.join(GENERATORS)}"
+        )
+    for needed in NEEDS.get(name, ()):
+        if needed not in spec:
+            raise ArraySpecError(f"generator '{name}' needs `{needed}`", f"add `{needed}:`")
+    if "shape" not in spec and default_shape is None:
+        raise ArraySpecError("a generated array has no shape", "add `shape:`")
+    shape = _shape_of(spec.get("shape", default_shape))
+    if len(shape) < LEAST_RANK.get(name, 0):
+        what = f"generator '{name}' makes no array of {len(shape)} dimensions"
+        raise ArraySpecError(what, f"give `shape` {LEAST_RANK[name]} or more")
+    parts = {part: parse_array(spec[part], "int64") for part in PARTS if part in spec}
+    rows = getattr(parts.get("rows"), "shape", shape[:-1])
+    if "rows" in parts and rows != shape[:-1]:
+        what = f"`rows` has shape {list(rows)}, but `shape` says {list(shape)}"
+        raise ArraySpecError(what, "make `shape` that of `rows`, and the columns behind it")
+    return Generated(dict(spec), shape, dtype, parts, layout)
+
+
+def _shape_of(shape: Any) -> tuple[int, ...]:
+    """Check a shape, in which a variable may have stood."""
+    if not all(isinstance(size, int) and size >= 0 for size in shape):
+        raise ArraySpecError(f"{list(shape)} is no shape", "write whole numbers of 0 and more")
+    return tuple(shape)
+
+
+def _check_whole(spec: Mapping[str, Any]) -> None:
+    """Refuse what must be a whole number and is none, or is too small."""
+    for name, least in WHOLE.items():
+        value = spec.get(name, least)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ArraySpecError(f"{name} = {value!r}", f"write a whole number of {least} or more")
+
+
+def _check_expands(source: ArraySource) -> None:
+    values = source.array() if not isinstance(source, Literal) else source.values
+    if not (values[1:] == values[:1]).all():
+        raise ArraySpecError("an expanded array has unequal rows", "repeat the first row")
+
+
+def element_count(source: ArraySource) -> int:
+    """Count the elements of an array without making it; 0 for real data."""
+    return math.prod(getattr(source, "shape", (0,)))
 
 
 def parse_dtype(name: str | None) -> np.dtype[Any]:
@@ -266,24 +359,6 @@ def _check_fits(array: np.ndarray, dtype: np.dtype[Any]) -> None:
             raise ArraySpecError(f"a value does not fit in {dtype}", "choose a wider dtype")
     if array.dtype.kind == "O" and dtype.kind not in "iu":
         raise ArraySpecError("a literal holds something else than numbers", "write numbers")
-
-
-def _parse_shape(spec: Mapping[str, Any]) -> tuple[int, ...]:
-    if "shape" not in spec:
-        raise ArraySpecError("a generated array has no shape", "add `shape:`")
-    shape = tuple(spec["shape"])
-    if spec["generator"] not in GENERATORS:
-        raise ArraySpecError(
-            f"there is no generator '{spec['generator']}'", f"use one of {', '.join(GENERATORS)}"
-        )
-    needed = {"integers": "high", "full": "value"}.get(spec["generator"])
-    if needed and needed not in spec:
-        raise ArraySpecError(
-            f"generator '{spec['generator']}' needs `{needed}`", f"add `{needed}:`"
-        )
-    if int(np.prod(shape)) > MAX_ELEMENTS:
-        raise ArraySpecError(f"more than {MAX_ELEMENTS:,} elements", "make the array smaller")
-    return shape
 
 
 def _parse_layout(spec: Mapping[str, Any]) -> str:

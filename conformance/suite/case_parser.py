@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Observation, Operation
 from embcheck.conformance.suite import expectations
-from embcheck.conformance.suite.arrays import ArraySource, ArraySpecError, parse_array
-from embcheck.conformance.suite.matrix import UnknownVariable, combinations, substitute, suffix
+from embcheck.conformance.suite.arrays import (
+    MAX_ELEMENTS,
+    MAX_LARGE_ELEMENTS,
+    ArraySource,
+    ArraySpecError,
+    Generated,
+    element_count,
+    parse_array,
+)
+from embcheck.conformance.suite.matrix import (
+    Matrix,
+    UnknownVariable,
+    combinations,
+    rung_label,
+    rungs,
+    substitute,
+    suffix,
+)
 from embcheck.conformance.suite.model import (
     CallSpec,
     Case,
@@ -19,10 +35,20 @@ from embcheck.conformance.suite.model import (
     Observes,
     Rejects,
     Returns,
+    Step,
+    Steps,
+    Structure,
     Tolerance,
 )
 from embcheck.conformance.suite.problems import Problem
 from embcheck.conformance.suite.source import Map, mark_of
+
+ABSENT = "absent"
+"""The value of an option or an input that is left out."""
+_Part = tuple[str, Map, dict[str, Any]]
+"""A step's label, what it says of inputs, options and expectation, and its variables' values."""
+_NOT_AGAIN = frozenset({*TRAINING_OBSERVATIONS, Observation.WEIGHT_AFTER})
+"""What a call changes, so that the same call again starts from something else."""
 
 
 class CaseParser:
@@ -74,20 +100,19 @@ class CaseParser:
 
     def _case(self, entry: Map, parameters: dict[str, Any]) -> Case | None:
         before = len(self.problems)
-        try:
-            tree = substitute(entry, parameters)
-        except UnknownVariable as error:
-            self._complain(error.owner, error.key, str(error), error.remedy)
+        ladder = self._ladder(entry, parameters)
+        first = next(rungs(ladder), {}) if ladder else {}
+        tree = self._substituted(_without(entry, "ladder"), {**parameters, **first})
+        if tree is None or ladder is None:
             return None
         clauses = self._resolve_clauses(tree)
         self._check_torch_only(tree, clauses)
-        spec = self._call(
-            tree, tree["inputs"], tree.get("options", {}), _observed(tree), parameters
-        )
-        expectation = self._expectation(tree, spec, parameters) if spec else None
+        steps = self._steps(entry, tree, ladder, parameters)
+        spec = steps[0].spec if steps else self._single_call(tree, parameters)
+        expectation = Steps(steps) if steps else self._expectation(tree, spec, parameters)
         if spec is None or expectation is None or len(self.problems) > before:
             return None
-        return Case(
+        case = Case(
             id=f"{self._prefix}/{tree['id']}{suffix(parameters)}",
             title=tree.get("title", self._tree["behaviour"]),
             clauses=clauses,
@@ -96,7 +121,92 @@ class CaseParser:
             where=f"{self._file}:{entry.mark[0]}",
             parameters=parameters,
             tolerance=Tolerance(**tree["tolerance"]) if "tolerance" in tree else None,
+            again=tree.get("again", False),
+            large=tree.get("large", False),
         )
+        self._check_marks(entry, case)
+        return case
+
+    def _ladder(self, entry: Map, parameters: Mapping[str, Any]) -> Matrix | None:
+        """Return the ladder of a case, empty without one; None, with a complaint, if bad."""
+        try:
+            ladder: Matrix = substitute(entry.get("ladder", {}), parameters)
+        except UnknownVariable as error:
+            self._complain(error.owner, error.key, str(error), error.remedy)
+            return None
+        if len({len(values) for values in ladder.values()}) > 1:
+            what = "the lists of the ladder differ in length"
+            self._complain(entry, "ladder", what, "make them equal")
+            return None
+        return ladder
+
+    def _substituted(self, entry: Map, values: Mapping[str, Any]) -> Map | None:
+        """Return what a case says with values for its variables; None, with a complaint, if bad."""
+        try:
+            tree: Map = substitute(entry, values)
+        except UnknownVariable as error:
+            self._complain(error.owner, error.key, str(error), error.remedy)
+            return None
+        return tree
+
+    def _single_call(self, tree: Map, parameters: Mapping[str, Any]) -> CallSpec | None:
+        options = tree.get("options", {})
+        return self._call(tree, tree["inputs"], options, _observed(tree), parameters)
+
+    def _steps(
+        self, entry: Map, tree: Map, ladder: Matrix, parameters: dict[str, Any]
+    ) -> tuple[Step, ...]:
+        """Parse a ladder or a sequence, up to its first mistake; empty for a case of one call."""
+        steps: list[Step] = []
+        before = len(self.problems)
+        rest = _without(entry, "ladder")
+        parts = self._rungs(rest, ladder, parameters) if ladder else self._links(tree, parameters)
+        for label, part, values in parts:
+            spec = self._call(
+                tree, part["inputs"], part.get("options", {}), tuple(part["expect"]), values
+            )
+            if spec is not None:
+                steps.append(Step(label, spec, self._returns(part["expect"], spec)))
+            if len(self.problems) > before:
+                break
+        return tuple(steps)
+
+    def _rungs(self, entry: Map, ladder: Matrix, parameters: dict[str, Any]) -> Iterator[_Part]:
+        """Give each call of a ladder."""
+        for rung in rungs(ladder):
+            values = {**parameters, **rung}
+            part = self._substituted(entry, values)
+            if part is None:
+                return
+            yield rung_label(rung), part, values
+
+    def _links(self, tree: Map, parameters: dict[str, Any]) -> Iterator[_Part]:
+        """Give each call of a sequence."""
+        for number, step in enumerate(tree.get("sequence", ()), 1):
+            part = Map(step.mark)
+            part["inputs"] = _with_changes(tree["inputs"], step.get("inputs"))
+            part["options"] = {**tree.get("options", {}), **step.get("options", {})}
+            part["expect"] = step.get("expect")
+            if part["expect"] is None:
+                self._complain(
+                    tree["sequence"], number - 1, "a step has no expectation", "add `expect:`"
+                )
+                return
+            yield f"in step {number}", part, parameters
+
+    def _check_marks(self, entry: Map, case: Case) -> None:
+        """Hold `again` and `large` to the cases that they make sense for."""
+        if case.again and any(_NOT_AGAIN & set(call.observe) for call in case.calls):
+            what = "the call changes its weight, and begins from another one the second time"
+            self._complain(entry, "again", what, "observe the output or gradients only")
+        made = [source for call in case.calls for source in call.inputs.values()]
+        if case.large and not all(isinstance(source, Generated) for source in made):
+            what = "an input of a large case is not made by a generator"
+            self._complain(entry, "large", what, "give every input a `generator:`")
+        returns = case.expectation.observations if isinstance(case.expectation, Returns) else {}
+        if case.large and not all(isinstance(what, Structure) for what in returns.values()):
+            what = "a large case states whole arrays"
+            self._complain(entry, "large", what, "state `shape:` and some places `at:`")
 
     def _resolve_clauses(self, tree: Map) -> tuple[Clause, ...]:
         for position, name in enumerate(tree["clauses"]):
@@ -133,19 +243,23 @@ class CaseParser:
         if operation is None:
             self._complain(tree, "id", "the case has no operation", "add `operation:`")
             return None
+        most = MAX_LARGE_ELEMENTS if tree.get("large") else MAX_ELEMENTS
         arrays = {}
         for name in inputs:
-            source = self._array(inputs, name, parameters)
+            if inputs[name] == ABSENT:
+                continue
+            source = self._array(inputs, name, parameters, most)
             if source is None:
                 return None
             arrays[name] = source
         if "indices" not in arrays and operation != Operation.PROBE:
             self._complain(tree, "inputs", "the case has no indices", "add `indices:`")
             return None
-        return CallSpec(Operation(operation), arrays, dict(options), observe)
+        given = {name: value for name, value in options.items() if value != ABSENT}
+        return CallSpec(Operation(operation), arrays, given, observe)
 
     def _array(
-        self, inputs: Mapping[str, Any], name: str, parameters: Mapping[str, Any]
+        self, inputs: Mapping[str, Any], name: str, parameters: Mapping[str, Any], most: int
     ) -> ArraySource | None:
         spec, owner, key = inputs[name], inputs, name
         if isinstance(spec, str):
@@ -163,14 +277,23 @@ class CaseParser:
                 self._complain(inputs, name, str(error), error.remedy)
                 return None
         try:
-            return parse_array(spec)
+            source = parse_array(spec)
         except ArraySpecError as error:
             self._complain(owner, key, str(error), error.remedy)
             return None
+        if element_count(source) > most:
+            remedy = "make the array smaller" + (
+                "" if most > MAX_ELEMENTS else ", or the case `large`"
+            )
+            self._complain(owner, key, f"more than {most:,} elements", remedy)
+            return None
+        return source
 
     def _expectation(
-        self, tree: Map, spec: CallSpec, parameters: Mapping[str, Any]
+        self, tree: Map, spec: CallSpec | None, parameters: Mapping[str, Any]
     ) -> Expectation | None:
+        if spec is None or "sequence" in tree or "ladder" in tree:
+            return None
         if "observe" in tree:
             readings = tree.get("readings", {})
             parsed = {name: self._returns(readings[name], spec) for name in readings}
@@ -200,6 +323,14 @@ class CaseParser:
             except ArraySpecError as error:
                 self._complain(expect, name, str(error), error.remedy)
         return Returns(observations)
+
+
+def _without(tree: Map, name: str) -> Map:
+    """Return a mapping without one of its entries, its places kept."""
+    rest = Map(tree.mark)
+    rest.key_marks, rest.value_marks = tree.key_marks, tree.value_marks
+    rest.update({key: value for key, value in tree.items() if key != name})
+    return rest
 
 
 def _with_changes(inputs: Map, changes: Map | None) -> Map:

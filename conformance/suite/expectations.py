@@ -11,6 +11,8 @@ from embcheck.conformance.contract.call import Observation, Operation
 from embcheck.conformance.suite.arrays import (
     ArraySource,
     ArraySpecError,
+    Generated,
+    Joined,
     Literal,
     literal,
     parse_array,
@@ -20,6 +22,7 @@ from embcheck.conformance.suite.model import (
     CallSpec,
     Expected,
     FromReference,
+    Made,
     Structure,
     Text,
     Values,
@@ -31,6 +34,8 @@ _FLAGS = (
     Observation.OUTPUT_SHARES_MEMORY,
     Observation.GRAD_WEIGHT_IS_SPARSE,
 )
+_ARRAYS = frozenset({"values", "generator", "parts", "real"})
+"""Of these, an expectation that states all values has one."""
 _SHAPE_UNKNOWN = (Observation.SPARSE_GRAD_ROWS, Observation.SPARSE_GRAD_VALUES)
 
 
@@ -48,8 +53,8 @@ def parse(name: str, spec: Any, call: CallSpec) -> Expected:
         return Values(np.array(spec, _plain_dtype(spec)))
     shape = expected_shape(name, call)
     dtype = expected_dtype(name, call)
-    if isinstance(spec, Mapping) and not {"values", "generator", "real"} & set(spec):
-        expected: Values | Structure = _structure(spec, dtype)
+    if isinstance(spec, Mapping) and not _ARRAYS & set(spec):
+        expected: Values | Made | Structure = _structure(spec, dtype)
     else:
         expected = _values(spec, dtype, shape)
     if shape is not None and expected.shape != shape:
@@ -67,9 +72,12 @@ def _plain_dtype(values: Any) -> type[np.generic]:
     return {"b": np.bool_, "i": np.int64}.get(kind, np.float32)
 
 
-def _values(spec: Any, dtype: np.dtype[Any] | None, shape: tuple[int, ...] | None) -> Values:
-    hint = shape if shape is not None and 0 in shape else None
+def _values(spec: Any, dtype: np.dtype[Any] | None, shape: tuple[int, ...] | None) -> Values | Made:
+    makes = isinstance(spec, Mapping) and "generator" in spec
+    hint = shape if shape is not None and (makes or 0 in shape) else None
     source = parse_array(spec, dtype.name if dtype is not None else None, hint)
+    if isinstance(source, (Generated, Joined)):
+        return Made(source)
     if not isinstance(source, Literal):
         raise ArraySpecError("an expected value is not written out", "write its `values:`")
     return Values(source.values)
@@ -101,7 +109,7 @@ def expected_dtype(name: str, call: CallSpec) -> np.dtype[Any] | None:
     owner = "per_sample_weights" if name == Observation.GRAD_PER_SAMPLE_WEIGHTS else "weight"
     source = call.inputs.get(owner)
     if isinstance(source, Literal):
-        return source.values.dtype
+        return source.dtype
     if "dtype" in call.options:
         return parse_dtype(call.options["dtype"])
     dtype = getattr(source, "dtype", None)
@@ -160,6 +168,4 @@ def _module_shape(options: Mapping[str, Any]) -> tuple[int, ...] | None:
 
 
 def _shape(source: ArraySource | None) -> tuple[int, ...] | None:
-    if isinstance(source, Literal):
-        return source.values.shape
     return getattr(source, "shape", None)

@@ -32,6 +32,22 @@ def combinations(matrix: Matrix | list[Matrix]) -> Iterator[dict[str, Any]]:
             yield dict(zip(part, values, strict=True))
 
 
+def rungs(ladder: Matrix) -> Iterator[dict[str, Any]]:
+    """Give the assignments of a ladder: the first value of each variable, the second, ..."""
+    for values in zip(*ladder.values(), strict=True):
+        yield dict(zip(ladder, values, strict=True))
+
+
+def rung_label(parameters: Mapping[str, Any]) -> str:
+    """Spell a rung of a ladder for people: `at rows = 1,024, columns = 3`."""
+    words = (f"{name} = {_number(value)}" for name, value in parameters.items())
+    return f"at {', '.join(words)}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
 def suffix(parameters: Mapping[str, Any]) -> str:
     """Spell an assignment as the end of a case's id, e.g. `[dtype=float16,mode=sum]`."""
     if not parameters:

@@ -12,7 +12,14 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.suite import real_data
-from embcheck.conformance.suite.arrays import ArraySource, Real, describe_array, named_specials
+from embcheck.conformance.suite.arrays import (
+    ArraySource,
+    Generated,
+    Joined,
+    Real,
+    describe_array,
+    named_specials,
+)
 
 
 class Level(StrEnum):
@@ -52,6 +59,32 @@ class Values:
     def describe(self) -> dict[str, Any]:
         """Describe what is expected as plain JSON data."""
         return describe_array(self.array)
+
+
+@dataclass(frozen=True)
+class Made:
+    """Every element follows from a recipe, and is made when it is needed."""
+
+    source: Generated | Joined
+
+    @property
+    def array(self) -> np.ndarray:
+        """The values."""
+        return self.source.array()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that the observation must have."""
+        return self.source.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype that the observation must have."""
+        return self.source.dtype
+
+    def describe(self) -> dict[str, Any]:
+        """Describe what is expected as plain JSON data."""
+        return self.source.describe()
 
 
 @dataclass(frozen=True)
@@ -103,7 +136,7 @@ class FromReference:
         return {"reference": "numpy-reference"}
 
 
-Expected = Values | Structure | Text | FromReference
+Expected = Values | Made | Structure | Text | FromReference
 
 
 @dataclass(frozen=True)
@@ -130,6 +163,11 @@ class CallSpec:
         return Call(
             self.operation, arrays, dict(self.options), (*self.observe, Observation.INPUTS_AFTER)
         )
+
+    def outline(self) -> Call:
+        """Make the call with empty arrays, by which it can be told what the call needs."""
+        arrays = {name: np.empty(0) for name in self.inputs}
+        return Call(self.operation, arrays, self.options, self.observe)
 
     def describe(self) -> dict[str, Any]:
         """Describe the call as plain JSON data."""
@@ -172,7 +210,24 @@ class Observes:
     pytorch: str | None = None
 
 
-Expectation = Returns | Rejects | Observes
+@dataclass(frozen=True)
+class Step:
+    """One of several calls that a process is asked one after another."""
+
+    label: str
+    """What tells it from the others: `at rows = 3, columns = 7`, or `in step 2`."""
+    spec: CallSpec
+    returns: Returns
+
+
+@dataclass(frozen=True)
+class Steps:
+    """All calls must return as stated, one after another in one process."""
+
+    steps: tuple[Step, ...]
+
+
+Expectation = Returns | Rejects | Observes | Steps
 
 
 @dataclass(frozen=True)
@@ -187,6 +242,17 @@ class Case:
     where: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     tolerance: Tolerance | None = None
+    again: bool = False
+    """Whether the same thunk is called twice, and must give the same bits."""
+    large: bool = False
+    """Whether the worker makes the arrays, which are too large to travel."""
+
+    @property
+    def calls(self) -> tuple[CallSpec, ...]:
+        """The valid calls of the case: all steps; of a refused call, its control."""
+        if isinstance(self.expectation, Steps):
+            return tuple(step.spec for step in self.expectation.steps)
+        return (self.expectation.control if isinstance(self.expectation, Rejects) else self.spec,)
 
     @property
     def level(self) -> Level:
@@ -195,24 +261,27 @@ class Case:
 
     @cached_property
     def description(self) -> Mapping[str, Any]:
-        """The call and what must come of it as plain JSON data."""
+        """The call and what must come of it as plain JSON data; of several calls, the first."""
         expectation = self.expectation
         rejects = expectation if isinstance(expectation, Rejects) else None
         observes = expectation if isinstance(expectation, Observes) else Observes()
+        steps = expectation.steps if isinstance(expectation, Steps) else ()
+        returns = steps[0].returns if steps else expectation
         return {
             "call": self.spec.describe(),
-            "expected": expectation.describe() if isinstance(expectation, Returns) else None,
+            "expected": returns.describe() if isinstance(returns, Returns) else None,
             "control": rejects.control.describe() if rejects else None,
             "control_expected": rejects.control_returns.describe() if rejects else None,
             "readings": {name: returns.describe() for name, returns in observes.readings.items()},
             "pytorch": observes.pytorch,
+            "steps": tuple(step.label for step in steps),
             "parameters": {name: named_specials(value) for name, value in self.parameters.items()},
         }
 
     @cached_property
     def missing(self) -> str | None:
         """Say which data the case needs and does not find; None if it can run."""
-        for source in self.spec.inputs.values():
+        for source in (source for call in self.calls for source in call.inputs.values()):
             if isinstance(source, Real) and (reason := real_data.missing(source.name)):
                 return reason
         return None

@@ -1,0 +1,118 @@
+"""Calls whose arrays are too large to travel: made in the worker, answered by a few places."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import Backend
+from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.execution.attempt import Reply, attempt, checked
+from embcheck.conformance.suite.arrays import Generated, parse_array
+from embcheck.conformance.suite.model import CallSpec, Returns, Structure
+
+GIB = 1024**3
+SECONDS = 600.0
+"""Time for one large call, in which the arrays are made too."""
+_COPIES = 2
+"""A library may copy each array once on the way in, and once on the way out."""
+_WORKING_BYTES = GIB
+"""For the library itself, and for what is computed on the way."""
+
+
+def memory_needed(spec: CallSpec, returns: Returns) -> int:
+    """Return the bytes of memory that a large call needs, with a copy of each array."""
+    arrays = [*spec.inputs.values(), *returns.observations.values()]
+    sizes = [
+        math.prod(array.shape) * array.dtype.itemsize
+        for array in arrays
+        if isinstance(array, (Generated, Structure))
+    ]
+    return _COPIES * sum(sizes) + _WORKING_BYTES
+
+
+def large_request(spec: CallSpec, returns: Returns) -> dict[str, Any]:
+    """Return the header that asks a worker for a large call."""
+    made = {
+        name: {**source.recipe, "shape": source.shape, "dtype": source.dtype.name}
+        for name, source in spec.inputs.items()
+        if isinstance(source, Generated)
+    }
+    places = {
+        name: [position for position, _ in wanted.at]
+        for name, wanted in returns.observations.items()
+        if isinstance(wanted, Structure)
+    }
+    call = {
+        "operation": str(spec.operation),
+        "options": dict(spec.options),
+        "observe": [*map(str, spec.observe), str(Observation.INPUTS_AFTER)],
+    }
+    return {"request": "ask", "call": call, "made": made, "places": places}
+
+
+def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:
+    """Make the arrays, do the call once, and answer with the places that are asked for.
+
+    The reply's `shapes` and `dtypes` are those of the observations, and `changed` names the inputs
+    that are not as they were.
+    """
+    inputs = {name: parse_array(recipe).array() for name, recipe in header["made"].items()}
+    before = {name: _digest(array) for name, array in inputs.items()}
+    told = header["call"]
+    call = Call(Operation(told["operation"]), inputs, told["options"], tuple(told["observe"]))
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        failed, thunk = attempt(lambda: backend.prepare(call), "prepare")
+        if failed is None:
+            failed, answer = attempt(thunk, "call")
+    seconds = {"seconds": time.perf_counter() - started}
+    if failed is not None:
+        return {**failed, **seconds}, {}
+    failed, home = attempt(lambda: checked(backend.to_numpy(answer)), "to_numpy")
+    if failed is not None:
+        return {**failed, **seconds, "status": "errored"}, {}
+    return _selected(home, header["places"], before, seconds)
+
+
+def _selected(
+    home: Mapping[str, np.ndarray],
+    places: Mapping[str, list[list[int]]],
+    before: Mapping[str, bytes],
+    seconds: Mapping[str, float],
+) -> Reply:
+    """Take the places asked for out of the arrays; one that an array does not have is left out."""
+    arrays = {
+        f"{name}/{number}": np.array(home[name][tuple(position)])
+        for name in places.keys() & home.keys()
+        for number, position in enumerate(places[name])
+        if _has(home[name].shape, position)
+    }
+    after = {name: home.get(f"{name}_after") for name in before}
+    header = {
+        "status": "answered",
+        **seconds,
+        "shapes": {name: list(home[name].shape) for name in places if name in home},
+        "dtypes": {name: home[name].dtype.name for name in places if name in home},
+        "changed": [n for n, a in after.items() if a is not None and _digest(a) != before[n]],
+        "not_reported": [f"{name}_after" for name, array in after.items() if array is None],
+    }
+    return header, arrays
+
+
+def _has(shape: tuple[int, ...], position: list[int]) -> bool:
+    return len(position) <= len(shape) and all(
+        index < size for index, size in zip(position, shape, strict=False)
+    )
+
+
+def _digest(array: np.ndarray) -> bytes:
+    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return hashlib.blake2b(data.data, digest_size=16).digest()

@@ -1,0 +1,109 @@
+"""Arrays from a recipe: seeded random ones, and ones whose values say where they stand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+BASE = 251
+"""The largest prime below 256: all digits are exact in bfloat16, and no power of two is lost."""
+_PLACES = 3
+_BLOCK = 1 << 20
+"""Elements that are made at a time: what is made on the way takes eight bytes of each."""
+
+Recipe = Mapping[str, Any]
+Parts = Mapping[str, np.ndarray]
+Shape = tuple[int, ...]
+
+
+def generate(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+    """Make an array by the generator that the recipe names; `parts` are arrays that it reads."""
+    return GENERATORS[recipe["generator"]](recipe, parts, shape, dtype)
+
+
+def _seeded(draw: Callable[[np.random.Generator, Shape, Recipe], Any]) -> Any:
+    """Make a generator of what `draw` draws by the recipe's seed."""
+
+    def make(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+        del parts
+        source = np.random.Generator(np.random.PCG64(int(recipe.get("seed", 0))))
+        return np.asarray(draw(source, shape, recipe)).astype(dtype)
+
+    return make
+
+
+def _arange(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+    """Count in reading order: (start + step * (i // each)) % modulo."""
+    del parts
+    start, step, each = (recipe.get(name, least) for name, least in _COUNTING.items())
+    made = np.empty(math.prod(shape), dtype)
+    for block in _blocks(made.size):
+        values = start + step * (np.arange(block.start, block.stop) // each)
+        made[block] = values % recipe["modulo"] if "modulo" in recipe else values
+    return made.reshape(shape)
+
+
+_COUNTING = {"start": 0, "step": 1, "each": 1}
+
+
+def _digits(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+    """Name row and column: element (r, c) is (digit number c % 3 of r + c) % base, times `times`.
+
+    The rows are 0, 1, 2, ... or those that the part `rows` holds.
+    """
+    base, times = recipe.get("base", BASE), recipe.get("times", 1)
+    columns = np.arange(shape[-1])
+    weights = base ** (columns % _PLACES)
+    count = math.prod(shape[:-1])
+    rows = parts["rows"].reshape(-1) if "rows" in parts else np.arange(count)
+    made = np.empty((count, shape[-1]), dtype)
+    for block in _blocks(count, shape[-1]):
+        digits = rows[block, None] // weights % base
+        made[block] = (digits + columns) % base * times
+    return made.reshape(shape)
+
+
+def _counts(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+    """Count how often each row is named by the part `of`, in every column, times `times`."""
+    counts = np.bincount(parts["of"].reshape(-1), minlength=shape[0])[: shape[0]]
+    rows = (counts * recipe.get("times", 1)).astype(dtype).reshape(-1, *([1] * (len(shape) - 1)))
+    return np.broadcast_to(rows, shape).copy()
+
+
+def _eye(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+    """Put ones where the last two axes are equal."""
+    del recipe, parts
+    return np.broadcast_to(np.eye(shape[-2], shape[-1], dtype=dtype), shape).copy()
+
+
+def _full(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+    del parts
+    return np.full(shape, np.array(recipe["value"]).astype(dtype))
+
+
+def _blocks(count: int, width: int = 1) -> Iterator[slice]:
+    """Cut so many rows into blocks of about `_BLOCK` elements."""
+    step = max(1, _BLOCK // max(width, 1))
+    return (slice(start, min(start + step, count)) for start in range(0, count, step))
+
+
+GENERATORS: dict[str, Callable[[Recipe, Parts, Shape, np.dtype[Any]], np.ndarray]] = {
+    "arange": _arange,
+    "digits": _digits,
+    "counts": _counts,
+    "eye": _eye,
+    "full": _full,
+    "integers": _seeded(lambda g, shape, r: g.integers(r.get("low", 0), r["high"], size=shape)),
+    "normal": _seeded(lambda g, shape, _: g.standard_normal(shape)),
+    "uniform": _seeded(lambda g, shape, r: g.uniform(r.get("low", 0.0), r.get("high", 1.0), shape)),
+}
+NEEDS = {"integers": ("high",), "full": ("value",), "counts": ("of",)}
+"""What the recipe of a generator must say."""
+PARTS = ("rows", "of")
+"""What of a recipe is an array itself."""
+LEAST_RANK = {"digits": 1, "counts": 1, "eye": 2}
+WHOLE = {"seed": 0, "each": 1, "modulo": 1, "base": 2, "repeat": 1}
+"""What must be a whole number, and the smallest that it may be."""

@@ -1,0 +1,195 @@
+"""How an array lies in memory: by name, as specs write it, and exactly, as it travels.
+
+What lies between and around an array's own elements is filled with bytes that no row has.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+ALIGNMENT = 64
+"""Bytes: a line of the cache, and the widest vector."""
+_FILLING = 0x55
+_GAP = 3
+"""Elements between padded rows: odd, so that rows do not stay aligned to vectors."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Where an array's elements lie in the memory that it is a part of.
+
+    `strides`, `before` and `after` are bytes; the last two are what the memory holds before the
+    array's first byte and behind its last one. `kind` is plain, readonly or mapped.
+    """
+
+    strides: tuple[int, ...]
+    before: int = 0
+    after: int = 0
+    kind: str = "plain"
+
+
+def memory_of(array: np.ndarray) -> Memory:
+    """Tell how an array lies in the largest array that it is a view of."""
+    root = array
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    kind = "plain" if array.flags.writeable else "readonly"
+    kind = "mapped" if isinstance(array, np.memmap) else kind
+    (low, high), (first, last) = _bounds(array), _bounds(root)
+    if kind == "mapped" or not array.size:
+        return Memory(array.strides, kind=kind)
+    return Memory(array.strides, low - first, last - high, kind)
+
+
+def is_plain(array: np.ndarray) -> bool:
+    """Whether an array is all of its memory, in C order, and may be written to."""
+    return array.flags.c_contiguous and memory_of(array) == Memory(array.strides)
+
+
+def lay(values: np.ndarray, memory: Memory) -> np.ndarray:
+    """Return a copy of an array that lies in memory of its own as told.
+
+    Raises ValueError where the memory told cannot hold an array of that shape.
+    """
+    if memory.kind == "mapped":
+        return _mapped(values)
+    if not values.size:
+        return _finished(values.copy(), memory)
+    extent = [step * (size - 1) for step, size in zip(memory.strides, values.shape, strict=True)]
+    below = -sum(step for step in extent if step < 0)
+    span = below + sum(step for step in extent if step > 0) + values.itemsize
+    if memory.before < 0 or memory.after < 0 or (memory.before + below) % values.itemsize:
+        raise ValueError(f"no array of {values.dtype} lies {memory.before} bytes into its memory")
+    whole = _aligned(memory.before + span + memory.after)
+    start = memory.before + below
+    laid: np.ndarray = np.ndarray(values.shape, values.dtype, whole, start, memory.strides)
+    # Where a stride is 0, all elements along that axis are one.
+    once = tuple(slice(None) if step else slice(1) for step in memory.strides)
+    laid[once] = values[once]
+    return _finished(laid, memory)
+
+
+def layout_of(array: np.ndarray) -> str:
+    """Name the layout of an array, one of `LAYOUTS`; the nearest one if it is none of them."""
+    memory = memory_of(array)
+    plain = np.zeros(array.shape, array.dtype)
+    for name, make in LAYOUTS.items():
+        if memory_of(make(plain)) == memory:
+            return name
+    if array.size and 0 in array.strides:
+        return "expanded"
+    if any(step < 0 for step in array.strides):
+        return "reversed"
+    if array.flags.c_contiguous:
+        return "part"
+    return "transposed" if array.flags.f_contiguous else "stepped"
+
+
+def _bounds(array: np.ndarray) -> tuple[int, int]:
+    """Return the addresses of an array's first byte and of the one behind its last."""
+    start: int = array.__array_interface__["data"][0]
+    extent = [step * (size - 1) for step, size in zip(array.strides, array.shape, strict=True)]
+    low = start + sum(step for step in extent if step < 0)
+    return low, start + sum(step for step in extent if step > 0) + array.itemsize
+
+
+def _aligned(count: int) -> np.ndarray:
+    """Return so many bytes, aligned and filled, that are the root of their views."""
+    raw = np.empty(count + ALIGNMENT, np.uint8)
+    start = -raw.__array_interface__["data"][0] % ALIGNMENT
+    whole = np.frombuffer(memoryview(raw)[start : start + count], np.uint8)
+    whole[:] = _FILLING
+    return whole
+
+
+def _finished(array: np.ndarray, memory: Memory) -> np.ndarray:
+    array.flags.writeable = memory.kind != "readonly"
+    return array
+
+
+def _steps(shape: Sequence[int], itemsize: int, row: int) -> tuple[int, ...]:
+    """Return the strides in C order of an array whose last axis takes `row` elements."""
+    steps = [itemsize]
+    for size in (row, *reversed(shape[1:-1])):
+        steps.append(steps[-1] * max(size, 1))
+    return tuple(reversed(steps[: len(shape)]))
+
+
+def _c_order(values: np.ndarray) -> tuple[int, ...]:
+    return _steps(values.shape, values.itemsize, values.shape[-1] if values.ndim else 1)
+
+
+def _transposed(values: np.ndarray) -> np.ndarray:
+    return values.T.copy().T
+
+
+def _stepped(values: np.ndarray) -> np.ndarray:
+    """Take every second element of a wider last axis."""
+    if values.ndim == 0:
+        return values.copy()
+    wide = _steps(values.shape, values.itemsize, 2 * values.shape[-1])
+    return lay(values, Memory((*wide[:-1], 2 * values.itemsize), after=values.itemsize))
+
+
+def _expanded(values: np.ndarray) -> np.ndarray:
+    """Repeat one value along the first axis with a stride of 0."""
+    return lay(values, Memory((0, *_c_order(values)[1:])))
+
+
+def _padded(values: np.ndarray) -> np.ndarray:
+    """Leave a gap behind each row: a unit stride of columns, a larger one of rows."""
+    if values.ndim < 2:
+        return values.copy()
+    row = values.shape[-1] + _GAP
+    return lay(values, Memory(_steps(values.shape, values.itemsize, row)))
+
+
+def _offset(values: np.ndarray) -> np.ndarray:
+    """Begin one element behind the start of the memory, misaligned by that element."""
+    return lay(values, Memory(_c_order(values), values.itemsize, _GAP * values.itemsize))
+
+
+def _part(values: np.ndarray) -> np.ndarray:
+    """Take a contiguous part: a row of a matrix, or rows from the middle of a taller table."""
+    row = values.nbytes // len(values) if values.ndim > 1 and len(values) else values.nbytes
+    return lay(values, Memory(_c_order(values), row, row))
+
+
+def _reversed(values: np.ndarray) -> np.ndarray:
+    """Lay the first axis out backwards, with a negative stride."""
+    return values[::-1].copy()[::-1] if values.ndim else values.copy()
+
+
+def _readonly(values: np.ndarray) -> np.ndarray:
+    return _finished(values.copy(), Memory(values.strides, kind="readonly"))
+
+
+def _mapped(values: np.ndarray) -> np.ndarray:
+    """Map a file into memory; what is written to the array does not reach the file."""
+    if not values.size:
+        return values.copy()
+    with tempfile.TemporaryFile() as file:
+        file.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+        file.flush()
+        mapped: np.ndarray[Any, Any] = np.memmap(file, values.dtype, "c", shape=values.shape)
+        return mapped
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "contiguous": np.copy,
+    "transposed": _transposed,
+    "stepped": _stepped,
+    "expanded": _expanded,
+    "padded": _padded,
+    "offset": _offset,
+    "part": _part,
+    "reversed": _reversed,
+    "readonly": _readonly,
+    "mapped": _mapped,
+}
+"""What lays an array out anew, by the name of the layout."""
