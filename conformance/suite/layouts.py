@@ -47,8 +47,12 @@ def memory_of(array: np.ndarray) -> Memory:
 
 
 def is_plain(array: np.ndarray) -> bool:
-    """Whether an array is all of its memory, in C order, and may be written to."""
-    return array.flags.c_contiguous and memory_of(array) == Memory(array.strides)
+    """Whether an array is all of its memory, in C order, and may be written to.
+
+    Strides of axes of one element count too: a library may read them.
+    """
+    strides = _c_order(array) if array.size else array.strides
+    return memory_of(array) == Memory(strides)
 
 
 def lay(values: np.ndarray, memory: Memory) -> np.ndarray:
@@ -138,6 +142,8 @@ def _stepped(values: np.ndarray) -> np.ndarray:
 
 def _expanded(values: np.ndarray) -> np.ndarray:
     """Repeat one value along the first axis with a stride of 0."""
+    if values.ndim == 0:
+        return values.copy()
     return lay(values, Memory((0, *_c_order(values)[1:])))
 
 
