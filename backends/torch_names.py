@@ -9,6 +9,7 @@ import ml_dtypes  # noqa: F401  (registers bfloat16 and the float8 types with Nu
 import numpy as np
 import torch
 
+from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Operation
 
 SPELLINGS = {
@@ -40,11 +41,33 @@ def makes_module(operation: Operation) -> bool:
 
 
 def to_tensor(array: np.ndarray) -> torch.Tensor:
-    """Return a tensor on the array's memory, with its strides."""
+    """Return a tensor on the array's memory, with its strides and its place in a larger array.
+
+    Raises Unsupported for negative strides, which tensors do not have.
+    """
+    if any(step < 0 for step in array.strides):
+        raise Unsupported("tensors have no negative strides")
     dtype = getattr(torch, array.dtype.name)
     if dtype in _BITS:
         array = array.view(f"u{array.dtype.itemsize}")
-    return torch.from_numpy(array).view(dtype)
+    return _on_memory(array).view(dtype)
+
+
+def _on_memory(array: np.ndarray) -> torch.Tensor:
+    """Return a tensor whose storage is all of the memory that an array is a part of.
+
+    From NumPy alone, a part would become a storage of its own, which no slice of a tensor has.
+    """
+    root = array
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    if root.nbytes <= array.nbytes or not array.size or not root.flags.c_contiguous:
+        return torch.from_numpy(array)
+    data, size = root.reshape(-1).view(np.uint8), array.itemsize
+    start = array.__array_interface__["data"][0] - data.__array_interface__["data"][0]
+    whole = data[start % size :][: (data.size - start % size) // size * size].view(array.dtype)
+    steps = [step // size for step in array.strides]
+    return torch.from_numpy(whole).as_strided(array.shape, steps, start // size)
 
 
 def to_array(tensor: torch.Tensor) -> np.ndarray:

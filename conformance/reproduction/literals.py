@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.suite.arrays import ArraySource, Generated, Literal, Real
+from embcheck.conformance.suite.arrays import ArraySource, Generated, Joined, Literal
+from embcheck.conformance.suite.generators import BASE, COUNTING
 
 MOST_VALUES = 2000
 
-_GENERATORS = {
-    "arange": "{start} + np.arange({size}).reshape({shape})",
-    "full": "np.full({shape}, {value})",
-    "integers": "random.integers({low}, {high}, size={shape})",
-    "normal": "random.standard_normal({shape})",
-    "uniform": "random.uniform({low}, {high}, {shape})",
-}
-
 _LAYOUTS = {
-    "contiguous": "{}",
-    "transposed": "{}.T.copy().T",
-    "stepped": "np.repeat({}, 2, axis=-1)[..., ::2]",
+    "contiguous": "{0}",
+    "transposed": "{0}.T.copy().T",
+    "stepped": "np.repeat({0}, 2, axis=-1)[..., ::2]",
     "expanded": "np.lib.stride_tricks.as_strided({0}, {0}.shape, (0, *{0}.strides[1:]))",
+    "padded": "np.pad({0}, [(0, 0)] * ({0}.ndim - 1) + [(0, 3)])[..., :-3]",
+    "offset": "np.pad({0}.reshape(-1), (1, 3))[1:-3].reshape({0}.shape)",
+    "part": "np.pad({0}, [(1, 1)] + [(0, 0)] * ({0}.ndim - 1))[1:-1]",
+    "reversed": "{0}[::-1].copy()[::-1]",
+    "readonly": "np.broadcast_to({0}, {0}.shape)",
+    "mapped": "np.memmap(open('array.bin', 'wb+'), {0}.dtype, shape={0}.shape)",
 }
 
 
@@ -32,15 +32,26 @@ class NotWritable(Exception):
 
 def source_lines(name: str, source: ArraySource) -> list[str]:
     """Return lines that make an input under its name."""
-    if isinstance(source, Real):
-        raise NotWritable(f"{name} is real data ({source.name}), too large to be written out")
-    if isinstance(source, Generated):
-        return _generated(name, source)
-    assert isinstance(source, Literal)  # noqa: S101  (there are three kinds of sources)
-    lines = [f"{name} = {literal(source.values)}"]
+    lines = [f"{name} = {expression(source)}"]
+    if source.layout == "mapped":
+        return [*lines, f"mapped = {_LAYOUTS['mapped'].format(name)}", f"mapped[...] = {name}",
+                f"{name} = mapped"]  # fmt: skip
     if source.layout != "contiguous":
         lines.append(f"{name} = {_LAYOUTS[source.layout].format(name)}")
     return lines
+
+
+def expression(source: ArraySource) -> str:
+    """Write an array as one expression, but for its layout."""
+    if isinstance(source, Generated):
+        return f"({_made(source)}).astype({dtype_name(source.dtype)})"
+    if isinstance(source, Joined):
+        parts = ", ".join(expression(part) for part in source.parts)
+        repeat = f" * {source.repeat}" if source.repeat > 1 else ""
+        return f"np.concatenate([{parts}]{repeat}).astype({dtype_name(source.dtype)})"
+    if isinstance(source, Literal):
+        return literal(source.values)
+    raise NotWritable("real data is too large to be written out")
 
 
 def literal(array: np.ndarray) -> str:
@@ -61,10 +72,37 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
     return f"{home}.{dtype.name}"
 
 
-def _generated(name: str, source: Generated) -> list[str]:
-    recipe = {"start": 0, "low": 0, "high": 1.0, **source.recipe}
-    words = {**recipe, "shape": tuple(source.shape), "size": int(np.prod(source.shape))}
-    made = _GENERATORS[recipe["generator"]].format(**words)
-    seed = f"random = np.random.Generator(np.random.PCG64({int(recipe.get('seed', 0))}))"
-    lines = [seed] if "random." in made else []
-    return [*lines, f"{name} = ({made}).astype({dtype_name(source.dtype)})"]
+_GENERATORS = {
+    "digits": "(({rows} // {base} ** ({columns} % 3) % {base} + {columns}) % {base} * {times})"
+    ".reshape({shape})",
+    "counts": "np.outer(np.bincount({of}.reshape(-1), minlength={length}), np.full({row}, {times}))"
+    ".reshape({shape})",
+    "eye": "np.broadcast_to(np.eye({shape}[-2], {shape}[-1]), {shape})",
+    "full": "np.full({shape}, {value})",
+    "integers": "{random}.integers({low}, {high}, size={shape})",
+    "normal": "{random}.standard_normal({shape})",
+    "uniform": "{random}.uniform({low}, {high}, {shape})",
+}
+
+
+def _made(source: Generated) -> str:
+    """Write what a generator makes, before it takes its dtype."""
+    size, shape, recipe = math.prod(source.shape), source.shape, source.recipe
+    if recipe["generator"] == "arange":
+        start, step, each = (recipe.get(name, least) for name, least in COUNTING.items())
+        modulo = f" % {recipe['modulo']}" if "modulo" in recipe else ""
+        return f"(({start} + {step} * (np.arange({size}) // {each})){modulo}).reshape({shape})"
+    rows = f"np.arange({math.prod(shape[:-1])})[:, None]"
+    if "rows" in source.parts:
+        rows = f"{expression(source.parts['rows'])}[..., None]"
+    words = {
+        "base": BASE, "times": 1, "low": 0, "high": 1.0, **recipe,
+        "shape": tuple(shape),
+        "length": next(iter(shape), 1),
+        "row": size // max(next(iter(shape), 1), 1),
+        "rows": rows,
+        "columns": f"np.arange({next(reversed(shape), 1)})",
+        "of": expression(source.parts["of"]) if "of" in source.parts else "",
+        "random": f"np.random.Generator(np.random.PCG64({int(recipe.get('seed', 0))}))",
+    }
+    return _GENERATORS[recipe["generator"]].format(**words)

@@ -16,6 +16,7 @@ from embcheck.conformance.execution.judge import Kind, Verdict
 from embcheck.conformance.reproduction.literals import (
     NotWritable,
     dtype_name,
+    expression,
     literal,
     source_lines,
 )
@@ -24,6 +25,7 @@ from embcheck.conformance.suite.model import (
     Case,
     Expected,
     FromReference,
+    Made,
     Rejects,
     Returns,
     Structure,
@@ -46,7 +48,7 @@ def same(got, wanted, allowed=0.0):
 
 def tell(name, got, wanted, is_same):
     """Print what came and what is documented."""
-    print(f"{name} = {got.tolist()} ({got.dtype}, shape {got.shape})")
+    print(f"{name} = {np.array2string(got)} ({got.dtype}, shape {got.shape})")
     print(f"  documented: {wanted}")
     print("conforms" if is_same else "DEPARTS")
 '''
@@ -158,24 +160,35 @@ def _tried(lines: str, *handled: str) -> str:
 
 
 def _comparison(name: str, wanted: Expected, subject: Subject, call: Call) -> str:
-    if isinstance(wanted, Values):
-        tolerance = subject.case.tolerance
-        allowed = (
-            bound(name, call, wanted.array)
-            if tolerance is None
-            else tolerance.atol + tolerance.rtol * np.abs(wanted.array.astype(np.float64))
-        )
-        limit = "" if not np.any(allowed) else f", np.array({np.asarray(allowed).tolist()})"
+    if isinstance(wanted, (Values, Made)):
+        values = wanted.array
+        text = literal(values) if isinstance(wanted, Values) else expression(wanted.source)
+        limit = _limit(name, values, subject, call)
         return "\n".join(
             [
-                f"wanted = {literal(wanted.array)}",
-                f"tell({name!r}, {name}, wanted.tolist(), same({name}, wanted{limit}))",
+                f"wanted = {text}",
+                f"tell({name!r}, {name}, np.array2string(wanted), same({name}, wanted{limit}))",
             ]
         )
     if isinstance(wanted, Structure):
         return _structure(name, wanted)
     assert not isinstance(wanted, (FromReference, Text))  # noqa: S101  (probes write no scripts)
     raise NotWritable(f"what is expected of {name} cannot be written out")
+
+
+def _limit(name: str, values: np.ndarray, subject: Subject, call: Call) -> str:
+    """Write the allowed difference, as one number where it is one; nothing where it is 0."""
+    tolerance = subject.case.tolerance
+    allowed = (
+        bound(name, call, values)
+        if tolerance is None
+        else tolerance.atol + tolerance.rtol * np.abs(values.astype(np.float64))
+    )
+    if not np.any(allowed):
+        return ""
+    if np.ptp(allowed) == 0:
+        return f", {float(np.max(allowed))}"
+    return f", {literal(np.asarray(allowed))}"
 
 
 def _structure(name: str, wanted: Structure) -> str:

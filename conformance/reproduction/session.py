@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,14 @@ from embcheck.conformance.execution.client import (
     Rejected,
     WorkerClient,
 )
-from embcheck.conformance.execution.judge import Outcome
+from embcheck.conformance.execution.judge import Outcome, Verdict
 from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.reproduction.literals import NotWritable
 from embcheck.conformance.reproduction.script import Subject, compose
+from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.load import load_spec, spec_files
-from embcheck.conformance.suite.model import Case
+from embcheck.conformance.suite.model import Case, Steps
 
 
 def reproduce(name: str, backend: str, specs: Iterable[Path] = ()) -> str:
@@ -36,7 +37,8 @@ def reproduce(name: str, backend: str, specs: Iterable[Path] = ()) -> str:
     case = _find(name, specs)
     reference, worker = WorkerClient(REFERENCE), WorkerClient(backend)
     try:
-        verdict = CaseRunner(worker, reference).run(case).verdict
+        runner = CaseRunner(worker, reference)
+        case, verdict = _one_call(case, runner)
         if verdict.outcome is Outcome.UNSUPPORTED:
             raise NotWritable(f"{worker.name} is not asked this: {verdict.message}")
         answer = worker.script(case.spec.call())
@@ -51,6 +53,23 @@ def reproduce(name: str, backend: str, specs: Iterable[Path] = ()) -> str:
         reference.close()
 
 
+def _one_call(case: Case, runner: CaseRunner) -> tuple[Case, Verdict]:
+    """Run a case; of one with several calls, take the first that departs alone, else the first."""
+    verdict = runner.run(case).verdict
+    if not isinstance(case.expectation, Steps):
+        return case, verdict
+    alone = [
+        replace(case, spec=step.spec, expectation=step.returns) for step in case.expectation.steps
+    ]
+    if verdict.outcome in (Outcome.PASSED, Outcome.UNSUPPORTED):
+        return alone[0], verdict
+    for one in alone:
+        came = runner.run(one).verdict
+        if came.outcome is not Outcome.PASSED:
+            return one, came
+    raise NotWritable(f"{case.id} departs only after other calls: {verdict.message}")
+
+
 def _why(answer: Answer) -> str:
     if isinstance(answer, Rejected):
         return f"its adapter's script(call) raised {answer.exception}: {answer.message}"
@@ -61,11 +80,13 @@ def _find(name: str, specs: Iterable[Path]) -> Case:
     cases = {case.id: case for path in spec_files(specs) for case in load_spec(path).cases}
     if name in cases:
         return cases[name]
-    template = name.partition("[")[0]
-    siblings = [other for other in cases if other.partition("[")[0] == template]
-    near = siblings[:3] or difflib.get_close_matches(name, cases, n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise NotWritable(f"there is no case '{name}'{hint}")
+    try:
+        found = named([name], cases)
+    except LookupError as error:
+        raise NotWritable(str(error.args[0])) from None
+    if len(found) > 1:
+        raise NotWritable(f"'{name}' stands for {len(found)} cases; name one: {min(found)}")
+    return cases[min(found)]
 
 
 def _ask(reference: WorkerClient, call: Call) -> Mapping[str, np.ndarray]:

@@ -38,7 +38,7 @@ def _seeded(draw: Callable[[np.random.Generator, Shape, Recipe], Any]) -> Any:
 def _arange(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
     """Count in reading order: (start + step * (i // each)) % modulo."""
     del parts
-    start, step, each = (recipe.get(name, least) for name, least in _COUNTING.items())
+    start, step, each = (recipe.get(name, least) for name, least in COUNTING.items())
     made = np.empty(math.prod(shape), dtype)
     for block in _blocks(made.size):
         values = start + step * (np.arange(block.start, block.stop) // each)
@@ -46,7 +46,8 @@ def _arange(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
     return made.reshape(shape)
 
 
-_COUNTING = {"start": 0, "step": 1, "each": 1}
+COUNTING = {"start": 0, "step": 1, "each": 1}
+"""What `arange` counts by where a recipe does not say."""
 
 
 def _digits(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
