@@ -278,7 +278,15 @@ def _parse_generated(
     if "rows" in parts and rows != shape[:-1]:
         what = f"`rows` has shape {list(rows)}, but `shape` says {list(shape)}"
         raise ArraySpecError(what, "make `shape` that of `rows`, and the columns behind it")
+    for part, owner in (("factors", rows), ("adds", (*_shape_of_part(parts, "of"), *shape[1:]))):
+        if part in parts and _shape_of_part(parts, part) != owner:
+            what = f"`{part}` has shape {list(_shape_of_part(parts, part))}"
+            raise ArraySpecError(what, f"make it {list(owner)}")
     return Generated(dict(spec), shape, dtype, parts, layout)
+
+
+def _shape_of_part(parts: Mapping[str, ArraySource], name: str) -> tuple[int, ...]:
+    return tuple(getattr(parts.get(name), "shape", ()))
 
 
 def _shape_of(shape: Any) -> tuple[int, ...]:

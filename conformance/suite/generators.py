@@ -53,25 +53,55 @@ COUNTING = {"start": 0, "step": 1, "each": 1}
 def _digits(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
     """Name row and column: element (r, c) is (digit number c % 3 of r + c) % base, times `times`.
 
-    The rows are 0, 1, 2, ... or those that the part `rows` holds.
+    The rows are 0, 1, 2, ... or those that the part `rows` holds; `factors` has one more factor for
+    each.
     """
     base, times = recipe.get("base", BASE), recipe.get("times", 1)
     columns = np.arange(shape[-1])
     weights = base ** (columns % _PLACES)
     count = math.prod(shape[:-1])
     rows = parts["rows"].reshape(-1) if "rows" in parts else np.arange(count)
+    factors = parts["factors"].reshape(-1, 1) if "factors" in parts else np.ones((count, 1), int)
     made = np.empty((count, shape[-1]), dtype)
     for block in _blocks(count, shape[-1]):
         digits = rows[block, None] // weights % base
-        made[block] = (digits + columns) % base * times
+        made[block] = (digits + columns) % base * times * factors[block]
     return made.reshape(shape)
 
 
 def _counts(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
-    """Count how often each row is named by the part `of`, in every column, times `times`."""
+    """Count how often each row is named by the part `of`, in every column, times `times`.
+
+    With the part `adds`, which has a row for each naming, those rows are added up instead of ones.
+    """
+    if "adds" in parts:
+        made = _added(parts["of"].reshape(-1), parts["adds"], shape)
+        return (made * recipe.get("times", 1)).astype(dtype)
     counts = np.bincount(parts["of"].reshape(-1), minlength=shape[0])[: shape[0]]
     rows = (counts * recipe.get("times", 1)).astype(dtype).reshape(-1, *([1] * (len(shape) - 1)))
     return np.broadcast_to(rows, shape).copy()
+
+
+def _added(names: np.ndarray, adds: np.ndarray, shape: Shape) -> np.ndarray:
+    """Add up, for each row, what stands beside its names; names of no row are left out."""
+    rows = adds.reshape(names.size, -1).astype(np.float64)
+    made = np.zeros((shape[0], rows.shape[1]))
+    kept = names < shape[0]
+    names, rows = names[kept], rows[kept]
+    if rows.shape[1] > names.size:
+        for name, row in zip(names.tolist(), rows, strict=True):
+            made[name] += row
+        return made.reshape(shape)
+    for column in range(rows.shape[1]):
+        made[:, column] = np.bincount(names, rows[:, column], shape[0])
+    return made.reshape(shape)
+
+
+def _bags(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+    """Number the bag that each position lies in, by the part `offsets`."""
+    del recipe
+    places = np.arange(shape[0])
+    return (np.searchsorted(parts["offsets"], places, side="right") - 1).astype(dtype)
 
 
 def _eye(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
@@ -95,16 +125,17 @@ GENERATORS: dict[str, Callable[[Recipe, Parts, Shape, np.dtype[Any]], np.ndarray
     "arange": _arange,
     "digits": _digits,
     "counts": _counts,
+    "bags": _bags,
     "eye": _eye,
     "full": _full,
     "integers": _seeded(lambda g, shape, r: g.integers(r.get("low", 0), r["high"], size=shape)),
     "normal": _seeded(lambda g, shape, _: g.standard_normal(shape)),
     "uniform": _seeded(lambda g, shape, r: g.uniform(r.get("low", 0.0), r.get("high", 1.0), shape)),
 }
-NEEDS = {"integers": ("high",), "full": ("value",), "counts": ("of",)}
+NEEDS = {"integers": ("high",), "full": ("value",), "counts": ("of",), "bags": ("offsets",)}
 """What the recipe of a generator must say."""
-PARTS = ("rows", "of")
+PARTS = ("rows", "factors", "of", "adds", "offsets")
 """What of a recipe is an array itself."""
-LEAST_RANK = {"digits": 1, "counts": 1, "eye": 2}
+LEAST_RANK = {"digits": 1, "counts": 1, "bags": 1, "eye": 2}
 WHOLE = {"seed": 0, "each": 1, "modulo": 1, "base": 2, "repeat": 1}
 """What must be a whole number, and the smallest that it may be."""
