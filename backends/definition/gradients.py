@@ -82,11 +82,15 @@ def _shares(
 
 def _winners(weight: np.ndarray, positions: Positions) -> np.ndarray:
     """Mark, for each bag and column, the first position that holds the maximum."""
-    winners = np.zeros((positions.rows.size, weight.shape[1]), bool)
-    for bag in np.unique(positions.bags):
-        (members,) = np.nonzero(positions.bags == bag)
-        first = members[weight[positions.rows[members]].argmax(axis=0)]
-        winners[first, np.arange(weight.shape[1])] = True
+    rows = weight[positions.rows].astype(np.float64)
+    winners = np.zeros(rows.shape, bool)
+    _, starts, bags = np.unique(positions.bags, return_index=True, return_inverse=True)
+    if not rows.size:
+        return winners
+    is_top = (rows == np.maximum.reduceat(rows, starts)[bags]) | np.isnan(rows)
+    places = np.where(is_top, np.arange(len(rows))[:, None], len(rows))
+    first = np.minimum.reduceat(places, starts)
+    winners[first, np.arange(weight.shape[1])] = True
     return winners
 
 
