@@ -29,14 +29,15 @@ import click
     help="Write coverage.json here.",
 )
 def coverage(as_json: bool, python: str | None, docstrings: Path | None, out: Path | None) -> None:
-    """Compute which sentences of PyTorch's documentation the suite covers, and which drifted.
+    """Compute what the suite covers: sentences of PyTorch's documentation, sizes, pairs of options.
 
-    Exit codes: 0 all is accounted for; 1 a gap, or a sentence that is new, changed or gone; 2 no
-    torch to read.
+    Exit codes: 0 all is accounted for; 1 a gap: a sentence that is new, changed, gone or not
+    covered, a size that is not crossed, options that are not asked together; 2 no torch to read.
     """
     from rich.console import Console  # noqa: PLC0415  (--help stays quick)
 
-    from embcheck.conformance.documentation.coverage import (  # noqa: PLC0415  (NumPy)
+    from embcheck.conformance.coverage.reach import shipped_reach  # noqa: PLC0415  (NumPy)
+    from embcheck.conformance.documentation.coverage import (  # noqa: PLC0415
         as_json as to_json,
     )
     from embcheck.conformance.documentation.coverage import shipped_coverage  # noqa: PLC0415
@@ -55,18 +56,19 @@ def coverage(as_json: bool, python: str | None, docstrings: Path | None, out: Pa
         documentation = (
             read_file(docstrings) if docstrings else read_installed(python or sys.executable)
         )
-        found = shipped_coverage(documentation)
+        found, reach = shipped_coverage(documentation), shipped_reach()
     except (ReadingError, SpecError) as error:
         click.echo(f"embcheck coverage: {error}", err=True)
         sys.exit(ExitCode.USAGE)
-    text = json.dumps(to_json(found), indent=2)
+    gaps = found.gaps + reach.gaps
+    text = json.dumps({**to_json(found), **reach.as_json(), "gaps": gaps}, indent=2)
     if out:
         _write(out / "coverage.json", text)
     if as_json:
         click.echo(text)
     else:
-        print_coverage(found, Console())
-    sys.exit(ExitCode.DEPARTS if found.gaps else ExitCode.CONFORMS)
+        print_coverage(found, reach, Console())
+    sys.exit(ExitCode.DEPARTS if gaps else ExitCode.CONFORMS)
 
 
 def _write(file: Path, text: str) -> None:

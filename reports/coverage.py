@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from embcheck.reports.evidence import Document
 from embcheck.reports.matrix import link
+from embcheck.reports.reach import Reach, reach
 
 _ORDER: Final = ("gap", "new", "changed", "gone", "covered", "non-normative")
 _OPEN: Final = frozenset({"gap", "new", "changed", "gone"})
@@ -74,6 +75,8 @@ class Coverage:
     objects: tuple[CoveredObject, ...]
     open: tuple[tuple[str, Sentence], ...]
     loose_ends: tuple[tuple[str, tuple[str, ...]], ...]
+    reach: Reach | None
+    """Sizes and pairs of options; None in a file of an embcheck that did not count them."""
 
 
 def clause_link(name: str, known: Collection[str]) -> str | None:
@@ -102,6 +105,7 @@ def coverage(document: Document, clauses: Collection[str]) -> Coverage:
         ),
         open=tuple((name, row) for name, row in sorted(sentences, key=_place) if row.open),
         loose_ends=tuple((title, names) for title, names in _loose_ends(data) if names),
+        reach=reach(data) if "sizes" in data and "pairs" in data else None,
     )
 
 

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from embcheck.conformance.coverage.reach import Reach
 from embcheck.conformance.documentation.coverage import (
     ACCOUNTED,
     DRIFT,
@@ -20,20 +21,25 @@ from embcheck.conformance.documentation.coverage import (
     tally,
 )
 from embcheck.reports.console import safe_text
+from embcheck.reports.reach_terminal import print_reach
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
 _INDENT = (0, 0, 0, 2)
 
 
-def print_coverage(coverage: Coverage, console: Console) -> None:
-    """Print what is covered by object and parameter, what is left out, then every gap."""
+def print_coverage(coverage: Coverage, reach: Reach, console: Console) -> None:
+    """Print what is covered by object and parameter, what is left out, then every gap.
+
+    Below stand the tables of sizes and of pairs of options, and the verdict on all of it.
+    """
     console.print(_object_table(coverage.entries))
     _print_parameters(coverage.entries, console)
     _print_left_out(coverage, console)
     _print_drift(coverage, console)
     _print_gaps(coverage, console)
-    _print_verdict(coverage, console)
+    print_reach(reach, console)
+    _print_verdict(coverage, coverage.gaps + reach.gaps, console)
 
 
 def _object_table(entries: Sequence[Entry]) -> Table:
@@ -128,15 +134,14 @@ def _combination_lines(coverage: Coverage) -> list[str]:
     return [f"{what}: {', '.join(names)}" for what, names in dtypes.items()]
 
 
-def _print_verdict(coverage: Coverage, console: Console) -> None:
+def _print_verdict(coverage: Coverage, gaps: int, console: Console) -> None:
     counts = tally(coverage.entries)
     accounted = counts["covered"] + counts["non_normative"]
-    gaps = plural(coverage.gaps, "gap") if coverage.gaps else "no gap"
     _print(
         console,
         f"\ntorch {one_line(coverage.torch, 30)}: {accounted} of {counts['total']} sentences "
-        f"accounted for, {gaps}",
-        "bold red" if coverage.gaps else "bold green",
+        f"accounted for, {plural(gaps, 'gap') if gaps else 'no gap'}",
+        "bold red" if gaps else "bold green",
     )
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from embcheck.conformance.coverage.ladder import SIZES_FILE, load_ladder
+from embcheck.conformance.coverage.rules import PAIRS_FILE, load_rules
 from embcheck.conformance.documentation.exercise import EXERCISE_FILE, load_left_out
 from embcheck.conformance.suite.load import shipped_clauses, suite_root
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, mark_of, read_yaml
+
+_OTHER_FILES: Mapping[str, Callable[[Path], object]] = {
+    EXERCISE_FILE: load_left_out,
+    SIZES_FILE: load_ladder,
+    PAIRS_FILE: load_rules,
+}
+"""What stands beside the files of sentences, and how it is loaded."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class MappedSentence:
 def mapping_files() -> list[Path]:
     """List the files of sentences that embcheck ships."""
     files = sorted((suite_root() / "documentation").glob("*.yaml"))
-    return [file for file in files if file.name != EXERCISE_FILE]
+    return [file for file in files if file.name not in _OTHER_FILES]
 
 
 def load_mapping(paths: Iterable[Path]) -> tuple[MappedSentence, ...]:
@@ -55,10 +64,11 @@ def load_mapping(paths: Iterable[Path]) -> tuple[MappedSentence, ...]:
 def check_documentation(paths: Iterable[Path]) -> None:
     """Load files of the folder as what they are; raises SpecError."""
     for path in paths:
-        if path.name == EXERCISE_FILE:
-            load_left_out(path)
-        else:
+        load = _OTHER_FILES.get(path.name)
+        if load is None:
             load_mapping([path])
+        else:
+            load(path)
 
 
 def _sentences(tree: Map) -> Iterator[MappedSentence]:

@@ -22,6 +22,8 @@ SCHEMAS = {
     "deviations": "deviations.schema.json",
     "documentation": "documentation.schema.json",
     "exercise": "exercise.schema.json",
+    "sizes": "sizes.schema.json",
+    "pairs": "pairs.schema.json",
     "workloads": "workloads.schema.json",
     "curves": "curves.schema.json",
 }

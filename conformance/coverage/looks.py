@@ -1,0 +1,126 @@
+"""The kinds of answers that are to be asked at every size: an output, a gradient, a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from embcheck.conformance.contract.call import Observation, Operation
+from embcheck.conformance.coverage.scored import Asked
+from embcheck.conformance.coverage.sizes import BAG_AXES, LOOKUP_AXES, ONE_HOT_AXES, Axis
+from embcheck.conformance.suite.model import CallSpec
+
+OUTPUT = frozenset({Observation.OUTPUT})
+GRADIENT = frozenset({Observation.GRAD_WEIGHT})
+SPARSE = frozenset({Observation.GRAD_WEIGHT, Observation.SPARSE_GRAD_VALUES})
+AFTER = frozenset({Observation.WEIGHT_AFTER})
+WEIGHTS = frozenset({Observation.GRAD_PER_SAMPLE_WEIGHTS})
+CHANGES_GRADIENT = frozenset({"padding_idx", "scale_grad_by_freq", "sparse"})
+MODES = ("sum", "mean", "max")
+
+
+@dataclass(frozen=True)
+class Look:
+    """A kind of answer: what is observed, of which calls, and the axes on which it can be large."""
+
+    name: str
+    operation: Operation
+    observations: frozenset[Observation]
+    fits: Callable[[CallSpec], bool]
+    axes: tuple[Axis, ...]
+    of_padding: bool = False
+    """Whether the repeats that matter are those of the padding row."""
+
+    def sees(self, asked: Asked) -> bool:
+        """Whether a call is of this kind, and the answer is checked in full."""
+        return (
+            asked.spec.operation is self.operation
+            and not self.observations.isdisjoint(asked.checked)
+            and self.fits(asked.spec)
+        )
+
+
+def _set_options(spec: CallSpec) -> set[str]:
+    """Name the options that are set to anything but false and none."""
+    given = {
+        name for name, value in spec.options.items() if value is not None and value is not False
+    }
+    return given | ({"per_sample_weights"} & spec.inputs.keys())
+
+
+def _plain(spec: CallSpec) -> bool:
+    """Whether the rows are looked up as they are."""
+    return not _set_options(spec) & {"max_norm", "per_sample_weights"}
+
+
+def _plain_gradient(spec: CallSpec) -> bool:
+    return _plain(spec) and not _set_options(spec) & CHANGES_GRADIENT
+
+
+def _with(option: str, *without: str) -> Callable[[CallSpec], bool]:
+    """Make the condition that an option is set, and others are not."""
+
+    def fits(spec: CallSpec) -> bool:
+        found = _set_options(spec)
+        return option in found and not found.intersection(without)
+
+    return fits
+
+
+def _in_mode(mode: str, condition: Callable[[CallSpec], bool]) -> Callable[[CallSpec], bool]:
+    def fits(spec: CallSpec) -> bool:
+        return bool(spec.options.get("mode", "mean") == mode) and condition(spec)
+
+    return fits
+
+
+def form_of(spec: CallSpec) -> str:
+    """Name how a call cuts its indices into bags."""
+    last = bool(spec.options.get("include_last_offset"))
+    if "offsets" not in spec.inputs:
+        return "matrix with last offset" if last else "matrix"
+    return "last offset" if last else "offsets"
+
+
+def _in_form(form: str) -> Callable[[CallSpec], bool]:
+    def fits(spec: CallSpec) -> bool:
+        return form_of(spec) == form and _plain(spec)
+
+    return fits
+
+
+def _lookups() -> Iterator[Look]:
+    known: tuple[tuple[str, frozenset[Observation], Callable[[CallSpec], bool]], ...] = (
+        ("lookup", OUTPUT, _plain),
+        ("gradient", GRADIENT, _plain_gradient),
+        ("max_norm output", OUTPUT, _with("max_norm")),
+        ("max_norm table", AFTER, _with("max_norm")),
+        ("by frequency", GRADIENT, _with("scale_grad_by_freq", "sparse", "max_norm")),
+        ("sparse gradient", SPARSE, _with("sparse", "scale_grad_by_freq", "max_norm")),
+    )
+    for name, observations, fits in known:
+        yield Look(name, Operation.EMBEDDING, observations, fits, LOOKUP_AXES)
+    padded = _with("padding_idx", "scale_grad_by_freq", "sparse", "max_norm")
+    yield Look("padding gradient", Operation.EMBEDDING, GRADIENT, padded, LOOKUP_AXES, True)
+
+
+def _bags() -> Iterator[Look]:
+    weighted = _with("per_sample_weights", "max_norm")
+    for mode in MODES:
+        plain = _in_mode(mode, _plain)
+        yield Look(f"bag {mode}", Operation.EMBEDDING_BAG, OUTPUT, plain, BAG_AXES)
+    for mode in MODES:
+        plain = _in_mode(mode, _plain_gradient)
+        yield Look(f"{mode} gradient", Operation.EMBEDDING_BAG, GRADIENT, plain, BAG_AXES)
+    for name, seen in (("weighted sum", OUTPUT), ("weights gradient", WEIGHTS)):
+        yield Look(name, Operation.EMBEDDING_BAG, seen, weighted, BAG_AXES)
+    for form in ("matrix", "offsets", "last offset"):
+        yield Look(form, Operation.EMBEDDING_BAG, OUTPUT, _in_form(form), BAG_AXES)
+
+
+LOOKS = (
+    *_lookups(),
+    *_bags(),
+    Look("one_hot", Operation.ONE_HOT, OUTPUT, lambda _: True, ONE_HOT_AXES),
+)
+"""All of them; each is wanted at every threshold of every one of its axes."""

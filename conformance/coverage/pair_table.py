@@ -1,0 +1,134 @@
+"""Which options are asked together: every pair of values, operation by operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from embcheck.conformance.coverage.options import OPTIONS, values_of
+from embcheck.conformance.coverage.rules import Pair, Rule, Rules, wanted_pairs
+from embcheck.conformance.coverage.scored import Asked, Refused
+from embcheck.conformance.suite.model import CallSpec
+
+
+@dataclass(frozen=True)
+class OperationPairs:
+    """The pairs of one operation."""
+
+    operation: str
+    impossible: int
+    exercised: int
+    left_out: Mapping[Pair, str]
+    """Possible pairs that no case exercises, with the reason why none is needed."""
+    missing: tuple[Pair, ...]
+    contradicted: tuple[Pair, ...]
+    """Pairs that are said to be impossible, though a case exercises them."""
+
+    @property
+    def wanted(self) -> int:
+        """How many pairs a case is to exercise."""
+        return self.exercised + len(self.missing)
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """The pairs of all operations, and the reasons that hold for nothing."""
+
+    operations: tuple[OperationPairs, ...]
+    idle_reasons: tuple[str, ...]
+
+    @property
+    def gaps(self) -> int:
+        """Count the pairs without a case, the contradictions and the idle reasons."""
+        return sum(len(one.missing) + len(one.contradicted) for one in self.operations) + len(
+            self.idle_reasons
+        )
+
+
+def pair_table(asked: Iterable[Asked], refused: Iterable[Refused], rules: Rules) -> PairTable:
+    """Compare the pairs that the calls exercise with all that are possible."""
+    done = exercised_pairs(asked, refused)
+    by_operation: dict[str, list[Pair]] = {str(operation): [] for operation in OPTIONS}
+    for pair in wanted_pairs():
+        by_operation[pair.operation].append(pair)
+    used: set[Rule] = set()
+    return PairTable(
+        tuple(_compared(name, pairs, done, rules, used) for name, pairs in by_operation.items()),
+        tuple(rule.reason for rule in (*rules.impossible, *rules.left_out) if rule not in used),
+    )
+
+
+def exercised_pairs(asked: Iterable[Asked], refused: Iterable[Refused]) -> set[Pair]:
+    """Collect the pairs that calls exercise.
+
+    A call that is refused for its index exercises no pair but those with that index: what the other
+    options do in it is never seen.
+    """
+    found = {pair for one in asked for pair in _pairs(one.spec, values_of(one.spec))}
+    for call in refused:
+        pairs = _pairs(call.spec, values_of(call.spec, call.index))
+        found |= {pair for pair in pairs if "index" in (pair.first[0], pair.second[0])}
+    return found
+
+
+def _pairs(spec: CallSpec, values: Mapping[str, str]) -> Iterable[Pair]:
+    for one, other in combinations(values.items(), 2):
+        yield Pair(str(spec.operation), one, other)
+
+
+def _compared(
+    operation: str, pairs: Sequence[Pair], done: set[Pair], rules: Rules, used: set[Rule]
+) -> OperationPairs:
+    impossible = {pair for pair in pairs if _reasons(rules.impossible, pair, used)}
+    possible = [pair for pair in pairs if pair not in impossible]
+    left_out, missing = dict[Pair, str](), list[Pair]()
+    for pair in possible:
+        if pair not in done:
+            reasons = _reasons(rules.left_out, pair, used)
+            if reasons:
+                left_out[pair] = reasons[0]
+            else:
+                missing.append(pair)
+    return OperationPairs(
+        operation,
+        len(impossible),
+        sum(pair in done for pair in possible),
+        left_out,
+        tuple(missing),
+        tuple(sorted(impossible & done)),
+    )
+
+
+def _reasons(rules: Iterable[Rule], pair: Pair, used: set[Rule]) -> list[str]:
+    """Return the reasons that hold for a pair, and note their rules."""
+    found = [rule for rule in rules if rule.covers(pair)]
+    used.update(found)
+    return [rule.reason for rule in found]
+
+
+def as_json(table: PairTable) -> dict[str, Any]:
+    """Return what `coverage.json` holds of the table."""
+    return {
+        "operations": [
+            {
+                "operation": one.operation,
+                "impossible": one.impossible,
+                "wanted": one.wanted,
+                "exercised": one.exercised,
+                "missing": [_names(pair) for pair in one.missing],
+                "contradicted": [_names(pair) for pair in one.contradicted],
+                "left_out": [
+                    {"pair": _names(pair), "reason": reason}
+                    for pair, reason in one.left_out.items()
+                ],
+            }
+            for one in table.operations
+        ],
+        "idle_reasons": list(table.idle_reasons),
+    }
+
+
+def _names(pair: Pair) -> list[str]:
+    return [" ".join(pair.first), " ".join(pair.second)]

@@ -1,0 +1,120 @@
+"""Pairs of options that cannot be, or need not be, asked: `specs/documentation/pairs.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.coverage.options import OPTIONS
+from embcheck.conformance.suite.load import shipped_clauses
+from embcheck.conformance.suite.problems import Problem, SpecError
+from embcheck.conformance.suite.schema import problems_of
+from embcheck.conformance.suite.source import Map, mark_of, read_yaml
+
+PAIRS_FILE = "pairs.yaml"
+
+
+@dataclass(frozen=True, order=True)
+class Pair:
+    """Two options of an operation, each with a value."""
+
+    operation: str
+    first: tuple[str, str]
+    second: tuple[str, str]
+
+    def describe(self) -> str:
+        """Name both options with their values."""
+        return " x ".join(f"{option} {value}" for option, value in (self.first, self.second))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Pairs for which a reason holds: those that have one of the values of every option named."""
+
+    reason: str
+    operation: tuple[str, ...]
+    """Any, if empty."""
+    values: tuple[tuple[str, frozenset[str]], ...]
+    """Options with some of their values, all if there are none."""
+    without: frozenset[str] = frozenset()
+    """Options that the pair must not have."""
+
+    def covers(self, pair: Pair) -> bool:
+        """Whether the reason holds for a pair."""
+        has = dict((pair.first, pair.second))
+        return (
+            (not self.operation or pair.operation in self.operation)
+            and self.without.isdisjoint(has)
+            and all(
+                option in has and (not values or has[option] in values)
+                for option, values in self.values
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Pairs that cannot be, and pairs that need no case."""
+
+    impossible: tuple[Rule, ...] = ()
+    left_out: tuple[Rule, ...] = ()
+
+
+def wanted_pairs() -> Iterator[Pair]:
+    """Yield every pair of values of two options, whether it is possible or not."""
+    for operation, options in OPTIONS.items():
+        for one, other in combinations(options, 2):
+            for value in options[one]:
+                yield from (Pair(operation, (one, value), (other, x)) for x in options[other])
+
+
+def load_rules(path: Path) -> Rules:
+    """Load the reasons; raises SpecError."""
+    tree = read_yaml(path)
+    problems = problems_of(tree, str(path), "pairs") or list(_mistakes(tree, path))
+    if problems:
+        raise SpecError(problems)
+    return Rules(*(tuple(map(_rule, tree[name])) for name in ("impossible", "left_out")))
+
+
+def _rule(entry: Map) -> Rule:
+    values = ((option, frozenset(names)) for option, names in entry.get("values", {}).items())
+    clause = f" ({entry['clause']})" if "clause" in entry else ""
+    return Rule(
+        entry["reason"] + clause,
+        tuple(entry.get("operation", ())),
+        tuple(values),
+        frozenset(entry.get("without", ())),
+    )
+
+
+def _mistakes(tree: Map, path: Path) -> Iterator[Problem]:
+    for group in ("impossible", "left_out"):
+        for position, entry in enumerate(tree[group]):
+            for what, remedy, *place in _complaints(entry):
+                mark = mark_of(tree, [group, position, *place])
+                yield Problem(str(path), *mark, what, remedy)
+
+
+def _complaints(entry: Map) -> Iterator[tuple[str, ...]]:
+    clause = entry.get("clause")
+    if clause is not None and clause not in shipped_clauses():
+        yield f"there is no clause '{clause}'", "name one of specs/clauses", "clause"
+    known = _known(entry.get("operation", list(OPTIONS)))
+    for option, values in entry.get("values", {}).items():
+        if option not in known:
+            yield f"there is no option '{option}'", f"use one of {', '.join(known)}", "values"
+            continue
+        for value in values:
+            if value not in known[option]:
+                remedy = f"use one of {', '.join(known[option])}"
+                yield f"{option} has no value '{value}'", remedy, "values", option
+
+
+def _known(operations: list[str]) -> Mapping[str, tuple[str, ...]]:
+    return {
+        option: values for name in operations for option, values in OPTIONS[Operation(name)].items()
+    }

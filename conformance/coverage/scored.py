@@ -1,0 +1,133 @@
+"""The calls that count: scored, valid, run by default, and checked in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.suite.arrays import Generated, Joined, Literal
+from embcheck.conformance.suite.model import (
+    CallSpec,
+    Case,
+    Level,
+    Rejects,
+    Returns,
+    Steps,
+    Structure,
+    Text,
+)
+
+Made = Literal | Generated | Joined
+"""The arrays that every run has; real data may be missing."""
+ANSWERS = (Level.DOCUMENTED, Level.UPSTREAM_TESTED)
+GUARDS = (*ANSWERS, Level.DOMAIN)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call that must be answered, and the observations of which every element is checked."""
+
+    case: str
+    spec: CallSpec
+    checked: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A call that must be refused for a bad index alone, and what is bad about it."""
+
+    case: str
+    spec: CallSpec
+    index: str
+
+
+def asked(cases: Iterable[Case]) -> Iterator[Asked]:
+    """Yield the valid calls of scored cases.
+
+    Left out is what may be missing from a run (cases marked `large`, real data), and the control
+    of a refusal: a control that fails is no failure.
+    """
+    for case in cases:
+        if case.level not in ANSWERS or case.large:
+            continue
+        for spec, returns in _answered(case):
+            if _is_made(spec):
+                yield Asked(case.id, spec, _checked(returns))
+
+
+def refused(cases: Iterable[Case]) -> Iterator[Refused]:
+    """Yield the calls that scored cases want refused because of nothing but a bad index."""
+    for case in cases:
+        expectation = case.expectation
+        if case.level in GUARDS and isinstance(expectation, Rejects) and _is_made(case.spec):
+            control = expectation.control
+            same = case.spec.options == control.options
+            index = bad_index(case.spec)
+            if same and index and not bad_index(control):
+                yield Refused(case.id, case.spec, index)
+
+
+def bad_index(spec: CallSpec) -> str | None:
+    """Say what is bad about a call's indices, if any names no row (no class for one_hot)."""
+    if "indices" not in spec.inputs:
+        return None
+    source, rows = source_of(spec, "indices"), row_count(spec)
+    if source.dtype.kind not in "iu" or 0 in source.shape:
+        return None
+    indices = source.array()
+    if (indices < 0).any():
+        return "negative"
+    return "too large" if rows is not None and (indices >= rows).any() else None
+
+
+def row_count(spec: CallSpec) -> int | None:
+    """Return how many rows the table has, or how many classes there are; None if none is said."""
+    if spec.operation is Operation.ONE_HOT:
+        classes = spec.options.get("num_classes")
+        return int(classes) if isinstance(classes, int) and classes >= 0 else None
+    if "weight" in spec.inputs:
+        shape = source_of(spec, "weight").shape
+        return shape[0] if shape else None
+    rows = spec.options.get("num_embeddings")
+    return rows if isinstance(rows, int) else None
+
+
+def source_of(spec: CallSpec, name: str) -> Made:
+    """Return one of the arrays of a call that has no real data."""
+    source = spec.inputs[name]
+    if not isinstance(source, Made):
+        raise TypeError(f"{name} may be missing from a run")
+    return source
+
+
+def counts_of(indices: np.ndarray) -> np.ndarray:
+    """Return how often each row is named, of the rows that are named at all."""
+    flat = indices.reshape(-1)
+    if not flat.size:
+        return np.zeros(0, np.int64)
+    counts = np.bincount(flat)
+    return counts[counts > 0]
+
+
+def _is_made(spec: CallSpec) -> bool:
+    return all(isinstance(source, Made) for source in spec.inputs.values())
+
+
+def _answered(case: Case) -> Iterator[tuple[CallSpec, Returns]]:
+    expectation = case.expectation
+    if isinstance(expectation, Returns):
+        yield case.spec, expectation
+    elif isinstance(expectation, Steps):
+        yield from ((step.spec, step.returns) for step in expectation.steps)
+
+
+def _checked(returns: Returns) -> frozenset[str]:
+    """Name the observations that are wholly known, where a wrong element anywhere is seen."""
+    return frozenset(
+        name
+        for name, expected in returns.observations.items()
+        if not isinstance(expected, Structure | Text)
+    )

@@ -1,0 +1,194 @@
+"""Axis by axis and look by look: the largest size that is asked, and the thresholds crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.coverage.ladder import Excuse, Ladder
+from embcheck.conformance.coverage.looks import LOOKS, Look
+from embcheck.conformance.coverage.scored import Asked, source_of
+from embcheck.conformance.coverage.sizes import Axis, Sizes, sizes_of
+from embcheck.conformance.suite.model import CallSpec
+
+WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
+INDEX_DTYPES = ("int32", "int64")
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """What is asked of one look on one axis.
+
+    A threshold is crossed by a call of exactly that size: kernels change there, and a call on
+    each side of it is another threshold.
+    """
+
+    look: str
+    axis: Axis
+    largest: int
+    crossed: tuple[int, ...]
+    left_out: Mapping[int, str]
+    """Thresholds that are not crossed, with the reason why they need not be."""
+    missing: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The largest size that one look asks in one dtype, of the weight or of the indices."""
+
+    dtype: str
+    look: str
+    axis: Axis
+    largest: int
+    least: int
+    """The size that is wanted."""
+    reason: str | None = None
+    """Why it need not be reached, where it is not."""
+
+    @property
+    def missing(self) -> bool:
+        """Whether the wanted size is not reached, for no reason."""
+        return self.largest < self.least and self.reason is None
+
+
+@dataclass(frozen=True)
+class SizeTable:
+    """Both tables, and the reasons that hold for nothing."""
+
+    thresholds: tuple[int, ...]
+    crossings: tuple[Crossing, ...]
+    extents: tuple[Extent, ...]
+    idle_reasons: tuple[str, ...]
+
+    @property
+    def gaps(self) -> int:
+        """Count the thresholds that are not crossed, extents not reached and idle reasons."""
+        return (
+            sum(len(crossing.missing) for crossing in self.crossings)
+            + sum(extent.missing for extent in self.extents)
+            + len(self.idle_reasons)
+        )
+
+
+@dataclass
+class _Seen:
+    """The sizes that one look has been asked at, by axis, and the largest by dtype and axis."""
+
+    sizes: dict[Axis, set[int]] = field(default_factory=dict)
+    largest: dict[tuple[str, Axis], int] = field(default_factory=dict)
+
+    def add(self, sizes: Sizes, dtypes: Iterable[str]) -> None:
+        """Take note of a call."""
+        names = tuple(dtypes)
+        for axis, found in sizes.items():
+            self.sizes.setdefault(axis, set()).update(found)
+            for name in names:
+                largest = max(found, default=0)
+                self.largest[name, axis] = max(self.largest.get((name, axis), 0), largest)
+
+
+def size_table(calls: Iterable[Asked], ladder: Ladder) -> SizeTable:
+    """Measure the calls, and compare them with the thresholds."""
+    seen = _seen(calls)
+    used: set[Excuse] = set()
+    crossings = tuple(
+        _crossing(look, axis, seen[look.name], ladder, used) for look in LOOKS for axis in look.axes
+    )
+    extents = tuple(_extents(seen, ladder, used))
+    idle = tuple(excuse.reason for excuse in ladder.left_out if excuse not in used)
+    return SizeTable(ladder.thresholds, crossings, extents, idle)
+
+
+def _seen(calls: Iterable[Asked]) -> Mapping[str, _Seen]:
+    seen = {look.name: _Seen() for look in LOOKS}
+    for asked in calls:
+        looks = [look for look in LOOKS if look.sees(asked)]
+        measured: dict[bool, Sizes] = {}
+        for look in looks:
+            if look.of_padding not in measured:
+                measured[look.of_padding] = sizes_of(asked.spec, of_padding=look.of_padding)
+            seen[look.name].add(measured[look.of_padding], _dtypes(asked.spec))
+    return seen
+
+
+def _dtypes(spec: CallSpec) -> Iterator[str]:
+    for name in ("weight", "indices"):
+        if name in spec.inputs:
+            yield source_of(spec, name).dtype.name
+
+
+def _crossing(look: Look, axis: Axis, seen: _Seen, ladder: Ladder, used: set[Excuse]) -> Crossing:
+    sizes = seen.sizes.get(axis, set())
+    left_out, missing = dict[int, str](), list[int]()
+    for size in ladder.thresholds:
+        if size in sizes:
+            continue
+        excuse = _excuse(ladder, used, look.name, axis, size)
+        if excuse is None:
+            missing.append(size)
+        else:
+            left_out[size] = excuse
+    crossed = tuple(size for size in ladder.thresholds if size in sizes)
+    return Crossing(look.name, axis, max(sizes, default=0), crossed, left_out, tuple(missing))
+
+
+def _extents(seen: Mapping[str, _Seen], ladder: Ladder, used: set[Excuse]) -> Iterator[Extent]:
+    for dtype in (*WEIGHT_DTYPES, *INDEX_DTYPES):
+        for look in LOOKS:
+            # Class values of one_hot are 64-bit integers, and nothing else is asked of it.
+            if look.operation is Operation.ONE_HOT and dtype != "int64":
+                continue
+            for axis in look.axes:
+                largest, least = seen[look.name].largest.get((dtype, axis), 0), ladder.least[axis]
+                reason = None
+                if largest < least:
+                    reason = _excuse(ladder, used, look.name, axis, least, dtype)
+                yield Extent(dtype, look.name, axis, largest, least, reason)
+
+
+def _excuse(
+    ladder: Ladder,
+    used: set[Excuse],
+    look: str,
+    axis: Axis,
+    size: int,
+    dtype: str | None = None,
+) -> str | None:
+    """Return the first reason that holds, and note all that do."""
+    found = [one for one in ladder.left_out if one.covers(look, axis, size, dtype)]
+    used.update(found)
+    return found[0].reason if found else None
+
+
+def as_json(table: SizeTable) -> dict[str, Any]:
+    """Return what `coverage.json` holds of the table."""
+    return {
+        "thresholds": list(table.thresholds),
+        "crossings": [
+            {
+                "look": one.look,
+                "axis": str(one.axis),
+                "largest": one.largest,
+                "crossed": list(one.crossed),
+                "left_out": [
+                    {"size": size, "reason": reason} for size, reason in one.left_out.items()
+                ],
+                "missing": list(one.missing),
+            }
+            for one in table.crossings
+        ],
+        "extents": [
+            {
+                "dtype": one.dtype,
+                "look": one.look,
+                "axis": str(one.axis),
+                "largest": one.largest,
+                "least": one.least,
+                "reason": one.reason,
+            }
+            for one in table.extents
+        ],
+        "idle_reasons": list(table.idle_reasons),
+    }

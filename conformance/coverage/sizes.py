@@ -1,0 +1,82 @@
+"""The sizes of a call, axis by axis."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.coverage.scored import Made, counts_of, source_of
+from embcheck.conformance.suite.model import CallSpec
+
+
+class Axis(StrEnum):
+    """What can be small or large about a call."""
+
+    ROWS = "rows"
+    COLUMNS = "columns"
+    POSITIONS = "positions"
+    BAGS = "bags"
+    ENTRIES = "entries"
+    """Indices in a bag; the length of every bag counts, not that of the longest alone."""
+    REPEATS = "repeats"
+    """How often one row is named; that of every row counts."""
+    CLASSES = "classes"
+
+
+LOOKUP_AXES = (Axis.ROWS, Axis.COLUMNS, Axis.POSITIONS, Axis.REPEATS)
+BAG_AXES = (Axis.ROWS, Axis.COLUMNS, Axis.POSITIONS, Axis.BAGS, Axis.ENTRIES, Axis.REPEATS)
+ONE_HOT_AXES = (Axis.POSITIONS, Axis.CLASSES)
+Sizes = dict[Axis, frozenset[int]]
+
+
+def sizes_of(spec: CallSpec, *, of_padding: bool = False) -> Sizes:
+    """Measure a valid call; arrays are made only of what shapes cannot tell.
+
+    `of_padding` takes the repeats of the padding row instead of those of any row.
+    """
+    indices = source_of(spec, "indices")
+    sizes = {Axis.POSITIONS: frozenset({_size(indices)})}
+    if spec.operation is Operation.ONE_HOT:
+        return sizes | {Axis.CLASSES: frozenset({_classes(spec, indices)})}
+    rows, columns = source_of(spec, "weight").shape
+    sizes |= {Axis.ROWS: frozenset({rows}), Axis.COLUMNS: frozenset({columns})}
+    sizes[Axis.REPEATS] = _padding_repeats(spec, rows) if of_padding else _repeats(indices)
+    if spec.operation.is_bag:
+        lengths = bag_lengths(spec)
+        sizes |= {Axis.BAGS: frozenset({len(lengths)}), Axis.ENTRIES: _distinct(lengths)}
+    return sizes
+
+
+def bag_lengths(spec: CallSpec) -> np.ndarray:
+    """Return how many indices each bag of a valid call has, padding included."""
+    indices = source_of(spec, "indices")
+    if "offsets" not in spec.inputs:
+        return np.full(indices.shape[0], indices.shape[1])
+    ends = source_of(spec, "offsets").array().astype(np.int64)
+    if not spec.options.get("include_last_offset"):
+        ends = np.append(ends, _size(indices))
+    return np.diff(ends)
+
+
+def _classes(spec: CallSpec, indices: Made) -> int:
+    stated = spec.options.get("num_classes", -1)
+    return int(stated) if stated >= 0 else int(indices.array().max()) + 1
+
+
+def _repeats(indices: Made) -> frozenset[int]:
+    return _distinct(counts_of(indices.array()))
+
+
+def _padding_repeats(spec: CallSpec, rows: int) -> frozenset[int]:
+    padding = int(spec.options["padding_idx"]) % rows
+    return frozenset({int((source_of(spec, "indices").array() == padding).sum())})
+
+
+def _distinct(counts: np.ndarray) -> frozenset[int]:
+    return frozenset(np.unique(counts).tolist())
+
+
+def _size(source: Made) -> int:
+    return int(np.prod(source.shape, dtype=np.int64))
