@@ -11,32 +11,48 @@ result, divide by multiplying with a reciprocal, or divide each term before it a
   n, by Jeannerod and Rump, Improved error bounds for inner products in floating-point arithmetic,
   SIAM J. Matrix Anal. Appl. 34(2), 2013). Each further rounding of the terms or of the result adds
   u: section 3.1 for products, where an inner product of n terms is within n * u * sum(|terms|).
+- Where that would allow an eighth of the terms or more, it says nothing: any answer would do. Such
+  a sum is held to what adding in pairs guarantees, ceil(log2(n)) * u * sum(|terms|) (section 4.2,
+  eq. 4.6), or adding in float32, (n - 1) * 2**-24 * sum(|terms|), where that is more. Adding from
+  left to right in a narrow dtype guarantees nothing there; how often it fails is in docs/oracle.md.
+- Where even that allows an eighth of the terms, there is no honest bound (`Bound.is_honest`).
 - A sum is exact in any order if all its partial sums are numbers of the dtype, as those of small
   integers are (`Sums.are_exact`); then nothing but the exact sum is right.
 - A product or quotient that is subnormal has an absolute error of half the smallest number too
   (section 2.1, eq. 2.8); a sum has none.
 - A row shortened to `max_norm` has the relative error of its norm and of the division.
+- The gradient of a maximum may be split among the entries that hold it (`ties`), and a split is
+  rounded: each of k equal parts once, and their sum as any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.execution.shortened import row_errors, shortened
 from embcheck.conformance.execution.terms import (
     DOUBLE,
+    SINGLE,
     Sums,
     Terms,
     is_floating,
+    reduce_into,
     smallest,
     terms_of,
     unit_roundoff,
 )
+from embcheck.conformance.execution.ties import (
+    Choices,
+    gradient_within,
+    holders,
+    is_maximum,
+    upstream_of,
+)
 
-RENORM_EPSILON = 1e-7
-"""PyTorch divides by norm + 1e-7; the documentation asks for a norm of `max_norm`."""
 STEP_EPSILONS: Mapping[str, float] = {
     Observation.WEIGHT_TRAINED_BY_ADAGRAD: 1e-10,
     Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: 1e-8 / 0.001**0.5,
@@ -50,28 +66,93 @@ _ROUNDINGS_OF_STEP = 12
 """Squares, roots, corrections and the division of a first step, rounded up."""
 
 
+WIDEST = 1 / 8
+"""A bound that allows this part of a value, or more, tells right from wrong no longer."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The largest allowed difference for each element, and what it is measured against."""
+
+    allowed: np.ndarray
+    scale: np.ndarray
+    """The size of the value, or that of its terms, where they cancel."""
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether the bound allows less than an eighth of each value, or of what cancels in it."""
+        return _widest(self.allowed, self.scale) < WIDEST
+
+    def width(self, expected: np.ndarray) -> float:
+        """Return the largest part of a value that is allowed; of its terms, where that is 0."""
+        magnitude = _magnitude(expected)
+        known = np.where(magnitude == 0, self.scale, np.minimum(magnitude, self.scale))
+        return _widest(self.allowed, known)
+
+
 def bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
     """Return the largest allowed difference for each element of an observation."""
+    return bound_of(name, call, expected).allowed
+
+
+def bound_of(name: str, call: Call, expected: np.ndarray) -> Bound:
+    """Derive the bound of an observation from its call."""
     derive = _BOUNDS.get(name)
     knows_terms = "weight" in call.inputs and call.operation is not Operation.PROBE
     if derive is None or not knows_terms or not is_floating(expected.dtype) or not expected.size:
-        return np.zeros(expected.shape)  # Only a probe knows what it computes.
+        return _exact(expected)  # Only a probe knows what it computes.
     with np.errstate(invalid="ignore", over="ignore"):
-        allowed = derive(call, expected, name)
+        derived = derive(call, expected, name)
     # Infinite terms bound nothing: what comes of them is NaN, an infinity or left out, exactly.
-    return np.asarray(np.nan_to_num(allowed, nan=0.0, posinf=0.0)).reshape(expected.shape)
+    return Bound(
+        np.nan_to_num(derived.allowed, nan=0.0, posinf=0.0).reshape(expected.shape),
+        derived.scale.reshape(expected.shape),
+    )
 
 
-def _of_output(call: Call, expected: np.ndarray, name: str) -> np.ndarray:
+def copies(name: str, call: Call) -> bool:
+    """Whether an observation is a copy of what the caller gave, and so keeps the sign of a zero.
+
+    A sum does not: nothing says whether it begins with 0, and 0 + -0.0 is 0.
+    """
+    if name == Observation.WEIGHT_AFTER:
+        return True
+    is_lookup = "weight" in call.inputs and not call.operation.is_bag
+    reduces_nothing = call.operation not in (Operation.ONE_HOT, Operation.PROBE)
+    return name == Observation.OUTPUT and is_lookup and reduces_nothing
+
+
+def _widest(allowed: np.ndarray, scale: np.ndarray) -> float:
+    """Return the largest part of a finite scale that is allowed; infinite where that is 0."""
+    counted = (allowed > 0) & np.isfinite(scale)
+    with np.errstate(divide="ignore"):
+        return float(np.max(allowed[counted] / scale[counted], initial=0.0))
+
+
+def _exact(expected: np.ndarray) -> Bound:
+    return Bound(np.zeros(expected.shape), np.zeros(expected.shape))
+
+
+def _relative(errors: np.ndarray, expected: np.ndarray) -> Bound:
+    """Bound values by their relative errors."""
+    magnitude = _magnitude(expected)
+    return Bound(errors * magnitude, magnitude)
+
+
+def _of_output(call: Call, expected: np.ndarray, name: str) -> Bound:
     del name
+    may_shorten = call.options.get("max_norm") is not None
     if not call.operation.is_bag:
-        return np.asarray(_row_errors(call)[call.inputs["indices"]] * _magnitude(expected))
+        errors = row_errors(call)[call.inputs["indices"]] if may_shorten else np.zeros(1)
+        return _relative(errors, expected)
+    if is_maximum(call) and not may_shorten:
+        return _exact(expected)
     terms, mode = terms_of(call), call.options.get("mode", "mean")
-    rows, errors = _shortened(call)[terms.rows], _row_errors(call)[terms.rows]
+    rows, errors = shortened(call)[terms.rows], row_errors(call)[terms.rows]
     if mode == "max":
         allowed = np.zeros(expected.shape)
-        np.maximum.at(allowed, terms.bags, errors * np.abs(rows))
-        return allowed
+        reduce_into(allowed, np.maximum, terms.bags, errors * np.abs(rows))
+        return Bound(allowed, _magnitude(expected))
     factors = terms.factors[:, None]
     sums = Sums.empty(expected.shape)
     sums.add(terms.bags, rows, factors)
@@ -82,68 +163,71 @@ def _of_output(call: Call, expected: np.ndarray, name: str) -> np.ndarray:
     return _rounded(sums, expected, int("per_sample_weights" in call.inputs))
 
 
-def _of_weight_after(call: Call, expected: np.ndarray, name: str) -> np.ndarray:
+def _of_weight_after(call: Call, expected: np.ndarray, name: str) -> Bound:
     del name
-    return np.asarray(_row_errors(call) * _magnitude(expected))
+    return _relative(row_errors(call), expected)
 
 
-def _of_gradient(call: Call, expected: np.ndarray, name: str) -> np.ndarray:
+def _of_gradient(call: Call, expected: np.ndarray, name: str) -> Bound:
     """Bound the gradient for the weight, and what an earlier use or a plain step makes of it."""
     sums, roundings = _gradient(call, expected.shape)
+    if is_maximum(call):
+        _share_unequally(call, sums, gradient_within(name, call, expected))
     if name == Observation.GRAD_WEIGHT:
         return _rounded(sums, expected, roundings)
     every_row = np.arange(len(expected))
     if name == Observation.TRAINED_WEIGHT:
-        weight = _shortened(call)
+        weight = shortened(call)
         sums.add(every_row, weight)
-        sums.blur(every_row, _row_errors(call), np.abs(weight))
+        sums.blur(every_row, row_errors(call), np.abs(weight))
     else:
         sums.add(every_row, 2 * call.inputs["weight"].astype(np.float64))
     # The gradient may be stored before the weight joins it.
     return _rounded(sums, expected, roundings + 1)
 
 
-def _of_first_step(call: Call, expected: np.ndarray, name: str) -> np.ndarray:
-    """Bound w - g / (|g| + epsilon); where the sign of g is not certain, neither is the step's."""
+def _of_first_step(call: Call, expected: np.ndarray, name: str) -> Bound:
+    """Bound w - g / (|g| + epsilon); where g may be 0 or not, or has no sign, so does the step."""
     sums, roundings = _gradient(call, expected.shape)
-    error = _rounded(sums, expected, roundings)
+    error = _rounded(sums, expected, roundings).allowed
     nearest = np.maximum(np.abs(sums.total) - error, 0.0)
-    if call.options.get("mode") == "max":
-        nearest = np.zeros(expected.shape)  # Which terms are the maxima is not known here.
     epsilon = STEP_EPSILONS[name]
     swing = np.where((nearest == 0) & (error > 0), 2.0, error * epsilon / (nearest + epsilon) ** 2)
-    weight = np.abs(_shortened(call))
+    choices = Choices.of(call) if is_maximum(call) else None
+    if choices is not None:
+        swing = np.where(choices.is_open, 2.0, swing)
+    weight = np.abs(shortened(call))
     rounded = _ROUNDINGS_OF_STEP * unit_roundoff(expected.dtype) * (1 + weight)
-    return np.asarray(np.minimum(swing, 2.0) + rounded + _row_errors(call) * weight)
+    allowed = np.minimum(swing, 2.0) + rounded + row_errors(call) * weight
+    return Bound(allowed, np.ones(expected.shape))  # The step is measured, not the weight.
 
 
-def _of_entries(call: Call, expected: np.ndarray, name: str) -> np.ndarray:
+def _of_entries(call: Call, expected: np.ndarray, name: str) -> Bound:
     """Bound the entries of a sparse gradient, each of which is one term."""
     del name
     roundings = _roundings_of_term(call)
     if not roundings:
-        return np.zeros(expected.shape)
-    roundoff = unit_roundoff(expected.dtype)
-    return np.asarray(
-        (roundings + _STORED) * roundoff * _magnitude(expected) + smallest(expected.dtype)
-    )
+        return _exact(expected)
+    roundoff, magnitude = unit_roundoff(expected.dtype), _magnitude(expected)
+    allowed = (roundings + _STORED) * roundoff * magnitude + smallest(expected.dtype)
+    return Bound(np.where(magnitude > 0, allowed, 0.0), magnitude)
 
 
-def _of_factors(call: Call, expected: np.ndarray, name: str) -> np.ndarray:
+def _of_factors(call: Call, expected: np.ndarray, name: str) -> Bound:
     """Bound the gradient for each per-sample weight: a row times its upstream gradient."""
     del name
     terms = terms_of(call)
-    rows = _shortened(call)[terms.rows]
-    upstream = _upstream(call, terms)[terms.bags]
+    rows = shortened(call)[terms.rows]
+    upstream = upstream_of(call, terms)[terms.bags]
     owners = np.repeat(terms.places, rows.shape[1])
     sums = Sums.empty((expected.size, 1))
     sums.add(owners, rows.reshape(-1, 1), upstream.reshape(-1, 1))
-    errors = np.broadcast_to(_row_errors(call)[terms.rows], rows.shape)
+    errors = np.broadcast_to(row_errors(call)[terms.rows], rows.shape)
     sums.blur(owners, errors.reshape(-1, 1), np.abs(rows * upstream).reshape(-1, 1))
     return _rounded(sums, expected, 1)
 
 
-_BOUNDS: Mapping[str, Callable[[Call, np.ndarray, str], np.ndarray]] = {
+_BOUNDS: Mapping[str, Callable[[Call, np.ndarray, str], Bound]] = {
     Observation.OUTPUT: _of_output,
     Observation.WEIGHT_AFTER: _of_weight_after,
     Observation.GRAD_WEIGHT: _of_gradient,
@@ -157,29 +241,69 @@ _BOUNDS: Mapping[str, Callable[[Call, np.ndarray, str], np.ndarray]] = {
 }
 
 
-def _rounded(sums: Sums, expected: np.ndarray, roundings: int) -> np.ndarray:
+def _rounded(sums: Sums, expected: np.ndarray, roundings: int) -> Bound:
     """Bound sums whose terms or results are rounded so many times beside the additions."""
-    roundoff, additions = unit_roundoff(expected.dtype), np.maximum(sums.counts - 1, 0)
-    allowed = (additions + roundings + _STORED) * roundoff * sums.absolute
+    roundoff = unit_roundoff(expected.dtype)
+    additions = np.maximum(sums.counts - 1, 0)
+    others = roundings + _STORED
+    allowed = (_errors_of_addition(additions, others, roundoff) + others * roundoff) * sums.absolute
     allowed += (additions + roundings) * DOUBLE * sums.absolute
     if roundings:
-        allowed += (sums.counts + 1) * smallest(expected.dtype)
-    return np.asarray(np.where(sums.are_exact(expected.dtype), 0.0, allowed) + sums.blurred)
+        # Where all terms are 0, nothing is rounded to a subnormal number.
+        allowed += np.where(sums.absolute > 0, (sums.counts + 1) * smallest(expected.dtype), 0.0)
+    allowed = np.where(sums.are_exact(expected.dtype), 0.0, allowed) + sums.blurred
+    return Bound(allowed, np.maximum(sums.absolute, _magnitude(expected).reshape(allowed.shape)))
+
+
+def _errors_of_addition(additions: np.ndarray, others: int, roundoff: float) -> np.ndarray:
+    """Return the relative error that additions may leave, beside so many other roundings."""
+    pairs = np.ceil(np.log2(additions + 1)) * roundoff
+    wide = additions * SINGLE if roundoff > SINGLE else np.zeros(additions.shape)
+    tells_nothing = (additions + others) * roundoff >= WIDEST
+    return np.where(tells_nothing, np.maximum(pairs, wide), additions * roundoff)
 
 
 def _gradient(call: Call, shape: tuple[int, ...]) -> tuple[Sums, int]:
     """Return what each row's gradient adds up, and how often its terms are rounded."""
     terms = terms_of(call)
     sums = Sums.empty(shape)
-    upstream = _upstream(call, terms)[terms.bags]
+    upstream = upstream_of(call, terms)
+    if is_maximum(call):
+        return _gradient_of_maximum(call, terms, sums, upstream)
     shares = 1 / np.ones_like(terms.bag_sizes)
     if call.operation.is_bag and call.options.get("mode", "mean") == "mean":
         shares = 1 / np.maximum(terms.bag_sizes, 1)
-    sums.add(terms.rows, upstream, terms.factors[:, None], shares[terms.bags])
+    sums.add(terms.rows, upstream[terms.bags], terms.factors[:, None], shares[terms.bags])
     if call.options.get("scale_grad_by_freq"):
         counts = np.bincount(call.inputs["indices"].reshape(-1), minlength=shape[0])
         sums.divide(np.maximum(counts, 1)[:, None])
     return sums, _roundings_of_term(call)
+
+
+def _gradient_of_maximum(
+    call: Call, terms: Terms, sums: Sums, upstream: np.ndarray
+) -> tuple[Sums, int]:
+    """Return what each row's gradient adds up where those that hold a maximum share it equally."""
+    held = holders(call, terms)
+    parts = np.zeros(upstream.shape)
+    reduce_into(parts, np.add, terms.bags, held.astype(np.float64))
+    shares = 1 / np.maximum(parts, 1)
+    sums.add(terms.rows, upstream[terms.bags], shares[terms.bags], taken=held)
+    return sums, _ROUNDINGS_OF_DIVISION * bool((parts > 1).any())
+
+
+def _share_unequally(call: Call, sums: Sums, gradient: np.ndarray) -> None:
+    """Make room for rows that get more than equal parts, as an expected gradient says.
+
+    What they get is as large as its parts together, unless these cancel: then all may be theirs.
+    """
+    terms = terms_of(call)
+    upstream = upstream_of(call, terms)[terms.bags]
+    passed = np.where(holders(call, terms), upstream, 0.0)
+    whole = np.zeros(gradient.shape)
+    reduce_into(whole, np.add, terms.rows, np.abs(passed))
+    cancels = np.abs(sums.total) < sums.absolute
+    sums.absolute = np.where(cancels, whole, np.maximum(sums.absolute, np.abs(gradient)))
 
 
 def _roundings_of_term(call: Call) -> int:
@@ -189,55 +313,5 @@ def _roundings_of_term(call: Call) -> int:
     return _ROUNDINGS_OF_DIVISION * divisions + ("per_sample_weights" in call.inputs)
 
 
-def _upstream(call: Call, terms: Terms) -> np.ndarray:
-    """Return the upstream gradient: (bags, columns)."""
-    shape = (terms.bag_count, call.inputs["weight"].shape[1])
-    upstream = call.inputs.get("grad_output")
-    return np.ones(shape) if upstream is None else upstream.astype(np.float64).reshape(shape)
-
-
 def _magnitude(expected: np.ndarray) -> np.ndarray:
     return np.abs(expected.astype(np.float64))
-
-
-def _norms(call: Call) -> np.ndarray:
-    """Return the length of each row: (rows, 1)."""
-    weight = call.inputs["weight"].astype(np.float64)
-    order = float(call.options.get("norm_type", 2.0))
-    return np.asarray(np.linalg.norm(weight, order, axis=1, keepdims=True))
-
-
-def _shortened(call: Call) -> np.ndarray:
-    """Return the weight, its named rows shortened to `max_norm`."""
-    weight = call.inputs["weight"].astype(np.float64)
-    max_norm = call.options.get("max_norm")
-    if max_norm is None:
-        return weight
-    norms = _norms(call)
-    is_long = _are_named(call) & (norms > float(max_norm))
-    return np.where(is_long, weight * (float(max_norm) / np.where(is_long, norms, 1)), weight)
-
-
-def _row_errors(call: Call) -> np.ndarray:
-    """Return the relative error that shortening may leave in each row: (rows, 1).
-
-    A norm of D columns rounds D powers, D - 1 additions and a root; a relative error of a sum is
-    divided by p in its p-th root. The norm is stored, and the row divided, multiplied and stored.
-    """
-    rows, columns = call.inputs["weight"].shape
-    max_norm = call.options.get("max_norm")
-    if max_norm is None:
-        return np.zeros((rows, 1))
-    order = abs(float(call.options.get("norm_type", 2.0))) or 1.0
-    roundoff = unit_roundoff(call.inputs["weight"].dtype)
-    norms = _norms(call)
-    with np.errstate(divide="ignore"):
-        error = ((columns + 3) / order + 8) * roundoff + RENORM_EPSILON / norms
-    may_shorten = ~(norms < float(max_norm) * (1 - error)) & (norms != 0)
-    return np.where(_are_named(call) & may_shorten, error, 0.0)
-
-
-def _are_named(call: Call) -> np.ndarray:
-    """Whether each row is named by an index: (rows, 1)."""
-    rows = np.arange(len(call.inputs["weight"]))
-    return np.isin(rows, call.inputs["indices"])[:, None]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
-from embcheck.conformance.execution.bounds import bound
+from embcheck.conformance.execution.bounds import WIDEST, Bound, bound_of, copies
 from embcheck.conformance.execution.client import (
     Answer,
     Answered,
@@ -21,6 +21,7 @@ from embcheck.conformance.execution.client import (
     Rejected,
     TimedOut,
 )
+from embcheck.conformance.execution.ties import nearest
 from embcheck.conformance.suite.model import (
     Expected,
     FromReference,
@@ -73,6 +74,8 @@ class Verdict:
     reading: str | None = None
     """What an implementation-defined call did, in a word or two."""
     observed: Mapping[str, np.ndarray] = field(default_factory=dict)
+    bound_width: float | None = None
+    """The largest part of a value by which the answer might have been off; None if not judged."""
 
 
 _EFFECTS = frozenset(
@@ -84,6 +87,8 @@ _EFFECTS = frozenset(
         Observation.OUTPUT_SHARES_MEMORY,
     }
 )
+Signs = Literal["all", "negative", "none"]
+"""Of which zeros the sign counts: of all, of those that are stated as -0.0, or of none."""
 AskReference = Callable[[], Mapping[str, np.ndarray]]
 
 
@@ -111,15 +116,51 @@ def judge_returns(
         said = f"{', '.join(differing)}: the same thunk called again gave other bits"
         return failure(Kind.WRONG_VALUE, said, {})
     reference = ask_reference() if _needs_reference(expected) else {}
+    known = {name: _known(name, wanted, reference) for name, wanted in expected.items()}
+    earned = judge_bounds(call, known, tolerance)
+    for name, wanted in known.items():
+        wrong = judge_observation(name, wanted, call, answer.arrays, tolerance)
+        if wrong is not None:
+            return replace(wrong, bound_width=earned.bound_width)
+    return judge_inputs(call, answer.arrays) or earned
+
+
+def _known(
+    name: str, wanted: Expected, reference: Mapping[str, np.ndarray]
+) -> Values | Structure | Text:
+    """Return what is wanted in full, where it is a recipe or the reference's answer."""
+    if isinstance(wanted, FromReference):
+        return Values(reference[name])
+    return Values(wanted.array) if isinstance(wanted, Made) else wanted
+
+
+def judge_bounds(
+    call: Call, expected: Mapping[str, Values | Structure | Text], tolerance: Tolerance | None
+) -> Verdict:
+    """Return what an answer within its bounds has earned, with the width of the widest bound.
+
+    Where a bound is not honest, wrong answers are within it too: the answer is merely observed.
+    """
+    widest, dishonest = 0.0, []
     for name, wanted in expected.items():
-        if isinstance(wanted, FromReference):
-            wanted = Values(reference[name])  # noqa: PLW2901
-        elif isinstance(wanted, Made):
-            wanted = Values(wanted.array)  # noqa: PLW2901
-        verdict = judge_observation(name, wanted, call, answer.arrays, tolerance)
-        if verdict is not None:
-            return verdict
-    return judge_inputs(call, answer.arrays) or Verdict(Outcome.PASSED)
+        if isinstance(wanted, Values):
+            bound = _allowed(name, call, wanted, tolerance)
+            if tolerance is not None:
+                bound = _with_scale(bound, name, call, wanted)
+            widest = max(widest, bound.width(wanted.array))
+            dishonest += [] if bound.is_honest else [name]
+    if not dishonest:
+        return Verdict(Outcome.PASSED, bound_width=widest)
+    said = f"{', '.join(dishonest)}: not judged, the bound allows {WIDEST} of a value or more"
+    return Verdict(Outcome.OBSERVED, message=said, bound_width=widest)
+
+
+def _with_scale(bound: Bound, name: str, call: Call, wanted: Values) -> Bound:
+    """Measure a stated tolerance around 0 against the terms of the call, or 1 if there are none."""
+    if bound.scale.all():
+        return bound
+    scale = bound_of(name, call, wanted.array).scale
+    return replace(bound, scale=np.maximum(bound.scale, np.where(scale > 0, scale, 1.0)))
 
 
 MOST_LABELS = 8
@@ -130,12 +171,15 @@ def joined(verdicts: Sequence[tuple[str, Verdict]], planned: int) -> Verdict:
     """Join the verdicts on the steps of a case: the first failure is the case's, others are named.
 
     What is not a failure, a crash for instance, ends the steps; it is the case's unless one failed
-    before.
+    before. A step that could not be judged is the case's where no other went wrong.
     """
+    width = max((verdict.bound_width or 0.0 for _, verdict in verdicts), default=None)
     bad = [(label, verdict) for label, verdict in verdicts if verdict.outcome != Outcome.PASSED]
+    bad.sort(key=lambda step: step[1].outcome is Outcome.OBSERVED)
     if not bad:
-        return verdicts[-1][1]
+        return replace(verdicts[-1][1], bound_width=width)
     label, first = bad[0]
+    first = replace(first, bound_width=width)
     named = "; ".join(label for label, _ in bad[1:MOST_LABELS])
     more = f" and {len(bad) - MOST_LABELS} more" if len(bad) > MOST_LABELS else ""
     others = f" (also {named}{more})" if named else ""
@@ -248,7 +292,7 @@ def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None
         after = arrays.get(f"{name}_after")
         if after is None:
             return Verdict(Outcome.ERRORED, message=f"the adapter does not report {name}_after")
-        if after.shape != before.shape or not _equal(after, before).all():
+        if after.shape != before.shape or not _equal(after, before, signs="all").all():
             return failure(
                 Kind.WRONG_EFFECT,
                 f"the caller's {name} changed from {_short(before)} to {_short(after)}",
@@ -267,8 +311,14 @@ def judge_observation(
     call: Call,
     arrays: Mapping[str, np.ndarray],
     tolerance: Tolerance | None,
+    *,
+    is_reading: bool = False,
 ) -> Verdict | None:
-    """Judge one observation; None if it is as wanted."""
+    """Judge one observation; None if it is as wanted.
+
+    A reading tells apart what a scored case must leave open: which of equal maxima has a gradient,
+    and the sign of a zero that is stated as -0.0.
+    """
     got = arrays.get(name)
     if got is None:
         return Verdict(Outcome.ERRORED, message=f"the adapter does not report {name}")
@@ -288,37 +338,41 @@ def judge_observation(
         return failure(
             Kind.WRONG_DTYPE, f"{name}.dtype = {got.dtype.name}, should be {dtype.name}", observed
         )
+    signs: Signs = "negative" if is_reading else "all" if copies(name, call) else "none"
     if isinstance(wanted, Structure):
-        complaint = _check_structure(name, got, wanted)
+        complaint = _check_structure(name, got, wanted, signs)
     else:
-        allowed = partial(_allowed, name, call, wanted, tolerance)
-        complaint = _check_values(name, got, wanted.array, allowed)
+        stands = is_reading or tolerance is not None
+        right = wanted.array if stands else nearest(name, call, got, wanted.array)
+        allowed = partial(_allowed, name, call, Values(right), tolerance)
+        complaint = _check_values(name, got, right, signs, allowed)
     if complaint is None:
         return None
     return failure(Kind.WRONG_EFFECT if name in _EFFECTS else Kind.WRONG_VALUE, complaint, observed)
 
 
-def _allowed(name: str, call: Call, wanted: Values, tolerance: Tolerance | None) -> np.ndarray:
+def _allowed(name: str, call: Call, wanted: Values, tolerance: Tolerance | None) -> Bound:
+    """Return the bound of an observation: the stated one, or the one that the call gives."""
     if tolerance is None:
-        return bound(name, call, wanted.array)
+        return bound_of(name, call, wanted.array)
     wide = np.complex128 if wanted.array.dtype.kind == "c" else np.float64
     magnitude = np.abs(np.nan_to_num(wanted.array.astype(wide)))
-    return tolerance.atol + tolerance.rtol * magnitude
+    return Bound(tolerance.atol + tolerance.rtol * magnitude, magnitude)
 
 
 def _check_values(
-    name: str, got: np.ndarray, wanted: np.ndarray, allowed: Callable[[], np.ndarray]
+    name: str, got: np.ndarray, wanted: np.ndarray, signs: Signs, allowed: Callable[[], Bound]
 ) -> str | None:
     """Say where values differ by more than is allowed, which is asked for if any differ at all."""
-    same = _equal(got, wanted)
+    same = _equal(got, wanted, signs)
     if same.all():
         return None
-    limits = allowed()
+    limits = allowed().allowed
     if wanted.dtype.kind not in "biu":
         with np.errstate(invalid="ignore"):
             wide = np.complex128 if wanted.dtype.kind == "c" else np.float64
             difference = np.abs(got.astype(wide) - wanted.astype(wide))
-            same |= difference <= limits
+            same |= (difference <= limits) & (limits > 0)
     if same.all():
         return None
     first = tuple(int(position) for position in np.argwhere(~same)[0])
@@ -329,9 +383,9 @@ def _check_values(
     return f"{name}{place} = {got[first]!s}, should be {wanted[first]!s}{within}{others}"
 
 
-def _check_structure(name: str, got: np.ndarray, wanted: Structure) -> str | None:
+def _check_structure(name: str, got: np.ndarray, wanted: Structure, signs: Signs) -> str | None:
     for position, values in wanted.at:
-        if not _equal(got[position], values).all():
+        if not _equal(got[position], values, signs).all():
             return f"{name}{list(position)} = {_short(got[position])}, should be {_short(values)}"
     for group in wanted.equal:
         for position in group[1:]:
@@ -343,13 +397,18 @@ def _check_structure(name: str, got: np.ndarray, wanted: Structure) -> str | Non
     return None
 
 
-def _equal(got: Any, wanted: Any) -> np.ndarray:
-    """Compare elementwise; NaN equals NaN."""
+def _equal(got: Any, wanted: Any, signs: Signs = "none") -> np.ndarray:
+    """Compare elementwise; NaN equals NaN, and zeros whose signs count differ by their signs."""
     got, wanted = np.asarray(got), np.asarray(wanted)
     same = np.asarray(got == wanted)
-    if wanted.dtype.kind in "biu" or same.all():
+    if wanted.dtype.kind in "biu":
         return same
-    return np.asarray(same | ((got != got) & (wanted != wanted)))  # noqa: PLR0124  (NaN)
+    if not same.all():
+        same = np.asarray(same | ((got != got) & (wanted != wanted)))  # noqa: PLR0124  (NaN)
+    if signs == "none" or wanted.dtype.kind == "c":
+        return same
+    count = np.signbit(wanted) if signs == "negative" else np.ones(wanted.shape, bool)
+    return np.asarray(same & ~((wanted == 0) & count & (np.signbit(got) != np.signbit(wanted))))
 
 
 def decode_text(array: np.ndarray) -> str:

@@ -63,7 +63,10 @@ def _fits(
 ) -> bool:
     return all(
         not isinstance(wanted, FromReference)
-        and judge_observation(name, wanted, call, arrays, tolerance or _slack(wanted)) is None
+        and judge_observation(
+            name, wanted, call, arrays, tolerance or _slack(wanted), is_reading=True
+        )
+        is None
         for name, wanted in returns.observations.items()
     )
 

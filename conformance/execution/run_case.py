@@ -139,7 +139,7 @@ class CaseRunner:
         for step in steps:
             verdict = self._judge_returns(step.spec.call(), case, step.returns)
             verdicts.append((step.label, verdict))
-            if verdict.outcome not in (Outcome.PASSED, Outcome.FAILED):
+            if verdict.outcome not in (Outcome.PASSED, Outcome.FAILED, Outcome.OBSERVED):
                 break
         return joined(verdicts, len(steps))
 

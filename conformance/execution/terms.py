@@ -12,6 +12,8 @@ from embcheck.conformance.contract.call import Call
 
 DOUBLE = 2.0**-53
 """The unit roundoff of the reference's own arithmetic, float64."""
+SINGLE = 2.0**-24
+"""The unit roundoff of float32, in which narrower dtypes are often added up."""
 
 
 def is_floating(dtype: np.dtype[Any]) -> bool:
@@ -76,12 +78,25 @@ def _bags(call: Call) -> tuple[int, np.ndarray]:
     return len(offsets) - bool(call.options.get("include_last_offset")), owner
 
 
+def reduce_into(
+    target: np.ndarray, ufunc: np.ufunc, owners: np.ndarray, values: np.ndarray
+) -> None:
+    """Reduce the rows of each owner into the owner's row of an array: `ufunc.at`, but fast."""
+    if not owners.size:
+        return
+    order = np.argsort(owners, kind="stable")
+    owners = owners[order]
+    starts = np.flatnonzero(np.append(True, owners[1:] != owners[:-1]))
+    found = owners[starts]
+    target[found] = ufunc(target[found], ufunc.reduceat(values[order], starts, axis=0))
+
+
 @dataclass
 class Sums:
     """What is known of sums, for each of their elements."""
 
     counts: np.ndarray
-    """How many terms there are: (n, 1)."""
+    """How many terms there are: (n, 1), or (n, D) where columns differ."""
     total: np.ndarray
     """The sum, in float64."""
     absolute: np.ndarray
@@ -97,20 +112,38 @@ class Sums:
         zeros = np.zeros((3, *shape))
         return cls(np.zeros((shape[0], 1)), zeros[0], zeros[1], np.full(shape, np.inf), zeros[2])
 
-    def add(self, owners: np.ndarray, values: np.ndarray, *factors: np.ndarray) -> None:
-        """Add terms, products of (m, D) and (m, 1) arrays, each to the sum that owns it."""
+    def add(
+        self,
+        owners: np.ndarray,
+        values: np.ndarray,
+        *factors: np.ndarray,
+        taken: np.ndarray | None = None,
+    ) -> None:
+        """Add terms, products of (m, D) and (m, 1) arrays, each to the sum that owns it.
+
+        Where only some are `taken`, an (m, D) array says in which columns.
+        """
         quanta = quantum_of(values)
         for factor in factors:
             values, quanta = values * factor, quanta * quantum_of(factor)
-        np.add.at(self.counts, owners, 1)
-        np.add.at(self.total, owners, values)
-        np.add.at(self.absolute, owners, np.abs(values))
-        np.minimum.at(self.quantum, owners, quanta)
+        if taken is None:
+            taken = np.ones((len(owners), 1), bool)
+        else:
+            values, quanta = np.where(taken, values, 0.0), np.where(taken, quanta, np.inf)
+        counts = np.zeros((len(self.counts), taken.shape[1]))
+        reduce_into(counts, np.add, owners, taken.astype(np.float64))
+        self.counts = self.counts + counts
+        reduce_into(self.total, np.add, owners, values)
+        reduce_into(self.absolute, np.add, owners, np.abs(values))
+        reduce_into(self.quantum, np.minimum, owners, quanta)
 
     def blur(self, owners: np.ndarray, errors: np.ndarray, terms: np.ndarray) -> None:
         """Let terms of some size have relative errors."""
-        np.add.at(self.blurred, owners, errors * terms)
-        np.minimum.at(self.quantum, owners, np.where(errors > 0, 0.0, np.inf))
+        if not errors.any():
+            return
+        reduce_into(self.blurred, np.add, owners, errors * terms)
+        inexact = np.broadcast_to(np.where(errors > 0, 0.0, np.inf), terms.shape)
+        reduce_into(self.quantum, np.minimum, owners, inexact)
 
     def divide(self, divisors: np.ndarray) -> None:
         """Divide the sums by integers."""

@@ -1,0 +1,54 @@
+"""The rows of a call as `max_norm` leaves them, and how well they are known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.execution.terms import unit_roundoff
+
+RENORM_EPSILON = 1e-7
+"""PyTorch divides by norm + 1e-7; the documentation asks for a norm of `max_norm`."""
+
+
+def norms_of(call: Call) -> np.ndarray:
+    """Return the length of each row: (rows, 1)."""
+    weight = call.inputs["weight"].astype(np.float64)
+    order = float(call.options.get("norm_type", 2.0))
+    return np.asarray(np.linalg.norm(weight, order, axis=1, keepdims=True))
+
+
+def shortened(call: Call) -> np.ndarray:
+    """Return the weight, its named rows shortened to `max_norm`."""
+    weight = call.inputs["weight"].astype(np.float64)
+    max_norm = call.options.get("max_norm")
+    if max_norm is None:
+        return weight
+    norms = norms_of(call)
+    is_long = _are_named(call) & (norms > float(max_norm))
+    return np.where(is_long, weight * (float(max_norm) / np.where(is_long, norms, 1)), weight)
+
+
+def row_errors(call: Call) -> np.ndarray:
+    """Return the relative error that shortening may leave in each row: (rows, 1).
+
+    A norm of D columns rounds D powers, D - 1 additions and a root; a relative error of a sum is
+    divided by p in its p-th root. The norm is stored, and the row divided, multiplied and stored.
+    """
+    rows, columns = call.inputs["weight"].shape
+    max_norm = call.options.get("max_norm")
+    if max_norm is None:
+        return np.zeros((rows, 1))
+    order = abs(float(call.options.get("norm_type", 2.0))) or 1.0
+    roundoff = unit_roundoff(call.inputs["weight"].dtype)
+    norms = norms_of(call)
+    with np.errstate(divide="ignore"):
+        error = ((columns + 3) / order + 8) * roundoff + RENORM_EPSILON / norms
+    may_shorten = ~(norms < float(max_norm) * (1 - error)) & (norms != 0)
+    return np.where(_are_named(call) & may_shorten, error, 0.0)
+
+
+def _are_named(call: Call) -> np.ndarray:
+    """Whether each row is named by an index: (rows, 1)."""
+    rows = np.arange(len(call.inputs["weight"]))
+    return np.isin(rows, call.inputs["indices"])[:, None]
