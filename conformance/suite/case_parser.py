@@ -44,7 +44,7 @@ from embcheck.conformance.suite.problems import Problem
 from embcheck.conformance.suite.source import Map, mark_of
 
 ABSENT = "absent"
-"""The value of an option or an input that is left out."""
+"""The value of an option, an input or an expectation that is left out."""
 _Part = tuple[str, Map, dict[str, Any]]
 """A step's label, what it says of inputs, options and expectation, and its variables' values."""
 _NOT_AGAIN = frozenset({*TRAINING_OBSERVATIONS, Observation.WEIGHT_AFTER})
@@ -163,7 +163,7 @@ class CaseParser:
         parts = self._rungs(rest, ladder, parameters) if ladder else self._links(tree, parameters)
         for label, part, values in parts:
             spec = self._call(
-                tree, part["inputs"], part.get("options", {}), tuple(part["expect"]), values
+                tree, part["inputs"], part.get("options", {}), _observed(part), values
             )
             if spec is not None:
                 steps.append(Step(label, spec, self._returns(part["expect"], spec)))
@@ -318,6 +318,8 @@ class CaseParser:
     def _returns(self, expect: Map, spec: CallSpec) -> Returns:
         observations: dict[str, Expected] = {}
         for name in expect:
+            if expect[name] == ABSENT:
+                continue
             try:
                 observations[name] = expectations.parse(name, expect[name], spec)
             except ArraySpecError as error:
@@ -347,5 +349,5 @@ def _with_changes(inputs: Map, changes: Map | None) -> Map:
 
 def _observed(tree: Map) -> tuple[str, ...]:
     if "expect" in tree:
-        return tuple(tree["expect"])
+        return tuple(name for name, expected in tree["expect"].items() if expected != ABSENT)
     return tuple(tree.get("observe", tree.get("rejects", {}).get("observe", ("output",))))
