@@ -32,18 +32,20 @@ def shortened(call: Call) -> np.ndarray:
 def row_errors(call: Call) -> np.ndarray:
     """Return the relative error that shortening may leave in each row: (rows, 1).
 
-    A norm of D columns rounds D powers, D - 1 additions and a root; a relative error of a sum is
-    divided by p in its p-th root. The norm is stored, and the row divided, multiplied and stored.
+    A norm of D numbers that are not 0 rounds D powers, D - 1 additions and a root; a relative error
+    of a sum is divided by p in its p-th root. The norm is stored, and the row divided, multiplied
+    and stored. Adding a 0 rounds nothing.
     """
-    rows, columns = call.inputs["weight"].shape
+    rows = len(call.inputs["weight"])
     max_norm = call.options.get("max_norm")
     if max_norm is None:
         return np.zeros((rows, 1))
     order = abs(float(call.options.get("norm_type", 2.0))) or 1.0
     roundoff = unit_roundoff(call.inputs["weight"].dtype)
     norms = norms_of(call)
+    terms = np.count_nonzero(call.inputs["weight"].astype(np.float64), axis=1, keepdims=True)
     with np.errstate(divide="ignore"):
-        error = ((columns + 3) / order + 8) * roundoff + RENORM_EPSILON / norms
+        error = ((terms + 3) / order + 8) * roundoff + RENORM_EPSILON / norms
     may_shorten = ~(norms < float(max_norm) * (1 - error)) & (norms != 0)
     return np.where(_are_named(call) & may_shorten, error, 0.0)
 
