@@ -1,0 +1,57 @@
+"""What is scored of an output is scored of a table that wants a gradient as well."""
+
+from __future__ import annotations
+
+import pytest
+
+from embcheck.conformance.suite.load import load_spec, spec_files
+from embcheck.conformance.suite.model import Returns
+
+# Of a sparse gradient that is scaled by frequency, the clauses leave open what it is.
+OPEN = {("scale_grad_by_freq", "sparse")}
+OPTIONS = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
+
+
+def kind_of_output(spec):
+    """Return what decides which kernel makes an output: form of bags, mode, dtype and options."""
+    is_bag = spec.operation.is_bag
+    offsets = "offsets" if "offsets" in spec.inputs else "matrix"
+    ends = "with end" if offsets == "offsets" and spec.options.get("include_last_offset") else ""
+    options = {name for name in OPTIONS if spec.options.get(name) not in (None, False)}
+    return (
+        spec.options.get("mode", "mean") if is_bag else "lookup",
+        f"{offsets} {ends}".strip() if is_bag else "",
+        spec.inputs["weight"].dtype.name,
+        spec.inputs["indices"].dtype.name,
+        tuple(sorted(options | {"per_sample_weights"} & {*spec.inputs})),
+    )
+
+
+def scored_outputs():
+    """Yield each scored case that looks up rows of a floating table, and what it observes."""
+    for path in spec_files():
+        for case in load_spec(path).cases:
+            spec = case.spec
+            if not isinstance(case.expectation, Returns) or "output" not in spec.observe:
+                continue
+            weight = spec.inputs.get("weight")
+            if weight is None or path.stem == "real_table" or spec.operation.value == "one_hot":
+                continue
+            if weight.dtype.kind in "fV":
+                yield case, kind_of_output(spec)
+
+
+SCORED = list(scored_outputs())
+TRAINED = {kind for case, kind in SCORED if "grad_weight" in case.spec.observe}
+
+
+@pytest.mark.parametrize("kind", sorted({kind for _, kind in SCORED} - TRAINED), ids=str)
+def test_every_kind_of_output_comes_with_a_gradient_too(kind):
+    """A kernel for training may give another output than that for inference: each is asked."""
+    cases = [case.id for case, other in SCORED if other == kind]
+    assert kind[-1] in OPEN, f"no case observes output and grad_weight of {kind}, like {cases}"
+
+
+def test_outputs_with_a_gradient_are_many():
+    """The comparison is not empty: most kinds of output are asked with a gradient."""
+    assert len(TRAINED) > len({kind for _, kind in SCORED}) / 2
