@@ -52,6 +52,7 @@ from embcheck.conformance.execution.ties import (
     is_maximum,
     upstream_of,
 )
+from embcheck.conformance.execution.whole import adds_up_exactly
 
 STEP_EPSILONS: Mapping[str, float] = {
     Observation.WEIGHT_TRAINED_BY_ADAGRAD: 1e-10,
@@ -101,6 +102,8 @@ def bound_of(name: str, call: Call, expected: np.ndarray) -> Bound:
     knows_terms = "weight" in call.inputs and call.operation is not Operation.PROBE
     if derive is None or not knows_terms or not is_floating(expected.dtype) or not expected.size:
         return _exact(expected)  # Only a probe knows what it computes.
+    if adds_up_exactly(name, call, expected.dtype):
+        return _exact(expected)
     with np.errstate(invalid="ignore", over="ignore"):
         derived = derive(call, expected, name)
     # Infinite terms bound nothing: what comes of them is NaN, an infinity or left out, exactly.

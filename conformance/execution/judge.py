@@ -400,6 +400,8 @@ def _check_structure(name: str, got: np.ndarray, wanted: Structure, signs: Signs
 def _equal(got: Any, wanted: Any, signs: Signs = "none") -> np.ndarray:
     """Compare elementwise; NaN equals NaN, and zeros whose signs count differ by their signs."""
     got, wanted = np.asarray(got), np.asarray(wanted)
+    if _same_bits(got, wanted):
+        return np.ones(wanted.shape, bool)
     same = np.asarray(got == wanted)
     if wanted.dtype.kind in "biu":
         return same
@@ -409,6 +411,16 @@ def _equal(got: Any, wanted: Any, signs: Signs = "none") -> np.ndarray:
         return same
     count = np.signbit(wanted) if signs == "negative" else np.ones(wanted.shape, bool)
     return np.asarray(same & ~((wanted == 0) & count & (np.signbit(got) != np.signbit(wanted))))
+
+
+def _same_bits(got: np.ndarray, wanted: np.ndarray) -> bool:
+    """Whether two arrays are alike to the bit, which is soon told."""
+    if got.dtype != wanted.dtype or got.shape != wanted.shape:
+        return False
+    plain = got.flags.c_contiguous and wanted.flags.c_contiguous
+    return plain and np.array_equal(
+        got.reshape(-1).view(np.uint8), wanted.reshape(-1).view(np.uint8)
+    )
 
 
 def decode_text(array: np.ndarray) -> str:

@@ -1,0 +1,37 @@
+"""Sums of whole numbers that are too small to be rounded in any order.
+
+What `Sums.are_exact` finds out for each element, this tells of a whole call at once, and faster:
+large cases are made of such numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call, Observation
+from embcheck.conformance.execution.terms import terms_of, unit_roundoff
+
+_CHANGES_TERMS = ("max_norm", "scale_grad_by_freq")
+
+
+def adds_up_exactly(name: str, call: Call, dtype: np.dtype[np.generic]) -> bool:
+    """Whether an output or gradient is a sum that nothing rounds; False where that is not known."""
+    is_sum = not call.operation.is_bag or call.options.get("mode", "mean") == "sum"
+    if not is_sum or any(call.options.get(option) for option in _CHANGES_TERMS):
+        return False
+    if name == Observation.GRAD_WEIGHT:
+        arrays = [call.inputs[n] for n in ("grad_output", "per_sample_weights") if n in call.inputs]
+        owners = call.inputs["indices"].reshape(-1)
+    elif name == Observation.OUTPUT and call.operation.is_bag:
+        arrays = [call.inputs[n] for n in ("weight", "per_sample_weights") if n in call.inputs]
+        owners = terms_of(call).bags
+    else:
+        return False
+    most = np.bincount(owners).max(initial=0)
+    largest = float(most)
+    for array in arrays:
+        values = array.astype(np.float64)
+        if not (np.isfinite(values) & (values == np.trunc(values))).all():
+            return False
+        largest *= float(np.abs(values).max(initial=1.0))
+    return largest <= 1 / unit_roundoff(dtype)
