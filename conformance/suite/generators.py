@@ -70,7 +70,7 @@ def _digits(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
             if times != 1:
                 values *= times
             if "factors" in parts:
-                values *= parts["factors"].reshape(-1, 1)[block]
+                values = values * parts["factors"].reshape(-1, 1)[block]
             made[block, place::_PLACES] = values
     return made.reshape(shape)
 
