@@ -33,6 +33,7 @@ from embcheck.backends.fbgemm_calls import (
 from embcheck.backends.torch_calls import Answer, thunk
 from embcheck.backends.torch_names import to_array, to_tensor
 from embcheck.backends.torch_observe import Prepared
+from embcheck.backends.torch_processor import processor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -68,6 +69,7 @@ class FbgemmDense:
             library="fbgemm_gpu",
             version=VERSION,
             device=device,
+            **processor(),
             operations=_OPERATIONS,
             capabilities=frozenset(
                 {

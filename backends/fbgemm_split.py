@@ -41,6 +41,7 @@ from embcheck.backends.fbgemm_calls import (
 )
 from embcheck.backends.torch_calls import Answer
 from embcheck.backends.torch_names import to_array, to_tensor
+from embcheck.backends.torch_processor import processor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -67,6 +68,7 @@ class FbgemmSplit:
             library="fbgemm_gpu",
             version=VERSION,
             device=device,
+            **processor(),
             operations=provided(_CLASS),
             capabilities=frozenset(
                 {

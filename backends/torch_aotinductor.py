@@ -26,6 +26,7 @@ from embcheck.backends import graph_cache, torch_script
 from embcheck.backends.torch_calls import blocking, require_cuda
 from embcheck.backends.torch_inference import INFERS, Lookup, named, provided
 from embcheck.backends.torch_names import to_array, to_tensor
+from embcheck.backends.torch_processor import processor
 from embcheck.conformance.contract.backend import BackendInfo, inputs_after
 from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.contract.call import Call
@@ -53,6 +54,7 @@ class TorchAotInductor:
             library="torch",
             version=torch.__version__,
             device=device,
+            **processor(),
             operations=provided(_SPELLING.format("{}", examples="...", sizes="...")),
             capabilities=INFERS,
             # A bad index trips an assertion in the kernel, which ends the use of CUDA.

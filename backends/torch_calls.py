@@ -18,6 +18,7 @@ from torch import Tensor
 from embcheck.backends import torch_script
 from embcheck.backends.torch_names import SPELLINGS, function_of, makes_module, to_array, to_tensor
 from embcheck.backends.torch_observe import Prepared, Tensors, observe
+from embcheck.backends.torch_processor import processor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -163,6 +164,7 @@ class TorchCalls:
             library="torch",
             version=torch.__version__,
             device=device,
+            **processor(),
             operations={
                 operation: Provided(
                     Provision.NATIVE, spelling.format(how, examples="...", sizes="...")

@@ -17,6 +17,7 @@ from embcheck.backends.torch_calls import Answer, blocking, require_cuda, target
 from embcheck.backends.torch_device import CudaClock
 from embcheck.backends.torch_names import SPELLINGS
 from embcheck.backends.torch_only import probes
+from embcheck.backends.torch_processor import processor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -36,6 +37,7 @@ class TorchEager:
             library="torch",
             version=torch.__version__,
             device=device,
+            **processor(),
             operations={
                 name: Provided(Provision.NATIVE, how)
                 for name, how in {**SPELLINGS, Operation.PROBE: "torch"}.items()

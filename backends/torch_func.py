@@ -20,6 +20,7 @@ from embcheck.backends import torch_func_script
 from embcheck.backends.torch_calls import Answer, Target, blocking, require_cuda, target_of
 from embcheck.backends.torch_names import SPELLINGS, makes_module, to_array
 from embcheck.backends.torch_observe import Tensors
+from embcheck.backends.torch_processor import processor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -59,6 +60,7 @@ class TorchFunc:
             library="torch",
             version=torch.__version__,
             device=device,
+            **processor(),
             operations={
                 operation: Provided(Provision.NATIVE, _spelling(operation))
                 for operation in SPELLINGS

@@ -29,6 +29,7 @@ from embcheck.backends.fbgemm_calls import (
 from embcheck.backends.torch_calls import Answer, thunk
 from embcheck.backends.torch_names import to_array, to_tensor
 from embcheck.backends.torch_observe import Prepared, Tensors
+from embcheck.backends.torch_processor import processor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -69,6 +70,7 @@ class TorchrecCollections:
             library="torchrec",
             version=torchrec.__version__,
             device=device,
+            **processor(),
             operations=_OPERATIONS,
             capabilities=frozenset(
                 {

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import click
 
+INSTRUCTIONS = ("default", "avx2", "avx512")
+"""Sets of a processor with x86-64; `default` is what each library needs at least."""
+
 
 @click.command()
 @click.option(
@@ -27,7 +30,30 @@ import click
     help="A spec file or a folder of them (repeatable); the shipped suite if left out.",
 )
 @click.option("-k", "keyword", default="", metavar="EXPR", help="Select cases, as in pytest.")
-@click.option("--one-per-clause", is_flag=True, help="Run only the first case of each clause.")
+@click.option(
+    "--case",
+    "cases",
+    multiple=True,
+    metavar="ID",
+    help="Run this case (repeatable), by its id as reports show it; * stands for anything.",
+)
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Run the first case of each clause and no ladder of sizes, and what --case names.",
+)
+@click.option("--large", is_flag=True, help="Run the cases that need gigabytes of memory too.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Have the backends use so many threads.",
+)
+@click.option(
+    "--instructions",
+    type=click.Choice(INSTRUCTIONS),
+    help="Have the backends use no vector instructions beyond this set.",
+)
 @click.option("-n", "workers", default=0, metavar="WORKERS", help="Spread over processes.")
 @click.option(
     "--out",
@@ -43,7 +69,11 @@ def run(
     backends: tuple[str, ...],
     specs: tuple[Path, ...],
     keyword: str,
-    one_per_clause: bool,
+    cases: tuple[str, ...],
+    quick: bool,
+    large: bool,
+    threads: int | None,
+    instructions: str | None,
     workers: int,
     out: Path,
     timeout: float,
@@ -53,9 +83,14 @@ def run(
     Each backend lives in a process of its own. Known deviations, kept beside each adapter, do not
     fail a run; anything else that departs does.
     """
-    from embcheck.cli.run_suite import Chosen, run_suite  # noqa: PLC0415  (imports pytest and NumPy)
+    from embcheck.cli.run_suite import (  # noqa: PLC0415  (imports pytest and NumPy)
+        Chosen,
+        Setting,
+        run_suite,
+    )
 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
-    chosen = Chosen(list(specs), keyword, one_per_clause)
-    sys.exit(run_suite(list(backends), chosen, workers, out, timeout))
+    chosen = Chosen(list(specs), keyword, cases, quick, large)
+    setting = Setting(workers, out, timeout, threads, instructions)
+    sys.exit(run_suite(list(backends), chosen, setting))

@@ -16,9 +16,11 @@ from embcheck.conformance import pytest_plugin
 from embcheck.conformance.execution.address import BadAddress
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.pool import BackendPool
+from embcheck.conformance.execution.processor import NoSuchInstructions, processor_environment
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.pytest_session import EmbcheckSession
 from embcheck.conformance.records.run import FILE_NAME, read_runs
+from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.terminal import print_conformance
@@ -45,25 +47,42 @@ class Chosen:
 
     specs: list[Path]
     keyword: str
-    one_per_clause: bool
+    cases: tuple[str, ...]
+    quick: bool
+    large: bool
 
 
-def run_suite(backends: list[str], chosen: Chosen, workers: int, out: Path, timeout: float) -> int:
+@dataclass(frozen=True)
+class Setting:
+    """How they are to be run, and the folder for what comes of it."""
+
+    workers: int
+    out: Path
+    timeout: float
+    threads: int | None = None
+    instructions: str | None = None
+
+
+def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
     """Run cases on backends; return an exit code as `ExitCode` names them, or 130 for Ctrl-C."""
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        pool = BackendPool(backends, timeout)
-    except (BadAddress, UnknownBackend) as error:
+        environment = processor_environment(setting.threads, setting.instructions)
+        pool = BackendPool(backends, setting.timeout, environment)
+    except (BadAddress, UnknownBackend, NoSuchInstructions) as error:
         errors.print(f"embcheck: {error}")
         return ExitCode.USAGE
     try:
         # The libraries are imported while the specs are read.
         pool.launch()
-        paths = _checked(chosen.specs, out)
-        return _run(pool, _Request(paths, chosen, workers, out, timeout), errors)
+        paths = _checked(chosen, setting.out)
+        return _run(pool, _Request(paths, chosen, setting), errors)
     except SpecError as error:
         errors.print(str(error))
+        return ExitCode.USAGE
+    except LookupError as error:
+        errors.print(f"embcheck: {error.args[0]}")
         return ExitCode.USAGE
     except OSError as error:
         errors.print(f"embcheck: {error}")
@@ -74,13 +93,11 @@ def run_suite(backends: list[str], chosen: Chosen, workers: int, out: Path, time
 
 @dataclass(frozen=True)
 class _Request:
-    """What is to be run, how, and the folder for what comes of it."""
+    """What is to be run, in which files, and how."""
 
     paths: list[Path]
     chosen: Chosen
-    workers: int
-    out: Path
-    timeout: float
+    setting: Setting
 
 
 def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
@@ -89,23 +106,26 @@ def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
     stopped = _stopped(status, watcher, errors)
     if watcher.session is None or stopped not in (None, INTERRUPTED):
         return ExitCode.HARNESS if stopped is None else stopped
-    print_conformance(read_runs(request.out), Console(highlight=False))
+    out = request.setting.out
+    print_conformance(read_runs(out), Console(highlight=False))
     for complaint in watcher.session.complaints:
         errors.print(complaint)
     if stopped is None and watcher.session.exit_code == ExitCode.DEPARTS:
-        errors.print(f"embcheck: to explain what departs: embcheck triage {request.out}")
-    print(request.out / FILE_NAME)  # noqa: T201  (the last line is for scripts)
+        errors.print(f"embcheck: to explain what departs: embcheck triage {out}")
+    print(out / FILE_NAME)  # noqa: T201  (the last line is for scripts)
     if stopped is None and not watcher.session.is_complete:
         errors.print("embcheck: some results are missing; this is a fault of the harness")
         return ExitCode.HARNESS
     return watcher.session.exit_code if stopped is None else stopped
 
 
-def _checked(specs: list[Path], out: Path) -> list[Path]:
-    """Return the spec files, all valid; make the folder. Raises SpecError or OSError."""
-    paths = spec_files(specs)
-    for path in paths:
-        load_spec(path)
+def _checked(chosen: Chosen, out: Path) -> list[Path]:
+    """Return the spec files, all valid; make the folder.
+
+    Raises SpecError, OSError, or LookupError for the name of a case that is none of theirs.
+    """
+    paths = spec_files(chosen.specs)
+    named(chosen.cases, {case.id for path in paths for case in load_spec(path).cases})
     out.mkdir(parents=True, exist_ok=True)
     return paths
 
@@ -113,7 +133,7 @@ def _checked(specs: list[Path], out: Path) -> list[Path]:
 def _stopped(status: int, watcher: _Watcher, errors: Console) -> int | None:
     """Return the exit code of a session that did not come to its end; None if it did."""
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
-        errors.print("embcheck: nothing is selected; relax -k or name other --specs")
+        errors.print("embcheck: nothing is selected; relax -k, name other --specs, or add --large")
         return ExitCode.USAGE
     if status == pytest.ExitCode.USAGE_ERROR:
         return ExitCode.USAGE
@@ -126,7 +146,7 @@ def _stopped(status: int, watcher: _Watcher, errors: Console) -> int | None:
 
 
 def _run_pytest(request: _Request, watcher: _Watcher) -> int:
-    chosen = request.chosen
+    chosen, setting = request.chosen, request.setting
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "pytest.ini")
         settings.write_text("[pytest]\n", "utf-8")
@@ -135,13 +155,17 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
             *(word for plugin in _UNUSED for word in ("-p", f"no:{plugin}")),
             *("-p", "no:terminal", "-p", pytest_plugin.__name__),
             *(f"--embcheck-backend={name}" for name in watcher.pool.texts),
-            f"--embcheck-out={request.out}",
-            f"--embcheck-timeout={request.timeout}",
-            f"--junitxml={request.out / 'junit.xml'}",
+            f"--embcheck-out={setting.out}",
+            f"--embcheck-timeout={setting.timeout}",
+            f"--junitxml={setting.out / 'junit.xml'}",
             *(["-k", chosen.keyword] if chosen.keyword else []),
-            *(["--embcheck-one-per-clause"] if chosen.one_per_clause else []),
+            *(f"--embcheck-case={name}" for name in chosen.cases),
+            *(["--embcheck-quick"] if chosen.quick else []),
+            *(["--embcheck-large"] if chosen.large else []),
+            *([f"--embcheck-threads={setting.threads}"] if setting.threads else []),
+            *([f"--embcheck-instructions={setting.instructions}"] if setting.instructions else []),
             *([] if chosen.specs else ["--embcheck-all-specs"]),
-            *(["-p", "xdist.plugin", "-n", str(request.workers)] if request.workers else []),
+            *(["-p", "xdist.plugin", "-n", str(setting.workers)] if setting.workers else []),
             *map(str, request.paths),
         ]
         with watcher.progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ import pytest
 
 from embcheck.conformance.suite.load import load_spec
 from embcheck.conformance.suite.problems import SpecError
+
+LADDERS = "sizes/"
+"""The folder of the specs that ask the same at many sizes."""
 
 
 class SpecFile(pytest.File):
@@ -64,7 +67,7 @@ class CaseItem(pytest.Item):
         """Run the case; departures fail, the unsupported and the impossible skip with a reason."""
         session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
         result, self.embcheck_lines = session.run(self.spec, self.case, self.backend)
-        self.user_properties.append(("outcome", result.outcome))
+        self.user_properties += [("case", self.case.id), ("outcome", result.outcome)]
         if result.kind:
             self.user_properties.append(("kind", result.kind))
         if result.outcome in ("unsupported", "not-run"):
@@ -85,18 +88,27 @@ class CaseItem(pytest.Item):
         return self.path, int(self.case.where.rsplit(":", 1)[1]) - 1, self.name
 
 
-def one_per_clause(items: Sequence[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Split items in those of each clause's first case, whatever the backend, and the others."""
+def quick_cases(items: Iterable[pytest.Item]) -> frozenset[str]:
+    """Return each clause's first case, whatever the backend, of those that are no ladder of sizes.
+
+    A clause that only ladders ask for has none.
+    """
     first: dict[str, str] = {}
     for item in items:
-        if isinstance(item, CaseItem):
+        if isinstance(item, CaseItem) and not item.case.id.startswith(LADDERS):
             for clause in item.case.clauses:
                 first.setdefault(clause.id, item.case.id)
-    chosen = set(first.values())
-    split: tuple[list[pytest.Item], list[pytest.Item]] = ([], [])
+    return frozenset(first.values())
+
+
+def split(
+    items: Iterable[pytest.Item], keep: Callable[[Any], bool]
+) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """Split items in those whose case is to be kept, with all that are no cases, and the others."""
+    kept: tuple[list[pytest.Item], list[pytest.Item]] = ([], [])
     for item in items:
-        split[isinstance(item, CaseItem) and item.case.id not in chosen].append(item)
-    return split
+        kept[isinstance(item, CaseItem) and not keep(item.case)].append(item)
+    return kept
 
 
 def _sentence(item: CaseItem, result: Any) -> str:

@@ -40,9 +40,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="all shipped specs are given: fail known deviations that match no case of theirs",
     )
     group.addoption(
-        "--embcheck-one-per-clause",
+        "--embcheck-case",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="run this case (repeatable); * stands for anything",
+    )
+    group.addoption(
+        "--embcheck-quick",
         action="store_true",
-        help="run only the first case of each clause",
+        help="run the first case of each clause, and no ladder of sizes",
+    )
+    group.addoption(
+        "--embcheck-large",
+        action="store_true",
+        help="run the cases that need gigabytes of memory too",
+    )
+    group.addoption(
+        "--embcheck-threads",
+        type=int,
+        metavar="N",
+        help="have the backends use so many threads",
+    )
+    group.addoption(
+        "--embcheck-instructions",
+        metavar="NAME",
+        help="have the backends use no vector instructions beyond this set",
     )
 
 
@@ -53,12 +76,13 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from embcheck.conformance.execution.address import BadAddress  # noqa: PLC0415  (when active)
     from embcheck.conformance.execution.discovery import UnknownBackend  # noqa: PLC0415
+    from embcheck.conformance.execution.processor import NoSuchInstructions  # noqa: PLC0415
     from embcheck.conformance.pytest_session import EmbcheckSession  # noqa: PLC0415
 
     started = config.pluginmanager.get_plugin("embcheck-pool")
     try:
         session = EmbcheckSession(config, names, started and started.pool)
-    except (BadAddress, UnknownBackend) as error:
+    except (BadAddress, NoSuchInstructions, UnknownBackend) as error:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(session, "embcheck-session")
 

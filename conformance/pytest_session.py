@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -16,9 +18,10 @@ from embcheck.conformance.execution.deviations import explain, load_deviations, 
 from embcheck.conformance.execution.judge import Outcome, Verdict
 from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
+from embcheck.conformance.execution.processor import processor_environment
 from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.exit_codes import ExitCode, gravest
-from embcheck.conformance.pytest_items import CaseItem, one_per_clause
+from embcheck.conformance.pytest_items import CaseItem, quick_cases, split
 from embcheck.conformance.records.describe import case_line, clause_line, result_line
 from embcheck.conformance.records.environment import describe_environment, embcheck_version
 from embcheck.conformance.records.lines import (
@@ -29,7 +32,14 @@ from embcheck.conformance.records.lines import (
     to_json_data,
 )
 from embcheck.conformance.records.writer import RunWriter, now
+from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.model import Case, Spec
+
+QUICK = "--embcheck-quick"
+ONLY_AFTER_OTHERS = "only after other calls: alone it passes"
+TRIED_ALONE = 25
+"""How many failures of a backend are tried again, each in a fresh worker, which takes seconds."""
+_FAULTS = (Outcome.FAILED, Outcome.CRASHED)
 
 
 class EmbcheckSession:
@@ -40,8 +50,7 @@ class EmbcheckSession:
     ) -> None:
         self.exit_code = ExitCode.CONFORMS
         self._config = config
-        timeout = config.getoption("--embcheck-timeout")
-        self._pool = pool or BackendPool(addresses, timeout)
+        self._pool = pool or _make_pool(config, addresses)
         self.names = self._pool.names
         self._deviations = {
             label: load_deviations(address.id) for label, address in self._pool.addresses.items()
@@ -49,6 +58,8 @@ class EmbcheckSession:
         self._writer: RunWriter | None = None
         self._started = False
         self._written: set[str] = set()
+        self._left_out: set[str] = set()
+        self._unexplained: Counter[str] = Counter()
         self._described: dict[str, dict[str, Any]] = {}
         self._planned = 0
         self._recorded = 0
@@ -73,8 +84,21 @@ class EmbcheckSession:
         if self._pool.problem(backend) is None:
             info = self._pool.info(backend)
             verdict, deviation = explain(case.id, verdict, info, self._deviations[backend])
+            verdict = self._tried_alone(case, backend, verdict)
         result = result_line(case, backend, ran, verdict, deviation)
         return result, {"result": to_json_data(result), **self._describe(case, spec.behaviour)}
+
+    def _tried_alone(self, case: Case, backend: str, verdict: Verdict) -> Verdict:
+        """Try what nothing explains again in a fresh worker, and say so where it passes there."""
+        if verdict.outcome not in _FAULTS:
+            return verdict
+        self._unexplained[backend] += 1
+        if self._unexplained[backend] > TRIED_ALONE:
+            return verdict
+        again = self._pool.alone(backend).run(case).verdict
+        if again.outcome is not Outcome.PASSED:
+            return verdict
+        return replace(verdict, message=f"{ONLY_AFTER_OTHERS} ({verdict.message})")
 
     def asks(self, case: Case, backend: str) -> bool:
         """Whether a case is for a backend: probes are for those that are PyTorch itself."""
@@ -154,19 +178,37 @@ class EmbcheckSession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave the cases out whose clauses all have one before, where that is asked for."""
-        if self._config.getoption("--embcheck-one-per-clause"):
-            kept, left_out = one_per_clause(items)
-            items[:] = kept
+        """Leave out what is not asked for: large cases, those not named, or all but quick ones.
+
+        Raises UsageError for the name of a case that is none of those that -k selects.
+        """
+        large = self._config.getoption("--embcheck-large")
+        kept, left_out = split(items, lambda case: large or not getattr(case, "large", False))
+        self._left_out |= {item.case.id for item in left_out if isinstance(item, CaseItem)}
+        names, quick = self._config.getoption("--embcheck-case"), self._config.getoption(QUICK)
+        if names or quick:
+            chosen = self._named(names, items) | (quick_cases(kept) if quick else frozenset())
+            kept, others = split(kept, lambda case: case.id in chosen)
+            left_out += others
+        items[:] = kept
+        if left_out:
             self._config.hook.pytest_deselected(items=left_out)
 
+    @staticmethod
+    def _named(names: Iterable[str], items: Iterable[pytest.Item]) -> frozenset[str]:
+        try:
+            return named(names, {item.case.id for item in items if isinstance(item, CaseItem)})
+        except LookupError as error:
+            raise pytest.UsageError(error.args[0]) from None
+
     def _selection(self) -> str:
-        """Say which cases of the shipped suite are run; empty for all."""
+        """Say which cases of the shipped suite are run; empty for all but the large ones."""
         keyword = self._config.getoption("keyword", "")
         parts = {
             "the named specs": not self._config.getoption("--embcheck-all-specs"),
             f"-k {keyword}": keyword,
-            "one case of each clause": self._config.getoption("--embcheck-one-per-clause"),
+            "one case of each clause": self._config.getoption(QUICK),
+            **dict.fromkeys(self._config.getoption("--embcheck-case"), True),
         }
         return ", ".join(part for part, given in parts.items() if given)
 
@@ -212,6 +254,11 @@ class EmbcheckSession:
             settings={
                 "selection": self._selection(),
                 "timeout_seconds": self._config.getoption("--embcheck-timeout"),
+                **{
+                    key: self._config.getoption(f"--embcheck-{key}")
+                    for key in ("large", "threads", "instructions")
+                    if self._config.getoption(f"--embcheck-{key}")
+                },
             },
         )
         self._planned = planned
@@ -245,7 +292,12 @@ class EmbcheckSession:
         """End the workers, and the record if it is complete; a partial run gets no footer."""
         self._end_workers()
         if not self._selection():
-            self.complaints = self._unmatched_deviations()
+            self.complaints += self._unmatched_deviations()
+        self.complaints += [
+            f"{name}: {count} failures are not explained; the first {TRIED_ALONE} were tried alone"
+            for name, count in self._unexplained.items()
+            if count > TRIED_ALONE
+        ]
         if self.complaints:
             self.exit_code = gravest([self.exit_code, ExitCode.DEPARTS])
         if self._writer is not None and self.is_complete:
@@ -262,7 +314,7 @@ class EmbcheckSession:
         return [
             f"deviations/{name}.yaml: {', '.join(entry.cases)} matches no case; remove the entry"
             for name in self.names
-            for entry in unmatched(self._deviations[name], self._written)
+            for entry in unmatched(self._deviations[name], self._written | self._left_out)
         ]
 
     def pytest_unconfigure(self) -> None:
@@ -270,6 +322,13 @@ class EmbcheckSession:
         self._end_workers()
         if self._writer is not None:
             self._writer.close()
+
+
+def _make_pool(config: pytest.Config, addresses: list[str]) -> BackendPool:
+    """Make workers with the threads and instructions that are asked for."""
+    asked = (config.getoption("--embcheck-threads"), config.getoption("--embcheck-instructions"))
+    timeout = config.getoption("--embcheck-timeout")
+    return BackendPool(addresses, timeout, processor_environment(*asked))
 
 
 def _ended(item: pytest.Item) -> pytest.TestReport:

@@ -74,6 +74,12 @@ class BackendInfo:
     survives_fork: bool = False
     """Whether the library, imported but not yet used, may be forked. Then a worker that died is
     replaced at once; otherwise the library is imported again."""
+    threads: int | None = None
+    """How many threads the library says that it uses; where it says nothing, the worker finds out
+    how many it is given."""
+    instructions: str | None = None
+    """The widest set of vector instructions that the library says that it uses: `default`, `avx2`
+    or `avx512`, `neon` or `sve`; where it says nothing, the processor's."""
 
     def lacks(self, call: Call) -> str | None:
         """Say what the call needs and the backend does not declare; None if it declares all."""

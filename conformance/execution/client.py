@@ -376,6 +376,7 @@ def describe_call(call: Call) -> dict[str, Any]:
         "operation": str(call.operation),
         "options": dict(call.options),
         "observe": [str(name) for name in call.observe],
+        **({"exported_for": dict(call.exported_for)} if call.exported_for else {}),
     }
 
 
@@ -394,6 +395,8 @@ def parse_info(info: Mapping[str, Any]) -> BackendInfo:
         fresh_worker_after_bad_index=info["fresh_worker_after_bad_index"],
         made_from=info["made_from"],
         survives_fork=info["survives_fork"],
+        threads=info["threads"],
+        instructions=info["instructions"],
     )
 
 

@@ -7,13 +7,16 @@ A precompiled header that GCC did not end is no danger, for GCC knows it; but no
 
 from __future__ import annotations
 
+import os
 import struct
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 from embcheck.conformance.contract.cache import cache_folder
+from embcheck.conformance.execution.processor import machine_instructions
 
 LINKING_SECONDS = 60.0
 """A library that was written to later may still be in the making."""
@@ -23,12 +26,13 @@ _ELF_HEADER = struct.Struct("<4s36xQ10xHH2x")
 """Of 64 bits: the magic, the offset of the table of sections, and their size and number."""
 
 
-def compile_caches() -> dict[str, str]:
+def compile_caches(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment by which a library keeps compiled code from run to run.
 
-    Timings have `caches_below`, for they measure the first call.
+    Inductor's keys say how many threads a kernel was made for, and not for which instructions, so
+    each set has a folder of its own. Timings have `caches_below`, for they measure the first call.
     """
-    inductor = cache_folder("inductor")
+    inductor = cache_folder("inductor") / _instructions(environment)
     _discard_cut_off(inductor)
     return {
         **_jax(cache_folder("jax")),
@@ -56,6 +60,11 @@ def _jax(folder: Path) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
+
+
+def _instructions(environment: Mapping[str, str]) -> str:
+    machines = machine_instructions()
+    return environment.get("ATEN_CPU_CAPABILITY") or (machines[-1] if machines else "unknown")
 
 
 @lru_cache

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from embcheck.conformance.execution import discovery
+from embcheck.conformance.execution.processor import confine
 from embcheck.conformance.execution.worker import serve
 
 READY, FORK, WAIT = b"ready", b"fork", b"wait"
@@ -92,6 +93,7 @@ class Offspring:
 def main(name: str, descriptor: int) -> None:
     """Import the backend, then fork and wait for workers as asked, until the socket closes."""
     channel = socket.socket(fileno=descriptor)
+    confine()
     started = time.perf_counter()
     backend = discovery.create(name)
     seconds = time.perf_counter() - started

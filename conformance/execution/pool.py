@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo
@@ -21,6 +22,8 @@ from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.execution.worker import describe_info
 
 REFERENCE = "numpy-reference"
+ALONE = -1
+"""The copy of a backend's worker that cases are tried on again, each in a fresh process."""
 AT_ONCE = max(4, os.cpu_count() or 1)
 """How many workers start side by side: importing a library takes a core and much memory."""
 
@@ -47,24 +50,34 @@ class BackendPool:
     """Holds workers for each backend, started when they are needed, and one for the reference.
 
     `texts` are addresses, `names` their labels. Raises UnknownBackend for an id that no
-    distribution announces, BadAddress for another mistake.
+    distribution announces, BadAddress for another mistake. The backends' workers have an
+    environment besides their own; the reference, which answers for the contract, has not.
     """
 
-    def __init__(self, texts: Iterable[str], timeout: float) -> None:
+    def __init__(
+        self,
+        texts: Iterable[str],
+        timeout: float,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.texts = list(texts)
         self.addresses = {address.label: address for address in parse_addresses(self.texts)}
         self.names = list(self.addresses)
         self._reference = self._worker(REFERENCE, timeout)
         self._clients = {
-            (label, copy): self._worker(address, timeout)
+            (label, copy): self._worker(address, timeout, environment)
             for label, address in self.addresses.items()
-            for copy in range(COPIES)
+            for copy in (*range(COPIES), ALONE)
         }
         self._problems: dict[str, BackendUnavailable | BackendBroken] = {}
 
     @staticmethod
-    def _worker(name: str | Address, timeout: float) -> WorkerClient:
-        return WorkerClient(name, timeout=timeout, environment=compile_caches())
+    def _worker(
+        name: str | Address, timeout: float, environment: Mapping[str, str] | None = None
+    ) -> WorkerClient:
+        given = environment or {}
+        caches = compile_caches({**os.environ, **given})
+        return WorkerClient(name, timeout=timeout, environment={**caches, **given})
 
     def launch(self) -> None:
         """Begin to start the first workers, without waiting for them."""
@@ -99,6 +112,12 @@ class BackendPool:
     def runner(self, name: str, copy: int = 0) -> CaseRunner:
         """Return what runs cases on a backend, on the first or another copy of its worker."""
         return CaseRunner(self._clients[name, copy], self._reference)
+
+    def alone(self, name: str) -> CaseRunner:
+        """Return what runs a case in a worker that was asked nothing before."""
+        client = self._clients[name, ALONE]
+        client.restart()
+        return CaseRunner(client, self._reference)
 
     def describe(self, name: str) -> Mapping[str, Any]:
         """Describe a backend for a run's header: its info, or why there is none."""

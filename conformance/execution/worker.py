@@ -24,6 +24,7 @@ from embcheck.conformance.execution import discovery, wire
 from embcheck.conformance.execution.attempt import Reply, attempt, bring_home, describe_failure
 from embcheck.conformance.execution.held import HeldCalls
 from embcheck.conformance.execution.large import ask_large
+from embcheck.conformance.execution.processor import confine, seen_by
 
 
 def describe_info(info: BackendInfo) -> dict[str, Any]:
@@ -41,6 +42,8 @@ def describe_info(info: BackendInfo) -> dict[str, Any]:
         "fresh_worker_after_bad_index": info.fresh_worker_after_bad_index,
         "made_from": info.made_from,
         "survives_fork": info.survives_fork,
+        "threads": info.threads,
+        "instructions": info.instructions,
     }
 
 
@@ -149,7 +152,13 @@ def _text(script: Any) -> str:
 
 def _call(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Call:
     call = header["call"]
-    return Call(Operation(call["operation"]), arrays, call["options"], tuple(call["observe"]))
+    return Call(
+        Operation(call["operation"]),
+        arrays,
+        call["options"],
+        tuple(call["observe"]),
+        call.get("exported_for", {}),
+    )
 
 
 def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) -> None:
@@ -158,7 +167,7 @@ def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) 
         hello = {
             "status": "ready",
             "embcheck": version("embcheck"),
-            "info": describe_info(backend.info),
+            "info": describe_info(seen_by(backend.info)),
             "import_seconds": import_seconds,
         }
         wire.send(replies, hello, {})
@@ -173,6 +182,7 @@ def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) 
 
 def main(name: str, read_fd: int, write_fd: int) -> None:
     """Import a backend and serve it, or say why that cannot be."""
+    confine()
     started = time.perf_counter()
     try:
         backend = discovery.create(name)

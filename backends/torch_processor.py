@@ -1,0 +1,29 @@
+"""What PyTorch says of the threads and the vector instructions that it uses.
+
+https://docs.pytorch.org/docs/2.13/generated/torch.get_num_threads.html
+https://docs.pytorch.org/docs/2.13/backends.html#torch.backends.cpu.get_cpu_capability
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import TypedDict
+
+import torch
+
+
+class Processor(TypedDict):
+    """Two of the fields of a backend's info."""
+
+    threads: int
+    instructions: str
+
+
+def processor() -> Processor:
+    """Return PyTorch's threads and instructions, by the names that the harness has for them."""
+    said = torch.backends.cpu.get_cpu_capability().lower()
+    if said.startswith("sve"):
+        said = "sve"
+    elif platform.machine().lower() in {"aarch64", "arm64"}:
+        said = "neon"
+    return {"threads": torch.get_num_threads(), "instructions": said}

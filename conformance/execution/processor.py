@@ -1,0 +1,147 @@
+"""How many threads and which vector instructions a worker has, and how it is given fewer.
+
+A set of instructions is named by the widest vectors: `default`, `avx2` or `avx512` on x86-64,
+`neon` or `sve` on 64-bit Arm; empty where nobody can tell.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from embcheck.conformance.contract.backend import BackendInfo
+
+CPUINFO = Path("/proc/cpuinfo")
+THREADS, INSTRUCTIONS = "EMBCHECK_THREADS", "EMBCHECK_INSTRUCTIONS"
+
+X86_64 = {
+    "default": frozenset[str](),
+    "avx2": frozenset({"avx2", "fma"}),
+    "avx512": frozenset({"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"}),
+}
+ARM64 = {"neon": frozenset[str](), "sve": frozenset({"sve"})}
+SETS = {"x86_64": X86_64, "amd64": X86_64, "aarch64": ARM64, "arm64": ARM64}
+"""By machine, its sets of instructions, each with the features that a processor has for it."""
+
+THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
+    *("PJRT_NPROC", "TF_NUM_INTRAOP_THREADS"),
+)
+_EXACTLY = {"MKL_DYNAMIC": "FALSE", "OMP_DYNAMIC": "FALSE"}
+"""Or MKL, and PyTorch with it, has no more threads than there are cores."""
+
+_NUMPY_AVX2 = ("X86_V3", "AVX2", "FMA3", "F16C", "AVX")
+_NUMPY_AVX512 = (
+    *("X86_V4", "AVX512F", "AVX512CD", "AVX512_SKX", "AVX512_CLX", "AVX512_CNL"),
+    *("AVX512_ICL", "AVX512_SPR"),
+)
+_LIMITS = {
+    "default": {
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+        "NPY_DISABLE_CPU_FEATURES": " ".join((*_NUMPY_AVX2, *_NUMPY_AVX512)),
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2",
+    },
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "NPY_DISABLE_CPU_FEATURES": " ".join(_NUMPY_AVX512),
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+    },
+    "avx512": {"ATEN_CPU_CAPABILITY": "avx512"},
+}
+"""What libraries read: PyTorch and Inductor, MKL, NumPy, oneDNN, OpenBLAS, XLA."""
+
+
+class NoSuchInstructions(Exception):
+    """The machine does not have a set of instructions; says which it has."""
+
+
+def machine_instructions(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
+    """Return the sets of instructions that this machine has, the widest last."""
+    sets = SETS.get(platform.machine().lower(), {})
+    try:
+        lines = cpuinfo.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ("neon",) if sets is ARM64 else ()
+    words = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    features = frozenset(words.partition(":")[2].split())
+    return tuple(name for name, needed in sets.items() if needed <= features)
+
+
+def processor_environment(threads: int | None, instructions: str | None) -> dict[str, str]:
+    """Return the environment of workers that are to have so many threads and these instructions.
+
+    Raises NoSuchInstructions.
+    """
+    found: dict[str, str] = {}
+    if threads is not None:
+        found |= {THREADS: str(threads), **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+        found |= _EXACTLY
+    if instructions is not None:
+        known = machine_instructions()
+        if instructions not in known:
+            raise NoSuchInstructions(
+                f"this machine has no {instructions}; it has {', '.join(known) or 'none'} "
+            )
+        found |= {INSTRUCTIONS: instructions, **_limits(instructions)}
+    return found
+
+
+def _limits(instructions: str) -> dict[str, str]:
+    """Return what limits libraries to a set, beside what the caller already says to XLA."""
+    limits = dict(_LIMITS.get(instructions, {}))
+    flags = os.environ.get("XLA_FLAGS")
+    if flags and "XLA_FLAGS" in limits:
+        limits["XLA_FLAGS"] = f"{flags} {limits['XLA_FLAGS']}"
+    return limits
+
+
+def confine(environment: Mapping[str, str] = os.environ) -> None:
+    """Confine this process to as many cores as it is to have threads, if there are as many.
+
+    Pools that read no variable have a thread for each core that the process may use. Which cores
+    follows from the process's number, or all workers would share the first ones.
+    """
+    threads = int(environment.get(THREADS, "0"))
+    if threads and hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        first = os.getpid() % len(allowed)
+        os.sched_setaffinity(0, {*(allowed[first:] + allowed[:first])[:threads]})
+
+
+def seen_by(info: BackendInfo) -> BackendInfo:
+    """Return an info with what the library says of its threads and instructions.
+
+    Where it says nothing, with what the environment and the machine give it.
+    """
+    return replace(
+        info,
+        threads=info.threads or _threads(),
+        instructions=info.instructions or _instructions(),
+    )
+
+
+def _threads() -> int:
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(said) if said.isdecimal() and int(said) else _cores()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _instructions() -> str:
+    """Return the widest set of the machine, or the one that a worker is limited to."""
+    known = machine_instructions()
+    asked = os.environ.get(INSTRUCTIONS, "")
+    return asked or (known[-1] if known else "")
