@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from enum import StrEnum
 
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Finding, Merged, behaviour_id
 from embcheck.reports.stages import Stages, tally
 
 
+class Standing(StrEnum):
+    """Whether a recorded deviation explains departures; what nothing explains comes first."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    KNOWN = "known"
+
+
 @dataclass(frozen=True)
 class Departure:
     """All cases of a behaviour that went wrong on a backend in the same way."""
 
+    standing: Standing
     mark: Mark
     behaviour: str
     sentence: str
@@ -36,22 +46,36 @@ class Departure:
 
 
 def departures(merged: Merged) -> list[Departure]:
-    """Group departures: the silent ones first, then by how many cases they touch."""
-    groups: dict[tuple[Mark, str, str], list[Finding]] = {}
+    """Group departures: new ones first, of those the silent ones, then by how many cases."""
+    groups: dict[tuple[Standing, Mark, str, str], list[Finding]] = {}
     for finding in merged.findings:
         if finding.mark.departs:
-            key = (finding.mark, behaviour_id(finding.case.case), finding.backend)
+            where = (behaviour_id(finding.case.case), finding.backend)
+            key = (_standing(finding), finding.mark, *where)
             groups.setdefault(key, []).append(finding)
     stages = Stages(merged)
     found = [_departure(*key, group, stages) for key, group in groups.items()]
-    return sorted(found, key=lambda group: (group.mark.rank, -group.count))
+    order = list(Standing)
+    return sorted(found, key=lambda g: (order.index(g.standing), g.mark.rank, -g.count))
+
+
+def _standing(finding: Finding) -> Standing:
+    if finding.known:
+        return Standing.KNOWN
+    return Standing.CHANGED if finding.changed else Standing.NEW
 
 
 def _departure(
-    mark: Mark, behaviour: str, backend: str, group: list[Finding], stages: Stages
+    standing: Standing,
+    mark: Mark,
+    behaviour: str,
+    backend: str,
+    group: list[Finding],
+    stages: Stages,
 ) -> Departure:
     kinds = Counter(finding.kind for finding in group if finding.kind != mark)
     return Departure(
+        standing,
         mark,
         behaviour,
         group[0].case.behaviour,

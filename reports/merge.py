@@ -45,6 +45,12 @@ class Finding:
         return self.result is not None and self.result.outcome == "deviated"
 
     @property
+    def changed(self) -> bool:
+        """Whether it departs otherwise than a recorded deviation says."""
+        departs = self.mark.departs and not self.known
+        return departs and self.result is not None and bool(self.result.deviation)
+
+    @property
     def message(self) -> str:
         """What the judge or the backend said."""
         return str(self.result.message) if self.result is not None else ""

@@ -90,6 +90,7 @@ class Payload:
             "where": clean(case.where),
             "operation": clean(call.get("operation", "")),
             "observe": clean(", ".join(map(str, call.get("observe") or ()))),
+            "steps": [clean(step) for step in case.steps or ()],
             "inputs": self._numbers(entries(call.get("inputs"))),
             "options": self._numbers(option_entries(call.get("options"))),
             "expected": self._numbers(entries(case.expected)),
@@ -110,7 +111,7 @@ class Payload:
             message += f"\n... ({len(found.message) - MESSAGE_LIMIT} more characters)"
         row += [self._texts.number(kind), self._texts.number(message), finite(result.seconds)]
         observed = self._numbers(entries(result.observed))
-        deviation = _deviation(result.deviation)
+        deviation = _deviation(result.deviation, changed=found.changed)
         blame = self._stages.blame(found)
         stage = None if blame is None else self._texts.number(clean(str(blame)))
         rest = [observed or None, deviation, stage]
@@ -122,12 +123,14 @@ class Payload:
         return [self._entries.number(entry) for entry in found]
 
 
-def _deviation(deviation: Any) -> dict[str, str] | None:
+def _deviation(deviation: Any, *, changed: bool) -> dict[str, str] | None:
     if not isinstance(deviation, dict):
         return None
     shown = {
         key: clean(deviation.get(key, "")) for key in ("happens", "category", "reason", "version")
     }
+    if changed:
+        shown["changed"] = "yes"
     link = web_link(deviation.get("link"))
     return (
         {**shown, "link": link} if link else {**shown, "unlinked": clean(deviation.get("link", ""))}

@@ -65,7 +65,8 @@ class Score:
 class BackendScore:
     """The two scores of a backend, its counts over all levels together, and what is known.
 
-    `known` counts the departures that a recorded deviation explains.
+    `known` counts the departures that a recorded deviation explains, `changed` those that depart
+    otherwise than one says.
     """
 
     backend: str
@@ -73,6 +74,7 @@ class BackendScore:
     guards: Score
     total: Score
     known: int = 0
+    changed: int = 0
 
 
 def conformance_frame(runs: Iterable[Run]) -> pd.DataFrame:
@@ -118,6 +120,7 @@ def score_table(merged: Merged) -> list[BackendScore]:
     known = Counter(
         finding.backend for finding in merged.findings if finding.known and finding.mark.departs
     )
+    changed = Counter(finding.backend for finding in merged.findings if finding.changed)
     return [
         BackendScore(
             name,
@@ -125,6 +128,7 @@ def score_table(merged: Merged) -> list[BackendScore]:
             guards=Score(counts.get((name, "guards"), {})),
             total=Score(counts.get((name, "total"), {})),
             known=known[name],
+            changed=changed[name],
         )
         for name in merged.columns
     ]

@@ -13,7 +13,7 @@ from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run
 from embcheck.reports.console import safe_text, say
 from embcheck.reports.curves import point_of
-from embcheck.reports.departures import Departure, departures
+from embcheck.reports.departures import Departure, Standing, departures
 from embcheck.reports.ledger import LedgerCounts, ledger_counts
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Merged, merge
@@ -51,6 +51,11 @@ _TITLES = {
     Mark.TIMED_OUT: "Timed out",
     Mark.LOUD: "Failed loudly",
 }
+_STANDINGS = {
+    Standing.NEW: "",
+    Standing.CHANGED: ", otherwise than known",
+    Standing.KNOWN: ", as known",
+}
 _STYLES = {
     Mark.SILENT: "bold red",
     Mark.CRASHED: "magenta",
@@ -67,6 +72,7 @@ def print_conformance(runs: Sequence[Run], console: Console) -> None:
         console.print(_score_table(scores, console))
         say(console, "answers, guards: passed of scored; died: crashed or timed out", "dim")
         _print_others(scores, merged.parts, console)
+        _print_processors(merged, console)
         _print_ledger(ledger_counts(merged), console)
     elif not merged.measurements:
         say(console, "No results.")
@@ -207,12 +213,26 @@ def _print_others(
         if score.total.departures:
             known = f"{score.known} of {score.total.departures} departures"
             notes.append(f"{known} are known and explained")
+        if score.changed:
+            notes.append(f"{score.changed} changed: they depart otherwise than is known")
         if score.backend in parts:
             said = f"only a part was run: {one_line(parts[score.backend], 80)}"
             console.print(safe_text(f"{one_line(score.backend, 60)}: {said}", console, "yellow"))
         if notes:
             said = ", ".join(notes)
             console.print(safe_text(f"{one_line(score.backend, 60)}: {said}", console))
+
+
+def _print_processors(merged: Merged, console: Console) -> None:
+    """Print which backends were to have other threads or instructions than a run asked for."""
+    for run in merged.runs:
+        for info in run.header.backends:
+            for key in ("threads", "instructions"):
+                asked, had = run.header.settings.get(key), info.get(key)
+                if asked is not None and had not in (None, asked):
+                    name, words = one_line(info.get("id", "?"), 60), f"{key}: asked for {asked}"
+                    said = f"{name}: {words}, and the library says {had}"
+                    console.print(safe_text(one_line(said, 120), console, "yellow"))
 
 
 def _print_ledger(counts: LedgerCounts, console: Console) -> None:
@@ -231,8 +251,8 @@ def _share(score: Score) -> Text:
 def _print_departures(found: list[Departure], console: Console) -> None:
     shown = found[:DEPARTURE_LINES]
     width = max((len(one_line(group.backend, 30)) for group in shown), default=0)
-    for mark, groups in groupby(shown, key=lambda group: group.mark):
-        say(console, f"\n{_TITLES[mark]}:", _STYLES[mark])
+    for (standing, mark), groups in groupby(shown, key=lambda group: (group.standing, group.mark)):
+        say(console, f"\n{_TITLES[mark]}{_STANDINGS[standing]}:", _STYLES[mark])
         table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
         table.add_column(justify="right", no_wrap=True, min_width=4)
         table.add_column(overflow="fold", width=width)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.execution.judge import Outcome, Verdict
+from embcheck.conformance.suite.case_names import globs
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
-from embcheck.conformance.suite.source import mark_of, read_yaml
+from embcheck.conformance.suite.source import Map, mark_of, read_yaml
 
 _JUDGED = (Outcome.PASSED, Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
+
+CHANGED = "changed"
+"""How the message of a departure begins that departs otherwise than is known."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,9 @@ class Deviation:
     """One known departure of a backend.
 
     `cases` are case ids, in which `*` stands for anything; `happens` is the kind of the failure,
-    or `crashed` or `timed-out`. What happens only `sometimes`, by chance, may pass as well.
+    or `crashed` or `timed-out`. `message` is a pattern that what is said of it must hold somewhere.
+    What happens only `sometimes`, by chance, may pass as well. `threads` and `instructions` are of
+    what the worker has: a specifier like that of a version, and some sets, any of which will do.
     """
 
     cases: tuple[str, ...]
@@ -38,29 +44,44 @@ class Deviation:
     link: str | None = None
     version: str = ""
     device: str = ""
+    threads: str = ""
+    instructions: tuple[str, ...] = ()
     sometimes: bool = False
+    message: str = ""
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        patterns = (re.escape(case).replace(r"\*", ".*") for case in self.cases)
-        return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+        return globs(self.cases)
 
     def concerns(self, case: str) -> bool:
         """Whether a case is one of those named."""
         return self._pattern.fullmatch(case) is not None
 
     def holds_for(self, info: BackendInfo) -> bool:
-        """Whether the entry's conditions on version and device are met."""
+        """Whether the entry's conditions on version, device and processor are met."""
         if self.device and self.device != info.device:
+            return False
+        if self.instructions and info.instructions not in self.instructions:
+            return False
+        if self.threads and not SpecifierSet(self.threads).contains(str(info.threads or 0)):
             return False
         try:
             return SpecifierSet(self.version).contains(info.version, prereleases=True)
         except InvalidVersion:
             return not self.version
 
+    def foresees(self, happened: str, message: str) -> bool:
+        """Whether a case was to fail in this way, and to say this."""
+        return happened == self.happens and re.search(self.message, message) is not None
+
     def describe(self) -> dict[str, Any]:
         """Describe the entry for a result line."""
         return {key: value for key, value in asdict(self).items() if value}
+
+    @property
+    def way(self) -> str:
+        """How the cases fail, and what is said of it."""
+        return f"{self.happens}, saying /{self.message}/" if self.message else self.happens
 
 
 def load_deviations(backend: str) -> tuple[Deviation, ...]:
@@ -90,6 +111,11 @@ def _entries(path: Path) -> list[Any]:
     if problems:
         raise SpecError(problems)
     entries = list(tree.get("deviations", ()))
+    problems = [
+        found for number in range(len(entries)) for found in _unreadable(tree, name, number)
+    ]
+    if problems:
+        raise SpecError(problems)
     for position, other in enumerate(tree.get("include", ())):
         included = path.with_name(f"{other}.yaml")
         if not included.exists():
@@ -100,6 +126,26 @@ def _entries(path: Path) -> list[Any]:
     return entries
 
 
+def _unreadable(tree: Map, name: str, number: int) -> Iterator[Problem]:
+    """Tell of an entry's pattern and condition that cannot be read."""
+    entry = tree["deviations"][number]
+    try:
+        re.compile(entry.get("message", ""))
+    except re.error as error:
+        mark = mark_of(tree, ("deviations", number, "message"))
+        yield Problem(name, *mark, f"message cannot be read: {error}", "write a regular expression")
+    try:
+        SpecifierSet(_specifier(entry.get("when", {}).get("threads", "")))
+    except InvalidSpecifier as error:
+        mark = mark_of(tree, ("deviations", number, "when", "threads"))
+        yield Problem(name, *mark, f"threads cannot be read: {error}", "write 1, say, or >=2")
+
+
+def _specifier(threads: Any) -> str:
+    """Return a condition on threads as a specifier; a bare number means exactly so many."""
+    return f"=={threads}" if str(threads).isdecimal() else str(threads)
+
+
 def _deviation(entry: Mapping[str, Any]) -> Deviation:
     return Deviation(
         cases=tuple(entry["cases"]),
@@ -108,8 +154,18 @@ def _deviation(entry: Mapping[str, Any]) -> Deviation:
         reason=entry["reason"],
         link=entry.get("link"),
         sometimes=entry.get("sometimes", False),
-        **entry.get("when", {}),
+        message=entry.get("message", ""),
+        **_conditions(entry.get("when", {})),
     )
+
+
+def _conditions(when: Mapping[str, Any]) -> dict[str, Any]:
+    sets = when.get("instructions", ())
+    return {
+        **when,
+        "threads": _specifier(when.get("threads", "")),
+        "instructions": (sets,) if isinstance(sets, str) else tuple(sets),
+    }
 
 
 def explain(
@@ -117,15 +173,17 @@ def explain(
 ) -> tuple[Verdict, Deviation | None]:
     """Turn a failure into `deviated` if an entry foresees it, and a surprise pass into `stale`.
 
-    Of several entries that name a case, the one that foresees what happened explains it. A pass is
-    no surprise where an entry says that it happens only sometimes: it is `deviated`.
+    A failure of another kind, or that says something else, stays one; its message begins with
+    `changed`, and the entry comes with it. Of several entries that name a case, the one that
+    foresees what happened explains it. A pass is no surprise where an entry says that it happens
+    only sometimes: it is `deviated`.
     """
     happened = str(verdict.kind or verdict.outcome)
     entries = [d for d in deviations if d.concerns(case) and d.holds_for(info)]
     if not entries or verdict.outcome not in _JUDGED:
         return verdict, None
-    entry = min(entries, key=lambda d: (d.happens != happened, not d.sometimes))
-    if happened == entry.happens:
+    entry = min(entries, key=lambda d: (not d.foresees(happened, verdict.message), not d.sometimes))
+    if entry.foresees(happened, verdict.message):
         return replace(verdict, outcome=Outcome.DEVIATED), entry
     if verdict.outcome is Outcome.PASSED and entry.sometimes:
         message = f"passes this time; known to be {entry.happens} by chance ({entry.reason})"
@@ -133,8 +191,8 @@ def explain(
     if verdict.outcome is Outcome.PASSED:
         message = f"known to be {entry.happens} ({entry.reason}), but it passes: remove the entry"
         return Verdict(Outcome.STALE, message=message), entry
-    message = f"{verdict.message} (known to be {entry.happens}, but it is {happened})"
-    return replace(verdict, message=message), None
+    message = f"{CHANGED}: known to be {entry.way}, now {happened}: {verdict.message}"
+    return replace(verdict, message=message), entry
 
 
 def unmatched(deviations: Iterable[Deviation], cases: Iterable[str]) -> list[Deviation]:

@@ -87,13 +87,21 @@
     }));
   }
 
+  function stepsPart(entry) {
+    if (!entry.steps.length) return [];
+    const [first, ...rest] = entry.steps;
+    return [el("p", {}, `${entry.steps.length} calls in one process, one after another. The first of `
+      + `them (${first}) is shown.`),
+      el("details", {}, el("summary", {}, "The others"), el("p", {}, bdi(rest.join("; "))))];
+  }
+
   function callParts(entry) {
     const parts = [];
     if (entry.inputs.length) parts.push(entriesTable(entry.inputs, "Inputs"));
     if (entry.options.length) parts.push(entriesTable(entry.options, "Options"));
     const observed = entry.observe ? el("p", { class: "quiet" }, `Looked at: ${entry.observe}`) : "";
     const name = el("p", {}, el("code", {}, entry.operation || "unknown operation"));
-    return el("div", {}, el("h4", {}, "The call"), name, ...parts, observed);
+    return el("div", {}, el("h4", {}, "The call"), ...stepsPart(entry), name, ...parts, observed);
   }
 
   function expectedParts(entry) {
@@ -119,7 +127,8 @@
 
   function deviationPart(deviation) {
     const about = [deviation.category, deviation.happens, deviation.version].filter(Boolean);
-    const node = el("p", { class: "deviation" }, el("strong", {}, "Known deviation"),
+    const title = deviation.changed ? "Changed from a known deviation" : "Known deviation";
+    const node = el("p", { class: "deviation" }, el("strong", {}, title),
       ` (${about.join(", ")}): `, bdi(deviation.reason));
     if (deviation.link) {
       const safe = { href: deviation.link, rel: "noopener noreferrer nofollow", target: "_blank" };
