@@ -52,7 +52,7 @@ class Lookup(torch.nn.Module):
         elif makes_module(call.operation):
             self._build()
         self.fixed = {name for name in self.names if _keeps_size(call, name)}
-        self.examples = tuple(self._example(name, call.inputs[name]) for name in self.names)
+        self.examples = tuple(self._example(name, call) for name in self.names)
         self.eval()
 
     def _build(self, *arguments: Tensor) -> None:
@@ -64,10 +64,12 @@ class Lookup(torch.nn.Module):
             self.function = self.function(*arguments, **self.options)
         self.options = {}
 
-    def _example(self, name: str, array: np.ndarray) -> Tensor:
+    def _example(self, name: str, call: Call) -> Tensor:
+        array = call.inputs[name]
+        dtype = call.exported_for.get(name, array.dtype.name)
         sizes = (*_EXAMPLE_SIZES.get(name, (2, 3)), *[2] * array.ndim)[: array.ndim]
         sizes = array.shape if name in self.fixed else sizes
-        return torch.zeros(sizes, dtype=getattr(torch, array.dtype.name))
+        return torch.zeros(sizes, dtype=getattr(torch, dtype))
 
     def forward(self, indices: Tensor, *others: Tensor) -> Any:
         """Look up."""

@@ -66,9 +66,19 @@ def configuration(target: Target) -> str:
 def examples(target: Target) -> tuple[Tensor, ...]:
     """Make an example of each argument."""
     return tuple(
-        torch.zeros(example_sizes(target.call, name), dtype=tensor.dtype, device=tensor.device)
+        torch.zeros(
+            example_sizes(target.call, name),
+            dtype=_example_dtype(target, name) or tensor.dtype,
+            device=tensor.device,
+        )
         for name, tensor in target.arguments.items()
     )
+
+
+def _example_dtype(target: Target, name: str) -> Any:
+    """Return the dtype that a call names for an example, None where it names none."""
+    named = target.call.exported_for.get(name)
+    return named and getattr(torch, named)
 
 
 def per_dimension(target: Target, mark: Any) -> tuple[Any, ...]:

@@ -121,7 +121,7 @@ def _example(call: Call, name: str, device: str) -> str:
     if name == "None":
         return name
     place = "" if device == "cpu" else f", device={device!r}"
-    dtype = call.inputs[name].dtype.name
+    dtype = call.exported_for.get(name, call.inputs[name].dtype.name)
     return f"torch.zeros({example_sizes(call, name)}, dtype=torch.{dtype}{place})"
 
 

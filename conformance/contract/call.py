@@ -119,12 +119,17 @@ class Call:
     invalid ones are the point of some calls. An adapter owns them and may write to them.
 
     `options` holds keyword arguments under PyTorch's names; what is absent has PyTorch's default.
+
+    `exported_for` gives, by input, the dtype of the example from which an artefact is made where
+    one is exported, traced or compiled before its call; the input's own dtype where it gives none.
+    What makes no artefact beforehand need not look at it.
     """
 
     operation: Operation
     inputs: Mapping[str, np.ndarray]
     options: Mapping[str, Any] = field(default_factory=dict)
     observe: tuple[str, ...] = (Observation.OUTPUT,)
+    exported_for: Mapping[str, str] = field(default_factory=dict)
 
     def wants(self, *observations: str) -> bool:
         """Whether any of the observations is asked for."""

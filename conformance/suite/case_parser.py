@@ -9,6 +9,7 @@ from typing import Any
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Observation, Operation
 from embcheck.conformance.suite import expectations
 from embcheck.conformance.suite.arrays import (
+    DTYPES,
     MAX_ELEMENTS,
     MAX_LARGE_ELEMENTS,
     ArraySource,
@@ -256,7 +257,12 @@ class CaseParser:
             self._complain(tree, "inputs", "the case has no indices", "add `indices:`")
             return None
         given = {name: value for name, value in options.items() if value != ABSENT}
-        return CallSpec(Operation(operation), arrays, given, observe)
+        examples = tree.get("exported_for", {})
+        for name, dtype in examples.items():
+            if name not in arrays or dtype not in DTYPES:
+                what = f"there is no input {name} of dtype {dtype}"
+                self._complain(tree, "exported_for", what, "name an input, and a dtype")
+        return CallSpec(Operation(operation), arrays, given, observe, dict(examples))
 
     def _array(
         self, inputs: Mapping[str, Any], name: str, parameters: Mapping[str, Any], most: int

@@ -156,13 +156,13 @@ class CallSpec:
     inputs: Mapping[str, ArraySource]
     options: Mapping[str, Any]
     observe: tuple[str, ...]
+    exported_for: Mapping[str, str] = field(default_factory=dict)
 
     def call(self) -> Call:
         """Make the call, with fresh arrays; its inputs are looked at afterwards in any case."""
         arrays = {name: source.array() for name, source in self.inputs.items()}
-        return Call(
-            self.operation, arrays, dict(self.options), (*self.observe, Observation.INPUTS_AFTER)
-        )
+        observe = (*self.observe, Observation.INPUTS_AFTER)
+        return Call(self.operation, arrays, dict(self.options), observe, self.exported_for)
 
     def outline(self) -> Call:
         """Make the call with empty arrays, by which it can be told what the call needs."""
@@ -176,6 +176,7 @@ class CallSpec:
             "inputs": {name: source.describe() for name, source in self.inputs.items()},
             "options": {name: named_specials(value) for name, value in self.options.items()},
             "observe": list(self.observe),
+            **({"exported_for": dict(self.exported_for)} if self.exported_for else {}),
         }
 
 
