@@ -4,6 +4,9 @@ Power: n equal terms halfway between two numbers of a coarser precision are each
 roundoff v, all to the same side. The bound is (n + 1) * u of the sum, or nothing where that sum is
 exact, so that the coarser precision is refused if (n + 1) * u < v: thousands of terms of half in
 place of single precision (v / u = 2**13), but six of bfloat16 in place of half (2**3).
+
+Long sums: where that bound would reach an eighth of the terms, adding in pairs and adding in single
+precision pass, and what has stopped counting is refused.
 """
 
 from __future__ import annotations
@@ -17,10 +20,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from embcheck.backends.numpy_reference import NumpyReference
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.bounds import bound
+from embcheck.conformance.execution.bounds import WIDEST, bound, bound_of
+from embcheck.conformance.execution.judge import Outcome, judge_bounds, known_values
 from embcheck.conformance.execution.terms import quantum_of, unit_roundoff
 from embcheck.conformance.fuzzing.elements import WEIGHT_DTYPES
+from embcheck.conformance.suite.load import load_spec, spec_files
+from embcheck.conformance.suite.model import FromReference, Level, Rejects, Returns, Steps
 
 QUICK = settings(database=None, derandomize=True, deadline=None, max_examples=150)
 numbers = st.floats(-1000, 1000, allow_subnormal=False, width=16) | st.integers(-9, 9)
@@ -30,7 +37,7 @@ numbers = st.floats(-1000, 1000, allow_subnormal=False, width=16) | st.integers(
 def bags(draw, mode="sum", weighted=False):
     """Draw a call that reduces all rows of a table of one column to one bag."""
     dtype = draw(st.sampled_from(WEIGHT_DTYPES))
-    rows = draw(st.lists(numbers, min_size=1, max_size=40))
+    rows = draw(st.lists(numbers, min_size=1, max_size=28))
     if draw(st.booleans()):
         rows = list(np.random.default_rng(len(rows)).standard_normal(len(rows)) * rows)
     weight = np.array(rows, np.float64).astype(dtype)[:, None]
@@ -281,3 +288,129 @@ def test_the_sign_of_an_uncertain_gradient_leaves_a_first_step_open():
     allowed = bound("weight_trained_by_adagrad", call, np.zeros((1, 2), np.float32))
     assert allowed[0, 0] >= 2
     assert allowed[0, 1] < 1e-5
+
+
+NARROW = [np.float16, ml_dtypes.bfloat16]
+LONG = [29, 31, 33, 49, 64, 253, 257, 300, 1000, 2100, 4097, 20000]
+
+
+def positive(count, dtype):
+    """Return so many rows of numbers between 0 and 1, in a dtype."""
+    return np.random.default_rng(count).uniform(0.0, 1.0, (count, 1)).astype(dtype)
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+@pytest.mark.parametrize("count", LONG)
+def test_no_bound_of_a_sum_reaches_an_eighth_of_it(count, dtype, mode):
+    """However long a bag is: 0 and an eighth more are refused, and the rounded sum passes."""
+    call = reducing(positive(count, dtype), mode)
+    total = float(sum(terms_of(call))) / (count if mode == "mean" else 1)
+    expected = rounded(call, total)
+    derived = bound_of("output", call, expected)
+    assert derived.is_honest
+    assert derived.width(expected) < WIDEST
+    assert passes(call, expected)
+    for wrong in (0.0, 1.14 * total, 0.86 * total):
+        assert not passes(call, rounded(call, wrong))
+
+
+@pytest.mark.parametrize(("dtype", "count"), [(ml_dtypes.bfloat16, 300), (np.float16, 2100)])
+def test_ones_that_are_no_longer_counted_are_missed(dtype, count):
+    """The mean of 300 ones in bfloat16, and of 2,100 in float16, is 1: not 0, nor 256 / 300."""
+    call = reducing(np.ones((count, 1), dtype), "mean")
+    stopped = float(add(call.inputs["weight"][:, 0], dtype)) / count
+    assert passes(call, 1.0)
+    assert not passes(call, 0.0)
+    assert passes(call, stopped) == (dtype is np.float16)  # 2048 / 2100 is near, 256 / 300 is not
+    assert not passes(reducing(np.ones((4 * count, 1), dtype), "mean"), stopped / 4)
+
+
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+@pytest.mark.parametrize("count", LONG)
+def test_long_sums_in_pairs_or_in_single_precision_pass(count, dtype):
+    """Both are guaranteed the bound of a long sum, whatever the terms are."""
+    rows = positive(count, dtype)[:, 0]
+    for terms in (rows, -rows, np.where(np.arange(count) % 3, rows, -rows).astype(dtype)):
+        call = reducing(terms[:, None])
+        assert passes(call, pairwise(terms, dtype))
+        assert passes(call, add(terms, np.float32).astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "count"),
+    [(ml_dtypes.bfloat16, 32), (ml_dtypes.bfloat16, 48), (np.float16, 256), (np.float16, 3800)],
+)
+def test_left_to_right_passes_where_it_is_likely_to_be_near(dtype, count):
+    """Where nothing is guaranteed any more, none of 1,000 sums of random terms fails."""
+    assert not missed(dtype, count, sums=1000)
+
+
+@pytest.mark.parametrize(("dtype", "count"), [(ml_dtypes.bfloat16, 1000), (np.float16, 20000)])
+def test_left_to_right_fails_where_it_stops_counting(dtype, count):
+    """Numbers between 0 and 1 are lost beside a sum of hundreds in bfloat16, thousands in half."""
+    assert missed(dtype, count, sums=200) > 0.99
+
+
+def missed(dtype, count, sums):
+    """Return the part of random sums, added from left to right, that is out of bounds."""
+    weight = np.random.default_rng(0).uniform(0.0, 1.0, (count, sums)).astype(dtype)
+    total = np.zeros(sums, dtype)
+    for row in weight:
+        total = (total + row).astype(dtype)
+    expected = weight.astype(np.float64).sum(axis=0, keepdims=True).astype(dtype)
+    off = np.abs(total.astype(np.float64) - expected.astype(np.float64))
+    return float((off > bound("output", reducing(weight), expected)).mean())
+
+
+def test_a_sum_that_no_arithmetic_knows_has_no_honest_bound():
+    """Products of the smallest numbers may be rounded to nothing, each of them."""
+    weight = np.full((2, 1), np.finfo(np.float16).smallest_subnormal)
+    factors = np.full((1, 2), 1.5, np.float16)
+    call = reducing(weight, per_sample_weights=factors)
+    expected = rounded(call, float(sum(terms_of(call))))
+    derived = bound_of("output", call, expected)
+    assert not derived.is_honest
+    assert derived.width(expected) > WIDEST
+
+
+def test_a_sum_that_cancels_is_measured_by_its_terms():
+    """Half precision need keep no digit of 1 + 2**-11 - 1, but the bound is honest all the same."""
+    call = reducing(np.array([[1], [2**-11], [-1]], np.float16))
+    derived = bound_of("output", call, np.array([[2**-11]], np.float16))
+    assert derived.is_honest
+    assert derived.width(np.array([[2**-11]], np.float16)) > 1
+    assert derived.width(np.array([[0]], np.float16)) < 0.01
+
+
+def known(spec, returns):
+    """Return a call and what is expected of it in full."""
+    call = spec.call()
+    answers = {}
+    if any(isinstance(wanted, FromReference) for wanted in returns.observations.values()):
+        answers = NumpyReference().prepare(spec.call())()
+    pairs = ((name, wanted) for name, wanted in returns.observations.items())
+    return call, {name: known_values(name, wanted, answers) for name, wanted in pairs}
+
+
+def scored(case):
+    """Yield each call that a case scores, with what must come of it."""
+    if isinstance(case.expectation, Returns):
+        yield case.spec, case.expectation
+    elif isinstance(case.expectation, Steps):
+        yield from ((step.spec, step.returns) for step in case.expectation.steps)
+    elif isinstance(case.expectation, Rejects):
+        yield case.expectation.control, case.expectation.control_returns
+
+
+@pytest.mark.parametrize("path", spec_files(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_no_scored_case_has_a_bound_wider_than_an_eighth(path):
+    """Of its value, or of its terms where the value is 0; stated tolerances too."""
+    for case in load_spec(path).cases:
+        if case.missing or case.large or case.level is Level.IMPLEMENTATION_DEFINED:
+            continue
+        for spec, returns in scored(case):
+            call, wanted = known(spec, returns)
+            verdict = judge_bounds(call, wanted, case.tolerance)
+            assert verdict.outcome is Outcome.PASSED, case.id
+            assert verdict.bound_width < WIDEST, case.id

@@ -61,4 +61,8 @@ def checked(answer: Any) -> dict[str, np.ndarray]:
             raise TypeError(f"to_numpy returned {name!r}: {type(array).__name__}, not an array")
         if array.dtype.name not in DTYPES:
             raise TypeError(f"to_numpy returned {name!r} with dtype {array.dtype}")
+        if not array.dtype.isnative:
+            raise TypeError(f"to_numpy returned {name!r} in foreign byte order: {array.dtype.str}")
+        if isinstance(array, np.ma.MaskedArray):
+            raise TypeError(f"to_numpy returned {name!r} with a mask, which is no plain array")
     return dict(answer)

@@ -12,9 +12,15 @@ result, divide by multiplying with a reciprocal, or divide each term before it a
   SIAM J. Matrix Anal. Appl. 34(2), 2013). Each further rounding of the terms or of the result adds
   u: section 3.1 for products, where an inner product of n terms is within n * u * sum(|terms|).
 - Where that would allow an eighth of the terms or more, it says nothing: any answer would do. Such
-  a sum is held to what adding in pairs guarantees, ceil(log2(n)) * u * sum(|terms|) (section 4.2,
-  eq. 4.6), or adding in float32, (n - 1) * 2**-24 * sum(|terms|), where that is more. Adding from
-  left to right in a narrow dtype guarantees nothing there; how often it fails is in docs/oracle.md.
+  a sum is held to what is likely, 4 * sqrt(n - 1) * u * sum(|terms|), if that is less than an
+  eighth: where roundings are independent and as often up as down, adding from left to right misses
+  it with a probability below 2 * exp(-4**2 / 2), one in 1,490, and of terms of one size, whose
+  partial sums grow evenly, 2 * exp(-3 * 4**2 / 2), one in 10**10 (Higham and Mary, A new approach
+  to probabilistic rounding error analysis, SIAM J. Sci. Comput. 41(5), 2019, theorem 2.4).
+- Longer sums are held to what adding in pairs guarantees, ceil(log2(n)) * u * sum(|terms|) (Higham
+  2002, section 4.2, eq. 4.6), or adding in float32, (n - 1) * 2**-24 * sum(|terms|), where that is
+  more. Nothing is guaranteed, nor likely, of adding them from left to right in a narrow dtype: it
+  stops counting. How often it fails is in docs/oracle.md.
 - Where even that allows an eighth of the terms, there is no honest bound (`Bound.is_honest`).
 - A sum is exact in any order if all its partial sums are numbers of the dtype, as those of small
   integers are (`Sums.are_exact`); then nothing but the exact sum is right.
@@ -67,6 +73,8 @@ _ROUNDINGS_OF_STEP = 12
 """Squares, roots, corrections and the division of a first step, rounded up."""
 
 
+LIKELY = 4.0
+"""How many standard deviations, at most, the roundings of a sum may add up to."""
 WIDEST = 1 / 8
 """A bound that allows this part of a value, or more, tells right from wrong no longer."""
 
@@ -260,10 +268,12 @@ def _rounded(sums: Sums, expected: np.ndarray, roundings: int) -> Bound:
 
 def _errors_of_addition(additions: np.ndarray, others: int, roundoff: float) -> np.ndarray:
     """Return the relative error that additions may leave, beside so many other roundings."""
-    pairs = np.ceil(np.log2(additions + 1)) * roundoff
-    wide = additions * SINGLE if roundoff > SINGLE else np.zeros(additions.shape)
-    tells_nothing = (additions + others) * roundoff >= WIDEST
-    return np.where(tells_nothing, np.maximum(pairs, wide), additions * roundoff)
+    certain, likely = additions, LIKELY * np.sqrt(additions)
+    pairs = np.ceil(np.log2(additions + 1))
+    wide = additions * (SINGLE / roundoff) if roundoff > SINGLE else pairs
+    room = WIDEST / roundoff - others
+    long = np.maximum(np.where(likely < room, likely, pairs), np.maximum(pairs, wide))
+    return np.where(certain < room, certain, long) * roundoff
 
 
 def _gradient(call: Call, shape: tuple[int, ...]) -> tuple[Sums, int]:
@@ -273,10 +283,10 @@ def _gradient(call: Call, shape: tuple[int, ...]) -> tuple[Sums, int]:
     upstream = upstream_of(call, terms)
     if is_maximum(call):
         return _gradient_of_maximum(call, terms, sums, upstream)
-    shares = 1 / np.ones_like(terms.bag_sizes)
+    divisors = None
     if call.operation.is_bag and call.options.get("mode", "mean") == "mean":
-        shares = 1 / np.maximum(terms.bag_sizes, 1)
-    sums.add(terms.rows, upstream[terms.bags], terms.factors[:, None], shares[terms.bags])
+        divisors = np.maximum(terms.bag_sizes, 1)[terms.bags]
+    sums.add(terms.rows, upstream[terms.bags], terms.factors[:, None], divisors=divisors)
     if call.options.get("scale_grad_by_freq"):
         counts = np.bincount(call.inputs["indices"].reshape(-1), minlength=shape[0])
         sums.divide(np.maximum(counts, 1)[:, None])
@@ -288,10 +298,10 @@ def _gradient_of_maximum(
 ) -> tuple[Sums, int]:
     """Return what each row's gradient adds up where those that hold a maximum share it equally."""
     held = holders(call, terms)
-    parts = np.zeros(upstream.shape)
-    reduce_into(parts, np.add, terms.bags, held.astype(np.float64))
-    shares = 1 / np.maximum(parts, 1)
-    sums.add(terms.rows, upstream[terms.bags], shares[terms.bags], taken=held)
+    parts = np.zeros(upstream.shape, np.int64)
+    reduce_into(parts, np.add, terms.bags, held.astype(np.int64))
+    divisors = np.maximum(parts, 1)[terms.bags]
+    sums.add(terms.rows, upstream[terms.bags], divisors=divisors, taken=held)
     return sums, _ROUNDINGS_OF_DIVISION * bool((parts > 1).any())
 
 

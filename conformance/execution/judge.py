@@ -116,7 +116,7 @@ def judge_returns(
         said = f"{', '.join(differing)}: the same thunk called again gave other bits"
         return failure(Kind.WRONG_VALUE, said, {})
     reference = ask_reference() if _needs_reference(expected) else {}
-    known = {name: _known(name, wanted, reference) for name, wanted in expected.items()}
+    known = {name: known_values(name, wanted, reference) for name, wanted in expected.items()}
     earned = judge_bounds(call, known, tolerance)
     for name, wanted in known.items():
         wrong = judge_observation(name, wanted, call, answer.arrays, tolerance)
@@ -125,7 +125,7 @@ def judge_returns(
     return judge_inputs(call, answer.arrays) or earned
 
 
-def _known(
+def known_values(
     name: str, wanted: Expected, reference: Mapping[str, np.ndarray]
 ) -> Values | Structure | Text:
     """Return what is wanted in full, where it is a recipe or the reference's answer."""

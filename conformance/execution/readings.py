@@ -13,6 +13,7 @@ from embcheck.conformance.execution.terms import unit_roundoff
 from embcheck.conformance.suite.model import (
     Expected,
     FromReference,
+    Made,
     Observes,
     Returns,
     Tolerance,
@@ -61,14 +62,14 @@ def recognise(call: Call, name: str, array: np.ndarray) -> str:
 def _fits(
     call: Call, arrays: Mapping[str, np.ndarray], returns: Returns, tolerance: Tolerance | None
 ) -> bool:
-    return all(
-        not isinstance(wanted, FromReference)
-        and judge_observation(
-            name, wanted, call, arrays, tolerance or _slack(wanted), is_reading=True
-        )
-        is None
-        for name, wanted in returns.observations.items()
-    )
+    for name, wanted in returns.observations.items():
+        if isinstance(wanted, FromReference):
+            return False
+        known = Values(wanted.array) if isinstance(wanted, Made) else wanted
+        slack = tolerance or _slack(known)
+        if judge_observation(name, known, call, arrays, slack, is_reading=True) is not None:
+            return False
+    return True
 
 
 def _slack(wanted: Expected) -> Tolerance:

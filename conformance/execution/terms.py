@@ -84,11 +84,12 @@ def reduce_into(
     """Reduce the rows of each owner into the owner's row of an array: `ufunc.at`, but fast."""
     if not owners.size:
         return
-    order = np.argsort(owners, kind="stable")
-    owners = owners[order]
+    if (owners[1:] < owners[:-1]).any():
+        order = np.argsort(owners, kind="stable")
+        owners, values = owners[order], values[order]
     starts = np.flatnonzero(np.append(True, owners[1:] != owners[:-1]))
     found = owners[starts]
-    target[found] = ufunc(target[found], ufunc.reduceat(values[order], starts, axis=0))
+    target[found] = ufunc(target[found], ufunc.reduceat(values, starts, axis=0))
 
 
 @dataclass
@@ -117,15 +118,19 @@ class Sums:
         owners: np.ndarray,
         values: np.ndarray,
         *factors: np.ndarray,
+        divisors: np.ndarray | None = None,
         taken: np.ndarray | None = None,
     ) -> None:
         """Add terms, products of (m, D) and (m, 1) arrays, each to the sum that owns it.
 
-        Where only some are `taken`, an (m, D) array says in which columns.
+        Each may be divided by a whole number; where only some are `taken`, an (m, D) array says in
+        which columns.
         """
         quanta = quantum_of(values)
         for factor in factors:
             values, quanta = values * factor, quanta * quantum_of(factor)
+        if divisors is not None:
+            values, quanta = values / divisors, _divided(quanta, divisors)
         if taken is None:
             taken = np.ones((len(owners), 1), bool)
         else:
@@ -149,8 +154,7 @@ class Sums:
         """Divide the sums by integers."""
         self.total, self.absolute = self.total / divisors, self.absolute / divisors
         self.blurred = self.blurred / divisors
-        is_power_of_two = divisors & (divisors - 1) == 0
-        self.quantum = np.where(is_power_of_two, self.quantum / divisors, 0.0)
+        self.quantum = _divided(self.quantum, divisors)
 
     def are_exact(self, dtype: np.dtype[Any]) -> np.ndarray:
         """Whether every sum of any of the terms is a number of the dtype, so that none is rounded.
@@ -162,8 +166,16 @@ class Sums:
         return (self.absolute * (1 + 1e-9) <= room) & (self.quantum >= smallest(dtype))
 
 
+def _divided(quanta: np.ndarray, divisors: np.ndarray) -> np.ndarray:
+    """Return the quanta of quotients: there is none unless the divisor is a power of two."""
+    is_power_of_two = divisors & (divisors - 1) == 0
+    return np.asarray(np.where(is_power_of_two, quanta / divisors, 0.0))
+
+
 def quantum_of(values: np.ndarray) -> np.ndarray:
     """Return the largest power of two that divides each number; infinite for zeros."""
+    if values.size and (values == values.flat[0]).all() and values.size > 1:
+        return np.broadcast_to(quantum_of(values.reshape(-1)[:1]), values.shape)
     mantissa, exponent = np.frexp(np.where(np.isfinite(values), values, 0.0))
     whole = (mantissa * 2.0**53).astype(np.int64)
     lowest_bit = (whole & -whole).astype(np.float64)

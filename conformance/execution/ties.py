@@ -14,7 +14,13 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.execution.shortened import row_errors, shortened
-from embcheck.conformance.execution.terms import Terms, reduce_into, terms_of, unit_roundoff
+from embcheck.conformance.execution.terms import (
+    DOUBLE,
+    Terms,
+    reduce_into,
+    terms_of,
+    unit_roundoff,
+)
 
 EARLIER_USES = (
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE,
@@ -65,15 +71,14 @@ def nearest(name: str, call: Call, got: np.ndarray, wanted: np.ndarray) -> np.nd
     if np.abs(choices.nearest(stated) - stated).max() > slack:
         return wanted
     gradient = choices.nearest(np.nan_to_num(gradient_within(name, call, got)))
-    return np.asarray(np.where(choices.is_open, start + sign * gradient, wanted)).astype(
-        wanted.dtype
-    )
+    right = np.where(choices.is_open, start + sign * gradient, wanted.astype(np.float64))
+    return np.asarray(right.astype(wanted.dtype))
 
 
 def gradient_within(name: str, call: Call, observed: np.ndarray) -> np.ndarray:
     """Return the gradient for the weight that an observation holds."""
     start, sign = _origin(name, call)
-    return sign * (observed.astype(np.float64) - start)
+    return np.asarray(sign * (observed.astype(np.float64) - start))
 
 
 def _origin(name: str, call: Call) -> tuple[np.ndarray, int]:
@@ -132,14 +137,19 @@ class Choices:
         clipped = np.clip(gradient, self.low, self.high)
         sizes, members = np.abs(clipped), (self.low != self.high).astype(np.float64)
         lacks = self.totals - _by_group(self.groups, clipped, clipped.shape)
-        whole, number = (
-            np.take_along_axis(_by_group(self.groups, what, what.shape), self.groups, axis=0)
-            for what in (sizes, members)
+        whole, number, lacking = (
+            np.take_along_axis(what, self.groups, axis=0)
+            for what in (
+                _by_group(self.groups, sizes, sizes.shape),
+                _by_group(self.groups, members, members.shape),
+                lacks,
+            )
         )
+        lacking[np.abs(lacking) <= 2 * number * DOUBLE * whole] = 0  # It was added up in float64.
         shares = np.where(whole > 0, sizes / np.where(whole > 0, whole, 1), 0.0)
         evenly = members / np.maximum(number, 1)
-        lacking = np.take_along_axis(lacks, self.groups, axis=0)
-        return np.asarray(clipped + lacking * np.where(whole > 0, shares, evenly))
+        filled = clipped + lacking * np.where(whole > 0, shares, evenly)
+        return np.clip(filled, self.low, self.high)
 
 
 def _linked(

@@ -50,8 +50,18 @@ def result_line(
         reading=verdict.reading,
         observed={name: _describe_observed(name, a) for name, a in verdict.observed.items()},
         deviation=deviation.describe() if deviation else None,
+        bound_width=_few_digits(verdict.bound_width),
     )
 
 
 def _describe_observed(name: str, array: np.ndarray) -> dict[str, Any]:
     return {"text": decode_text(array)} if name.endswith("_text") else describe_array(array)
+
+
+WIDEST_TOLD = 1e9
+"""Widths beyond this are told as this, for JSON knows no infinity."""
+
+
+def _few_digits(width: float | None) -> float | None:
+    """Round a width to three digits."""
+    return None if width is None else float(f"{min(width, WIDEST_TOLD):.3g}")

@@ -81,7 +81,8 @@ class ResultLine:
 
     `seconds` is backend and harness together, `backend_seconds` the backend's own share: preparing
     calls and answering them. `reading` says in a word or two what an implementation-defined call
-    did.
+    did. `bound_width` is the largest part of a value by which a judged answer might have been off,
+    so that an outcome of `observed` with it says that no bound was narrow enough to judge by.
     """
 
     case: str
@@ -97,6 +98,7 @@ class ResultLine:
     reading: str | None = None
     observed: Mapping[str, Any] = field(default_factory=dict)
     deviation: Mapping[str, Any] | None = None
+    bound_width: float | None = None
     type: str = "result"
 
 
