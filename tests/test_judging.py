@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import ml_dtypes
 import numpy as np
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.attempt import bring_home
 from embcheck.conformance.execution.bounds import bound
 from embcheck.conformance.execution.client import Answered, Crashed, Rejected
 from embcheck.conformance.execution.judge import (
     Kind,
     Outcome,
     Verdict,
+    joined,
+    judge_bounds,
+    judge_inputs,
+    judge_observation,
     judge_rejects,
     judge_returns,
 )
@@ -152,3 +159,135 @@ def test_the_unit_roundoff_is_half_the_distance_from_1_to_the_next_number():
     """2**-24 for single precision, 2**-8 for bfloat16."""
     assert unit_roundoff(np.dtype(np.float32)) == 2.0**-24
     assert unit_roundoff(np.dtype(ml_dtypes.bfloat16)) == 2.0**-8
+
+
+ZEROS = np.array([[0.0, -0.0], [-0.0, 0.0]], np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, ml_dtypes.bfloat16])
+def test_a_lookup_keeps_the_sign_of_a_zero(dtype):
+    """A copy has the bits of its row; what differs only in a zero's sign is wrong."""
+    weight = ZEROS.astype(dtype)
+    call = Call(Operation.EMBEDDING, {"weight": weight, "indices": np.arange(2)}, {}, ("output",))
+    after = {"weight_after": weight, "indices_after": np.arange(2)}
+    expected = {"output": Values(weight)}
+    right = judge_returns(call, Answered({"output": weight, **after}), expected, None, dict)
+    assert right.outcome is Outcome.PASSED
+    answer = Answered({"output": np.abs(weight), **after})
+    wrong = judge_returns(call, answer, expected, None, dict)
+    assert wrong.kind is Kind.WRONG_VALUE
+    assert "output[0, 1] = 0" in wrong.message
+    assert "should be -0" in wrong.message
+
+
+def test_a_callers_zero_keeps_its_sign():
+    """An input that changes from -0.0 to 0 has changed."""
+    call = Call(Operation.EMBEDDING, {"weight": ZEROS, "indices": INDICES[:1]}, {}, ("output",))
+    arrays = {"weight_after": np.abs(ZEROS), "indices_after": INDICES[:1]}
+    verdict = judge_inputs(call, arrays)
+    assert verdict is not None
+    assert verdict.kind is Kind.WRONG_EFFECT
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_a_sum_or_a_maximum_may_have_a_zero_of_either_sign(mode):
+    """Nothing says with which zero a sum begins, nor which of two zeros is the larger."""
+    call = bag(ZEROS, mode)
+    for zero in (ZEROS[:1], -ZEROS[:1]):
+        arrays = {"output": zero}
+        assert judge_observation("output", Values(ZEROS[:1]), call, arrays, None) is None
+
+
+def test_a_gradient_may_have_a_zero_of_either_sign():
+    """It is a sum as well."""
+    call = replace(CALL, observe=("grad_weight",))
+    wanted = Values(np.zeros((3, 2), np.float32))
+    arrays = {"grad_weight": -wanted.array}
+    assert judge_observation("grad_weight", wanted, call, arrays, None) is None
+
+
+def test_a_reading_tells_negative_zeros_from_positive_ones():
+    """Where it states -0.0; a stated 0 stands for both, so that the former is named first."""
+    slack = Tolerance("a few roundings", rtol=1e-6)
+    for got, stated, fits in [
+        (-0.0, -0.0, True),
+        (0.0, -0.0, False),
+        (0.0, 0.0, True),
+        (-0.0, 0.0, True),
+    ]:
+        wanted = Values(np.full((1, 2), stated, np.float32))
+        arrays = {"output": np.full((1, 2), got, np.float32)}
+        verdict = judge_observation("output", wanted, bag(ZEROS), arrays, slack, is_reading=True)
+        assert (verdict is None) == fits, (got, stated)
+
+
+def test_nan_need_not_keep_its_payload():
+    """A NaN with other bits, or another sign, is a NaN."""
+    row = np.array([[np.nan, 1]], np.float32)
+    call = Call(Operation.EMBEDDING, {"weight": row, "indices": INDICES[:1]}, {}, ("output",))
+    other = np.array([[0x7FC00123, 0x3F800000]], np.uint32).view(np.float32)
+    for got in (row, -row * [[1, -1]], other):
+        arrays = {"output": got.astype(np.float32)}
+        assert judge_observation("output", Values(row), call, arrays, None) is None
+
+
+def test_a_verdict_tells_how_wide_its_bounds_were():
+    """A lookup has none; a sum of three rows a few roundings; a failure tells it too."""
+    assert judged(RIGHT).bound_width == 0
+    wide = judged(RIGHT, tolerance=Tolerance("a reason", rtol=0.01))
+    assert wide.bound_width == pytest.approx(0.01)
+    assert judged(RIGHT + 1, tolerance=Tolerance("a reason", rtol=0.01)).bound_width is not None
+    call = bag(np.array([[1], [2], [2**-24]], np.float32))
+    expected = Values(np.array([[3]], np.float32))
+    after = {f"{name}_after": array for name, array in call.inputs.items()}
+    answer = Answered({"output": expected.array, **after})
+    width = judge_returns(call, answer, {"output": expected}, None, dict).bound_width
+    assert width == pytest.approx(4 * 2**-24, rel=0.01)
+
+
+def test_an_answer_within_a_bound_that_tells_nothing_is_merely_observed():
+    """It has not passed; but one that is outside even of that has failed."""
+    wide = Tolerance("a reason", rtol=0.2)
+    verdict = judged(RIGHT, tolerance=wide)
+    assert verdict.outcome is Outcome.OBSERVED
+    assert verdict.bound_width == pytest.approx(0.2)
+    assert "not judged" in verdict.message
+    assert judged(RIGHT * 2, tolerance=wide).kind is Kind.WRONG_VALUE
+    assert judged(RIGHT, indices_after=np.array([0, 1]), tolerance=wide).kind is Kind.WRONG_EFFECT
+
+
+def test_a_tolerance_around_zero_is_measured_by_the_terms_of_the_call():
+    """0.1 beside terms of 1 and -1 is near; 0.5 is not."""
+    call = bag(np.array([[1], [-1]], np.float32))
+    expected = {"output": Values(np.zeros((1, 1), np.float32))}
+    assert judge_bounds(call, expected, Tolerance("a reason", atol=0.1)).outcome is Outcome.PASSED
+    assert judge_bounds(call, expected, Tolerance("a reason", atol=0.5)).outcome is Outcome.OBSERVED
+
+
+def test_steps_have_the_width_of_the_widest_and_failures_come_before_what_is_not_judged():
+    """One step without an honest bound does not hide another's failure."""
+    passed = Verdict(Outcome.PASSED, bound_width=0.01)
+    unjudged = Verdict(Outcome.OBSERVED, message="not judged", bound_width=0.5)
+    failed = Verdict(Outcome.FAILED, Kind.WRONG_VALUE, "is wrong", bound_width=0.02)
+    assert joined([("a", passed), ("b", passed)], 2).bound_width == 0.01
+    assert joined([("a", unjudged), ("b", passed)], 2).outcome is Outcome.OBSERVED
+    both = joined([("a", unjudged), ("b", failed)], 2)
+    assert (both.outcome, both.bound_width) == (Outcome.FAILED, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (RIGHT.astype(">f4"), "byte order"),
+        (np.ma.masked_array(RIGHT, mask=RIGHT > 1), "mask"),
+        (np.zeros(2, [("row", np.float32)]), "dtype"),
+        (RIGHT.tolist(), "not an array"),
+    ],
+    ids=["big-endian", "masked", "structured", "a list"],
+)
+def test_what_is_no_plain_native_array_is_the_adapters_fault(array, words):
+    """Its answer is not judged, and the reason is told."""
+    header, arrays = bring_home(lambda answer: {"output": answer}, array, {})
+    assert header["status"] == "errored"
+    assert words in header["message"]
+    assert not arrays
