@@ -68,7 +68,7 @@ def _digits(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
             # The remainder, but faster: both are smaller than the base.
             values -= base * (values >= base)
             if times != 1:
-                values *= times
+                values = values * times
             if "factors" in parts:
                 values = values * parts["factors"].reshape(-1, 1)[block]
             made[block, place::_PLACES] = values
