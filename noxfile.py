@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable
@@ -70,11 +71,14 @@ ENVIRONMENTS = {
 }
 """Environments, each with its backends and the extra that every one of them needs."""
 
-IN_PART = {"aotinductor": ("--one-per-clause",)}
+IN_PART = {"aotinductor": ("--quick",)}
 """What `nox -s matrix` runs of an environment that is not named, where that is not all.
 
 AOTInductor compiles some 450 packages for the whole suite, which takes as long as all else.
 """
+
+LADDERS = ("sizes/bag_sum/*", "sizes/gradient/*")
+"""Cases whose kernels share their work between threads, and use the widest vectors."""
 
 SETTINGS = {
     "aotinductor": {
@@ -265,6 +269,40 @@ def join_environments(session: nox.Session, out: Path) -> None:
     runs = [str(out / name) for name in ENVIRONMENTS if (out / name / "results.jsonl").exists()]
     session.run("embcheck", "merge", *runs, "--out", str(out))
     session.run("embcheck", "report", str(out), "--quiet", "--html", str(out / "report.html"))
+
+
+@nox.session
+def processors(session: nox.Session) -> None:
+    """Run a part of the suite with 1, 2 and 4 threads and each set of vector instructions.
+
+    On the default backends, or those that are named: the quick cases and the ladders of sums and
+    gradients. Says which results depend on the threads or the instructions, each a finding.
+    """
+    chosen = session.posargs or [*DEFAULT]
+    install(session, "all")
+    backends = each("-b", chosen)
+    settings = [("threads", number) for number in ("1", "2", "4")]
+    settings += [("instructions", name) for name in instructions(session)]
+    found, out = [], Path("out/processors")
+    for kind, value in settings:
+        folder = str(out / f"{kind}-{value}")
+        words = ("--quick", *each("--case", LADDERS), f"--{kind}", value, "--out", folder)
+        session.run("embcheck", "run", *backends, *words, success_codes=[0, 1, 2])
+        first = next(str(out / f"{kind}-{other}") for key, other in settings if key == kind)
+        if first != folder:
+            words = ("embcheck", "diff", first, folder)
+            said = str(session.run(*words, success_codes=[0, 1], silent=True))
+            if not re.search(r"^0 of \d+ results differ", said, re.MULTILINE):
+                found.append(f"from {first} to {folder}:\n{said}")
+    for finding in found:
+        session.warn(finding)
+
+
+def instructions(session: nox.Session) -> list[str]:
+    """Return the sets of vector instructions that this machine has, and may be limited to."""
+    name = "embcheck.conformance.execution.processor"
+    code = f"import {name} as p; print(*p.limits_of_machine())"
+    return str(session.run("python", "-c", code, silent=True)).split()
 
 
 @nox.session

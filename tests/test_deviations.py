@@ -25,6 +25,9 @@ CASE = "bag/max/large[dtype=float16]"
 WRONG = Verdict(Outcome.FAILED, Kind.WRONG_VALUE, "inf")
 
 
+ENTRY = "- cases: [{}]\n  happens: wrong-value\n  category: by-design\n  reason: {}\n"
+
+
 def write(folder, **files):
     """Write files of deviations, by name, for a module in a folder."""
     (folder / "deviations").mkdir(exist_ok=True)
@@ -81,8 +84,63 @@ def test_another_failure_stays_a_failure(verdict):
     """What happens otherwise than stated is not explained."""
     judged, entry = explain(CASE, verdict, INFO, [KNOWN])
     assert judged.outcome is verdict.outcome
-    assert "known to be wrong-value" in judged.message
-    assert entry is None
+    happened = verdict.kind or verdict.outcome
+    said = f"changed: known to be wrong-value, now {happened}: {verdict.message}"
+    assert judged.message == said
+    assert entry is KNOWN
+
+
+@pytest.mark.parametrize(
+    ("pattern", "outcome"),
+    [
+        ("inf", Outcome.DEVIATED),
+        (r"^in[fg]$", Outcome.DEVIATED),
+        ("nan", Outcome.FAILED),
+        ("^nf", Outcome.FAILED),
+    ],
+)
+def test_a_departure_that_says_something_else_has_changed(pattern, outcome):
+    """An entry's pattern is to be found in the message, or the failure is a changed one."""
+    verdict, entry = explain(CASE, WRONG, INFO, [replace(KNOWN, message=pattern)])
+    assert verdict.outcome is outcome
+    assert entry.message == pattern
+    changed = f"changed: known to be wrong-value, saying /{pattern}/, now wrong-value: inf"
+    assert verdict.message == ("inf" if outcome is Outcome.DEVIATED else changed)
+
+
+def test_of_entries_with_patterns_the_one_that_fits_explains():
+    """Two ways of failing are two entries, each with its pattern, in either order."""
+    one, other = replace(KNOWN, message="nan"), replace(KNOWN, message="inf")
+    for entries in ([one, other], [other, one]):
+        assert explain(CASE, WRONG, INFO, entries)[1] is other
+
+
+def test_a_pass_is_stale_whatever_the_pattern():
+    """An entry with a pattern is closed like any other."""
+    entry = replace(KNOWN, message="inf")
+    assert explain(CASE, Verdict(Outcome.PASSED), INFO, [entry])[0].outcome is Outcome.STALE
+
+
+PROCESSORS = [
+    ("threads: 1", {"threads": 1}, {"threads": 2}),
+    ("threads: '2'", {"threads": 2}, {"threads": 1}),
+    ('threads: ">=2"', {"threads": 10}, {"threads": 1}),
+    ('threads: ">=2,<4"', {"threads": 3}, {"threads": 4}),
+    ("instructions: avx2", {"instructions": "avx2"}, {"instructions": "avx512"}),
+    ("instructions: [default, sve]", {"instructions": "sve"}, {"instructions": "neon"}),
+    ("instructions: avx2", {"instructions": "avx2"}, {"instructions": ""}),
+]
+
+
+@pytest.mark.parametrize(("condition", "met", "unmet"), PROCESSORS)
+def test_an_entry_can_depend_on_the_processor(tmp_path, condition, met, unmet):
+    """Conditions on threads and instructions are held to what the worker says that it has."""
+    write(tmp_path, x="deviations:\n" + ENTRY.format("a/b/c", "r") + f"  when: {{{condition}}}\n")
+    (entry,) = load(tmp_path)
+    assert entry.holds_for(replace(INFO, **met))
+    assert not entry.holds_for(replace(INFO, **unmet))
+    unknown = {"threads": None, "instructions": None}
+    assert not entry.holds_for(replace(INFO, **unknown))
 
 
 def test_only_named_cases_and_versions_are_explained():
@@ -121,6 +179,9 @@ def test_entries_that_match_nothing_are_listed():
         ("happens: wrong-value", "hapens: wrong-value", "unknown key 'hapens'"),
         ("link: https://example.org/1", "link: javascript:alert(1)", "link"),
         ("sometimes: true", "sometimes: often", "sometimes"),
+        ("message: inf", "message: '('", r"x.yaml:8:12: message cannot be read"),
+        ("threads: 1", "threads: many", r"x.yaml:9:19: threads cannot be read"),
+        ("instructions: avx2", "instructions: mmx", "'mmx' is not known"),
     ],
 )
 def test_a_file_that_is_wrong_does_not_load(tmp_path, old, new, words):
@@ -128,6 +189,7 @@ def test_a_file_that_is_wrong_does_not_load(tmp_path, old, new, words):
     good = (
         "deviations:\n- cases: [a/b/c]\n  happens: wrong-value\n  category: upstream-bug\n"
         "  reason: it overflows\n  link: https://example.org/1\n  sometimes: true\n"
+        "  message: inf\n  when: {threads: 1, instructions: avx2}\n"
     )
     write(tmp_path, x=good)
     (entry,) = load(tmp_path)
@@ -136,9 +198,6 @@ def test_a_file_that_is_wrong_does_not_load(tmp_path, old, new, words):
     write(tmp_path, x=good.replace(old, new))
     with pytest.raises(SpecError, match=words):
         load(tmp_path)
-
-
-ENTRY = "- {{cases: [{}], happens: wrong-value, category: by-design, reason: {}}}\n"
 
 
 def test_included_deviations_come_after_a_backends_own(tmp_path):
@@ -175,7 +234,7 @@ def test_what_is_wrong_in_an_included_file_is_said_of_that_file(tmp_path):
     """A mistake is reported where it stands."""
     shared = "deviations:\n" + ENTRY.format("a/b/*", "' '")
     write(tmp_path, shared=shared, x="include: [shared]\n")
-    with pytest.raises(SpecError, match=r"deviations/shared.yaml:2:.*reason"):
+    with pytest.raises(SpecError, match=r"deviations/shared.yaml:5:.*reason"):
         load(tmp_path)
 
 

@@ -45,13 +45,140 @@ def test_k_selects_by_case_clause_level_and_backend(spec):
 
 
 def test_one_case_of_each_clause_can_be_enough(spec):
-    """--embcheck-one-per-clause runs the first case of a clause only, of those that -k selects."""
-    text = run(spec, "--embcheck-one-per-clause", "-v")[1]
+    """--embcheck-quick runs the first case of a clause only, of those that -k selects."""
+    text = run(spec, "--embcheck-quick", "-v")[1]
     assert "5 passed, 1 deselected" in text
     assert "lookup-again" not in text
-    again = run(spec, "--embcheck-one-per-clause", "-v", "-k", "again")[1]
+    again = run(spec, "--embcheck-quick", "-v", "-k", "again")[1]
     assert "1 passed, 5 deselected" in again
     assert "lookup-again" in again
+
+
+def test_ladders_of_sizes_are_not_quick(spec):
+    """--embcheck-quick leaves the folder of sizes out, and clauses that only it asks for."""
+    ladder = spec.parent / "sizes" / "ladder.yaml"
+    ladder.parent.mkdir()
+    text = SMALL.read_text().replace("clauses: [OH-01]", "clauses: [OH-02]")
+    ladder.write_text(text)
+    said = run(ladder, spec, "--embcheck-quick", "-v")[1]
+    assert "5 passed, 7 deselected" in said
+    assert "ladder.yaml::" not in said
+
+
+@pytest.fixture
+def widths(tmp_path):
+    """Return a spec of one case in four widths."""
+    path = tmp_path / "widths.yaml"
+    path.write_text(
+        "behaviour: Rows of any width are picked.\n"
+        "cases:\n"
+        "- id: widths\n"
+        "  clauses: [EMB-LOOK-01]\n"
+        "  operation: embedding\n"
+        "  matrix: {dtype: [float16, float32], value: [1, 11]}\n"
+        "  inputs:\n"
+        "    weight: {dtype: $dtype, values: [[0], [$value]]}\n"
+        "    indices: {dtype: int64, values: [1]}\n"
+        "  expect: {output: [[$value]]}\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        (["{0}/widths/widths[dtype=float16,value=1]"], 1),
+        (["{0}/widths/widths[dtype=float16,value=1]", "{0}/widths/widths[dtype=float32,*]"], 3),
+        (["{0}/widths/widths"], 4),
+        (["*value=1]"], 2),
+        (["*"], 4),
+    ],
+)
+def test_a_case_is_run_by_its_id(widths, names, count):
+    """--embcheck-case takes ids as results show them: only * is special, and brackets are not."""
+    words = [f"--embcheck-case={name.format(widths.parent.name)}" for name in names]
+    assert f"{count} passed" in run(widths, *words)[1]
+
+
+def test_an_id_in_junit_is_one_that_selects(widths, tmp_path):
+    """What JUnit files call a case selects it."""
+    run(widths, f"--junitxml={tmp_path / 'junit.xml'}")
+    properties = ET.parse(tmp_path / "junit.xml").findall(".//property[@name='case']")
+    ids = [item.get("value") for item in properties]
+    assert len(ids) == 4
+    assert "1 passed" in run(widths, f"--embcheck-case={ids[3]}")[1]
+
+
+def test_a_case_that_is_none_is_a_mistake(widths):
+    """The name of no case ends the run, with ids that are near it."""
+    code, text = run(widths, f"--embcheck-case={widths.parent.name}/widths/widths[dtype=float64]")
+    assert code == 4
+    assert "there is no case" in text
+    assert "did you mean" in text
+    assert "widths[dtype=float16,value=1]" in text
+
+
+def test_a_named_case_is_run_beside_the_quick_ones(spec):
+    """What is named is run too where the others are but the quick ones."""
+    name = f"--embcheck-case={spec.parent.name}/small/lookup-again"
+    text = run(spec, "--embcheck-quick", name, "-v")[1]
+    assert "6 passed" in text
+
+
+def test_large_cases_are_run_where_they_are_asked_for(spec):
+    """A case that needs gigabytes is left out unless --embcheck-large is given."""
+    spec.write_text(
+        "behaviour: Rows far behind are picked.\n"
+        "cases:\n"
+        "- id: far\n"
+        "  large: true\n"
+        "  clauses: [EMB-LOOK-01]\n"
+        "  operation: embedding\n"
+        "  inputs:\n"
+        "    weight: {generator: arange, shape: [3, 2], dtype: float32}\n"
+        "    indices: {generator: arange, shape: [2], dtype: int64}\n"
+        "  expect: {output: {shape: [2, 2], at: [{position: [1], values: [2, 3]}]}}\n"
+    )
+    assert "1 deselected" in run(spec)[1]
+    assert "1 passed" in run(spec, "--embcheck-large")[1]
+
+
+def test_what_a_failure_owes_to_earlier_calls_is_said(spec, tmp_path):
+    """What fails and passes alone in a fresh worker stays failed, and the message says so."""
+    code, text = run(spec, "--embcheck-out", tmp_path / "out", backend="zoo-memoiser")
+    assert code == 1
+    (record,) = read_runs(tmp_path / "out")
+    failed = {line.case.split("/")[-1]: line for line in record.results if line.outcome == "failed"}
+    assert failed["lookup-again"].kind == "wrong-value"
+    said = "only after other calls: alone it passes ("
+    assert all(line.message.startswith(said) for line in failed.values())
+    assert "only after other calls: alone it passes" in text
+
+
+def test_what_fails_alone_too_is_not_blamed_on_earlier_calls(spec, tmp_path):
+    """A fault that needs no earlier call is told as it is."""
+    run(spec, "--embcheck-out", tmp_path / "out", backend="zoo-wrong-row")
+    (record,) = read_runs(tmp_path / "out")
+    failed = [line.message for line in record.results if line.outcome == "failed"]
+    assert failed
+    assert not any("earlier" in said or "other calls" in said for said in failed)
+
+
+def test_threads_are_asked_for_and_read_back(spec, tmp_path):
+    """The record says how many threads were asked for, and how many each backend has."""
+    words = ("--embcheck-threads", "1", "--embcheck-out", tmp_path / "out")
+    code, text = run(spec, *words)
+    assert code == 0, text
+    (record,) = read_runs(tmp_path / "out")
+    assert record.header.settings["threads"] == 1
+    assert [info["threads"] for info in record.header.backends] == [1]
+
+
+def test_instructions_that_the_machine_lacks_are_refused(spec):
+    """A set of instructions that is not there is a mistake, and the message names what is."""
+    code, text = run(spec, "--embcheck-instructions", "mmx")
+    assert code == 4
+    assert "this machine has no mmx; it has " in text
 
 
 def test_a_departure_is_told_without_a_traceback(spec):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ from report_runs import (
     case,
     every_outcome,
     header,
+    info,
     left_open,
     reads,
     result,
@@ -65,6 +67,53 @@ def test_silent_departures_come_first_and_a_long_list_is_cut() -> None:
     assert text.index("Failed silently:") < text.index("Failed loudly:")
     assert "... and 6 more in the report" in text
     assert text.count("rejected-valid") == 14
+
+
+def _known(kind: str = "wrong-value") -> dict[str, Any]:
+    return {"happens": kind, "category": "by-design", "reason": "it is so"}
+
+
+def test_known_and_new_departures_never_share_a_line() -> None:
+    """Of one behaviour, what is new, what is changed and what is known stand apart, in this order."""
+    cases = [case(f"embedding/file/{number}") for number in range(6)]
+    kind: dict[str, Any] = {"kind": "wrong-value"}
+    lines = [
+        *(result("acme", "deviated", of, deviation=_known(), **kind) for of in cases[:3]),
+        *(result("acme", "failed", of, deviation=_known("crashed"), **kind) for of in cases[3:5]),
+        result("acme", "failed", cases[5], **kind),
+    ]
+    text = _printed([run([*cases, *lines], ["acme"])])
+    shown = [line.strip() for line in text.splitlines() if "ailed" in line or "x acme" in line]
+    assert shown == [
+        "Failed silently:",
+        "1x acme embedding/file wrong-value",
+        "Failed silently, otherwise than known:",
+        "2x acme embedding/file wrong-value",
+        "Failed silently, as known:",
+        "3x acme embedding/file wrong-value",
+    ]
+    said = " ".join(text.split())
+    assert "3 of 6 departures are known and explained" in said
+    assert "2 changed: they depart otherwise than is known" in said
+
+
+def test_a_new_loud_departure_comes_before_known_silent_ones() -> None:
+    """However many known departures there are, what is new is shown."""
+    cases = [case(f"embedding/file{number}/a") for number in range(20)]
+    known = [result("acme", "deviated", of, kind="wrong-value", deviation=_known()) for of in cases]
+    loud = case("embedding/loud/a")
+    new = result("acme", "failed", loud, kind="rejected-valid")
+    text = _printed([run([*cases, loud, *known, new], ["acme"])])
+    assert text.index("Failed loudly:") < text.index("Failed silently, as known:")
+    assert "embedding/loud" in text
+
+
+def test_threads_that_were_not_given_are_told() -> None:
+    """A backend that says that it has other threads than were asked for is named."""
+    line = "acme: threads: asked for 4, and the library says 2"
+    for had in (2, 4):
+        made = run([case(), result("acme")], [info("acme", threads=had)], settings={"threads": 4})
+        assert (line in _printed([made])) is (had == 2)
 
 
 def test_observed_cases_make_one_line() -> None:

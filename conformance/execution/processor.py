@@ -76,6 +76,11 @@ def machine_instructions(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
     return tuple(name for name, needed in sets.items() if needed <= features)
 
 
+def limits_of_machine() -> tuple[str, ...]:
+    """Return the sets that workers on this machine can be limited to."""
+    return tuple(name for name in machine_instructions() if name in _LIMITS)
+
+
 def processor_environment(threads: int | None, instructions: str | None) -> dict[str, str]:
     """Return the environment of workers that are to have so many threads and these instructions.
 
@@ -86,10 +91,10 @@ def processor_environment(threads: int | None, instructions: str | None) -> dict
         found |= {THREADS: str(threads), **dict.fromkeys(THREAD_VARIABLES, str(threads))}
         found |= _EXACTLY
     if instructions is not None:
-        known = machine_instructions()
+        known = limits_of_machine()
         if instructions not in known:
             raise NoSuchInstructions(
-                f"this machine has no {instructions}; it has {', '.join(known) or 'none'} "
+                f"this machine has no {instructions}; it has {', '.join(known) or 'none to choose'}"
             )
         found |= {INSTRUCTIONS: instructions, **_limits(instructions)}
     return found
