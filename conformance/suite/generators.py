@@ -11,6 +11,8 @@ import numpy as np
 BASE = 251
 """The largest prime below 256: all digits are exact in bfloat16, and no power of two is lost."""
 _PLACES = 3
+_NARROW = 1 << 14
+"""Sums of two digits of a base up to this one fit in 16 bits."""
 _BLOCK = 1 << 20
 """Elements that are made at a time: what is made on the way takes eight bytes of each."""
 
@@ -39,11 +41,12 @@ def _arange(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
     """Count in reading order: (start + step * (i // each)) % modulo."""
     del parts
     start, step, each = (recipe.get(name, least) for name, least in COUNTING.items())
-    made = np.empty(math.prod(shape), dtype)
-    for block in _blocks(made.size):
-        values = start + step * (np.arange(block.start, block.stop) // each)
-        made[block] = values % recipe["modulo"] if "modulo" in recipe else values
-    return made.reshape(shape)
+    size, modulo = math.prod(shape), recipe.get("modulo")
+    if modulo is not None and each == 1 and modulo < size:  # It comes again after so many.
+        period = (start + step * np.arange(modulo)) % modulo
+        return np.resize(period.astype(dtype), shape)
+    values = start + step * (np.arange(size) // each)
+    return (values % modulo if modulo is not None else values).astype(dtype).reshape(shape)
 
 
 COUNTING = {"start": 0, "step": 1, "each": 1}
@@ -57,18 +60,19 @@ def _digits(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
     each.
     """
     base, times = recipe.get("base", BASE), recipe.get("times", 1)
-    columns = np.arange(shape[-1]) % base
+    narrow = np.int16 if base <= _NARROW else np.int64
+    columns = (np.arange(shape[-1]) % base).astype(narrow)
     count = math.prod(shape[:-1])
     rows = parts["rows"].reshape(-1) if "rows" in parts else np.arange(count)
     made = np.empty((count, shape[-1]), dtype)
     for block in _blocks(count, shape[-1]):
         for place in range(min(_PLACES, shape[-1])):
-            digits = rows[block, None] // base**place % base
-            values = digits + columns[place::_PLACES]
+            digits = (rows[block] // base**place % base).astype(narrow)
+            values = digits[:, None] + columns[place::_PLACES]
             # The remainder, but faster: both are smaller than the base.
-            values -= base * (values >= base)
+            np.subtract(values, base, out=values, where=values >= base)
             if times != 1:
-                values = values * times
+                values = values.astype(np.int64) * times
             if "factors" in parts:
                 values = values * parts["factors"].reshape(-1, 1)[block]
             made[block, place::_PLACES] = values
