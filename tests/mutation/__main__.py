@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from embcheck.backends.numpy_reference import NumpyReference
-from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.suite.load import shipped_clauses
 from embcheck.conformance.suite.model import Case
 from mutation.catalogue import BadMutant, Mutant, load_mutants
-from mutation.isolation import judge_apart
-from mutation.judging import Seen, judge, suite_cases
-from mutation.patching import diff, patch, reference_sources
+from mutation.isolation import Trial, judge_apart
+from mutation.judging import Make, Remembering, Seen, judge, suite_cases
+from mutation.patching import Sources, diff, patch, reference_sources
 from mutation.report import show, show_generated, write_json
-from mutation.scoring import Result, Status, differing, goes_otherwise, score, untried
+from mutation.scoring import (
+    Result,
+    Status,
+    decides,
+    differing,
+    goes_otherwise,
+    not_held_to,
+    score,
+    untried,
+)
 from mutation.survivors import GeneratedScore, load_settled, settle
 
 TOOL = "cosmic-ray"
@@ -31,19 +41,44 @@ class Suite:
 
     def __init__(self, cases: list[Case]) -> None:
         self.cases = cases
-        self.order = [case.id for case in self.cases]
-        self._reference = NumpyReference()
-        self.correct: dict[str, Seen] = dict(self.judge(self._reference))
+        self._reference = Remembering(NumpyReference())
+        self.correct: dict[str, Seen] = dict(judge(cases, NumpyReference, self._reference))
 
-    def judge(self, backend: Backend) -> Iterator[tuple[str, Seen]]:
-        """Run all cases."""
-        return judge(self.cases, backend, self._reference)
+    def whole(self, name: str, sources: Sources) -> Trial:
+        """Have all cases run on a version."""
+        judges = partial(judge, self.cases, reference=self._reference)
+        return Trial(name, sources, judges, [case.id for case in self.cases])
 
-    def judge_until_killed(self, backend: Backend) -> Iterator[tuple[str, Seen]]:
-        """Run cases up to the first that goes otherwise than on the correct implementation."""
-        for case, seen in self.judge(backend):
+    def until_killed(self, name: str, sources: Sources) -> Trial:
+        """Have cases run up to the first that goes otherwise than on the correct implementation."""
+        judges = partial(self._until_killed, self.cases)
+        return Trial(name, sources, judges, [case.id for case in self.cases])
+
+    def own_first(self, mutant: Mutant, sources: Sources, *, everywhere: bool) -> Trial:
+        """Have the cases of a mutant's clauses run, then all others, up to those that kill it.
+
+        A mutant that remembers calls forgets them from case to case: a case must see it alone.
+        """
+        own = set(mutant.clauses)
+        cases = sorted(self.cases, key=lambda case: not decides(case) & own)
+        judges = partial(self._own_first, mutant, cases, everywhere)
+        return Trial(mutant.id, sources, judges, [case.id for case in cases])
+
+    def _until_killed(self, cases: list[Case], make: Make) -> Iterator[tuple[str, Seen]]:
+        for case, seen in judge(cases, make, self._reference):
             yield case, seen
             if goes_otherwise(self.correct[case], seen):
+                return
+
+    def _own_first(
+        self, mutant: Mutant, cases: list[Case], everywhere: bool, make: Make
+    ) -> Iterator[tuple[str, Seen]]:
+        all_seen: dict[str, Seen] = {}
+        for case, seen in judge(cases, make, self._reference, apart=bool(mutant.adds)):
+            all_seen[case] = seen
+            yield case, seen
+            tells = goes_otherwise(self.correct[case], seen)
+            if tells and not everywhere and not not_held_to(mutant, self.differing(all_seen)):
                 return
 
     def differing(self, seen: dict[str, Seen]) -> list[Case]:
@@ -51,16 +86,22 @@ class Suite:
         return differing(self.cases, self.correct, seen)
 
 
-def run(suite: Suite, mutants: list[Mutant], jobs: int) -> list[Result]:
+def run(suite: Suite, mutants: list[Mutant], jobs: int, *, everywhere: bool) -> list[Result]:
     """Judge every mutant, and an unchanged copy of the reference, which must kill nothing."""
     sources = reference_sources()
     versions = {mutant.id: patch(sources, mutant) for mutant in mutants}
-    all_versions = [(UNCHANGED, sources), *versions.items()]
-    seen = dict(judge_apart(all_versions, suite.judge, suite.order, jobs))
+    trials = (suite.own_first(m, versions[m.id], everywhere=everywhere) for m in mutants)
+    unchanged = suite.whole(UNCHANGED, sources)
+    seen = dict(judge_apart(chain([unchanged], trials), jobs))
     if changed := suite.differing(seen[UNCHANGED]):
         raise BadMutant(f"an unchanged copy differs in {changed[0].id}: the run proves nothing")
     return [
-        score(mutant, diff(sources, versions[mutant.id]), suite.differing(seen[mutant.id]))
+        score(
+            mutant,
+            diff(sources, versions[mutant.id]),
+            suite.differing(seen[mutant.id]),
+            is_whole=len(seen[mutant.id]) == len(suite.cases),
+        )
         for mutant in mutants
     ]
 
@@ -70,8 +111,8 @@ def run_generated(suite: Suite, jobs: int) -> GeneratedScore:
     from mutation.generated import generate  # noqa: PLC0415  (the tool is needed here only)
 
     mutants = {mutant.id: mutant for mutant in generate(reference_sources())}
-    versions = [(mutant.id, mutant.sources) for mutant in mutants.values()]
-    seen = judge_apart(versions, suite.judge_until_killed, suite.order, jobs)
+    trials = (suite.until_killed(name, mutant.sources) for name, mutant in mutants.items())
+    seen = judge_apart(trials, jobs)
     results = [(mutants[name].diff, bool(suite.differing(cases))) for name, cases in seen]
     return settle(f"{TOOL} {version(TOOL)}", results, load_settled())
 
@@ -79,15 +120,16 @@ def run_generated(suite: Suite, jobs: int) -> GeneratedScore:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/mutation"))
 @click.option("--only", multiple=True, metavar="NAME", help="Only this theme or mutant.")
+@click.option("--everywhere", is_flag=True, help="Run the cases of all clauses on every mutant.")
 @click.option("--generated", is_flag=True, help=f"Try the mutants of {TOOL} as well.")
 @click.option("--jobs", default=2, show_default=True, help="How many mutants run at a time.")
-def main(out: Path, only: tuple[str, ...], generated: bool, jobs: int) -> None:
+def main(out: Path, only: tuple[str, ...], everywhere: bool, generated: bool, jobs: int) -> None:
     """Run the suite on every wrong implementation in tests/mutants."""
     console = Console(width=80)
     clauses, suite = shipped_clauses(), Suite(suite_cases())
     mutants = load_mutants(clauses)
     chosen = [m for m in mutants if not only or {m.theme, m.id} & set(only)]
-    results = run(suite, chosen, jobs)
+    results = run(suite, chosen, jobs, everywhere=everywhere)
     show(console, results, untried(clauses.values(), mutants))
     made = run_generated(suite, jobs) if generated else None
     if made:

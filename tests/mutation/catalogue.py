@@ -12,6 +12,7 @@ from embcheck.conformance.suite.source import read_yaml
 MUTANTS = Path(__file__).parent.parent / "mutants"
 SURVIVORS = MUTANTS / "survivors.yaml"
 FIELDS = {"id", "clause", "says", "file", "old", "new"}
+OPTIONAL = {"adds"}
 
 
 class BadMutant(Exception):
@@ -20,7 +21,10 @@ class BadMutant(Exception):
 
 @dataclass(frozen=True)
 class Mutant:
-    """One bug: the fragment of the reference that it replaces, and the clauses that it breaks."""
+    """One bug: the fragment of the reference that it replaces, and the clauses that it breaks.
+
+    `adds` is put at the end of the file: what the bug keeps from call to call, or a helper.
+    """
 
     id: str
     theme: str
@@ -29,6 +33,7 @@ class Mutant:
     file: str
     old: str
     new: str
+    adds: str = ""
 
 
 def load_mutants(known_clauses: Collection[str], folder: Path = MUTANTS) -> list[Mutant]:
@@ -45,13 +50,14 @@ def load_mutants(known_clauses: Collection[str], folder: Path = MUTANTS) -> list
 
 
 def _parse(entry: dict[str, Any], path: Path) -> Mutant:
-    if set(entry) != FIELDS:
-        wrong = ", ".join(sorted(set(entry) ^ FIELDS))
-        raise BadMutant(f"{path.name}: {entry.get('id')}: missing or unknown: {wrong}")
+    if wrong := set(entry) - OPTIONAL ^ FIELDS:
+        raise BadMutant(
+            f"{path.name}: {entry.get('id')}: missing or unknown: {', '.join(sorted(wrong))}"
+        )
     clause = entry["clause"]
     clauses = (clause,) if isinstance(clause, str) else tuple(clause)
     texts = (entry[name] for name in ("says", "file", "old", "new"))
-    return Mutant(entry["id"], path.stem, clauses, *texts)
+    return Mutant(entry["id"], path.stem, clauses, *texts, entry.get("adds", ""))
 
 
 def _complaints(mutants: list[Mutant], known_clauses: Collection[str]) -> Iterator[str]:

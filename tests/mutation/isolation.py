@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import multiprocessing
 import resource
@@ -18,63 +19,70 @@ from pathlib import Path
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.execution.judge import Outcome
-from mutation.judging import Seen
+from mutation.judging import Make, Seen
 from mutation.patching import PACKAGE, Sources, write_package
 
-SECONDS = 60.0
+SECONDS = 120.0
 MEMORY = 4 * 1024**3
 
-Judge = Callable[[Backend], Iterator[tuple[str, Seen]]]
+Judge = Callable[[Make], Iterator[tuple[str, Seen]]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A version of the sources, and who judges it by which cases, which may stop before the end."""
+
+    name: str
+    sources: Sources
+    judge: Judge
+    order: list[str]
 
 
 @dataclass
 class Run:
     """A process that judges one mutant and sends what it sees, case by case."""
 
-    name: str
+    trial: Trial
     folder: tempfile.TemporaryDirectory[str]
     process: BaseProcess
     connection: Connection
     deadline: float
     seen: dict[str, Seen] = field(default_factory=dict)
-    ending: Outcome = Outcome.CRASHED
+    ending: Outcome | None = Outcome.CRASHED
 
     def receive(self) -> bool:
         """Take one message; return whether the process has more to say."""
         try:
-            case, seen = self.connection.recv()
+            message = self.connection.recv()
         except EOFError:
             return False
+        if message is None:
+            self.ending = None
+            return False
+        case, seen = message
         self.seen[case] = seen
         return True
 
-    def stop(self, order: list[str]) -> dict[str, Seen]:
+    def stop(self) -> dict[str, Seen]:
         """End the process; the case that it did not come back from carries how it ended."""
         self.process.kill()
         self.process.join()
         self.connection.close()
         self.folder.cleanup()
-        if len(self.seen) < len(order):
-            self.seen[order[len(self.seen)]] = Seen(self.ending)
+        if self.ending and len(self.seen) < len(self.trial.order):
+            self.seen[self.trial.order[len(self.seen)]] = Seen(self.ending)
         return self.seen
 
 
 def judge_apart(
-    versions: Iterable[tuple[str, Sources]],
-    judge: Judge,
-    order: list[str],
-    jobs: int = 2,
-    seconds: float = SECONDS,
+    trials: Iterable[Trial], jobs: int = 2, seconds: float = SECONDS
 ) -> Iterator[tuple[str, dict[str, Seen]]]:
-    """Judge named versions of the sources, each in its own process; yield them as they end.
-
-    `order` lists the cases as the judge runs them.
-    """
-    waiting = deque(versions)
+    """Judge versions of the sources, each in its own process; yield them as they end."""
+    waiting = deque(trials)
     running: dict[Connection, Run] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
-            run = _start(*waiting.popleft(), judge, seconds)
+            run = _start(waiting.popleft(), seconds)
             running[run.connection] = run
         ready = wait(list(running), timeout=1.0)
         ended = [run for link, run in running.items() if link in ready and not run.receive()]
@@ -84,18 +92,18 @@ def judge_apart(
                 ended.append(run)
         for run in ended:
             del running[run.connection]
-            yield run.name, run.stop(order)
+            yield run.trial.name, run.stop()
 
 
-def _start(name: str, sources: Sources, judge: Judge, seconds: float) -> Run:
+def _start(trial: Trial, seconds: float) -> Run:
     context = multiprocessing.get_context("fork")
     folder = tempfile.TemporaryDirectory(prefix="embcheck-mutant-")
-    write_package(sources, Path(folder.name))
+    write_package(trial.sources, Path(folder.name))
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_judge_here, args=(folder.name, judge, theirs))
+    process = context.Process(target=_judge_here, args=(folder.name, trial.judge, theirs))
     process.start()
     theirs.close()
-    return Run(name, folder, process, ours, time.monotonic() + seconds)
+    return Run(trial, folder, process, ours, time.monotonic() + seconds)
 
 
 def _judge_here(folder: str, judge: Judge, connection: Connection) -> None:
@@ -103,6 +111,25 @@ def _judge_here(folder: str, judge: Judge, connection: Connection) -> None:
     sys.path.insert(0, folder)
     sys.dont_write_bytecode = True
     warnings.simplefilter("ignore")  # A tool's mutants compare text by identity.
-    module = importlib.import_module(f"{PACKAGE}.numpy_reference")
-    for message in judge(module.NumpyReference()):
+    for message in judge(_import_mutant()):
         connection.send(message)
+    connection.send(None)
+
+
+def _import_mutant() -> Make:
+    """Import the mutant; each backend made of it finds nothing that earlier ones left behind."""
+    create = importlib.import_module(f"{PACKAGE}.numpy_reference").NumpyReference
+    spaces = [vars(mod) for name, mod in sys.modules.items() if name.startswith(f"{PACKAGE}.")]
+    kept = [
+        (space, name, copy.deepcopy(value))
+        for space in spaces
+        for name, value in space.items()
+        if isinstance(value, (dict, list, set)) and not name.startswith("__")
+    ]
+
+    def make() -> Backend:
+        for space, name, value in kept:
+            space[name] = copy.deepcopy(value)
+        return create()
+
+    return make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from embcheck.conformance.suite.model import Case
 FRESH_MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_BAG_MODULE)
 """Their weights are random, and what comes out of them differs from run to run."""
 
+Make = Callable[[], Backend]
+"""Makes a backend that has seen no call."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -38,35 +41,66 @@ class InProcess:
         self.info = backend.info
         self._worker = Worker(backend)
 
-    def ask(self, call: Call) -> Answer:
+    def ask(self, call: Call, *, again: bool = False) -> Answer:
         """Answer a call on copies of its arrays, which have travelled as they do to a worker."""
         channel = io.BytesIO()
-        send(channel, {"call": describe_call(call)}, call.inputs)
+        header = {"call": describe_call(call), "again": again}
+        send(channel, header, call.inputs, with_layouts=True)
         channel.seek(0)
-        return _parse(*self._worker.ask(*receive(channel)))
+        return _parse(*self._worker.ask(*receive(channel, with_layouts=True)))
 
     def restart(self) -> None:
         """Do nothing: NumPy has no memory that a bad index could corrupt."""
 
 
+class Remembering(InProcess):
+    """Answers as the reference does, and the same call only once."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self._answers: dict[bytes, Answer] = {}
+
+    def ask(self, call: Call, *, again: bool = False) -> Answer:
+        """Answer a call, by looking up what was answered before if it is known."""
+        key = _digest(call)
+        if key not in self._answers:
+            self._answers[key] = super().ask(call, again=again)
+        return self._answers[key]
+
+
+def _digest(call: Call) -> bytes:
+    digest = hashlib.sha256(repr(describe_call(call)).encode())
+    for name, array in call.inputs.items():
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.digest()
+
+
 def suite_cases(paths: Sequence[Path] = ()) -> list[Case]:
-    """Load the cases (all shipped ones if no paths are given) that need no PyTorch or real data."""
+    """Load the cases (all shipped ones if no paths are given) that are asked here.
+
+    Large ones are left out, and those that need PyTorch or real data.
+    """
     cases = [case for path in spec_files(paths) for case in load_spec(path).cases]
     return [case for case in cases if not _is_left_out(case)]
 
 
 def _is_left_out(case: Case) -> bool:
-    needs_data = any(isinstance(source, Real) for source in case.spec.inputs.values())
-    return needs_data or case.spec.operation is Operation.PROBE
+    calls = (case.spec, *case.calls)
+    needs_data = any(isinstance(source, Real) for call in calls for source in call.inputs.values())
+    return case.large or needs_data or case.spec.operation is Operation.PROBE
 
 
-def judge(cases: list[Case], backend: Backend, reference: Backend) -> Iterator[tuple[str, Seen]]:
-    """Run cases on a backend, one after another."""
-    runner = CaseRunner(InProcess(backend), InProcess(reference))
+def judge(
+    cases: Iterable[Case], make: Make, reference: InProcess, *, apart: bool = False
+) -> Iterator[tuple[str, Seen]]:
+    """Run cases one after another on a backend: on the same one, or each on one of its own."""
+    backend = make()
     for case in cases:
-        verdict = runner.run(case).verdict
+        verdict = CaseRunner(InProcess(backend), reference).run(case).verdict
         is_random = case.spec.operation in FRESH_MODULES
         yield case.id, Seen(verdict.outcome, _fingerprint(verdict, with_values=not is_random))
+        backend = make() if apart else backend
 
 
 def _fingerprint(verdict: Verdict, *, with_values: bool) -> str:

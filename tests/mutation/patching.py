@@ -39,6 +39,8 @@ def patch(sources: Sources, mutant: Mutant) -> Sources:
     if mutant.old == mutant.new:
         raise BadMutant(f"{mutant.id}: it changes nothing")
     patched = text.replace(mutant.old, mutant.new)
+    if mutant.adds:
+        patched = f"{patched}\n\n{mutant.adds}\n"
     try:
         code = compile(patched, mutant.file, "exec")
     except SyntaxError as error:

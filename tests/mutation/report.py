@@ -33,6 +33,7 @@ def to_json(results: list[Result], generated: GeneratedScore | None) -> dict[str
 
 
 def _describe(result: Result) -> dict[str, Any]:
+    elsewhere = {} if result.elsewhere is None else {"elsewhere": result.elsewhere}
     return {
         "id": result.mutant.id,
         "clause": ", ".join(result.mutant.clauses),
@@ -41,7 +42,7 @@ def _describe(result: Result) -> dict[str, Any]:
         "diff": result.diff,
         "status": str(result.status),
         "killed_by": list(result.killed_by),
-        "elsewhere": result.elsewhere,
+        **elsewhere,
     }
 
 

@@ -30,7 +30,8 @@ class Result:
     killed_by: tuple[str, ...]
     not_held_to: tuple[str, ...]
     """Those of its clauses that no case holds it to."""
-    elsewhere: int
+    elsewhere: int | None
+    """How many cases of other clauses go otherwise; None where not all of them were run."""
     other_clauses: tuple[str, ...]
 
 
@@ -47,13 +48,21 @@ def differing(
     return [case for case in judged if goes_otherwise(correct[case.id], mutant[case.id])]
 
 
-def score(mutant: Mutant, diff: str, differing: list[Case]) -> Result:
-    """Give the verdict on a mutant: each of its clauses must have a case that goes otherwise."""
-    own = [case for case in differing if _decides(case) & set(mutant.clauses)]
+def not_held_to(mutant: Mutant, differing: Iterable[Case]) -> tuple[str, ...]:
+    """List the clauses of a mutant of which no case goes otherwise."""
+    broken = {clause for case in differing for clause in decides(case)}
+    return tuple(clause for clause in mutant.clauses if clause not in broken)
+
+
+def score(mutant: Mutant, diff: str, differing: list[Case], *, is_whole: bool) -> Result:
+    """Give the verdict on a mutant: each of its clauses must have a case that goes otherwise.
+
+    `is_whole` says whether all cases were run on it, or only those of its clauses.
+    """
+    own = [case for case in differing if decides(case) & set(mutant.clauses)]
     own.sort(key=lambda case: case.clauses[0].id not in mutant.clauses)
-    broken = {clause for case in own for clause in _decides(case)}
-    not_held_to = tuple(clause for clause in mutant.clauses if clause not in broken)
-    if not not_held_to:
+    missed = not_held_to(mutant, own)
+    if not missed:
         status = Status.KILLED
     else:
         status = Status.ELSEWHERE if differing else Status.SURVIVED
@@ -63,13 +72,13 @@ def score(mutant: Mutant, diff: str, differing: list[Case]) -> Result:
         diff,
         status,
         killed_by=tuple(case.id for case in own) if status is Status.KILLED else (),
-        not_held_to=not_held_to,
-        elsewhere=len(differing) - len(own),
+        not_held_to=missed,
+        elsewhere=len(differing) - len(own) if is_whole else None,
         other_clauses=tuple(sorted(others)),
     )
 
 
-def _decides(case: Case) -> set[str]:
+def decides(case: Case) -> set[str]:
     """Name the clauses that a case can hold a mutant to: what is only observed breaks no other."""
     is_observed = isinstance(case.expectation, Observes)
     left_open = Level.IMPLEMENTATION_DEFINED
