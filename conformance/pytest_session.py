@@ -183,7 +183,7 @@ class EmbcheckSession:
         Raises UsageError for the name of a case that is none of those that -k selects.
         """
         large = self._config.getoption("--embcheck-large")
-        kept, left_out = split(items, lambda case: large or not getattr(case, "large", False))
+        kept, left_out = split(items, lambda case: large or not case.large)
         self._left_out |= {item.case.id for item in left_out if isinstance(item, CaseItem)}
         names, quick = self._config.getoption("--embcheck-case"), self._config.getoption(QUICK)
         if names or quick:
