@@ -80,6 +80,7 @@ def test_killed_elsewhere_and_surviving_mutants_are_told_apart(suite):
             mutant(unchanged, name="survivor"),
         ],
         jobs=2,
+        everywhere=True,
     )
     killed, elsewhere, partly, survivor = results
     assert killed.status is Status.KILLED
@@ -97,11 +98,54 @@ def test_a_change_of_what_is_only_observed_kills_for_clauses_that_leave_it_open(
     lenient = Mutant(
         "wraps", "test", ("ATLAS-01",), "Wraps.", "definition/arguments.py", "(indices < 0) | ", ""
     )
-    (result,) = run(Suite(cases), [lenient], jobs=1)
+    (result,) = run(Suite(cases), [lenient], jobs=1, everywhere=False)
     assert result.status is Status.KILLED
     scored = replace(lenient, clauses=("EMB-OOB-02",))
-    (result,) = run(Suite(cases), [scored], jobs=1)
+    (result,) = run(Suite(cases), [scored], jobs=1, everywhere=False)
     assert result.status is Status.ELSEWHERE
+
+
+def test_a_mutant_is_left_alone_once_its_own_cases_have_killed_it(suite):
+    """Cases of other clauses are run for a survivor only, or where that is asked for."""
+    wrong = mutant("return np.asarray(weight[positions.rows - 1])")
+    sources = patch(reference_sources(), wrong)
+    ((_, few),) = judge_apart([suite.own_first(wrong, sources, everywhere=False)])
+    ((_, every),) = judge_apart([suite.own_first(wrong, sources, everywhere=True)])
+    assert len(few) < len(every) == len(suite.cases)
+    assert len(suite.differing(few)) == 1
+    elsewhere = replace(wrong, clauses=("OH-01",))
+    ((_, all_of_it),) = judge_apart([suite.own_first(elsewhere, sources, everywhere=False)])
+    assert len(all_of_it) == len(suite.cases)
+
+
+def test_what_a_mutant_remembers_shows_in_a_sequence_and_not_in_the_next_case():
+    """A cache is seen by a case of several calls; from case to case it is forgotten."""
+    stale = Mutant(
+        "stale",
+        "test",
+        ("EMB-SEQ-01",),
+        "The first table of a shape is kept.",
+        FORWARD,
+        LOOK_UP,
+        "return np.asarray(KEPT.setdefault(weight.shape, weight.copy())[positions.rows])",
+        adds="KEPT = {}",
+    )
+    sequences = Suite(suite_cases([SPECS / "embedding/sequences.yaml"]))
+    (result,) = run(sequences, [stale], jobs=1, everywhere=True)
+    assert result.status is Status.KILLED
+    assert "embedding/sequences/other-values" in result.killed_by
+    single = Suite(suite_cases([SPECS / "embedding/lookup.yaml"]))
+    (result,) = run(single, [stale], jobs=1, everywhere=True)
+    assert result.status is Status.SURVIVED
+
+
+def test_a_ladder_of_sizes_tells_a_mutant_that_is_wrong_beyond_a_size():
+    """What is wrong beyond 16,384 columns only is killed by the steps of that width."""
+    cases = suite_cases([SPECS / "sizes/lookup.yaml"])
+    assert all(not case.large for case in cases)
+    narrow = mutant(f"{LOOK_UP} * (np.arange(weight.shape[1]) < 16384)", "EMB-LOOK-06")
+    (result,) = run(Suite(cases), [narrow], jobs=1, everywhere=True)
+    assert [case.rpartition("/")[2].partition("[")[0] for case in result.killed_by] == ["columns"]
 
 
 @pytest.mark.parametrize(
@@ -114,9 +158,9 @@ def test_a_change_of_what_is_only_observed_kills_for_clauses_that_leave_it_open(
 def test_a_mutant_that_hangs_or_dies_ends_alone(suite, new, outcome):
     """The case that a mutant does not come back from carries how it ended."""
     sources = patch(reference_sources(), mutant(new))
-    ((_, seen),) = judge_apart([("m", sources)], suite.judge, suite.order, seconds=2)
+    ((_, seen),) = judge_apart([suite.whole("m", sources)], seconds=2)
     assert list(seen.values())[-1].outcome is outcome
-    assert len(seen) < len(suite.order)
+    assert len(seen) < len(suite.cases)
 
 
 def test_settled_survivors_must_fit():
@@ -135,7 +179,8 @@ def test_settled_survivors_must_fit():
 
 def test_mutation_json_has_the_published_form(suite, tmp_path):
     """What is written is what the report takes."""
-    results = run(suite, [mutant("return np.asarray(weight[positions.rows - 1])")], jobs=1)
+    wrong = mutant("return np.asarray(weight[positions.rows - 1])")
+    results = run(suite, [wrong], jobs=1, everywhere=False)
     generated = settle("tool", [], [Settled("e", "-a", Verdict.EQUIVALENT, "why")])
     write_json(tmp_path / "mutation.json", results, generated)
     written = json.loads((tmp_path / "mutation.json").read_text())
@@ -143,3 +188,4 @@ def test_mutation_json_has_the_published_form(suite, tmp_path):
     jsonschema.validate(written, schema)
     assert (written["killed"], written["total"]) == (1, 1)
     assert written["mutants"][0]["file"] == f"backends/{FORWARD}"
+    assert "elsewhere" not in written["mutants"][0]  # Not all cases were run.

@@ -62,10 +62,8 @@ def score(mutant: Mutant, diff: str, differing: list[Case], *, is_whole: bool) -
     own = [case for case in differing if decides(case) & set(mutant.clauses)]
     own.sort(key=lambda case: case.clauses[0].id not in mutant.clauses)
     missed = not_held_to(mutant, own)
-    if not missed:
-        status = Status.KILLED
-    else:
-        status = Status.ELSEWHERE if differing else Status.SURVIVED
+    alive = Status.ELSEWHERE if differing else Status.SURVIVED
+    status = alive if missed else Status.KILLED
     others = {case.clauses[0].id for case in differing if case not in own}
     return Result(
         mutant,
