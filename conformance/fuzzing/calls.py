@@ -34,6 +34,7 @@ from embcheck.conformance.fuzzing.elements import (
     Seeded,
 )
 from embcheck.conformance.fuzzing.invalid import spoiled
+from embcheck.conformance.fuzzing.layouts import laid_out, layouts_for
 
 Options = dict[str, Any]
 Inputs = dict[str, np.ndarray]
@@ -84,7 +85,8 @@ def calls(
 
     `observe` are the observations that calls may ask for; a call asks for a group of them that
     makes sense for it, and always for its output and its inputs. `extreme` lets in NaN, infinities
-    and numbers near the ends of a dtype; `long` lets in sums of up to a few hundred terms.
+    and numbers near the ends of a dtype; `long` lets in sums of up to a few hundred terms. Every
+    fourth call has an array that does not lie in C order in memory of its own.
     """
     valid = _call(tuple(operations), frozenset(observe), extreme, long)
     return valid if only_valid else st.one_of(valid, valid.flatmap(spoiled))
@@ -288,4 +290,8 @@ def _finish(
     making: _Making, inputs: Inputs, options: Options, observe: Sequence[Observation]
 ) -> Call:
     names = tuple(map(str, (*observe, Observation.INPUTS_AFTER)))
+    if making.pick((False, False, False, True)):
+        name = making.pick(tuple(inputs))
+        layout = making.pick(layouts_for(name, options, names))
+        inputs[name] = laid_out(inputs[name], layout)
     return Call(making.operation, inputs, options, names)

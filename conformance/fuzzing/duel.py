@@ -1,13 +1,12 @@
-"""Put one call to a backend and to the reference, once, and count what came of it."""
+"""Put a call to a backend and to the reference, and count what came of it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.client import (
@@ -20,13 +19,19 @@ from embcheck.conformance.execution.client import (
     WorkerClient,
     describe_call,
 )
-from embcheck.conformance.execution.wire import layout_of
 from embcheck.conformance.fuzzing.compare import Divergence, compare, on_own_weight
+from embcheck.conformance.fuzzing.question import Question, call_of
 from embcheck.conformance.fuzzing.signature import Signature, signature_of
 from embcheck.conformance.fuzzing.traits import is_left_open, options_tried, weight_dtype
+from embcheck.conformance.suite.layouts import memory_of
 
 _COSTS = {Crashed: 5, TimedOut: 50}
 """What an answer costs beside one that comes back: a new worker, or waiting and a new worker."""
+
+MOST_KEPT_BYTES = 100_000
+"""Of calls whose exchange is kept, so that they are asked once; larger ones are asked again."""
+MOST_REMEMBERED = 256
+"""Calls that a worker was asked, which may be why it answers as it does."""
 
 
 class ReferenceFailed(Exception):
@@ -35,8 +40,9 @@ class ReferenceFailed(Exception):
 
 @dataclass(frozen=True)
 class Exchange:
-    """A call, what the reference and the backend made of it, and how the two differ."""
+    """What was asked, what the reference and the backend made of it, and how the two differ."""
 
+    question: Question
     call: Call
     ours: Answer
     theirs: Answer
@@ -81,7 +87,7 @@ def _ending(exchange: Exchange) -> str:
 
 
 class Duel:
-    """Asks a backend and the reference; each call is asked once, however often it comes."""
+    """Asks a backend and the reference; each small call is asked once, however often it comes."""
 
     def __init__(self, backend: WorkerClient, reference: WorkerClient) -> None:
         self.backend = backend
@@ -89,28 +95,61 @@ class Duel:
         self.tally = Tally()
         self.cost = 0
         self._known: dict[bytes, Exchange] = {}
+        self._asked: deque[Question] = deque(maxlen=MOST_REMEMBERED)
+        self._worker: int | None = None
 
-    def ask(self, call: Call) -> Exchange:
+    @property
+    def asked(self) -> tuple[Question, ...]:
+        """What the worker of the backend was asked since it started, the last question included."""
+        return tuple(self._asked)
+
+    def ask(self, question: Question) -> Exchange:
         """Ask for a call; what the backend does not declare counts as not supported."""
+        call = call_of(question)
+        if sum(array.nbytes for array in call.inputs.values()) > MOST_KEPT_BYTES:
+            return self._count(self._ask(question, call))
         key = fingerprint(call)
         if key not in self._known:
-            self._known[key] = self._ask(call)
-            self.tally.count(self._known[key])
+            self._known[key] = self._count(self._ask(question, call))
         return self._known[key]
 
-    def _ask(self, call: Call) -> Exchange:
+    def ask_in_order(self, questions: Iterable[Question]) -> Iterator[Exchange]:
+        """Ask for calls one after another, whatever is known of them."""
+        for question in questions:
+            yield self._ask(question, call_of(question))
+
+    def ours(self, question: Question) -> Exchange:
+        """Return a question with the reference's answer, as if the backend's were the same."""
+        call = call_of(question)
+        answer = self.reference.ask(call)
+        return Exchange(question, call, answer, answer, None)
+
+    def _count(self, exchange: Exchange) -> Exchange:
+        self.tally.count(exchange)
+        return exchange
+
+    def _ask(self, question: Question, call: Call) -> Exchange:
         self.cost += 1
         ours = self.reference.ask(call)
         if not isinstance(ours, (Answered, Rejected)):
             raise ReferenceFailed(f"the reference did not answer {describe_call(call)}: {ours}")
         lack = self.backend.info.lacks(call)
-        theirs = NotSupported(lack) if lack else self.backend.ask(call)
+        theirs = NotSupported(lack) if lack else self._ask_backend(question, call)
         self.cost += _COSTS.get(type(theirs), 0)
         if isinstance(ours, Rejected) and self.backend.info.fresh_worker_after_bad_index:
             self.backend.restart()
         if isinstance(theirs, NotSupported):
-            return Exchange(call, ours, theirs, None)
-        return Exchange(call, ours, theirs, self._compare(call, ours, theirs))
+            return Exchange(question, call, ours, theirs, None)
+        return Exchange(question, call, ours, theirs, self._compare(call, ours, theirs))
+
+    def _ask_backend(self, question: Question, call: Call) -> Answer:
+        """Ask the backend, and remember it while this worker lives."""
+        if self.backend.pid is None or self.backend.pid != self._worker:
+            self._asked.clear()
+        self._asked.append(question)
+        answer = self.backend.ask(call)
+        self._worker = self.backend.pid
+        return answer
 
     def _compare(self, call: Call, ours: Answer, theirs: Answer) -> Divergence | None:
         """Compare the answers; those of a fresh module once more, on the weight that it drew.
@@ -139,6 +178,6 @@ def fingerprint(call: Call) -> bytes:
     """Tell calls apart by everything that travels to a worker."""
     digest = hashlib.sha256(json.dumps(describe_call(call), sort_keys=True).encode())
     for name, array in sorted(call.inputs.items()):
-        head = (name, array.dtype.name, array.shape, layout_of(array))
-        digest.update(repr(head).encode() + np.ascontiguousarray(array).tobytes())
+        head = (name, array.dtype.name, array.shape, memory_of(array))
+        digest.update(repr(head).encode() + array.tobytes())
     return digest.digest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,12 @@ from embcheck.conformance.execution.client import Answered, Rejected
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.fuzzing.control import find_control
 from embcheck.conformance.fuzzing.duel import Duel, Exchange
+from embcheck.conformance.fuzzing.hunt import Departure
+from embcheck.conformance.fuzzing.question import call_of
 from embcheck.conformance.fuzzing.related import Related, related
 from embcheck.conformance.fuzzing.signature import Signature
-from embcheck.conformance.fuzzing.spec_file import Control, write_spec
+from embcheck.conformance.fuzzing.sketch import Sketch
+from embcheck.conformance.fuzzing.spec_file import Control, write_sequence, write_spec
 from embcheck.conformance.suite.load import load_spec
 
 CASE = "found"
@@ -50,6 +53,8 @@ class Finding:
             "observation": signature.observation,
             "options": sorted(signature.traits.options),
             "arrays": sorted(signature.traits.arrays),
+            "sizes": dict(sorted(signature.traits.sizes)),
+            "only_after_other_calls": signature.after,
             "dtype": signature.dtype,
             "message": self.message,
             "status": "new" if self.is_new else "known",
@@ -62,43 +67,51 @@ class Finding:
         }
 
 
-def conclude(duel: Duel, exchange: Exchange, root: Path) -> Finding:
+def conclude(duel: Duel, departure: Departure, root: Path) -> Finding:
     """Hold a departure against the suite, write it below a folder, and run what was written."""
+    exchange, signature = departure.exchange, departure.signature
     assert exchange.divergence is not None  # noqa: S101  (the hunt gives nothing else)
-    signature = exchange.signature
     known = related(signature, duel.backend.name, duel.backend.info)
     message, call = exchange.divergence.message, exchange.call
+    if signature.after and not departure.before:
+        problem = "not reproduced: neither alone, nor after the calls that came before"
+        return Finding(signature, message, call, known, None, problem)
     control = None
-    if isinstance(exchange.ours, Rejected):
-        control = _control(duel, call)
+    if isinstance(exchange.ours, Rejected) and not signature.after:
+        control = _control(duel, exchange)
         if control is None:
             problem = "no valid neighbour was found that both answer alike"
             return Finding(signature, message, call, known, None, f"not written: {problem}")
     path = root / duel.backend.name / f"{_name(signature)}.yaml"
     problem = ""
     for observations in _observations(exchange):
-        write_spec(
-            path,
-            behaviour=f"Found by fuzzing: {signature}.",
-            case=CASE,
-            clause=known.clause,
-            exchange=exchange,
-            observations=observations,
-            control=control,
-        )
+        behaviour, clause = f"Found by fuzzing: {signature}.", known.clause
+        if signature.after:
+            before = [duel.ours(question) for question in departure.before]
+            write_sequence(path, behaviour, CASE, clause, [*before, exchange], observations)
+        else:
+            write_spec(path, behaviour, CASE, clause, exchange, observations, control)
         problem = _reproduce(duel, path, signature)
         if not problem:
             break
     return Finding(signature, message, call, known, path, problem)
 
 
-def _control(duel: Duel, call: Call) -> Control | None:
-    control = find_control(call, duel.is_answered)
-    if control is None:
-        return None
-    answer = duel.ask(control).ours
-    assert isinstance(answer, Answered)  # noqa: S101  (what find_control promises)
-    return Control(control, answer.arrays[Observation.OUTPUT])
+def _control(duel: Duel, exchange: Exchange) -> Control | None:
+    """Return the nearest question that both answer alike; a sketch leaves its bad index out."""
+    question = exchange.question
+    if isinstance(question, Sketch) and question.bad is not None:
+        question = replace(question, bad=None, observe=())
+        answered = duel.ask(question)
+        if not answered.is_agreed_answer:
+            return None
+    else:
+        control = find_control(call_of(question), duel.is_answered)
+        if control is None:
+            return None
+        answered = duel.ask(control)
+    assert isinstance(answered.ours, Answered)  # noqa: S101  (it is an agreed answer)
+    return Control(answered.question, answered.call, answered.ours.arrays[Observation.OUTPUT])
 
 
 def _name(signature: Signature) -> str:

@@ -1,7 +1,8 @@
 """Rounds of generating and shrinking, until no new departure is found or the budget is spent.
 
-A round ends with the first departure that no earlier finding explains, shrunk by Hypothesis. The
-next round passes over all that this finding explains.
+A round ends with the first departure that no earlier finding explains: a small call is shrunk by
+Hypothesis, a large one by bisection, and of one that only departs after other calls the shortest
+sequence is looked for. The next round passes over all that this finding explains.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.strategies import SearchStrategy
 
-from embcheck.conformance.contract.call import Call
 from embcheck.conformance.fuzzing.duel import Duel, Exchange
+from embcheck.conformance.fuzzing.fitting import fitted
+from embcheck.conformance.fuzzing.question import Question, Trial
 from embcheck.conformance.fuzzing.reduction import reduced
+from embcheck.conformance.fuzzing.replay import departs_alone, shortest
 from embcheck.conformance.fuzzing.signature import Signature
+from embcheck.conformance.fuzzing.sketch import Sketch
 
 SHRINK_CALLS = 200
 """Calls by which Hypothesis may shrink a finding."""
 SHRINK_COST = 150
 """Questions that shrinking a finding may cost, and reducing it again; a crash costs several."""
+FITTING_COST = 300
+"""The same for a large call, of which each size is found by bisection."""
 ROUND_EXAMPLES = 1_000_000
 """Examples in a round that only time bounds."""
 
@@ -50,17 +56,30 @@ class Budget:
     seconds: float | None
 
 
+@dataclass(frozen=True)
+class Departure:
+    """A shrunk departure, what it is about, and the calls that come before it.
+
+    Of a departure that only happened after other calls, `before` is empty where it does not happen
+    again.
+    """
+
+    exchange: Exchange
+    signature: Signature
+    before: Trial = ()
+
+
 class Hunt:
     """Looks for departures of one backend that no signature found so far explains."""
 
     def __init__(
         self,
         duel: Duel,
-        strategy: SearchStrategy[Call],
+        strategy: SearchStrategy[Trial],
         *,
         number: int,
         budget: Budget,
-        told: Callable[[Call], None],
+        told: Callable[[Question], None],
     ) -> None:
         self.found: list[Signature] = []
         self._duel = duel
@@ -70,19 +89,36 @@ class Hunt:
         self._told = told
         self._deadline = time.monotonic() + (budget.seconds or float("inf"))
 
-    def departures(self) -> Iterator[Exchange]:
+    def departures(self) -> Iterator[Departure]:
         """Give shrunk departures, each unlike those before; the last one may be half shrunk."""
         round_ = 0
         while self._left() > 0:
             look = _Round(self._duel, self.found, self._deadline, self._told)
             stops = self._run(look, self._seed * 1000 + round_)
             if look.smallest is not None:
-                exchange = reduced(self._duel, look.smallest, SHRINK_COST)
-                self.found.append(exchange.signature)
-                yield exchange
+                departure = self._shrunk(look, look.smallest)
+                self.found.append(departure.signature)
+                yield departure
             if stops or look.smallest is None:
                 return
             round_ += 1
+
+    def _shrunk(self, look: _Round, exchange: Exchange) -> Departure:
+        """Make a departure small, in the way that its question allows."""
+        if look.before is not None:
+            signature = exchange.signature.after_others
+            found = shortest(self._duel, exchange, look.before)
+            if found is None:
+                return Departure(exchange, signature)
+            return Departure(found[1], signature, found[0][:-1])
+        if not isinstance(exchange.question, Sketch):
+            exchange = reduced(self._duel, exchange, SHRINK_COST)
+            return Departure(exchange, exchange.signature)
+        exchange, signature = fitted(self._duel, exchange, FITTING_COST)
+        if not exchange.signature.traits.sizes:
+            exchange = reduced(self._duel, exchange, SHRINK_COST)
+            return Departure(exchange, exchange.signature)
+        return Departure(exchange, signature)
 
     def _left(self) -> int:
         if self._budget.examples is None:
@@ -106,8 +142,8 @@ class Hunt:
             suppress_health_check=list(HealthCheck),
         )
         @given(self._strategy)
-        def test(call: Call) -> None:
-            look.at(call)
+        def test(trial: Trial) -> None:
+            look.at(trial)
 
         try:
             test()
@@ -126,9 +162,11 @@ class _Round:
         duel: Duel,
         found: list[Signature],
         deadline: float,
-        told: Callable[[Call], None],
+        told: Callable[[Question], None],
     ) -> None:
         self.smallest: Exchange | None = None
+        self.before: Trial | None = None
+        """What was asked before a departure that does not happen without it."""
         self._first: Signature | None = None
         self._duel = duel
         self._found = found
@@ -137,32 +175,47 @@ class _Round:
         self._cost_at_first = 0
         self._shrinks = 0
 
-    def at(self, call: Call) -> None:
-        """Ask for a call; raise if it is what the round looks for."""
+    def at(self, trial: Trial) -> None:
+        """Ask what a trial asks; raise if it is what the round looks for."""
         if time.monotonic() > self._deadline:
             raise _TimeUp
         if self._first is None:
             self._duel.tally.examples += 1
         elif self._is_shrunk_enough():
             raise _RoundOver
-        exchange = self._duel.ask(call)
-        self._told(call)
-        if exchange.divergence is None or not self._is_looked_for(exchange.signature):
-            return
-        self.smallest = exchange
-        raise _Departs
+        asked = self._duel.ask_in_order(trial) if len(trial) > 1 else map(self._duel.ask, trial)
+        for exchange in asked:
+            self._told(exchange.question)
+            if len(trial) > 1:
+                self._duel.tally.count(exchange)
+            if exchange.divergence is not None and self._is_looked_for(exchange):
+                self.smallest = exchange
+                if self.before is not None or len(trial) > 1 or isinstance(trial[0], Sketch):
+                    # Hypothesis would shrink one small call; the rest is shrunk otherwise.
+                    raise _RoundOver
+                raise _Departs
 
     def _is_shrunk_enough(self) -> bool:
         self._shrinks += 1
         return self._shrinks > SHRINK_CALLS or self._duel.cost - self._cost_at_first > SHRINK_COST
 
-    def _is_looked_for(self, signature: Signature) -> bool:
+    def _is_looked_for(self, exchange: Exchange) -> bool:
         """Whether a departure is new, and in shrinking no other than the one that is shrunk."""
-        if any(known.explains(signature) for known in self._found):
+        signature = exchange.signature
+        if self._is_explained(signature):
             return False
-        if self._first is None:
-            self._first, self._cost_at_first = signature, self._duel.cost
-        return signature.explains(self._first)
+        if self._first is not None:
+            return signature.is_like(self._first)
+        before = self._duel.asked[:-1]
+        if not departs_alone(self._duel, exchange):
+            if self._is_explained(signature.after_others):
+                return False
+            self.before = before
+        self._first, self._cost_at_first = signature, self._duel.cost
+        return True
+
+    def _is_explained(self, signature: Signature) -> bool:
+        return any(known.explains(signature) for known in self._found)
 
 
 @contextmanager

@@ -44,6 +44,7 @@ def _spoilers(call: Call) -> list[tuple[bool, Spoiler]]:
         (has_offsets, _no_offsets),
         (has_offsets and inputs.get("offsets", np.zeros(0)).size > 0, _first_offset),
         (has_offsets and inputs.get("offsets", np.zeros(0)).size > 1, _last_offset),
+        (has_offsets and inputs.get("offsets", np.zeros(0)).size > 1, _offset_out_of_bounds),
         (is_bag and inputs["indices"].ndim == 2, _offsets_for_matrix),
         (has_offsets and bool(options.get("include_last_offset")), _no_last_offset),
     ]
@@ -144,6 +145,19 @@ def _last_offset(call: Call) -> st.SearchStrategy[Call]:
     offsets = call.inputs["offsets"].copy()
     offsets[-1] = call.inputs["indices"].size + 1
     return st.just(with_inputs(call, offsets=offsets))
+
+
+def _offset_out_of_bounds(call: Call) -> st.SearchStrategy[Call]:
+    """Put any offset but the first before the indices, or far behind them."""
+    size = call.inputs["indices"].size
+    values = st.sampled_from((-1, size + 1, size + 1000, -(10**9), 2**31 - 1, -(2**31)))
+
+    def put(place: int, value: int) -> Call:
+        offsets = call.inputs["offsets"].copy()
+        offsets[place] = value
+        return with_inputs(call, offsets=offsets)
+
+    return st.builds(put, st.integers(1, call.inputs["offsets"].size - 1), values)
 
 
 def _offsets_for_matrix(call: Call) -> st.SearchStrategy[Call]:

@@ -17,7 +17,9 @@ import numpy as np
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.fuzzing.compare import FRESH
 from embcheck.conformance.fuzzing.duel import Duel, Exchange, fingerprint
+from embcheck.conformance.fuzzing.layouts import laid_out
 from embcheck.conformance.fuzzing.signature import family
+from embcheck.conformance.fuzzing.traits import layout_name, layouts_of
 
 MAX_KEPT = 8
 """How many bags, and how many positions, are tried as the only one."""
@@ -42,7 +44,7 @@ def _step(duel: Duel, exchange: Exchange, limit: int) -> Exchange | None:
         if fingerprint(call) == fingerprint(exchange.call):
             continue
         answered = duel.ask(call)
-        if answered.divergence is not None and answered.signature.explains(exchange.signature):
+        if answered.divergence is not None and answered.signature.is_like(exchange.signature):
             return answered
     return None
 
@@ -58,6 +60,8 @@ def smaller(call: Call) -> Iterator[Call]:
         yield _without(call, name)
     if Observation.PRODUCT not in call.observe and call.operation is Operation.ONE_HOT:
         yield _without(call, "weight")
+    for name in layouts_of(call):
+        yield replace(call, inputs={**call.inputs, name: np.array(call.inputs[name])})
     yield from _fewer_positions(call)
     yield from _smaller_tables(call)
     yield from _plain_dtypes(call)
@@ -204,4 +208,18 @@ def _counted(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
 
 
 def _with(call: Call, **arrays: np.ndarray) -> Call:
-    return replace(call, inputs={**call.inputs, **arrays})
+    """Return the call with other arrays, each laid out as the one in whose place it comes."""
+    laid = {name: _as_before(call, name, array) for name, array in arrays.items()}
+    return replace(call, inputs={**call.inputs, **laid})
+
+
+def _as_before(call: Call, name: str, array: np.ndarray) -> np.ndarray:
+    layout = layout_name(call.inputs[name]) if name in call.inputs else "contiguous"
+    if layout == "contiguous" or (layout == "expanded" and not _is_even(array)):
+        return array
+    return laid_out(np.asarray(array), layout)
+
+
+def _is_even(array: np.ndarray) -> bool:
+    """Whether all rows are equal."""
+    return bool(array.ndim) and bool((array[1:] == array[:1]).all())

@@ -16,10 +16,11 @@ from embcheck.conformance.execution.compile_caches import compile_caches
 from embcheck.conformance.execution.judge import Outcome
 from embcheck.conformance.execution.pool import REFERENCE, describe_backend
 from embcheck.conformance.exit_codes import ExitCode, gravest
-from embcheck.conformance.fuzzing.calls import OBSERVATIONS, OPERATIONS, calls
+from embcheck.conformance.fuzzing.calls import OBSERVATIONS, OPERATIONS
 from embcheck.conformance.fuzzing.duel import Duel, ReferenceFailed, Tally
 from embcheck.conformance.fuzzing.findings import Finding, conclude
 from embcheck.conformance.fuzzing.hunt import Budget, Hunt, quiet_hypothesis
+from embcheck.conformance.fuzzing.trials import trials
 from embcheck.conformance.records.environment import embcheck_version
 
 FILE_NAME = "findings.json"
@@ -92,14 +93,14 @@ class Session:
         self.hunted.append(hunted)
         hunt = Hunt(
             duel,
-            calls(**_expressible(client.info), only_valid=False),
+            trials(**_expressible(client.info)),
             number=self._settings.seed,
             budget=self._settings.budget,
             told=lambda _: self._told(client.name, duel.tally, len(hunted.findings)),
         )
         try:
-            for exchange in hunt.departures():
-                _add(hunted.findings, conclude(duel, exchange, self._settings.out))
+            for departure in hunt.departures():
+                _add(hunted.findings, conclude(duel, departure, self._settings.out))
                 self.write()
         except ReferenceFailed as failure:
             hunted.fault = str(failure)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.call import (
+    GRADIENT_OBSERVATIONS,
+    TRAINING_OBSERVATIONS,
+    Call,
+    Observation,
+    Operation,
+)
 from embcheck.conformance.execution.judge import Kind
 from embcheck.conformance.fuzzing.traits import MODES, Traits, dtype_class, traits_of, weight_dtype
 
@@ -17,6 +23,8 @@ _FAMILIES = {
 }
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 VALID_MODES = frozenset(f"mode={mode}" for mode in MODES)
+BESIDE_GRADIENT = "beside a gradient"
+"""A trait of an output that differs where a gradient is asked for too."""
 
 
 def family(operation: Operation) -> Operation:
@@ -39,6 +47,13 @@ class Signature:
     traits: Traits
     dtype: str
     reason: str = ""
+    after: bool = False
+    """Whether the same call alone, in a fresh process, is answered rightly."""
+
+    @property
+    def after_others(self) -> Signature:
+        """The departure as one that other calls cause, whatever this one is like."""
+        return replace(self, operation=family(self.operation), traits=Traits.none(), after=True)
 
     def explains(self, other: Signature) -> bool:
         """Whether the other is the same departure, in a call with more about it.
@@ -48,24 +63,34 @@ class Signature:
         return (
             self.operation in (other.operation, family(other.operation))
             and (self.kind, self.observation) == (other.kind, other.observation)
-            and self.reason == other.reason
+            and (self.reason, self.after) == (other.reason, other.after)
             and self.traits.within(other.traits)
         )
+
+    def is_like(self, other: Signature) -> bool:
+        """Whether the other is the same departure, whatever the sizes: one may grow in shrinking."""
+        return replace(self, traits=self.traits.sized()).explains(other)
 
     def __str__(self) -> str:
         about = f" of {self.observation}" if self.observation else ""
         circumstances = f" ({self.traits})" if str(self.traits) else ""
-        return f"{self.operation}: {self.kind}{about}{circumstances}"
+        after = ", only after other calls" if self.after else ""
+        return f"{self.operation}: {self.kind}{about}{circumstances}{after}"
 
 
 def signature_of(call: Call, kind: str, observation: str | None, message: str = "") -> Signature:
     """Describe a divergence by its call, and by the message of a refusal."""
     dtype = weight_dtype(call) or call.inputs["indices"].dtype
+    traits = traits_for(kind, traits_of(call))
+    if observation == Observation.OUTPUT and call.wants(
+        *GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS
+    ):
+        traits = replace(traits, arrays=traits.arrays | {BESIDE_GRADIENT})
     return Signature(
         call.operation,
         str(kind),
         observation,
-        traits_for(kind, traits_of(call)),
+        traits,
         dtype_class(dtype),
         _NUMBER.sub("0", message) if kind == Kind.REJECTED_VALID else "",
     )
@@ -74,5 +99,5 @@ def signature_of(call: Call, kind: str, observation: str | None, message: str = 
 def traits_for(kind: str, traits: Traits) -> Traits:
     """Leave the mode of bags out where it does not matter: refusals are the same in every mode."""
     if kind in (Kind.ACCEPTED_INVALID, Kind.REJECTED_VALID):
-        return Traits(traits.options - VALID_MODES, traits.arrays)
+        return replace(traits, options=traits.options - VALID_MODES)
     return traits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -14,10 +14,12 @@ from ruamel.yaml.comments import CommentedMap
 
 from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.execution.client import Answered, Rejected
-from embcheck.conformance.execution.wire import layout_of
 from embcheck.conformance.fuzzing.compare import FRESH
 from embcheck.conformance.fuzzing.duel import Exchange
-from embcheck.conformance.suite.arrays import plain_values
+from embcheck.conformance.fuzzing.question import Question
+from embcheck.conformance.fuzzing.sketch import Sketch
+from embcheck.conformance.fuzzing.traits import layout_name
+from embcheck.conformance.suite.arrays import MAX_ELEMENTS, plain_values
 
 OWN_CLAUSE = "FUZZ-01"
 _CLAUSES = f"""\
@@ -31,17 +33,21 @@ clauses:
 """
 
 
+MOST_WRITTEN = 512
+"""Elements of an expectation that is written out; the reference is asked for larger ones."""
+
+
 @dataclass(frozen=True)
 class Control:
     """The valid neighbour of a refused call, and the output that both gave for it."""
 
+    question: Question
     call: Call
     output: np.ndarray
 
 
 def write_spec(
     path: Path,
-    *,
     behaviour: str,
     case: str,
     clause: str | None,
@@ -54,23 +60,59 @@ def write_spec(
     `observations` are those that the case expects, or, of a refused call, asks for. A case without
     a clause of the suite brings a folder of its own, beside the folder of the spec.
     """
-    call = exchange.call
-    written: dict[str, Any] = {
-        "id": case,
-        "clauses": [clause or OWN_CLAUSE],
-        "inputs": {name: _array(array) for name, array in call.inputs.items()},
-    }
-    if call.options:
-        written["options"] = _flow(call.options)
+    written = _call(exchange)
     if isinstance(exchange.ours, Rejected):
         assert control is not None  # noqa: S101  (the caller looks for one first)
-        written["rejects"] = {"observe": list(observations), "control": _control(call, control)}
+        written["rejects"] = {"observe": list(observations), "control": _control(exchange, control)}
+    elif max(array.size for array in exchange.call.inputs.values()) > MAX_ELEMENTS:
+        written["large"] = True
+        written["expect"] = {name: _places(exchange, name) for name in observations}
     else:
-        assert isinstance(exchange.ours, Answered)  # noqa: S101  (the reference does nothing else)
-        arrays = exchange.ours.arrays
-        written["expect"] = {name: _expected(call, name, arrays[name]) for name in observations}
+        written["expect"] = {name: _expected(exchange, name) for name in observations}
+    _write(path, behaviour, case, clause, exchange, written)
+
+
+def write_sequence(
+    path: Path,
+    behaviour: str,
+    case: str,
+    clause: str | None,
+    exchanges: Sequence[Exchange],
+    observations: tuple[str, ...],
+) -> None:
+    """Write one case of calls in a row; of the last one, `observations` are expected."""
+    written: dict[str, Any] = {"inputs": _inputs(exchanges[0]), "sequence": []}
+    for number, exchange in enumerate(exchanges, 1):
+        own = {
+            name: array
+            for name, array in _inputs(exchange).items()
+            if array != written["inputs"].get(name)
+        }
+        own |= dict.fromkeys(name for name in written["inputs"] if name not in exchange.call.inputs)
+        step: dict[str, Any] = {"inputs": own} if own else {}
+        if exchange.call.options:
+            step["options"] = _flow(exchange.call.options)
+        is_last = number == len(exchanges)
+        asked = observations if is_last else _asked(exchange.call)
+        step["expect"] = {name: _expected(exchange, name) for name in asked}
+        written["sequence"].append(step)
+    _write(path, behaviour, case, clause, exchanges[-1], written)
+
+
+def _write(
+    path: Path,
+    behaviour: str,
+    case: str,
+    clause: str | None,
+    exchange: Exchange,
+    written: Mapping[str, Any],
+) -> None:
+    tree = {
+        "behaviour": behaviour,
+        "operation": str(exchange.call.operation),
+        "cases": [{"id": case, "clauses": [clause or OWN_CLAUSE], **written}],
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
-    tree = {"behaviour": behaviour, "operation": str(call.operation), "cases": [written]}
     path.write_text(_yaml(tree), "utf-8")
     if clause is None:
         clauses = path.parent.parent / "clauses" / "fuzz.yaml"
@@ -78,10 +120,30 @@ def write_spec(
         clauses.write_text(_CLAUSES, "utf-8")
 
 
-def _control(call: Call, control: Control) -> dict[str, Any]:
+def _call(exchange: Exchange) -> dict[str, Any]:
+    """Write the inputs and options of a call."""
+    written: dict[str, Any] = {"inputs": _inputs(exchange)}
+    if exchange.call.options:
+        written["options"] = _flow(exchange.call.options)
+    return written
+
+
+def _asked(call: Call) -> tuple[str, ...]:
+    return tuple(str(name) for name in call.observe if name != Observation.INPUTS_AFTER)
+
+
+def _inputs(exchange: Exchange | Control) -> dict[str, CommentedMap]:
+    """Write arrays: by their generators where a sketch knows them."""
+    if isinstance(exchange.question, Sketch):
+        return {name: _flow(spec) for name, spec in exchange.question.inputs().items()}
+    return {name: _array(array) for name, array in exchange.call.inputs.items()}
+
+
+def _control(exchange: Exchange, control: Control) -> dict[str, Any]:
     """Write what differs from the refused call."""
+    call, written_inputs = exchange.call, _inputs(control)
     changed: dict[str, Any] = {
-        name: _array(array)
+        name: written_inputs[name]
         for name, array in control.call.inputs.items()
         if name not in call.inputs or not _is_same(array, call.inputs[name])
     }
@@ -96,7 +158,8 @@ def _control(call: Call, control: Control) -> dict[str, Any]:
         written["inputs"] = changed
     if options:
         written["options"] = _flow(options)
-    return {**written, "expect": {"output": _array(control.output)}}
+    output = "reference" if control.output.size > MOST_WRITTEN else _array(control.output)
+    return {**written, "expect": {"output": output}}
 
 
 def _is_same(array: np.ndarray, other: np.ndarray) -> bool:
@@ -107,19 +170,34 @@ def _is_same(array: np.ndarray, other: np.ndarray) -> bool:
     )
 
 
-def _expected(call: Call, name: str, array: np.ndarray) -> Any:
+def _expected(exchange: Exchange, name: str) -> Any:
     """Write what is expected; of a weight that a module draws, only shapes and dtypes are known."""
-    if call.operation in FRESH and name != Observation.TRAINABLE:
+    array = _answer(exchange, name)
+    if exchange.call.operation in FRESH and name != Observation.TRAINABLE:
         return _flow({"shape": list(array.shape), "dtype": array.dtype.name})
-    return _array(array)
+    return "reference" if array.size > MOST_WRITTEN else _array(array)
+
+
+def _places(exchange: Exchange, name: str) -> CommentedMap:
+    """Write the shape of an answer, and its rows where there are few."""
+    array = _answer(exchange, name)
+    rows = enumerate(array[:MOST_WRITTEN])
+    at = [{"position": [number], "values": plain_values(row)} for number, row in rows]
+    return _flow({"shape": list(array.shape), "at": at})
+
+
+def _answer(exchange: Exchange, name: str) -> np.ndarray:
+    assert isinstance(exchange.ours, Answered)  # noqa: S101  (the reference does nothing else)
+    return exchange.ours.arrays[name]
 
 
 def _array(array: np.ndarray) -> CommentedMap:
     written: dict[str, Any] = {"dtype": array.dtype.name, "values": plain_values(array)}
     if not array.size:
         written["shape"] = list(array.shape)
-    if layout_of(array) != "contiguous":
-        written["layout"] = layout_of(array)
+    layout = layout_name(array)
+    if layout != "contiguous":
+        written["layout"] = layout
     return _flow(written)
 
 

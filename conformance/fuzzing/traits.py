@@ -8,13 +8,15 @@ bags, is always a trait.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.fuzzing.sizes import Sizes, unusual
+from embcheck.conformance.suite.layouts import is_plain, layout_of
 
 PLAIN = {
     "padding_idx": None,
@@ -48,16 +50,35 @@ class Traits:
 
     options: frozenset[str]
     arrays: frozenset[str]
+    sizes: Sizes = frozenset()
+    """Axes that are longer than usual: another call has the trait if it is at least as long."""
+
+    @classmethod
+    def none(cls) -> Traits:
+        """Return the traits of the plainest call."""
+        return cls(frozenset(), frozenset())
+
+    @property
+    def axes(self) -> frozenset[str]:
+        """The axes that are longer than usual."""
+        return frozenset(axis for axis, _ in self.sizes)
 
     def within(self, other: Traits) -> bool:
         """Whether the other has all of these too."""
-        return self.options <= other.options and self.arrays <= other.arrays
+        theirs = dict(other.sizes)
+        is_as_long = all(size <= theirs.get(axis, 0) for axis, size in self.sizes)
+        return is_as_long and self.options <= other.options and self.arrays <= other.arrays
+
+    def sized(self, *axes: str) -> Traits:
+        """Return the traits with the sizes of these axes only."""
+        return replace(self, sizes=frozenset(pair for pair in self.sizes if pair[0] in axes))
 
     def __str__(self) -> str:
         """Name all but what another trait says more precisely: `padding_idx<0`."""
         names = [*sorted(self.options), *sorted(self.arrays)]
         vague = {n for n in names for other in names if other != n and other.startswith(n)}
-        return ", ".join(name for name in names if name not in vague)
+        sizes = [f"{size:,} {axis}" for axis, size in sorted(self.sizes)]
+        return ", ".join([name for name in names if name not in vague] + sizes)
 
 
 def traits_of(call: Call) -> Traits:
@@ -65,7 +86,21 @@ def traits_of(call: Call) -> Traits:
     found = [*_weight(call), *_indices(call)]
     if call.operation.is_bag:
         found += [*_bags(call), *_per_sample_weights(call)]
-    return Traits(frozenset(_options(call)), frozenset(found))
+    found += [f"{name}: {layout}" for name, layout in layouts_of(call).items()]
+    return Traits(frozenset(_options(call)), frozenset(found), unusual(call))
+
+
+def layouts_of(call: Call) -> dict[str, str]:
+    """Name the memory layout of each array that does not lie in memory of its own, in order."""
+    laid = {name: layout_name(array) for name, array in call.inputs.items()}
+    return {name: layout for name, layout in laid.items() if layout != "contiguous"}
+
+
+def layout_name(array: np.ndarray) -> str:
+    """Name the memory layout of an array; the usual ones are recognised at once."""
+    if is_plain(array):
+        return "contiguous"
+    return "mapped" if isinstance(array, np.memmap) else layout_of(array)
 
 
 def dtype_class(dtype: np.dtype[Any]) -> str:

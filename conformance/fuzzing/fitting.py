@@ -1,0 +1,158 @@
+"""Make a sketch of a large call smaller: plainer first, then each size as small as still departs.
+
+Sizes are found by bisection: what is found departs, and one less does not, but where the departure
+comes and goes with the size. What is left of the sizes is what the departure needs: where a call
+of few rows or bags departs as well as one of many, it is not they that matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from embcheck.conformance.fuzzing.duel import Duel, Exchange
+from embcheck.conformance.fuzzing.signature import Signature, family
+from embcheck.conformance.fuzzing.sizes import LADDER, USUAL
+from embcheck.conformance.fuzzing.sketch import Sketch
+
+_ORDER = ("columns", "bags", "entries", "positions", "rows")
+"""In which sizes are made smaller."""
+
+
+def fitted(duel: Duel, exchange: Exchange, cost: int) -> tuple[Exchange, Signature]:
+    """Return the smallest exchange found with the same departure, and what the departure needs."""
+    fitting = _Fitting(duel, exchange, duel.cost + cost)
+    before = None
+    while before != fitting.sketch:
+        before = fitting.sketch
+        fitting.make_plain()
+        fitting.make_short()
+    fitting.try_ladder()
+    return fitting.exchange, fitting.needed()
+
+
+class _Fitting:
+    """The smallest sketch so far, and what it came to."""
+
+    def __init__(self, duel: Duel, exchange: Exchange, limit: int) -> None:
+        self.exchange = exchange
+        self._duel = duel
+        self._limit = limit
+
+    @property
+    def sketch(self) -> Sketch:
+        """The smallest sketch so far."""
+        assert isinstance(self.exchange.question, Sketch)  # noqa: S101  (made for no others)
+        return self.exchange.question
+
+    def make_plain(self) -> None:
+        """Take each plainer sketch that departs in the same way."""
+        progress = True
+        while progress:
+            progress = any(self._take(sketch) for sketch in _plainer(self.sketch))
+
+    def make_short(self) -> None:
+        """Make each axis as short as it can be."""
+        for axis in _ORDER:
+            if axis in self.sketch.axes:
+                self._bisect(axis)
+
+    def try_ladder(self) -> None:
+        """Try the usual thresholds below the longest axis: a departure may come and go with it."""
+        axis = max(self.sketch.axes, key=lambda name: int(getattr(self.sketch, name)))
+        below = 1
+        for size in (*range(USUAL, LADDER[0]), *LADDER):
+            if size >= getattr(self.sketch, axis):
+                return
+            if self._take(self.sketch.resized(**{axis: size})):
+                self._narrow(axis, below)
+                return
+            below = size
+
+    def _bisect(self, axis: str) -> None:
+        """Find the smallest size that departs between one that does not and one that does."""
+        if getattr(self.sketch, axis) > 1 and not self._take(self.sketch.resized(**{axis: 1})):
+            self._narrow(axis, 1)
+
+    def _narrow(self, axis: str, low: int) -> None:
+        high = getattr(self.sketch, axis)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._take(self.sketch.resized(**{axis: middle})):
+                high = middle
+            else:
+                low = middle
+
+    def _take(self, sketch: Sketch) -> bool:
+        """Go on with a sketch if it departs in the same way."""
+        found = self._departing(sketch)
+        if found is None or not found.signature.is_like(self.exchange.signature):
+            return False
+        self.exchange = found
+        return True
+
+    def _departing(self, sketch: Sketch) -> Exchange | None:
+        if self._duel.cost > self._limit:
+            return None
+        answered = self._duel.ask(sketch)
+        return None if answered.divergence is None else answered
+
+    def needed(self) -> Signature:
+        """Return the signature with those sizes only that the departure does not do without."""
+        signature, sketch = self.exchange.signature, self.sketch
+        axes = set(signature.traits.axes)
+        count = sketch.index_count
+        if "repeats" in axes and self._as_well(replace(sketch, rows=count, step=1, each=1)):
+            axes -= {"repeats", "rows"}
+        if "repeats" in axes:
+            # As many positions or entries come with as many repeats.
+            axes -= {"positions", "entries", "bags"}
+        if sketch.operation.is_bag and axes & {"bags", "entries"}:
+            swapped = replace(sketch, bags=sketch.entries, entries=sketch.bags)
+            if self._as_well(swapped):
+                axes -= {"bags", "entries"}
+                traits = signature.traits.sized(*axes)
+                sizes = traits.sizes | {("positions", count)}
+                return replace(signature, traits=replace(traits, sizes=sizes))
+        return replace(signature, traits=signature.traits.sized(*axes))
+
+    def _as_well(self, sketch: Sketch) -> bool:
+        found = self._departing(sketch)
+        if found is None:
+            return False
+        ours, theirs = self.exchange.signature, found.signature
+        return (ours.kind, ours.observation) == (theirs.kind, theirs.observation)
+
+
+def _plainer(sketch: Sketch) -> Iterator[Sketch]:
+    """Give sketches that differ in one thing, and are plainer for it."""
+    candidates = [
+        replace(sketch, operation=family(sketch.operation), options=_without(sketch, "freeze")),
+        replace(sketch, observe=()),
+        *(replace(sketch, observe=(name,)) for name in sketch.observe if len(sketch.observe) > 1),
+        *(replace(sketch, options=_without(sketch, name)) for name in sketch.options),
+        replace(sketch, padding=""),
+        replace(sketch, padding="last") if sketch.padding else sketch,
+        replace(sketch, weighted=False, observe=_unweighted(sketch)),
+        replace(sketch, upstream=""),
+        replace(sketch, upstream="full") if sketch.upstream else sketch,
+        replace(sketch, layouts={}),
+        replace(sketch, bad=0) if sketch.bad is not None and sketch.bad > 0 else sketch,
+        replace(sketch, bad=-1) if sketch.bad is not None and sketch.bad < 0 else sketch,
+        replace(sketch, dtype="float32"),
+        replace(sketch, index_dtype="int64"),
+        replace(sketch, values="digits"),
+        replace(sketch, form="offsets"),
+        replace(sketch, each=1),
+        replace(sketch, step=1),
+        replace(sketch, shift=0),
+    ]
+    yield from (other for other in candidates if other != sketch)
+
+
+def _without(sketch: Sketch, name: str) -> dict[str, object]:
+    return {key: value for key, value in sketch.options.items() if key != name}
+
+
+def _unweighted(sketch: Sketch) -> tuple[str, ...]:
+    return tuple(name for name in sketch.observe if name != "grad_per_sample_weights")

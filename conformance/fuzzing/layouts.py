@@ -1,0 +1,33 @@
+"""Memory layouts in generated calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS
+from embcheck.conformance.suite.layouts import LAYOUTS
+
+NAMES = tuple(name for name in LAYOUTS if name != "contiguous")
+IN_PLACE = tuple(name for name in NAMES if name not in ("expanded", "readonly"))
+"""Layouts of a weight that the call may write to."""
+
+
+def layouts_for(
+    name: str, options: Mapping[str, object], observe: tuple[str, ...]
+) -> tuple[str, ...]:
+    """List the layouts that an input may have: equal offsets would be another call."""
+    if name == "weight":
+        writes = options.get("max_norm") is not None or set(observe) & TRAINING_OBSERVATIONS
+        return IN_PLACE if writes else NAMES
+    return tuple(n for n in NAMES if n != "expanded") if name == "offsets" else NAMES
+
+
+def laid_out(array: np.ndarray, layout: str) -> np.ndarray:
+    """Return an array in a layout; one that is expanded repeats its first row."""
+    if layout == "expanded":
+        if not array.ndim or not array.size:
+            return array
+        array = np.broadcast_to(array[:1], array.shape)
+    return LAYOUTS[layout](array)

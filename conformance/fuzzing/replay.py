@@ -1,0 +1,144 @@
+"""Departures that only happen after other calls: told from the rest, and made short.
+
+A question that departed is asked again alone, in a fresh process. Where it is answered rightly
+then, what was asked before it is asked again, in ever longer pieces, and what is not needed is
+left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from embcheck.conformance.execution.client import Answered
+from embcheck.conformance.fuzzing.duel import Duel, Exchange
+from embcheck.conformance.fuzzing.question import Question, Trial, call_of
+from embcheck.conformance.fuzzing.reduction import smaller
+from embcheck.conformance.fuzzing.signature import Signature
+
+MOST_REPLAYS = 150
+"""Fresh processes that looking for the shortest sequence may take."""
+MOST_SIMPLIFIED = 4_000
+"""Elements of a sequence whose calls are made smaller."""
+_REPEATS = (2, 64)
+"""How often the same call is asked, to see whether it departs from itself."""
+
+
+def departs_alone(duel: Duel, exchange: Exchange) -> bool:
+    """Whether a question departs in the same way where nothing was asked before it."""
+    return Replays(duel, exchange.signature, 1).departing((exchange.question,)) is not None
+
+
+def shortest(duel: Duel, exchange: Exchange, before: Trial) -> tuple[Trial, Exchange] | None:
+    """Return the shortest sequence found that departs in the same way, and its last exchange.
+
+    `before` is what the worker was asked before the question that departed; what a spec cannot say
+    of it is left out: a refused call, or one of another operation. None where the departure does
+    not repeat.
+    """
+    replays = Replays(duel, exchange.signature, MOST_REPLAYS)
+    question = exchange.question
+    said = tuple(q for q in before if q.operation is question.operation and is_answered(duel, q))
+    for trial in _candidates(question, said):
+        found = replays.departing(trial)
+        if found is not None:
+            return replays.shortened(*found)
+    return None
+
+
+def is_answered(duel: Duel, question: Question) -> bool:
+    """Whether the reference answers a question."""
+    return isinstance(duel.reference.ask(call_of(question)), Answered)
+
+
+def _candidates(question: Question, before: Trial) -> Iterator[Trial]:
+    """Give sequences that may show why a question departed, the shortest first."""
+    for count in _REPEATS:
+        yield (question,) * count
+    length = 1
+    while length < len(before):
+        yield (*before[-length:], question)
+        length *= 4
+    yield (*before, question)
+    # Whatever a call leaves behind may show in the next one that is like it.
+    yield (*before, question, question)
+
+
+class Replays:
+    """Asks sequences in fresh processes, and looks for one departure."""
+
+    def __init__(self, duel: Duel, signature: Signature, most: int) -> None:
+        self._duel = duel
+        self._wanted = signature.after_others
+        self._left = most
+
+    def departing(self, trial: Trial) -> tuple[Trial, Exchange] | None:
+        """Ask a sequence; return it up to the first departure of the kind, and that exchange."""
+        if self._left <= 0:
+            return None
+        self._left -= 1
+        self._duel.backend.restart()
+        for number, exchange in enumerate(self._duel.ask_in_order(trial), 1):
+            if exchange.divergence is not None and self._is_wanted(exchange):
+                return trial[:number], exchange
+        return None
+
+    def _is_wanted(self, exchange: Exchange) -> bool:
+        found = exchange.signature.after_others
+        return (found.kind, found.observation, found.operation) == (
+            self._wanted.kind,
+            self._wanted.observation,
+            self._wanted.operation,
+        )
+
+    def shortened(self, trial: Trial, exchange: Exchange) -> tuple[Trial, Exchange]:
+        """Leave out what is not needed: halves, quarters, single calls; then simplify the rest."""
+        size = len(trial) // 2
+        while size:
+            position = 0
+            while position < len(trial) - 1:
+                rest = (*trial[:position], *trial[min(position + size, len(trial) - 1) :])
+                found = self.departing(rest)
+                if found is None:
+                    position += size
+                else:
+                    trial, exchange = found
+            size //= 2
+        return self._simplified(trial, exchange)
+
+    def _simplified(self, trial: Trial, exchange: Exchange) -> tuple[Trial, Exchange]:
+        """Make the calls themselves smaller: all in the same way, or one of them."""
+        found: tuple[Trial, Exchange] | None = (trial, exchange)
+        while found is not None:
+            trial, exchange = found
+            found = next(filter(None, map(self._departing_validly, _simpler(trial))), None)
+        return trial, exchange
+
+    def _departing_validly(self, trial: Trial) -> tuple[Trial, Exchange] | None:
+        """Ask a sequence if the reference answers all of it."""
+        if self._left <= 0 or not all(is_answered(self._duel, q) for q in _distinct(trial)):
+            return None
+        return self.departing(trial)
+
+
+def _simpler(trial: Trial) -> Iterator[Trial]:
+    """Give sequences of smaller calls: with the same step taken in each of them, or in one."""
+    distinct = _distinct(trial)
+    calls = [call_of(question) for question in distinct]
+    if sum(array.size for call in calls for array in call.inputs.values()) > MOST_SIMPLIFIED:
+        return
+    for step in zip(*map(smaller, calls), strict=False):
+        yield _replaced(trial, distinct, step)
+    for number, call in enumerate(calls if len(calls) > 1 else ()):
+        for one in smaller(call):
+            yield _replaced(trial, distinct[number : number + 1], (one,))
+
+
+def _distinct(trial: Trial) -> list[Question]:
+    """Return the questions of a sequence, each once."""
+    return list({id(question): question for question in trial}.values())
+
+
+def _replaced(trial: Trial, old: Sequence[Question], new: Sequence[Question]) -> Trial:
+    """Put new questions in the places of old ones."""
+    places = {id(before): after for before, after in zip(old, new, strict=True)}
+    return tuple(places.get(id(question), question) for question in trial)

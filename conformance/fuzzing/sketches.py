@@ -1,0 +1,205 @@
+"""Hypothesis strategies for large calls, and for short sequences of calls that resemble each other.
+
+A sketch is long on one axis, now and then on a second one, and short on the others, so that a call
+takes a few milliseconds. What the documentation leaves open stays out: no gradient of a maximum
+whose bags have equal rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from embcheck.conformance.contract.call import Observation, Operation
+from embcheck.conformance.fuzzing.layouts import layouts_for
+from embcheck.conformance.fuzzing.sizes import LADDER, VAST
+from embcheck.conformance.fuzzing.sketch import FIRST, LAST, NEGATIVE, Sketch
+
+OPERATIONS = (
+    Operation.EMBEDDING,
+    Operation.EMBEDDING_BAG,
+    Operation.EMBEDDING,
+    Operation.EMBEDDING_BAG,
+    Operation.ONE_HOT,
+    Operation.EMBEDDING_FROM_PRETRAINED,
+    Operation.EMBEDDING_BAG_FROM_PRETRAINED,
+)
+"""What has a table that a spec can write; modules that draw their own call the same functions."""
+
+MOST_ELEMENTS = 150_000
+MOST_SHORTENED = 2_050
+"""Rows, or indices, beside `max_norm`: the reference shortens row by row."""
+MOST_MAXIMA = 300
+"""Bags whose maxima are differentiated: the reference looks at them bag by bag."""
+_SMALL = (1, 2, 3, 5, 9)
+_MEDIUM = tuple(size for size in LADDER if size < 300)
+_VAST_ONCE_IN = 150
+VASTEST = Sketch(Operation.EMBEDDING, rows=VAST, positions=3, dtype="float16", shift=2)
+"""A lookup of the last rows of a table, which float32 cannot count."""
+_DTYPES = ("float32", "float32", "float16", "bfloat16", "float64")
+
+
+def sketches(
+    operations: Collection[Operation], observe: Collection[str]
+) -> st.SearchStrategy[Sketch]:
+    """Return a strategy for large calls of these operations and observations."""
+    possible = tuple(name for name in OPERATIONS if name in operations)
+    return _sketch(possible, frozenset(observe), large=True) if possible else st.nothing()
+
+
+def sequences(
+    operations: Collection[Operation], observe: Collection[str]
+) -> st.SearchStrategy[tuple[Sketch, ...]]:
+    """Return a strategy for two or three small calls, of which the later ones vary the first."""
+    possible = tuple(name for name in OPERATIONS if name in operations)
+    if not possible:
+        return st.nothing()
+    return _sketch(possible, frozenset(observe), large=False).flatmap(_followed)
+
+
+@st.composite
+def _sketch(
+    draw: st.DrawFn, operations: Sequence[Operation], observe: Collection[str], *, large: bool
+) -> Sketch:
+    def pick(values: Sequence[Any]) -> Any:
+        return draw(st.sampled_from(values))
+
+    operation = pick(operations)
+    if large and Operation.EMBEDDING in operations and pick((False,) * _VAST_ONCE_IN + (True,)):
+        return VASTEST
+    plain = Sketch(operation, dtype=pick(_DTYPES), index_dtype=pick(("int64", "int64", "int32")))
+    sizes = {axis: pick(_SMALL) for axis in plain.axes}
+    if large:
+        sizes[pick(plain.axes)] = pick(LADDER)
+        if pick((False, False, False, True)):
+            sizes[pick(plain.axes)] = pick(_MEDIUM)
+    sketch = plain.resized(**_bounded(plain, sizes))
+    if operation is Operation.ONE_HOT:
+        indices = replace(sketch, index_dtype="int64", step=pick((1, 0, 7)))
+        return _spoiled_or_laid(draw, indices)
+    sketch = replace(sketch, step=pick((1, 1, 0, 7)), each=pick((1, 1, 1, 2, 33)))
+    sketch = replace(sketch, values=pick(("digits", "digits", "normal")))
+    if operation.is_bag:
+        sketch = replace(sketch, form=pick(("offsets", "matrix", "last")))
+    sketch = _with_options(draw, sketch)
+    return _spoiled_or_laid(draw, _looked_at(draw, sketch, observe))
+
+
+def _bounded(sketch: Sketch, sizes: dict[str, int]) -> dict[str, int]:
+    """Shorten the shorter axes until no array is too large."""
+    while sketch.resized(**sizes).elements > MOST_ELEMENTS:
+        longest = max(sizes.values())
+        others = [axis for axis, size in sizes.items() if 1 < size < longest]
+        axis = max(others or sizes, key=lambda name: sizes[name])
+        sizes[axis] = max(1, sizes[axis] // 2)
+    return sizes
+
+
+def _with_options(draw: st.DrawFn, sketch: Sketch) -> Sketch:
+    optional: dict[str, Any] = {
+        "padding": st.sampled_from((LAST, FIRST, NEGATIVE)),
+        "sparse": st.just(value=True),
+        "scale_grad_by_freq": st.just(value=True),
+        "max_norm": st.sampled_from((1.0, 0.25)),
+    }
+    if sketch.operation.value.endswith("from_pretrained"):
+        optional["freeze"] = st.just(value=False)
+    keys = draw(st.lists(st.sampled_from(sorted(optional)), unique=True, max_size=3))
+    options = {key: draw(optional[key]) for key in sorted(keys)}
+    padding = options.pop("padding", "")
+    weighted = False
+    if sketch.operation.is_bag:
+        options["mode"] = draw(st.sampled_from(("sum", "mean", "max", "sum")))
+        weighted = options["mode"] == "sum" and draw(st.booleans())
+    if options.get("mode") == "max" or options.get("sparse"):
+        options.pop("scale_grad_by_freq", None)
+    if options.get("mode") == "max":
+        options.pop("sparse", None)
+    sketch = replace(sketch, options=options, padding=padding, weighted=weighted)
+    return _shortened(sketch) if "max_norm" in options else sketch
+
+
+def _shortened(sketch: Sketch) -> Sketch:
+    """Name no more rows than the reference shortens in a few milliseconds."""
+    if sketch.index_count <= MOST_SHORTENED:
+        return sketch
+    return replace(sketch, rows=min(sketch.rows, MOST_SHORTENED))
+
+
+def _looked_at(draw: st.DrawFn, sketch: Sketch, askable: Collection[str]) -> Sketch:
+    """Look at a group of observations that the call can answer."""
+    options = sketch.options
+    entries = {Observation.SPARSE_GRAD_ROWS, Observation.SPARSE_GRAD_VALUES}
+    groups: list[set[Observation]] = [set(), {Observation.WEIGHT_AFTER}]
+    frozen = sketch.operation.value.endswith("from_pretrained") and options.get("freeze", True)
+    if not frozen and not _may_tie(sketch):
+        groups += [{Observation.GRAD_WEIGHT}] * 4
+        groups += [{Observation.TRAINED_WEIGHT}]
+        groups += [entries] * 2 if options.get("sparse") else []
+    if sketch.weighted:
+        groups += [{Observation.GRAD_PER_SAMPLE_WEIGHTS}] * 2
+    chosen = draw(st.sampled_from([group for group in groups if group <= set(askable)]))
+    upstream = draw(st.sampled_from(("", "digits", "full"))) if len(chosen) else ""
+    is_effect = chosen == {Observation.WEIGHT_AFTER}
+    observe = tuple(map(str, sorted(chosen)))
+    return replace(sketch, observe=observe, upstream="" if is_effect else upstream)
+
+
+def _may_tie(sketch: Sketch) -> bool:
+    """Whether a bag's maximum may stand in it twice, or be too dear to differentiate."""
+    if sketch.options.get("mode") != "max":
+        return False
+    is_dear = sketch.bags > MOST_MAXIMA or "max_norm" in sketch.options
+    is_distinct = sketch.step == sketch.each == 1 and sketch.rows >= sketch.entries
+    # Normal numbers of single and double precision; halves have few.
+    is_fine = sketch.values == "normal" and sketch.dtype in ("float32", "float64")
+    return is_dear or not (is_distinct and is_fine and sketch.entries <= MOST_MAXIMA)
+
+
+def _spoiled_or_laid(draw: st.DrawFn, sketch: Sketch) -> Sketch:
+    """Make every tenth call a bad one, and lay out an array of every fourth."""
+    if draw(st.sampled_from((False,) * 9 + (True,))) and sketch.form != "matrix":
+        return replace(sketch, bad=draw(st.sampled_from((0, 1, 1000, 2**24, -1, -1000))))
+    if not draw(st.sampled_from((False, False, False, True))):
+        return sketch
+    name = draw(st.sampled_from(sorted(sketch.inputs())))
+    layouts = [*layouts_for(name, sketch.options, sketch.observe)]
+    if not (name == "grad_output" and sketch.upstream == "full"):
+        layouts.remove("expanded") if "expanded" in layouts else None
+    return replace(sketch, layouts={name: draw(st.sampled_from(layouts))})
+
+
+def _followed(first: Sketch) -> st.SearchStrategy[tuple[Sketch, ...]]:
+    """Let calls follow that differ from the first in one thing, or in nothing."""
+    after = st.sampled_from([first, *_variants(first)])
+    one = after.map(lambda second: (first, second))
+    return st.one_of(one, one.map(lambda pair: (*pair, first)), one.flatmap(_third(after)))
+
+
+def _third(after: st.SearchStrategy[Sketch]) -> Any:
+    return lambda pair: after.map(lambda third: (*pair, third))
+
+
+def _variants(sketch: Sketch) -> list[Sketch]:
+    """List calls that differ from one in one thing: indices, sizes, numbers, what is looked at."""
+    longer = [sketch.resized(**{axis: getattr(sketch, axis) + 1}) for axis in sketch.axes]
+    shorter = [
+        sketch.resized(**{axis: getattr(sketch, axis) - 1})
+        for axis in sketch.axes
+        if getattr(sketch, axis) > 1
+    ]
+    others = [
+        replace(sketch, shift=1),
+        replace(sketch, step=sketch.step + 1),
+        replace(sketch, values="normal" if sketch.values == "digits" else "digits"),
+        replace(sketch, observe=(), upstream=""),
+        replace(sketch, index_dtype="int32"),
+    ]
+    if sketch.operation is Operation.ONE_HOT:
+        others = others[:2]
+    return [
+        other for other in (*others, *longer, *shorter) if not _may_tie(other) or not other.observe
+    ]
