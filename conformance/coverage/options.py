@@ -126,17 +126,20 @@ def _of_gradient(spec: CallSpec) -> Iterator[tuple[str, str]]:
     if gradient:
         yield "scale_grad_by_freq", str(bool(spec.options.get("scale_grad_by_freq"))).lower()
         yield "sparse", str(bool(spec.options.get("sparse"))).lower()
-        yield "upstream", _upstream(spec)
+        yield from _upstream(spec)
 
 
-def _upstream(spec: CallSpec) -> str:
+def _upstream(spec: CallSpec) -> Iterator[tuple[str, str]]:
+    """Yield what arrives at the output, if anything can: a lookup of nothing has no elements."""
+    if not spec.operation.is_bag and 0 in source_of(spec, "indices").shape:
+        return
     if "grad_output" not in spec.inputs:
-        return "ones"
+        yield "upstream", "ones"
+        return
     values = source_of(spec, "grad_output").array().astype(np.complex128)
-    for name, value in (("ones", 1), ("zeros", 0)):
-        if values.size and (values == value).all():
-            return name
-    return "other"
+    if values.size:
+        known = [name for name, value in (("ones", 1), ("zeros", 0)) if (values == value).all()]
+        yield "upstream", known[0] if known else "other"
 
 
 def _of_bags(spec: CallSpec) -> Iterator[tuple[str, str]]:
