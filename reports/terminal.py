@@ -210,6 +210,8 @@ def _print_others(
 ) -> None:
     for score in scores:
         notes = [f"{score.total[mark]} {word}" for mark, word in _OTHERS if score.total[mark]]
+        if unjudged := score.answers[Mark.OBSERVED]:
+            notes.append(f"{unjudged} not judged: no bound tells right from wrong")
         if score.total.departures:
             known = f"{score.known} of {score.total.departures} departures"
             notes.append(f"{known} are known and explained")

@@ -52,6 +52,16 @@ def test_a_backend_is_one_row_with_its_two_scores() -> None:
     assert "1 of 6 departures are known" in " ".join(text.split())
 
 
+def test_what_no_bound_could_judge_is_counted_apart() -> None:
+    """A scored case whose answer was merely observed has neither passed nor failed."""
+    lines = [case(), result("acme", "observed", bound_width=0.5), case("a/b/c"), left_open("d/e/f")]
+    lines += [result("acme", of=lines[2]), reads("acme", "zeros", lines[3])]
+    text = _printed([run(lines, ["acme"])])
+    assert _row(text, "acme")[1] == "1/1"
+    assert "acme: 1 not judged" in text
+    assert "observed: 1 undefined behaviour" in text
+
+
 def test_what_is_not_scored_is_a_dash() -> None:
     """A score of nothing is neither 0/0 nor 0."""
     text = _printed([run([case(), result("acme", "unsupported")], ["acme"])])
