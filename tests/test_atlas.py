@@ -1,4 +1,4 @@
-"""The ledger and the atlas ask what can be told apart, and say what PyTorch answers."""
+"""The ledger and both atlases ask what can be told apart, and say what PyTorch answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from embcheck.conformance.execution.rows import explanations
 from embcheck.conformance.suite.load import load_spec, spec_files, suite_root
 from embcheck.conformance.suite.model import Observes, Values
 
-ATLAS = [case for path in spec_files([suite_root() / "atlas"]) for case in load_spec(path).cases]
+ATLAS = load_spec(suite_root() / "atlas" / "bad_index.yaml").cases
+OFFSETS = load_spec(suite_root() / "atlas" / "bad_offsets.yaml").cases
 OBSERVED = [
     case
     for path in spec_files()
@@ -23,6 +24,11 @@ NARROW = {
     "legal", "past-the-end", "minus-one", "past-the-start", "far", "int32-max", "int32-min",
 }  # fmt: skip
 WIDE = {*NARROW, "over-int32", "over-uint32"}
+NARROW_OFFSETS = {
+    "legal", "minus-one", "far-negative", "just-past", "far-past", "int32-max", "decreasing",
+    "first-not-zero",
+}  # fmt: skip
+WIDE_OFFSETS = {*NARROW_OFFSETS, "over-int32", "over-uint32"}
 
 
 def table_of(case):
@@ -91,6 +97,54 @@ def test_the_atlas_has_no_gaps():
         if (call[0], dtype) != ("one_hot", "int32")
     )
     assert asked == wanted
+
+
+def test_the_atlas_of_offsets_has_no_gaps():
+    """Every mode is asked about every place, with an end and without; sums by both dtypes."""
+    asked = Counter(
+        (
+            case.spec.options["mode"],
+            bool(case.spec.options.get("include_last_offset")),
+            case.spec.inputs["indices"].array().dtype.name,
+            case.spec.inputs["offsets"].array().dtype.name,
+            case.parameters["place"],
+        )
+        for case in OFFSETS
+    )
+    calls = [("sum", "int32", NARROW_OFFSETS)]
+    calls += [(mode, "int64", WIDE_OFFSETS) for mode in ("sum", "mean", "max")]
+    wanted = Counter(
+        (mode, has_end, dtype, dtype, place)
+        for mode, dtype, places in calls
+        for has_end in (False, True)
+        for place in places
+    )
+    assert asked == wanted
+
+
+@pytest.mark.parametrize("case", OFFSETS, ids=lambda case: case.id)
+def test_offsets_are_bad_for_one_reason(case):
+    """Legal offsets go from 0 to the end and never back; each other place breaks one rule of it."""
+    offsets = case.spec.inputs["offsets"].array().tolist()
+    size = case.spec.inputs["indices"].array().size
+    has_end = bool(case.spec.options.get("include_last_offset"))
+    place = case.parameters["place"]
+    starts = offsets[:-1] if has_end else offsets
+    assert offsets[-1] == size or not has_end
+    assert (starts[0] != 0) == (place == "first-not-zero")
+    outside = [offset for offset in starts if not 0 <= offset <= size]
+    assert bool(outside) == (place not in {"legal", "decreasing", "first-not-zero"})
+    if not outside:
+        assert (starts != sorted(starts)) == (place == "decreasing")
+
+
+def test_cuts_at_every_place_can_be_told_apart():
+    """No two runs of the indices have the same sum, so that a sum says which entries a bag has."""
+    case = OFFSETS[0]
+    column = case.spec.inputs["weight"].array()[case.spec.inputs["indices"].array(), 0]
+    size = len(column)
+    sums = [column[i:j].sum() for i in range(size) for j in range(i + 1, size + 1)]
+    assert len({*sums}) == len(sums)
 
 
 @pytest.mark.parametrize("case", OBSERVED, ids=lambda case: case.id)
