@@ -125,7 +125,8 @@ class Joined:
 
     def array(self) -> np.ndarray:
         """Return a fresh array in the stated layout."""
-        joined = np.concatenate([part.array() for part in self.parts] * self.repeat)
+        joined = np.concatenate([part.array() for part in self.parts])
+        joined = np.tile(joined, (self.repeat, *[1] * (joined.ndim - 1)))
         return LAYOUTS[self.layout](joined.astype(self.dtype, copy=False))
 
     def describe(self) -> dict[str, Any]:
