@@ -51,9 +51,23 @@ def weight_changed(question: Question) -> Answers:
 def indices_changed(question: Question) -> Answers:
     """Set all indices to 1 between lookup and differentiation; return the gradient."""
     weight, indices = _leaf(question), question.tensors["indices"].clone()
-    output = embedding(indices, weight)
+    output = embedding(indices, weight, **question.options)
     indices.fill_(1)
-    return {"answer": torch.autograd.grad(output.sum(), weight)[0]}
+    return _described(torch.autograd.grad(output.sum(), weight)[0])
+
+
+def indices_changed_afterwards(question: Question) -> Answers:
+    """Set all indices to 1 after differentiation; return the gradient that the weight has then.
+
+    The option `object` names the function, embedding or embedding_bag.
+    """
+    options, weight = dict(question.options), _leaf(question)
+    indices = question.tensors["indices"].clone()
+    looked_up: Any = getattr(torch.nn.functional, options.pop("object"))(indices, weight, **options)
+    looked_up.sum().backward()
+    indices.fill_(1)
+    assert weight.grad is not None  # noqa: S101  (backward was called)
+    return _described(weight.grad.clone())
 
 
 def checks(question: Question) -> Answers:
