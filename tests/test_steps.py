@@ -208,6 +208,7 @@ def test_a_large_call_is_made_in_the_worker_and_judged_by_its_places(tmp_path, m
          "more than 10,000,000 elements"),
         (AGAIN.replace("{output: [[2]]}", "{trained_weight: [[1], [1]]}"), "begins from another"),
         (LADDER.replace("digits, rows", "digit, rows"), "no generator 'digit'"),
+        (LADDER.replace("step: 0", "modulo: $none"), "'$none' is not a variable"),
         (LADDER.replace("step: 0", "each: 0"), "each = 0; write a whole number of 1 or more"),
     ],
 )  # fmt: skip
@@ -231,3 +232,12 @@ def test_an_option_an_input_and_an_expectation_may_be_absent(tmp_path):
         ({"padding_idx": 0}, ("output",)),
         ({"padding_idx": 0}, ("output", "grad_weight")),
     ]
+
+
+def test_a_choice_may_name_another_variable(tmp_path):
+    """What is chosen by one variable is the current value of another."""
+    matrix = "matrix: {mode: [sum, mean], entries: [2]}"
+    chosen = "{generator: full, value: {$mode: {sum: $entries, mean: 7}}}"
+    text = AGAIN.replace("again: true", matrix).replace("[[2]]", chosen)
+    arrays = [case.expectation.observations["output"].array for case in cases_of(tmp_path, text)]
+    assert [array.tolist() for array in arrays] == [[[2]], [[7]]]

@@ -73,7 +73,8 @@ def substitute(tree: Any, parameters: Mapping[str, Any]) -> Any:
 def _substitute_map(tree: Map, parameters: Mapping[str, Any]) -> Any:
     key = next(iter(tree), "")
     if len(tree) == 1 and key.startswith("$"):
-        return substitute(_choose(tree, key, parameters), parameters)
+        choices, word = _choose(tree, key, parameters)
+        return _value(choices, word, choices[word], parameters)
     result = Map(tree.mark)
     result.key_marks, result.value_marks = tree.key_marks, tree.value_marks
     for name, item in tree.items():
@@ -81,13 +82,14 @@ def _substitute_map(tree: Map, parameters: Mapping[str, Any]) -> Any:
     return result
 
 
-def _choose(tree: Map, key: str, parameters: Mapping[str, Any]) -> Any:
+def _choose(tree: Map, key: str, parameters: Mapping[str, Any]) -> tuple[Map, str]:
+    """Return the choices of a variable, and the one for its current value."""
     chosen = _value(tree, key, key, parameters)
     choices = tree[key]
     word = json.dumps(chosen) if chosen is None or isinstance(chosen, bool) else str(chosen)
     if word not in choices:
         raise UnknownVariable(f"no choice for {key[1:]} = {word}", f"add `{word}:`", tree, key)
-    return choices[word]
+    return choices, word
 
 
 def _value(owner: Any, key: Any, item: Any, parameters: Mapping[str, Any]) -> Any:
