@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import ml_dtypes  # noqa: F401  (registers bfloat16 and the float8 types with NumPy)
@@ -306,9 +306,11 @@ def _check_whole(spec: Mapping[str, Any]) -> None:
 
 
 def _check_expands(source: ArraySource) -> None:
-    values = source.array() if not isinstance(source, Literal) else source.values
+    is_literal = isinstance(source, Literal)
+    values = source.values if is_literal else replace(source, layout="contiguous").array()
     if not (values[1:] == values[:1]).all():
-        raise ArraySpecError("an expanded array has unequal rows", "repeat the first row")
+        kind = "literal" if is_literal else "array"
+        raise ArraySpecError(f"an expanded {kind} has unequal rows", "repeat the first row")
 
 
 def element_count(source: ArraySource) -> int:
