@@ -14,7 +14,7 @@ from mutation.isolation import judge_apart
 from mutation.judging import suite_cases
 from mutation.patching import patch, reference_sources
 from mutation.report import write_json
-from mutation.scoring import Status, untried
+from mutation.scoring import Status, not_held_to, untried
 from mutation.survivors import Settled, Verdict, settle
 
 from embcheck.conformance.execution.judge import Outcome
@@ -24,6 +24,19 @@ from embcheck.conformance.suite.model import Level
 FORWARD = "definition/forward.py"
 LOOK_UP = "return np.asarray(weight[positions.rows])"
 SPECS = files("embcheck.specs")
+BEYOND_SMALL_SIZES = (
+    "tile-of-1024-columns",
+    "indices-in-half-precision",
+    "gradient-of-whole-vectors",
+    "padding-above-768-positions",
+    "frequencies-in-8-bits",
+    "the-maximum-of-1024-entries",
+    "grid-of-65535-bags",
+    "gradients-of-bags-of-whole-vectors",
+    "classes-in-8-bits",
+)
+"""Bugs that may be in one implementation at once, and show in no call of a usual test's size."""
+SMALL_SPECS = ("embedding/lookup", "embedding/gradient", "embedding_bag/modes", "one_hot/values")
 
 
 def mutant(new: str, *clauses: str, name: str = "m", old: str = LOOK_UP) -> Mutant:
@@ -161,6 +174,32 @@ def test_a_mutant_that_hangs_or_dies_ends_alone(suite, new, outcome):
     ((_, seen),) = judge_apart([suite.whole("m", sources)], seconds=2)
     assert list(seen.values())[-1].outcome is outcome
     assert len(seen) < len(suite.cases)
+
+
+def test_nine_faults_that_begin_beyond_small_sizes_are_told_apart():
+    """One implementation that is right in all small calls breaks the clause of each of its bugs."""
+    mutants = {one.id: one for one in load_mutants(shipped_clauses())}
+    sources = reference_sources()
+    for name in BEYOND_SMALL_SIZES:
+        sources = patch(sources, mutants[name])
+    specs = (
+        "lookup",
+        "gradient",
+        "padding_gradient",
+        "frequency",
+        "bag_sum",
+        "bag_mean",
+        "bag_max",
+        "one_hot",
+    )
+    large = Suite(suite_cases([SPECS / f"sizes/{name}.yaml" for name in specs]))
+    ((_, seen),) = judge_apart([large.whole("nine", sources)])
+    told = large.differing(seen)
+    for name in BEYOND_SMALL_SIZES:
+        assert not_held_to(mutants[name], told) == (), name
+    small = Suite(suite_cases([SPECS / f"{name}.yaml" for name in SMALL_SPECS]))
+    ((_, seen),) = judge_apart([small.whole("nine", sources)])
+    assert small.differing(seen) == []
 
 
 def test_settled_survivors_must_fit():
