@@ -28,6 +28,7 @@ from embcheck.conformance.documentation.reading import (
 from embcheck.conformance.documentation.sentences import sentences_of
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files, suite_root
 from embcheck.conformance.suite.problems import SpecError
+from embcheck.reports.evidence import read_evidence
 
 TEXT = """Look rows up. It is quick. Rows are copied.
 
@@ -212,6 +213,9 @@ def test_the_shipped_suite_covers_the_documentation(tmp_path):
         assert sum(one["total"] for one in thing["parameters"]) == thing["total"] > 0
     assert json.loads((tmp_path / "new" / "coverage.json").read_text()) == found
     assert all(one["reason"] for one in found["not_exercised"])
+    evidence = read_evidence([tmp_path / "new"])  # fits the schema of reports
+    assert evidence.coverage
+    assert evidence.coverage.data["sizes"]["thresholds"][-1] == 70_000
 
 
 ACCOUNTED = ("covered", "non-normative")
@@ -229,6 +233,9 @@ def test_the_terminal_shows_it_in_80_columns(tmp_path, installed):
         "changed in nn.Embedding, scale_grad_by_freq",
         "it says: Default ``0``. (hash ",
         "touches: EMB-FREQ-02",
+        "Sizes: the largest that is asked, and how many of 48 thresholds are crossed",
+        "Sizes by dtype",
+        "Options x options",
     ):
         assert words in done.stdout
 
