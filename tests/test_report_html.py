@@ -213,6 +213,16 @@ def test_departures_make_the_first_sentence() -> None:
     assert f"{sentence}3 silent failures, 1 loud failure, 1 crash, 1 time-out; 1 are" in page
 
 
+@pytest.mark.parametrize(("outcome", "changed"), [("failed", True), ("deviated", False)])
+def test_a_changed_departure_is_told_from_a_known_one(outcome: str, changed: bool) -> None:
+    """What departs otherwise than is known says so beside its deviation, and in the list."""
+    known = {"happens": "crashed", "reason": "r"} if changed else {"happens": "wrong-value"}
+    lines = [case(), result("acme", outcome, kind="wrong-value", deviation=known)]
+    text = render_html([run(lines, ["acme"])])
+    assert ("changed" in _data(text)["findings"][0][-1]) is changed
+    assert f" silent, {'changed' if changed else 'known'}</span>" in text
+
+
 def test_a_known_deviation_has_the_mark_of_what_happened() -> None:
     """A known crash is a crash, a known silent failure silent; one that did not come is neither."""
 

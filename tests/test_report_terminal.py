@@ -84,7 +84,7 @@ def _known(kind: str = "wrong-value") -> dict[str, Any]:
 
 
 def test_known_and_new_departures_never_share_a_line() -> None:
-    """Of one behaviour, what is new, what is changed and what is known stand apart, in this order."""
+    """Of one behaviour, what is new, changed and known stand apart, in this order."""
     cases = [case(f"embedding/file/{number}") for number in range(6)]
     kind: dict[str, Any] = {"kind": "wrong-value"}
     lines = [

@@ -32,11 +32,11 @@ def compile_caches(environment: Mapping[str, str] = os.environ) -> dict[str, str
     Inductor's keys say how many threads a kernel was made for, and not for which instructions, so
     each set has a folder of its own. Timings have `caches_below`, for they measure the first call.
     """
-    inductor = cache_folder("inductor") / _instructions(environment)
+    inductor = cache_folder("inductor")
     _discard_cut_off(inductor)
     return {
         **_jax(cache_folder("jax")),
-        "TORCHINDUCTOR_CACHE_DIR": str(inductor),
+        "TORCHINDUCTOR_CACHE_DIR": str(inductor / _instructions(environment)),
     }
 
 
