@@ -16,13 +16,13 @@ from embcheck.conformance.execution.judge import (
     Kind,
     Outcome,
     Verdict,
-    joined,
     judge_bounds,
     judge_inputs,
     judge_observation,
     judge_rejects,
     judge_returns,
 )
+from embcheck.conformance.execution.steps import joined
 from embcheck.conformance.execution.terms import unit_roundoff
 from embcheck.conformance.suite.model import Structure, Tolerance, Values
 

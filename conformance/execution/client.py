@@ -16,11 +16,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
-from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.limits import MIB, LimitBroken, Limits, watch
+from embcheck.conformance.execution.messages import describe_call, parse_info
 from embcheck.conformance.execution.nursery import Nursery, Offspring
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
 from embcheck.conformance.execution.scratch import make_scratch
@@ -368,36 +369,6 @@ class WorkerClient:
         self._output.seek(max(0, size - OUTPUT_LIMIT))
         text = self._output.read().decode("utf-8", "replace").strip()
         return f"it printed: {text}" if text else "it printed nothing"
-
-
-def describe_call(call: Call) -> dict[str, Any]:
-    """Turn a call, but for its arrays, into plain JSON data."""
-    return {
-        "operation": str(call.operation),
-        "options": dict(call.options),
-        "observe": [str(name) for name in call.observe],
-        **({"exported_for": dict(call.exported_for)} if call.exported_for else {}),
-    }
-
-
-def parse_info(info: Mapping[str, Any]) -> BackendInfo:
-    """Rebuild a backend's info from what its worker sent."""
-    return BackendInfo(
-        id=info["id"],
-        library=info["library"],
-        version=info["version"],
-        device=info["device"],
-        operations={
-            Operation(name): Provided(Provision(how["provision"]), how["spelling"])
-            for name, how in info["operations"].items()
-        },
-        capabilities=frozenset(Capability(name) for name in info["capabilities"]),
-        fresh_worker_after_bad_index=info["fresh_worker_after_bad_index"],
-        made_from=info["made_from"],
-        survives_fork=info["survives_fork"],
-        threads=info["threads"],
-        instructions=info["instructions"],
-    )
 
 
 def _parse(reply: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -163,72 +163,6 @@ def _with_scale(bound: Bound, name: str, call: Call, wanted: Values) -> Bound:
     return replace(bound, scale=np.maximum(bound.scale, np.where(scale > 0, scale, 1.0)))
 
 
-MOST_LABELS = 8
-"""How many failed steps of a case are named."""
-
-
-def joined(verdicts: Sequence[tuple[str, Verdict]], planned: int) -> Verdict:
-    """Join the verdicts on the steps of a case: the first failure is the case's, others are named.
-
-    What is not a failure, a crash for instance, ends the steps; it is the case's unless one failed
-    before. A step that could not be judged is the case's where no other went wrong.
-    """
-    width = max((verdict.bound_width or 0.0 for _, verdict in verdicts), default=None)
-    bad = [(label, verdict) for label, verdict in verdicts if verdict.outcome != Outcome.PASSED]
-    bad.sort(key=lambda step: step[1].outcome is Outcome.OBSERVED)
-    if not bad:
-        return replace(verdicts[-1][1], bound_width=width)
-    label, first = bad[0]
-    first = replace(first, bound_width=width)
-    named = "; ".join(label for label, _ in bad[1:MOST_LABELS])
-    more = f" and {len(bad) - MOST_LABELS} more" if len(bad) > MOST_LABELS else ""
-    others = f" (also {named}{more})" if named else ""
-    left = planned - len(verdicts)
-    unasked = f"; {left} of {planned} steps were not asked" if left else ""
-    return replace(first, message=f"{label}: {first.message}{others}{unasked}")
-
-
-def judge_places(answer: Answer, expected: Mapping[str, Expected]) -> Verdict:
-    """Judge an answer to a large call, of which only some places came home."""
-    stopped = judge_ending(answer)
-    if stopped is not None:
-        return stopped
-    if isinstance(answer, Rejected):
-        said = f"{answer.exception}: {answer.message}"
-        return failure(Kind.REJECTED_VALID, f"a valid call was refused: {said}", {})
-    assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
-    told = answer.details
-    missing = [name for name in expected if name not in told["shapes"]] + told["not_reported"]
-    if missing:
-        return Verdict(Outcome.ERRORED, message=f"the adapter does not report {missing[0]}")
-    for name, wanted in expected.items():
-        assert isinstance(wanted, Structure)  # noqa: S101  (specs of large cases are held to that)
-        verdict = _judge_place(name, wanted, told, answer.arrays)
-        if verdict is not None:
-            return verdict
-    if told["changed"]:
-        return failure(Kind.WRONG_EFFECT, f"the caller's {told['changed'][0]} changed", {})
-    return Verdict(Outcome.PASSED)
-
-
-def _judge_place(
-    name: str, wanted: Structure, told: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> Verdict | None:
-    shape, dtype = tuple(told["shapes"][name]), told["dtypes"][name]
-    if shape != wanted.shape:
-        said = f"{name}.shape = {list(shape)}, should be {list(wanted.shape)}"
-        return failure(Kind.WRONG_SHAPE, said, {})
-    if dtype != wanted.dtype.name:
-        said = f"{name}.dtype = {dtype}, should be {wanted.dtype.name}"
-        return failure(Kind.WRONG_DTYPE, said, {})
-    for number, (position, values) in enumerate(wanted.at):
-        got = arrays[f"{name}/{number}"]
-        if got.shape != values.shape or not _equal(got, values).all():
-            said = f"{name}{list(position)} = {_short(got)}, should be {_short(values)}"
-            return failure(Kind.WRONG_VALUE, said, {name: got})
-    return None
-
-
 def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
     """Judge an answer to an invalid call, beside the verdict on its valid control."""
     stopped = judge_ending(answer)
@@ -236,7 +170,7 @@ def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
         return stopped
     if isinstance(answer, Answered):
         shown = {n: a for n, a in answer.arrays.items() if not n.endswith("_after")}
-        got = ", ".join(f"{name} = {_short(array)}" for name, array in shown.items())
+        got = ", ".join(f"{name} = {short(array)}" for name, array in shown.items())
         said = f"an invalid call was accepted and gave {got[:300]}"
         return failure(Kind.ACCEPTED_INVALID, said, shown)
     assert isinstance(answer, Rejected)  # noqa: S101  (the other kinds are handled above)
@@ -292,10 +226,10 @@ def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None
         after = arrays.get(f"{name}_after")
         if after is None:
             return Verdict(Outcome.ERRORED, message=f"the adapter does not report {name}_after")
-        if after.shape != before.shape or not _equal(after, before, signs="all").all():
+        if after.shape != before.shape or not equal(after, before, signs="all").all():
             return failure(
                 Kind.WRONG_EFFECT,
-                f"the caller's {name} changed from {_short(before)} to {_short(after)}",
+                f"the caller's {name} changed from {short(before)} to {short(after)}",
                 {f"{name}_after": after},
             )
     return None
@@ -364,7 +298,7 @@ def _check_values(
     name: str, got: np.ndarray, wanted: np.ndarray, signs: Signs, allowed: Callable[[], Bound]
 ) -> str | None:
     """Say where values differ by more than is allowed, which is asked for if any differ at all."""
-    same = _equal(got, wanted, signs)
+    same = equal(got, wanted, signs)
     if same.all():
         return None
     limits = allowed().allowed
@@ -385,11 +319,11 @@ def _check_values(
 
 def _check_structure(name: str, got: np.ndarray, wanted: Structure, signs: Signs) -> str | None:
     for position, values in wanted.at:
-        if not _equal(got[position], values, signs).all():
-            return f"{name}{list(position)} = {_short(got[position])}, should be {_short(values)}"
+        if not equal(got[position], values, signs).all():
+            return f"{name}{list(position)} = {short(got[position])}, should be {short(values)}"
     for group in wanted.equal:
         for position in group[1:]:
-            if not _equal(got[group[0]], got[position]).all():
+            if not equal(got[group[0]], got[position]).all():
                 return f"{name}{list(position)} should equal {name}{list(group[0])}, but differs"
     for position in wanted.nonzero:
         if not np.asarray(got[position] != 0).any():
@@ -397,7 +331,7 @@ def _check_structure(name: str, got: np.ndarray, wanted: Structure, signs: Signs
     return None
 
 
-def _equal(got: Any, wanted: Any, signs: Signs = "none") -> np.ndarray:
+def equal(got: Any, wanted: Any, signs: Signs = "none") -> np.ndarray:
     """Compare elementwise; NaN equals NaN, and zeros whose signs count differ by their signs."""
     got, wanted = np.asarray(got), np.asarray(wanted)
     if _same_bits(got, wanted):
@@ -428,6 +362,7 @@ def decode_text(array: np.ndarray) -> str:
     return array.astype(np.uint8).tobytes().decode("utf-8", "replace")
 
 
-def _short(array: np.ndarray) -> str:
+def short(array: np.ndarray) -> str:
+    """Write an array in one line, the middle of a long one left out."""
     text = np.array2string(array, separator=", ", threshold=12, max_line_width=10_000)
     return text.replace("\n", "")

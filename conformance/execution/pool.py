@@ -18,8 +18,8 @@ from embcheck.conformance.execution.client import (
 )
 from embcheck.conformance.execution.compile_caches import compile_caches
 from embcheck.conformance.execution.lookahead import COPIES
+from embcheck.conformance.execution.messages import describe_info
 from embcheck.conformance.execution.run_case import CaseRunner
-from embcheck.conformance.execution.worker import describe_info
 
 REFERENCE = "numpy-reference"
 ALONE = -1

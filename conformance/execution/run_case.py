@@ -21,15 +21,15 @@ from embcheck.conformance.execution.client import (
 from embcheck.conformance.execution.judge import (
     Outcome,
     Verdict,
-    joined,
     judge_observes,
-    judge_places,
     judge_rejects,
     judge_returns,
 )
 from embcheck.conformance.execution.large import SECONDS, large_request, memory_needed
 from embcheck.conformance.execution.limits import GIB
+from embcheck.conformance.execution.places import judge_places
 from embcheck.conformance.execution.readings import RAISES, read
+from embcheck.conformance.execution.steps import joined
 from embcheck.conformance.suite.model import (
     Case,
     Level,

@@ -18,33 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.contract.backend import Backend, BackendInfo, Unavailable
-from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.backend import Backend, Unavailable
+from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution import discovery, wire
 from embcheck.conformance.execution.attempt import Reply, attempt, bring_home, describe_failure
 from embcheck.conformance.execution.held import HeldCalls
 from embcheck.conformance.execution.large import ask_large
+from embcheck.conformance.execution.messages import describe_info, parse_call
 from embcheck.conformance.execution.processor import confine, seen_by
-
-
-def describe_info(info: BackendInfo) -> dict[str, Any]:
-    """Turn a backend's info into plain JSON data."""
-    return {
-        "id": info.id,
-        "library": info.library,
-        "version": info.version,
-        "device": info.device,
-        "operations": {
-            str(operation): {"provision": str(how.provision), "spelling": how.spelling}
-            for operation, how in info.operations.items()
-        },
-        "capabilities": sorted(str(capability) for capability in info.capabilities),
-        "fresh_worker_after_bad_index": info.fresh_worker_after_bad_index,
-        "made_from": info.made_from,
-        "survives_fork": info.survives_fork,
-        "threads": info.threads,
-        "instructions": info.instructions,
-    }
 
 
 class Worker:
@@ -73,7 +54,7 @@ class Worker:
         """
         if "made" in header:
             return ask_large(self.backend, header)
-        call = _call(header, arrays)
+        call = parse_call(header["call"], arrays)
         started = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -105,7 +86,7 @@ class Worker:
         if not hasattr(self.backend, "script"):
             reason = f"the adapter {self.backend.info.id} writes no scripts"
             return {"status": "unsupported", "message": reason, "exception": "", "stage": ""}, {}
-        call, write = _call(header, arrays), self.backend.script
+        call, write = parse_call(header["call"], arrays), self.backend.script
         failed, text = attempt(lambda: _text(write(call)), "prepare")
         return failed or {"status": "answered", "script": text}, {}
 
@@ -148,17 +129,6 @@ def _text(script: Any) -> str:
             f"script() must return one str of Python lines, not {type(script).__name__}"
         )
     return script
-
-
-def _call(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Call:
-    call = header["call"]
-    return Call(
-        Operation(call["operation"]),
-        arrays,
-        call["options"],
-        tuple(call["observe"]),
-        call.get("exported_for", {}),
-    )
 
 
 def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) -> None:

@@ -17,8 +17,8 @@ from embcheck.conformance.execution.client import (
     Rejected,
     TimedOut,
     WorkerClient,
-    describe_call,
 )
+from embcheck.conformance.execution.messages import describe_call
 from embcheck.conformance.fuzzing.compare import Divergence, compare, on_own_weight
 from embcheck.conformance.fuzzing.question import Question, call_of
 from embcheck.conformance.fuzzing.signature import Signature, signature_of

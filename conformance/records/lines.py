@@ -17,7 +17,7 @@ FORMAT_VERSION = 1
 class RunHeader:
     """How a run was made. `purpose` is `conformance`, `timing`, `curves` or `prices`.
 
-    `backends` holds, for each backend asked for, its info (see `worker.describe_info`), or `id`
+    `backends` holds, for each backend asked for, its info (see `messages.describe_info`), or `id`
     and `unavailable`, the reason. `times` are UTC in ISO 8601.
     """
 

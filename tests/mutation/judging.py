@@ -10,8 +10,9 @@ from pathlib import Path
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.client import Answer, _parse, describe_call
+from embcheck.conformance.execution.client import Answer, _parse
 from embcheck.conformance.execution.judge import Outcome, Verdict
+from embcheck.conformance.execution.messages import describe_call
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.execution.wire import receive, send
 from embcheck.conformance.execution.worker import Worker

@@ -17,8 +17,8 @@ from embcheck.conformance.execution.client import (
     Rejected,
     TimedOut,
     WorkerClient,
-    describe_call,
 )
+from embcheck.conformance.execution.messages import describe_call
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.clock.lanes import Lane
 from embcheck.conformance.timing.clock.memory import Mark, mark

@@ -1,0 +1,61 @@
+"""Judge an answer to a large call by the places of it that came home."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.execution.client import Answer, Answered, Rejected
+from embcheck.conformance.execution.judge import (
+    Kind,
+    Outcome,
+    Verdict,
+    equal,
+    failure,
+    judge_ending,
+    short,
+)
+from embcheck.conformance.suite.model import Expected, Structure
+
+
+def judge_places(answer: Answer, expected: Mapping[str, Expected]) -> Verdict:
+    """Judge an answer to a large call, of which only some places came home."""
+    stopped = judge_ending(answer)
+    if stopped is not None:
+        return stopped
+    if isinstance(answer, Rejected):
+        said = f"{answer.exception}: {answer.message}"
+        return failure(Kind.REJECTED_VALID, f"a valid call was refused: {said}", {})
+    assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
+    told = answer.details
+    missing = [name for name in expected if name not in told["shapes"]] + told["not_reported"]
+    if missing:
+        return Verdict(Outcome.ERRORED, message=f"the adapter does not report {missing[0]}")
+    for name, wanted in expected.items():
+        assert isinstance(wanted, Structure)  # noqa: S101  (specs of large cases are held to that)
+        verdict = _judge_place(name, wanted, told, answer.arrays)
+        if verdict is not None:
+            return verdict
+    if told["changed"]:
+        return failure(Kind.WRONG_EFFECT, f"the caller's {told['changed'][0]} changed", {})
+    return Verdict(Outcome.PASSED)
+
+
+def _judge_place(
+    name: str, wanted: Structure, told: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> Verdict | None:
+    shape, dtype = tuple(told["shapes"][name]), told["dtypes"][name]
+    if shape != wanted.shape:
+        said = f"{name}.shape = {list(shape)}, should be {list(wanted.shape)}"
+        return failure(Kind.WRONG_SHAPE, said, {})
+    if dtype != wanted.dtype.name:
+        said = f"{name}.dtype = {dtype}, should be {wanted.dtype.name}"
+        return failure(Kind.WRONG_DTYPE, said, {})
+    for number, (position, values) in enumerate(wanted.at):
+        got = arrays[f"{name}/{number}"]
+        if got.shape != values.shape or not equal(got, values).all():
+            said = f"{name}{list(position)} = {short(got)}, should be {short(values)}"
+            return failure(Kind.WRONG_VALUE, said, {name: got})
+    return None
