@@ -13,19 +13,27 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from commands import embcheck, environment
+from hypothesis import HealthCheck, Phase, given, settings
 
 from embcheck.backends.numpy_reference import NumpyReference
 from embcheck.cli import fuzz as fuzz_command
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.client import Answered
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.fuzzing.control import find_control
+from embcheck.conformance.fuzzing.duel import Exchange
 from embcheck.conformance.fuzzing.hunt import Budget
 from embcheck.conformance.fuzzing.related import related
 from embcheck.conformance.fuzzing.session import Hunted, Session, Settings
 from embcheck.conformance.fuzzing.signature import signature_of
-from embcheck.conformance.fuzzing.traits import traits_of
+from embcheck.conformance.fuzzing.sketch import Sketch
+from embcheck.conformance.fuzzing.sketches import MOST_ELEMENTS, VASTEST
+from embcheck.conformance.fuzzing.spec_file import write_spec
+from embcheck.conformance.fuzzing.traits import layouts_of, traits_of
+from embcheck.conformance.fuzzing.trials import trials
 from embcheck.conformance.records.run import read_runs
+from embcheck.conformance.suite.layouts import LAYOUTS, memory_of
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.real_data import Missing
 
@@ -135,11 +143,121 @@ def test_what_is_not_supported_is_no_finding(tmp_path):
     assert hunted.exit_code is ExitCode.CONFORMS
 
 
-def test_what_does_not_repeat_is_said_not_to(tmp_path):
-    """A backend that answers from memory departs, but not on a fresh worker."""
+def test_what_earlier_calls_leave_behind_is_told_as_a_sequence(tmp_path):
+    """A backend that answers from memory departs in its second call, and the spec has both."""
     hunted = hunt("zoo-memoiser", tmp_path, examples=60)
-    problems = [finding.problem for finding in hunted.findings]
-    assert any(problem.startswith("not reproduced: ") for problem in problems), problems
+    after = [finding for finding in hunted.findings if finding.signature.after]
+    assert after
+    assert not [finding for finding in hunted.findings if finding not in after]
+    written = next(finding for finding in after if not finding.problem)
+    assert str(written.signature).endswith("only after other calls")
+    (case,) = load_spec(written.file).cases
+    assert len(case.calls) == 2
+
+
+def test_the_shortest_sequence_is_found(tmp_path):
+    """Of a fault in every fiftieth call, the finding has 50 calls, and repeats."""
+    hunted = hunt("zoo-every-fiftieth", tmp_path, examples=60)
+    finding = next(finding for finding in hunted.findings if finding.signature.after)
+    assert not finding.problem
+    (case,) = load_spec(finding.file).cases
+    assert len(case.calls) == 50
+
+
+@pytest.mark.parametrize(
+    ("backend", "examples", "sizes"),
+    [
+        ("zoo-wide-rows", 60, {("columns", 1025)}),
+        ("zoo-vector-tail", 60, {("columns", 9)}),
+        ("zoo-byte-classes", 120, {("classes", 256)}),
+    ],
+)
+def test_a_fault_that_begins_at_a_size_is_found_there(tmp_path, backend, examples, sizes):
+    """The finding's size is the smallest that departs, and its spec makes arrays by generators."""
+    hunted = hunt(backend, tmp_path, examples=examples)
+    (finding,) = [finding for finding in hunted.findings if finding.signature.traits.sizes == sizes]
+    assert not finding.problem
+    assert finding.describe(tmp_path)["sizes"] == dict(sizes)
+    text = finding.file.read_text("utf-8")
+    assert "generator: arange" in text
+    assert len(text) < 3000
+
+
+def sketch(**what) -> Sketch:
+    """Return the sketch of a bag of a thousand entries."""
+    plain = {"operation": Operation.EMBEDDING_BAG, "rows": 33, "columns": 9, "entries": 1000}
+    return Sketch(**{**plain, **what})
+
+
+def test_a_longer_call_has_the_traits_of_a_shorter_one():
+    """What departs at 1,025 columns explains 4,097 columns, and not 1,024."""
+    found, longer, shorter = (
+        signature_of(sketch(columns=n, entries=1, rows=1).call(), "wrong-value", "output")
+        for n in (1025, 4097, 1024)
+    )
+    assert found.explains(longer)
+    assert not found.explains(shorter)
+    assert str(found.traits) == "mode=mean, 1,025 columns"
+    assert not found.after_others.explains(longer)
+    assert found.after_others.explains(longer.after_others)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {},
+        {"form": "last", "padding": "last", "options": {"mode": "sum"}, "weighted": True},
+        {"form": "matrix", "upstream": "digits", "observe": ("grad_weight",), "dtype": "float16"},
+        {"layouts": {"weight": "padded", "offsets": "reversed"}, "bags": 3, "step": 0, "each": 7},
+        {"operation": Operation.EMBEDDING, "positions": 70, "values": "normal", "padding": "first"},
+        {"operation": Operation.ONE_HOT, "rows": 256, "positions": 2},
+    ],
+)
+def test_a_sketch_is_written_as_the_call_that_it_is(tmp_path, what):
+    """A spec of generators makes the same arrays, in the same layouts."""
+    question = sketch(**what)
+    call = question.call()
+    ours = Answered(NumpyReference().prepare(question.call())())
+    exchange = Exchange(question, call, ours, ours, None)
+    names = tuple(name for name in call.observe if name != "inputs_after")
+    write_spec(tmp_path / "specs/one.yaml", "As sketched.", "one", None, exchange, names, None)
+    (case,) = load_spec(tmp_path / "specs/one.yaml").cases
+    read = case.spec.call()
+    assert read.options == call.options
+    assert read.inputs.keys() == call.inputs.keys()
+    for name, array in call.inputs.items():
+        assert (array.dtype, array.tobytes()) == (
+            read.inputs[name].dtype,
+            read.inputs[name].tobytes(),
+        )
+        assert memory_of(array) == memory_of(read.inputs[name])
+
+
+def test_every_layout_and_axis_is_drawn():
+    """No layout, axis, large size or sequence is beyond what is drawn."""
+    layouts, long, lengths = set(), set(), set()
+
+    @settings(
+        max_examples=1200, database=None, derandomize=True, deadline=None, phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(trials())
+    def look(trial):
+        lengths.add(len(trial))
+        for question in trial:
+            if isinstance(question, Sketch):
+                assert question.elements <= MOST_ELEMENTS or question == VASTEST
+                long.update(axis for axis in question.axes if getattr(question, axis) > 1024)
+                layouts.update(question.layouts.items())
+            else:
+                layouts.update(layouts_of(question).items())
+
+    look()
+    assert long == {"rows", "columns", "positions", "bags", "entries"}
+    assert lengths == {1, 2, 3}
+    for name in ("weight", "indices", "offsets", "per_sample_weights", "grad_output"):
+        assert {layout for owner, layout in layouts if owner == name}, name
+    assert {layout for _, layout in layouts} == set(LAYOUTS) - {"contiguous"}
 
 
 def test_time_bounds_a_run(tmp_path):
@@ -264,6 +382,8 @@ def test_traits_are_found_for_every_case_of_the_suite():
     seen = set()
     for path in spec_files():
         for case in load_spec(path).cases:
+            if case.large:
+                continue
             try:
                 call = case.spec.call()
             except Missing:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.client import (
@@ -111,7 +111,8 @@ class Duel:
         key = fingerprint(call)
         if key not in self._known:
             self._known[key] = self._count(self._ask(question, call))
-        return self._known[key]
+        # Two sketches may be one call: what comes back is about the one that was asked.
+        return replace(self._known[key], question=question)
 
     def ask_in_order(self, questions: Iterable[Question]) -> Iterator[Exchange]:
         """Ask for calls one after another, whatever is known of them."""

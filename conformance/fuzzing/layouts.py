@@ -21,6 +21,8 @@ def layouts_for(
     if name == "weight":
         writes = options.get("max_norm") is not None or set(observe) & TRAINING_OBSERVATIONS
         return IN_PLACE if writes else NAMES
+    if name == "grad_output":
+        return NAMES + ("expanded",) * 4  # That of a sum is.
     return tuple(n for n in NAMES if n != "expanded") if name == "offsets" else NAMES
 
 

@@ -68,7 +68,7 @@ class Signature:
         )
 
     def is_like(self, other: Signature) -> bool:
-        """Whether the other is the same departure, whatever the sizes: one may grow in shrinking."""
+        """Whether the other is the same departure, whatever the sizes: some grow in shrinking."""
         return replace(self, traits=self.traits.sized()).explains(other)
 
     def __str__(self) -> str:
