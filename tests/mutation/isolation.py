@@ -22,7 +22,8 @@ from embcheck.conformance.execution.judge import Outcome
 from mutation.judging import Make, Seen
 from mutation.patching import PACKAGE, Sources, write_package
 
-SECONDS = 120.0
+SECONDS = 60.0
+"""For one case."""
 MEMORY = 4 * 1024**3
 
 Judge = Callable[[Make], Iterator[tuple[str, Seen]]]
@@ -46,9 +47,13 @@ class Run:
     folder: tempfile.TemporaryDirectory[str]
     process: BaseProcess
     connection: Connection
-    deadline: float
+    seconds: float
     seen: dict[str, Seen] = field(default_factory=dict)
     ending: Outcome | None = Outcome.CRASHED
+    deadline: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deadline = time.monotonic() + self.seconds
 
     def receive(self) -> bool:
         """Take one message; return whether the process has more to say."""
@@ -61,6 +66,7 @@ class Run:
             return False
         case, seen = message
         self.seen[case] = seen
+        self.deadline = time.monotonic() + self.seconds
         return True
 
     def stop(self) -> dict[str, Seen]:
@@ -103,7 +109,7 @@ def _start(trial: Trial, seconds: float) -> Run:
     process = context.Process(target=_judge_here, args=(folder.name, trial.judge, theirs))
     process.start()
     theirs.close()
-    return Run(trial, folder, process, ours, time.monotonic() + seconds)
+    return Run(trial, folder, process, ours, seconds)
 
 
 def _judge_here(folder: str, judge: Judge, connection: Connection) -> None:
