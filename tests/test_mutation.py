@@ -69,7 +69,7 @@ def test_patcher_refuses_what_is_no_subtle_bug(old, new, complaint):
 def test_every_mutant_still_fits_the_reference():
     """All descriptions are whole, name clauses that exist, and their fragments stand once."""
     mutants, sources = load_mutants(shipped_clauses()), reference_sources()
-    assert len(mutants) >= 80
+    assert len(mutants) >= 500
     for one in mutants:
         patch(sources, one)
 
