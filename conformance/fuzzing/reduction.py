@@ -173,13 +173,17 @@ def _flat(upstream: np.ndarray) -> np.ndarray:
 
 
 def _smaller_tables(call: Call) -> Iterator[Call]:
-    """Keep one column, or leave the last row out."""
+    """Keep one column, half of them or all but the last, or leave the last row out."""
     weight = call.inputs.get("weight")
     if weight is None or weight.ndim != 2:
         return
     for column in range(min(weight.shape[1], MAX_KEPT) if weight.shape[1] > 1 else 0):
         only = partial(np.take, indices=[column], axis=-1)
         yield _with(call, weight=only(weight), **_upstream(call, only))
+    for width in dict.fromkeys((weight.shape[1] // 2 + 1, weight.shape[1] - 1)):
+        if 1 < width < weight.shape[1]:
+            first = partial(np.take, indices=range(width), axis=-1)
+            yield _with(call, weight=first(weight), **_upstream(call, first))
     if len(weight) > 1:
         yield _with(call, weight=weight[:-1].copy())
 

@@ -15,7 +15,7 @@ from embcheck.conformance.fuzzing.question import Question, Trial, call_of
 from embcheck.conformance.fuzzing.reduction import smaller
 from embcheck.conformance.fuzzing.signature import Signature
 
-MOST_REPLAYS = 150
+MOST_REPLAYS = 80
 """Fresh processes that looking for the shortest sequence may take."""
 MOST_SIMPLIFIED = 4_000
 """Elements of a sequence whose calls are made smaller."""
