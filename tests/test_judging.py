@@ -232,7 +232,7 @@ def test_nan_need_not_keep_its_payload():
 
 
 def test_a_verdict_tells_how_wide_its_bounds_were():
-    """A lookup has none; a sum of three rows a few roundings; a failure tells it too."""
+    """An exact answer needs none, a sum of three rows a few roundings; a failure tells it too."""
     assert judged(RIGHT).bound_width == 0
     wide = judged(RIGHT, tolerance=Tolerance("a reason", rtol=0.01))
     assert wide.bound_width == pytest.approx(0.01)
@@ -240,9 +240,12 @@ def test_a_verdict_tells_how_wide_its_bounds_were():
     call = bag(np.array([[1], [2], [2**-24]], np.float32))
     expected = Values(np.array([[3]], np.float32))
     after = {f"{name}_after": array for name, array in call.inputs.items()}
-    answer = Answered({"output": expected.array, **after})
-    width = judge_returns(call, answer, {"output": expected}, None, dict).bound_width
-    assert width == pytest.approx(4 * 2**-24, rel=0.01)
+    next_to_it = np.nextafter(expected.array, np.float32(4))
+    for got, allowed in ((expected.array, 0), (next_to_it, 4 * 2**-24)):
+        answer = Answered({"output": got, **after})
+        verdict = judge_returns(call, answer, {"output": expected}, None, dict)
+        assert verdict.outcome is Outcome.PASSED
+        assert verdict.bound_width == pytest.approx(allowed, rel=0.01)
 
 
 def test_an_answer_within_a_bound_that_tells_nothing_is_merely_observed():
