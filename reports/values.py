@@ -94,12 +94,26 @@ def _structure(what: Mapping[str, Any]) -> list[str]:
 
 
 def _recipe(recipe: Mapping[str, Any]) -> str:
+    if isinstance(recipe.get("parts"), list | tuple):
+        joined = "; ".join(map(_part, recipe["parts"]))
+        times = recipe.get("repeat", 1)
+        return f"joining [{joined}]" + (f", {_plain(times)} times over" if times != 1 else "")
     rest = ", ".join(
-        f"{clean(key)}={_plain(value)}"
+        f"{clean(key)}={_part(value)}"
         for key, value in recipe.items()
         if key not in {"generator", "dtype", "shape"}
     )
     return f"{clean(recipe.get('generator', '?'))}({rest})"
+
+
+def _part(value: Any) -> str:
+    """Write what a recipe says: a number, or an array of its own."""
+    if not isinstance(value, Mapping):
+        return _plain(value)
+    recipe = value.get("recipe", value)
+    if isinstance(recipe, Mapping) and {"generator", "parts"} & set(recipe):
+        return f"{_recipe(recipe)} {_plain(value.get('shape', ''))}".rstrip()
+    return _plain(value.get("values", "?"))
 
 
 def _plain(value: Any) -> str:

@@ -96,7 +96,11 @@ def _made(source: Generated) -> str:
     if "rows" in source.parts:
         rows = f"{expression(source.parts['rows'])}[..., None]"
     words = {
-        "base": BASE, "times": 1, "low": 0, "high": 1.0, **recipe,
+        "base": BASE,
+        "times": 1,
+        "low": 0,
+        "high": 1.0,
+        **recipe,
         "shape": tuple(shape),
         "length": next(iter(shape), 1),
         "row": size // max(next(iter(shape), 1), 1),
