@@ -235,7 +235,7 @@ def test_every_layout_and_axis_is_drawn():
     layouts, long, lengths = set(), set(), set()
 
     @settings(
-        max_examples=800, database=None, derandomize=True, deadline=None, phases=(Phase.generate,),
+        max_examples=1500, database=None, derandomize=True, deadline=None, phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(trials())
