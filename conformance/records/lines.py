@@ -82,7 +82,8 @@ class ResultLine:
     `seconds` is backend and harness together, `backend_seconds` the backend's own share: preparing
     calls and answering them. `reading` says in a word or two what an implementation-defined call
     did. `bound_width` is the largest part of a value by which a judged answer might have been off,
-    0 where it was exact, so that an outcome of `observed` with it says that no bound was narrow enough to judge by.
+    0 where it was exact, so that an outcome of `observed` with it says that no bound was narrow
+    enough to judge by.
     """
 
     case: str
