@@ -74,14 +74,21 @@ def to_array(tensor: Tensor) -> np.ndarray:
 
 
 def to_dense(tensor: Tensor) -> np.ndarray:
-    """Copy a tensor home, the rows that it stores added in their places."""
+    """Copy a tensor home, the rows that it stores added in their places.
+
+    They are added in double precision, so that no sum is lost here. Rows whose numbers the table
+    does not have are in no place: all come home as stored then, with an axis more than a table.
+    """
     values = to_array(tensor)
     if not tensor.is_selected_rows():
         return values
-    shape = (tensor.get_selected_rows().height(), *values.shape[1:])
-    dense = np.zeros(shape, values.dtype)
-    np.add.at(dense, np.array(tensor.rows(), np.int64), values)
-    return dense
+    rows, height = np.array(tensor.rows(), np.int64), tensor.get_selected_rows().height()
+    if ((rows < 0) | (rows >= height)).any():
+        return values[None]
+    is_complex = values.dtype.kind == "c"
+    dense = np.zeros((height, *values.shape[1:]), np.complex128 if is_complex else np.float64)
+    np.add.at(dense, rows, values.astype(dense.dtype))
+    return dense.astype(values.dtype)
 
 
 def write_tensor(name: str, dtype: np.dtype) -> str:
