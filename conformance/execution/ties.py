@@ -149,7 +149,7 @@ class Choices:
         shares = np.where(whole > 0, sizes / np.where(whole > 0, whole, 1), 0.0)
         evenly = members / np.maximum(number, 1)
         filled = clipped + lacking * np.where(whole > 0, shares, evenly)
-        return np.clip(filled, self.low, self.high)
+        return np.asarray(np.clip(filled, self.low, self.high))
 
 
 def _linked(

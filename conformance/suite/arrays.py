@@ -56,8 +56,9 @@ class ArraySpecError(ValueError):
 class ArraySource(Protocol):
     """Something that gives an array when it is needed."""
 
-    layout: str
-    """How the array lies in memory, one of `LAYOUTS`."""
+    @property
+    def layout(self) -> str:
+        """How the array lies in memory, one of `LAYOUTS`."""
 
     def array(self) -> np.ndarray:
         """Return a fresh array that the caller may write to, unless its layout is readonly."""
@@ -243,7 +244,7 @@ def _parse_joined(spec: Mapping[str, Any], dtype: np.dtype[Any], layout: str) ->
         parts = tuple(parse_array(part, dtype.name) for part in spec["parts"])
     else:
         parts = (parse_array(_without(spec, "repeat", "layout"), dtype.name),)
-    shapes = [getattr(part, "shape", ()) for part in parts]
+    shapes: list[tuple[int, ...]] = [getattr(part, "shape", ()) for part in parts]
     if len({shape[1:] for shape in shapes}) != 1 or () in shapes:
         raise ArraySpecError(
             f"parts of the shapes {', '.join(str(list(shape)) for shape in shapes)} do not join",
@@ -306,10 +307,12 @@ def _check_whole(spec: Mapping[str, Any]) -> None:
 
 
 def _check_expands(source: ArraySource) -> None:
-    is_literal = isinstance(source, Literal)
-    values = source.values if is_literal else replace(source, layout="contiguous").array()
-    if not (values[1:] == values[:1]).all():
-        kind = "literal" if is_literal else "array"
+    kind, values = "array", None
+    if isinstance(source, Literal):
+        kind, values = "literal", source.values
+    elif isinstance(source, (Generated, Joined)):
+        values = replace(source, layout="contiguous").array()
+    if values is not None and not (values[1:] == values[:1]).all():
         raise ArraySpecError(f"an expanded {kind} has unequal rows", "repeat the first row")
 
 

@@ -46,7 +46,8 @@ def _arange(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
         period = (start + step * np.arange(modulo)) % modulo
         return np.resize(period.astype(dtype), shape)
     values = start + step * (np.arange(size) // each)
-    return (values % modulo if modulo is not None else values).astype(dtype).reshape(shape)
+    kept = values if modulo is None else values % modulo
+    return np.asarray(kept).astype(dtype).reshape(shape)
 
 
 COUNTING = {"start": 0, "step": 1, "each": 1}
@@ -86,7 +87,7 @@ def _counts(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
     """
     if "adds" in parts:
         made = _added(parts["of"].reshape(-1), parts["adds"], shape)
-        return (made * recipe.get("times", 1)).astype(dtype)
+        return np.asarray(made * recipe.get("times", 1)).astype(dtype)
     counts = np.bincount(parts["of"].reshape(-1), minlength=shape[0])[: shape[0]]
     rows = (counts * recipe.get("times", 1)).astype(dtype).reshape(-1, *([1] * (len(shape) - 1)))
     return np.broadcast_to(rows, shape).copy()

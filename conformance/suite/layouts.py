@@ -106,7 +106,7 @@ def _aligned(count: int) -> np.ndarray:
     """Return so many bytes, aligned and filled, that are the root of their views."""
     raw = np.empty(count + ALIGNMENT, np.uint8)
     start = -raw.__array_interface__["data"][0] % ALIGNMENT
-    whole = np.frombuffer(memoryview(raw)[start : start + count], np.uint8)
+    whole = np.frombuffer(raw.data[start : start + count], np.uint8)
     whole[:] = _FILLING
     return whole
 
