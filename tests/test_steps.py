@@ -205,6 +205,7 @@ def test_a_large_call_is_made_in_the_worker_and_judged_by_its_places(tmp_path, m
         (SEQUENCE.replace("  - expect: {output: [[2]]}\n", "  - {}\n"), "step has no expectation"),
         (LARGE.replace("{generator: full, value: 299, shape: [2], dtype", "{values: [1, 2], dtype"),
          "an input of a large case is not made by a generator"),
+        (LADDER.replace("  ladder", "  large: true\n  ladder"), "a large case has several calls"),
         (LARGE.replace("  large: true\n", "").replace("300, 5", "30000, 5000"),
          "more than 10,000,000 elements"),
         (AGAIN.replace("{output: [[2]]}", "{trained_weight: [[1], [1]]}"), "begins from another"),

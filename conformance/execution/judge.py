@@ -111,12 +111,9 @@ def judge_returns(
     ask_reference: AskReference,
 ) -> Verdict:
     """Judge an answer to a call that must return with certain observations."""
-    stopped = judge_ending(answer)
+    stopped = judge_ending(answer) or judge_refusal(answer)
     if stopped is not None:
         return stopped
-    if isinstance(answer, Rejected):
-        said = f"{answer.exception}: {answer.message}"
-        return failure(Kind.REJECTED_VALID, f"a valid call was refused: {said}", {})
     assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
     if differing := answer.details.get("differing"):
         said = f"{', '.join(differing)}: the same thunk called again gave other bits"
@@ -230,6 +227,14 @@ def judge_ending(answer: Answer) -> Verdict | None:
     if isinstance(answer, Errored):
         return Verdict(Outcome.ERRORED, message=answer.message)
     return None
+
+
+def judge_refusal(answer: Answer) -> Verdict | None:
+    """Judge a refusal of a valid call; None if it was not refused."""
+    if not isinstance(answer, Rejected):
+        return None
+    said = f"{answer.exception}: {answer.message}"
+    return failure(Kind.REJECTED_VALID, f"a valid call was refused: {said}", {})
 
 
 def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None:

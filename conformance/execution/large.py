@@ -7,17 +7,19 @@ import math
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import Observation
 from embcheck.conformance.execution.attempt import Reply, attempt, checked
+from embcheck.conformance.execution.limits import GIB
+from embcheck.conformance.execution.messages import describe_call, parse_call
 from embcheck.conformance.suite.arrays import Generated, parse_array
 from embcheck.conformance.suite.model import CallSpec, Returns, Structure
 
-GIB = 1024**3
 SECONDS = 600.0
 """Time for one large call, in which the arrays are made too."""
 _COPIES = 2
@@ -49,11 +51,8 @@ def large_request(spec: CallSpec, returns: Returns) -> dict[str, Any]:
         for name, wanted in returns.observations.items()
         if isinstance(wanted, Structure)
     }
-    call = {
-        "operation": str(spec.operation),
-        "options": dict(spec.options),
-        "observe": [*map(str, spec.observe), str(Observation.INPUTS_AFTER)],
-    }
+    observe = (*spec.observe, Observation.INPUTS_AFTER)
+    call = describe_call(replace(spec.outline(), observe=observe))
     return {"request": "ask", "call": call, "made": made, "places": places}
 
 
@@ -65,8 +64,7 @@ def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:
     """
     inputs = {name: parse_array(recipe).array() for name, recipe in header["made"].items()}
     before = {name: _digest(array) for name, array in inputs.items()}
-    told = header["call"]
-    call = Call(Operation(told["operation"]), inputs, told["options"], tuple(told["observe"]))
+    call = parse_call(header["call"], inputs)
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -130,10 +130,8 @@ class CaseParser:
 
     def _ladder(self, entry: Map, parameters: Mapping[str, Any]) -> Matrix | None:
         """Return the ladder of a case, empty without one; None, with a complaint, if bad."""
-        try:
-            ladder: Matrix = substitute(entry.get("ladder", {}), parameters)
-        except UnknownVariable as error:
-            self._complain(error.owner, error.key, str(error), error.remedy)
+        ladder = self._substituted(entry.get("ladder", Map(entry.mark)), parameters)
+        if ladder is None:
             return None
         if len({len(values) for values in ladder.values()}) > 1:
             what = "the lists of the ladder differ in length"
@@ -204,6 +202,9 @@ class CaseParser:
         if case.large and not all(isinstance(source, Generated) for source in made):
             what = "an input of a large case is not made by a generator"
             self._complain(entry, "large", what, "give every input a `generator:`")
+        if case.large and isinstance(case.expectation, Steps):
+            what = "a large case has several calls"
+            self._complain(entry, "large", what, "make it one call")
         returns = case.expectation.observations if isinstance(case.expectation, Returns) else {}
         if case.large and not all(isinstance(what, Structure) for what in returns.values()):
             what = "a large case states whole arrays"

@@ -167,7 +167,7 @@ class CallSpec:
     def outline(self) -> Call:
         """Make the call with empty arrays, by which it can be told what the call needs."""
         arrays = {name: np.empty(0) for name in self.inputs}
-        return Call(self.operation, arrays, self.options, self.observe)
+        return Call(self.operation, arrays, self.options, self.observe, self.exported_for)
 
     def describe(self) -> dict[str, Any]:
         """Describe the call as plain JSON data."""
