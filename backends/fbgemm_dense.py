@@ -4,7 +4,7 @@ It has no bounds check of its own and takes tables of any width. Its weight is o
 `weights`, whose gradient is shown as (V, D); training is an optimiser of PyTorch's.
 On the CPU, it does not implement PoolingMode.NONE, and sums instead:
 https://github.com/pytorch/FBGEMM/issues/4586. Of the bags of one index that a lookup makes, both
-are the same.
+are the same, but for a -0.0, which a sum turns into 0.0.
 """
 
 from __future__ import annotations
