@@ -13,7 +13,14 @@ import numpy as np
 import torch
 
 from embcheck.backends import torch_script, torch_spellings
-from embcheck.backends.torch_calls import Answer, blocking, require_cuda, target_of, thunk
+from embcheck.backends.torch_calls import (
+    LATE_IMPORTS,
+    Answer,
+    blocking,
+    require_cuda,
+    target_of,
+    thunk,
+)
 from embcheck.backends.torch_device import CudaClock
 from embcheck.backends.torch_names import SPELLINGS
 from embcheck.backends.torch_only import probes
@@ -30,6 +37,8 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 
 class TorchEager:
     """Eager PyTorch on one device."""
+
+    late_imports = LATE_IMPORTS
 
     def __init__(self, name: str, device: str) -> None:
         self.info = BackendInfo(

@@ -59,6 +59,7 @@ class EmbcheckSession:
         self._started = False
         self._written: set[str] = set()
         self._left_out: set[str] = set()
+        self._not_asked: set[str] = set()
         self._unexplained: Counter[str] = Counter()
         self._described: dict[str, dict[str, Any]] = {}
         self._planned = 0
@@ -106,7 +107,10 @@ class EmbcheckSession:
             return True
         self._start()
         problem = self._pool.problem(backend)
-        return problem is not None or Operation.PROBE in self._pool.info(backend).operations
+        if problem is not None or Operation.PROBE in self._pool.info(backend).operations:
+            return True
+        self._not_asked.add(case.id)
+        return False
 
     def _describe(self, case: Case, behaviour: str) -> dict[str, Any]:
         """Return the lines of a case and its clauses, made once for all backends."""
@@ -194,12 +198,19 @@ class EmbcheckSession:
         if left_out:
             self._config.hook.pytest_deselected(items=left_out)
 
-    @staticmethod
-    def _named(names: Iterable[str], items: Iterable[pytest.Item]) -> frozenset[str]:
-        try:
-            return named(names, {item.case.id for item in items if isinstance(item, CaseItem)})
-        except LookupError as error:
-            raise pytest.UsageError(error.args[0]) from None
+    def _named(self, names: Iterable[str], items: Iterable[pytest.Item]) -> frozenset[str]:
+        asked = {item.case.id for item in items if isinstance(item, CaseItem)}
+        found: set[str] = set()
+        for name in names:
+            try:
+                cases = named([name], asked | self._not_asked)
+            except LookupError as error:
+                raise pytest.UsageError(error.args[0]) from None
+            if not cases & asked:
+                said = f"'{name}' is asked of PyTorch itself only, not of {', '.join(self.names)}"
+                raise pytest.UsageError(said)
+            found |= cases
+        return frozenset(found)
 
     def _selection(self) -> str:
         """Say which cases of the shipped suite are run; empty for all but the large ones."""

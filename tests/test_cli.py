@@ -50,6 +50,11 @@ def test_help_imports_no_array_library():
             "there is no case 'specs/small/lookup-agan'; did you mean specs/small/lookup-again",
         ),
         (["-b", "numpy-reference", "--specs", SMALL, "--case", "specs/small/look*"], 0, ""),
+        (
+            ["-b", "numpy-reference", "--case", "torch_only/graphs/bags"],
+            2,
+            "'torch_only/graphs/bags' is asked of PyTorch itself only, not of numpy-reference",
+        ),
         (["-b", "numpy-reference", "--instructions", "avx3"], 2, "Invalid value"),
         (["-b", "numpy-reference", "--specs", "/nonexistent.yaml"], 2, "does not exist"),
         (["--specs", SMALL], 2, "Missing option"),

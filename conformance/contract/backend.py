@@ -132,6 +132,13 @@ class Scripted(Protocol):
         """
 
 
+class ImportingLate(Protocol):
+    """What an adapter declares besides, where its library imports more when it is first used."""
+
+    late_imports: tuple[str, ...]
+    """Modules that a worker forked in place of a dead one shall have from the start."""
+
+
 class DeviceClock(Protocol):
     """The clock of a device that works while the host goes on."""
 

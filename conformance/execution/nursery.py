@@ -1,4 +1,4 @@
-"""A process that has imported a library and done nothing else, and forks workers from itself.
+"""A process that has imported a library, called nothing of it, and forks workers from itself.
 
 Started as `python -m embcheck.conformance.execution.nursery BACKEND SOCKET_FD` once a worker has
 died, for backends that declare `survives_fork`: a hundred crashes then cost one more import.
@@ -6,6 +6,7 @@ died, for backends that declare `survives_fork`: a hundred crashes then cost one
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import socket
@@ -97,6 +98,8 @@ def main(name: str, descriptor: int) -> None:
     started = time.perf_counter()
     backend = discovery.create(name)
     seconds = time.perf_counter() - started
+    for module in getattr(backend, "late_imports", ()):
+        importlib.import_module(module)
     channel.send(READY)
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_BYTES, 3)
