@@ -73,6 +73,8 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
     except (BadAddress, UnknownBackend, NoSuchInstructions) as error:
         errors.print(f"embcheck: {error}")
         return ExitCode.USAGE
+    # What is read and collected lives to the end: until then there is nothing to clear away.
+    gc.disable()
     try:
         # The libraries are imported while the specs are read.
         pool.launch()
@@ -88,6 +90,7 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
         errors.print(f"embcheck: {error}")
         return ExitCode.USAGE
     finally:
+        gc.enable()
         pool.close()
 
 
@@ -202,7 +205,8 @@ class _Watcher:
         self.session = session.config.pluginmanager.get_plugin("embcheck-session")
         if session.items:
             self.progress.update(self._task, total=len(session.items))
-        gc.freeze()  # specs and items live to the end; looking through them again takes time
+        gc.freeze()
+        gc.enable()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:

@@ -80,7 +80,7 @@ def receive(stream: Readable, most: int = MAX_ARRAY_BYTES, *, with_layouts: bool
     if not 0 <= length <= MAX_HEADER_BYTES:
         raise Broken(f"a header of {length} bytes")
     try:
-        header = json.loads(_exactly(stream, length))
+        header = json.loads(_exactly(stream, length).decode())
         arrays = {}
         for entry in header.pop("arrays"):
             array = _read_array(stream, entry, most)

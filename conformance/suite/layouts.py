@@ -52,6 +52,8 @@ def is_plain(array: np.ndarray) -> bool:
     Strides of axes of one element count too: a library may read them.
     """
     strides = _c_order(array) if array.size else array.strides
+    if array.base is None:
+        return array.flags.writeable and array.strides == strides
     return memory_of(array) == Memory(strides)
 
 
