@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -130,6 +131,21 @@ def test_a_worker_that_takes_too_much_is_killed(backend, limits, words):
         assert re.search(words, answer.message), answer.message
         assert isinstance(worker.ask(lookup), Answered)
         assert time.monotonic() - started < 30
+    finally:
+        worker.close()
+
+
+def test_a_worker_is_renewed_before_its_mappings_run_out():
+    """What a compiler keeps of each program ends no process: a fresh worker takes its place."""
+    table = np.eye(3, dtype=np.float32)
+    lookup = Call(Operation.EMBEDDING, {"weight": table, "indices": np.array([2])})
+    worker = WorkerClient("zoo-hoards-mappings", timeout=60)
+    most = int(Path("/proc/sys/vm/max_map_count").read_text())
+    try:
+        for _ in range(most // 1000 + 20):
+            assert isinstance(worker.ask(lookup), Answered)
+            worker.renew()
+        assert worker.starts == 2
     finally:
         worker.close()
 

@@ -20,7 +20,7 @@ from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.address import Address, parse_address
-from embcheck.conformance.execution.limits import MIB, LimitBroken, Limits, watch
+from embcheck.conformance.execution.limits import MIB, LimitBroken, Limits, is_crowded, watch
 from embcheck.conformance.execution.messages import describe_call, parse_info
 from embcheck.conformance.execution.nursery import Nursery, Offspring
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
@@ -29,6 +29,8 @@ from embcheck.conformance.execution.scratch import make_scratch
 START_SECONDS = 180.0
 OUTPUT_LIMIT = 2000
 OUTPUT_KEPT = 16 * MIB
+LOOK_EVERY = 10
+"""Cases, between two looks at how much room a worker has left."""
 
 ENVIRONMENT = {
     "GOMP_SPINCOUNT": "10000",
@@ -117,6 +119,7 @@ class WorkerClient:
         address = name if isinstance(name, Address) else parse_address(name)
         self.name = address.id
         self.starts = 0
+        self._cases = 0
         self.import_seconds = 0.0
         self._timeout = timeout
         self._limits = limits
@@ -243,6 +246,13 @@ class WorkerClient:
             self.kill()
             self._process.wait()
         self._forget()
+
+    def renew(self) -> None:
+        """Replace a worker that earlier cases have left little room; looks at every tenth only."""
+        self._cases += 1
+        looks = self._cases % LOOK_EVERY == 0
+        if looks and self._process is not None and is_crowded(self._process.pid):
+            self.restart()
 
     def launch(self) -> None:
         """Begin to start the worker; the first use waits for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -30,6 +31,21 @@ class Limits:
 
 
 UNLIMITED = Limits(None, None, None)
+
+CROWDED = 0.75
+"""The share of the memory mappings that Linux grants a process, after which it is crowded."""
+
+
+def is_crowded(pid: int) -> bool:
+    """Whether a process is near the end of its memory mappings, which ends it without a word.
+
+    XLA maps some for each program that it compiles and frees none: it has room for some 7,000.
+    """
+    try:
+        most = int(Path("/proc/sys/vm/max_map_count").read_bytes())
+        return Path(f"/proc/{pid}/maps").read_bytes().count(b"\n") > CROWDED * most
+    except OSError:
+        return False
 
 
 def watch(pid: int, output: int, limits: Limits) -> Callable[[], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import sys
@@ -110,6 +111,18 @@ class Multiplies(Correct):
     def answer(self, call: Call) -> Any:
         while is_trigger(call):
             threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
+        return self.correct(call)
+
+
+class HoardsMappings(Correct):
+    """Maps memory anew in every call, as a compiler does for each program, and dies of it."""
+
+    def answer(self, call: Call) -> Any:
+        kept = vars(self).setdefault("kept", [])
+        try:
+            kept += [mmap.mmap(-1, mmap.PAGESIZE) for _ in range(1000)]
+        except OSError:
+            os.kill(os.getpid(), signal.SIGSEGV)
         return self.correct(call)
 
 
