@@ -71,10 +71,10 @@ ENVIRONMENTS = {
 }
 """Environments, each with its backends and the extra that every one of them needs."""
 
-IN_PART = {"aotinductor": ("--quick",)}
-"""What `nox -s matrix` runs of an environment that is not named, where that is not all.
+QUICKLY = ("torch-aotinductor", "torch-compile", "tensorflow-xla")
+"""What `nox -s matrix` asks the quick cases only, unless the environment is named.
 
-AOTInductor compiles some 450 packages for the whole suite, which takes as long as all else.
+They compile anew for each shape: the whole suite takes each of them as long as all others.
 """
 
 LADDERS = ("sizes/bag_sum/*", "sizes/gradient/*")
@@ -203,11 +203,12 @@ def conformance(session: nox.Session, backend: str) -> None:
 def matrix(session: nox.Session) -> None:
     """Build environments, run the suite on every backend in them, and join all in one report.
 
-    Of all environments, some `IN_PART`; or the whole suite in those that are named, `nox -s matrix
-    -- aotinductor`, joined with the results of the others from an earlier time.
+    Of all environments, with the quick cases for what is compiled `QUICKLY`; or the whole suite in
+    those that are named, `nox -s matrix -- aotinductor`, joined with the results of the others from
+    an earlier time.
     """
     chosen = chosen_of(session, ENVIRONMENTS)
-    parts = {} if session.posargs else IN_PART
+    quickly = () if session.posargs else QUICKLY
     install(session)
     out = Path("out/matrix").resolve()
     wheel = build_wheel(session)
@@ -216,18 +217,21 @@ def matrix(session: nox.Session) -> None:
         started = time.monotonic()
         python = environment_of(session, wheel, name)
         built = time.monotonic()
-        words = (*each("-b", ENVIRONMENTS[name]), *parts.get(name, ()))
-        arguments = ("-m", "embcheck.cli", "run", *words, "--out", str(out / name))
-        said = session.run(
-            *(python, *arguments),
-            env=SETTINGS.get(name),
-            external=True,
-            silent=True,
-            success_codes=[0, 1, 2],
-        )
+        said = ""
+        for folder, words in runs_of(name, quickly):
+            arguments = ("-m", "embcheck.cli", "run", *words, "--out", str(out / folder))
+            said += str(
+                session.run(
+                    *(python, *arguments),
+                    env=SETTINGS.get(name),
+                    external=True,
+                    silent=True,
+                    success_codes=[0, 1, 2],
+                )
+            )
         took = f"{built - started:.0f} s to build, {time.monotonic() - built:.0f} s to run"
         session.log(f"{name}: {took}\n{said}")
-        return [line for line in str(said).splitlines() if line.startswith("unavailable: ")]
+        return [line for line in said.splitlines() if line.startswith("unavailable: ")]
 
     # Most suites keep one core busy; their output would mix, so it is shown when they are over.
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -235,6 +239,21 @@ def matrix(session: nox.Session) -> None:
     join_environments(session, out)
     for line in missing:
         session.warn(line)
+
+
+def runs_of(name: str, quickly: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """Return the runs of an environment, each a folder and the words of a command line.
+
+    A whole run takes the place of an earlier quick one, and the other way round.
+    """
+    whole = [backend for backend in ENVIRONMENTS[name] if backend not in quickly]
+    quick = [backend for backend in ENVIRONMENTS[name] if backend in quickly]
+    runs = [(name, each("-b", whole)), (f"{name}-quick", [*each("-b", quick), "--quick"])]
+    out = Path("out/matrix")
+    for folder, words in runs:
+        if "-b" not in words:
+            shutil.rmtree(out / folder, ignore_errors=True)
+    return [(folder, words) for folder, words in runs if "-b" in words]
 
 
 @nox.session(name="bench-matrix")
@@ -266,7 +285,8 @@ def chosen_of(session: nox.Session, known: Iterable[str]) -> list[str]:
 
 def join_environments(session: nox.Session, out: Path) -> None:
     """Make one record and one report of all environments' runs in a folder."""
-    runs = [str(out / name) for name in ENVIRONMENTS if (out / name / "results.jsonl").exists()]
+    folders = [out / folder for name in ENVIRONMENTS for folder in (name, f"{name}-quick")]
+    runs = [str(folder) for folder in folders if (folder / "results.jsonl").exists()]
     session.run("embcheck", "merge", *runs, "--out", str(out))
     session.run("embcheck", "report", str(out), "--quiet", "--html", str(out / "report.html"))
 

@@ -21,7 +21,7 @@ from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, 
 
 from embcheck.backends import torch_ranks_script
 from embcheck.backends.torch_calls import Answer, Target, target_of
-from embcheck.backends.torch_names import SPELLINGS, makes_module, to_array
+from embcheck.backends.torch_names import SPELLINGS, makes_module, to_array, to_tensor
 from embcheck.backends.torch_observe import Tensors, observe
 from embcheck.backends.torch_ranks import WORLD_SIZE, Ranks
 from embcheck.conformance.contract.backend import (
@@ -74,6 +74,8 @@ class TorchDTensor:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Share the table between the ranks."""
         _check(call)
+        for array in call.inputs.values():
+            to_tensor(array)  # what it has no tensor for ends here, and no rank waits for another
         return self._ranks.prepare(call)
 
     def script(self, call: Call) -> str:
