@@ -31,5 +31,6 @@ def on_cpu() -> KerasCalls:
         imports="import tensorflow as tf\n",
         gradient=gradient,
         made_from="tensorflow-eager",
+        survives_fork=True,
     )
     return KerasCalls(engine)
