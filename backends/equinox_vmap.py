@@ -85,6 +85,7 @@ def _make(name: str, device: str) -> JaxCalls:
     info = BackendInfo(
         id=name,
         library="equinox",
+        modules=("equinox", "jax", "jaxlib"),
         version=eqx.__version__,
         device=device,
         operations=_OPERATIONS,

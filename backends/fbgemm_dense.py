@@ -67,6 +67,7 @@ class FbgemmDense:
         self.info = BackendInfo(
             id=name,
             library="fbgemm_gpu",
+            modules=("fbgemm_gpu", "torch._ops"),
             version=VERSION,
             device=device,
             **processor(),

@@ -66,6 +66,7 @@ class FbgemmSplit:
         self.info = BackendInfo(
             id=name,
             library="fbgemm_gpu",
+            modules=("fbgemm_gpu", "torch._ops"),
             version=VERSION,
             device=device,
             **processor(),

@@ -76,6 +76,7 @@ def _make(name: str, device: str) -> JaxCalls:
     info = BackendInfo(
         id=name,
         library="flax",
+        modules=("flax", "jax", "jaxlib"),
         version=flax.__version__,
         device=device,
         operations=_OPERATIONS,

@@ -25,6 +25,7 @@ def _make(name: str, device: str) -> JaxCalls:
     info = BackendInfo(
         id=name,
         library="jax",
+        modules=("jax", "jaxlib"),
         version=jax.__version__,
         device=device,
         operations=bags_of(_ROWS),

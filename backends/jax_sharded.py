@@ -65,6 +65,7 @@ def on_cpu() -> JaxCalls:
     info = BackendInfo(
         id="jax-sharded",
         library="jax",
+        modules=("jax", "jaxlib"),
         version=jax.__version__,
         operations=bags_of("jnp.take(weight, indices, axis=0), weight sharded by rows over 2"),
         capabilities=frozenset({*DERIVED, *BAGS}),

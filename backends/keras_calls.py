@@ -58,6 +58,9 @@ _OPTIONS = {
 _OBSERVABLE = {"output", "product", "weight_after", "inputs_after", Observation.TRAINABLE}
 
 
+_MODULES = {"jax": ("jax", "jaxlib")}
+
+
 @dataclass(frozen=True)
 class Engine:
     """One of Keras's backends: its name, what it continues, and how it differentiates, if at all.
@@ -84,6 +87,7 @@ class KerasCalls:
         self.info = BackendInfo(
             id=f"keras-{engine.name}",
             library="keras",
+            modules=("keras", *_MODULES.get(engine.name, (engine.name,))),
             version=keras.__version__,
             operations=_OPERATIONS,
             capabilities=frozenset(derived if engine.gradient else ())

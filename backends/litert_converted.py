@@ -45,6 +45,7 @@ class Litert:
     info = BackendInfo(
         id="litert",
         library="ai-edge-litert",
+        exporters=("tensorflow",),
         version=version("ai-edge-litert"),
         operations=provided(_BAGS, "tf.lite.TFLiteConverter, of {}"),
         capabilities=frozenset(

@@ -30,6 +30,7 @@ from embcheck.conformance.contract.call import (
 )
 
 Answer = dict[str, np.ndarray]
+_DEFINITION = "embcheck.backends.definition"
 
 
 class NumpyReference:
@@ -38,6 +39,7 @@ class NumpyReference:
     info = BackendInfo(
         id="numpy-reference",
         library="numpy",
+        modules=(_DEFINITION, __name__, "numpy"),
         version=np.__version__,
         operations={
             operation: Provided(Provision.COMPOSED, "the definition, in NumPy")

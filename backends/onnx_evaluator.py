@@ -30,6 +30,7 @@ class OnnxReference:
         self.info = BackendInfo(
             id=name,
             library="onnx",
+            exporters=("torch", "onnxscript"),
             version=onnx.__version__,
             operations=provided(onnx_script.spelling(export)),
             capabilities=INFERS,

@@ -41,6 +41,7 @@ class OnnxRuntime:
         self.info = BackendInfo(
             id=name,
             library="onnxruntime",
+            exporters=("torch", "onnxscript"),
             version=onnxruntime.__version__,
             device=device,
             operations=provided(onnx_script.spelling(export)),

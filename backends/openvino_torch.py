@@ -39,6 +39,7 @@ class OpenVinoTorch:
     info = BackendInfo(
         id="openvino-torch",
         library="openvino",
+        exporters=("torch",),
         version=openvino.__version__.split("-")[0],
         operations=provided("openvino.convert_model of {}"),
         capabilities=INFERS - {Capability.MAX_NORM, Capability.INCLUDE_LAST_OFFSET},

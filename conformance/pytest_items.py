@@ -74,7 +74,7 @@ class CaseItem(pytest.Item):
             pytest.skip(f"{result.outcome}: {result.message}")
         if result.outcome == "deviated":
             pytest.xfail(f"known {result.kind or ''} deviation: {result.message}")
-        if result.outcome not in ("passed", "observed"):
+        if result.outcome not in ("passed", "refused-earlier", "observed"):
             raise Departure(_sentence(self, result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

@@ -22,6 +22,7 @@ class Mark(StrEnum):
     NOT_RUN = "not-run"
     UNSUPPORTED = "unsupported"
     PASSED = "passed"
+    EARLIER = "refused-earlier"
     OBSERVED = "observed"
 
     @property
@@ -41,7 +42,7 @@ class Mark(StrEnum):
 
 
 DEPARTURES: Final = frozenset({Mark.SILENT, Mark.CRASHED, Mark.TIMED_OUT, Mark.LOUD})
-UNSCORED: Final = frozenset({Mark.UNSUPPORTED, Mark.NOT_RUN, Mark.OBSERVED})
+UNSCORED: Final = frozenset({Mark.UNSUPPORTED, Mark.NOT_RUN, Mark.EARLIER, Mark.OBSERVED})
 _RANK: Final = {mark: rank for rank, mark in enumerate(Mark)}
 _LOUD_KIND: Final = "rejected-valid"
 _ENDINGS: Final = frozenset({"crashed", "timed-out"})
@@ -71,6 +72,11 @@ LOOKS: Final[dict[Mark, Look]] = {
         "\N{EN DASH}", "n/a", "Unsupported, with a reason; never counts as passed."
     ),
     Mark.PASSED: Look("✓", "passed", "As the contract states."),
+    Mark.EARLIER: Look(
+        "⇤",
+        "earlier",
+        "Refused before the library saw it, by what traces, exports or converts for it.",
+    ),
     Mark.OBSERVED: Look("○", "observed", "Implementation-defined: recorded, never scored."),
 }
 

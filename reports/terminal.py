@@ -44,6 +44,7 @@ _OTHERS = (
     (Mark.STALE, "stale deviations"),
     (Mark.DEVIATED, "did not depart this time, by chance"),
     (Mark.NOT_RUN, "not run"),
+    (Mark.EARLIER, "refused before the library saw it"),
 )
 _TITLES = {
     Mark.SILENT: "Failed silently",

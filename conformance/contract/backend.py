@@ -81,6 +81,18 @@ class BackendInfo:
     """The widest set of vector instructions that the library says that it uses: `default`, `avx2`
     or `avx512`, `neon` or `sve`; where it says nothing, the processor's."""
 
+    modules: tuple[str, ...] = ()
+    """The Python modules whose errors are the library's refusals, where they are not named like
+    it: `jax` and `jaxlib`, say."""
+    exporters: tuple[str, ...] = ()
+    """The modules of an earlier stage: what traces, exports or converts for the library. What they
+    refuse, the library has never seen."""
+
+    @property
+    def refusers(self) -> tuple[str, ...]:
+        """The modules whose errors are the library's."""
+        return self.modules or (self.library.replace("-", "_"),)
+
     def lacks(self, call: Call) -> str | None:
         """Say what the call needs and the backend does not declare; None if it declares all."""
         if call.operation not in self.operations:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.contract.backend import Unsupported
+from embcheck.conformance.contract.backend import Backend, Unsupported
+from embcheck.conformance.execution.refusal import refuser_of
 from embcheck.conformance.suite.arrays import DTYPES
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
@@ -15,15 +16,24 @@ Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
 MESSAGE_LIMIT = 4000
 
 
-def attempt(action: Callable[[], Any], stage: str) -> tuple[dict[str, Any] | None, Any]:
-    """Run something of the backend's; return (None, result), or how it failed."""
+def attempt(
+    action: Callable[[], Any], stage: str, backend: Backend | None = None
+) -> tuple[dict[str, Any] | None, Any]:
+    """Run something of a backend's; return (None, result), or how it failed.
+
+    Of an error it is told who raised it, where the backend is given.
+    """
     try:
         return None, action()
     except Unsupported as reason:
         status = "unsupported" if stage == "prepare" else "errored"
         return describe_failure(status, stage, reason), None
     except Exception as error:  # noqa: BLE001  (whatever a library raises is data here)
-        return describe_failure("rejected", stage, error), None
+        described = describe_failure("rejected", stage, error)
+        if backend is not None:
+            refuser = refuser_of(error, backend.info, type(backend).__module__)
+            described["refuser"] = str(refuser)
+        return described, None
     except BaseException as error:  # noqa: BLE001  (SystemExit would end the caller's process)
         return describe_failure("exited", stage, error), None
 

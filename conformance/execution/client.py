@@ -24,6 +24,7 @@ from embcheck.conformance.execution.limits import MIB, LimitBroken, Limits, is_c
 from embcheck.conformance.execution.messages import describe_call, parse_info
 from embcheck.conformance.execution.nursery import Nursery, Offspring
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
+from embcheck.conformance.execution.refusal import Refuser
 from embcheck.conformance.execution.scratch import make_scratch
 
 START_SECONDS = 180.0
@@ -37,9 +38,10 @@ ENVIRONMENT = {
     "KMP_BLOCKTIME": "1",
     "JAX_PLATFORMS": "cpu",
     "JAX_ENABLE_X64": "1",
+    "JAX_TRACEBACK_FILTERING": "off",
     "PYTHONUNBUFFERED": "1",
 }
-"""Libraries read these when they are imported. Idle workers must not spin for long, but threads
+"""Libraries read these when they are imported. Who raised an error is told by all frames. Idle workers must not spin for long, but threads
 that sleep between two calls in a row make a lookup several times slower: see docs/timing.md."""
 
 
@@ -54,11 +56,17 @@ class Answered:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The library refused the call before it returned."""
+    """The call was refused before it returned, by the library or by what stands before it."""
 
     exception: str
     message: str
     seconds: float = 0.0
+    refuser: Refuser = Refuser.LIBRARY
+
+    @property
+    def said(self) -> str:
+        """What was raised, with its message."""
+        return f"{self.exception}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -387,7 +395,8 @@ def _parse(reply: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer
         return Answered(arrays, reply.get("seconds", 0.0), reply)
     said = f"{reply['exception']}: {reply['message']}"
     if status == "rejected":
-        return Rejected(reply["exception"], reply["message"], reply.get("seconds", 0.0))
+        seconds, refuser = reply.get("seconds", 0.0), Refuser(reply.get("refuser", "library"))
+        return Rejected(reply["exception"], reply["message"], seconds, refuser)
     if status == "unsupported":
         return NotSupported(reply["message"])
     if status == "exited":

@@ -27,6 +27,7 @@ from embcheck.conformance.execution.client import (
     Rejected,
     TimedOut,
 )
+from embcheck.conformance.execution.refusal import Refuser
 from embcheck.conformance.execution.ties import nearest
 from embcheck.conformance.suite.model import (
     Expected,
@@ -43,6 +44,7 @@ class Outcome(StrEnum):
     """What a case came to on a backend."""
 
     PASSED = "passed"
+    REFUSED_EARLIER = "refused-earlier"
     FAILED = "failed"
     CRASHED = "crashed"
     TIMED_OUT = "timed-out"
@@ -191,9 +193,12 @@ def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
         said = f"an invalid call was accepted and gave {got[:300]}"
         return failure(Kind.ACCEPTED_INVALID, said, shown)
     assert isinstance(answer, Rejected)  # noqa: S101  (the other kinds are handled above)
-    said = f"{answer.exception}: {answer.message}"
+    said = answer.said
+    if answer.refuser is Refuser.ADAPTER:
+        return _not_the_library(said)
     if control.outcome is Outcome.PASSED:
-        return Verdict(Outcome.PASSED, message=said)
+        is_early = answer.refuser is Refuser.EARLIER
+        return Verdict(Outcome.REFUSED_EARLIER if is_early else Outcome.PASSED, message=said)
     if control.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.ERRORED):
         return replace(control, message=f"its valid control: {control.message}")
     return Verdict(
@@ -209,7 +214,9 @@ def judge_observes(call: Call, answer: Answer) -> Verdict:
     if stopped is not None:
         return stopped
     if isinstance(answer, Rejected):
-        return Verdict(Outcome.OBSERVED, message=f"{answer.exception}: {answer.message}")
+        if answer.refuser is Refuser.ADAPTER:
+            return _not_the_library(answer.said)
+        return Verdict(Outcome.OBSERVED, message=answer.said)
     assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
     mutated = judge_inputs(call, answer.arrays)
     observed = {name: array for name, array in answer.arrays.items() if name in call.observe}
@@ -233,8 +240,16 @@ def judge_refusal(answer: Answer) -> Verdict | None:
     """Judge a refusal of a valid call; None if it was not refused."""
     if not isinstance(answer, Rejected):
         return None
-    said = f"{answer.exception}: {answer.message}"
-    return failure(Kind.REJECTED_VALID, f"a valid call was refused: {said}", {})
+    if answer.refuser is Refuser.ADAPTER:
+        said = f"the adapter raised it, not the library: {answer.said}"
+        return Verdict(Outcome.ERRORED, message=said)
+    return failure(Kind.REJECTED_VALID, f"a valid call was refused: {answer.said}", {})
+
+
+def _not_the_library(said: str) -> Verdict:
+    """Judge an error of the adapter's own, where the library has not seen the call."""
+    message = f"the adapter raised it, not the library, which nothing is known of: {said}"
+    return Verdict(Outcome.UNSUPPORTED, message=message)
 
 
 def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None:

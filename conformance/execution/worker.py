@@ -58,10 +58,10 @@ class Worker:
         started = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            status, result = attempt(lambda: self.backend.prepare(call), "prepare")
+            status, result = attempt(lambda: self.backend.prepare(call), "prepare", self.backend)
             if status is None:
                 run = result if not header.get("again") else twice(self.backend, call, result)
-                status, result = attempt(run, "call")
+                status, result = attempt(run, "call", self.backend)
         seconds = time.perf_counter() - started
         if status is not None:
             return {**status, "seconds": seconds}, {}

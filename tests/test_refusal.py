@@ -1,0 +1,131 @@
+"""An error is the library's only if the library, or its native code, was entered."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution.refusal import Refuser, refuser_of
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+TABLE, INDEX, ARRAY = torch.ones(3, 2), torch.tensor([7]), np.ones((3, 2))
+
+
+class Adapter:
+    """Stands for an adapter's class, whose module this is."""
+
+
+def refuse():
+    """Raise an error of the adapter's own."""
+    raise IndexError("out of range")
+
+
+def ask_function():
+    """Call a function of the library, written in Python."""
+    F.embedding(INDEX, TABLE)
+
+
+def ask_native_function():
+    """Call a native function of the library."""
+    torch.embedding(TABLE, INDEX)
+
+
+def ask_native_method():
+    """Call a native method of a tensor."""
+    TABLE.index_select(0, INDEX)
+
+
+def ask_partial():
+    """Call a native function of the library with arguments that were given before."""
+    embed = functools.partial(torch.embedding, TABLE)
+    embed(INDEX)
+
+
+def subscript():
+    """Use an operator of a tensor."""
+    TABLE[INDEX]
+
+
+def native_type_error():
+    """Give a native function of the library what it does not take."""
+    torch.cat([TABLE, 5])
+
+
+def mapped():
+    """Have the library call the adapter, which calls the library."""
+    torch.func.vmap(lambda index: F.embedding(index, TABLE, max_norm="x"))(INDEX[None])
+
+
+def misspell():
+    """Give a constructor of the library too many arguments, which Python refuses."""
+    torch.nn.Embedding(*range(20))
+
+
+def misname():
+    """Ask a tensor for a method that it has not."""
+    TABLE.embed(INDEX)
+
+
+def unpack():
+    """Unpack a shape into the wrong number of names."""
+    rows, columns, depth = TABLE.shape  # noqa: F841
+
+
+def index_a_shape():
+    """Ask for a dimension that a tensor has not, by Python's own tuple."""
+    TABLE.shape[5]
+
+
+def use_numpy():
+    """Have NumPy refuse what the adapter asks of it."""
+    np.take(ARRAY, [7], axis=0)
+
+
+def measure():
+    """Have Python refuse what the adapter asks of it."""
+    len(5)
+
+
+LIBRARY = [
+    *(ask_function, ask_native_function, ask_native_method, ask_partial),
+    *(subscript, native_type_error, mapped),
+]
+OURS = [refuse, misspell, misname, unpack, index_a_shape, use_numpy, measure]
+
+
+def refuser(action, **info):
+    """Tell who raises when an adapter of PyTorch does something."""
+    adapted = BackendInfo(id="x", library="torch", version="1", **info)
+    with pytest.raises(Exception) as caught:  # noqa: PT011  (whatever it is)
+        action()
+    return refuser_of(caught.value, adapted, Adapter.__module__)
+
+
+@pytest.mark.parametrize("action", LIBRARY)
+def test_below_a_call_into_the_library_it_is_the_librarys(action):
+    """Whether the library's frames are seen, or its native code raises."""
+    assert refuser(action) is Refuser.LIBRARY
+
+
+@pytest.mark.parametrize("action", OURS)
+def test_what_never_reached_the_library_is_the_adapters(action):
+    """An error of its own lines, of Python, or of NumPy."""
+    assert refuser(action) is Refuser.ADAPTER
+
+
+@pytest.mark.parametrize("action", [use_numpy])
+def test_numpys_errors_are_the_librarys_where_it_is_numpy(action):
+    """The modules that count are those that the backend names."""
+    assert refuser(action, modules=("numpy",)) is Refuser.LIBRARY
+
+
+@pytest.mark.parametrize("action", [ask_function, ask_native_function, subscript])
+def test_an_exporters_errors_are_of_an_earlier_stage(action):
+    """What traces or exports refuses before the library has seen the call."""
+    modules = {"modules": ("onnxruntime",), "exporters": ("torch",)}
+    assert refuser(action, **modules) is Refuser.EARLIER
