@@ -110,8 +110,10 @@ class BackendPool:
         return self._clients[name, 0].info
 
     def runner(self, name: str, copy: int = 0) -> CaseRunner:
-        """Return what runs cases on a backend, on the first or another copy of its worker."""
-        return CaseRunner(self._clients[name, copy], self._reference)
+        """Return what runs a case on a backend, on the first or another copy of its worker."""
+        client = self._clients[name, copy]
+        client.renew()
+        return CaseRunner(client, self._reference)
 
     def alone(self, name: str) -> CaseRunner:
         """Return what runs a case in a worker that was asked nothing before."""

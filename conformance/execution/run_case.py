@@ -90,7 +90,6 @@ class CaseRunner:
         except Missing as reason:
             return Verdict(Outcome.NOT_RUN, message=str(reason))
         self._refresh(case)
-        self._backend.renew()
         return verdict if lack is None else _not_declared(verdict, lack)
 
     def _refresh(self, case: Case) -> None:
