@@ -17,7 +17,8 @@ class Correct:
         self._reference = NumpyReference()
         words = re.findall("[A-Z][a-z]*", type(self).__name__)
         name = "-".join(["zoo", *map(str.lower, words)])
-        self.info = replace(self._reference.info, id=name, library="zoo")
+        modules = (*self._reference.info.modules, "embcheck_zoo")
+        self.info = replace(self._reference.info, id=name, library="zoo", modules=modules)
 
     def prepare(self, call: Call) -> Any:
         return lambda: self.answer(call)
