@@ -10,21 +10,27 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """The name of an exporter's exception, and why it was raised."""
+    """The name and module of an exporter's exception, and why it was raised."""
 
     exception: str
+    module: str
     reason: str
 
+    @classmethod
+    def of(cls, error: Exception, reason: Any = None) -> Refusal:
+        """Keep an exporter's exception; the reason is its message where none is given."""
+        return cls(type(error).__name__, type(error).__module__, str(reason or error))
+
     def error(self) -> Exception:
-        """Return an exception of that name."""
-        named: type[Exception] = type(self.exception, (Exception,), {})
+        """Return an exception of that name and module."""
+        named: type[Exception] = type(self.exception, (Exception,), {"__module__": self.module})
         return named(self.reason)
 
 
@@ -52,8 +58,13 @@ def load(folder: Path, key: str) -> bytes | Refusal | None:
     """Return the entry of a key; None if there is none, or none whose bytes fit its name."""
     for path in folder.glob(f"{key}-*"):
         data = path.read_bytes()
-        if path.stem == f"{key}-{_digest(data)}":
-            return Refusal(**json.loads(data)) if path.suffix == ".json" else data
+        if path.stem != f"{key}-{_digest(data)}":
+            continue
+        if path.suffix != ".json":
+            return data
+        told = json.loads(data)
+        if told.keys() == {each.name for each in fields(Refusal)}:  # an older one knew no module
+            return Refusal(**told)
     return None
 
 

@@ -69,4 +69,4 @@ def _convert(call: Call, options: Mapping[str, Any]) -> bytes | graph_cache.Refu
     try:
         return bytes(converter.convert())
     except ConverterError as error:
-        return graph_cache.Refusal(type(error).__name__, str(error))
+        return graph_cache.Refusal.of(error)

@@ -35,7 +35,7 @@ def dynamo(lookup: Lookup) -> bytes | Refusal:
             lookup, lookup.examples, dynamo=True, verbose=False, dynamic_shapes=sizes
         )
     except torch.onnx.OnnxExporterError as error:
-        return Refusal(type(error).__name__, str(error.__cause__ or error))
+        return Refusal.of(error, error.__cause__)
     return bytes(program.model_proto.SerializeToString())
 
 

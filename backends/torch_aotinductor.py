@@ -120,7 +120,7 @@ def _compile(lookup: Lookup, device: str) -> bytes | graph_cache.Refusal:
         with _scratch():
             aoti_compile_and_package(program, package_path=package)
     except InductorError as error:
-        return graph_cache.Refusal(type(error).__name__, str(error))
+        return graph_cache.Refusal.of(error)
     return package.getvalue()
 
 

@@ -176,7 +176,7 @@ def test_the_extra_that_brings_a_module_is_named(module, extra):
     assert extra_that_brings(module) == extra
 
 
-@pytest.mark.parametrize("entry", [b"graph", graph_cache.Refusal("ExportError", "no")])
+@pytest.mark.parametrize("entry", [b"graph", graph_cache.Refusal("ExportError", "torch.onnx", "no")])
 def test_a_cached_export_comes_back(tmp_path, entry):
     """A graph or a refusal is found again by its key, and by no other."""
     graph_cache.store(tmp_path, "key", entry)
@@ -196,7 +196,7 @@ def test_a_damaged_cached_export_is_made_again(tmp_path):
 
 def test_a_refusal_keeps_its_name():
     """What is raised from the cache is called what the exporter called it."""
-    error = graph_cache.Refusal("TorchExportError", "no").error()
+    error = graph_cache.Refusal("TorchExportError", "torch.onnx", "no").error()
     assert (type(error).__name__, str(error)) == ("TorchExportError", "no")
 
 
