@@ -17,17 +17,13 @@ from embcheck.conformance.contract.call import Call, Operation
 
 BAG_OPTIONS = ("mode", "include_last_offset")
 
-_MEANINGLESS_ALONE = "norm_type"
-"""An option that says nothing without `max_norm`."""
-
 
 def expect_only(
     call: Call, library: str, options: Collection[str], observations: Collection[str]
 ) -> None:
     """Raise Unsupported for options and observations that a library has no spelling for."""
     for name, value in call.options.items():
-        is_off = value is None or value is False or name == _MEANINGLESS_ALONE
-        if name not in options and not is_off:
+        if name not in options and value is not None and value is not False:
             raise Unsupported(f"{library} has no {name}")
     for name in call.observe:
         if name not in observations:

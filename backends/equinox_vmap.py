@@ -77,7 +77,7 @@ _WAY = Way(
     ),
     make_table=_make_table,
     weight_of=lambda table: table.weight,
-    options=frozenset({"num_embeddings", "embedding_dim", "dtype", "freeze", "norm_type"}),
+    options=frozenset({"num_embeddings", "embedding_dim", "dtype", "freeze"}),
 )
 
 

@@ -67,7 +67,7 @@ class FbgemmDense:
         self.info = BackendInfo(
             id=name,
             library="fbgemm_gpu",
-            modules=("fbgemm_gpu", "torch._ops"),
+            modules=("fbgemm_gpu", "torch._ops", "torch.autograd"),
             version=VERSION,
             device=device,
             **processor(),

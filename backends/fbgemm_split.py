@@ -66,7 +66,7 @@ class FbgemmSplit:
         self.info = BackendInfo(
             id=name,
             library="fbgemm_gpu",
-            modules=("fbgemm_gpu", "torch._ops"),
+            modules=("fbgemm_gpu", "torch._ops", "torch.autograd"),
             version=VERSION,
             device=device,
             **processor(),

@@ -68,7 +68,7 @@ _WAY = Way(
     ),
     make_table=_make_table,
     weight_of=lambda table: table.embedding[...],
-    options=frozenset({"num_embeddings", "embedding_dim", "dtype", "freeze", "norm_type"}),
+    options=frozenset({"num_embeddings", "embedding_dim", "dtype", "freeze"}),
 )
 
 

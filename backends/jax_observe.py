@@ -53,7 +53,7 @@ class Way:
     """Makes the table of a call from its weight, which a fresh module has none of."""
     weight_of: Callable[[Any], jax.Array] = lambda table: table
     place: Callable[[str, np.ndarray], Any] = lambda _, array: jnp.asarray(array)
-    options: frozenset[str] = frozenset({"mode", "include_last_offset", "num_classes", "norm_type"})
+    options: frozenset[str] = frozenset({"mode", "include_last_offset", "num_classes"})
     """The options that the way takes."""
 
 

@@ -6,6 +6,7 @@ The folder `definition` has the parts, one a module.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -53,6 +54,8 @@ class NumpyReference:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Return a thunk that carries the call out."""
         carry_out = one_hot if call.operation is Operation.ONE_HOT else _embed
+        # It defines what each option means, also where that is nothing: all of them are read.
+        call = replace(call, options=dict(call.options))
         # NaN, infinities and zeros for numbers too small are answers.
         return np.errstate(all="ignore")(lambda: carry_out(call))
 

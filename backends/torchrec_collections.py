@@ -68,7 +68,7 @@ class TorchrecCollections:
         self.info = BackendInfo(
             id=name,
             library="torchrec",
-            modules=("torchrec", "fbgemm_gpu", "torch._ops"),
+            modules=("torchrec", "fbgemm_gpu", "torch._ops", "torch.autograd"),
             version=torchrec.__version__,
             device=device,
             **processor(),

@@ -9,6 +9,7 @@ import pytest
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.refusal import Refuser, refuser_of
+from embcheck.conformance.execution.worker import Read
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -129,3 +130,15 @@ def test_an_exporters_errors_are_of_an_earlier_stage(action):
     """What traces or exports refuses before the library has seen the call."""
     modules = {"modules": ("onnxruntime",), "exporters": ("torch",)}
     assert refuser(action, **modules) is Refuser.EARLIER
+
+
+def test_an_option_that_is_not_read_is_known():
+    """By its key alone an option is not read, by its value it is, however that is asked for."""
+    options = Read({"mode": "sum", "sparse": True, "norm_type": 1.0})
+    assert "mode" in options
+    assert sorted(options) == ["mode", "norm_type", "sparse"]
+    assert options.unread == ["mode", "norm_type", "sparse"]
+    assert (options["mode"], options.get("sparse")) == ("sum", True)
+    assert options.unread == ["norm_type"]
+    assert {**options}["norm_type"] == 1.0
+    assert options.unread == []

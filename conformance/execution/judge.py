@@ -233,6 +233,9 @@ def judge_ending(answer: Answer) -> Verdict | None:
         return Verdict(Outcome.UNSUPPORTED, message=answer.reason)
     if isinstance(answer, Errored):
         return Verdict(Outcome.ERRORED, message=answer.message)
+    if isinstance(answer, Answered) and (unread := answer.details.get("unread")):
+        said = f"the adapter never read {', '.join(unread)}: the library was not given it"
+        return Verdict(Outcome.UNSUPPORTED, message=said)
     return None
 
 

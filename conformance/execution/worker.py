@@ -11,7 +11,8 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,36 @@ from embcheck.conformance.execution.held import HeldCalls
 from embcheck.conformance.execution.large import ask_large
 from embcheck.conformance.execution.messages import describe_info, parse_call
 from embcheck.conformance.execution.processor import confine, seen_by
+
+
+class Read(Mapping[str, Any]):
+    """Options that remember which of them were read."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = dict(options)
+        self._read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._options[name]
+        self._read.add(name)
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._options
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._options)
+
+    def __len__(self) -> int:
+        return len(self._options)
+
+    def __repr__(self) -> str:
+        return repr(self._options)
+
+    @property
+    def unread(self) -> list[str]:
+        """The options whose value nobody asked for: the library cannot have been given them."""
+        return sorted(self._options.keys() - self._read)
 
 
 class Worker:
@@ -55,6 +86,8 @@ class Worker:
         if "made" in header:
             return ask_large(self.backend, header)
         call = parse_call(header["call"], arrays)
+        options = Read(call.options)
+        call = replace(call, options=options)
         started = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -62,13 +95,15 @@ class Worker:
             if status is None:
                 run = result if not header.get("again") else twice(self.backend, call, result)
                 status, result = attempt(run, "call", self.backend)
-        seconds = time.perf_counter() - started
+        told = {"seconds": time.perf_counter() - started}
         if status is not None:
-            return {**status, "seconds": seconds}, {}
+            return {**status, **told}, {}
+        if unread := options.unread:
+            told["unread"] = unread
         if header.get("again"):
             first, result = result
-            return compared(first, bring_home(self.backend.to_numpy, result, {"seconds": seconds}))
-        return bring_home(self.backend.to_numpy, result, {"seconds": seconds})
+            return compared(first, bring_home(self.backend.to_numpy, result, told))
+        return bring_home(self.backend.to_numpy, result, told)
 
     def source(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Hash the sources of the adapter and of what it has imported of its own package."""
