@@ -176,7 +176,9 @@ def test_the_extra_that_brings_a_module_is_named(module, extra):
     assert extra_that_brings(module) == extra
 
 
-@pytest.mark.parametrize("entry", [b"graph", graph_cache.Refusal("ExportError", "torch.onnx", "no")])
+@pytest.mark.parametrize(
+    "entry", [b"graph", graph_cache.Refusal("ExportError", "torch.onnx", "no")]
+)
 def test_a_cached_export_comes_back(tmp_path, entry):
     """A graph or a refusal is found again by its key, and by no other."""
     graph_cache.store(tmp_path, "key", entry)

@@ -74,7 +74,7 @@ def misname():
 
 def unpack():
     """Unpack a shape into the wrong number of names."""
-    rows, columns, depth = TABLE.shape  # noqa: F841
+    _rows, _columns, _depth = TABLE.shape
 
 
 def index_a_shape():

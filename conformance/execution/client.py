@@ -41,8 +41,9 @@ ENVIRONMENT = {
     "JAX_TRACEBACK_FILTERING": "off",
     "PYTHONUNBUFFERED": "1",
 }
-"""Libraries read these when they are imported. Who raised an error is told by all frames. Idle workers must not spin for long, but threads
-that sleep between two calls in a row make a lookup several times slower: see docs/timing.md."""
+"""Libraries read these when they are imported. JAX hides its frames by default, by which it is told
+who raised an error. Idle workers must not spin for long, but threads that sleep between two calls
+in a row make a lookup several times slower: see docs/timing.md."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,6 @@ class Rejected:
     message: str
     seconds: float = 0.0
     refuser: Refuser = Refuser.LIBRARY
-
-    @property
-    def said(self) -> str:
-        """What was raised, with its message."""
-        return f"{self.exception}: {self.message}"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
-from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from embcheck.conformance.execution.client import (
     TimedOut,
 )
 from embcheck.conformance.execution.refusal import Refuser
+from embcheck.conformance.execution.same import Signs, equal, same_bits
 from embcheck.conformance.execution.ties import nearest
 from embcheck.conformance.suite.model import (
     Expected,
@@ -95,8 +95,6 @@ _EFFECTS = frozenset(
         Observation.OUTPUT_SHARES_MEMORY,
     }
 )
-Signs = Literal["all", "negative", "none"]
-"""Of which zeros the sign counts: of all, of those that are stated as -0.0, or of none."""
 AskReference = Callable[[], Mapping[str, np.ndarray]]
 
 
@@ -140,7 +138,7 @@ def _without_exact(
         name: wanted
         for name, wanted in known.items()
         if not (isinstance(wanted, Values) and name in arrays and name not in STEP_EPSILONS)
-        or not _same_bits(arrays[name], wanted.array)
+        or not same_bits(arrays[name], wanted.array)
     }
 
 
@@ -193,7 +191,7 @@ def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
         said = f"an invalid call was accepted and gave {got[:300]}"
         return failure(Kind.ACCEPTED_INVALID, said, shown)
     assert isinstance(answer, Rejected)  # noqa: S101  (the other kinds are handled above)
-    said = answer.said
+    said = _said(answer)
     if answer.refuser is Refuser.ADAPTER:
         return _not_the_library(said)
     if control.outcome is Outcome.PASSED:
@@ -215,8 +213,8 @@ def judge_observes(call: Call, answer: Answer) -> Verdict:
         return stopped
     if isinstance(answer, Rejected):
         if answer.refuser is Refuser.ADAPTER:
-            return _not_the_library(answer.said)
-        return Verdict(Outcome.OBSERVED, message=answer.said)
+            return _not_the_library(_said(answer))
+        return Verdict(Outcome.OBSERVED, message=_said(answer))
     assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
     mutated = judge_inputs(call, answer.arrays)
     observed = {name: array for name, array in answer.arrays.items() if name in call.observe}
@@ -244,9 +242,13 @@ def judge_refusal(answer: Answer) -> Verdict | None:
     if not isinstance(answer, Rejected):
         return None
     if answer.refuser is Refuser.ADAPTER:
-        said = f"the adapter raised it, not the library: {answer.said}"
+        said = f"the adapter raised it, not the library: {_said(answer)}"
         return Verdict(Outcome.ERRORED, message=said)
-    return failure(Kind.REJECTED_VALID, f"a valid call was refused: {answer.said}", {})
+    return failure(Kind.REJECTED_VALID, f"a valid call was refused: {_said(answer)}", {})
+
+
+def _said(refused: Rejected) -> str:
+    return f"{refused.exception}: {refused.message}"
 
 
 def _not_the_library(said: str) -> Verdict:
@@ -372,32 +374,6 @@ def _check_structure(name: str, got: np.ndarray, wanted: Structure, signs: Signs
         if not np.asarray(got[position] != 0).any():
             return f"{name}{list(position)} is all zeros, and should not be"
     return None
-
-
-def equal(got: Any, wanted: Any, signs: Signs = "none") -> np.ndarray:
-    """Compare elementwise; NaN equals NaN, and zeros whose signs count differ by their signs."""
-    got, wanted = np.asarray(got), np.asarray(wanted)
-    if _same_bits(got, wanted):
-        return np.ones(wanted.shape, bool)
-    same = np.asarray(got == wanted)
-    if wanted.dtype.kind in "biu":
-        return same
-    if not same.all():
-        same = np.asarray(same | ((got != got) & (wanted != wanted)))  # noqa: PLR0124  (NaN)
-    if signs == "none" or wanted.dtype.kind == "c":
-        return same
-    count = np.signbit(wanted) if signs == "negative" else np.ones(wanted.shape, bool)
-    return np.asarray(same & ~((wanted == 0) & count & (np.signbit(got) != np.signbit(wanted))))
-
-
-def _same_bits(got: np.ndarray, wanted: np.ndarray) -> bool:
-    """Whether two arrays are alike to the bit, which is soon told."""
-    if got.dtype != wanted.dtype or got.shape != wanted.shape:
-        return False
-    plain = got.flags.c_contiguous and wanted.flags.c_contiguous
-    return plain and np.array_equal(
-        got.reshape(-1).view(np.uint8), wanted.reshape(-1).view(np.uint8)
-    )
 
 
 def decode_text(array: np.ndarray) -> str:

@@ -148,8 +148,10 @@ def _is_python(called: Any) -> bool:
         return _is_python(called.func)
     if isinstance(called, type):
         return any(inspect.isfunction(getattr(called, name)) for name in ("__init__", "__new__"))
-    return inspect.isroutine(called) and not inspect.isbuiltin(called) and hasattr(
-        getattr(called, "__func__", called), "__code__"
+    return (
+        inspect.isroutine(called)
+        and not inspect.isbuiltin(called)
+        and hasattr(getattr(called, "__func__", called), "__code__")
     )
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -29,34 +29,43 @@ from embcheck.conformance.execution.messages import describe_info, parse_call
 from embcheck.conformance.execution.processor import confine, seen_by
 
 
-class Read(Mapping[str, Any]):
-    """Options that remember which of them were read."""
+class Read(dict[str, Any]):
+    """Options that remember which of them were read.
+
+    A dict, for that is what libraries and encoders take; with an iterator of its own, so that
+    copies read each value by its key.
+    """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._options = dict(options)
+        super().__init__(options)
         self._read: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
-        value = self._options[name]
+        value = super().__getitem__(name)
         self._read.add(name)
         return value
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._options
-
     def __iter__(self) -> Iterator[str]:
-        return iter(self._options)
+        return super().__iter__()
 
-    def __len__(self) -> int:
-        return len(self._options)
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an option's value, which is read, or the default."""
+        return self[name] if name in self else default  # noqa: SIM401  (that is this method)
 
-    def __repr__(self) -> str:
-        return repr(self._options)
+    def items(self) -> ItemsView[str, Any]:
+        """Return names and values, all of which are read."""
+        self._read.update(self)
+        return super().items()
+
+    def values(self) -> ValuesView[Any]:
+        """Return the values, all of which are read."""
+        self._read.update(self)
+        return super().values()
 
     @property
     def unread(self) -> list[str]:
         """The options whose value nobody asked for: the library cannot have been given them."""
-        return sorted(self._options.keys() - self._read)
+        return sorted(self.keys() - self._read)
 
 
 class Worker:

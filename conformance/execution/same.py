@@ -1,0 +1,36 @@
+"""Whether arrays are the same: element by element, or to the bit."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+Signs = Literal["all", "negative", "none"]
+"""Of which zeros the sign counts: of all, of those that are stated as -0.0, or of none."""
+
+
+def equal(got: Any, wanted: Any, signs: Signs = "none") -> np.ndarray:
+    """Compare elementwise; NaN equals NaN, and zeros whose signs count differ by their signs."""
+    got, wanted = np.asarray(got), np.asarray(wanted)
+    if same_bits(got, wanted):
+        return np.ones(wanted.shape, bool)
+    same = np.asarray(got == wanted)
+    if wanted.dtype.kind in "biu":
+        return same
+    if not same.all():
+        same = np.asarray(same | ((got != got) & (wanted != wanted)))  # noqa: PLR0124  (NaN)
+    if signs == "none" or wanted.dtype.kind == "c":
+        return same
+    count = np.signbit(wanted) if signs == "negative" else np.ones(wanted.shape, bool)
+    return np.asarray(same & ~((wanted == 0) & count & (np.signbit(got) != np.signbit(wanted))))
+
+
+def same_bits(got: np.ndarray, wanted: np.ndarray) -> bool:
+    """Whether two arrays are alike to the bit, which is soon told."""
+    if got.dtype != wanted.dtype or got.shape != wanted.shape:
+        return False
+    plain = got.flags.c_contiguous and wanted.flags.c_contiguous
+    return plain and np.array_equal(
+        got.reshape(-1).view(np.uint8), wanted.reshape(-1).view(np.uint8)
+    )
