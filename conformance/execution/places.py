@@ -12,12 +12,12 @@ from embcheck.conformance.execution.judge import (
     Kind,
     Outcome,
     Verdict,
-    equal,
     failure,
     judge_ending,
     judge_refusal,
     short,
 )
+from embcheck.conformance.execution.same import equal
 from embcheck.conformance.suite.model import Expected, Structure
 
 

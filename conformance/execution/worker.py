@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -52,12 +52,12 @@ class Read(dict[str, Any]):
         """Return an option's value, which is read, or the default."""
         return self[name] if name in self else default  # noqa: SIM401  (that is this method)
 
-    def items(self) -> ItemsView[str, Any]:
+    def items(self) -> Any:
         """Return names and values, all of which are read."""
         self._read.update(self)
         return super().items()
 
-    def values(self) -> ValuesView[Any]:
+    def values(self) -> Any:
         """Return the values, all of which are read."""
         self._read.update(self)
         return super().values()
@@ -104,7 +104,7 @@ class Worker:
             if status is None:
                 run = result if not header.get("again") else twice(self.backend, call, result)
                 status, result = attempt(run, "call", self.backend)
-        told = {"seconds": time.perf_counter() - started}
+        told: dict[str, Any] = {"seconds": time.perf_counter() - started}
         if status is not None:
             return {**status, **told}, {}
         if unread := options.unread:
