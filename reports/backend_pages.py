@@ -69,7 +69,9 @@ def index(folder: Path) -> str:
 def _row(profile: Profile) -> dict[str, Any]:
     """Return a backend's row of the index; it stands in the first line of its page."""
     info = profile.info
-    cases = sum(explained.cases for explained in profile.deviations)
+    # Several entries may name a case, for it fails in one way or another, and give one reason.
+    named = frozenset[str]().union(*(explained.cases for explained in profile.deviations))
+    reasons = {explained.deviation.reason for explained in profile.deviations if explained.cases}
     return {
         "backend": info["id"],
         "library": info["library"],
@@ -77,7 +79,7 @@ def _row(profile: Profile) -> dict[str, Any]:
         "operations": _operations(info["operations"]),
         "capabilities": len(info["capabilities"]),
         "made_from": info["made_from"],
-        "deviations": f"{plural(cases, 'case')}, {plural(len(profile.deviations), 'reason')}"
+        "deviations": f"{plural(len(named), 'case')}, {plural(len(reasons), 'reason')}"
         if profile.deviations
         else "none",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def described(**more):
         ("embedding/bounds/*",), "crashed", "upstream-bug", "It reads beyond the table.",
         "https://example.org/1", ">=2", "cpu", sometimes=True,
     )  # fmt: skip
-    return Profile(info, "Takes rows.", (Explained(entry, 3),))
+    return Profile(info, "Takes rows.", (Explained(entry, frozenset("abc")),))
 
 
 def test_a_page_says_all_that_is_known():
@@ -81,6 +82,15 @@ def test_a_page_says_all_that_is_known():
     ):
         assert words in text
     assert "9.9" not in text
+
+
+def test_a_case_and_a_reason_count_once(tmp_path):
+    """Also where two entries name it, for it fails in one way or another."""
+    profile = described()
+    (known,) = profile.deviations
+    other = Explained(replace(known.deviation, happens="accepted-invalid"), frozenset("bcd"))
+    write_pages([replace(profile, deviations=(known, other))], tmp_path)
+    assert "| 4 cases, 1 reason |" in (tmp_path / INDEX).read_text()
 
 
 def test_the_table_keeps_pages_that_were_written_elsewhere(tmp_path):

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.deviations import Deviation, load_deviations_beside
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.suite.load import load_spec, spec_files
+from embcheck.conformance.suite.model import Case, Steps
 
 
 @dataclass(frozen=True)
 class Explained:
-    """A known deviation, and how many cases of the shipped suite it names."""
+    """A known deviation, and the cases that it names, of those that the backend is asked."""
 
     deviation: Deviation
-    cases: int
+    cases: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,19 @@ class Profile:
 def profile(pool: BackendPool, name: str) -> Profile:
     """Describe a backend that runs; raises SpecError where its deviations are no good."""
     origin = pool.origin(name)[0]
-    cases = [case.id for path in spec_files() for case in load_spec(path).cases]
-    entries = load_deviations_beside(Path(origin["file"]), pool.info(name).id)
+    info = pool.info(name)
+    cases = [
+        case.id for path in spec_files() for case in load_spec(path).cases if _asks(info, case)
+    ]
+    entries = load_deviations_beside(Path(origin["file"]), info.id)
     return Profile(
         pool.describe(name),
         inspect.cleandoc(origin["doc"] or ""),
-        tuple(Explained(entry, sum(map(entry.concerns, cases))) for entry in entries),
+        tuple(Explained(entry, frozenset(filter(entry.concerns, cases))) for entry in entries),
     )
+
+
+def _asks(info: BackendInfo, case: Case) -> bool:
+    """Whether a backend declares all that a case needs."""
+    steps = case.calls if isinstance(case.expectation, Steps) else (case.spec,)
+    return all(info.lacks(spec.outline()) is None for spec in steps)
