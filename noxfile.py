@@ -71,10 +71,11 @@ ENVIRONMENTS = {
 }
 """Environments, each with its backends and the extra that every one of them needs."""
 
-QUICKLY = ("torch-aotinductor", "torch-compile", "tensorflow-xla")
+QUICKLY = ("torch-aotinductor", "torch-compile", "tensorflow-xla", "triton-interpreter")
 """What `nox -s matrix` asks the quick cases only, unless the environment is named.
 
-They compile anew for each shape: the whole suite takes each of them as long as all others.
+They compile anew for each shape, or interpret each step: the whole suite takes each of them as long
+as all others.
 """
 
 LADDERS = ("sizes/bag_sum/*", "sizes/gradient/*")
