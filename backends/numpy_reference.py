@@ -31,7 +31,7 @@ from embcheck.conformance.contract.call import (
 )
 
 Answer = dict[str, np.ndarray]
-_DEFINITION = "embcheck.backends.definition"
+_DEFINITION = f"{__package__}.definition"
 
 
 class NumpyReference:

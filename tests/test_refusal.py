@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution.client import Rejected
+from embcheck.conformance.execution.judge import Outcome, Verdict, judge_refusal, judge_rejects
 from embcheck.conformance.execution.refusal import Refuser, refuser_of
 from embcheck.conformance.execution.worker import Read
 
@@ -142,3 +144,20 @@ def test_an_option_that_is_not_read_is_known():
     assert options.unread == ["norm_type"]
     assert {**options}["norm_type"] == 1.0
     assert options.unread == []
+
+
+@pytest.mark.parametrize(
+    ("refuser", "invalid", "valid"),
+    [
+        (Refuser.LIBRARY, Outcome.PASSED, Outcome.FAILED),
+        (Refuser.EARLIER, Outcome.REFUSED_EARLIER, Outcome.FAILED),
+        (Refuser.ADAPTER, Outcome.UNSUPPORTED, Outcome.ERRORED),
+    ],
+)
+def test_a_refusal_is_judged_by_who_refused(refuser, invalid, valid):
+    """The library alone earns a pass; the adapter's own error is nobody's departure."""
+    refused = Rejected("IndexError", "out of range", refuser=refuser)
+    assert judge_rejects(refused, Verdict(Outcome.PASSED)).outcome is invalid
+    judged = judge_refusal(refused)
+    assert judged is not None
+    assert judged.outcome is valid

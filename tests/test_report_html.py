@@ -122,6 +122,7 @@ def test_every_outcome_is_counted_once_in_its_score() -> None:
         Mark.UNSUPPORTED: 1,
         Mark.PASSED: 1,
         Mark.OBSERVED: 0,
+        Mark.EARLIER: 0,
     }
     assert (score.answers.passed, score.answers.scored) == (1, 8)
     assert (score.guards.passed, score.guards.scored) == (0, 1)

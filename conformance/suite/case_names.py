@@ -38,5 +38,5 @@ def _hint(name: str, cases: Collection[str]) -> str:
 def near(name: str, cases: Collection[str]) -> list[str]:
     """List a few ids that somebody may have meant: the same but for brackets, else similar ones."""
     template = name.partition("[")[0]
-    siblings = [case for case in cases if case.partition("[")[0] == template]
+    siblings = sorted(case for case in cases if case.partition("[")[0] == template)
     return siblings[:NEAR] or difflib.get_close_matches(name, cases, n=NEAR)
