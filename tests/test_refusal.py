@@ -121,6 +121,22 @@ def test_what_never_reached_the_library_is_the_adapters(action):
     assert refuser(action) is Refuser.ADAPTER
 
 
+def convert():
+    """Raise an error of the library's from one of an exporter's, as a converter does."""
+    try:
+        F.embedding(INDEX, TABLE)
+    except IndexError as error:
+        namespace = {"__name__": "openvino.frontend", "error": error}
+        exec("raise RuntimeError('could not be traced') from error", namespace)
+
+
+def test_what_is_raised_from_an_exporters_error_is_the_exporters():
+    """A converter tells in words of its own what tracing refused."""
+    modules = {"modules": ("openvino",), "exporters": ("torch",)}
+    assert refuser(convert, **modules) is Refuser.EARLIER
+    assert refuser(convert, modules=("openvino",)) is Refuser.LIBRARY
+
+
 @pytest.mark.parametrize("action", [use_numpy])
 def test_numpys_errors_are_the_librarys_where_it_is_numpy(action):
     """The modules that count are those that the backend names."""

@@ -39,8 +39,19 @@ def refuser_of(error: BaseException, info: BackendInfo, adapter: str) -> Refuser
     """Tell who raised an error that reached the worker from a backend.
 
     `adapter` is the module of the adapter's class. Whoever is neither named by `info` nor the
-    adapter, a library that another one calls, counts for the one that called it.
+    adapter, a library that another one calls, counts for the one that called it. What the library
+    raises from an exporter's error is the exporter's.
     """
+    refuser = _raiser_of(error, info, adapter)
+    cause = error.__cause__
+    if refuser is Refuser.LIBRARY and cause is not None:
+        of_cause = refuser_of(cause, info, adapter)
+        return of_cause if of_cause is Refuser.EARLIER else refuser
+    return refuser
+
+
+def _raiser_of(error: BaseException, info: BackendInfo, adapter: str) -> Refuser:
+    """Tell whose frames stand last in an error's traceback."""
     library, package = info.refusers, adapter.partition(".")[0]
     refuser, last = Refuser.ADAPTER, None
     for trace in _traces(error.__traceback__):
