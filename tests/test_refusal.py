@@ -137,6 +137,20 @@ def test_what_is_raised_from_an_exporters_error_is_the_exporters():
     assert refuser(convert, modules=("openvino",)) is Refuser.LIBRARY
 
 
+def circle():
+    """Raise an error of the library's that causes itself."""
+    try:
+        F.embedding(INDEX, TABLE)
+    except IndexError as error:
+        error.__cause__ = error
+        raise
+
+
+def test_causes_that_go_in_a_circle_are_followed_for_a_while():
+    """What a backend raises may be anything."""
+    assert refuser(circle) is Refuser.LIBRARY
+
+
 @pytest.mark.parametrize("action", [use_numpy])
 def test_numpys_errors_are_the_librarys_where_it_is_numpy(action):
     """The modules that count are those that the backend names."""

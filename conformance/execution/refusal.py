@@ -26,6 +26,9 @@ _OURS = "embcheck"
 _PLAIN = (tuple, list, dict, str, int)
 """What is Python's, also as a library's subclass: the shape of a tensor, which is a tuple."""
 
+_CAUSES = 10
+"""How far an error's causes are followed, which may go in a circle."""
+
 
 class Refuser(StrEnum):
     """Who raised an error."""
@@ -43,11 +46,17 @@ def refuser_of(error: BaseException, info: BackendInfo, adapter: str) -> Refuser
     raises from an exporter's error is the exporter's.
     """
     refuser = _raiser_of(error, info, adapter)
-    cause = error.__cause__
-    if refuser is Refuser.LIBRARY and cause is not None:
-        of_cause = refuser_of(cause, info, adapter)
-        return of_cause if of_cause is Refuser.EARLIER else refuser
+    if refuser is Refuser.LIBRARY:
+        raisers = (_raiser_of(cause, info, adapter) for cause in islice(_causes(error), _CAUSES))
+        return Refuser.EARLIER if Refuser.EARLIER in raisers else refuser
     return refuser
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause = error.__cause__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
 
 
 def _raiser_of(error: BaseException, info: BackendInfo, adapter: str) -> Refuser:
