@@ -12,7 +12,7 @@ from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.deviations import Deviation, load_deviations_beside
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.suite.load import load_spec, spec_files
-from embcheck.conformance.suite.model import Case, Steps
+from embcheck.conformance.suite.model import Case
 
 
 @dataclass(frozen=True)
@@ -49,5 +49,4 @@ def profile(pool: BackendPool, name: str) -> Profile:
 
 def _asks(info: BackendInfo, case: Case) -> bool:
     """Whether a backend declares all that a case needs."""
-    steps = case.calls if isinstance(case.expectation, Steps) else (case.spec,)
-    return all(info.lacks(spec.outline()) is None for spec in steps)
+    return all(info.lacks(spec.outline()) is None for spec in case.asked)

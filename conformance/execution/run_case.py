@@ -82,8 +82,7 @@ class CaseRunner:
     def _run(self, case: Case) -> Verdict:
         if case.missing:
             return Verdict(Outcome.NOT_RUN, message=case.missing)
-        steps = case.calls if isinstance(case.expectation, Steps) else (case.spec,)
-        lacks = (self._backend.info.lacks(spec.outline()) for spec in steps)
+        lacks = (self._backend.info.lacks(spec.outline()) for spec in case.asked)
         lack = next(filter(None, lacks), None)
         try:
             verdict = self._judge_large(case) if case.large else self._judge(case, case.spec.call())

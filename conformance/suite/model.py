@@ -256,6 +256,11 @@ class Case:
         return (self.expectation.control if isinstance(self.expectation, Rejects) else self.spec,)
 
     @property
+    def asked(self) -> tuple[CallSpec, ...]:
+        """The calls that the case is about: all steps; else one, which may have to be refused."""
+        return self.calls if isinstance(self.expectation, Steps) else (self.spec,)
+
+    @property
     def level(self) -> Level:
         """The level of the first clause, which is the one that the case is about."""
         return self.clauses[0].level
