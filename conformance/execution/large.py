@@ -68,9 +68,9 @@ def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        failed, thunk = attempt(lambda: backend.prepare(call), "prepare")
+        failed, thunk = attempt(lambda: backend.prepare(call), "prepare", backend)
         if failed is None:
-            failed, answer = attempt(thunk, "call")
+            failed, answer = attempt(thunk, "call", backend)
     seconds = {"seconds": time.perf_counter() - started}
     if failed is not None:
         return {**failed, **seconds}, {}
