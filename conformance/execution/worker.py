@@ -29,7 +29,7 @@ from embcheck.conformance.execution.messages import describe_info, parse_call
 from embcheck.conformance.execution.processor import confine, seen_by
 
 
-class Read(dict[str, Any]):
+class TrackedOptions(dict[str, Any]):
     """Options that remember which of them were read.
 
     A dict, for that is what libraries and encoders take; with an iterator of its own, so that
@@ -95,7 +95,7 @@ class Worker:
         if "made" in header:
             return ask_large(self.backend, header)
         call = parse_call(header["call"], arrays)
-        options = Read(call.options)
+        options = TrackedOptions(call.options)
         call = replace(call, options=options)
         started = time.perf_counter()
         with warnings.catch_warnings():
