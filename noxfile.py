@@ -204,7 +204,7 @@ def conformance(session: nox.Session, backend: str) -> None:
 def matrix(session: nox.Session) -> None:
     """Build environments, run the suite on every backend in them, and join all in one report.
 
-    Of all environments, with the quick cases for what is compiled `QUICKLY`; or the whole suite in
+    Of all environments, with the quick cases for the backends in `QUICKLY`; or the whole suite in
     those that are named, `nox -s matrix -- aotinductor`, joined with the results of the others from
     an earlier time.
     """
@@ -219,7 +219,11 @@ def matrix(session: nox.Session) -> None:
         python = environment_of(session, wheel, name)
         built = time.monotonic()
         said = ""
-        for folder, words in runs_of(name, quickly):
+        runs = dict(runs_of(name, quickly))
+        # What an earlier time ran quickly, and this one whole, does not stand beside it.
+        for folder in {name, f"{name}-quick"} - runs.keys():
+            shutil.rmtree(out / folder, ignore_errors=True)
+        for folder, words in runs.items():
             arguments = ("-m", "embcheck.cli", "run", *words, "--out", str(out / folder))
             said += str(
                 session.run(
@@ -243,17 +247,10 @@ def matrix(session: nox.Session) -> None:
 
 
 def runs_of(name: str, quickly: Iterable[str]) -> list[tuple[str, list[str]]]:
-    """Return the runs of an environment, each a folder and the words of a command line.
-
-    A whole run takes the place of an earlier quick one, and the other way round.
-    """
+    """Return the runs of an environment, each a folder and the words of a command line."""
     whole = [backend for backend in ENVIRONMENTS[name] if backend not in quickly]
     quick = [backend for backend in ENVIRONMENTS[name] if backend in quickly]
     runs = [(name, each("-b", whole)), (f"{name}-quick", [*each("-b", quick), "--quick"])]
-    out = Path("out/matrix")
-    for folder, words in runs:
-        if "-b" not in words:
-            shutil.rmtree(out / folder, ignore_errors=True)
     return [(folder, words) for folder, words in runs if "-b" in words]
 
 
