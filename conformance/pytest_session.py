@@ -14,7 +14,12 @@ import pytest
 
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import BackendUnavailable
-from embcheck.conformance.execution.deviations import explain, load_deviations, unmatched
+from embcheck.conformance.execution.deviations import (
+    explain,
+    held_to_spelling,
+    load_deviations,
+    unmatched,
+)
 from embcheck.conformance.execution.judge import Outcome, Verdict
 from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
@@ -85,6 +90,8 @@ class EmbcheckSession:
         if self._pool.problem(backend) is None:
             info = self._pool.info(backend)
             verdict, deviation = explain(case.id, verdict, info, self._deviations[backend])
+            if deviation is not None and ran.respelled is not None:
+                verdict = held_to_spelling(verdict, deviation, ran.respelled)
             verdict = self._tried_alone(case, backend, verdict)
         result = result_line(case, backend, ran, verdict, deviation)
         return result, {"result": to_json_data(result), **self._describe(case, spec.behaviour)}
@@ -129,7 +136,7 @@ class EmbcheckSession:
             return CaseResult(Verdict(Outcome.ERRORED, message=str(problem)))
         if self._lookahead is not None:
             return self._lookahead.result(case, backend)
-        return self._pool.runner(backend).run(case)
+        return self._run_case(case, backend)
 
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Let the backends work ahead, where this process runs all items in their order."""
@@ -141,7 +148,7 @@ class EmbcheckSession:
             for item in session.items
             if isinstance(item, CaseItem) and self._pool.problem(item.backend) is None
         ]
-        self._lookahead = Lookahead(pairs, self._run_ahead)
+        self._lookahead = Lookahead(pairs, self._run_case)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
@@ -161,8 +168,14 @@ class EmbcheckSession:
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
-    def _run_ahead(self, case: Case, backend: str, copy: int) -> CaseResult:
-        return self._pool.runner(backend, copy).run(case)
+    def _run_case(self, case: Case, backend: str, copy: int = 0) -> CaseResult:
+        """Run a case; where a known deviation says that a spelling conforms, by that one too."""
+        runner, info = self._pool.runner(backend, copy), self._pool.info(backend)
+        ran = runner.run(case)
+        verdict, deviation = explain(case.id, ran.verdict, info, self._deviations[backend])
+        if deviation is None or not deviation.conforms_as or verdict.outcome != Outcome.DEVIATED:
+            return ran
+        return replace(ran, respelled=runner.run(case, deviation.conforms_as).verdict)
 
     def _end_workers(self) -> None:
         if self._lookahead is not None:

@@ -126,9 +126,8 @@ class Payload:
 def _deviation(deviation: Any, *, changed: bool) -> dict[str, str] | None:
     if not isinstance(deviation, dict):
         return None
-    shown = {
-        key: clean(deviation.get(key, "")) for key in ("happens", "category", "reason", "version")
-    }
+    keys = ("happens", "category", "reason", "version", "conforms_as")
+    shown = {key: clean(deviation.get(key, "")) for key in keys}
     if changed:
         shown["changed"] = "yes"
     link = web_link(deviation.get("link"))

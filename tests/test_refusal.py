@@ -11,7 +11,7 @@ from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.client import Rejected
 from embcheck.conformance.execution.judge import Outcome, Verdict, judge_refusal, judge_rejects
 from embcheck.conformance.execution.refusal import Refuser, refuser_of
-from embcheck.conformance.execution.worker import TrackedOptions
+from embcheck.conformance.execution.tracking import Tracked
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -166,7 +166,7 @@ def test_an_exporters_errors_are_of_an_earlier_stage(action):
 
 def test_an_option_that_is_not_read_is_known():
     """By its key alone an option is not read, by its value it is, however that is asked for."""
-    options = TrackedOptions({"mode": "sum", "sparse": True, "norm_type": 1.0})
+    options = Tracked({"mode": "sum", "sparse": True, "norm_type": 1.0})
     assert "mode" in options
     assert sorted(options) == ["mode", "norm_type", "sparse"]
     assert options.unread == ["mode", "norm_type", "sparse"]

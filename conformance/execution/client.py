@@ -159,12 +159,12 @@ class WorkerClient:
         """How much the worker has printed since it started, while it lives."""
         return os.fstat(self._output.fileno()).st_size if self._process else 0
 
-    def ask(self, call: Call, *, again: bool = False) -> Answer:
+    def ask(self, call: Call, *, again: bool = False, spelling: str | None = None) -> Answer:
         """Ask for one call; whatever becomes of it is returned, never raised.
 
-        With `again`, its thunk is called twice: see `Worker.ask`.
+        With `again`, its thunk is called twice; for both see `Worker.ask`.
         """
-        more = {"again": True} if again else {}
+        more = {"again": again, "spelling": spelling}
         return self.request({"request": "ask", "call": describe_call(call), **more}, call.inputs)
 
     def ask_large(self, header: Mapping[str, Any], memory: int, seconds: float) -> Answer:

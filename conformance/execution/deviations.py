@@ -35,6 +35,7 @@ class Deviation:
     or `crashed` or `timed-out`. `message` is a pattern that what is said of it must hold somewhere.
     What happens only `sometimes`, by chance, may pass as well. `threads` and `instructions` are of
     what the worker has: a specifier like that of a version, and some sets, any of which will do.
+    `conforms_as` is another of the adapter's spellings, by which the cases pass.
     """
 
     cases: tuple[str, ...]
@@ -48,6 +49,7 @@ class Deviation:
     instructions: tuple[str, ...] = ()
     sometimes: bool = False
     message: str = ""
+    conforms_as: str = ""
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -155,6 +157,7 @@ def _deviation(entry: Mapping[str, Any]) -> Deviation:
         link=entry.get("link"),
         sometimes=entry.get("sometimes", False),
         message=entry.get("message", ""),
+        conforms_as=entry.get("conforms_as", ""),
         **_conditions(entry.get("when", {})),
     )
 
@@ -193,6 +196,15 @@ def explain(
         return Verdict(Outcome.STALE, message=message), entry
     message = f"{CHANGED}: known to be {entry.way}, now {happened}: {verdict.message}"
     return replace(verdict, message=message), entry
+
+
+def held_to_spelling(verdict: Verdict, entry: Deviation, respelled: Verdict) -> Verdict:
+    """Hold an entry to its word that another spelling conforms: `stale` where it does not."""
+    if verdict.outcome is not Outcome.DEVIATED or respelled.outcome is Outcome.PASSED:
+        return verdict
+    came = f"{respelled.kind or respelled.outcome}: {respelled.message}"
+    message = f"known to conform as {entry.conforms_as}, but that is {came}"
+    return Verdict(Outcome.STALE, message=message)
 
 
 def unmatched(deviations: Iterable[Deviation], cases: Iterable[str]) -> list[Deviation]:

@@ -14,9 +14,11 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Observation
+from embcheck.conformance.contract.help import taken
 from embcheck.conformance.execution.attempt import Reply, attempt, checked
 from embcheck.conformance.execution.limits import GIB
 from embcheck.conformance.execution.messages import describe_call, parse_call
+from embcheck.conformance.execution.tracking import tracked, unread
 from embcheck.conformance.suite.arrays import Generated, parse_array
 from embcheck.conformance.suite.model import CallSpec, Returns, Structure
 
@@ -64,7 +66,7 @@ def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:
     """
     inputs = {name: parse_array(recipe).array() for name, recipe in header["made"].items()}
     before = {name: _digest(array) for name, array in inputs.items()}
-    call = parse_call(header["call"], inputs)
+    call = tracked(parse_call(header["call"], inputs))
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -77,14 +79,15 @@ def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:
     failed, home = attempt(lambda: checked(backend.to_numpy(answer)), "to_numpy")
     if failed is not None:
         return {**failed, **seconds, "status": "errored"}, {}
-    return _selected(home, header["places"], before, seconds)
+    told = {**seconds, "unread": unread(call), "helped": taken()}
+    return _selected(home, header["places"], before, told)
 
 
 def _selected(
     home: Mapping[str, np.ndarray],
     places: Mapping[str, list[list[int]]],
     before: Mapping[str, bytes],
-    seconds: Mapping[str, float],
+    told: Mapping[str, Any],
 ) -> Reply:
     """Take the places asked for out of the arrays; one that an array does not have is left out."""
     arrays = {
@@ -96,7 +99,7 @@ def _selected(
     after = {name: home.get(f"{name}_after") for name in before}
     header = {
         "status": "answered",
-        **seconds,
+        **told,
         "shapes": {name: list(home[name].shape) for name in places if name in home},
         "dtypes": {name: home[name].dtype.name for name in places if name in home},
         "changed": [n for n, a in after.items() if a is not None and _digest(a) != before[n]],

@@ -51,11 +51,17 @@ class ReferenceFailed(Exception):
 
 @dataclass(frozen=True)
 class CaseResult:
-    """A verdict, and how long it took, in seconds: all of it, and the backend's own share."""
+    """A verdict, and how long it took, in seconds: all of it, and the backend's own share.
+
+    `helped` is what the adapter said that it did of the call itself. `respelled` is the verdict on
+    another spelling, where a known deviation says that it conforms.
+    """
 
     verdict: Verdict
     seconds: float = 0.0
     backend_seconds: float = 0.0
+    helped: tuple[str, ...] = ()
+    respelled: Verdict | None = None
 
 
 class CaseRunner:
@@ -65,11 +71,16 @@ class CaseRunner:
         self._backend = backend
         self._reference = reference
         self._backend_seconds = 0.0
+        self._helped: dict[str, None] = {}
+        self._spelling: str | None = None
 
-    def run(self, case: Case) -> CaseResult:
-        """Run a case; every ending is a verdict, the harness's own fault included."""
+    def run(self, case: Case, spelling: str | None = None) -> CaseResult:
+        """Run a case; every ending is a verdict, the harness's own fault included.
+
+        By one of the adapter's other spellings, where that is given.
+        """
         started = time.perf_counter()
-        self._backend_seconds = 0.0
+        self._backend_seconds, self._helped, self._spelling = 0.0, {}, spelling
         try:
             verdict = self._run(case)
         except Exception as error:  # noqa: BLE001  (a fault in one case must not end the run)
@@ -77,7 +88,8 @@ class CaseRunner:
             place = f"{Path(where.filename).name}:{where.lineno}"
             said = f"the harness failed: {type(error).__name__}: {error} ({place})"
             verdict = Verdict(Outcome.ERRORED, message=said)
-        return CaseResult(verdict, time.perf_counter() - started, self._backend_seconds)
+        seconds, helped = time.perf_counter() - started, tuple(self._helped)
+        return CaseResult(verdict, seconds, self._backend_seconds, helped)
 
     def _run(self, case: Case) -> Verdict:
         if case.missing:
@@ -153,12 +165,16 @@ class CaseRunner:
         answer = self._backend.ask_large(
             large_request(case.spec, returns), needed + WORKER_BYTES, SECONDS
         )
-        self._backend_seconds += getattr(answer, "seconds", 0.0)
-        return judge_places(answer, returns.observations)
+        return judge_places(self._noted(answer), returns.observations)
 
     def _ask(self, call: Call, *, again: bool = False) -> Answer:
-        answer = self._backend.ask(call, again=True) if again else self._backend.ask(call)
+        return self._noted(self._backend.ask(call, again=again, spelling=self._spelling))
+
+    def _noted(self, answer: Answer) -> Answer:
+        """Note how long an answer took, and what the adapter did for it."""
         self._backend_seconds += getattr(answer, "seconds", 0.0)
+        if isinstance(answer, Answered):
+            self._helped |= dict.fromkeys(answer.details.get("helped", ()))
         return answer
 
     def _ask_reference(self, call: Call) -> Mapping[str, np.ndarray]:

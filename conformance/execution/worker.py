@@ -11,8 +11,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,51 +20,15 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import Backend, Unavailable
 from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.help import taken
 from embcheck.conformance.execution import discovery, wire
 from embcheck.conformance.execution.attempt import Reply, attempt, bring_home, describe_failure
 from embcheck.conformance.execution.held import HeldCalls
 from embcheck.conformance.execution.large import ask_large
 from embcheck.conformance.execution.messages import describe_info, parse_call
 from embcheck.conformance.execution.processor import confine, seen_by
-
-
-class TrackedOptions(dict[str, Any]):
-    """Options that remember which of them were read.
-
-    A dict, for that is what libraries and encoders take; with an iterator of its own, so that
-    copies read each value by its key.
-    """
-
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        super().__init__(options)
-        self._read: set[str] = set()
-
-    def __getitem__(self, name: str) -> Any:
-        value = super().__getitem__(name)
-        self._read.add(name)
-        return value
-
-    def __iter__(self) -> Iterator[str]:
-        return super().__iter__()
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return an option's value, which is read, or the default."""
-        return self[name] if name in self else default  # noqa: SIM401  (that is this method)
-
-    def items(self) -> Any:
-        """Return names and values, all of which are read."""
-        self._read.update(self)
-        return super().items()
-
-    def values(self) -> Any:
-        """Return the values, all of which are read."""
-        self._read.update(self)
-        return super().values()
-
-    @property
-    def unread(self) -> list[str]:
-        """The options whose value nobody asked for: the library cannot have been given them."""
-        return sorted(self.keys() - self._read)
+from embcheck.conformance.execution.spellings import Spelled
+from embcheck.conformance.execution.tracking import tracked, unread
 
 
 class Worker:
@@ -90,25 +53,26 @@ class Worker:
 
         With `again` in the header the thunk runs twice; the second answer comes home, and
         `differing` names the observations whose bits are not those of the first. With `made`, the
-        arrays are made here, and of the answer only a selection goes home.
+        arrays are made here, and of the answer only a selection goes home. `spelling` asks by one
+        of the adapter's other spellings.
         """
+        taken()
         if "made" in header:
             return ask_large(self.backend, header)
-        call = parse_call(header["call"], arrays)
-        options = TrackedOptions(call.options)
-        call = replace(call, options=options)
+        call = tracked(parse_call(header["call"], arrays))
+        spelled = header.get("spelling")
+        backend = Spelled(self.backend, spelled) if spelled else self.backend
         started = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            status, result = attempt(lambda: self.backend.prepare(call), "prepare", self.backend)
+            status, result = attempt(lambda: backend.prepare(call), "prepare", self.backend)
             if status is None:
                 run = result if not header.get("again") else twice(self.backend, call, result)
                 status, result = attempt(run, "call", self.backend)
         told: dict[str, Any] = {"seconds": time.perf_counter() - started}
         if status is not None:
             return {**status, **told}, {}
-        if unread := options.unread:
-            told["unread"] = unread
+        told |= {"unread": unread(call), "helped": taken()}
         if header.get("again"):
             first, result = result
             return compared(first, bring_home(self.backend.to_numpy, result, told))

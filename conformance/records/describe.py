@@ -51,6 +51,7 @@ def result_line(
         observed={name: _describe_observed(name, a) for name, a in verdict.observed.items()},
         deviation=deviation.describe() if deviation else None,
         bound_width=_few_digits(verdict.bound_width),
+        helped=result.helped,
     )
 
 

@@ -83,7 +83,7 @@ class ResultLine:
     calls and answering them. `reading` says in a word or two what an implementation-defined call
     did. `bound_width` is the largest part of a value by which a judged answer might have been off,
     0 where it was exact, so that an outcome of `observed` with it says that no bound was narrow
-    enough to judge by.
+    enough to judge by. `helped` is what the adapter did of the call itself, as it says.
     """
 
     case: str
@@ -100,6 +100,7 @@ class ResultLine:
     observed: Mapping[str, Any] = field(default_factory=dict)
     deviation: Mapping[str, Any] | None = None
     bound_width: float | None = None
+    helped: tuple[str, ...] = ()
     type: str = "result"
 
 

@@ -130,6 +130,9 @@
     const title = deviation.changed ? "Changed from a known deviation" : "Known deviation";
     const node = el("p", { class: "deviation" }, el("strong", {}, title),
       ` (${about.join(", ")}): `, bdi(deviation.reason));
+    if (deviation.conforms_as) {
+      node.append(" It conforms as ", el("code", {}, bdi(deviation.conforms_as)), ".");
+    }
     if (deviation.link) {
       const safe = { href: deviation.link, rel: "noopener noreferrer nofollow", target: "_blank" };
       node.append(" ", el("a", safe, deviation.link));

@@ -1,0 +1,56 @@
+"""Entries that name another spelling that conforms are held to that, and help is recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import embcheck
+
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.client import Answered, NotSupported, WorkerClient
+from embcheck.conformance.records.lines import ResultLine
+from embcheck.conformance.records.run import read_runs
+
+CASES = ("picks-rows*", "repeats-and-order*", "first-and-last-row*")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ResultLine]:
+    """What a few lookups came to on a backend with three spellings, by the name of the case."""
+    out: Path = tmp_path_factory.mktemp("spelled")
+    names = [word for name in CASES for word in ("--case", f"embedding/lookup/{name}")]
+    embcheck("run", "-b", "zoo-spelled-thrice", *names, "--out", out)
+    (run,) = read_runs(out)
+    return {found.case.split("/")[2].split("[")[0]: found for found in run.results}
+
+
+@pytest.mark.parametrize(
+    ("case", "outcome", "words"),
+    [
+        ("picks-rows", "deviated", "output"),
+        ("repeats-and-order", "stale", "conform as rolled(indices), but that is wrong-value"),
+        ("first-and-last-row", "stale", "there is no spelling 'columns(indices)'"),
+    ],
+)
+def test_an_entry_is_held_to_the_spelling_that_it_names(results, case, outcome, words):
+    """A departure that is one spelling's is explained only while the other one conforms."""
+    assert results[case].outcome == outcome
+    assert words in results[case].message
+
+
+def test_what_an_adapter_does_itself_is_recorded(results):
+    """Help is the result's of the call that it was given in, and of no other."""
+    assert tuple(results["picks-rows"].helped) == ("rolls the rows of the table",)
+    table = np.eye(3, dtype=np.float32)
+    lookup = Call(Operation.EMBEDDING, {"weight": table, "indices": np.array([2])})
+    bags = Call(Operation.EMBEDDING_BAG, {"weight": table, "indices": np.array([[2]])})
+    worker = WorkerClient("zoo-spelled-thrice")
+    try:
+        answers = [worker.ask(call) for call in (lookup, bags)]
+        helped = [answer.details["helped"] for answer in answers if isinstance(answer, Answered)]
+        assert helped == [["rolls the rows of the table"], []]
+        assert isinstance(worker.ask(lookup, spelling="a third one"), NotSupported)
+    finally:
+        worker.close()
