@@ -49,7 +49,9 @@ ENVIRONMENTS = {
         "onnx",
     ),
     "jax": {
-        **dict.fromkeys(("jax-take", "jax-index", "jax-strict", "jax-sharded"), "jax"),
+        **dict.fromkeys(
+            ("jax-take", "jax-take-x32", "jax-index", "jax-strict", "jax-sharded"), "jax"
+        ),
         "flax-nnx": "flax",
         "equinox": "equinox",
     },

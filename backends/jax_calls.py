@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ Answer = tuple[Arrays, Arrays]
 _finished: Callable[[Any], Any] = jax.block_until_ready
 config: Any = jax.config
 
+WIDE = {"jax_enable_x64": "True, where False is the default"}
 BAGS = Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET
 DERIVED = Capability.GRADIENTS, Capability.TRAINING
 
@@ -64,9 +66,8 @@ class JaxCalls:
     """Answers calls by one way of looking rows up."""
 
     def __init__(self, info: BackendInfo, way: Way) -> None:
-        if not config.jax_enable_x64:
-            raise Unavailable("JAX would narrow 64-bit arrays: set JAX_ENABLE_X64=1")
-        self.info, self._way = info, way
+        config.update("jax_enable_x64", way.written.wide)
+        self.info, self._way = replace(info, settings=WIDE if way.written.wide else {}), way
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Move the inputs, and call once: that is when jit compiles."""

@@ -51,6 +51,8 @@ class Written:
     place: Callable[[Call, str], str] = lambda _, name: f"jnp.asarray({name})"
     table: Callable[[Call], str] | None = None
     """Makes the module that holds the weight; None where `rows` looks into `weight` itself."""
+    wide: bool = True
+    """Whether 64-bit dtypes are kept, which they are not by default."""
     weight: str = "weight"
     """The weight in what `rows` looks into."""
 
@@ -61,7 +63,8 @@ def write(call: Call, way: Written) -> str:
     if unknown:
         raise Unsupported(f"no script is written for {', '.join(sorted(unknown))}")
     lines = ["import jax", "import jax.numpy as jnp", *way.imports, ""]
-    lines += ['jax.config.update("jax_enable_x64", True)', *way.setting]
+    lines += ['jax.config.update("jax_enable_x64", True)'] if way.wide else []
+    lines += way.setting
     lines += [f"{name} = {way.place(call, name)}" for name in call.inputs]
     if way.table is not None:
         lines.append(f"table = {way.table(call)}")

@@ -3,6 +3,10 @@
 `jnp.take` keeps its default mode, "fill": a negative index counts from the end, and one that is
 out of range gives NaN, or an extreme value for integers.
 https://docs.jax.dev/en/latest/_autosummary/jax.numpy.take.html
+
+`jax-take` keeps 64-bit dtypes, which has to be asked for; `jax-take-x32` is JAX as it comes, which
+makes 32 bits of each.
+https://docs.jax.dev/en/latest/default_dtypes.html
 """
 
 from __future__ import annotations
@@ -42,7 +46,7 @@ class _Take(JaxCalls):
         return jax_spellings.spellings(call)
 
 
-def _make(name: str, device: str) -> JaxCalls:
+def _make(name: str, device: str, *, wide: bool = True) -> JaxCalls:
     info = BackendInfo(
         id=name,
         library="jax",
@@ -52,12 +56,17 @@ def _make(name: str, device: str) -> JaxCalls:
         operations=_OPERATIONS,
         capabilities=frozenset({*DERIVED, *BAGS}),
     )
-    return _Take(info, Way(_take, Written(lambda _: _ROWS)))
+    return _Take(info, Way(_take, Written(lambda _: _ROWS, wide=wide)))
 
 
 def on_cpu() -> JaxCalls:
     """Make the backend `jax-take`."""
     return _make("jax-take", "cpu")
+
+
+def with_32_bits() -> JaxCalls:
+    """Make the backend `jax-take-x32`: JAX as it is by default, without 64-bit dtypes."""
+    return _make("jax-take-x32", "cpu", wide=False)
 
 
 def on_cuda() -> JaxCalls:

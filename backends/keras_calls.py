@@ -11,7 +11,7 @@ https://keras.io/api/ops/numpy/#take-function
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -74,6 +74,7 @@ class Engine:
     finish: Callable[[Tensors], Tensors] = lambda observed: observed
     made_from: str | None = None
     survives_fork: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class KerasCalls:
@@ -94,6 +95,7 @@ class KerasCalls:
             | {Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET},
             made_from=engine.made_from,
             survives_fork=engine.survives_fork,
+            settings=engine.settings,
         )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:

@@ -20,11 +20,14 @@ def gradient(loss: Callable[[Any], Any], source: Any) -> Any:
 
 def on_cpu() -> KerasCalls:
     """Make the backend `keras-jax`."""
+    config: Any = jax.config
+    config.update("jax_enable_x64", val=True)
     engine = Engine(
         "jax",
-        imports="import jax\n",
+        imports='import jax\n\njax.config.update("jax_enable_x64", True)\n',
         gradient=gradient,
         finish=jax.block_until_ready,
         made_from="jax-take",
+        settings={"jax_enable_x64": "True, where False is the default"},
     )
     return KerasCalls(engine)

@@ -45,6 +45,7 @@ class OpenVinoTorch:
         capabilities=INFERS - {Capability.MAX_NORM, Capability.INCLUDE_LAST_OFFSET},
         made_from="torchscript-trace",
         survives_fork=True,
+        settings={"CI": "true: its telemetry is off"},
     )
 
     def __init__(self) -> None:

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Write a page for each backend that runs, and a table of all pages, to DIR.",
 )
-def backends(addresses: tuple[str, ...], as_json: bool, markdown: Path | None) -> None:
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="RUN",
+    help="A run of the suite; the pages then say what the adapters did themselves in it.",
+)
+def backends(
+    addresses: tuple[str, ...], as_json: bool, markdown: Path | None, results: Path | None
+) -> None:
     """List backends: version, device and capabilities, or why one is unavailable.
 
     Without names, every known backend is listed; pages are written of embcheck's own.
@@ -37,6 +45,7 @@ def backends(addresses: tuple[str, ...], as_json: bool, markdown: Path | None) -
     )
     from embcheck.conformance.execution.pool import started_pool  # noqa: PLC0415
     from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
+    from embcheck.conformance.records.run import RecordError  # noqa: PLC0415
     from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
 
     names = addresses or (own_backends() if markdown else sorted(known_backends()))
@@ -44,9 +53,9 @@ def backends(addresses: tuple[str, ...], as_json: bool, markdown: Path | None) -
         with started_pool(names, timeout=60) as pool:
             entries = [pool.describe(name) for name in pool.names]
             if markdown is not None:
-                _write(pool, entries, markdown)
+                _write(pool, entries, markdown, results)
                 return
-    except (BadAddress, UnknownBackend, SpecError) as error:
+    except (BadAddress, UnknownBackend, SpecError, RecordError) as error:
         click.echo(f"embcheck backends: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     except OSError as error:
@@ -59,16 +68,22 @@ def backends(addresses: tuple[str, ...], as_json: bool, markdown: Path | None) -
         click.echo(_line(entry))
 
 
-def _write(pool: BackendPool, entries: list[Mapping[str, Any]], folder: Path) -> None:
+def _write(
+    pool: BackendPool, entries: list[Mapping[str, Any]], folder: Path, results: Path | None
+) -> None:
     """Write the pages of the backends that run; the pages of others stay as they are."""
     from embcheck.conformance.execution.profile import profile  # noqa: PLC0415
+    from embcheck.conformance.records.run import read_runs  # noqa: PLC0415
     from embcheck.reports.backend_pages import write_pages  # noqa: PLC0415
+    from embcheck.reports.helped import helped  # noqa: PLC0415
+    from embcheck.reports.merge import merge  # noqa: PLC0415
 
     for entry in entries:
         if pool.problem(entry["id"]) is not None:
             click.echo(f"no page is written: {_line(entry)}", err=True)
     running = [name for name in pool.names if pool.problem(name) is None]
-    for path in write_pages((profile(pool, name) for name in running), folder):
+    given = helped(merge(read_runs(results))) if results else {}
+    for path in write_pages((profile(pool, name) for name in running), folder, given):
         click.echo(path)
 
 

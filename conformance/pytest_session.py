@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.client import BackendUnavailable
+from embcheck.conformance.execution.client import ENVIRONMENT, BackendUnavailable
 from embcheck.conformance.execution.deviations import (
     explain,
     held_to_spelling,
@@ -278,6 +278,7 @@ class EmbcheckSession:
             settings={
                 "selection": self._selection(),
                 "timeout_seconds": self._config.getoption("--embcheck-timeout"),
+                "workers": " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items()),
                 **{
                     key: self._config.getoption(f"--embcheck-{key}")
                     for key in ("large", "threads", "instructions")

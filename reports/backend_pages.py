@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,19 +20,28 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.profile import Profile
+from embcheck.reports.helped import Help
 from embcheck.reports.units import plural
 
 INDEX: Final = "README.md"
 _HEAD: Final = re.compile(r"<!-- (\{.*\}) -->")
 
 
-def write_pages(profiles: Iterable[Profile], folder: Path) -> list[Path]:
-    """Write a page for each backend, and the index of all pages in the folder; return the paths."""
+def write_pages(
+    profiles: Iterable[Profile],
+    folder: Path,
+    helped: Mapping[str, tuple[Help, ...]] = MappingProxyType({}),
+) -> list[Path]:
+    """Write a page for each backend, and the index of all pages in the folder; return the paths.
+
+    `helped` is what adapters did themselves in a run of the suite.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for profile in profiles:
-        paths.append(folder / page_name(profile.info["id"]))
-        paths[-1].write_text(page(profile), "utf-8")
+        name = profile.info["id"]
+        paths.append(folder / page_name(name))
+        paths[-1].write_text(page(profile, helped.get(name, ())), "utf-8")
     paths.append(folder / INDEX)
     paths[-1].write_text(index(folder), "utf-8")
     return paths
@@ -42,7 +52,7 @@ def page_name(backend: str) -> str:
     return f"{backend}.md"
 
 
-def page(profile: Profile) -> str:
+def page(profile: Profile, helped: tuple[Help, ...] = ()) -> str:
     """Return a backend's page; versions are left out, for they are the environment's."""
     info = profile.info
     declared = [str(name) for name in Capability if name in info["capabilities"]]
@@ -54,6 +64,7 @@ def page(profile: Profile) -> str:
         declared=declared,
         undeclared=[str(name) for name in Capability if name not in declared],
         deviations=profile.deviations,
+        helped=helped,
     )
     return text
 

@@ -13,6 +13,7 @@ from embcheck.reports.coverage import Coverage, coverage
 from embcheck.reports.curves import Curve, curves
 from embcheck.reports.departures import Departure, departures
 from embcheck.reports.evidence import Evidence
+from embcheck.reports.helped import Help, helped
 from embcheck.reports.ledger import Ledger, ledger
 from embcheck.reports.marks import Mark
 from embcheck.reports.matrix import Chip, Folder, link, matrix, totals
@@ -54,6 +55,10 @@ class BackendView:
     """What was run of it, if not the whole suite."""
     made_from: tuple[str, ...]
     """The backends whose work it continues, back to the source."""
+    settings: tuple[tuple[str, str], ...]
+    """What the adapter sets that is not the library's default."""
+    helped: tuple[Help, ...]
+    """What the adapter does of calls itself."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,11 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
     clauses = {clause for case in merged.cases.values() for clause in case.clauses}
     scores = tuple(score_table(merged))
     worst, stages = departures(merged), Stages(merged)
-    views = {name: _backend(e, stages, merged.parts) for name, e in merged.backends.items()}
+    given = helped(merged)
+    views = {
+        name: _backend(entry, stages, merged.parts, given.get(name, ()))
+        for name, entry in merged.backends.items()
+    }
     departed = tuple(found for found in merged.findings if found.mark.departs)
     return Page(
         verdict=_verdict(merged, scores),
@@ -208,7 +217,9 @@ def _partial(run: Run) -> str:
     return f"the {header.purpose} run of {header.started} stopped before its end, after {known}"
 
 
-def _backend(entry: BackendEntry, stages: Stages, parts: Mapping[str, str]) -> BackendView:
+def _backend(
+    entry: BackendEntry, stages: Stages, parts: Mapping[str, str], given: tuple[Help, ...]
+) -> BackendView:
     latest = entry.latest
     operations = latest.get("operations")
     version = entry.distinct("version")
@@ -225,6 +236,8 @@ def _backend(entry: BackendEntry, stages: Stages, parts: Mapping[str, str]) -> B
         ", " in version,
         parts.get(entry.id, ""),
         tuple(stage.name for stage in stages.chain(entry.id).stages[1:]),
+        _facts(latest.get("settings")),
+        given,
     )
 
 

@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import embcheck
+from report_runs import HOSTILE, case, info, result, run
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.client import Answered, NotSupported, WorkerClient
 from embcheck.conformance.records.lines import ResultLine
 from embcheck.conformance.records.run import read_runs
+from embcheck.reports.helped import Help, helped
+from embcheck.reports.html import render_html
+from embcheck.reports.merge import merge
 
 CASES = ("picks-rows*", "repeats-and-order*", "first-and-last-row*")
 
@@ -54,3 +58,29 @@ def test_what_an_adapter_does_itself_is_recorded(results):
         assert isinstance(worker.ask(lookup, spelling="a third one"), NotSupported)
     finally:
         worker.close()
+
+
+def test_help_is_counted_by_backend():
+    """A line counts once a result, whatever an adapter sent; passes are told apart."""
+    other = case("embedding/lookup/other")
+    lines = [
+        case(),
+        other,
+        result("acme", helped=("cuts rows", "cuts rows")),
+        result("acme", "failed", other, kind="wrong-value", helped=["cuts rows", HOSTILE]),
+        result("plain", helped=17),
+    ]
+    counted = helped(merge([run(lines, ["acme", "plain"])]))
+    assert counted.keys() == {"acme"}
+    assert counted["acme"][0] == Help("cuts rows", 2, 1)
+    assert (counted["acme"][1].results, counted["acme"][1].passes) == (1, 0)
+
+
+def test_the_page_says_what_an_adapter_sets_and_does():
+    """Both stand where the backends are listed, and nothing in them is markup."""
+    settings = {"wide": f"True {HOSTILE}"}
+    lines = [case(), result("acme", helped=("cuts rows", HOSTILE))]
+    text = render_html([run(lines, [info("acme", settings=settings)])])
+    assert "<li>cuts rows: 1 of 1 results passed</li>" in text
+    assert "set: <bdi>wide</bdi> <bdi>True" in text
+    assert "<script>document.title" not in text

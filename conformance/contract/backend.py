@@ -84,6 +84,9 @@ class BackendInfo:
     modules: tuple[str, ...] = ()
     """The Python modules whose errors are the library's refusals, where they are not named like
     it: `jax` and `jaxlib`, say."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What the adapter sets that is not the library's default, and its users may not have:
+    `{"jax_enable_x64": "True, where False is the default"}`."""
     exporters: tuple[str, ...] = ()
     """The modules of an earlier stage: what traces, exports or converts for the library. What they
     refuse, the library has never seen."""

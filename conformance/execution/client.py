@@ -37,7 +37,6 @@ ENVIRONMENT = {
     "GOMP_SPINCOUNT": "10000",
     "KMP_BLOCKTIME": "1",
     "JAX_PLATFORMS": "cpu",
-    "JAX_ENABLE_X64": "1",
     "JAX_TRACEBACK_FILTERING": "off",
     "PYTHONUNBUFFERED": "1",
 }

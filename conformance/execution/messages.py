@@ -49,6 +49,7 @@ def describe_info(info: BackendInfo) -> dict[str, Any]:
         "survives_fork": info.survives_fork,
         "threads": info.threads,
         "instructions": info.instructions,
+        "settings": {str(name): str(value) for name, value in info.settings.items()},
     }
 
 
@@ -69,4 +70,5 @@ def parse_info(info: Mapping[str, Any]) -> BackendInfo:
         survives_fork=info["survives_fork"],
         threads=info["threads"],
         instructions=info["instructions"],
+        settings=info["settings"],
     )
