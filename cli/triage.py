@@ -19,8 +19,9 @@ import click
 def triage(run: Path, out: Path | None) -> None:
     """Write a candidate entry for each group of departures in RUN that no deviation explains.
 
-    The reason and the category are left blank, and a blank one does not load: reproduce the
-    departure, say why it is, and move the entry to deviations/BACKEND.yaml beside the adapter.
+    The cause and the reason are left blank, and a blank one does not load: reproduce the departure,
+    say whether it is documented, undocumented, memory-unsafety, composition or environment, and
+    why, and move the entry to deviations/BACKEND.yaml beside the adapter.
     """
     from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415  (--help stays quick)
     from embcheck.conformance.records.run import RecordError, read_runs  # noqa: PLC0415

@@ -14,10 +14,14 @@ from embcheck.reports.untrusted import one_line
 _DETAIL = re.compile(r"\[[^\]]*\]|[-+]?\d[\w.+-]*|nan|inf", re.IGNORECASE)
 HEAD = """\
 # Candidates from `embcheck triage`, seen on {library}.
-# For each entry: reproduce it with the command above it, then fill in `category` (upstream-bug,
-# by-design or adapter) and `reason`, add a `link:` where there is one, and `when:` where it depends
-# on the version or the device. Blank ones do not load. Then move the entries to
-# deviations/{backend}.yaml beside the adapter.
+# For each entry: reproduce it with the command above it, then fill in `cause` and `reason`, add a
+# `link:` where there is one, and `when:` where it depends on the version or the device. Blank ones
+# do not load. Then move the entries to deviations/{backend}.yaml beside the adapter. The causes:
+#   documented       the library documents that it does so; `link:` leads to the page
+#   undocumented     it does otherwise, and its documentation does not say so
+#   memory-unsafety  it reads or writes memory that is not its own, or dies of it
+#   composition      it lacks the operation, and what the adapter composes does otherwise
+#   environment      the harness' settings: a flag, a time limit, a number of threads
 deviations:
 """
 
@@ -75,7 +79,7 @@ def _entry(candidate: Candidate) -> str:
         "- cases:",
         *(f"  - {json.dumps(case)}" for case in candidate.cases),
         f"  happens: {candidate.happens}",
-        "  category:",
+        "  cause:",
         '  reason: ""',
     ]
     return "\n".join(lines) + "\n"

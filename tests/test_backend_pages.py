@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from commands import embcheck
 
+from embcheck.conformance.execution.causes import Cause
 from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.deviations import Deviation
 from embcheck.conformance.execution.discovery import own_backends
@@ -72,7 +73,7 @@ def described(**more):
         "fresh_worker_after_bad_index": True, "settings": {"wide": "True, not the default"}, **more,
     }  # fmt: skip
     entry = Deviation(
-        ("embedding/bounds/*",), "crashed", "upstream-bug", "It reads beyond the table.",
+        ("embedding/bounds/*",), "crashed", Cause.MEMORY_UNSAFETY, "It reads beyond the table.",
         "https://example.org/1", ">=2", "cpu", sometimes=True,
     )  # fmt: skip
     return Profile(info, "Takes rows.", (Explained(entry, frozenset("abc")),))
@@ -90,7 +91,7 @@ def test_a_page_says_all_that_is_known():
         "Absent: embedding_module,",
         "Declared, and tested: max-norm.",
         "Not declared: gradients,",
-        "### crashed, 3 cases (upstream-bug)\n\nIt reads beyond the table.\n",
+        "### crashed, 3 cases (bug)\n\nIt reads beyond the table.\n",
         "It happens by chance",
         "Holds for version >=2 on cpu.",
         "See <https://example.org/1>.",

@@ -9,6 +9,7 @@ import pytest
 
 from embcheck import backends
 from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution.causes import CATEGORIES, Cause
 from embcheck.conformance.execution.deviations import (
     Deviation,
     explain,
@@ -20,12 +21,13 @@ from embcheck.conformance.execution.judge import Kind, Outcome, Verdict
 from embcheck.conformance.suite.problems import SpecError
 
 INFO = BackendInfo("x", "lib", "1.5")
-KNOWN = Deviation(("bag/max/*[dtype=float16]",), "wrong-value", "upstream-bug", "it overflows")
+UNDOCUMENTED = Cause.UNDOCUMENTED
+KNOWN = Deviation(("bag/max/*[dtype=float16]",), "wrong-value", UNDOCUMENTED, "it overflows")
 CASE = "bag/max/large[dtype=float16]"
 WRONG = Verdict(Outcome.FAILED, Kind.WRONG_VALUE, "inf")
 
 
-ENTRY = "- cases: [{}]\n  happens: wrong-value\n  category: by-design\n  reason: {}\n"
+ENTRY = "- cases: [{}]\n  happens: wrong-value\n  cause: composition\n  reason: {}\n"
 
 
 def write(folder, **files):
@@ -148,7 +150,7 @@ def test_only_named_cases_and_versions_are_explained():
     other = "bag/max/large[dtype=float32]"
     assert explain(other, WRONG, INFO, [KNOWN])[0].outcome is Outcome.FAILED
     for version, outcome in ((">=1,<2", Outcome.DEVIATED), (">=2", Outcome.FAILED)):
-        entry = Deviation((CASE,), "wrong-value", "upstream-bug", "r", version=version)
+        entry = Deviation((CASE,), "wrong-value", UNDOCUMENTED, "r", version=version)
         assert explain(CASE, WRONG, INFO, [entry])[0].outcome is outcome
 
 
@@ -175,7 +177,7 @@ def test_entries_that_match_nothing_are_listed():
     ("old", "new", "words"),
     [
         ("reason: it overflows", "reason: '  '", "reason"),
-        ("category: upstream-bug", "category: whatever", "'whatever' is not known"),
+        ("cause: undocumented", "cause: whatever", "'whatever' is not known"),
         ("happens: wrong-value", "hapens: wrong-value", "unknown key 'hapens'"),
         ("link: https://example.org/1", "link: javascript:alert(1)", "link"),
         ("sometimes: true", "sometimes: often", "sometimes"),
@@ -185,9 +187,9 @@ def test_entries_that_match_nothing_are_listed():
     ],
 )
 def test_a_file_that_is_wrong_does_not_load(tmp_path, old, new, words):
-    """A blank reason, an unknown category, a misspelt key and an odd link are refused."""
+    """A blank reason, an unknown cause, a misspelt key and an odd link are refused."""
     good = (
-        "deviations:\n- cases: [a/b/c]\n  happens: wrong-value\n  category: upstream-bug\n"
+        "deviations:\n- cases: [a/b/c]\n  happens: wrong-value\n  cause: undocumented\n"
         "  reason: it overflows\n  link: https://example.org/1\n  sometimes: true\n"
         "  message: inf\n  when: {threads: 1, instructions: avx2}\n"
     )
@@ -198,6 +200,35 @@ def test_a_file_that_is_wrong_does_not_load(tmp_path, old, new, words):
     write(tmp_path, x=good.replace(old, new))
     with pytest.raises(SpecError, match=words):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("category", "words"),
+    [
+        ("by-design", "write 'cause: documented'"),
+        ("upstream-bug", "write 'cause: undocumented' or 'cause: memory-unsafety'"),
+        ("adapter", "write 'cause: composition' or 'cause: environment'"),
+        ("whatever", "write 'cause: documented' or .* or 'cause: environment'"),
+        ("", "write 'cause: documented' or .* or 'cause: environment'"),
+    ],
+)
+def test_an_entry_with_a_category_is_told_what_to_write(tmp_path, category, words):
+    """The category follows from the cause, so that none can be stated."""
+    entry = ENTRY.format("a/b/c", "r").replace("cause: composition", f"category: {category}")
+    write(tmp_path, x="deviations:\n" + entry)
+    with pytest.raises(SpecError, match=rf"x.yaml:4:3: an entry has no category.*\n?.*{words}"):
+        load(tmp_path)
+
+
+def test_the_category_follows_from_the_cause(tmp_path):
+    """Each cause is in the table and in the schema, and a result line carries both."""
+    assert set(CATEGORIES) == set(Cause)
+    for cause in Cause:
+        entry = ENTRY.format("a/b/c", "r").replace("composition", cause)
+        write(tmp_path, x="deviations:\n" + entry + "  link: https://example.org/1\n")
+        (loaded,) = load(tmp_path)
+        told = loaded.describe()
+        assert (told["cause"], told["category"]) == (cause, CATEGORIES[cause])
 
 
 def test_included_deviations_come_after_a_backends_own(tmp_path):

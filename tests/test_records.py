@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,22 @@ def test_what_is_written_is_read(tmp_path):
     assert run.footer is not None
     assert (run.footer.exit_code, run.footer.counts) == (1, {"passed": 1, "failed": 1})
     assert not run.partial
+
+
+@pytest.mark.parametrize(
+    ("older", "category"),
+    [("upstream-bug", "bug"), ("by-design", "by-design"), ("adapter", "composition")],
+)
+def test_a_deviation_from_before_there_were_causes_is_read(tmp_path, older, category):
+    """Its category, which was stated then, is read by its present name; other lines stay."""
+    known = {"happens": "crashed", "category": older, "reason": "r"}
+    newer = {**known, "category": "bug", "cause": "memory-unsafety"}
+    writer = RunWriter(tmp_path, header())
+    for told in (known, newer):
+        writer.write(replace(result(outcome="deviated"), deviation=told))
+    writer.close()
+    (made,) = read_runs(tmp_path)
+    assert [line.deviation for line in made.results] == [{**known, "category": category}, newer]
 
 
 def test_without_a_footer_a_run_is_partial(tmp_path):

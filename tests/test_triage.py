@@ -34,14 +34,14 @@ def test_messages_that_differ_in_numbers_are_one_group():
     assert [len(candidate.cases) for candidate in candidates(merge([made]))] == [2, 1]
 
 
-def test_a_candidate_loads_only_with_category_and_reason(tmp_path):
+def test_a_candidate_loads_only_with_cause_and_reason(tmp_path):
     """The blank ones are refused by name, the filled ones are valid."""
     (path,) = write_candidates(merge([departing(["gave 1"])]), tmp_path)
     told = [problem.what for problem in problems_of(read_yaml(path), "x", "deviations")]
-    assert any("category" in what for what in told)
+    assert any("cause" in what for what in told)
     assert any("reason" in what for what in told)
-    text = path.read_text().replace("  category:\n", "  category: by-design\n")
-    path.write_text(text.replace('reason: ""', "reason: documented so"))
+    text = path.read_text().replace("  cause:\n", "  cause: undocumented\n")
+    path.write_text(text.replace('reason: ""', "reason: it rounds"))
     assert not problems_of(read_yaml(path), "x", "deviations")
 
 

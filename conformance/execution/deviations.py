@@ -14,6 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
 from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution.causes import CATEGORIES, REPLACED, Category, Cause
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.execution.judge import Outcome, Verdict
 from embcheck.conformance.suite.case_names import globs
@@ -40,7 +41,7 @@ class Deviation:
 
     cases: tuple[str, ...]
     happens: str
-    category: str
+    cause: Cause
     reason: str
     link: str | None = None
     version: str = ""
@@ -78,7 +79,13 @@ class Deviation:
 
     def describe(self) -> dict[str, Any]:
         """Describe the entry for a result line."""
-        return {key: value for key, value in asdict(self).items() if value}
+        told = {"category": self.category, **asdict(self)}
+        return {key: value for key, value in told.items() if value}
+
+    @property
+    def category(self) -> Category:
+        """Whose departure it is, which follows from the cause."""
+        return CATEGORIES[self.cause]
 
     @property
     def way(self) -> str:
@@ -109,7 +116,7 @@ def _entries(path: Path) -> list[Any]:
     """Return a file's entries, then those of the files that it includes."""
     name = f"deviations/{path.name}"
     tree = read_yaml(path, name)
-    problems = problems_of(tree, name, "deviations")
+    problems = list(_categories(tree, name)) or problems_of(tree, name, "deviations")
     if problems:
         raise SpecError(problems)
     entries = list(tree.get("deviations", ()))
@@ -126,6 +133,18 @@ def _entries(path: Path) -> list[Any]:
             raise SpecError([Problem(name, *mark, what, remedy)])
         entries += _entries(included)
     return entries
+
+
+def _categories(tree: Map, name: str) -> Iterator[Problem]:
+    """Tell of entries that state a category, as they once did, rather than a cause."""
+    entries = tree.get("deviations")
+    for number, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, Map) and "category" in entry:
+            mark = entry.key_marks.get("category", mark_of(tree, ("deviations", number)))
+            causes = REPLACED.get(str(entry["category"]), tuple(Cause))
+            remedy = " or ".join(f"'cause: {cause}'" for cause in causes)
+            what = f"an entry has no category ('{entry['category']}'): it follows from the cause"
+            yield Problem(name, *mark, what, f"write {remedy}")
 
 
 def _unreadable(tree: Map, name: str, number: int) -> Iterator[Problem]:
@@ -152,7 +171,7 @@ def _deviation(entry: Mapping[str, Any]) -> Deviation:
     return Deviation(
         cases=tuple(entry["cases"]),
         happens=entry["happens"],
-        category=entry["category"],
+        cause=Cause(entry["cause"]),
         reason=entry["reason"],
         link=entry.get("link"),
         sometimes=entry.get("sometimes", False),

@@ -23,6 +23,8 @@ from embcheck.conformance.records.lines import (
 )
 
 FILE_NAME = "results.jsonl"
+_OLDER_CATEGORIES = {"upstream-bug": "bug", "adapter": "composition"}
+"""What the categories of deviations were called before they followed from a cause."""
 
 
 class RecordError(Exception):
@@ -107,6 +109,10 @@ def _parse(data: Any, place: str) -> Line:
     if data.get("format", FORMAT_VERSION) > FORMAT_VERSION:
         raise RecordError(f"{place}: written by a newer embcheck; upgrade to read it")
     kind = LINE_TYPES[data["type"]]
+    deviation = data.get("deviation")
+    if isinstance(deviation, dict) and "cause" not in deviation:
+        older = str(deviation.get("category", ""))
+        data["deviation"] = {**deviation, "category": _OLDER_CATEGORIES.get(older, older)}
     known = {field.name for field in fields(kind)}
     try:
         return kind(**{key: value for key, value in data.items() if key in known})
