@@ -220,6 +220,29 @@ def test_an_entry_with_a_category_is_told_what_to_write(tmp_path, category, word
         load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("link", "loads"),
+    [
+        ("", False),
+        ("https://github.com/jax-ml/jax/issues/1", False),
+        ("https://github.com/jax-ml/jax/pull/1", False),
+        ("https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md", True),
+        ("https://docs.jax.dev/en/latest/take.html", True),
+    ],
+)
+def test_what_is_documented_links_to_the_page(tmp_path, link, loads):
+    """A link is needed, and no issue or pull request will do; other causes need none."""
+    entry = ENTRY.format("a/b/c", "r") + (f"  link: {link}\n" if link else "")
+    write(tmp_path, x="deviations:\n" + entry)
+    assert load(tmp_path)
+    write(tmp_path, x="deviations:\n" + entry.replace("composition", "documented"))
+    if loads:
+        assert load(tmp_path)
+        return
+    with pytest.raises(SpecError, match=r"x.yaml:4:10: what is documented needs a link"):
+        load(tmp_path)
+
+
 def test_the_category_follows_from_the_cause(tmp_path):
     """Each cause is in the table and in the schema, and a result line carries both."""
     assert set(CATEGORIES) == set(Cause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -13,7 +14,7 @@ class Cause(StrEnum):
     UNDOCUMENTED = "undocumented"
     """The library does otherwise, and its documentation does not say so."""
     MEMORY_UNSAFETY = "memory-unsafety"
-    """The library reads or writes memory that is not its own, or dies of it."""
+    """The library reads or writes memory that is not its own, or dies of it, documented or not."""
     COMPOSITION = "composition"
     """The library lacks the operation, and what is composed of its parts here does otherwise."""
     ENVIRONMENT = "environment"
@@ -44,3 +45,10 @@ REPLACED = {
     "adapter": (Cause.COMPOSITION, Cause.ENVIRONMENT),
 }
 """What to write for the categories that entries once had."""
+
+_DISCUSSION = re.compile(r"https?://github\.com/[^/]+/[^/]+/(issues|pull|discussions|commit)/")
+
+
+def leads_to_documentation(link: str) -> bool:
+    """Whether a link can lead to documentation, which a discussion of a defect is not."""
+    return bool(link) and _DISCUSSION.match(link) is None

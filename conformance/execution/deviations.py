@@ -14,7 +14,13 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution.causes import CATEGORIES, REPLACED, Category, Cause
+from embcheck.conformance.execution.causes import (
+    CATEGORIES,
+    REPLACED,
+    Category,
+    Cause,
+    leads_to_documentation,
+)
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.execution.judge import Outcome, Verdict
 from embcheck.conformance.suite.case_names import globs
@@ -148,8 +154,12 @@ def _categories(tree: Map, name: str) -> Iterator[Problem]:
 
 
 def _unreadable(tree: Map, name: str, number: int) -> Iterator[Problem]:
-    """Tell of an entry's pattern and condition that cannot be read."""
+    """Tell of an entry's pattern and condition that cannot be read, and of a page that is none."""
     entry = tree["deviations"][number]
+    if entry["cause"] == Cause.DOCUMENTED and not leads_to_documentation(entry.get("link", "")):
+        mark = mark_of(tree, ("deviations", number, "cause"))
+        what = "what is documented needs a link to the page that says so; an issue is none"
+        yield Problem(name, *mark, what, "link to that page, or write 'cause: undocumented'")
     try:
         re.compile(entry.get("message", ""))
     except re.error as error:
