@@ -96,6 +96,9 @@ EXTRAS = {backend: extra for table in ENVIRONMENTS.values() for backend, extra i
 AT_ONCE = 2
 """How many environments are built and run at a time."""
 
+AUDITED = "15"
+"""How many results of each run are checked by the libraries alone."""
+
 VERSIONS = {
     "jax-take": ("jax", ("jax==0.9.*", "jax==0.10.*")),
     "onnxruntime-dynamo": ("onnx", ("onnxruntime==1.31.*", "onnxruntime==1.32.*")),
@@ -182,6 +185,18 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def audit(session: nox.Session) -> None:
+    """Draw results of the default backends by chance, and check them by the libraries alone.
+
+    60 of the quick cases, with seed 0; or as is said, as in `-- --draws 200 --seed 7`.
+    """
+    install(session, "all")
+    backends, out = each("-b", DEFAULT), "out/audit"
+    session.run("embcheck", "run", *backends, "--quick", "--out", out, success_codes=[0, 1])
+    session.run("embcheck", "audit", out, "--out", f"{out}/scripts", *session.posargs)
+
+
+@nox.session
 def oracle(session: nox.Session) -> None:
     """Compare the NumPy reference with PyTorch on more than 20,000 generated calls."""
     install(session, "torch,fuzz")
@@ -226,16 +241,18 @@ def matrix(session: nox.Session) -> None:
         for folder in {name, f"{name}-quick"} - runs.keys():
             shutil.rmtree(out / folder, ignore_errors=True)
         for folder, words in runs.items():
-            arguments = ("-m", "embcheck.cli", "run", *words, "--out", str(out / folder))
-            said += str(
-                session.run(
-                    *(python, *arguments),
-                    env=SETTINGS.get(name),
-                    external=True,
-                    silent=True,
-                    success_codes=[0, 1, 2],
+            scripts = ("--draws", AUDITED, "--out", str(out / folder / "scripts"))
+            run_words = ("run", *words, "--out", str(out / folder))
+            for subcommand in (run_words, ("audit", str(out / folder), *scripts)):
+                said += str(
+                    session.run(
+                        *(python, "-m", "embcheck.cli", *subcommand),
+                        env=SETTINGS.get(name),
+                        external=True,
+                        silent=True,
+                        success_codes=[0, 1, 2],
+                    )
                 )
-            )
         took = f"{built - started:.0f} s to build, {time.monotonic() - built:.0f} s to run"
         session.log(f"{name}: {took}\n{said}")
         return [line for line in said.splitlines() if line.startswith("unavailable: ")]

@@ -22,6 +22,7 @@ COMMANDS = {
     "merge": ("embcheck.cli.merge", "Join runs of several environments or machines."),
     "diff": ("embcheck.cli.diff", "Tell what changed between two runs."),
     "reproduce": ("embcheck.cli.reproduce", "Print a case as a script of the library's own API."),
+    "audit": ("embcheck.cli.audit", "Check results drawn by chance against the library alone."),
     "triage": ("embcheck.cli.triage", "Write unexplained departures as deviations to fill in."),
     "report": ("embcheck.cli.report", "Turn finished runs into an HTML report."),
 }

@@ -49,6 +49,8 @@ def describe_info(info: BackendInfo) -> dict[str, Any]:
         "survives_fork": info.survives_fork,
         "threads": info.threads,
         "instructions": info.instructions,
+        "modules": list(info.refusers),
+        "exporters": list(info.exporters),
         "settings": {str(name): str(value) for name, value in info.settings.items()},
     }
 
@@ -71,4 +73,6 @@ def parse_info(info: Mapping[str, Any]) -> BackendInfo:
         threads=info["threads"],
         instructions=info["instructions"],
         settings=info["settings"],
+        modules=tuple(info["modules"]),
+        exporters=tuple(info["exporters"]),
     )

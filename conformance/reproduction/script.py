@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,10 +72,23 @@ def compose(subject: Subject, ask_reference: AskReference) -> str:
         f'"""{_head(subject)}"""\n',
         _imports(case.spec),
         HELPERS if isinstance(case.expectation, Returns) else "",
-        "\n".join(line for name, s in case.spec.inputs.items() for line in source_lines(name, s)),
+        _inputs(case.spec),
         _body(subject, ask_reference),
     ]
+    return _joined(parts)
+
+
+def program(spec: CallSpec, lines: str) -> str:
+    """Write the inputs of a call and the library's own lines, and nothing else."""
+    return _joined([_imports(spec), _inputs(spec), lines])
+
+
+def _joined(parts: Iterable[str]) -> str:
     return "\n".join(f"{part.rstrip()}\n" for part in parts if part)
+
+
+def _inputs(spec: CallSpec) -> str:
+    return "\n".join(line for name, s in spec.inputs.items() for line in source_lines(name, s))
 
 
 def _head(subject: Subject) -> str:

@@ -1,0 +1,1 @@
+"""Results of a run drawn by chance, and asked of the library alone."""

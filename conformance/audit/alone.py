@@ -1,0 +1,109 @@
+"""Ask a library alone: run programs in processes of their own, and read what came of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution import wire
+from embcheck.conformance.execution.client import (
+    ENVIRONMENT,
+    Answer,
+    Answered,
+    Crashed,
+    Errored,
+    Rejected,
+    TimedOut,
+)
+from embcheck.conformance.execution.refusal import Refuser
+
+_RUNNER = "embcheck.conformance.audit.runner"
+
+
+@dataclass(frozen=True)
+class Program:
+    """The lines of one call, where they lie, and the names that they leave."""
+
+    path: Path
+    observe: tuple[str, ...]
+
+
+def ask_alone(
+    programs: Sequence[Program], info: BackendInfo, python: str, seconds: float
+) -> list[Answer]:
+    """Run programs under an interpreter, each for so many seconds; return an answer for each.
+
+    They share a process, and one that dies or hangs leaves the rest to the next process.
+    """
+    answers: list[Answer] = []
+    while len(answers) < len(programs):
+        left = programs[len(answers) :]
+        answers += _in_one_process(left, info, python, seconds)
+    return answers
+
+
+def _in_one_process(
+    programs: Sequence[Program], info: BackendInfo, python: str, seconds: float
+) -> list[Answer]:
+    """Return answers up to the first death or hang, which is the last one; at least one."""
+    with tempfile.TemporaryDirectory() as folder:
+        request, told = Path(folder, "request.json"), Path(folder, "told")
+        names = {"id": info.id, "library": info.library}
+        modules = {"modules": info.modules, "exporters": info.exporters}
+        asked = [{"path": str(p.path), "observe": p.observe} for p in programs]
+        request.write_text(json.dumps({"info": names | modules, "programs": asked}), "utf-8")
+        process = subprocess.Popen(  # noqa: S603  (the interpreter that the user named)
+            [python, "-m", _RUNNER, str(request), str(told)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **ENVIRONMENT, "TMPDIR": folder},
+            cwd=folder,
+            start_new_session=True,
+        )
+        try:
+            _, said = process.communicate(timeout=seconds * len(programs))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return [*_read(told), TimedOut(seconds)][: len(programs)]
+        answers = _read(told)
+    if len(answers) < len(programs):
+        answers.append(_ended(process.returncode, said))
+    return answers
+
+
+def _ended(code: int, said: bytes) -> Answer:
+    """Say how a process ended before its work was done."""
+    if code < 0:
+        return Crashed(f"the process died of {signal.Signals(-code).name}")
+    last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
+    return Crashed(f"the process ended with exit code {code} {' '.join(last)}".strip())
+
+
+def _read(told: Path) -> list[Answer]:
+    answers: list[Answer] = []
+    if told.exists():
+        with told.open("rb") as stream:
+            while stream.peek(1):
+                try:
+                    header, arrays = wire.receive(stream)
+                except wire.Broken:
+                    break
+                if header["status"] == "broken":
+                    answers.append(Errored(f"the script does not run: {header['message']}"))
+                elif header["status"] == "refused":
+                    refuser = Refuser(header["refuser"])
+                    answers.append(
+                        Rejected(header["exception"], header["message"], refuser=refuser)
+                    )
+                else:
+                    answers.append(Answered(arrays))
+    return answers

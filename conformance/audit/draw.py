@@ -1,0 +1,46 @@
+"""Which results are audited: drawn by chance, as many that passed as that departed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+
+from embcheck.conformance.records.lines import ResultLine
+
+GROUPS = {
+    "departed": frozenset({"failed", "crashed", "timed-out", "deviated", "stale"}),
+    "passed": frozenset({"passed", "refused-earlier"}),
+    "unsupported": frozenset({"unsupported"}),
+}
+"""Outcomes by group; what is only observed, or was not run, says nothing that could be wrong."""
+
+
+def group_of(result: ResultLine) -> str | None:
+    """Return the group of a result; None for what is not audited."""
+    if result.level == "implementation-defined":
+        return None
+    return next((name for name, outcomes in GROUPS.items() if result.outcome in outcomes), None)
+
+
+def draw(results: Iterable[ResultLine], number: int, seed: int) -> list[ResultLine]:
+    """Draw so many results, by turns from each group and within it from each backend.
+
+    The same seed draws the same of the same results, in whatever order they come.
+    """
+    chance = random.Random(seed)  # noqa: S311  (nothing here is secret)
+    piles: dict[str, dict[str, list[ResultLine]]] = {group: {} for group in GROUPS}
+    for result in sorted(results, key=lambda found: (found.backend, found.case)):
+        group = group_of(result)
+        if group is not None:
+            piles[group].setdefault(result.backend, []).append(result)
+    for backends in piles.values():
+        for pile in backends.values():
+            chance.shuffle(pile)
+    queues = [_by_turns(list(backends.values())) for backends in piles.values()]
+    return _by_turns(queues)[:number]
+
+
+def _by_turns(piles: Sequence[list[ResultLine]]) -> list[ResultLine]:
+    """Take the first of each pile, then the second of each that has one, and so on."""
+    longest = max(map(len, piles), default=0)
+    return [pile[turn] for turn in range(longest) for pile in piles if turn < len(pile)]

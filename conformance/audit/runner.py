@@ -1,0 +1,63 @@
+"""The library alone: runs programs one after another, and tells what each left behind.
+
+Started as `python -m embcheck.conformance.audit.runner REQUEST TOLD`. A program is a file, since
+some compilers read the source of what they compile. What it came to is written at once, so that a
+death leaves what was told before it. A program knows nothing of the adapter; an error in it is
+judged as an adapter's is, by who raised it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution import wire
+from embcheck.conformance.execution.refusal import refuser_of
+
+_PROGRAM = "__main__"
+_OF_THE_PROGRAM = (ImportError, NameError, SyntaxError)
+
+
+def run(path: Path, observe: Iterable[str], info: BackendInfo) -> wire.Frame:
+    """Run a program; return what it left under the names of the observations, or its error."""
+    names: dict[str, Any] = {"__name__": _PROGRAM}
+    try:
+        exec(compile(path.read_text("utf-8"), path, "exec"), names)  # noqa: S102  (its very task)
+    except _OF_THE_PROGRAM as error:
+        return {"status": "broken", "message": f"{type(error).__name__}: {error}"}, {}
+    except Exception as error:  # noqa: BLE001  (whatever a library raises is data here)
+        refuser = str(refuser_of(error, info, _PROGRAM))
+        told = {"exception": type(error).__name__, "message": str(error)[:1000]}
+        return {"status": "refused", "refuser": refuser, **told}, {}
+    arrays = {name: names[name] for name in observe if isinstance(names.get(name), np.ndarray)}
+    return {"status": "answered"}, arrays
+
+
+def info_of(told: Mapping[str, Any]) -> BackendInfo:
+    """Make as much of a backend's info as it takes to tell who raised an error."""
+    return BackendInfo(
+        id=told["id"],
+        library=told["library"],
+        version="",
+        modules=tuple(told["modules"]),
+        exporters=tuple(told["exporters"]),
+    )
+
+
+def main(request: Path, told: Path) -> None:
+    """Run all programs of a request."""
+    asked = json.loads(request.read_text("utf-8"))
+    info = info_of(asked["info"])
+    with told.open("wb") as stream:
+        for program in asked["programs"]:
+            wire.send(stream, *run(Path(program["path"]), program["observe"], info))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,159 @@
+"""Audit results: have the call written, run it by the library alone, and judge that alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from embcheck.conformance.audit.alone import Program, ask_alone
+from embcheck.conformance.audit.draw import group_of
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.execution.address import parse_addresses
+from embcheck.conformance.execution.client import (
+    Answer,
+    Answered,
+    BackendBroken,
+    BackendUnavailable,
+    WorkerClient,
+)
+from embcheck.conformance.execution.judge import (
+    Outcome,
+    Verdict,
+    judge_rejects,
+    judge_returns,
+)
+from embcheck.conformance.execution.pool import REFERENCE
+from embcheck.conformance.records.lines import ResultLine
+from embcheck.conformance.reproduction.literals import NotWritable
+from embcheck.conformance.reproduction.script import program
+from embcheck.conformance.suite.load import load_spec, spec_files
+from embcheck.conformance.suite.model import Case, Rejects, Returns, Steps
+from embcheck.conformance.suite.real_data import Missing
+
+SECONDS = 120.0
+"""Time for one call of a library alone, with what it imports and compiles."""
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A result, what the library alone came to, and what is to be thought of it.
+
+    `finding` is empty where both say the same. `unwritten` says why there is no script.
+    """
+
+    result: ResultLine
+    script: Path | None = None
+    alone: str = ""
+    finding: str = ""
+    unwritten: str = ""
+
+
+def audit(
+    results: Sequence[ResultLine], addresses: Iterable[str], folder: Path
+) -> Iterator[Audited]:
+    """Audit results, backend by backend; scripts are written to the folder, one for each call.
+
+    Raises BadAddress and UnknownBackend; a backend that cannot start has all its results unwritten.
+    """
+    cases = {case.id: case for path in spec_files(()) for case in load_spec(path).cases}
+    folder.mkdir(parents=True, exist_ok=True)
+    reference = WorkerClient(REFERENCE)
+    try:
+        for address in parse_addresses(addresses):
+            drawn = [found for found in results if found.backend == address.label]
+            worker = WorkerClient(address, timeout=SECONDS)
+            try:
+                yield from _Audit(worker, reference, cases, folder, address.python).audit(drawn)
+            finally:
+                worker.close()
+    finally:
+        reference.close()
+
+
+class _Audit:
+    """Audits the results of one backend."""
+
+    def __init__(
+        self,
+        worker: WorkerClient,
+        reference: WorkerClient,
+        cases: Mapping[str, Case],
+        folder: Path,
+        python: str,
+    ) -> None:
+        self._worker, self._reference, self._cases = worker, reference, cases
+        self._folder, self._python = folder, python
+
+    def audit(self, results: Sequence[ResultLine]) -> Iterator[Audited]:
+        """Write all scripts, run them, and compare; what cannot be written comes first."""
+        written: list[tuple[ResultLine, Case, Program]] = []
+        for number, result in enumerate(results):
+            try:
+                case = self._one_call(result.case)
+                written.append((result, case, self._write(case, number)))
+            except (NotWritable, Missing, BackendUnavailable, BackendBroken) as reason:
+                yield Audited(result, unwritten=str(reason))
+        programs = [entry for _, _, entry in written]
+        answers = ask_alone(programs, self._worker.info, self._python, SECONDS) if written else []
+        for (result, case, entry), answer in zip(written, answers, strict=True):
+            yield compare(result, case, entry.path, self._judge(case, answer))
+
+    def _one_call(self, name: str) -> Case:
+        """Return a case of one call that can be written out; raises NotWritable."""
+        if name not in self._cases:
+            raise NotWritable("the suite has no such case any more")
+        case = self._cases[name]
+        if isinstance(case.expectation, Steps):
+            raise NotWritable("it is a sequence of calls")
+        if case.missing or case.large:
+            raise NotWritable(case.missing or "its arrays are too large to be written out")
+        return case
+
+    def _write(self, case: Case, number: int) -> Program:
+        answer = self._worker.script(case.spec.call())
+        if not isinstance(answer, Answered):
+            said = getattr(answer, "reason", getattr(answer, "message", "no answer in time"))
+            raise NotWritable(str(said))
+        text = program(case.spec, answer.details["script"])
+        path = self._folder / f"{self._worker.name}-{number:03}.py"
+        path.write_text(f"# {case.id}\n{text}", "utf-8")
+        return Program(path.absolute(), tuple(map(str, case.spec.observe)))
+
+    def _judge(self, case: Case, answer: Answer) -> Verdict:
+        call = case.spec.call()
+        if isinstance(case.expectation, Rejects):
+            return judge_rejects(answer, Verdict(Outcome.PASSED))
+        if isinstance(answer, Answered):
+            # What a script does not leave is not judged by it: the caller's arrays, above all.
+            unchanged = {f"{name}_after": array for name, array in call.inputs.items()}
+            answer = replace(answer, arrays={**unchanged, **answer.arrays})
+        assert isinstance(case.expectation, Returns)  # noqa: S101  (only these two are drawn)
+        expected = case.expectation.observations
+        ask = partial(self._ask_reference, call)
+        return judge_returns(call, answer, expected, case.tolerance, ask)
+
+    def _ask_reference(self, call: Call) -> Mapping[str, np.ndarray]:
+        answer = self._reference.ask(call)
+        if not isinstance(answer, Answered):
+            raise NotWritable(f"the NumPy reference does not answer: {answer}")
+        return answer.arrays
+
+
+def compare(result: ResultLine, case: Case, script: Path, alone: Verdict) -> Audited:
+    """Compare what the suite says of a backend with what its library alone came to."""
+    came = str(alone.kind or alone.outcome)
+    audited = Audited(result, script, f"{came}: {alone.message}" if alone.message else came)
+    if alone.outcome is Outcome.ERRORED:
+        return replace(audited, finding="the script is at fault")
+    group, said = group_of(result), str(result.kind or result.outcome)
+    if group == "unsupported":
+        hidden = alone.outcome in (Outcome.PASSED, Outcome.REFUSED_EARLIER)
+        hidden &= isinstance(case.expectation, Returns)
+        return replace(audited, finding="the library alone can do it") if hidden else audited
+    if result.outcome == "deviated" and (result.deviation or {}).get("sometimes"):
+        return audited
+    return audited if came == said else replace(audited, finding="the library alone says otherwise")

@@ -1,0 +1,111 @@
+"""Results drawn by chance are checked by the library alone."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import embcheck
+from report_runs import result
+
+from embcheck.conformance.audit.alone import Program, ask_alone
+from embcheck.conformance.audit.draw import draw, group_of
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution.client import Answered, Crashed, Errored, Rejected, TimedOut
+from embcheck.conformance.execution.refusal import Refuser
+
+INFO = BackendInfo(id="numpy-plain", library="numpy", version="")
+DIES = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+PROGRAMS = {
+    "answers": "import numpy as np\noutput = np.arange(3)",
+    "refuses": "import numpy as np\ntable = np.zeros(3)\ntable[7]",
+    "dies": DIES,
+    "raises": "rows = {}\noutput = rows['no such row']",
+    "breaks": "output = no_such_name",
+    "hangs": "import time\ntime.sleep(600)",
+    "answers again": "import numpy as np\noutput = np.ones(2, np.float16)",
+}
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """What came of each program."""
+    folder = tmp_path_factory.mktemp("programs")
+    programs = []
+    for number, text in enumerate(PROGRAMS.values()):
+        path: Path = folder / f"{number}.py"
+        path.write_text(text)
+        programs.append(Program(path, ("output",)))
+    return dict(zip(PROGRAMS, ask_alone(programs, INFO, sys.executable, 4.0), strict=True))
+
+
+def test_each_program_has_its_answer(answers):
+    """A death and a hang are those of one program, and the next ones run all the same."""
+    kinds = [type(answer) for answer in answers.values()]
+    assert kinds == [Answered, Rejected, Crashed, Rejected, Errored, TimedOut, Answered]
+    assert answers["answers"].arrays["output"].tolist() == [0, 1, 2]
+    assert answers["answers again"].arrays["output"].dtype == np.float16
+
+
+def test_a_refusal_alone_is_the_librarys_or_the_scripts(answers):
+    """What Python raises in the script's own lines shows nothing of the library."""
+    assert answers["refuses"].refuser is Refuser.LIBRARY
+    assert answers["raises"].refuser is Refuser.ADAPTER
+
+
+def results():
+    """Many passes of one backend, fewer departures, and two results of another."""
+    of = [replace(result("acme"), case=f"embedding/lookup/{number}") for number in range(300)]
+    of[:40] = [replace(one, outcome="deviated", kind="wrong-value") for one in of[:40]]
+    of[40:60] = [replace(one, outcome="unsupported") for one in of[40:60]]
+    of[60:70] = [replace(one, level="implementation-defined") for one in of[60:70]]
+    return [*of, *(replace(one, backend="rare") for one in of[100:102])]
+
+
+def test_draws_are_alike_from_each_group_and_backend():
+    """Passes do not crowd out what departed, nor one backend another."""
+    drawn = draw(results(), 30, seed=1)
+    assert Counter(map(group_of, drawn)) == {"departed": 10, "passed": 10, "unsupported": 10}
+    assert sum(one.backend == "rare" for one in drawn) == 2
+    assert len({(one.backend, one.case) for one in drawn}) == 30
+
+
+def test_a_seed_draws_the_same_whatever_the_order():
+    """Another seed draws others."""
+    first = draw(results(), 12, seed=1)
+    assert draw(results()[::-1], 12, seed=1) == first
+    assert draw(results(), 12, seed=2) != first
+    assert not any(one.level == "implementation-defined" for one in draw(results(), 999, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("backend", "code", "words"),
+    [
+        ("jax-take", 0, r"departed: (\d) drawn, \1 with a script, \1 of them alike"),
+        ("zoo-casts-and-tells", 1, "zoo-casts-and-tells embedding/index_dtypes/"),
+    ],
+)
+def test_the_command_finds_what_an_adapter_did(tmp_path, backend, code, words):
+    """A library that departs as the suite says agrees; an adapter that casts is found out."""
+    case = "embedding/index_dtypes/*"
+    ran = embcheck("run", "-b", backend, "--case", case, "--out", tmp_path / "run")
+    if "unavailable" in ran.stdout:
+        pytest.skip(ran.stdout)
+    options = ("--draws", 12, "--seed", 3, "--out", tmp_path / "scripts")
+    ended = embcheck("audit", tmp_path / "run", *options)
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    assert re.search(words, ended.stdout), ended.stdout
+    assert list((tmp_path / "scripts").glob("*.py"))
+
+
+def test_a_run_that_is_none_is_a_usage_error(tmp_path):
+    """It is told in a sentence."""
+    (tmp_path / "results.jsonl").write_text("{}\n")
+    ended = embcheck("audit", tmp_path)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
