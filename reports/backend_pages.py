@@ -19,8 +19,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.profile import Profile
+from embcheck.conformance.execution.causes import Category
+from embcheck.conformance.execution.profile import Explained, Profile
 from embcheck.reports.helped import Help
+from embcheck.reports.tables import categories_text
 from embcheck.reports.units import plural
 
 INDEX: Final = "README.md"
@@ -63,7 +65,7 @@ def page(profile: Profile, helped: tuple[Help, ...] = ()) -> str:
         absent=[str(name) for name in Operation if name not in info["operations"]],
         declared=declared,
         undeclared=[str(name) for name in Capability if name not in declared],
-        deviations=profile.deviations,
+        groups=_groups(profile),
         helped=helped,
     )
     return text
@@ -80,8 +82,8 @@ def index(folder: Path) -> str:
 def _row(profile: Profile) -> dict[str, Any]:
     """Return a backend's row of the index; it stands in the first line of its page."""
     info = profile.info
-    # Several entries may name a case, for it fails in one way or another, and give one reason.
-    named = frozenset[str]().union(*(explained.cases for explained in profile.deviations))
+    counts = _cases_by_category(profile)
+    whose = f" ({categories_text(counts)})" if counts else ""
     reasons = {explained.deviation.reason for explained in profile.deviations if explained.cases}
     return {
         "backend": info["id"],
@@ -90,10 +92,33 @@ def _row(profile: Profile) -> dict[str, Any]:
         "operations": _operations(info["operations"]),
         "capabilities": len(info["capabilities"]),
         "made_from": info["made_from"],
-        "deviations": f"{plural(len(named), 'case')}, {plural(len(reasons), 'reason')}"
+        "deviations": f"{plural(counts.total(), 'case')}, {plural(len(reasons), 'reason')}{whose}"
         if profile.deviations
         else "none",
     }
+
+
+def _cases_by_category(profile: Profile) -> Counter[str]:
+    """Count the cases of each category; one that several entries name, by the first of them.
+
+    Several may name a case, for it fails in one way or another.
+    """
+    owners: dict[str, Category] = {}
+    for explained in profile.deviations:
+        for case in explained.cases:
+            owners.setdefault(case, explained.deviation.category)
+    counts = Counter(owners.values())
+    return Counter({str(category): counts[category] for category in Category if counts[category]})
+
+
+def _groups(profile: Profile) -> list[tuple[str, list[Explained], int]]:
+    """Return the categories that there are, each with its entries and how many cases it has."""
+    counts = _cases_by_category(profile)
+    found = [
+        (str(category), [e for e in profile.deviations if e.deviation.category is category])
+        for category in Category
+    ]
+    return [(name, entries, counts[name]) for name, entries in found if entries]
 
 
 def _operations(operations: Mapping[str, Mapping[str, str]]) -> str:

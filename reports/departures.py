@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
+from embcheck.conformance.execution.causes import Category
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Finding, Merged, behaviour_id
 from embcheck.reports.stages import Stages, tally
@@ -25,6 +26,8 @@ class Departure:
 
     standing: Standing
     mark: Mark
+    category: str
+    """Whose known departures they are; empty where that is not known."""
     behaviour: str
     sentence: str
     backend: str
@@ -46,17 +49,25 @@ class Departure:
 
 
 def departures(merged: Merged) -> list[Departure]:
-    """Group departures: new ones first, of those the silent ones, then by how many cases."""
-    groups: dict[tuple[Standing, Mark, str, str], list[Finding]] = {}
+    """Group departures: new ones first, the silent ones, those whose they are, then by how many."""
+    groups: dict[tuple[Standing, Mark, str, str, str], list[Finding]] = {}
     for finding in merged.findings:
         if finding.mark.departs:
             where = (behaviour_id(finding.case.case), finding.backend)
-            key = (_standing(finding), finding.mark, *where)
+            key = (_standing(finding), finding.mark, finding.category, *where)
             groups.setdefault(key, []).append(finding)
     stages = Stages(merged)
     found = [_departure(*key, group, stages) for key, group in groups.items()]
-    order = list(Standing)
-    return sorted(found, key=lambda g: (order.index(g.standing), g.mark.rank, -g.count))
+    order, owners = list(Standing), [*map(str, Category), ""]
+    return sorted(
+        found,
+        key=lambda g: (
+            order.index(g.standing),
+            g.mark.rank,
+            owners.index(g.category),
+            -g.count,
+        ),
+    )
 
 
 def _standing(finding: Finding) -> Standing:
@@ -68,6 +79,7 @@ def _standing(finding: Finding) -> Standing:
 def _departure(
     standing: Standing,
     mark: Mark,
+    category: str,
     behaviour: str,
     backend: str,
     group: list[Finding],
@@ -77,6 +89,7 @@ def _departure(
     return Departure(
         standing,
         mark,
+        category,
         behaviour,
         group[0].case.behaviour,
         backend,

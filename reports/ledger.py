@@ -10,6 +10,7 @@ from embcheck.conformance.records.lines import CaseLine
 from embcheck.reports.matrix import link
 from embcheck.reports.merge import Finding, Merged, behaviour_id, folder_of
 from embcheck.reports.readings import OTHER, WORDS, Reading, Word, agree, reading_of, stated
+from embcheck.reports.tables import by_category
 from embcheck.reports.untrusted import clean
 from embcheck.reports.values import Entry, entries
 
@@ -88,6 +89,8 @@ class Ledger:
 
     cases: LedgerTable
     probes: LedgerTable
+    categories: Mapping[str, int]
+    """How many known departures there are all the same, and whose: on no case may a process die."""
 
     def __bool__(self) -> bool:
         return bool(self.cases.groups or self.probes.groups)
@@ -119,7 +122,8 @@ def ledger(merged: Merged) -> Ledger:
     cases = [merged.cases[name] for name in found]
     probes = [case for case in cases if case.call.get("operation") == "probe"]
     others = [case for case in cases if case.call.get("operation") != "probe"]
-    return Ledger(_table(others, found, merged), _table(probes, found, merged))
+    every = [finding for by_backend in found.values() for finding in by_backend.values()]
+    return Ledger(_table(others, found, merged), _table(probes, found, merged), by_category(every))
 
 
 def ledger_counts(merged: Merged) -> LedgerCounts:

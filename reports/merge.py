@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from embcheck.conformance.execution.causes import Category
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, Measurement, ResultLine
 from embcheck.conformance.records.run import Run
 from embcheck.reports.marks import Mark, mark_of
@@ -43,6 +44,14 @@ class Finding:
     def known(self) -> bool:
         """Whether a recorded deviation explains what happened."""
         return self.result is not None and self.result.outcome == "deviated"
+
+    @property
+    def category(self) -> str:
+        """Whose departure it is, where a recorded deviation says so of what departs; else empty."""
+        if self.result is None or not (self.known and self.mark.departs):
+            return ""
+        stated = (self.result.deviation or {}).get("category")
+        return next((str(category) for category in Category if stated == category), "")
 
     @property
     def changed(self) -> bool:

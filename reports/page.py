@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from embcheck.conformance.execution.causes import Category
 from embcheck.conformance.records.run import Run
 from embcheck.reports.atlas import Atlas, atlas
 from embcheck.reports.calibration import Calibration, calibration
@@ -22,7 +24,7 @@ from embcheck.reports.mutation import Mutation, mutation
 from embcheck.reports.payload import Payload
 from embcheck.reports.prices import Price, price_groups
 from embcheck.reports.stages import Stages, tally
-from embcheck.reports.tables import BackendScore, score_table
+from embcheck.reports.tables import BackendScore, categories_text, score_table
 from embcheck.reports.timings import Timings, timings
 from embcheck.reports.units import plural, seconds_text, value_text
 from embcheck.reports.untrusted import finite, one_line
@@ -168,9 +170,12 @@ def _verdict(merged: Merged, scores: Iterable[BackendScore]) -> Verdict:
 def _explained(scores: list[BackendScore]) -> str:
     known = sum(score.known for score in scores)
     total = sum(score.total.departures for score in scores)
-    if known == total:
-        return "all are known and explained"
-    return f"{known} are known and explained" if known else "none of them is known"
+    if not known:
+        return "none of them is known"
+    counts = sum((Counter(score.categories) for score in scores), Counter[str]())
+    whose = categories_text({str(name): counts[name] for name in Category if counts[name]})
+    said = "all" if known == total else f"{known}"
+    return f"{said} are known and explained" + (f": {whose}" if whose else "")
 
 
 def _of(some: int, count: int) -> str:

@@ -126,7 +126,7 @@ class Payload:
 def _deviation(deviation: Any, *, changed: bool) -> dict[str, str] | None:
     if not isinstance(deviation, dict):
         return None
-    keys = ("happens", "category", "reason", "version", "conforms_as")
+    keys = ("category", "cause", "happens", "reason", "version", "conforms_as")
     shown = {key: clean(deviation.get(key, "")) for key in keys}
     if changed:
         shown["changed"] = "yes"

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from embcheck.conformance.execution.causes import Category
 from embcheck.conformance.records.run import Run
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import Merged, behaviour_id, folder_of, merge
+from embcheck.reports.merge import Finding, Merged, behaviour_id, folder_of, merge
 from embcheck.reports.untrusted import finite
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ CONFORMANCE_COLUMNS = (
     "backend",
     "mark",
     "kind",
+    "category",
     "departs",
     "message",
     "seconds",
@@ -65,8 +67,8 @@ class Score:
 class BackendScore:
     """The two scores of a backend, its counts over all levels together, and what is known.
 
-    `known` counts the departures that a recorded deviation explains, `changed` those that depart
-    otherwise than one says.
+    `known` counts the departures that a recorded deviation explains, `categories` says whose they
+    are, and `changed` counts those that depart otherwise than one says.
     """
 
     backend: str
@@ -75,6 +77,18 @@ class BackendScore:
     total: Score
     known: int = 0
     changed: int = 0
+    categories: Mapping[str, int] = field(default_factory=dict)
+
+
+def by_category(findings: Iterable[Finding]) -> dict[str, int]:
+    """Count known departures by whose they are, in the order of the categories."""
+    counts = Counter(finding.category for finding in findings)
+    return {str(name): counts[name] for name in Category if counts[name]}
+
+
+def categories_text(counts: Mapping[str, int]) -> str:
+    """Say how many departures are whose: `30 bug, 12 by-design`; empty where none is known."""
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def conformance_frame(runs: Iterable[Run]) -> pd.DataFrame:
@@ -92,6 +106,7 @@ def conformance_frame(runs: Iterable[Run]) -> pd.DataFrame:
             finding.backend,
             str(finding.mark),
             finding.kind,
+            finding.category,
             finding.mark.departs,
             finding.message,
             finite(finding.result.seconds) if finding.result else None,
@@ -121,6 +136,9 @@ def score_table(merged: Merged) -> list[BackendScore]:
         finding.backend for finding in merged.findings if finding.known and finding.mark.departs
     )
     changed = Counter(finding.backend for finding in merged.findings if finding.changed)
+    findings: dict[str, list[Finding]] = {}
+    for finding in merged.findings:
+        findings.setdefault(finding.backend, []).append(finding)
     return [
         BackendScore(
             name,
@@ -129,6 +147,7 @@ def score_table(merged: Merged) -> list[BackendScore]:
             total=Score(counts.get((name, "total"), {})),
             known=known[name],
             changed=changed[name],
+            categories=by_category(findings[name]),
         )
         for name in merged.columns
     ]

@@ -19,7 +19,7 @@ from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Merged, merge
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.studies_terminal import print_studies
-from embcheck.reports.tables import BackendScore, Score, score_table
+from embcheck.reports.tables import BackendScore, Score, categories_text, score_table
 from embcheck.reports.timings import (
     break_even_text,
     circumstances,
@@ -215,7 +215,8 @@ def _print_others(
             notes.append(f"{unjudged} not judged: no bound tells right from wrong")
         if score.total.departures:
             known = f"{score.known} of {score.total.departures} departures"
-            notes.append(f"{known} are known and explained")
+            whose = categories_text(score.categories)
+            notes.append(f"{known} are known and explained" + (f": {whose}" if whose else ""))
         if score.changed:
             notes.append(f"{score.changed} changed: they depart otherwise than is known")
         if score.backend in parts:
@@ -254,8 +255,9 @@ def _share(score: Score) -> Text:
 def _print_departures(found: list[Departure], console: Console) -> None:
     shown = found[:DEPARTURE_LINES]
     width = max((len(one_line(group.backend, 30)) for group in shown), default=0)
-    for (standing, mark), groups in groupby(shown, key=lambda group: (group.standing, group.mark)):
-        say(console, f"\n{_TITLES[mark]}{_STANDINGS[standing]}:", _STYLES[mark])
+    for (standing, mark, category), groups in groupby(shown, key=_heading):
+        whose = f" ({category})" if category else ""
+        say(console, f"\n{_TITLES[mark]}{_STANDINGS[standing]}{whose}:", _STYLES[mark])
         table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
         table.add_column(justify="right", no_wrap=True, min_width=4)
         table.add_column(overflow="fold", width=width)
@@ -267,6 +269,10 @@ def _print_departures(found: list[Departure], console: Console) -> None:
         console.print(table)
     if len(found) > DEPARTURE_LINES:
         say(console, f"  ... and {len(found) - DEPARTURE_LINES} more in the report")
+
+
+def _heading(group: Departure) -> tuple[Standing, Mark, str]:
+    return group.standing, group.mark, group.category
 
 
 def _print_stages(merged: Merged, console: Console) -> None:

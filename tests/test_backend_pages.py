@@ -91,7 +91,7 @@ def test_a_page_says_all_that_is_known():
         "Absent: embedding_module,",
         "Declared, and tested: max-norm.",
         "Not declared: gradients,",
-        "### crashed, 3 cases (bug)\n\nIt reads beyond the table.\n",
+        "### bug: 3 cases\n\n#### crashed, 3 cases (memory-unsafety)\n\nIt reads beyond",
         "It happens by chance",
         "Holds for version >=2 on cpu.",
         "See <https://example.org/1>.",
@@ -107,7 +107,25 @@ def test_a_case_and_a_reason_count_once(tmp_path):
     (known,) = profile.deviations
     other = Explained(replace(known.deviation, happens="accepted-invalid"), frozenset("bcd"))
     write_pages([replace(profile, deviations=(known, other))], tmp_path)
-    assert "| 4 cases, 1 reason |" in (tmp_path / INDEX).read_text()
+    assert "| 4 cases, 1 reason (4 bug) |" in (tmp_path / INDEX).read_text()
+
+
+def test_whose_departures_are_is_kept_apart(tmp_path):
+    """A case that two entries name counts for the first; each category has its own part."""
+    profile = described()
+    (known,) = profile.deviations
+    design = replace(known.deviation, cause=Cause.DOCUMENTED, reason="It is documented.")
+    both = (Explained(design, frozenset("bcd")), known)
+    write_pages([replace(profile, deviations=both)], tmp_path)
+    assert "| 4 cases, 2 reasons (1 bug, 3 by-design) |" in (tmp_path / INDEX).read_text()
+    text = (tmp_path / page_name("mylib-take")).read_text()
+    heads = [line for line in text.splitlines() if line.startswith("###")]
+    assert heads == [
+        "### bug: 1 case",
+        "#### crashed, 3 cases (memory-unsafety)",
+        "### by-design: 3 cases",
+        "#### crashed, 3 cases (documented)",
+    ]
 
 
 def test_the_table_keeps_pages_that_were_written_elsewhere(tmp_path):
@@ -118,8 +136,8 @@ def test_the_table_keeps_pages_that_were_written_elsewhere(tmp_path):
     rows = [line for line in (tmp_path / INDEX).read_text().splitlines() if "](" in line]
     source, other = rows
     assert source.startswith("| [mylib-take](mylib-take.md) | mylib | cpu | 1 composed | 1 of 11 |")
-    assert source.endswith("| source | 3 cases, 1 reason |")
-    assert other.endswith("|  | 3 cases, 1 reason |")
+    assert source.endswith("| source | 3 cases, 1 reason (3 bug) |")
+    assert other.endswith("|  | 3 cases, 1 reason (3 bug) |")
 
 
 def test_the_command_takes_addresses(tmp_path):

@@ -214,6 +214,37 @@ def test_departures_make_the_first_sentence() -> None:
     assert f"{sentence}3 silent failures, 1 loud failure, 1 crash, 1 time-out; 1 are" in page
 
 
+def test_whose_known_departures_are_is_counted_and_shown() -> None:
+    """The first sentence, the score, the list and the case tell a bug from what is by design."""
+    cases = [case(f"{PLAIN}-{number}") for number in range(4)]
+    known = {"happens": "wrong-value", "reason": "r"}
+    design = {**known, "category": "by-design", "cause": "documented"}
+    told = [
+        {**known, "category": "bug", "cause": "memory-unsafety"},
+        design,
+        design,
+        {**known, "category": HOSTILE, "cause": HOSTILE},
+    ]
+    lines = [
+        result("acme", "deviated", of, kind="wrong-value", deviation=deviation)
+        for of, deviation in zip(cases, told, strict=True)
+    ]
+    made = run([*cases, *lines], ["acme"])
+    (score,) = score_table(merge([made]))
+    assert (score.known, score.categories) == (4, {"bug": 1, "by-design": 2})
+    page = render_html([made])
+    assert "all are known and explained: 1 bug, 2 by-design." in _Reader(page).text
+    assert '4<span class="sub">1 bug</span><span class="sub">2 by-design</span></td>' in page
+    assert page.count(" silent, known bug</span>") == 1
+    assert page.count(" silent, known by-design</span>") == 1
+    shown = [finding[-1] for finding in _data(page)["findings"]]
+    assert [(one["category"], one["cause"]) for one in shown[:2]] == [
+        ("bug", "memory-unsafety"),
+        ("by-design", "documented"),
+    ]
+    assert list(conformance_frame([made])["category"]) == ["bug", "by-design", "by-design", ""]
+
+
 @pytest.mark.parametrize(("outcome", "changed"), [("failed", True), ("deviated", False)])
 def test_a_changed_departure_is_told_from_a_known_one(outcome: str, changed: bool) -> None:
     """What departs otherwise than is known says so beside its deviation, and in the list."""

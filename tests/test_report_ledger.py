@@ -48,6 +48,18 @@ def test_words_are_recognised_whole(text: str, word: str) -> None:
     assert word_of(text).name == word
 
 
+def test_known_departures_of_the_ledger_are_counted_by_whose_they_are() -> None:
+    """A process that dies departs, whatever else is allowed: the ledger says whose that is."""
+    cases = [left_open(f"embedding/open/{number}") for number in range(3)]
+    known = {"happens": "crashed", "category": "bug", "cause": "memory-unsafety", "reason": "r"}
+    lines = [result("one", "deviated", of, kind="crashed", deviation=known) for of in cases[:2]]
+    lines.append(reads("one", "zeros", cases[2]))
+    assert _ledger([*cases, *lines], "one").categories == {"bug": 2}
+    page = render_html([run([*cases, *lines], ["one"])])
+    assert "it is a known departure: 2 bug." in page
+    assert "it is a known departure" not in render_html([run([*cases, lines[2]], ["one"])])
+
+
 def test_backends_that_read_alike_do_not_differ() -> None:
     """A row differs where two backends do, or one does not do what PyTorch is stated to do."""
     alike, apart, unlike = (

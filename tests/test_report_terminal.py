@@ -79,8 +79,8 @@ def test_silent_departures_come_first_and_a_long_list_is_cut() -> None:
     assert text.count("rejected-valid") == 14
 
 
-def _known(kind: str = "wrong-value") -> dict[str, Any]:
-    return {"happens": kind, "category": "by-design", "reason": "it is so"}
+def _known(kind: str = "wrong-value", category: str = "by-design") -> dict[str, Any]:
+    return {"happens": kind, "category": category, "reason": "it is so"}
 
 
 def test_known_and_new_departures_never_share_a_line() -> None:
@@ -99,12 +99,34 @@ def test_known_and_new_departures_never_share_a_line() -> None:
         "1x acme embedding/file wrong-value",
         "Failed silently, otherwise than known:",
         "2x acme embedding/file wrong-value",
-        "Failed silently, as known:",
+        "Failed silently, as known (by-design):",
         "3x acme embedding/file wrong-value",
     ]
     said = " ".join(text.split())
     assert "3 of 6 departures are known and explained" in said
     assert "2 changed: they depart otherwise than is known" in said
+
+
+def test_known_departures_are_told_apart_by_whose_they_are() -> None:
+    """A bug, a composition, what is by design and a setting of ours never share a line."""
+    categories = ("environment", "by-design", "composition", "bug", HOSTILE)
+    cases = [case(f"embedding/file/{number}") for number in range(10)]
+    lines = [
+        result("acme", "deviated", of, kind="wrong-value", deviation=_known(category=category))
+        for of, category in zip(cases, (*categories, *categories), strict=True)
+    ]
+    text = _printed([run([*cases, *lines], ["acme"])])
+    assert [line for line in text.splitlines() if line.startswith("Failed")] == [
+        "Failed silently, as known (bug):",
+        "Failed silently, as known (by-design):",
+        "Failed silently, as known (composition):",
+        "Failed silently, as known (environment):",
+        "Failed silently, as known:",
+    ]
+    assert text.count("2x acme embedding/file wrong-value") == 5
+    said = "10 of 10 departures are known and explained: "
+    assert f"{said}2 bug, 2 by-design, 2 composition, 2 environment" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_new_loud_departure_comes_before_known_silent_ones() -> None:
@@ -114,7 +136,7 @@ def test_a_new_loud_departure_comes_before_known_silent_ones() -> None:
     loud = case("embedding/loud/a")
     new = result("acme", "failed", loud, kind="rejected-valid")
     text = _printed([run([*cases, loud, *known, new], ["acme"])])
-    assert text.index("Failed loudly:") < text.index("Failed silently, as known:")
+    assert text.index("Failed loudly:") < text.index("Failed silently, as known (by-design):")
     assert "embedding/loud" in text
 
 

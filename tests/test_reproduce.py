@@ -65,6 +65,32 @@ def imported(text):
     return {name.partition(".")[0] for name in names}
 
 
+@pytest.mark.parametrize(
+    ("backend", "case", "words"),
+    [
+        (
+            "torch-eager",
+            "embedding_bag/modes/nan-last-wins-maximum",
+            "Known (bug, undocumented): The documentation equates mode max",
+        ),
+        (
+            "jax-take",
+            "embedding_bag/empty_bags/in-the-middle[mode=mean]",
+            "Known (composition): JAX has no bags; a mean is composed",
+        ),
+    ],
+)
+def test_a_script_says_whose_departure_it_is(backend, case, words):
+    """The reader learns what it is known as, and not from a departure that nothing explains."""
+    info_of(backend)
+    assert words in script(case, backend)
+
+
+def test_a_script_of_what_conforms_is_known_as_nothing():
+    """Nothing is known of a case that passes."""
+    assert "Known (" not in script("embedding_bag/bounds/negative-32-bit")
+
+
 def info_of(backend):
     """Start a backend for its info; skip the test where it cannot run."""
     with closing(WorkerClient(backend, timeout=300)) as client:

@@ -12,6 +12,7 @@ import numpy as np
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.bounds import bound
+from embcheck.conformance.execution.deviations import Deviation
 from embcheck.conformance.execution.judge import Kind, Verdict
 from embcheck.conformance.reproduction.literals import (
     NotWritable,
@@ -63,6 +64,8 @@ class Subject:
     verdict: Verdict
     lines: str
     """The library's own lines."""
+    known: Deviation | None = None
+    """The known deviation that explains it."""
 
 
 def compose(subject: Subject, ask_reference: AskReference) -> str:
@@ -104,9 +107,20 @@ def _head(subject: Subject) -> str:
         "",
         *textwrap.wrap(f"Documented ({clause.source}): {clause.statement}", 98),
         *textwrap.wrap(f"Seen: {said or verdict.outcome}", 98),
+        *_known(subject.known),
         setting,
     ]
     return "\n".join(line.replace("\\", "\\\\").replace('"""', "'''") for line in text) + "\n"
+
+
+def _known(entry: Deviation | None) -> list[str]:
+    """Say whose departure it is known to be, and why."""
+    if entry is None:
+        return []
+    whose = ", ".join(dict.fromkeys((str(entry.category), str(entry.cause))))
+    reason = " ".join(entry.reason.split())
+    link = [f"See {entry.link}"] if entry.link else []
+    return [*textwrap.wrap(f"Known ({whose}): {reason}", 98), *link]
 
 
 def _imports(spec: CallSpec) -> str:

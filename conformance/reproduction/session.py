@@ -17,6 +17,7 @@ from embcheck.conformance.execution.client import (
     Rejected,
     WorkerClient,
 )
+from embcheck.conformance.execution.deviations import explain, load_deviations
 from embcheck.conformance.execution.judge import Outcome, Verdict
 from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.execution.run_case import CaseRunner
@@ -44,7 +45,9 @@ def reproduce(name: str, backend: str, specs: Iterable[Path] = ()) -> str:
         answer = worker.script(case.spec.call())
         if not isinstance(answer, Answered):
             raise NotWritable(f"{worker.name}: {_why(answer)}")
-        subject = Subject(case, worker.info, verdict, answer.details["script"])
+        explained, entry = explain(case.id, verdict, worker.info, load_deviations(worker.name))
+        known = entry if explained.outcome is Outcome.DEVIATED else None
+        subject = Subject(case, worker.info, verdict, answer.details["script"], known)
         return compose(subject, lambda call: _ask(reference, call))
     except (BackendUnavailable, BackendBroken) as problem:
         raise NotWritable(f"{worker.name}: {problem}") from None

@@ -126,7 +126,8 @@
   }
 
   function deviationPart(deviation) {
-    const about = [deviation.category, deviation.happens, deviation.version].filter(Boolean);
+    const whose = new Set([deviation.category, deviation.cause]);
+    const about = [...whose, deviation.happens, deviation.version].filter(Boolean);
     const title = deviation.changed ? "Changed from a known deviation" : "Known deviation";
     const node = el("p", { class: "deviation" }, el("strong", {}, title),
       ` (${about.join(", ")}): `, bdi(deviation.reason));
