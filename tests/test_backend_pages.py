@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from commands import embcheck
 
+from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
+from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.causes import Cause
 from embcheck.conformance.execution.client import BackendUnavailable
-from embcheck.conformance.execution.deviations import Deviation
+from embcheck.conformance.execution.deviations import Deviation, load_deviations
 from embcheck.conformance.execution.discovery import own_backends
+from embcheck.conformance.execution.messages import describe_info
 from embcheck.conformance.execution.pool import started_pool
-from embcheck.conformance.execution.profile import Explained, Profile, profile
+from embcheck.conformance.execution.profile import Explained, Profile, explained, profile
 from embcheck.reports.backend_pages import INDEX, index, page, page_name, write_pages
 from embcheck.reports.helped import Help
 
@@ -42,6 +45,28 @@ def test_the_page_of_a_backend_that_runs_here_is_up_to_date(pool, backend):
     assert path.exists(), f"there is no {path.name}: run `{COMMAND}`"
     is_fresh = without_help(path.read_text("utf-8")) == page(profile(pool, backend))
     assert is_fresh, f"{path.name} is stale: run `{COMMAND}`"
+
+
+@pytest.mark.parametrize(
+    "path", sorted({*PAGES.glob("*.md")} - {PAGES / INDEX}), ids=lambda path: path.stem
+)
+def test_the_counts_of_a_page_are_those_of_its_entries(path):
+    """Also of a backend that cannot run here: its own page tells what it declares."""
+    text = path.read_text("utf-8")
+    head = json.loads(text.removeprefix("<!-- ").partition(" -->")[0])
+    operations = re.findall(r"^\| (\w+) \| (native|composed) \|", text, re.MULTILINE)
+    declared = re.search(r"^Declared, and tested: (.*)\.$", text, re.MULTILINE)[1].split(", ")
+    info = BackendInfo(
+        id=head["backend"],
+        library=head["library"],
+        version="",
+        operations={Operation(name): Provided(Provision(how), "") for name, how in operations},
+        capabilities=frozenset(Capability(name) for name in declared if name != "none"),
+    )
+    entries = load_deviations(info.id)
+    told = {**describe_info(info), "made_from": head["made_from"], "device": head["device"]}
+    made = json.loads(page(Profile(told, "", explained(info, entries))).split(" -->")[0][5:])
+    assert made == head, f"{path.name} is stale: run `{COMMAND}`"
 
 
 def without_help(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,15 +36,17 @@ def profile(pool: BackendPool, name: str) -> Profile:
     """Describe a backend that runs; raises SpecError where its deviations are no good."""
     origin = pool.origin(name)[0]
     info = pool.info(name)
+    entries = load_deviations_beside(Path(origin["file"]), info.id)
+    words = inspect.cleandoc(origin["doc"] or "")
+    return Profile(pool.describe(name), words, explained(info, entries))
+
+
+def explained(info: BackendInfo, entries: Iterable[Deviation]) -> tuple[Explained, ...]:
+    """Return the cases that each entry names, of those whose needs the backend declares."""
     cases = [
         case.id for path in spec_files() for case in load_spec(path).cases if _asks(info, case)
     ]
-    entries = load_deviations_beside(Path(origin["file"]), info.id)
-    return Profile(
-        pool.describe(name),
-        inspect.cleandoc(origin["doc"] or ""),
-        tuple(Explained(entry, frozenset(filter(entry.concerns, cases))) for entry in entries),
-    )
+    return tuple(Explained(entry, frozenset(filter(entry.concerns, cases))) for entry in entries)
 
 
 def _asks(info: BackendInfo, case: Case) -> bool:

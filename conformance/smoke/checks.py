@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import (
+    Answered,
     Crashed,
     Errored,
     NotSupported,
@@ -141,6 +142,19 @@ def check_inputs(exchanges: Sequence[Exchange]) -> list[Finding]:
         for fault, title in faults.items()
     ]
     return findings_or(found, "inputs", "each is reported after the call, untouched")
+
+
+def check_reads(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[Finding]:
+    """Check that the adapter reads each option and input of what it declares and answers."""
+    advice = "hand it to the library, or raise Unsupported in prepare: such cases are not judged"
+    found, answered = [], 0
+    for exchange in exchanges:
+        if isinstance(exchange.answer, Answered) and info.lacks(exchange.question.call) is None:
+            answered += 1
+            for name in exchange.answer.details.get("unread", ()):
+                said = f"{exchange.question.title}: it was answered, and {name} was never read"
+                found.append(Finding(Status.FAIL, "reads", said, advice))
+    return findings_or(found, "reads", f"each option and input of {answered} answered calls")
 
 
 def check_unsupported(exchanges: Sequence[Exchange]) -> list[Finding]:

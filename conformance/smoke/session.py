@@ -15,6 +15,7 @@ from embcheck.conformance.smoke.checks import (
     check_inputs,
     check_operations,
     check_printing,
+    check_reads,
     check_unsupported,
     check_values,
 )
@@ -69,6 +70,7 @@ def _checks(address: Address, interview: Interview) -> Iterator[list[Finding]]:
     yield check_thunk(client, [asked[-1].question for asked in working.values()])
     yield check_undeclared(interview, working)
     yield check_answers(info, interview.exchanges)
+    yield check_reads(info, interview.exchanges)
     yield check_unsupported(interview.exchanges)
     yield check_printing(interview.exchanges)
     yield check_values(interview, working)

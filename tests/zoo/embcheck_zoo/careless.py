@@ -7,9 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.contract.backend import Provided, Provision, Unsupported
+from embcheck.conformance.contract.backend import (
+    Provided,
+    Provision,
+    Unsupported,
+    inputs_after,
+)
 from embcheck.conformance.contract.call import GRADIENT_OBSERVATIONS, Call, Operation
 from embcheck_zoo.base import Correct
+
+KNOWN = ("mode", "num_classes", "num_embeddings", "embedding_dim", "padding_idx")
+PLAIN = ("weight", "indices", "offsets", "grad_output")
 
 
 class CastsIndices(Correct):
@@ -77,6 +85,16 @@ class ForgetsGradients(Correct):
     def answer(self, call: Call) -> Any:
         answer = self.correct(call)
         return {name: array for name, array in answer.items() if not name.startswith("grad_")}
+
+
+class DropsOptions(Correct):
+    """Hands on what it knows, and leaves out the rest without a word."""
+
+    def answer(self, call: Call) -> Any:
+        options = {name: call.options[name] for name in KNOWN if name in call.options}
+        inputs = {name: call.inputs[name] for name in PLAIN if name in call.inputs}
+        given = replace(call, options=options, inputs=inputs)
+        return {**self.correct(given), **inputs_after(call.inputs)}
 
 
 class Nameless(Correct):
