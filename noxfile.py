@@ -442,6 +442,15 @@ def bench_calibration(session: nox.Session) -> None:
     session.run("python", "-m", "calibration", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
+@nox.session(name="gate-calibration")
+def gate_calibration(session: nox.Session) -> None:
+    """Count how often the gate of timings says, wrongly and rightly, that answers come late."""
+    install(session, "torch,jax,onnx")
+    session.run("pip", "install", "--quiet", "--no-deps", "--force-reinstall", "./tests/zoo")
+    words = ("-m", "calibration.readiness", *session.posargs)
+    session.run("python", *words, env={"PYTHONPATH": "tests"})
+
+
 @nox.session
 def report(session: nox.Session) -> None:
     """Join the runs in the named folders (all below out/ if none) in one HTML report."""

@@ -28,7 +28,7 @@ BROKEN = [
     ("zoo-forgets-gradients", "capabilities", "grad_weight is not reported"),
     ("zoo-forgets-inputs", "inputs", "indices_after is not reported"),
     ("zoo-hands-out-futures", "thunk", "before its answer existed"),
-    ("zoo-lazy", "thunk", "computed only after the call returned"),
+    ("zoo-lazy", "thunk", "it follows an index that was changed afterwards"),
     ("zoo-lists-its-script", "scripts", "must return one str of Python lines, not tuple"),
     ("zoo-memoiser", "thunk", "one changed index leaves the answer of a fresh call as it is"),
     ("zoo-misnames-its-output", "scripts", "leaves no array of the name output"),

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,11 @@ from embcheck.backends.numpy_reference import NumpyReference
 from embcheck.cli import fuzz as fuzz_command
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.client import Answered
+from embcheck.conformance.execution.client import Answered, NotSupported, Rejected
+from embcheck.conformance.execution.judge import Kind, Outcome
+from embcheck.conformance.execution.refusal import Refuser
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.fuzzing.compare import compare, was_not_asked
 from embcheck.conformance.fuzzing.control import find_control
 from embcheck.conformance.fuzzing.duel import Exchange
 from embcheck.conformance.fuzzing.hunt import Budget
@@ -434,3 +438,42 @@ def test_a_refused_call_gets_the_nearest_valid_one(operation, inputs, options, c
         or getattr(before[name], "dtype", 0) != getattr(after[name], "dtype", 0)
     }
     assert different <= {changed} or (changed == "num_classes" and different == {"indices"})
+
+
+REFUSED = Rejected("ValueError", "not enough values to unpack")
+OWN_ERROR = replace(REFUSED, refuser=Refuser.ADAPTER)
+ANSWERED = Answered({"output": TABLE[:1]})
+IGNORED = Answered(ANSWERED.arrays, details={"unread": ["sparse"]})
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "kind"),
+    [
+        (ANSWERED, REFUSED, Kind.REJECTED_VALID),
+        (ANSWERED, replace(REFUSED, refuser=Refuser.EARLIER), Kind.REJECTED_VALID),
+        (ANSWERED, OWN_ERROR, Outcome.ERRORED),
+        (REFUSED, ANSWERED, Kind.ACCEPTED_INVALID),
+        (REFUSED, REFUSED, None),
+        (REFUSED, OWN_ERROR, None),
+        (REFUSED, IGNORED, None),
+        (ANSWERED, IGNORED, None),
+        (ANSWERED, NotSupported("no"), None),
+    ],
+)
+def test_an_adapters_own_error_is_no_finding_on_the_library(ours, theirs, kind):
+    """It is the adapter's fault, and where a call is to be refused, nobody asked the library."""
+    call = Call(Operation.EMBEDDING, {"weight": TABLE, "indices": array([0])}, {}, ("output",))
+    found = compare(call, ours, theirs)
+    assert (found and found.kind) == kind
+    assert was_not_asked(ours, theirs) == (found is None and theirs is not REFUSED)
+    if kind == Outcome.ERRORED:
+        assert found.message.startswith("the adapter raised it, not the library: ValueError")
+
+
+def test_an_adapter_that_trips_over_itself_is_a_fault_of_the_adapter(tmp_path):
+    """What it raises on valid calls is errored, and no case of a departure of the library."""
+    hunted = hunt("zoo-trips-itself", tmp_path, 60)
+    assert hunted.exit_code is ExitCode.HARNESS
+    assert {str(finding.signature.kind) for finding in hunted.findings} == {"errored"}
+    assert all("the adapter raised it" in finding.message for finding in hunted.findings)
+    assert all(finding.problem == "" for finding in hunted.findings)

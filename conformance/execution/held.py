@@ -9,9 +9,8 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
@@ -20,7 +19,7 @@ import numpy as np
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Operation
 from embcheck.conformance.execution import threads
-from embcheck.conformance.execution.attempt import Reply, attempt, bring_home
+from embcheck.conformance.execution.attempt import Reply, attempt
 from embcheck.conformance.execution.blocks import (
     Sentinel,
     block_of,
@@ -29,43 +28,20 @@ from embcheck.conformance.execution.blocks import (
     timed,
 )
 from embcheck.conformance.execution.device import device_seconds
+from embcheck.conformance.execution.held_call import Held
+from embcheck.conformance.execution.readiness import LOOKS
 from embcheck.conformance.execution.spellings import Spelled, spellings_of
 
 Arrays = dict[str, np.ndarray]
 
-HURRIES = 5
+Request = Callable[[dict[str, Any], Arrays], Reply]
+
 REST_SECONDS = 0.005
 LOOK_SECONDS = 0.0002
 AWAKE = 0.1
 """Of a core, used by other threads than the one that answers: they work, or wait for work."""
 WARM_SECONDS = 0.005
 """What the kernel takes to part two threads that woke up on one core."""
-
-
-@dataclass
-class Held:
-    """A prepared call, its thunk, and the last answer that the thunk gave.
-
-    `untrained` is the table as it was, where the call trains it, perhaps in place.
-    """
-
-    call: Call
-    thunk: Callable[[], Any]
-    to_numpy: Callable[[Any], Mapping[str, np.ndarray]]
-    answer: Any = None
-    untrained: np.ndarray | None = None
-
-    def rewind(self) -> None:
-        """Undo what training did to the caller's table, so that the next answer is a first step."""
-        if self.untrained is not None:
-            np.copyto(self.call.inputs["weight"], self.untrained)
-
-    def first_calls(self) -> tuple[float, float]:
-        """Call twice, from the untrained table each time, and return the seconds of each."""
-        first, _ = timed(self.thunk)
-        self.rewind()
-        second, self.answer = timed(self.thunk)
-        return first, second
 
 
 class HeldCalls:
@@ -79,21 +55,27 @@ class HeldCalls:
         self._rested = _clocks()
         self._thread_seconds: dict[str, float] = {}
         self._has_help = False
-        self.requests: dict[str, Callable[[dict[str, Any], Arrays], Reply]] = {
+        self.requests: dict[str, Request] = {
             "store": self.store,
             "hold": self.hold,
             "spellings": self.spellings,
             "device": self.device,
             "answer": self.answer,
             "probe": self.probe,
-            "late_probe": self.late_probe,
             "poison": self.poison,
-            "hurry": self.hurry,
             "settle": self.settle,
             "threads": self.threads,
             "time": self.time_block,
             "drop": self.drop,
+            **{name: self._looking(look) for name, look in LOOKS.items()},
         }
+
+    def _looking(self, look: Callable[[Held, Mapping[str, Any]], Reply]) -> Request:
+        """Return what answers a request that looks whether a held call's answer is there."""
+        return lambda header, _: look(self._held[header["id"]], header)
+
+    def _attempt(self, action: Callable[[], Any], stage: str) -> tuple[dict[str, Any] | None, Any]:
+        return attempt(action, stage, self._backend)
 
     def store(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Keep arrays, by name, for the calls that are held later, and exports in a `cache`."""
@@ -114,12 +96,13 @@ class HeldCalls:
         backend: Any = Sentinel() if header.get("sentinel") else self._backend
         if header.get("spelling"):
             backend = Spelled(self._backend, header["spelling"])
-        failed, seconds = attempt(lambda: timed(lambda: backend.prepare(call)), "prepare")
+        failed, seconds = self._attempt(lambda: timed(lambda: backend.prepare(call)), "prepare")
         if failed is not None:
             return failed, {}
         prepare_seconds, thunk = seconds
-        held = Held(call, thunk, backend.to_numpy, untrained=self._before_training(call))
-        failed, calls = attempt(held.first_calls, "call")
+        held = Held(call, thunk, backend.to_numpy, self._backend)
+        held.untrained = self._before_training(call)
+        failed, calls = self._attempt(held.first_calls, "call")
         if failed is not None:
             return failed, {}
         first, second = calls
@@ -135,14 +118,14 @@ class HeldCalls:
     def spellings(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Name the adapter's other spellings of a call."""
         call = self._call(header, arrays)
-        failed, names = attempt(lambda: list(spellings_of(self._backend, call)), "prepare")
+        failed, names = self._attempt(lambda: list(spellings_of(self._backend, call)), "prepare")
         return failed or {"status": "answered", "names": names}, {}
 
     def device(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Time a held call on the device; `flush` empties its caches before each time."""
         del arrays
         call, calls, flush = (self._held[header["id"]].call, header["calls"], header["flush"])
-        failed, result = attempt(
+        failed, result = self._attempt(
             lambda: device_seconds(self._backend, call, calls, flush=flush), "prepare"
         )
         if failed is not None:
@@ -173,12 +156,8 @@ class HeldCalls:
         """Bring home the last answer of a held call; `again` runs the call once more before."""
         del arrays
         held = self._held[header["id"]]
-        if header.get("again"):
-            held.rewind()
-            failed, held.answer = attempt(held.thunk, "call")
-            if failed is not None:
-                return failed, {}
-        return _home(held)
+        failed = held.run() if header.get("again") else None
+        return (failed, {}) if failed is not None else held.home()
 
     def probe(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Change one index where it lies, run the call once, and change it back.
@@ -186,25 +165,10 @@ class HeldCalls:
         An adapter that copied its inputs does not see the change; that proves nothing of it.
         """
         del arrays
-        held = self._held[header["id"]]
-        held.rewind()
-        with _changed_index(held, header):
-            failed, answer = attempt(held.thunk, "call")
-            return (failed, {}) if failed is not None else _copied(held, answer)
-
-    def late_probe(self, header: dict[str, Any], arrays: Arrays) -> Reply:
-        """Change one index once the call has returned, and only then bring its answer home.
-
-        An answer that shows the change did not exist when the call returned.
-        """
-        del arrays
-        held = self._held[header["id"]]
-        held.rewind()
-        failed, answer = attempt(held.thunk, "call")
-        if failed is not None:
-            return failed, {}
-        with _changed_index(held, header):
-            return _copied(held, answer)
+        held = replace(self._held[header["id"]])
+        with held.changed_index(header):
+            failed = held.run()
+            return (failed, {}) if failed is not None else held.copied_home()
 
     def poison(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Overwrite a held call's last answer, run the call again, and bring the new answer home.
@@ -214,45 +178,19 @@ class HeldCalls:
         """
         del arrays
         held = self._held[header["id"]]
-        reply, home = _home(held)
+        reply, home = held.home()
         if reply["status"] != "answered":
             return reply, {}
         writable = [name for name, array in home.items() if array.flags.writeable]
         for name in writable:
             home[name].fill(-1)
         earlier = held.answer
-        held.rewind()
-        failed, held.answer = attempt(held.thunk, "call")
+        failed = held.run()
         if failed is not None:
             return failed, {}
         remembered = held.answer is earlier and len(writable) < len(home)
-        reply, home = _home(held)
+        reply, home = held.home()
         return {**reply, "overwritten": sorted(writable), "remembered": remembered}, home
-
-    def hurry(self, header: dict[str, Any], arrays: Arrays) -> Reply:
-        """Bring an answer home the moment that its call returns, and once more, a few times over.
-
-        `late_seconds` is how much longer the first time took: long where an answer did not exist.
-        """
-        del arrays
-        held = self._held[header["id"]]
-        late, call_seconds = [], []
-        for _ in range(HURRIES):
-            held.rewind()
-            failed, result = attempt(lambda: timed(held.thunk), "call")
-            if failed is not None:
-                return failed, {}
-            seconds, held.answer = result
-            (first, (reply, _)), (second, _) = (timed(lambda: _home(held)) for _ in range(2))
-            if reply["status"] != "answered":
-                return reply, {}
-            late.append(first - second)
-            call_seconds.append(seconds)
-        return {
-            "status": "answered",
-            "late_seconds": min(late),
-            "call_seconds": min(call_seconds),
-        }, {}
 
     def settle(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Collect garbage once, and measure what the clock and a block's loop cost."""
@@ -298,7 +236,7 @@ class HeldCalls:
         gc.disable()
         switches = involuntary_switches()
         cpu, help_ = time.process_time(), threads.background_seconds()
-        failed, result = attempt(block, "call")
+        failed, result = self._attempt(block, "call")
         cpu, help_ = time.process_time() - cpu, threads.background_seconds() - help_
         switches = involuntary_switches() - switches
         gc.enable()
@@ -373,27 +311,3 @@ def _artefact(backend: Any, call: Call) -> dict[str, Any]:
         return {}
     failed, size = attempt(lambda: int(backend.artefact_bytes(call)), "prepare")
     return {} if failed is not None else {"artefact_bytes": size}
-
-
-@contextmanager
-def _changed_index(held: Held, header: Mapping[str, Any]) -> Iterator[None]:
-    """Let one index of a call name another row for a while."""
-    indices = held.call.inputs["indices"].reshape(-1)
-    before = indices[header["position"]]
-    indices[header["position"]] = header["row"]
-    try:
-        yield
-    finally:
-        indices[header["position"]] = before
-
-
-def _copied(held: Held, answer: Any) -> Reply:
-    """Bring home one answer of a held call, in memory of its own."""
-    reply, home = _home(Held(held.call, held.thunk, held.to_numpy, answer))
-    return reply, {name: array.copy() for name, array in home.items()}
-
-
-def _home(held: Held) -> Reply:
-    """Bring home what a held call is to show, and no more."""
-    reply, arrays = bring_home(held.to_numpy, held.answer, {})
-    return reply, {name: array for name, array in arrays.items() if name in held.call.observe}

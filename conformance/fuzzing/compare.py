@@ -18,12 +18,7 @@ from embcheck.conformance.contract.call import (
     Observation,
     Operation,
 )
-from embcheck.conformance.execution.client import (
-    Answer,
-    Answered,
-    NotSupported,
-    Rejected,
-)
+from embcheck.conformance.execution.client import Answer, Answered, Rejected
 from embcheck.conformance.execution.judge import (
     Kind,
     Outcome,
@@ -31,7 +26,9 @@ from embcheck.conformance.execution.judge import (
     judge_ending,
     judge_inputs,
     judge_observation,
+    judge_refusal,
 )
+from embcheck.conformance.execution.refusal import Refuser
 from embcheck.conformance.suite.model import Structure, Values
 
 FRESH = {
@@ -65,11 +62,11 @@ class Divergence:
 def compare(call: Call, reference: Answer, answer: Answer) -> Divergence | None:
     """Compare an answer with the reference's answer to the same call; None where they agree.
 
-    Both refused is agreement, and so is a backend that cannot express the call. A fresh module
-    draws its own weight, so that only shapes and dtypes can agree; `on_own_weight` gives a call
-    whose values can.
+    Both refused is agreement, and where the library was not asked there is none to depart. A fresh
+    module draws its own weight, so that only shapes and dtypes can agree; `on_own_weight` gives a
+    call whose values can.
     """
-    if isinstance(answer, NotSupported):
+    if was_not_asked(reference, answer):
         return None
     stopped = judge_ending(reference) or judge_ending(answer)
     if stopped is not None:
@@ -78,6 +75,17 @@ def compare(call: Call, reference: Answer, answer: Answer) -> Divergence | None:
         return _compare_arrays(call, reference.arrays, answer.arrays)
     refusal = _refused_by_one(reference, answer)
     return None if refusal is None else _divergence(call, refusal)
+
+
+def was_not_asked(reference: Answer, answer: Answer) -> bool:
+    """Whether the library was not asked the call: it, or all of it, cannot be expressed.
+
+    Nor was it where the adapter itself raised on a call that is to be refused.
+    """
+    if isinstance(answer, Rejected) and answer.refuser is Refuser.ADAPTER:
+        return isinstance(reference, Rejected)
+    ending = judge_ending(answer)
+    return ending is not None and ending.outcome is Outcome.UNSUPPORTED
 
 
 def on_own_weight(call: Call, answered: Mapping[str, np.ndarray]) -> Call | None:
@@ -99,8 +107,7 @@ def on_own_weight(call: Call, answered: Mapping[str, np.ndarray]) -> Call | None
 
 def _refused_by_one(reference: Answer, answer: Answer) -> Verdict | None:
     if isinstance(answer, Rejected) and isinstance(reference, Answered):
-        said = f"a valid call was refused: {answer.exception}: {answer.message}"
-        return Verdict(Outcome.FAILED, Kind.REJECTED_VALID, said)
+        return judge_refusal(answer)
     if isinstance(answer, Answered) and isinstance(reference, Rejected):
         why = f"{reference.exception}: {reference.message}"
         said = f"an invalid call was accepted; the reference refuses it: {why}"

@@ -19,7 +19,12 @@ from embcheck.conformance.execution.client import (
     WorkerClient,
 )
 from embcheck.conformance.execution.messages import describe_call
-from embcheck.conformance.fuzzing.compare import Divergence, compare, on_own_weight
+from embcheck.conformance.fuzzing.compare import (
+    Divergence,
+    compare,
+    on_own_weight,
+    was_not_asked,
+)
 from embcheck.conformance.fuzzing.question import Question, call_of
 from embcheck.conformance.fuzzing.signature import Signature, signature_of
 from embcheck.conformance.fuzzing.traits import is_left_open, options_tried, weight_dtype
@@ -58,7 +63,8 @@ class Exchange:
     @property
     def is_agreed_answer(self) -> bool:
         """Whether both gave the same answer."""
-        return isinstance(self.theirs, Answered) and self.divergence is None
+        is_asked = not was_not_asked(self.ours, self.theirs)
+        return is_asked and isinstance(self.theirs, Answered) and self.divergence is None
 
 
 @dataclass
@@ -79,7 +85,7 @@ class Tally:
 
 
 def _ending(exchange: Exchange) -> str:
-    if isinstance(exchange.theirs, NotSupported):
+    if was_not_asked(exchange.ours, exchange.theirs):
         return "unsupported"
     if exchange.divergence is not None:
         return "departed"
@@ -139,8 +145,6 @@ class Duel:
         self.cost += _COSTS.get(type(theirs), 0)
         if isinstance(ours, Rejected) and self.backend.info.fresh_worker_after_bad_index:
             self.backend.restart()
-        if isinstance(theirs, NotSupported):
-            return Exchange(question, call, ours, theirs, None)
         return Exchange(question, call, ours, theirs, self._compare(call, ours, theirs))
 
     def _ask_backend(self, question: Question, call: Call) -> Answer:
@@ -157,9 +161,11 @@ class Duel:
 
         Where the documentation leaves the answer open, only the end of the process counts.
         """
-        divergence = compare(call, ours, theirs)
+        if was_not_asked(ours, theirs):
+            return None
         if is_left_open(call) and not isinstance(theirs, (Crashed, TimedOut)):
             return None
+        divergence = compare(call, ours, theirs)
         if divergence is not None or not isinstance(theirs, Answered):
             return divergence
         own = on_own_weight(call, theirs.arrays)

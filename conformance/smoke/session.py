@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
@@ -36,7 +37,7 @@ def smoke_test(text: str, timeout: float, told: Told = lambda _: None) -> SmokeT
     Raises BadAddress, UnknownBackend or BackendUnavailable.
     """
     address = parse_address(text)
-    backend = WorkerClient(address, timeout=timeout, environment=compile_caches())
+    backend = _worker(address, timeout)
     reference = WorkerClient(REFERENCE, timeout=timeout)
     found: list[Finding] = []
     try:
@@ -47,6 +48,10 @@ def smoke_test(text: str, timeout: float, told: Told = lambda _: None) -> SmokeT
         backend.close()
         reference.close()
     return SmokeTest(address.label, tuple(found))
+
+
+def _worker(address: Address, timeout: float) -> WorkerClient:
+    return WorkerClient(address, timeout=timeout, environment=compile_caches())
 
 
 def _checks(address: Address, interview: Interview) -> Iterator[list[Finding]]:
@@ -67,7 +72,8 @@ def _checks(address: Address, interview: Interview) -> Iterator[list[Finding]]:
     yield check_scripts(interview, working)
     yield check_dtypes(interview, working)
     yield check_tables(interview, working)
-    yield check_thunk(client, [asked[-1].question for asked in working.values()])
+    spare = partial(_worker, address, interview.timeout)
+    yield check_thunk(client, spare, [asked[-1].question for asked in working.values()])
     yield check_undeclared(interview, working)
     yield check_answers(info, interview.exchanges)
     yield check_reads(info, interview.exchanges)

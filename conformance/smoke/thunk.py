@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -25,17 +25,20 @@ class NoAnswer(Exception):
     """A call was not answered; the message says what came instead."""
 
 
-def check_thunk(client: WorkerClient, answered: Iterable[Question]) -> list[Finding]:
+def check_thunk(
+    client: WorkerClient, spare: Callable[[], WorkerClient], answered: Iterable[Question]
+) -> list[Finding]:
     """Hold a larger call of each kind that was answered to what timings ask of a thunk.
 
     What it should answer is what the backend itself answers to a fresh call, right or wrong.
+    `spare` makes a second worker of the backend, for what is suspect in this one.
     """
     found: list[Finding] = []
     names = []
     for question in answered:
         if question.call.operation.value.endswith("_module"):
             continue  # Each module draws its own weight, so that no two answers are the same.
-        found += _faults(client, question)
+        found += _faults(client, spare, question)
         names.append(question.title)
     message = "does the whole call, waits for its answer, and can be called again"
     if not names:
@@ -44,9 +47,11 @@ def check_thunk(client: WorkerClient, answered: Iterable[Question]) -> list[Find
     return findings_or(found, "thunk", f"{message}: {', '.join(names)}")
 
 
-def _faults(client: WorkerClient, question: Question) -> Iterator[Finding]:
+def _faults(
+    client: WorkerClient, spare: Callable[[], WorkerClient], question: Question
+) -> Iterator[Finding]:
     inputs = _inputs(_enlarged(question.call))
-    arm = Arm(question.title, client.name, CANDIDATE, client)
+    arm = Arm(question.title, client.name, CANDIDATE, client, spare=spare)
     try:
         oracle = Oracle((_fresh(client, inputs.call(0)),), _fresh(client, inputs.changed_call()))
         _check_follows(oracle)

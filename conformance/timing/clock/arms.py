@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.client import (
     Answered,
+    BackendBroken,
+    BackendUnavailable,
     Crashed,
     Errored,
     NotSupported,
@@ -19,6 +22,8 @@ from embcheck.conformance.execution.client import (
     WorkerClient,
 )
 from embcheck.conformance.execution.messages import describe_call
+from embcheck.conformance.execution.readiness import Answer
+from embcheck.conformance.execution.refusal import Refuser
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.clock.lanes import Lane
 from embcheck.conformance.timing.clock.memory import Mark, mark
@@ -36,7 +41,8 @@ class Arm:
     """A backend under a role, in a worker that holds its calls.
 
     `life` collects the seconds of preparation and of the first calls, once they are known. `cache`
-    is the folder for what adapters keep on disk, if it is another than that of the worker.
+    is the folder for what adapters keep on disk, if it is another than that of the worker. `spare`
+    makes a second worker of the backend, which who lets an arm through the gate must give.
     """
 
     key: str
@@ -46,6 +52,7 @@ class Arm:
     life: dict[str, float] = field(default_factory=dict)
     memory: Mark | None = None
     cache: str | None = None
+    spare: Callable[[], WorkerClient] | None = None
     _ids: Sequence[int] = ()
     _turn: int = 0
 
@@ -90,10 +97,35 @@ class Arm:
         """Overwrite the last answer, call again, and return what came then."""
         return self._ask({"request": "poison", "id": id_})
 
-    def hurry(self, id_: int) -> tuple[float, float]:
-        """Return how much later than its call an answer came to be, and seconds of the call."""
+    def look_at_bytes(self, id_: int) -> tuple[int, int]:
+        """Return how many answers changed after their calls had returned, and of how many."""
+        details = self._ask({"request": "look_at_bytes", "id": id_}).details
+        return details["changed"], details["calls"]
+
+    def hurry(self, id_: int) -> tuple[list[float], list[float]]:
+        """Return the seconds of some calls, and those that their answers took to be read."""
         details = self._ask({"request": "hurry", "id": id_}).details
-        return details["late_seconds"], details["call_seconds"]
+        return details["call_seconds"], details["read_seconds"]
+
+    def read(self, id_: int, answer: Answer, wait: float) -> float:
+        """Return the seconds that an answer takes to be read after a call has just returned."""
+        header = {"request": "read", "id": id_, "answer": str(answer), "wait": wait}
+        return float(self._ask(header).details["seconds"])
+
+    @contextmanager
+    def another(self) -> Iterator[Arm]:
+        """Lend an arm like this one, in a fresh worker that ends afterwards; raises ArmLost."""
+        assert self.spare is not None  # noqa: S101  (who lets arms through the gate gives it)
+        client = self.spare()
+        try:
+            _ = client.info
+            lane = self.client.on(client) if isinstance(self.client, Lane) else client
+            yield Arm(self.key, self.backend, self.role, lane, cache=self.cache)
+        except (BackendUnavailable, BackendBroken) as problem:
+            raise ArmLost(f"errored: no second worker: {problem}", ExitCode.HARNESS) from None
+        finally:
+            client.kill()
+            client.close()
 
     def settle(self, ids: Sequence[int]) -> dict[str, float]:
         """Get ready to time the calls with these ids; return what the clock costs there."""
@@ -142,6 +174,9 @@ def _answered(answer: object) -> Answered:
             return answer
         case NotSupported(reason):
             raise ArmLost(f"unsupported: {reason}")
+        case Rejected(exception, message, refuser=Refuser.ADAPTER):
+            said = f"errored: the adapter raised it, not the library: {exception}: {message}"
+            raise ArmLost(said, ExitCode.HARNESS)
         case Rejected(exception, message):
             said = f"a valid call was refused: {exception}: {message}"
             raise ArmLost(said, ExitCode.DEPARTS)

@@ -32,6 +32,10 @@ class Lane:
         self._spelling = spelling
         self._held: set[int] = set()
 
+    def on(self, client: WorkerClient) -> Lane:
+        """Return a lane of the same spelling in another worker, where it is the only one."""
+        return Lane(client, 0, self._spelling)
+
     @property
     def info(self) -> BackendInfo:
         """The backend's info."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Workers:
         """
         name = SENTINEL_NAME if role == SENTINEL else backend
         arm = Arm(f"{name} ({role})", name, role, self._client(backend, role))
+        arm.spare = partial(self._spare, (backend, role))
         if cell and self._cache is not None:
             arm.cache = str(self._cache / _digest(backend, role, cell))
         return arm
@@ -127,6 +129,13 @@ class Workers:
         return WorkerClient(
             key[0], timeout=self._timeout, limits=UNLIMITED, environment=environment
         )
+
+    def _spare(self, key: tuple[str, str]) -> WorkerClient:
+        """Return one more worker, confined like the others, for whoever then ends it."""
+        client = self._make(key)
+        with few_cores(self.threads) if self._confined else _anywhere():
+            client.launch()
+        return client
 
     def _greet(self, key: tuple[str, str]) -> None:
         """Wait until a worker is there, or know why it is not."""

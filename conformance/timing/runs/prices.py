@@ -79,7 +79,7 @@ def price(
     priced.variants = {variant.name: variant for variant in variants}
     for number, variant in enumerate(variants):
         lane = Lane(owner.client, number, variant.spelling)
-        arm = Arm(variant.name, backend, CANDIDATE, lane)
+        arm = Arm(variant.name, backend, CANDIDATE, lane, spare=owner.spare)
         _try(priced, arm, partial(_admit, arm, variant, workers))
         if PLAIN in priced.lost:
             return priced

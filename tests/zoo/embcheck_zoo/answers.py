@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from embcheck.backends.numpy_reference import NumpyReference
 from embcheck.conformance.contract.backend import Unsupported
-from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.call import Call, Operation
 from embcheck_zoo.base import Correct, is_trigger
 
 HOSTILE = "<script>alert('embcheck')</script>"
@@ -86,6 +87,19 @@ class RefusesEverything(Correct):
 
     def answer(self, call: Call) -> Any:
         return self.corect(call)
+
+
+class TripsItself(Correct):
+    """Raises in its own lines where rows are looked up, before its library is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.info = replace(self.info, modules=NumpyReference().info.modules)
+
+    def answer(self, call: Call) -> Any:
+        if call.operation is Operation.EMBEDDING:
+            _, _, _ = call.inputs["weight"].shape
+        return self.correct(call)
 
 
 class HostileText(Correct):

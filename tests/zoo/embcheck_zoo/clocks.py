@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -59,24 +59,6 @@ class DiesWhileTimed(Correct):
         if self.calls >= SOON:
             os._exit(7)
         return self.correct(call)
-
-
-class HandsOutFutures(Correct):
-    """Returns before the answer exists."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._executor = ThreadPoolExecutor(1)
-
-    def answer(self, call: Call) -> Any:
-        return self._executor.submit(self._late, call)
-
-    def _late(self, call: Call) -> Any:
-        time.sleep(0.002)
-        return self.correct(call)
-
-    def to_numpy(self, answer: Future[Any]) -> Any:
-        return answer.result()
 
 
 class NarrowsSilently(Correct):

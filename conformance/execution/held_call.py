@@ -1,0 +1,73 @@
+"""One call that a worker keeps prepared, and the last answer that it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import Backend
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.execution.attempt import Reply, attempt, bring_home
+from embcheck.conformance.execution.blocks import timed
+
+
+@dataclass
+class Held:
+    """A prepared call, its thunk, and the last answer that the thunk gave.
+
+    `backend` is whose the thunk is; `untrained` is the table as it was, where the call trains it,
+    perhaps in place; `seconds` is what the last call took.
+    """
+
+    call: Call
+    thunk: Callable[[], Any]
+    to_numpy: Callable[[Any], Mapping[str, np.ndarray]]
+    backend: Backend
+    answer: Any = None
+    untrained: np.ndarray | None = None
+    seconds: float = 0.0
+
+    def rewind(self) -> None:
+        """Undo what training did to the caller's table, so that the next answer is a first step."""
+        if self.untrained is not None:
+            np.copyto(self.call.inputs["weight"], self.untrained)
+
+    def first_calls(self) -> tuple[float, float]:
+        """Call twice, from the untrained table each time, and return the seconds of each."""
+        first, _ = timed(self.thunk)
+        self.rewind()
+        second, self.answer = timed(self.thunk)
+        return first, second
+
+    def run(self) -> dict[str, Any] | None:
+        """Call once, from the untrained table; say how it failed, if it did."""
+        self.rewind()
+        self.seconds, (failed, self.answer) = timed(
+            lambda: attempt(self.thunk, "call", self.backend)
+        )
+        return failed  # type: ignore[no-any-return]
+
+    def home(self) -> Reply:
+        """Bring home what the last answer is to show, and no more."""
+        reply, arrays = bring_home(self.to_numpy, self.answer, {})
+        return reply, {name: array for name, array in arrays.items() if name in self.call.observe}
+
+    def copied_home(self) -> Reply:
+        """Bring the last answer home, in memory of its own."""
+        reply, home = self.home()
+        return reply, {name: array.copy() for name, array in home.items()}
+
+    @contextmanager
+    def changed_index(self, header: Mapping[str, Any]) -> Iterator[None]:
+        """Let one index of the call name another row for a while."""
+        indices = self.call.inputs["indices"].reshape(-1)
+        before = indices[header["position"]]
+        indices[header["position"]] = header["row"]
+        try:
+            yield
+        finally:
+            indices[header["position"]] = before

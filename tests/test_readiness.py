@@ -1,0 +1,156 @@
+"""Who returns before the answer exists is found by what noise cannot show."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import combinations
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from calibration import readiness
+
+from embcheck.conformance.execution.readiness import Answer
+from embcheck.conformance.timing.clock import gate
+from embcheck.conformance.timing.clock.readiness import CHANCE, READINGS, unready
+from embcheck.conformance.timing.clock.schedule import ArmLost
+from embcheck.conformance.timing.statistics.ranks import chance_of_order
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, 1), (2, 3), (4, 4), (5, 2)])
+def test_the_chance_of_an_order_is_counted(one, other):
+    """It is the share of all orders in which the one sample wins as often or more often."""
+    places = range(one + other)
+    orders = [
+        (first, [place for place in places if place not in first])
+        for first in combinations(places, one)
+    ]
+    wins = [sum(mine > theirs for mine in a for theirs in b) for a, b in orders]
+    for (a, b), won in zip(orders, wins, strict=True):
+        wanted = sum(others >= won for others in wins) / len(orders)
+        assert chance_of_order(a, b) == pytest.approx(wanted)
+
+
+def test_ties_speak_for_nobody():
+    """Of equal numbers none is the larger, so that their order is no evidence."""
+    assert chance_of_order([1.0] * 8, [1.0] * 8) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("late", "disturbed", "is_shown"),
+    [(32, 7, True), (32, 9, False), (26, 0, True), (22, 0, False)],
+)
+def test_some_disturbed_readings_are_borne(late, disturbed, is_shown):
+    """Evidence is left where a fifth of the others are the longest, or come in time by luck."""
+    fresh = [*[2.0] * late, *[0.0] * (READINGS - late)]
+    others = [*[9.0] * disturbed, *[1.0] * (READINGS - disturbed)]
+    assert (chance_of_order(fresh, others) <= CHANCE) is is_shown
+
+
+@dataclass
+class Simulated:
+    """An arm on a machine where bursts of some readings take far longer than the others.
+
+    `late` is how much later an answer exists, `unread` what its first reading takes beside, and
+    `noise` how often a burst begins.
+    """
+
+    seed: int
+    noise: float = 0.2
+    late: float = 0.0
+    unread: float = 0.0
+    device: str = "cpu"
+    changed: int = 0
+    reads: int = 0
+    client: SimpleNamespace = field(init=False)
+
+    def __post_init__(self):
+        self._random = np.random.default_rng(self.seed)
+        self._burst = 0
+        self.client = SimpleNamespace(info=SimpleNamespace(device=self.device))
+
+    def look_at_bytes(self, _):
+        return self.changed, 5
+
+    def hurry(self, _):
+        return [1e-4] * 5, [self._noise() + self.late + self.unread for _ in range(5)]
+
+    def read(self, _, answer, wait):
+        assert wait >= 1e-3
+        self.reads += 1
+        late = self.late if answer is Answer.FRESH else 0.0
+        unread = self.unread if answer is not Answer.READ else 0.0
+        return self._noise() + late + unread
+
+    def _noise(self):
+        """Draw 2 us, or in bursts of some readings up to many milliseconds."""
+        if self._burst == 0 and self._random.random() < self.noise:
+            self._burst = int(self._random.integers(1, 40))
+        self._burst = max(0, self._burst - 1)
+        return 2e-6 + (self._random.pareto(1.1) * 1e-3 if self._burst else 0.0)
+
+
+def _seen(arm):
+    return unready(arm, lambda: False)
+
+
+def test_noise_is_accused_as_rarely_as_counted():
+    """Of suspicions under bursts of noise, one worker confirms less than one in 1000."""
+    arms = [Simulated(seed) for seed in range(2000)]
+    accused = sum(_seen(arm) is not None for arm in arms)
+    suspect = sum(arm.reads > 0 for arm in arms)
+    assert suspect > 500
+    assert accused <= 7
+
+
+@pytest.mark.parametrize(("noise", "least"), [(0.0, 200), (0.02, 180), (0.2, 100)])
+def test_what_is_late_is_seen_through_noise(noise, least):
+    """An answer that is 2 ms late is seen though up to four fifths of readings are disturbed."""
+    said = [_seen(Simulated(seed, noise=noise, late=0.002)) for seed in range(200)]
+    assert sum("before its answer existed" in (text or "") for text in said) >= least
+
+
+def test_what_is_computed_when_read_is_told_apart():
+    """Where an answer that had time to exist takes as long, reading is what computes it."""
+    assert "only when it is first read" in _seen(Simulated(3, noise=0.0, unread=0.02))
+
+
+def test_times_say_nothing_of_other_devices():
+    """On a GPU the way home is a copy, whose time shows nothing; changed bytes do."""
+    assert _seen(Simulated(1, late=1.0, device="cuda")) is None
+    assert "bytes changed afterwards, in 2 of 5" in _seen(Simulated(1, device="cuda", changed=2))
+
+
+def test_suspicion_in_one_worker_accuses_nobody(monkeypatch):
+    """What is seen in one worker alone is noted; what is seen in two is said."""
+    here, there = object(), SimpleNamespace(store=lambda _: None, hold=lambda *_: None)
+
+    class Here:
+        @contextmanager
+        def another(self):
+            yield there
+
+    here = Here()
+    inputs = SimpleNamespace(shared={})
+    oracle = SimpleNamespace(traces=(SimpleNamespace(call=None),))
+    said = {id(here): "it was late", id(there): None}
+    monkeypatch.setattr(gate, "unready", lambda arm, _: said[id(arm)])
+    assert gate.waits(here, inputs, oracle) is True
+    said[id(there)] = "it was late"
+    with pytest.raises(ArmLost, match="it was late; seen in two workers"):
+        gate.waits(here, inputs, oracle)
+    said[id(here)] = None
+    assert gate.waits(here, inputs, oracle) is False
+
+
+def test_the_measurement_counts_what_the_gate_says(tmp_path):
+    """The zoo's are accused, each time and in words; who waits is not."""
+    file = tmp_path / "readiness.json"
+    names = ("numpy-reference", "zoo-copies-into-futures")
+    readiness.main([*(w for n in names for w in ("--only", n)), "--gates", "2", "--out", str(file)])
+    waiting, early = json.loads(file.read_text())
+    assert (waiting["gates"], waiting["accused"], waiting["said"]) == (2, 0, {})
+    assert (early["gates"], early["accused"]) == (2, 2)
+    assert "before its answer existed" in next(iter(early["said"]))
