@@ -109,4 +109,6 @@ def _weight(call: Call) -> np.ndarray:
     weight = call.inputs["weight"]
     if weight.ndim != 2:
         raise ValueError(f"the weight must have 2 dimensions, not {weight.ndim}")
+    if not call.operation.is_bag and weight.dtype.kind not in "fV":
+        raise TypeError(f"a lookup needs a floating weight, not {weight.dtype}")
     return weight

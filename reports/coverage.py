@@ -136,10 +136,7 @@ def _sentence(row: Mapping[str, Any], clauses: Collection[str]) -> Sentence:
 def _loose_ends(data: Mapping[str, Any]) -> Iterable[tuple[str, tuple[str, ...]]]:
     """Yield what else does not fit together, with a title each."""
     yield "clauses without a case", tuple(data.get("clauses_without_cases", ()))
-    yield (
-        "documented clauses that no statement names",
-        tuple(data.get("clauses_without_sentences", ())),
-    )
+    yield "documented clauses that no sentence carries", tuple(data.get("unfounded", ()))
     yield "cases without a clause", tuple(data.get("cases_without_clauses", ()))
     rows = data.get("not_exercised", ())
     yield "combinations that no case uses", tuple(_use(row) for row in rows if not _why(row))

@@ -106,7 +106,7 @@ def _print_gaps(coverage: Coverage, console: Console) -> None:
     lists: tuple[tuple[str, Iterable[str]], ...] = (
         ("Sentences whose clauses lack cases", _gap_lines(coverage.entries)),
         ("Clauses without cases", coverage.clauses_without_cases),
-        ("Documented clauses that no sentence names", coverage.clauses_without_sentences),
+        ("Documented clauses that no sentence carries", coverage.unfounded),
         ("Cases without clauses", coverage.cases_without_clauses),
         ("Combinations without a case or a reason", _combination_lines(coverage)),
         ("Reasons to leave out what is exercised", coverage.exercise.idle_reasons),

@@ -32,6 +32,10 @@ def check_renorm(weight: np.ndarray, max_norm: object, norm_type: object) -> Non
         raise TypeError(f"max_norm needs a floating weight, not {weight.dtype}")
     if not isinstance(max_norm, (int, float)) or not isinstance(norm_type, (int, float)):
         raise TypeError(f"max_norm and norm_type must be numbers, not {max_norm!r}, {norm_type!r}")
+    if max_norm < 0:
+        raise ValueError(f"no row can have the norm {max_norm}")
+    if norm_type <= 0:
+        raise ValueError(f"there is no norm of order {norm_type}")
 
 
 def check_bag_options(call: Call, weight: np.ndarray, mode: str) -> None:

@@ -68,6 +68,10 @@ def _bag_starts(call: Call, size: int) -> np.ndarray:
         raise ValueError("1-D indices need 1-D offsets")
     if offsets.dtype not in (np.int32, np.int64):
         raise TypeError(f"offsets must be int32 or int64, not {offsets.dtype}")
+    if offsets.dtype != indices.dtype:
+        raise TypeError(f"offsets of {offsets.dtype} do not go with indices of {indices.dtype}")
+    if not offsets.size and size:
+        raise ValueError(f"the {size} indices belong to no bag")
     if call.options.get("include_last_offset"):
         if not offsets.size:
             raise ValueError("include_last_offset needs at least one offset")

@@ -60,10 +60,15 @@ def requires_grad(question: Question) -> Answers:
 
 
 def weight_first(question: Question) -> Answers:
-    """Call with the weight before the indices, and return the output and the warnings."""
+    """Call with the weight before the indices, and return the output; it warns where it works."""
     indices, weight = question.tensors["indices"], question.tensors["weight"]
-    output, warned = with_warnings(lambda: F.embedding_bag(weight, indices))
-    return {"answer": output, "answer_text": warned}
+    output, _ = with_warnings(lambda: F.embedding_bag(weight, indices))
+    return {"answer": output}
+
+
+def weight_second(question: Question) -> Answers:
+    """Call with the indices before the weight, by position too, and return the output."""
+    return {"answer": F.embedding_bag(question.tensors["indices"], question.tensors["weight"])}
 
 
 def complaint(question: Question) -> Answers:

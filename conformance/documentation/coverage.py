@@ -16,11 +16,12 @@ from embcheck.conformance.documentation.exercise import (
     exercise_of,
     load_left_out,
 )
+from embcheck.conformance.documentation.founded import unfounded
 from embcheck.conformance.documentation.mapping import MappedSentence, load_mapping, mapping_files
 from embcheck.conformance.documentation.reading import Documentation
 from embcheck.conformance.documentation.sentences import sentences_of
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files, suite_root
-from embcheck.conformance.suite.model import Case, Clause, Level
+from embcheck.conformance.suite.model import Case, Clause
 
 FORMAT = 1
 TEXT_LENGTH = 160
@@ -70,8 +71,8 @@ class Coverage:
     """The version whose documentation was mapped."""
     entries: tuple[Entry, ...]
     clauses_without_cases: tuple[str, ...]
-    clauses_without_sentences: tuple[str, ...]
-    """Clauses that claim to be documented, though no sentence names them."""
+    unfounded: tuple[str, ...]
+    """What is wrong with the sentences of clauses that claim to be documented, with the place."""
     cases_without_clauses: tuple[str, ...]
     exercise: Exercise
 
@@ -81,7 +82,7 @@ class Coverage:
         lists = (
             [entry for entry in self.entries if entry.status not in ACCOUNTED],
             self.clauses_without_cases,
-            self.clauses_without_sentences,
+            self.unfounded,
             self.cases_without_clauses,
             self.exercise.not_exercised,
             self.exercise.idle_reasons,
@@ -109,18 +110,13 @@ def coverage_of(
 ) -> Coverage:
     """Compute how far some clauses and cases cover a documentation."""
     with_cases = {clause.id for case in cases for clause in case.clauses}
-    named = {clause for sentence in mapped for clause in sentence.clauses}
     found = [sentence for thing in documentation.objects for sentence in sentences_of(thing)]
     return Coverage(
         torch=documentation.torch,
         mapped_torch=mapped[0].torch,
         entries=tuple(_entry(pair, with_cases) for pair in compare(mapped, found)),
         clauses_without_cases=tuple(id_ for id_ in clauses if id_ not in with_cases),
-        clauses_without_sentences=tuple(
-            clause.id
-            for clause in clauses.values()
-            if clause.level is Level.DOCUMENTED and clause.id not in named
-        ),
+        unfounded=tuple(unfounded(clauses.values(), mapped, found)),
         cases_without_clauses=tuple(case.id for case in cases if not case.clauses),
         exercise=exercise_of(cases, left_out),
     )
@@ -176,7 +172,7 @@ def as_json(coverage: Coverage) -> dict[str, Any]:
         ],
         "sentences": [asdict(entry) for entry in coverage.entries],
         "clauses_without_cases": coverage.clauses_without_cases,
-        "clauses_without_sentences": coverage.clauses_without_sentences,
+        "unfounded": coverage.unfounded,
         "cases_without_clauses": coverage.cases_without_clauses,
         "combinations": exercise.total,
         "not_exercised": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,13 @@ from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine
 from embcheck.conformance.suite.arrays import describe_array
 from embcheck.conformance.suite.model import Case, Clause
 
+_TOLD_OF_CLAUSES = {one.name for one in fields(ClauseLine)}
+
 
 def clause_line(clause: Clause) -> ClauseLine:
     """Turn a clause into a line."""
-    return ClauseLine(**{**vars(clause), "level": str(clause.level)})
+    told = {name: value for name, value in vars(clause).items() if name in _TOLD_OF_CLAUSES}
+    return ClauseLine(**{**told, "level": str(clause.level)})
 
 
 def case_line(case: Case, behaviour: str) -> CaseLine:

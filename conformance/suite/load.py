@@ -63,10 +63,22 @@ def load_clauses(paths: Iterable[Path]) -> Mapping[str, Clause]:
         for entry in tree["clauses"] if not found else ():
             if entry["id"] in clauses:
                 problems.append(_duplicate_clause(path, entry))
-            clauses[entry["id"]] = Clause(**{**entry, "level": Level(entry["level"])})
+            clauses[entry["id"]] = _clause(path, entry)
     if problems:
         raise SpecError(problems)
     return MappingProxyType(clauses)
+
+
+def _clause(path: Path, entry: Map) -> Clause:
+    line, column = entry.value_marks["id"]
+    return Clause(
+        **{
+            **entry,
+            "level": Level(entry["level"]),
+            "sentences": tuple(entry.get("sentences", {}).items()),
+            "where": f"{_display_name(path)}:{line}:{column}",
+        }
+    )
 
 
 def _duplicate_clause(path: Path, entry: Map) -> Problem:

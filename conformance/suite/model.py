@@ -43,6 +43,10 @@ class Clause:
     source: str
     torch_only: bool = False
     """Whether only PyTorch itself can be asked: the cases are probes."""
+    sentences: tuple[tuple[str, str], ...] = ()
+    """The sentences of the documentation that say it: hash and paraphrase of each."""
+    where: str = ""
+    """The file and line that it stands at."""
 
 
 @dataclass(frozen=True)

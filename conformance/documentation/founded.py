@@ -1,0 +1,70 @@
+"""Whether documented clauses stand on the documentation: what they name must be there, and fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from embcheck.conformance.documentation.mapping import MappedSentence
+from embcheck.conformance.documentation.sentences import Sentence
+from embcheck.conformance.suite.model import Clause, Level
+
+
+def unfounded(
+    clauses: Iterable[Clause], mapped: Sequence[MappedSentence], found: Sequence[Sentence]
+) -> Iterator[str]:
+    """Yield, with file and line, what is wrong with the sentences of each documented clause.
+
+    Whether a sentence says what the clause states is for people to judge. What can be held by
+    machine is that the sentence is there, that it is one of the clause's own texts, that the
+    mapping knows it by the same words, and that one of them speaks of the clause's parameter.
+    """
+    there: dict[str, list[Sentence]] = {}
+    for sentence in found:
+        there.setdefault(sentence.hash, []).append(sentence)
+    known: dict[str, list[MappedSentence]] = {}
+    for entry in mapped:
+        known.setdefault(entry.hash, []).append(entry)
+    for clause in clauses:
+        for what in _complaints(clause, known, there):
+            yield f"{clause.where}: {clause.id} {what}"
+
+
+def _complaints(
+    clause: Clause,
+    known: Mapping[str, Sequence[MappedSentence]],
+    there: Mapping[str, Sequence[Sentence]],
+) -> Iterator[str]:
+    if clause.level is Level.DOCUMENTED and not clause.sentences:
+        yield "is documented, and names no sentence; name one, or state another level"
+        return
+    own: list[Sentence] = []
+    for hash_, paraphrase in clause.sentences:
+        texts = [one for one in there.get(hash_, ()) if _family(one.object) == _family(clause.object)]
+        entries = [one for one in known.get(hash_, ()) if clause.id in one.clauses]
+        if hash_ not in there:
+            yield f"names {hash_}, which no docstring has; name a sentence of its own"
+        elif not texts:
+            yield f"names {hash_}, which stands in none of the texts on {clause.object}"
+        elif not entries:
+            yield f"names {hash_}, which does not name it in specs/documentation"
+        elif paraphrase not in {one.paraphrase for one in entries}:
+            yield f"has words of its own for {hash_}; specs/documentation says: {entries[0].paraphrase}"
+        own += texts
+    if own and not any(_speaks_of(sentence, clause) for sentence in own):
+        yield f"is about {clause.parameter}, of which none of its sentences speaks"
+
+
+def _family(name: str) -> str:
+    """Name what a text is about: a function sends its readers to its module, and the reverse."""
+    first = name.removeprefix("torch.nn.").removeprefix("functional.").split(".")[0]
+    return first.replace("_", "").lower()
+
+
+def _speaks_of(sentence: Sentence, clause: Clause) -> bool:
+    """Whether a sentence stands under a parameter of the clause, or names it."""
+    names = clause.parameter.split(", ")
+    return any(
+        sentence.parameter == name or re.search(rf"\b{re.escape(name)}\b", sentence.text, re.I)
+        for name in names
+    )
