@@ -70,12 +70,12 @@ def _bag_starts(call: Call, size: int) -> np.ndarray:
         raise TypeError(f"offsets must be int32 or int64, not {offsets.dtype}")
     if offsets.dtype != indices.dtype:
         raise TypeError(f"offsets of {offsets.dtype} do not go with indices of {indices.dtype}")
-    if not offsets.size and size:
-        raise ValueError(f"the {size} indices belong to no bag")
     if call.options.get("include_last_offset"):
         if not offsets.size:
             raise ValueError("include_last_offset needs at least one offset")
         starts = offsets
+    elif size and not offsets.size:
+        raise ValueError(f"the {size} indices belong to no bag")
     else:
         starts = np.append(offsets, size)
     if starts[0] != 0 and offsets.size:
