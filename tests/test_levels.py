@@ -68,7 +68,7 @@ def test_what_a_sentence_does_not_carry_is_told_with_its_place(changes, mapped, 
 
 
 def test_coverage_fails_on_such_a_clause(tmp_path):
-    """The command exits with 1, and names file and line, where a text no longer has the sentence."""
+    """The command exits with 1 and names file and line where a sentence is gone."""
     done = embcheck("coverage", "--json")
     assert (done.returncode, json.loads(done.stdout)["unfounded"]) == (0, [])
     docstrings = tmp_path / "docstrings.json"

@@ -40,7 +40,9 @@ def _complaints(
         return
     own: list[Sentence] = []
     for hash_, paraphrase in clause.sentences:
-        texts = [one for one in there.get(hash_, ()) if _family(one.object) == _family(clause.object)]
+        texts = [
+            one for one in there.get(hash_, ()) if _family(one.object) == _family(clause.object)
+        ]
         entries = [one for one in known.get(hash_, ()) if clause.id in one.clauses]
         if hash_ not in there:
             yield f"names {hash_}, which no docstring has; name a sentence of its own"
@@ -49,7 +51,8 @@ def _complaints(
         elif not entries:
             yield f"names {hash_}, which does not name it in specs/documentation"
         elif paraphrase not in {one.paraphrase for one in entries}:
-            yield f"has words of its own for {hash_}; specs/documentation says: {entries[0].paraphrase}"
+            said = entries[0].paraphrase
+            yield f"has words of its own for {hash_}; specs/documentation says: {said}"
         own += texts
     if own and not any(_speaks_of(sentence, clause) for sentence in own):
         yield f"is about {clause.parameter}, of which none of its sentences speaks"
@@ -65,6 +68,7 @@ def _speaks_of(sentence: Sentence, clause: Clause) -> bool:
     """Whether a sentence stands under a parameter of the clause, or names it."""
     names = clause.parameter.split(", ")
     return any(
-        sentence.parameter == name or re.search(rf"\b{re.escape(name)}\b", sentence.text, re.I)
+        sentence.parameter == name
+        or re.search(rf"\b{re.escape(name)}\b", sentence.text, re.IGNORECASE)
         for name in names
     )
