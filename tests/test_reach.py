@@ -331,7 +331,7 @@ def test_the_gate_fails_where_a_threshold_or_a_pair_is_not_crossed(monkeypatch, 
     assert done.exit_code == 1
     assert max(len(line) for line in done.output.splitlines()) <= 80
     assert "bag mean, entries: 70001" in done.output
-    assert "embedding: scale_grad_by_freq true x sparse true" in done.output
+    assert "embedding_module: padding_idx none x max_norm set" in done.output
     found = json.loads((tmp_path / "coverage.json").read_text())
     (entries,) = [
         one
@@ -340,7 +340,7 @@ def test_the_gate_fails_where_a_threshold_or_a_pair_is_not_crossed(monkeypatch, 
     ]
     assert entries["missing"] == [70_001]
     lost = {one["operation"]: one["missing"] for one in found["pairs"]["operations"]}
-    assert ["scale_grad_by_freq true", "sparse true"] in lost["embedding"]
+    assert ["padding_idx none", "max_norm set"] in lost["embedding_module"]
     assert found["gaps"] > 100
 
 
