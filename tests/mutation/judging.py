@@ -42,10 +42,10 @@ class InProcess:
         self.info = backend.info
         self._worker = Worker(backend)
 
-    def ask(self, call: Call, *, again: bool = False) -> Answer:
+    def ask(self, call: Call, *, again: bool = False, spelling: str | None = None) -> Answer:
         """Answer a call on copies of its arrays, which have travelled as they do to a worker."""
         channel = io.BytesIO()
-        header = {"call": describe_call(call), "again": again}
+        header = {"call": describe_call(call), "again": again, "spelling": spelling}
         send(channel, header, call.inputs, with_layouts=True)
         channel.seek(0)
         return _parse(*self._worker.ask(*receive(channel, with_layouts=True)))
@@ -61,11 +61,11 @@ class Remembering(InProcess):
         super().__init__(backend)
         self._answers: dict[bytes, Answer] = {}
 
-    def ask(self, call: Call, *, again: bool = False) -> Answer:
+    def ask(self, call: Call, *, again: bool = False, spelling: str | None = None) -> Answer:
         """Answer a call, by looking up what was answered before if it is known."""
         key = _digest(call)
         if key not in self._answers:
-            self._answers[key] = super().ask(call, again=again)
+            self._answers[key] = super().ask(call, again=again, spelling=spelling)
         return self._answers[key]
 
 
