@@ -17,6 +17,9 @@ from embcheck.conformance.contract.call import Call, Operation
 
 BAG_OPTIONS = ("mode", "include_last_offset")
 
+CUTS = "cuts rows behind the last offset before the bags are reduced"
+"""What those adapters declare that do so, of a call that `ends_early`."""
+
 
 def expect_only(
     call: Call, library: str, options: Collection[str], observations: Collection[str]
@@ -38,6 +41,14 @@ def expect_mode(call: Call, modes: Collection[str]) -> str:
     if "per_sample_weights" in call.inputs and mode != "sum":
         raise Unsupported(f"no composition of per_sample_weights and mode {mode!r}")
     return mode
+
+
+def ends_early(call: Call) -> bool:
+    """Whether a last offset leaves indices behind it, which are in no bag."""
+    offsets = call.inputs.get("offsets")
+    if offsets is None or not call.options.get("include_last_offset") or offsets.ndim != 1:
+        return False
+    return len(offsets) > 0 and bool(offsets[-1] < call.inputs["indices"].size)
 
 
 def bag_bounds(

@@ -43,6 +43,8 @@ class Language:
     one_hot: str = "indices.one_hot({})"
     """Of the number of classes."""
     module_weight: str = "module.weight"
+    set_dtype: str = ""
+    """Of the name of a dtype; empty where a fresh module is told its dtype as an argument."""
 
 
 def write(call: Call, language: Language) -> str:
@@ -82,8 +84,11 @@ def _look_up(call: Call, language: Language) -> tuple[Callable[..., object] | No
         return None, [], language.one_hot.format(options.get("num_classes", -1))
     if call.operation is Operation.EMBEDDING_MODULE:
         sizes = f"{options['num_embeddings']}, {options['embedding_dim']}"
-        sizes += f", dtype={options['dtype']!r}" if "dtype" in options else ""
-        return None, [f"module = {language.fresh_module.format(sizes)}"], "module(indices)"
+        told, then = [f"dtype={options['dtype']!r}"] if "dtype" in options else [], []
+        if told and language.set_dtype:
+            told, then = [], [language.set_dtype.format(options["dtype"])]
+        made = language.fresh_module.format(", ".join([sizes, *told]))
+        return None, [f"module = {made}", *then], "module(indices)"
     if call.operation is Operation.EMBEDDING_FROM_PRETRAINED:
         made = language.pretrained_module.splitlines()
         freeze = [language.freeze] if options.get("freeze", True) else []

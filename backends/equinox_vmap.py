@@ -2,7 +2,8 @@
 
 It takes one index, a scalar; for more its documentation says to use `jax.vmap`, which is done once
 for each dimension of the indices. It looks up by `weight[index]`, so what JAX documents of indexing
-holds. Modules are pytrees, so `jax.jit` and `jax.grad` take them as they are.
+holds. Modules are pytrees, so `jax.jit` and `jax.grad` take them as they are. A training step is one of
+Optax's optimisers, whose updates `eqx.apply_updates` applies, as Equinox documents it.
 https://docs.kidger.site/equinox/api/nn/embedding/
 """
 
@@ -14,10 +15,11 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from embcheck.backends.jax_calls import DERIVED, JaxCalls, use_cuda
+from embcheck.backends.jax_calls import TRAINED, JaxCalls, use_cuda
 from embcheck.backends.jax_observe import Way
 from embcheck.backends.jax_script import Written
-from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
+from embcheck.backends.optax_steps import OPTIMISERS
+from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
 from embcheck.conformance.contract.call import Call, Operation
 
 _HOLDING = "eqx.nn.Embedding(weight=weight)"
@@ -67,17 +69,33 @@ def _look_up(table: eqx.nn.Embedding, indices: jax.Array) -> Any:
     return mapped(indices)
 
 
+def _train(
+    name: str, table: eqx.nn.Embedding, gradient: eqx.nn.Embedding
+) -> eqx.nn.Embedding:
+    optimiser, parameters = OPTIMISERS[name](), eqx.filter(table, eqx.is_inexact_array)
+    updates, _ = optimiser.update(gradient, optimiser.init(parameters), parameters)
+    trained: eqx.nn.Embedding = eqx.apply_updates(table, updates)
+    return trained
+
+
 _WAY = Way(
     _look_up,
     Written(
         _write_rows,
-        imports=("import equinox as eqx",),
+        imports=("import equinox as eqx", "import optax"),
+        train=(
+            "optimiser = {optimiser}",
+            "parameters = eqx.filter(table, eqx.is_inexact_array)",
+            "updates, _ = optimiser.update(gradient, optimiser.init(parameters), parameters)",
+            "trained = eqx.apply_updates(table, updates)",
+        ),
         table=_write_table,
         weight="table.weight",
     ),
     make_table=_make_table,
     weight_of=lambda table: table.weight,
     options=frozenset({"num_embeddings", "embedding_dim", "dtype", "freeze"}),
+    train=_train,
 )
 
 
@@ -89,7 +107,7 @@ def _make(name: str, device: str) -> JaxCalls:
         version=eqx.__version__,
         device=device,
         operations=_OPERATIONS,
-        capabilities=frozenset(DERIVED),
+        capabilities=frozenset({Capability.GRADIENTS, *TRAINED}),
         made_from="jax-index",
     )
     return JaxCalls(info, _WAY)

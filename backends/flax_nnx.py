@@ -2,7 +2,8 @@
 
 The caller's table goes in through `embedding_init`. `nnx.Embed` documents that it looks up with
 NaN where an index is too large, and, of a table with one row, gives that row for every index.
-Modules are pytrees, so `jax.jit` and `jax.grad` take them as they are.
+Modules are pytrees, so `jax.jit` and `jax.grad` take them as they are. A training step is one of
+`nnx.Optimizer`, over the module's parameters.
 https://flax.readthedocs.io/en/latest/api_reference/nnx/nn/linear.html#flax.nnx.Embed
 https://flax.readthedocs.io/en/latest/guides/pytree.html
 """
@@ -15,10 +16,11 @@ import flax
 import jax
 from flax import nnx
 
-from embcheck.backends.jax_calls import DERIVED, JaxCalls, use_cuda
+from embcheck.backends.jax_calls import TRAINED, JaxCalls, use_cuda
 from embcheck.backends.jax_observe import Way
 from embcheck.backends.jax_script import Written
-from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
+from embcheck.backends.optax_steps import OPTIMISERS
+from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
 from embcheck.conformance.contract.call import Call, Operation
 
 _HOLDING = "nnx.Embed(*weight.shape, embedding_init=lambda *_: weight, rngs=nnx.Rngs(0))"
@@ -58,17 +60,27 @@ def _look_up(table: nnx.Embed, indices: jax.Array) -> Any:
     return table(indices)
 
 
+def _train(name: str, table: nnx.Embed, gradient: nnx.Embed) -> nnx.Embed:
+    nnx.Optimizer(table, OPTIMISERS[name](), wrt=nnx.Param).update(table, gradient)
+    return table
+
+
 _WAY = Way(
     _look_up,
     Written(
         lambda _: "table(indices)",
-        imports=("from flax import nnx",),
+        imports=("import optax", "from flax import nnx"),
+        train=(
+            "trained = nnx.clone(table)",
+            "nnx.Optimizer(trained, {optimiser}, wrt=nnx.Param).update(trained, gradient)",
+        ),
         table=_write_table,
         weight="table.embedding[...]",
     ),
     make_table=_make_table,
     weight_of=lambda table: table.embedding[...],
     options=frozenset({"num_embeddings", "embedding_dim", "dtype", "freeze"}),
+    train=_train,
 )
 
 
@@ -80,7 +92,7 @@ def _make(name: str, device: str) -> JaxCalls:
         version=flax.__version__,
         device=device,
         operations=_OPERATIONS,
-        capabilities=frozenset(DERIVED),
+        capabilities=frozenset({Capability.GRADIENTS, *TRAINED}),
         made_from="jax-take",
     )
     return JaxCalls(info, _WAY)

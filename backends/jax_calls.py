@@ -13,6 +13,7 @@ import numpy as np
 
 from embcheck.backends import jax_script
 from embcheck.backends.jax_observe import REDUCTIONS, Arrays, Spelling, Way, look_up, observe
+from embcheck.backends.jax_spellings import CHECKED, checked
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -22,7 +23,12 @@ from embcheck.conformance.contract.backend import (
     Unsupported,
     inputs_after,
 )
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import (
+    TRAINING_OBSERVATIONS,
+    Call,
+    Observation,
+    Operation,
+)
 
 Answer = tuple[Arrays, Arrays]
 """What was observed, and the arrays that the library was handed."""
@@ -32,7 +38,7 @@ config: Any = jax.config
 
 WIDE = {"jax_enable_x64": "True, where False is the default"}
 BAGS = Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET
-DERIVED = Capability.GRADIENTS, Capability.TRAINING
+TRAINED = Capability.TRAINING, Capability.ADAGRAD
 
 
 def bags_of(rows: str) -> dict[Operation, Provided]:
@@ -71,20 +77,24 @@ class JaxCalls:
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Move the inputs, and call once: that is when jit compiles."""
-        way, spelling = self._way, self._spell(call)
-        arrays: Arrays = {name: way.place(name, array) for name, array in call.inputs.items()}
-        found = arrays
-        if call.operation is not Operation.ONE_HOT:
-            table = way.make_table(call, arrays.get("weight"))
-            found = {**arrays, "weight": way.weight_of(table)}
-            arrays = {**arrays, "weight": table}
+        spelling = self._spell(call)
+        arrays, found = self._arrays(call)
         if call.observe == (Observation.OUTPUT,):
             run = partial(look_up, arrays, spelling)
             _finished(run())
             return lambda: ({"output": _finished(run())}, found)
-        show = partial(observe, arrays, spelling, tuple(map(str, call.observe)))
+        show = partial(observe, arrays, spelling, _wanted(call))
         _finished(show())
         return lambda: (_finished(show()), found)
+
+    def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
+        """Return the call with JAX's own checks of indices; none for what looks no index up."""
+        spelling = self._spell(call)
+        if call.operation is Operation.ONE_HOT:
+            return {}
+        arrays, found = self._arrays(call)
+        run = checked(partial(observe, spelling=spelling, wanted=_wanted(call)))
+        return {CHECKED: lambda: (run(arrays), found)}
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """View the arrays as NumPy's."""
@@ -96,6 +106,15 @@ class JaxCalls:
         self._spell(call)
         return jax_script.write(call, self._way.written)
 
+    def _arrays(self, call: Call) -> tuple[Arrays, Arrays]:
+        """Return what is looked up in, and the arrays that the caller finds after the call."""
+        way = self._way
+        arrays: Arrays = {name: way.place(name, array) for name, array in call.inputs.items()}
+        if call.operation is Operation.ONE_HOT:
+            return arrays, arrays
+        table = way.make_table(call, arrays.get("weight"))
+        return {**arrays, "weight": table}, {**arrays, "weight": way.weight_of(table)}
+
     def _spell(self, call: Call) -> Spelling:
         """Raise Unsupported for what JAX and its documentation have no spelling for."""
         options = call.options
@@ -104,7 +123,7 @@ class JaxCalls:
         for name, value in options.items():
             if name not in self._way.options and value is not None and value is not False:
                 raise Unsupported(f"{self.info.library} has no {name}")
-        _check_training(call)
+        _check_training(call, self._way)
         spelling = Spelling(
             self._way,
             call.operation,
@@ -123,10 +142,18 @@ class JaxCalls:
         return spelling
 
 
-def _check_training(call: Call) -> None:
+def _wanted(call: Call) -> tuple[str, ...]:
+    return tuple(map(str, call.observe))
+
+
+def _check_training(call: Call, way: Way) -> None:
     if call.wants(Observation.TRAINABLE):
         raise Unsupported("JAX trains what it is told to: no flag of a weight says whether")
+    if call.wants(*TRAINING_OBSERVATIONS) and way.train is None:
+        raise Unsupported("JAX has no optimiser")
+    if call.wants(Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM):
+        raise Unsupported("Optax has no Adam for sparse gradients")
     is_pretrained = call.operation is Operation.EMBEDDING_FROM_PRETRAINED
     is_frozen = is_pretrained and call.options.get("freeze", True)
-    if is_frozen and call.wants(Observation.TRAINED_WEIGHT, Observation.GRAD_WEIGHT):
+    if is_frozen and call.wants(*TRAINING_OBSERVATIONS, Observation.GRAD_WEIGHT):
         raise Unsupported("JAX trains what it is told to: no module freezes its own weight")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import jax
 
-from embcheck.backends.jax_calls import BAGS, DERIVED, JaxCalls, bags_of, use_cuda
+from embcheck.backends.jax_calls import BAGS, JaxCalls, bags_of, use_cuda
 from embcheck.backends.jax_observe import Way
 from embcheck.backends.jax_script import Written
-from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.backend import BackendInfo, Capability
 
 _ROWS = "weight[indices]"
 
@@ -29,7 +29,7 @@ def _make(name: str, device: str) -> JaxCalls:
         version=jax.__version__,
         device=device,
         operations=bags_of(_ROWS),
-        capabilities=frozenset({*DERIVED, *BAGS}),
+        capabilities=frozenset({Capability.GRADIENTS, *BAGS}),
     )
     return JaxCalls(info, Way(_index, Written(lambda _: _ROWS)))
 

@@ -4,13 +4,13 @@ A way looks rows up in a table: the weight itself, or a module that holds it. Ba
 the rows are looked up, multiplied by the per-sample weights, and reduced along the axis that holds
 a bag, or, with offsets, by `jax.ops`, over segments numbered as `jax.experimental.sparse` numbers
 the rows of CSR. Nothing is done about empty bags. `jax.nn.one_hot` gives floats unless it is told a
-dtype: it is told PyTorch's. Gradients are those of `jax.grad`, and a training step subtracts one.
+dtype: it is told PyTorch's. Gradients are those of `jax.grad`. JAX has no optimiser; what is built on
+it may document one, which then does the training step.
 One jitted function serves all calls, and compiles once for each set of shapes, dtypes and options.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from embcheck.backends.jax_script import Written
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import (
+    TRAINING_OBSERVATIONS,
+    Call,
+    Observation,
+    Operation,
+)
 
 Arrays = dict[Any, Any]
 """Arrays by name; the weight may be a module that holds it."""
@@ -55,6 +60,9 @@ class Way:
     place: Callable[[str, np.ndarray], Any] = lambda _, array: jnp.asarray(array)
     options: frozenset[str] = frozenset({"mode", "include_last_offset", "num_classes"})
     """The options that the way takes."""
+    train: Callable[[str, Any, Any], Any] | None = None
+    """Returns the table after one step of the optimiser that an observation names, by a gradient;
+    None where the library documents no optimiser."""
 
 
 class Spelling(NamedTuple):
@@ -114,10 +122,9 @@ def observe(arrays: Arrays, spelling: Spelling, wanted: tuple[str, ...]) -> Arra
     for observation, use in _EARLIER_USES.items():
         if observation in wanted:
             observed[observation] = weight_of(jax.grad(partial(loss_after, use))(arrays["weight"]))
-    if Observation.TRAINED_WEIGHT in wanted:
+    for name in TRAINING_OBSERVATIONS.intersection(wanted) if spelling.way.train else ():
         gradient = jax.grad(loss)(arrays["weight"], "weight")
-        trained = jax.tree.map(operator.sub, arrays["weight"], gradient)
-        observed[Observation.TRAINED_WEIGHT] = weight_of(trained)
+        observed[name] = weight_of(spelling.way.train(name, arrays["weight"], gradient))
     if Observation.PRODUCT in wanted:
         observed[Observation.PRODUCT] = output.astype(arrays["weight"].dtype) @ arrays["weight"]
     return observed

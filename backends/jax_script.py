@@ -22,7 +22,6 @@ _SEGMENT_REDUCTIONS = {
 _DERIVED = {
     Observation.GRAD_WEIGHT: "({output} * {upstream}).sum()",
     Observation.GRAD_PER_SAMPLE_WEIGHTS: "({output} * {upstream}).sum()",
-    Observation.TRAINED_WEIGHT: "({output} * {upstream}).sum()",
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: "jnp.square({weight}).sum() + {output}.sum()",
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE: (
         "jnp.square(jnp.copy({weight})).sum() + {output}.sum()"
@@ -30,9 +29,17 @@ _DERIVED = {
 }
 """The sums whose gradients are wanted."""
 
+_OPTIMISERS = {
+    Observation.TRAINED_WEIGHT: "optax.sgd(1.0)",
+    Observation.WEIGHT_TRAINED_BY_ADAGRAD: (
+        "optax.adagrad(1.0, initial_accumulator_value=0.0, eps=1e-10)"
+    ),
+}
+
 _WRITTEN = frozenset(
     {
         *_DERIVED,
+        *_OPTIMISERS,
         Observation.OUTPUT,
         Observation.PRODUCT,
         Observation.INPUTS_AFTER,
@@ -55,6 +62,8 @@ class Written:
     """Whether 64-bit dtypes are kept, which they are not by default."""
     weight: str = "weight"
     """The weight in what `rows` looks into."""
+    train: tuple[str, ...] = ()
+    """Makes `trained` of `table` by its `gradient` and `{optimiser}`; none where nothing trains."""
 
 
 def write(call: Call, way: Written) -> str:
@@ -110,8 +119,12 @@ def _derived(call: Call, way: Written, called: str) -> list[str]:
             of_bags = observation is Observation.GRAD_PER_SAMPLE_WEIGHTS
             leaf, part = ("per_sample_weights", "") if of_bags else (table, home)
             term = total.format(output=called, upstream=upstream, weight=way.weight)
-            before = f"{way.weight} - " if observation is Observation.TRAINED_WEIGHT else ""
-            lines.append(f"{observation} = {before}jax.grad(lambda {leaf}: {term})({leaf}){part}")
+            lines.append(f"{observation} = jax.grad(lambda {leaf}: {term})({leaf}){part}")
+    for observation, optimiser in _OPTIMISERS.items():
+        if call.wants(observation):
+            lines.append(f"gradient = jax.grad(lambda table: ({called} * {upstream}).sum())(table)")
+            lines += [line.format(optimiser=optimiser) for line in way.train]
+            lines.append(f"{observation} = {way.weight.replace('table', 'trained')}")
     if call.wants(Observation.PRODUCT):
         lines.append("product = output.astype(weight.dtype) @ weight")
     return lines

@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from embcheck.backends.jax_calls import BAGS, DERIVED, JaxCalls, bags_of, config
+from embcheck.backends.jax_calls import BAGS, JaxCalls, bags_of, config
 from embcheck.backends.jax_observe import Way
 from embcheck.backends.jax_script import Written
-from embcheck.conformance.contract.backend import BackendInfo, Unavailable
+from embcheck.conformance.contract.backend import BackendInfo, Capability, Unavailable
 from embcheck.conformance.contract.call import Call
 
 _SHARDS = 2
@@ -68,7 +68,7 @@ def on_cpu() -> JaxCalls:
         modules=("jax", "jaxlib"),
         version=jax.__version__,
         operations=bags_of("jnp.take(weight, indices, axis=0), weight sharded by rows over 2"),
-        capabilities=frozenset({*DERIVED, *BAGS}),
+        capabilities=frozenset({Capability.GRADIENTS, *BAGS}),
         made_from="jax-take",
     )
     return JaxCalls(info, _way())

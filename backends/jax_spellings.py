@@ -1,6 +1,7 @@
 """Other ways in which JAX's users gather rows; what each does out of range stands behind it.
 
-https://docs.jax.dev/en/latest/_autosummary/jax.numpy.ndarray.at.html tells the modes.
+https://docs.jax.dev/en/latest/_autosummary/jax.numpy.ndarray.at.html tells the modes, and
+https://docs.jax.dev/en/latest/debugging/checkify_guide.html how compiled code raises errors.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.experimental import checkify
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
 _finished: Callable[[Any], Any] = jax.block_until_ready
 
 Answer = tuple[dict[str, Any], dict[str, Any]]
+
+CHECKED = "jax.jit(checkify.checkify(look_up, errors=checkify.index_checks))  # raises"
+"""The spelling of any lookup whose indices JAX checks."""
 
 _WAYS: dict[str, Callable[[Any, Any], Any]] = {
     "jnp.take(weight, indices, axis=0)  # fills with NaN": lambda weight, indices: jnp.take(
@@ -40,6 +45,18 @@ def spellings(call: Call) -> dict[str, Callable[[], Answer]]:
         return {}
     arrays = {name: jnp.asarray(array) for name, array in call.inputs.items()}
     return {name: _thunk(jax.jit(way), arrays) for name, way in _WAYS.items()}
+
+
+def checked(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Compile a function so that an index of no row, found when it runs, raises behind it."""
+    run = jax.jit(checkify.checkify(function, errors=checkify.index_checks))
+
+    def finished(arrays: Any) -> Any:
+        error, observed = run(arrays)
+        error.throw()
+        return _finished(observed)
+
+    return finished
 
 
 def _thunk(run: Any, arrays: dict[str, Any]) -> Callable[[], Answer]:

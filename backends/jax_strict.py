@@ -10,10 +10,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from embcheck.backends.jax_calls import BAGS, DERIVED, JaxCalls, bags_of, use_cuda
+from embcheck.backends.jax_calls import BAGS, JaxCalls, bags_of, use_cuda
 from embcheck.backends.jax_observe import Way
 from embcheck.backends.jax_script import Written
-from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.backend import BackendInfo, Capability
 
 _ROWS = 'weight.at[indices].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)'
 
@@ -30,7 +30,7 @@ def _make(name: str, device: str) -> JaxCalls:
         version=jax.__version__,
         device=device,
         operations=bags_of(_ROWS),
-        capabilities=frozenset({*DERIVED, *BAGS}),
+        capabilities=frozenset({Capability.GRADIENTS, *BAGS}),
     )
     return JaxCalls(info, Way(_get, Written(lambda _: _ROWS)))
 

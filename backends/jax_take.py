@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 
 from embcheck.backends import jax_spellings
-from embcheck.backends.jax_calls import BAGS, DERIVED, JaxCalls, bags_of, use_cuda
+from embcheck.backends.jax_calls import BAGS, JaxCalls, bags_of, use_cuda
 from embcheck.backends.jax_observe import Way
 from embcheck.backends.jax_script import Written
 from embcheck.backends.jax_spellings import Answer
-from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
+from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
 from embcheck.conformance.contract.call import Call, Operation
 
 _ROWS = "jnp.take(weight, indices, axis=0)"
@@ -43,7 +43,7 @@ class _Take(JaxCalls):
 
     def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
         """Return the other ways in which JAX's users gather rows."""
-        return jax_spellings.spellings(call)
+        return {**jax_spellings.spellings(call), **super().spellings(call)}
 
 
 def _make(name: str, device: str, *, wide: bool = True) -> JaxCalls:
@@ -54,7 +54,7 @@ def _make(name: str, device: str, *, wide: bool = True) -> JaxCalls:
         version=jax.__version__,
         device=device,
         operations=_OPERATIONS,
-        capabilities=frozenset({*DERIVED, *BAGS}),
+        capabilities=frozenset({Capability.GRADIENTS, *BAGS}),
     )
     return _Take(info, Way(_take, Written(lambda _: _ROWS, wide=wide)))
 

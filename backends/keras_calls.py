@@ -31,6 +31,7 @@ from embcheck.conformance.contract.backend import (
     inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.help import helps
 
 Answer = tuple[Tensors, Tensors]
 """What was observed, and the arrays and the variable that the caller finds after the call."""
@@ -75,6 +76,8 @@ class Engine:
     made_from: str | None = None
     survives_fork: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    helps_bags: str = ""
+    """What the composition of bags of offsets does that this backend needs."""
 
 
 class KerasCalls:
@@ -108,6 +111,10 @@ class KerasCalls:
         if call.operation is Operation.EMBEDDING_MODULE:
             found["weight"] = layer.embeddings
         run = partial(observe, call, tensors, layer, self._engine.gradient)
+        if composition.ends_early(call):
+            helps(composition.CUTS)
+        if self._engine.helps_bags and "offsets" in call.inputs:
+            helps(self._engine.helps_bags)
 
         def look() -> Answer:
             with keras.device("cpu"):
@@ -167,6 +174,7 @@ def _layer(call: Call, tensors: Tensors) -> Any:
         return None
     weight = tensors["weight"]
     dtype = keras.backend.standardize_dtype(weight.dtype)
-    layer = keras.layers.Embedding(*weight.shape, weights=weight, dtype=dtype)
+    sizes = weight.shape[0], weight.shape[-1]
+    layer = keras.layers.Embedding(*sizes, weights=weight, dtype=dtype)
     layer.trainable = not options.get("freeze", True)
     return layer

@@ -1,8 +1,8 @@
 """Lookups and bags in Keras's own operations, the same for every backend of Keras.
 
 Keras has no bags, and `keras.ops` documents reductions of segments. The bag of an index is found
-from the sizes of the bags, by which `keras.ops.repeat` repeats their numbers; rows behind the last
-bound belong to none. Whoever imports this chose Keras's backend before.
+from the sizes of the bags, by which `keras.ops.repeat` repeats their numbers, which are 32-bit as
+`keras.ops.arange` makes them; rows behind the last bound belong to none, and are cut off. Whoever imports this chose Keras's backend before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from embcheck.backends.composition import source
 from embcheck.backends.composition_script import Language
 
 PRETRAINED = (
-    "keras.layers.Embedding(*weight.shape, weights=weight, "
+    "keras.layers.Embedding(weight.shape[0], weight.shape[-1], weights=weight, "
     "dtype=keras.backend.standardize_dtype(weight.dtype))"
 )
 _TERM = "ops.sum(ops.multiply({look_up}, {upstream}))"

@@ -16,12 +16,13 @@ from ai_edge_litert.interpreter import Interpreter
 
 from embcheck.backends import composition, litert_models, litert_script
 from embcheck.backends.tensorflow_calls import expect_known, options_of, provided
-from embcheck.backends.tensorflow_lookups import reduce
+from embcheck.backends.tensorflow_lookups import CUT, cut, reduce
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
     Provided,
     Provision,
+    Unsupported,
     inputs_after,
 )
 from embcheck.conformance.contract.call import Call
@@ -62,10 +63,14 @@ class Litert:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Convert the lookup or find its model, and load it."""
         _expect_known(call)
-        model = litert_models.model_of(call, options_of(call))
-        runner = Interpreter(model_content=model).get_signature_runner()
-        arrays = litert_models.arrays_of(call)
-        return lambda: (runner(**arrays), arrays)
+        return _thunk(call, lambda arrays: arrays)
+
+    def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
+        """Return the call with its lists cut at a last offset that leaves values behind it."""
+        _expect_known(call)
+        if not composition.ends_early(call):
+            return {}
+        return {CUT: _thunk(call, lambda arrays: {**arrays, **cut(arrays)})}
 
     def script(self, call: Call) -> str:
         """Write the conversion, and a run of the model."""
@@ -78,6 +83,17 @@ class Litert:
         return {**inputs_after(found), **{name: np.asarray(a) for name, a in outputs.items()}}
 
 
+def _thunk(
+    call: Call, given: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+) -> Callable[[], Answer]:
+    model = litert_models.model_of(call, options_of(call))
+    runner = Interpreter(model_content=model).get_signature_runner()
+    arrays = litert_models.arrays_of(call)
+    return lambda: (runner(**given(arrays)), arrays)
+
+
 def _expect_known(call: Call) -> None:
+    if call.operation not in litert_models.FUNCTIONS:
+        raise Unsupported(f"LiteRT's models have no {call.operation}: their table is an input")
     expect_known(call, reduce)
     composition.expect_only(call, "LiteRT", call.options.keys() - {"sparse"}, _OBSERVABLE)

@@ -69,7 +69,8 @@ LANGUAGE = Language(
     to_numpy=_to_numpy,
     bounds="mx.concatenate([offsets, mx.array([len(indices)])])",
     fresh_module="nn.Embedding({})",
-    pretrained_module="module = nn.Embedding(*weight.shape)\n"
+    set_dtype="module.set_dtype(mx.{})",
+    pretrained_module="module = nn.Embedding(weight.shape[0], weight.shape[-1])\n"
     'module.load_weights([("weight", weight)])',
     freeze="module.freeze()",
     ones="mx.ones_like(output)",

@@ -2,9 +2,10 @@
 
 MLX documents neither bounds checks nor bags; `mlx_lookups` composes bags of its operations. A
 module's own table is given to it by `load_weights`, and frozen by `freeze`. Gradients are those of
-`mx.grad`, or `nn.value_and_grad` for a module, and a training step is one of `optimizers.SGD`, for
-a module with a factor beside it: there is no gradient of nothing. MLX is lazy, so that every call
-ends in `mx.eval`. A float64 array stays one, of which MLX must be told.
+`mx.grad`, or `nn.value_and_grad` for a module, and a training step is one of `optimizers.SGD` or
+`Adagrad`, which is given PyTorch's epsilon, for a module with a factor beside it: there is no
+gradient of nothing. MLX is lazy, so that every call ends in `mx.eval`. A float64 array stays one,
+of which MLX must be told.
 https://ml-explore.github.io/mlx/build/html/usage/indexing.html
 """
 
@@ -31,6 +32,7 @@ from embcheck.conformance.contract.backend import (
     inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.help import helps
 
 Arrays = dict[str, Any]
 Answer = tuple[Arrays, Arrays]
@@ -38,9 +40,11 @@ Answer = tuple[Arrays, Arrays]
 
 _OPERATIONS = {
     Operation.EMBEDDING: Provided(Provision.NATIVE, "mx.take(weight, indices, axis=0)"),
-    Operation.EMBEDDING_MODULE: Provided(Provision.NATIVE, "mlx.nn.Embedding"),
+    Operation.EMBEDDING_MODULE: Provided(
+        Provision.NATIVE, "mlx.nn.Embedding, then set_dtype if a dtype is asked for"
+    ),
     Operation.EMBEDDING_FROM_PRETRAINED: Provided(
-        Provision.COMPOSED, "mlx.nn.Embedding(*weight.shape), load_weights and freeze"
+        Provision.COMPOSED, "mlx.nn.Embedding(weight.shape[0], weight.shape[-1]), load_weights, freeze"
     ),
     Operation.EMBEDDING_BAG: Provided(
         Provision.COMPOSED,
@@ -51,7 +55,7 @@ _OPERATIONS = {
 
 _OPTIONS = {
     Operation.EMBEDDING: (),
-    Operation.EMBEDDING_MODULE: ("num_embeddings", "embedding_dim"),
+    Operation.EMBEDDING_MODULE: ("num_embeddings", "embedding_dim", "dtype"),
     Operation.EMBEDDING_FROM_PRETRAINED: ("freeze",),
     Operation.EMBEDDING_BAG: composition.BAG_OPTIONS,
 }
@@ -63,10 +67,14 @@ _GRADIENTS = {
     Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
 }
 
+_OPTIMISERS: dict[str, Callable[[], Any]] = {
+    Observation.TRAINED_WEIGHT: lambda: optimizers.SGD(learning_rate=1.0),
+    Observation.WEIGHT_TRAINED_BY_ADAGRAD: lambda: optimizers.Adagrad(1.0, eps=1e-10),
+}
+
 _OBSERVABLE = {
     *("output", "weight_after", "inputs_after", *_GRADIENTS),
-    *(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE, Observation.TRAINED_WEIGHT),
-    Observation.TRAINABLE,
+    *(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE, Observation.TRAINABLE, *_OPTIMISERS),
 }
 
 
@@ -84,6 +92,7 @@ class MlxTake:
                 {
                     Capability.GRADIENTS,
                     Capability.TRAINING,
+                    Capability.ADAGRAD,
                     Capability.PER_SAMPLE_WEIGHTS,
                     Capability.INCLUDE_LAST_OFFSET,
                 }
@@ -96,6 +105,8 @@ class MlxTake:
         """Copy the inputs to MLX, make the module, and return what evaluates all that is asked."""
         _expect_known(call)
         arrays = {name: _to_mlx(array) for name, array in call.inputs.items()}
+        if composition.ends_early(call):
+            helps(composition.CUTS)
         observe = partial(_observe, call, arrays)
         if call.operation in _MODULES:
             module = _module(call, arrays)
@@ -122,7 +133,10 @@ class MlxTake:
 
 
 def _to_mlx(array: np.ndarray) -> mx.array:
-    return mx.array(array, mx.float64) if array.dtype == np.float64 else mx.array(array)
+    if array.dtype != np.float64:
+        return mx.array(array)
+    helps("tells mx.array that float64 stays float64, for by itself it makes float32")
+    return mx.array(array, mx.float64)
 
 
 def _to_numpy(array: mx.array | bool) -> np.ndarray:
@@ -141,8 +155,12 @@ def _expect_known(call: Call) -> None:
 
 def _module(call: Call, arrays: Arrays) -> nn.Embedding:
     if call.operation is Operation.EMBEDDING_MODULE:
-        return nn.Embedding(call.options["num_embeddings"], call.options["embedding_dim"])
-    module = nn.Embedding(*arrays["weight"].shape)
+        fresh = nn.Embedding(call.options["num_embeddings"], call.options["embedding_dim"])
+        if call.options.get("dtype") is not None:
+            fresh.set_dtype(getattr(mx, call.options["dtype"]))
+        return fresh
+    shape = arrays["weight"].shape
+    module = nn.Embedding(shape[0], shape[-1])
     module.load_weights([("weight", arrays["weight"])])
     return module.freeze() if call.options.get("freeze", True) else module
 
@@ -175,11 +193,11 @@ def _observe(call: Call, arrays: Arrays) -> Arrays:
             observed[observation] = mx.grad(loss)(arrays[name], name)
     if call.wants(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE):
         observed["grad_weight_after_earlier_use"] = mx.grad(loss_after_use)(arrays["weight"])
-    if call.wants(Observation.TRAINED_WEIGHT):
-        gradient = mx.grad(loss)(arrays["weight"], "weight")
-        optimiser = optimizers.SGD(learning_rate=1.0)
-        trained = optimiser.apply_gradients({"weight": gradient}, {"weight": arrays["weight"]})
-        observed["trained_weight"] = trained["weight"]
+    for name, optimiser in _OPTIMISERS.items():
+        if call.wants(name):
+            gradient = {"weight": mx.grad(loss)(arrays["weight"], "weight")}
+            trained = optimiser().apply_gradients(gradient, {"weight": arrays["weight"]})
+            observed[name] = trained["weight"]
     return observed
 
 
@@ -191,10 +209,11 @@ def _observe_module(call: Call, module: nn.Embedding, arrays: Arrays) -> Arrays:
     if call.wants(Observation.GRAD_WEIGHT):
         loss = nn.value_and_grad(module, lambda indices: (module(indices) * upstream).sum())
         observed["grad_weight"] = loss(arrays["indices"])[1]["weight"]
-    if call.wants(Observation.TRAINED_WEIGHT):
-        model = nn.Module()
-        model.embedding, model.factor = module, upstream
-        loss = nn.value_and_grad(model, lambda i: (module(i) * model.factor).sum())
-        optimizers.SGD(learning_rate=1.0).update(model, loss(arrays["indices"])[1])
-        observed["trained_weight"] = module.weight
+    for name, optimiser in _OPTIMISERS.items():
+        if call.wants(name):
+            model = nn.Module()
+            model.embedding, model.factor = module, upstream
+            loss = nn.value_and_grad(model, lambda i: (module(i) * model.factor).sum())
+            optimiser().update(model, loss(arrays["indices"])[1])
+            observed[name] = module.weight
     return observed

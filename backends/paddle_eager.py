@@ -1,7 +1,9 @@
 """Paddle, eager, called as its documentation shows: functions of `F`, the layer `nn.Embedding`.
 
 Paddle's arguments are named like PyTorch's, and are given as they are. A layer of a given table is
-one with `_weight` and `_freeze`, which the layer documents. Bags are composed: see
+one with a `weight_attr`, as the layer documents it: the initialiser `Assign` copies the table to a
+parameter that the layer lists. Its argument `_weight` keeps the caller's own tensor, which
+`layer.parameters()` does not list unless it is a parameter. Bags are composed: see
 `paddle_lookups`. NumPy's uint16 is Paddle's bfloat16. A one-hot encoding is of float32, and becomes
 one of int64 as Paddle's guide for PyTorch's users writes it.
 https://paddlepaddle.org.cn/documentation/docs/en/api/paddle/nn/functional/embedding_en.html
@@ -18,7 +20,15 @@ import paddle
 from paddle import Tensor
 
 from embcheck.backends import composition, paddle_script
-from embcheck.backends.paddle_lookups import reduce_matrix, reduce_segments, to_array, to_tensor
+from embcheck.backends.paddle_lookups import (
+    KEEPING,
+    RECEIVING,
+    receive_segments,
+    reduce_matrix,
+    reduce_segments,
+    to_array,
+    to_tensor,
+)
 from embcheck.backends.paddle_observe import OF_THE_GRADIENT, Prepared, Tensors, observe
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -36,6 +46,7 @@ from embcheck.conformance.contract.call import (
     Observation,
     Operation,
 )
+from embcheck.conformance.contract.help import helps
 
 Answer = tuple[Tensors, Tensors]
 """What was observed, and the tensors that the caller finds after the call."""
@@ -44,7 +55,9 @@ _OPERATIONS = {
     Operation.EMBEDDING: Provided(Provision.NATIVE, "paddle.nn.functional.embedding"),
     Operation.EMBEDDING_MODULE: Provided(Provision.NATIVE, "paddle.nn.Embedding"),
     Operation.EMBEDDING_FROM_PRETRAINED: Provided(
-        Provision.COMPOSED, "paddle.nn.Embedding(*weight.shape, _weight=weight, _freeze=freeze)"
+        Provision.COMPOSED,
+        "paddle.nn.Embedding(weight.shape[0], weight.shape[-1], dtype=weight.dtype, weight_attr="
+        "paddle.ParamAttr(initializer=paddle.nn.initializer.Assign(weight), trainable=not freeze))",
     ),
     Operation.EMBEDDING_BAG: Provided(
         Provision.COMPOSED,
@@ -85,19 +98,29 @@ class PaddleEager:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Copy the inputs, make the layer, and return the lookup with what is to be observed."""
         _expect_known(call)
-        tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
-        if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
-            tensors["per_sample_weights"].stop_gradient = False
+        tensors = _tensors(call)
         if call.operation in _MODULES:
             layer = _layer(call, tensors)
-            prepared = Prepared(call, tensors, layer.weight, lambda: layer(tensors["indices"]))
+            prepared = _of_layer(call, tensors, layer)
             if call.operation is Operation.EMBEDDING_MODULE:
                 tensors["weight"] = layer.weight
         else:
-            if call.wants(*_OF_THE_WEIGHT):
-                tensors["weight"].stop_gradient = False
-            prepared = Prepared(call, tensors, tensors.get("weight"), _lookup(call, tensors))
+            weight = tensors.get("weight")
+            prepared = Prepared(call, tensors, weight, [weight], _lookup(call, tensors))
         return self._thunk(prepared)
+
+    def spellings(self, call: Call) -> Mapping[str, Callable[[], Answer]]:
+        """Return bags that are told their number, and the layer that keeps the caller's tensor."""
+        _expect_known(call)
+        tensors = _tensors(call)
+        if call.operation is Operation.EMBEDDING_FROM_PRETRAINED:
+            prepared = _of_layer(call, tensors, _layer_of_the_tensor(call, tensors))
+            return {KEEPING: self._thunk(prepared)}
+        if call.operation.is_bag and "offsets" in tensors:
+            weight = tensors["weight"]
+            lookup = _lookup(call, tensors, receive_segments)
+            return {RECEIVING: self._thunk(Prepared(call, tensors, weight, [weight], lookup))}
+        return {}
 
     def script(self, call: Call) -> str:
         """Write a call as Paddle's users would."""
@@ -139,9 +162,23 @@ def _expect_known(call: Call) -> None:
     composition.expect_only(
         call, "Paddle", (*_LOOKUP_OPTIONS, *composition.BAG_OPTIONS), {*Observation}
     )
-    mode = composition.expect_mode(call, ("sum", "mean", "max"))
-    if call.options.get("padding_idx") is not None and mode != "sum":
-        raise Unsupported(f"no composition of padding_idx and mode {mode!r}")
+    composition.expect_mode(call, ("sum", "mean", "max"))
+
+
+def _tensors(call: Call) -> Tensors:
+    """Copy the inputs; those of an operation take part in the gradients that are asked for."""
+    tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
+    if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+        tensors["per_sample_weights"].stop_gradient = False
+    if call.operation not in _MODULES and call.wants(*_OF_THE_WEIGHT):
+        tensors["weight"].stop_gradient = False
+    return tensors
+
+
+def _of_layer(call: Call, tensors: Tensors, layer: Any) -> Prepared:
+    return Prepared(
+        call, tensors, layer.weight, layer.parameters(), lambda: layer(tensors["indices"])
+    )
 
 
 def _layer(call: Call, tensors: Tensors) -> Any:
@@ -149,10 +186,21 @@ def _layer(call: Call, tensors: Tensors) -> Any:
     if call.operation is Operation.EMBEDDING_MODULE:
         return paddle.nn.Embedding(**options)
     weight, freeze = tensors["weight"], options.pop("freeze", True)
-    return paddle.nn.Embedding(*weight.shape, _weight=weight, _freeze=freeze, **options)
+    initialiser = paddle.nn.initializer.Assign(weight)
+    attribute = paddle.ParamAttr(initializer=initialiser, trainable=not freeze)
+    sizes = weight.shape[0], weight.shape[-1]
+    return paddle.nn.Embedding(*sizes, dtype=weight.dtype, weight_attr=attribute, **options)
 
 
-def _lookup(call: Call, tensors: Tensors) -> Callable[[], Tensor]:
+def _layer_of_the_tensor(call: Call, tensors: Tensors) -> Any:
+    options, weight = dict(call.options), tensors["weight"]
+    freeze, sizes = options.pop("freeze", True), (weight.shape[0], weight.shape[-1])
+    return paddle.nn.Embedding(*sizes, _weight=weight, _freeze=freeze, **options)
+
+
+def _lookup(
+    call: Call, tensors: Tensors, reduce: Callable[..., Tensor] = reduce_segments
+) -> Callable[[], Tensor]:
     indices, options = tensors["indices"], call.options
     if call.operation is Operation.ONE_HOT:
         return lambda: paddle.nn.functional.one_hot(indices, **options).astype("int64")
@@ -163,16 +211,18 @@ def _lookup(call: Call, tensors: Tensors) -> Callable[[], Tensor]:
     rows = {name: options[name] for name in _LOOKUP_OPTIONS if name in options}
     if "offsets" not in tensors:
         return lambda: reduce_matrix(indices, weight, mode, factors, **rows)
-    offsets = tensors["offsets"]
+    offsets, ends_itself = tensors["offsets"], options.get("include_last_offset")
+    if composition.ends_early(call):
+        helps(composition.CUTS)
 
-    def reduce() -> Tensor:
+    def divide() -> Tensor:
         bounds = offsets
-        if not options.get("include_last_offset"):
+        if not ends_itself:
             end = paddle.to_tensor([len(indices)], offsets.dtype)
             bounds = paddle.concat([offsets, end])
-        return reduce_segments(indices, weight, bounds, mode, factors, **rows)
+        return reduce(indices, weight, bounds, mode, factors, **rows)
 
-    return reduce
+    return divide
 
 
 def on_cpu() -> PaddleEager:

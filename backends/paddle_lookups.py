@@ -15,6 +15,15 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
+RECEIVING = (
+    "paddle.geometric.send_u_recv(rows, paddle.arange(len(rows)), bags, reduce_op=mode, "
+    "out_size=bags_in_all)"
+)
+"""The spelling of bags that `receive_segments` is."""
+
+KEEPING = "paddle.nn.Embedding(*weight.shape, _weight=weight, _freeze=freeze)"
+"""The spelling of a layer that keeps the caller's tensor as its weight."""
+
 _BITS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 """The dtypes that Paddle does not exchange with NumPy: they travel as bits."""
 
@@ -50,6 +59,26 @@ def reduce_segments(
     bags = paddle.repeat_interleave(paddle.arange(len(sizes)), sizes)
     reduction: Callable[..., Tensor] = getattr(paddle.geometric, f"segment_{mode}")
     return reduction(rows[: bounds[-1]], bags)
+
+
+def receive_segments(
+    indices: Tensor,
+    weight: Tensor,
+    bounds: Tensor,
+    mode: str,
+    per_sample_weights: Tensor | None = None,
+    **options: Any,
+) -> Tensor:
+    """Reduce the same rows by paddle.geometric.send_u_recv, which is told how many bags there are."""
+    rows = paddle.nn.functional.embedding(indices, weight, **options)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.unsqueeze(-1)
+    sizes = paddle.diff(bounds)
+    bags = paddle.repeat_interleave(paddle.arange(len(sizes)), sizes)
+    rows = rows[: bounds[-1]]
+    return paddle.geometric.send_u_recv(
+        rows, paddle.arange(len(rows)), bags, reduce_op=mode, out_size=len(sizes)
+    )
 
 
 def to_tensor(array: np.ndarray) -> Tensor:

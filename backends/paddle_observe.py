@@ -1,8 +1,9 @@
 """What Paddle shows of a lookup: its output, gradients, flags, and a training step.
 
 Gradients are those of `paddle.grad`. Where `sparse=True`, Paddle stores a gradient by its rows. A
-training step is one of an optimiser over the weight and a number that is trained too: without that
-company, a frozen module would leave nothing to train.
+training step is one of an optimiser over the layer's own `parameters()`, or over the weight of an operation,
+and over a number that is trained too: without that company, a frozen module would leave nothing to
+train.
 SparseAdam is Paddle's Adam in lazy mode, which documents that it updates the rows of a sparse
 gradient only. Adagrad is given PyTorch's epsilon: Paddle's is 1e-6.
 """
@@ -19,6 +20,7 @@ from paddle import Tensor
 
 from embcheck.backends.paddle_lookups import to_array, to_dense
 from embcheck.conformance.contract.call import Call, Observation
+from embcheck.conformance.contract.help import helps
 
 Tensors = dict[str, Any]
 """Tensors by name; flags may be booleans."""
@@ -49,11 +51,15 @@ _OPTIMISERS: dict[str, Callable[[list[Tensor]], Any]] = {
 
 @dataclass(frozen=True)
 class Prepared:
-    """A call's tensors, the weight that it works on (None for a mere one_hot), and the lookup."""
+    """A call's tensors, the weight that it works on (None for a mere one_hot), and the lookup.
+
+    `trained` is what an optimiser is given.
+    """
 
     call: Call
     tensors: Tensors
     weight: Any
+    trained: list[Tensor]
     lookup: Callable[[], Tensor]
 
 
@@ -66,6 +72,8 @@ def observe(prepared: Prepared) -> Tensors:
     upstream = tensors.get("grad_output", paddle.ones_like(output))
     if call.wants(*OF_THE_GRADIENT):
         gradient = _gradient(output, weight, upstream)
+        if call.wants(Observation.GRAD_WEIGHT) and gradient.is_selected_rows():
+            helps("adds up the rows of a sparse gradient, which Paddle has no dense form of")
         observed |= {name: gradient for name in OF_THE_GRADIENT if call.wants(name)}
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
         factors = tensors["per_sample_weights"]
@@ -75,14 +83,16 @@ def observe(prepared: Prepared) -> Tensors:
     if call.wants(Observation.PRODUCT):
         observed["product"] = output.astype(weight.dtype) @ weight
     if call.wants(Observation.TRAINABLE):
-        observed["trainable"] = not weight.stop_gradient
+        listed = any(parameter is weight for parameter in prepared.trained)
+        observed["trainable"] = listed and not weight.stop_gradient
     if call.wants(Observation.SHARES_MEMORY):
         observed["shares_memory"] = weight.data_ptr() == tensors["weight"].data_ptr()
     if call.wants(Observation.OUTPUT_SHARES_MEMORY):
         observed["output_shares_memory"] = _overlap(output, weight)
     for name, make in _OPTIMISERS.items():
         if call.wants(name):
-            observed[name] = _train(make, weight, output, upstream)
+            _train(make, prepared.trained, output, upstream)
+            observed[name] = weight
     return observed
 
 
@@ -102,14 +112,13 @@ def _overlap(first: Tensor, second: Tensor) -> bool:
 
 
 def _train(
-    make: Callable[[list[Tensor]], Any], weight: Tensor, output: Tensor, upstream: Tensor
-) -> Tensor:
+    make: Callable[[list[Tensor]], Any], trained: list[Tensor], output: Tensor, upstream: Tensor
+) -> None:
     # Optimisers want one dtype, and SGD has none for halves.
-    is_double = weight.dtype == paddle.float64
+    is_double = output.dtype == paddle.float64
     company = paddle.ones([1], paddle.float64 if is_double else paddle.float32)
     company.stop_gradient = False
-    optimiser = make([weight, company])
+    optimiser = make([*trained, company])
     paddle.autograd.backward([output, company.clone()], [upstream, None])
     optimiser.step()
     optimiser.clear_grad()
-    return weight

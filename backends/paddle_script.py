@@ -69,9 +69,15 @@ def _makes_layer(call: Call) -> bool:
 def _lookup(call: Call) -> list[str]:
     options = dict(call.options)
     if call.operation is Operation.EMBEDDING_FROM_PRETRAINED:
-        options = {"_freeze": options.pop("freeze", True), **options}
-        given = ", ".join(["*weight.shape", "_weight=weight", *_options(options)])
-        return [f"layer = paddle.nn.Embedding({given})", "output = layer(indices)"]
+        trainable = not options.pop("freeze", True)
+        sizes = "weight.shape[0], weight.shape[-1], dtype=weight.dtype"
+        given = ", ".join([sizes, "weight_attr=attribute", *_options(options)])
+        return [
+            "initialiser = paddle.nn.initializer.Assign(weight)",
+            f"attribute = paddle.ParamAttr(initializer=initialiser, trainable={trainable})",
+            f"layer = paddle.nn.Embedding({given})",
+            "output = layer(indices)",
+        ]
     if call.operation is Operation.EMBEDDING_MODULE:
         layer = f"layer = paddle.nn.Embedding({', '.join(_options(options))})"
         return [layer, "output = layer(indices)"]
@@ -103,6 +109,7 @@ def _options(options: dict[str, Any]) -> list[str]:
 def _derived(call: Call) -> list[str]:
     """Write the gradients, the flags and the training step."""
     weight = "layer.weight" if _makes_layer(call) else "weight"
+    trained = "*layer.parameters()" if _makes_layer(call) else weight
     upstream = "grad_output" if "grad_output" in call.inputs else "paddle.ones_like(output)"
     lines = []
     for observation, name in _GRADIENTS.items():
@@ -118,7 +125,7 @@ def _derived(call: Call) -> list[str]:
         lines += [
             f"company = paddle.ones([1], {_company(call)!r})",
             "company.stop_gradient = False",
-            f"optimiser = paddle.optimizer.SGD(1.0, [{weight}, company])",
+            f"optimiser = paddle.optimizer.SGD(1.0, [{trained}, company])",
             f"paddle.autograd.backward([output, company.clone()], [{upstream}, None])",
             "optimiser.step()",
             f"trained_weight = {weight}",

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from embcheck.backends import composition, tensorflow_script
-from embcheck.backends.tensorflow_lookups import MODES, look_up, one_hot, pool
+from embcheck.backends.tensorflow_lookups import CUT, MODES, cut, look_up, one_hot, pool
 from embcheck.backends.tensorflow_observe import OBSERVABLE, OPTIMISERS, Tensors, observe, train
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -31,9 +31,15 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 Answer = tuple[Tensors, Tensors]
 """What was observed, and the tensors that the library was handed."""
 
+_PRETRAINED = (Operation.EMBEDDING_FROM_PRETRAINED, Operation.EMBEDDING_BAG_FROM_PRETRAINED)
+
 OPTIONS = {
     Operation.EMBEDDING: ("max_norm", "sparse"),
+    Operation.EMBEDDING_FROM_PRETRAINED: ("max_norm", "sparse", "freeze"),
     Operation.EMBEDDING_BAG: (*composition.BAG_OPTIONS, "max_norm", "sparse"),
+    Operation.EMBEDDING_BAG_FROM_PRETRAINED: (
+        *(*composition.BAG_OPTIONS, "max_norm", "sparse", "freeze"),
+    ),
     Operation.ONE_HOT: ("num_classes",),
 }
 
@@ -72,6 +78,17 @@ def provided(bags: Provided, form: str = "{}") -> dict[Operation, Provided]:
     }
 
 
+def provided_with_variables(bags: Provided) -> dict[Operation, Provided]:
+    """Say how each operation is provided where a table may be a variable that does not train."""
+    table = "tf.Variable(weight, trainable=not freeze), then "
+    operations = provided(bags)
+    of = {Operation.EMBEDDING: _PRETRAINED[0], Operation.EMBEDDING_BAG: _PRETRAINED[1]}
+    return operations | {
+        made: Provided(Provision.COMPOSED, table + operations[lookup].spelling)
+        for lookup, made in of.items()
+    }
+
+
 def use(device: str) -> str:
     """Have TensorFlow work on a device, and return it; raises Unavailable where there is none."""
     gpus = tf.config.list_physical_devices("GPU")
@@ -92,23 +109,35 @@ class TensorFlowCalls:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Copy the inputs, the table to a variable, and compile if that is the way."""
         expect_known(call, self._way.reduce)
-        tensors = {name: tf.constant(array) for name, array in call.inputs.items()}
-        if "weight" in tensors:
-            tensors["weight"] = tf.Variable(tensors["weight"])
+        tensors = _tensors(call)
+        return self._thunk(call, tensors, lambda: tensors)
+
+    def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
+        """Return the call with its lists cut at a last offset that leaves values behind it."""
+        expect_known(call, self._way.reduce)
+        if not composition.ends_early(call):
+            return {}
+        tensors = _tensors(call)
+        return {CUT: self._thunk(call, tensors, lambda: {**tensors, **cut(tensors)})}
+
+    def _thunk(
+        self, call: Call, tensors: Tensors, given: Callable[[], Tensors]
+    ) -> Callable[[], Answer]:
         take = partial(_take, call.operation, options_of(call), self._way.reduce)
         wanted = frozenset(map(str, call.observe))
         key = repr((call.operation, options_of(call), sorted(wanted)))
         show = self._shown.setdefault(key, self._way.compiled(partial(observe, wanted, take)))
         steps = {
-            name: partial(train, name, take, tensors, self._way.compiled)
+            name: partial(train, name, take, compiled=self._way.compiled)
             for name in OPTIMISERS
             if name in wanted
         }
         if self._way.jit_compile:
-            show(tensors)
+            show(given())
 
         def run() -> Answer:
-            observed = {**show(tensors), **{name: step() for name, step in steps.items()}}
+            taken = given()
+            observed = {**show(taken), **{name: step(taken) for name, step in steps.items()}}
             if self.info.device != "cpu":
                 tf.test.experimental.sync_devices()
             return observed, tensors
@@ -122,11 +151,8 @@ class TensorFlowCalls:
         return tensorflow_script.write(call, function, options_of(call), self._way.jit_compile)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
-        """Copy the tensors home; TensorFlow counts rows in the dtype of the indices."""
+        """Copy the tensors home."""
         observed, found = ({n: np.asarray(t.numpy()) for n, t in part.items()} for part in answer)
-        rows = Observation.SPARSE_GRAD_ROWS
-        if rows in observed:
-            observed[rows] = observed[rows].astype(np.int64)
         return {**inputs_after(found), **observed}
 
 
@@ -145,11 +171,24 @@ def expect_known(call: Call, reduce: Callable[..., Any]) -> None:
             composition.expect_mode(call, MODES)
         elif "per_sample_weights" in call.inputs and call.options.get("mode") == "max":
             raise Unsupported("TensorFlow has no weighted maximum")
+    if call.wants(Observation.GRAD_WEIGHT) and _is_frozen(call):
+        raise Unsupported("a variable that does not train is on no tape")
+
+
+def _is_frozen(call: Call) -> bool:
+    return call.operation in _PRETRAINED and bool(call.options.get("freeze", True))
+
+
+def _tensors(call: Call) -> Tensors:
+    tensors = {name: tf.constant(array) for name, array in call.inputs.items()}
+    if "weight" in tensors:
+        tensors["weight"] = tf.Variable(tensors["weight"], trainable=not _is_frozen(call))
+    return tensors
 
 
 def options_of(call: Call) -> dict[str, Any]:
     """Return what the call's function takes; TensorFlow has no switch for sparse gradients."""
-    names = [name for name in OPTIONS[call.operation] if name != "sparse"]
+    names = [name for name in OPTIONS[call.operation] if name not in ("sparse", "freeze")]
     return {name: call.options[name] for name in names if name in call.options}
 
 

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from embcheck.backends.tensorflow_calls import CAPABILITIES, TensorFlowCalls, Way, provided, use
+from embcheck.backends.tensorflow_calls import (
+    CAPABILITIES,
+    TensorFlowCalls,
+    Way,
+    provided_with_variables,
+    use,
+)
 from embcheck.backends.tensorflow_lookups import pool
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
 
@@ -27,7 +33,7 @@ def _make(name: str, device: str) -> TensorFlowCalls:
         library="tensorflow",
         version=tf.__version__,
         device=use(device),
-        operations=provided(_BAGS),
+        operations=provided_with_variables(_BAGS),
         capabilities=CAPABILITIES,
         survives_fork=device == "cpu",
     )

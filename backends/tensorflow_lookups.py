@@ -17,6 +17,16 @@ MODES = ("sum", "mean", "max")
 """The modes of bags that `reduce` knows."""
 
 
+CUT = "tf.RaggedTensor.from_row_splits(indices[: offsets[-1]], offsets)"
+"""The spelling of bags whose last offset leaves values behind it."""
+
+
+def cut(lists: dict[str, Any]) -> dict[str, Any]:
+    """Cut the indices, and their weights if there are any, where the last bag ends."""
+    end = lists["offsets"][-1]
+    return {n: lists[n][:end] for n in ("indices", "per_sample_weights") if n in lists}
+
+
 def look_up(weight: Any, indices: Any, max_norm: float | None = None) -> Any:
     """Take the row of each index."""
     return tf.nn.embedding_lookup(weight, indices, max_norm=max_norm)

@@ -2,7 +2,8 @@
 
 The table is a `tf.Variable`, and gradients are those of `tf.GradientTape`: the gradient of a lookup
 is stored by rows, as `tf.IndexedSlices`, unasked. A training step is one of an optimiser in
-`tf.keras.optimizers`, on a copy of the table; Adagrad is given PyTorch's defaults.
+`tf.keras.optimizers` over the `trainable_variables` of a `tf.Module`, which holds a copy of the
+table, and a number in its company: to train nothing is refused. Adagrad is given PyTorch's defaults.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _OF_THE_GRADIENT: dict[str, Callable[[Any], Any]] = {
 OBSERVABLE = frozenset(
     {
         *("output", "product", "weight_after", "inputs_after", "grad_per_sample_weights"),
-        *(*_OF_THE_GRADIENT, *_EARLIER_USES, *OPTIMISERS),
+        *(Observation.TRAINABLE, *_OF_THE_GRADIENT, *_EARLIER_USES, *OPTIMISERS),
     }
 )
 
@@ -67,22 +68,28 @@ def observe(wanted: frozenset[str], look_up: Callable[[Tensors], Any], tensors: 
         observed[name] = tf.convert_to_tensor(tape.gradient(total, weight))
     if Observation.PRODUCT in wanted:
         observed["product"] = tf.cast(output, weight.dtype) @ weight
+    if Observation.TRAINABLE in wanted:
+        observed["trainable"] = tf.constant(weight.trainable)
     return observed
 
 
 def train(name: str, look_up: Callable[[Tensors], Any], tensors: Tensors, compiled: Compile) -> Any:
     """Return a copy of the table after one step of an optimiser."""
-    table, optimiser = tf.Variable(tensors["weight"]), OPTIMISERS[name]()
-    optimiser.build([table])
+    given, module, optimiser = tensors["weight"], tf.Module(), OPTIMISERS[name]()
+    module.table = tf.Variable(given, trainable=given.trainable)
+    module.company = tf.Variable(tf.ones(1, given.dtype))
+    trained = module.trainable_variables
+    optimiser.build(trained)
 
     def step(given: Tensors) -> None:
         with tf.GradientTape() as tape:
-            output = look_up({**given, "weight": table})
-        gradient = tape.gradient(output, table, given.get("grad_output"))
-        optimiser.apply_gradients([(gradient, table)])
+            output = look_up({**given, "weight": module.table})
+            targets = [output, tf.identity(module.company)]
+        gradients = tape.gradient(targets, trained, [given.get("grad_output"), None])
+        optimiser.apply_gradients(zip(gradients, trained, strict=True))
 
     compiled(step)({name: tensor for name, tensor in tensors.items() if name != "weight"})
-    return table
+    return module.table
 
 
 def _squares(use: Callable[[Any], Any], weight: Any) -> Any:

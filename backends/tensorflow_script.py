@@ -48,7 +48,7 @@ def write(
         f"def call({', '.join(names)}):",
         *(f"    {line}" for line in _body(call, taking(call, reduce, options))),
         f"    return {shown}\n\n",
-        *(f"{name} = {_given(name)}" for name in names),
+        *(f"{name} = {_given(name, call)}" for name in names),
         f"{shown} = call({', '.join(names)})",
         *(f"{name} = {name}.numpy()" for name in ("output", *wanted)),
     ]
@@ -68,8 +68,12 @@ def taking(call: Call, reduce: Callable[..., Any] | None, options: Mapping[str, 
     return f"{function}({', '.join(given)})"
 
 
-def _given(name: str) -> str:
-    return "tf.Variable(weight)" if name == "weight" else f"tf.constant({name})"
+def _given(name: str, call: Call) -> str:
+    if name != "weight":
+        return f"tf.constant({name})"
+    is_pretrained = call.operation.value.endswith("_from_pretrained")
+    is_frozen = is_pretrained and call.options.get("freeze", True)
+    return "tf.Variable(weight, trainable=False)" if is_frozen else "tf.Variable(weight)"
 
 
 def _is_kept(call: Call) -> bool:
