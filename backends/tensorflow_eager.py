@@ -31,6 +31,7 @@ def _make(name: str, device: str) -> TensorFlowCalls:
     info = BackendInfo(
         id=name,
         library="tensorflow",
+        modules=("tensorflow", "keras"),
         version=tf.__version__,
         device=use(device),
         operations=provided_with_variables(_BAGS),

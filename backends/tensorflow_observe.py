@@ -84,8 +84,9 @@ def train(name: str, look_up: Callable[[Tensors], Any], tensors: Tensors, compil
     def step(given: Tensors) -> None:
         with tf.GradientTape() as tape:
             output = look_up({**given, "weight": module.table})
-            targets = [output, tf.identity(module.company)]
-        gradients = tape.gradient(targets, trained, [given.get("grad_output"), None])
+            upstream = given.get("grad_output", tf.ones_like(output))
+            loss = tf.reduce_sum(output * upstream) + tf.reduce_sum(module.company)
+        gradients = tape.gradient(loss, trained)
         optimiser.apply_gradients(zip(gradients, trained, strict=True))
 
     compiled(step)({name: tensor for name, tensor in tensors.items() if name != "weight"})
