@@ -69,6 +69,8 @@ def observe(prepared: Prepared) -> Tensors:
     earlier = {n: use(weight).square().sum() for n, use in _EARLIER_USES.items() if call.wants(n)}
     output = prepared.lookup()
     observed: Tensors = {"output": output}
+    if min(output.shape, default=0) < 0:
+        helps("brings a tensor of a negative size home as an empty one")
     upstream = tensors.get("grad_output", paddle.ones_like(output))
     if call.wants(*OF_THE_GRADIENT):
         gradient = _gradient(output, weight, upstream)
