@@ -87,8 +87,8 @@ def _look_up(call: Call, language: Language) -> tuple[Callable[..., object] | No
         told, then = [f"dtype={options['dtype']!r}"] if "dtype" in options else [], []
         if told and language.set_dtype:
             told, then = [], [language.set_dtype.format(options["dtype"])]
-        made = language.fresh_module.format(", ".join([sizes, *told]))
-        return None, [f"module = {made}", *then], "module(indices)"
+        fresh = language.fresh_module.format(", ".join([sizes, *told]))
+        return None, [f"module = {fresh}", *then], "module(indices)"
     if call.operation is Operation.EMBEDDING_FROM_PRETRAINED:
         made = language.pretrained_module.splitlines()
         freeze = [language.freeze] if options.get("freeze", True) else []

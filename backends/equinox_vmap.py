@@ -2,8 +2,8 @@
 
 It takes one index, a scalar; for more its documentation says to use `jax.vmap`, which is done once
 for each dimension of the indices. It looks up by `weight[index]`, so what JAX documents of indexing
-holds. Modules are pytrees, so `jax.jit` and `jax.grad` take them as they are. A training step is one of
-Optax's optimisers, whose updates `eqx.apply_updates` applies, as Equinox documents it.
+holds. Modules are pytrees, so `jax.jit` and `jax.grad` take them as they are. A training step is
+one of Optax's optimisers, whose updates `eqx.apply_updates` applies, as Equinox documents it.
 https://docs.kidger.site/equinox/api/nn/embedding/
 """
 
@@ -69,9 +69,7 @@ def _look_up(table: eqx.nn.Embedding, indices: jax.Array) -> Any:
     return mapped(indices)
 
 
-def _train(
-    name: str, table: eqx.nn.Embedding, gradient: eqx.nn.Embedding
-) -> eqx.nn.Embedding:
+def _train(name: str, table: eqx.nn.Embedding, gradient: eqx.nn.Embedding) -> eqx.nn.Embedding:
     optimiser, parameters = OPTIMISERS[name](), eqx.filter(table, eqx.is_inexact_array)
     updates, _ = optimiser.update(gradient, optimiser.init(parameters), parameters)
     trained: eqx.nn.Embedding = eqx.apply_updates(table, updates)

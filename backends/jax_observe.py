@@ -4,8 +4,8 @@ A way looks rows up in a table: the weight itself, or a module that holds it. Ba
 the rows are looked up, multiplied by the per-sample weights, and reduced along the axis that holds
 a bag, or, with offsets, by `jax.ops`, over segments numbered as `jax.experimental.sparse` numbers
 the rows of CSR. Nothing is done about empty bags. `jax.nn.one_hot` gives floats unless it is told a
-dtype: it is told PyTorch's. Gradients are those of `jax.grad`. JAX has no optimiser; what is built on
-it may document one, which then does the training step.
+dtype: it is told PyTorch's. Gradients are those of `jax.grad`. JAX has no optimiser; what is built
+on it may document one, which then does the training step.
 One jitted function serves all calls, and compiles once for each set of shapes, dtypes and options.
 """
 
@@ -122,9 +122,10 @@ def observe(arrays: Arrays, spelling: Spelling, wanted: tuple[str, ...]) -> Arra
     for observation, use in _EARLIER_USES.items():
         if observation in wanted:
             observed[observation] = weight_of(jax.grad(partial(loss_after, use))(arrays["weight"]))
-    for name in TRAINING_OBSERVATIONS.intersection(wanted) if spelling.way.train else ():
-        gradient = jax.grad(loss)(arrays["weight"], "weight")
-        observed[name] = weight_of(spelling.way.train(name, arrays["weight"], gradient))
+    if (train := spelling.way.train) is not None:
+        for name in TRAINING_OBSERVATIONS.intersection(wanted):
+            gradient = jax.grad(loss)(arrays["weight"], "weight")
+            observed[name] = weight_of(train(name, arrays["weight"], gradient))
     if Observation.PRODUCT in wanted:
         observed[Observation.PRODUCT] = output.astype(arrays["weight"].dtype) @ arrays["weight"]
     return observed

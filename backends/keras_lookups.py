@@ -2,7 +2,8 @@
 
 Keras has no bags, and `keras.ops` documents reductions of segments. The bag of an index is found
 from the sizes of the bags, by which `keras.ops.repeat` repeats their numbers, which are 32-bit as
-`keras.ops.arange` makes them; rows behind the last bound belong to none, and are cut off. Whoever imports this chose Keras's backend before.
+`keras.ops.arange` makes them; rows behind the last bound belong to none, and are cut off. Whoever
+imports this chose Keras's backend before.
 """
 
 from __future__ import annotations

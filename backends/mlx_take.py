@@ -44,7 +44,8 @@ _OPERATIONS = {
         Provision.NATIVE, "mlx.nn.Embedding, then set_dtype if a dtype is asked for"
     ),
     Operation.EMBEDDING_FROM_PRETRAINED: Provided(
-        Provision.COMPOSED, "mlx.nn.Embedding(weight.shape[0], weight.shape[-1]), load_weights, freeze"
+        Provision.COMPOSED,
+        "mlx.nn.Embedding(weight.shape[0], weight.shape[-1]), load_weights, freeze",
     ),
     Operation.EMBEDDING_BAG: Provided(
         Provision.COMPOSED,
@@ -211,9 +212,13 @@ def _observe_module(call: Call, module: nn.Embedding, arrays: Arrays) -> Arrays:
         observed["grad_weight"] = loss(arrays["indices"])[1]["weight"]
     for name, optimiser in _OPTIMISERS.items():
         if call.wants(name):
-            model = nn.Module()
-            model.embedding, model.factor = module, upstream
-            loss = nn.value_and_grad(model, lambda i: (module(i) * model.factor).sum())
-            optimiser().update(model, loss(arrays["indices"])[1])
+            _train(module, arrays["indices"], upstream, optimiser())
             observed[name] = module.weight
     return observed
+
+
+def _train(module: nn.Embedding, indices: mx.array, upstream: mx.array, optimiser: Any) -> None:
+    model = nn.Module()
+    model.embedding, model.factor = module, upstream
+    loss = nn.value_and_grad(model, lambda i: (module(i) * model.factor).sum())
+    optimiser.update(model, loss(indices)[1])

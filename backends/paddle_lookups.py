@@ -69,7 +69,7 @@ def receive_segments(
     per_sample_weights: Tensor | None = None,
     **options: Any,
 ) -> Tensor:
-    """Reduce the same rows by paddle.geometric.send_u_recv, which is told how many bags there are."""
+    """Reduce the same rows by paddle.geometric.send_u_recv, which is told the number of bags."""
     rows = paddle.nn.functional.embedding(indices, weight, **options)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(-1)

@@ -1,9 +1,9 @@
 """What Paddle shows of a lookup: its output, gradients, flags, and a training step.
 
 Gradients are those of `paddle.grad`. Where `sparse=True`, Paddle stores a gradient by its rows. A
-training step is one of an optimiser over the layer's own `parameters()`, or over the weight of an operation,
-and over a number that is trained too: without that company, a frozen module would leave nothing to
-train.
+training step is one of an optimiser over the layer's own `parameters()`, or over the weight of an
+operation, and over a number that is trained too: without that company, a frozen module would leave
+nothing to train.
 SparseAdam is Paddle's Adam in lazy mode, which documents that it updates the rows of a sparse
 gradient only. Adagrad is given PyTorch's epsilon: Paddle's is 1e-6.
 """
@@ -84,18 +84,24 @@ def observe(prepared: Prepared) -> Tensors:
         observed[name] = _gradient(term + output.sum(), weight)
     if call.wants(Observation.PRODUCT):
         observed["product"] = output.astype(weight.dtype) @ weight
-    if call.wants(Observation.TRAINABLE):
-        listed = any(parameter is weight for parameter in prepared.trained)
-        observed["trainable"] = listed and not weight.stop_gradient
-    if call.wants(Observation.SHARES_MEMORY):
-        observed["shares_memory"] = weight.data_ptr() == tensors["weight"].data_ptr()
-    if call.wants(Observation.OUTPUT_SHARES_MEMORY):
-        observed["output_shares_memory"] = _overlap(output, weight)
+    observed |= _flags(prepared, output)
     for name, make in _OPTIMISERS.items():
         if call.wants(name):
             _train(make, prepared.trained, output, upstream)
             observed[name] = weight
     return observed
+
+
+def _flags(prepared: Prepared, output: Tensor) -> Tensors:
+    call, weight, found = prepared.call, prepared.weight, {}
+    if call.wants(Observation.TRAINABLE):
+        listed = any(parameter is weight for parameter in prepared.trained)
+        found["trainable"] = listed and not weight.stop_gradient
+    if call.wants(Observation.SHARES_MEMORY):
+        found["shares_memory"] = weight.data_ptr() == prepared.tensors["weight"].data_ptr()
+    if call.wants(Observation.OUTPUT_SHARES_MEMORY):
+        found["output_shares_memory"] = _overlap(output, weight)
+    return found
 
 
 def _gradient(output: Tensor, source: Tensor, upstream: Tensor | None = None) -> Tensor:

@@ -3,7 +3,8 @@
 The table is a `tf.Variable`, and gradients are those of `tf.GradientTape`: the gradient of a lookup
 is stored by rows, as `tf.IndexedSlices`, unasked. A training step is one of an optimiser in
 `tf.keras.optimizers` over the `trainable_variables` of a `tf.Module`, which holds a copy of the
-table, and a number in its company: to train nothing is refused. Adagrad is given PyTorch's defaults.
+table, and a number in its company: to train nothing is refused. Adagrad is given PyTorch's
+defaults.
 """
 
 from __future__ import annotations
