@@ -20,15 +20,16 @@ import paddle
 from paddle import Tensor
 
 from embcheck.backends import composition, paddle_script
-from embcheck.backends.paddle_lookups import (
-    KEEPING,
-    RECEIVING,
-    receive_segments,
-    reduce_matrix,
-    reduce_segments,
-    to_array,
-    to_tensor,
+from embcheck.backends.paddle_calls import (
+    LOOKUP_OPTIONS,
+    MODULES,
+    layer_of_the_tensor,
+    lookup_of,
+    make_layer,
+    of_layer,
+    tensors_of,
 )
+from embcheck.backends.paddle_lookups import KEEPING, RECEIVING, receive_segments, to_array
 from embcheck.backends.paddle_observe import OF_THE_GRADIENT, Prepared, Tensors, observe
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -39,14 +40,7 @@ from embcheck.conformance.contract.backend import (
     Unsupported,
     inputs_after,
 )
-from embcheck.conformance.contract.call import (
-    GRADIENT_OBSERVATIONS,
-    TRAINING_OBSERVATIONS,
-    Call,
-    Observation,
-    Operation,
-)
-from embcheck.conformance.contract.help import helps
+from embcheck.conformance.contract.call import Call, Observation, Operation
 
 Answer = tuple[Tensors, Tensors]
 """What was observed, and the tensors that the caller finds after the call."""
@@ -67,14 +61,6 @@ _OPERATIONS = {
     Operation.ONE_HOT: Provided(
         Provision.COMPOSED, 'paddle.nn.functional.one_hot(...).astype("int64")'
     ),
-}
-
-_LOOKUP_OPTIONS = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
-
-_MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_FROM_PRETRAINED)
-
-_OF_THE_WEIGHT = {*GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS} - {
-    Observation.GRAD_PER_SAMPLE_WEIGHTS
 }
 
 
@@ -98,27 +84,27 @@ class PaddleEager:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Copy the inputs, make the layer, and return the lookup with what is to be observed."""
         _expect_known(call)
-        tensors = _tensors(call)
-        if call.operation in _MODULES:
-            layer = _layer(call, tensors)
-            prepared = _of_layer(call, tensors, layer)
+        tensors = tensors_of(call)
+        if call.operation in MODULES:
+            layer = make_layer(call, tensors)
+            prepared = of_layer(call, tensors, layer)
             if call.operation is Operation.EMBEDDING_MODULE:
                 tensors["weight"] = layer.weight
         else:
             weight = tensors.get("weight")
-            prepared = Prepared(call, tensors, weight, [weight], _lookup(call, tensors))
+            prepared = Prepared(call, tensors, weight, [weight], lookup_of(call, tensors))
         return self._thunk(prepared)
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Answer]]:
         """Return bags that are told their number, and the layer that keeps the caller's tensor."""
         _expect_known(call)
-        tensors = _tensors(call)
+        tensors = tensors_of(call)
         if call.operation is Operation.EMBEDDING_FROM_PRETRAINED:
-            prepared = _of_layer(call, tensors, _layer_of_the_tensor(call, tensors))
+            prepared = of_layer(call, tensors, layer_of_the_tensor(call, tensors))
             return {KEEPING: self._thunk(prepared)}
         if call.operation.is_bag and "offsets" in tensors:
             weight = tensors["weight"]
-            lookup = _lookup(call, tensors, receive_segments)
+            lookup = lookup_of(call, tensors, receive_segments)
             return {RECEIVING: self._thunk(Prepared(call, tensors, weight, [weight], lookup))}
         return {}
 
@@ -160,69 +146,9 @@ def _expect_known(call: Call) -> None:
     if not call.operation.is_bag:
         return
     composition.expect_only(
-        call, "Paddle", (*_LOOKUP_OPTIONS, *composition.BAG_OPTIONS), {*Observation}
+        call, "Paddle", (*LOOKUP_OPTIONS, *composition.BAG_OPTIONS), {*Observation}
     )
     composition.expect_mode(call, ("sum", "mean", "max"))
-
-
-def _tensors(call: Call) -> Tensors:
-    """Copy the inputs; those of an operation take part in the gradients that are asked for."""
-    tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
-    if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
-        tensors["per_sample_weights"].stop_gradient = False
-    if call.operation not in _MODULES and call.wants(*_OF_THE_WEIGHT):
-        tensors["weight"].stop_gradient = False
-    return tensors
-
-
-def _of_layer(call: Call, tensors: Tensors, layer: Any) -> Prepared:
-    return Prepared(
-        call, tensors, layer.weight, layer.parameters(), lambda: layer(tensors["indices"])
-    )
-
-
-def _layer(call: Call, tensors: Tensors) -> Any:
-    options = dict(call.options)
-    if call.operation is Operation.EMBEDDING_MODULE:
-        return paddle.nn.Embedding(**options)
-    weight, freeze = tensors["weight"], options.pop("freeze", True)
-    initialiser = paddle.nn.initializer.Assign(weight)
-    attribute = paddle.ParamAttr(initializer=initialiser, trainable=not freeze)
-    sizes = weight.shape[0], weight.shape[-1]
-    return paddle.nn.Embedding(*sizes, dtype=weight.dtype, weight_attr=attribute, **options)
-
-
-def _layer_of_the_tensor(call: Call, tensors: Tensors) -> Any:
-    options, weight = dict(call.options), tensors["weight"]
-    freeze, sizes = options.pop("freeze", True), (weight.shape[0], weight.shape[-1])
-    return paddle.nn.Embedding(*sizes, _weight=weight, _freeze=freeze, **options)
-
-
-def _lookup(
-    call: Call, tensors: Tensors, reduce: Callable[..., Tensor] = reduce_segments
-) -> Callable[[], Tensor]:
-    indices, options = tensors["indices"], call.options
-    if call.operation is Operation.ONE_HOT:
-        return lambda: paddle.nn.functional.one_hot(indices, **options).astype("int64")
-    weight = tensors["weight"]
-    if call.operation is Operation.EMBEDDING:
-        return lambda: paddle.nn.functional.embedding(indices, weight, **options)
-    mode, factors = options.get("mode", "mean"), tensors.get("per_sample_weights")
-    rows = {name: options[name] for name in _LOOKUP_OPTIONS if name in options}
-    if "offsets" not in tensors:
-        return lambda: reduce_matrix(indices, weight, mode, factors, **rows)
-    offsets, ends_itself = tensors["offsets"], options.get("include_last_offset")
-    if composition.ends_early(call):
-        helps(composition.CUTS)
-
-    def divide() -> Tensor:
-        bounds = offsets
-        if not ends_itself:
-            end = paddle.to_tensor([len(indices)], offsets.dtype)
-            bounds = paddle.concat([offsets, end])
-        return reduce(indices, weight, bounds, mode, factors, **rows)
-
-    return divide
 
 
 def on_cpu() -> PaddleEager:

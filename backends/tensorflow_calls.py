@@ -35,11 +35,9 @@ _PRETRAINED = (Operation.EMBEDDING_FROM_PRETRAINED, Operation.EMBEDDING_BAG_FROM
 
 OPTIONS = {
     Operation.EMBEDDING: ("max_norm", "sparse"),
-    Operation.EMBEDDING_FROM_PRETRAINED: ("max_norm", "sparse", "freeze"),
+    _PRETRAINED[0]: ("max_norm", "sparse", "freeze"),
     Operation.EMBEDDING_BAG: (*composition.BAG_OPTIONS, "max_norm", "sparse"),
-    Operation.EMBEDDING_BAG_FROM_PRETRAINED: (
-        *(*composition.BAG_OPTIONS, "max_norm", "sparse", "freeze"),
-    ),
+    _PRETRAINED[1]: (*composition.BAG_OPTIONS, "max_norm", "sparse", "freeze"),
     Operation.ONE_HOT: ("num_classes",),
 }
 
