@@ -60,8 +60,22 @@ def test_an_array_arrives_as_it_lies_in_memory(layout, dtype):
     for shape in SHAPES:
         sent = laid_out(layout, shape, dtype)
         got = travelled(sent, with_layouts=True)
-        assert (got.dtype, got.shape, memory_of(got)) == (sent.dtype, sent.shape, memory_of(sent))
+        assert (got.dtype, got.shape) == (sent.dtype, sent.shape)
+        assert not sent.size or memory_of(got) == memory_of(sent)
+        assert memory_of(got).kind == memory_of(sent).kind
         assert np.array_equal(got, sent)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("shape", "steps"), [((0,), (1,)), ((0, 3), (3, 1)), ((3, 0), (1, 1)), ((2, 0, 3), (3, 3, 1))]
+)
+def test_an_empty_array_has_the_strides_of_a_list(layout, shape, steps):
+    """PyTorch gives these; NumPy's zeros reach a library that reads strides, and are refused."""
+    for with_layouts in (True, False):
+        got = travelled(laid_out(layout, shape, "float32"), with_layouts=with_layouts)
+        assert got.strides == tuple(4 * step for step in steps)
+        assert got.flags.c_contiguous
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

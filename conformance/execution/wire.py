@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from embcheck.conformance.suite.arrays import DTYPES
-from embcheck.conformance.suite.layouts import Memory, is_plain, lay, memory_of
+from embcheck.conformance.suite.layouts import Memory, is_plain, lay, memory_of, room
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_ARRAY_BYTES = 4 * 1024**3
@@ -106,7 +106,7 @@ def _read_array(stream: Readable, entry: Mapping[str, Any], most: int) -> np.nda
     count = _element_count(entry["shape"])
     if count * dtype.itemsize > most:
         raise Broken(f"an array of {count} elements")
-    data = np.empty(entry["shape"], dtype)
+    data = room(entry["shape"], dtype)
     view = data.reshape(-1).view(np.uint8)
     if (stream.readinto(view.data) or 0) < view.size:
         raise Broken("the channel was closed")

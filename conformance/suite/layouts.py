@@ -57,6 +57,17 @@ def is_plain(array: np.ndarray) -> bool:
     return memory_of(array) == Memory(strides)
 
 
+def room(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+    """Return an array of its own in C order, to be filled.
+
+    One without elements has strides as PyTorch and others give them; NumPy's own are all 0.
+    """
+    if 0 not in shape:
+        return np.empty(shape, dtype)
+    steps = _steps(shape, dtype.itemsize, shape[-1])
+    return np.ndarray(tuple(shape), dtype, np.empty(dtype.itemsize, np.uint8), 0, steps)
+
+
 def lay(values: np.ndarray, memory: Memory) -> np.ndarray:
     """Return a copy of an array that lies in memory of its own as told.
 
@@ -65,7 +76,7 @@ def lay(values: np.ndarray, memory: Memory) -> np.ndarray:
     if memory.kind == "mapped":
         return _mapped(values)
     if not values.size:
-        return _finished(values.copy(), memory)
+        return _finished(room(values.shape, values.dtype), memory)
     extent = [step * (size - 1) for step, size in zip(memory.strides, values.shape, strict=True)]
     below = -sum(step for step in extent if step < 0)
     span = below + sum(step for step in extent if step > 0) + values.itemsize
