@@ -51,6 +51,20 @@ def ends_early(call: Call) -> bool:
     return len(offsets) > 0 and bool(offsets[-1] < call.inputs["indices"].size)
 
 
+def expect_bounds(call: Call, *, for_matrices: bool = True) -> None:
+    """Raise Unsupported for bags that nobody can say the bounds of.
+
+    The rows of a matrix are bags, and a list of offsets gets the number of indices appended. What
+    NumPy or Python would raise for other ranks, or make of them, is not the library's.
+    """
+    offsets = call.inputs.get("offsets")
+    if offsets is None:
+        if for_matrices and call.inputs["indices"].ndim != 2:
+            raise Unsupported("bags without offsets are composed for the rows of a matrix only")
+    elif offsets.ndim != 1 and not call.options.get("include_last_offset"):
+        raise Unsupported("the number of indices is appended to a list of offsets only")
+
+
 def bag_bounds(
     indices: np.ndarray, offsets: np.ndarray | None = None, include_last_offset: bool = False
 ) -> np.ndarray:

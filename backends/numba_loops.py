@@ -88,6 +88,7 @@ def _functions(call: Call) -> list[Callable[..., np.ndarray]]:
     if call.operation is not Operation.EMBEDDING_BAG:
         raise Unsupported(f"no loop is written for {call.operation}")
     composition.expect_only(call, "the loop", composition.BAG_OPTIONS, _OBSERVABLE)
+    composition.expect_bounds(call)
     reduction = _REDUCTIONS[composition.expect_mode(call, _REDUCTIONS)]
     is_weighted = "per_sample_weights" in call.inputs
     return [numba_kernels.sum_weighted_bags if is_weighted else reduction]

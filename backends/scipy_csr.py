@@ -5,7 +5,8 @@ That is the term-document array in the documentation of `csr_array`, made from t
 weights, or ones of the table's dtype. A lookup is a CSR array with one entry in each row. Means
 divide the sums in place by the sizes of the bags; there is no such product for a maximum. One-hot
 rows are those of a lookup, by `toarray`; without a number of classes SciPy infers the shape from
-the indices. SciPy has no gradients.
+the indices. Another spelling tells the row and the column of each entry, `(data, (row_ind,
+col_ind))`, which that documentation has as well. SciPy has no gradients.
 https://docs.scipy.org/doc/scipy/reference/generated/scipy.sparse.csr_array.html
 """
 
@@ -17,7 +18,7 @@ import numpy as np
 import scipy
 from scipy.sparse import csr_array
 
-from embcheck.backends import composition
+from embcheck.backends import composition, scipy_spellings
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -100,10 +101,12 @@ class ScipyCsr:
     def prepare(self, call: Call) -> Callable[[], Mapping[str, np.ndarray]]:
         """Choose the functions; all the work is the call's."""
         *_, function = _functions(call)
-        return lambda: {
-            "output": function(**composition.arguments(call)),
-            **inputs_after(call.inputs),
-        }
+        return _thunk(call, function)
+
+    def spellings(self, call: Call) -> Mapping[str, Callable[[], Mapping[str, np.ndarray]]]:
+        """Return the thunk of the constructor that is told the row and column of each entry."""
+        *_, function = _functions(call)
+        return {scipy_spellings.NAME: _thunk(call, scipy_spellings.FUNCTIONS[function.__name__])}
 
     def to_numpy(self, answer: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Return the answer, which is arrays already."""
@@ -113,6 +116,15 @@ class ScipyCsr:
         """Write the functions of a call."""
         imports = "from scipy.sparse import csr_array"
         return composition.script(call, imports, _functions(call))
+
+
+def _thunk(
+    call: Call, function: Callable[..., np.ndarray]
+) -> Callable[[], Mapping[str, np.ndarray]]:
+    return lambda: {
+        "output": function(**composition.arguments(call)),
+        **inputs_after(call.inputs),
+    }
 
 
 def _functions(call: Call) -> list[Callable[..., np.ndarray]]:
@@ -126,5 +138,6 @@ def _functions(call: Call) -> list[Callable[..., np.ndarray]]:
     if call.operation is not Operation.EMBEDDING_BAG:
         raise Unsupported(f"SciPy has no {call.operation}")
     composition.expect_only(call, "SciPy", composition.BAG_OPTIONS, _OBSERVABLE)
+    composition.expect_bounds(call)
     is_sum = composition.expect_mode(call, ("sum", "mean")) == "sum"
     return [sum_bags] if is_sum else [sum_bags, average_bags]

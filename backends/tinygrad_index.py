@@ -141,7 +141,10 @@ def _expect_known(call: Call) -> None:
         raise Unsupported(f"tinygrad has no {call.operation}")
     composition.expect_only(call, "tinygrad", _OPTIONS.get(call.operation, ()), _OBSERVABLE)
     if call.operation.is_bag:
+        composition.expect_bounds(call, for_matrices=False)
         composition.expect_mode(call, ("sum", "mean", "max"))
+    if call.operation is Operation.EMBEDDING_FROM_PRETRAINED and call.inputs["weight"].ndim != 2:
+        raise Unsupported("tinygrad.nn.Embedding is told two sizes, of rows and columns")
 
 
 def _module(call: Call, tensors: Tensors) -> Any:

@@ -120,6 +120,7 @@ def _expect_known(call: Call) -> None:
         raise Unsupported(f"no kernel is written for {call.operation}")
     composition.expect_only(call, "the kernel", _OPTIONS[call.operation], _OBSERVABLE)
     if call.operation.is_bag:
+        composition.expect_bounds(call)
         composition.expect_mode(call, ("sum", "mean", "max"))
 
 
