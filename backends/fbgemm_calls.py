@@ -3,7 +3,8 @@
 FBGEMM documents offsets that end with the number of indices, as `include_last_offset` has them;
 where a call's do not, that number is appended. A matrix of bags becomes its offsets. A lookup is
 bags of one index each, as FBGEMM itself spells sequence embeddings:
-https://github.com/pytorch/FBGEMM/pull/582. Nothing is checked or cast on the way.
+https://github.com/pytorch/FBGEMM/pull/582. Nothing is checked or cast on the way; bags without
+offsets that are no matrix cannot be spelled.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from embcheck.backends import composition
 from embcheck.backends.torch_calls import require_cuda
 from embcheck.conformance.contract.backend import Provided, Provision, Unavailable, Unsupported
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.help import helps
 
 VERSION = fbgemm_gpu.__version__
 
@@ -61,6 +63,8 @@ def expect_expressible(
     mode = call.options.get("mode", "mean")
     if call.operation.is_bag and mode not in _POOLING:
         raise Unsupported(f"{library} pools by sum or mean, and has no mode {mode!r}")
+    if "weight" in call.inputs and call.inputs["weight"].ndim != 2:
+        raise Unsupported(f"a table of {library} is told two sizes, of rows and columns")
 
 
 def is_frozen(call: Call) -> bool:
@@ -100,21 +104,21 @@ class Tbe:
 
     @property
     def _is_matrix(self) -> bool:
-        is_bag = self.call.operation.is_bag and "offsets" not in self.tensors
-        return is_bag and self.tensors["indices"].ndim == 2
+        return self.call.operation.is_bag and "offsets" not in self.tensors
 
     def _positional(self) -> list[Tensor]:
         indices, device = self.tensors["indices"], self.tensors["indices"].device
         if not self.call.operation.is_bag:
+            helps("makes a bag of each index, and gives the rows the shape of the indices")
             return [indices.flatten(), torch.arange(indices.numel() + 1, device=device)]
         if self._is_matrix:
             bags, length = indices.shape
+            helps("flattens a matrix of bags, and makes its offsets")
             return [indices.flatten(), length * torch.arange(bags + 1, device=device)]
-        if "offsets" not in self.tensors:
-            return [indices]
         offsets = self.tensors["offsets"]
         if self.call.options.get("include_last_offset"):
             return [indices, offsets]
+        helps("appends the number of indices to the offsets")
         return [indices, torch.cat([offsets, offsets.new_tensor([indices.numel()])])]
 
     def _weights(self) -> dict[str, Tensor]:

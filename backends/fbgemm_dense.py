@@ -18,7 +18,7 @@ from fbgemm_gpu.split_table_batched_embeddings_ops_training import (
     DenseTableBatchedEmbeddingBagsCodegen,
 )
 
-from embcheck.backends import fbgemm_script
+from embcheck.backends import composition, fbgemm_script
 from embcheck.backends.fbgemm_calls import (
     MODULES,
     VERSION,
@@ -85,7 +85,7 @@ class FbgemmDense:
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Make the module, copy the weight to its table, and return what is to be observed."""
-        expect_expressible(call, "FBGEMM", _OPERATIONS, _OBSERVABLE)
+        _expect_expressible(call)
         device = self.info.device
         tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
         if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
@@ -112,7 +112,7 @@ class FbgemmDense:
 
     def script(self, call: Call) -> str:
         """Write a call as FBGEMM's users would."""
-        expect_expressible(call, "FBGEMM", _OPERATIONS, _OBSERVABLE)
+        _expect_expressible(call)
         return fbgemm_script.write_dense(call, self.info.device)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
@@ -121,6 +121,12 @@ class FbgemmDense:
         for name in _OF_THE_WEIGHT & observed.keys():
             observed[name] = observed[name].reshape(found["weight"].shape)
         return {**inputs_after(found), **observed}
+
+
+def _expect_expressible(call: Call) -> None:
+    expect_expressible(call, "FBGEMM", _OPERATIONS, _OBSERVABLE)
+    if call.operation.is_bag:
+        composition.expect_bounds(call)
 
 
 def on_cpu() -> FbgemmDense:

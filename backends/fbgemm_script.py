@@ -109,12 +109,12 @@ def _lookup(call: Call) -> list[str]:
         ]
     indices, weights, offsets = "indices", "per_sample_weights", "offsets"
     lines = []
-    if "offsets" not in call.inputs and call.inputs["indices"].ndim == 2:
+    if "offsets" not in call.inputs:
         lines = ["offsets = indices.shape[1] * torch.arange(indices.shape[0] + 1)"]
         indices, weights = "indices.flatten()", "per_sample_weights.flatten()"
-    elif "offsets" in call.inputs and not call.options.get("include_last_offset"):
+    elif not call.options.get("include_last_offset"):
         offsets = "torch.cat([offsets, offsets.new_tensor([indices.numel()])])"
-    arguments = [indices, offsets] if lines or "offsets" in call.inputs else [indices]
+    arguments = [indices, offsets]
     if "per_sample_weights" in call.inputs:
         arguments.append(weights)
     return [*lines, f"output = module({', '.join(arguments)})"]

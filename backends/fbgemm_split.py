@@ -3,7 +3,8 @@
 Two backends differ in `bounds_check_mode`. The default, WARNING, documents that it prints a warning
 and fixes what is invalid: an index becomes 0, an offset is moved within bounds, both where the
 caller can see it. FATAL documents that it throws. A table's columns must be a multiple of 4. There
-are no gradients for the table: `backward` trains it, here by EXACT_SGD with learning rate 1.
+are no gradients for the table: `backward` trains it, by EXACT_SGD or EXACT_ADAGRAD with learning
+rate 1, and PyTorch's epsilon.
 On the CPU, FBGEMM does not implement PoolingMode.NONE, and sums instead:
 https://github.com/pytorch/FBGEMM/issues/4586. Of the bags of one index that a lookup makes, both
 are the same.
@@ -28,7 +29,7 @@ from fbgemm_gpu.split_table_batched_embeddings_ops_training import (
 )
 from torch import Tensor
 
-from embcheck.backends import fbgemm_script
+from embcheck.backends import composition, fbgemm_script
 from embcheck.backends.fbgemm_calls import (
     VERSION,
     Tbe,
@@ -55,7 +56,11 @@ _PLACES = {
     "cpu": (EmbeddingLocation.HOST, ComputeDevice.CPU),
     "cuda": (EmbeddingLocation.DEVICE, ComputeDevice.CUDA),
 }
-_OBSERVABLE = {"output", "weight_after", "inputs_after", "trained_weight"}
+_OPTIMISERS: dict[str, dict[str, Any]] = {
+    Observation.TRAINED_WEIGHT: {"optimizer": EmbOptimType.EXACT_SGD},
+    Observation.WEIGHT_TRAINED_BY_ADAGRAD: {"optimizer": EmbOptimType.EXACT_ADAGRAD, "eps": 1e-10},
+}
+_OBSERVABLE = {"output", "weight_after", "inputs_after", *_OPTIMISERS}
 
 
 class FbgemmSplit:
@@ -73,9 +78,8 @@ class FbgemmSplit:
             operations=provided(_CLASS),
             capabilities=frozenset(
                 {
-                    Capability.TRAINING,
-                    Capability.PER_SAMPLE_WEIGHTS,
-                    Capability.INCLUDE_LAST_OFFSET,
+                    *(Capability.TRAINING, Capability.ADAGRAD),
+                    *(Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET),
                 }
             ),
             # A bad index trips an assertion in the kernel, which ends the use of CUDA.
@@ -93,7 +97,7 @@ class FbgemmSplit:
         module = SplitTableBatchedEmbeddingBagsCodegen(
             [(*weight.shape, *_PLACES[device])],
             pooling_mode=pooling_of(call),
-            optimizer=EmbOptimType.EXACT_SGD,
+            **_OPTIMISERS[_trained_by(call)],
             learning_rate=1.0,
             **precisions(weight.dtype),
             **checks,
@@ -123,20 +127,27 @@ class FbgemmSplit:
 
 def _expect_expressible(call: Call) -> None:
     expect_expressible(call, "FBGEMM", provided(_CLASS), _OBSERVABLE)
-    weight = call.inputs["weight"]
-    if call.wants(Observation.TRAINED_WEIGHT) and is_frozen(call):
+    if call.operation.is_bag:
+        composition.expect_bounds(call)
+    if call.wants(*_OPTIMISERS) and is_frozen(call):
         raise Unsupported("FBGEMM's fused tables are all trained, and none is frozen")
-    if weight.ndim == 2 and weight.shape[1] % 4 != 0:
-        raise Unsupported("FBGEMM documents that embedding_dim must be a multiple of 4")
+    if all(map(call.wants, _OPTIMISERS)):
+        raise Unsupported("a fused table of FBGEMM is trained by one optimiser")
+
+
+def _trained_by(call: Call) -> str:
+    """Return the observation of a call's training step; the plain one where there is none."""
+    adagrad = Observation.WEIGHT_TRAINED_BY_ADAGRAD
+    return adagrad if call.wants(adagrad) else Observation.TRAINED_WEIGHT
 
 
 def _observe(tbe: Tbe) -> dict[str, Any]:
     output: Tensor = tbe.look_up()
     observed = {"output": output}
-    if tbe.call.wants(Observation.TRAINED_WEIGHT):
+    if tbe.call.wants(*_OPTIMISERS):
         upstream = tbe.tensors.get("grad_output", torch.ones_like(output))
         torch.autograd.backward(output, upstream)
-        observed["trained_weight"] = tbe.table
+        observed[_trained_by(tbe.call)] = tbe.table
     return observed
 
 

@@ -77,11 +77,45 @@ def test_the_default_mode_writes_to_the_callers_offsets(workers):
 
 
 @pytest.mark.parametrize("backend", FUSED)
-def test_a_narrow_table_is_unsupported(workers, backend):
-    """FBGEMM documents multiples of 4 columns, and an adapter pads no table."""
+def test_a_narrow_table_is_refused_by_the_library(workers, backend):
+    """FBGEMM documents multiples of 4 columns; an adapter pads no table, and does not ask first."""
     answer = workers(backend).ask(rows([0], table=TABLE[:, :2]))
-    assert isinstance(answer, NotSupported)
-    assert "multiple of 4" in answer.reason
+    assert isinstance(answer, Rejected)
+    assert "multiple of 4" in answer.message
+
+
+@pytest.mark.parametrize("backend", [*FUSED, "fbgemm-dense"])
+def test_a_step_of_adagrad_is_the_librarys(workers, backend):
+    """A first step is 1 against the sign of a row's whole gradient."""
+    call = bags(
+        [[1, 1]],
+        observe=(*SEEN, Observation.WEIGHT_TRAINED_BY_ADAGRAD),
+        operation=Operation.EMBEDDING_BAG_FROM_PRETRAINED,
+        freeze=False,
+    )
+    answer = workers(backend).ask(call)
+    expected = TABLE - (np.arange(4) == 1)[:, None]
+    trained = answer.arrays[Observation.WEIGHT_TRAINED_BY_ADAGRAD]
+    np.testing.assert_allclose(trained, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ALL)
+def test_what_the_adapter_would_refuse_is_no_refusal(workers, backend):
+    """Appending to a matrix of offsets, or two sizes out of three, fails before the library."""
+    assert isinstance(workers(backend).ask(bags([1, 2], [[0, 1]])), NotSupported)
+    assert isinstance(workers(backend).ask(rows([1], table=TABLE.reshape(2, 2, 4))), NotSupported)
+    assert isinstance(workers(backend).ask(rows([1], table=TABLE[0])), NotSupported)
+
+
+def test_bags_may_be_told_by_their_lengths(workers):
+    """TorchRec documents lengths beside offsets, and takes no bags by them."""
+    spelling = "KeyedJaggedTensor(keys, values, weights, lengths=lengths)"
+    for call, expected in (
+        (bags([1, 2, 0], [0, 2]), [TABLE[1] + TABLE[2], TABLE[0]]),
+        (bags(np.zeros(0, np.int64), np.zeros(0, np.int64)), np.zeros((0, 4))),
+    ):
+        answer = workers("torchrec").ask(call, spelling=spelling)
+        np.testing.assert_array_equal(answer.arrays["output"], expected)
 
 
 @pytest.mark.parametrize("backend", ALL)
