@@ -1,9 +1,11 @@
 """OpenVINO's operations, put together as a model: Gather, EmbeddingBagOffsets, OneHot and others.
 
 https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs.html
-OpenVINO has sums and means of bags, and no other reduction, padding row or `max_norm`. A model
-serves all calls of its types and ranks; only beside per-sample weights are the sizes the call's,
-since EmbeddingBagOffsets does not compile for the CPU with both.
+OpenVINO has sums and means of bags, and no padding row or `max_norm`; maxima are composed of
+Gather, and SegmentMax or ReduceMax. A bag ends where the next one starts, and the last one with the
+indices: the last offset of a call is sliced off. A model serves all calls of its types and ranks;
+only beside per-sample weights are the sizes the call's, since EmbeddingBagOffsets does not compile
+for the CPU with both.
 """
 
 from __future__ import annotations
@@ -16,8 +18,7 @@ import numpy as np
 import openvino
 import openvino.opset16 as op
 
-from embcheck.backends import openvino_models
-from embcheck.backends.composition import expect_only
+from embcheck.backends import composition, openvino_lookups, openvino_models
 from embcheck.backends.openvino_models import Answer
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -27,42 +28,17 @@ from embcheck.conformance.contract.backend import (
     Unsupported,
 )
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.help import helps
 
 _ORDER = ("weight", "indices", "offsets", "per_sample_weights")
-_OPTIONS = ("mode", "num_classes")
+_OPTIONS = ("mode", "include_last_offset", "num_classes")
 _OBSERVABLE = ("output", "product", "weight_after", "inputs_after")
 
 
-def embedding(weight: Any, indices: Any) -> list[Any]:
-    """Look rows up."""
-    return [op.gather(weight, indices, 0)]
-
-
-def embedding_bag(
-    weight: Any,
-    indices: Any,
-    offsets: Any = None,
-    per_sample_weights: Any = None,
-    mode: Any = "mean",
-) -> list[Any]:
-    """Reduce bags, each a row of a matrix of indices or what the offsets say."""
-    if offsets is None:
-        return [op.embedding_bag_packed(weight, indices, per_sample_weights, mode)]
-    return [op.embedding_bag_offsets(weight, indices, offsets, None, per_sample_weights, mode)]
-
-
-def one_hot(indices: Any, num_classes: Any, weight: Any = None) -> list[Any]:
-    """Mark classes; multiply with a table if there is one."""
-    output = op.one_hot(indices, num_classes, np.int64(1), np.int64(0), -1)
-    if weight is None:
-        return [output]
-    return [output, op.matmul(op.convert(output, weight.get_element_type()), weight, False, False)]
-
-
 _FUNCTIONS: dict[Operation, Callable[..., Any]] = {
-    Operation.EMBEDDING: embedding,
-    Operation.EMBEDDING_BAG: embedding_bag,
-    Operation.ONE_HOT: one_hot,
+    Operation.EMBEDDING: openvino_lookups.embedding,
+    Operation.EMBEDDING_BAG: openvino_lookups.embedding_bag,
+    Operation.ONE_HOT: openvino_lookups.one_hot,
 }
 
 
@@ -76,13 +52,17 @@ class OpenVinoOps:
         operations={
             Operation.EMBEDDING: Provided(Provision.NATIVE, "opset16.gather(weight, indices, 0)"),
             Operation.EMBEDDING_BAG: Provided(
-                Provision.NATIVE, "opset16.embedding_bag_offsets, or embedding_bag_packed"
+                Provision.NATIVE,
+                "opset16.embedding_bag_offsets, or embedding_bag_packed; maxima by gather, then "
+                "segment_max or reduce_max",
             ),
             Operation.ONE_HOT: Provided(
                 Provision.NATIVE, "opset16.one_hot(indices, num_classes, 1, 0, axis=-1)"
             ),
         },
-        capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS}),
+        capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}),
+        # SegmentMax writes where a segment below 0 points to.
+        fresh_worker_after_bad_index=True,
         survives_fork=True,
     )
 
@@ -92,6 +72,7 @@ class OpenVinoOps:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Compile the model of the call's types and ranks, once."""
         _expect_expressible(call)
+        _declare_help(call)
         sizes = {name: _sizes(call, name) for name in _ORDER if name in call.inputs}
         types = [call.inputs[name].dtype.name for name in sizes]
         key = repr((call.operation, sorted(call.options.items()), sizes, types))
@@ -115,11 +96,30 @@ class OpenVinoOps:
 def _expect_expressible(call: Call) -> None:
     if call.operation not in _FUNCTIONS:
         raise Unsupported(f"OpenVINO has no {call.operation}")
-    expect_only(call, "OpenVINO", _OPTIONS, _OBSERVABLE)
-    if call.options.get("mode") == "max":
-        raise Unsupported("OpenVINO has no bags of mode max")
+    composition.expect_only(call, "OpenVINO", _OPTIONS, _OBSERVABLE)
+    if _is_maximum(call):
+        composition.expect_mode(call, ("max",))
+        if "offsets" not in call.inputs:
+            composition.expect_bounds(call)
     if call.operation is Operation.ONE_HOT and call.options.get("num_classes", -1) == -1:
         raise Unsupported("OpenVINO's one_hot does not infer the number of classes")
+
+
+def _is_maximum(call: Call) -> bool:
+    return call.operation.is_bag and call.options.get("mode") == "max"
+
+
+def _function(call: Call) -> Callable[..., Any]:
+    return openvino_lookups.maximise if _is_maximum(call) else _FUNCTIONS[call.operation]
+
+
+def _declare_help(call: Call) -> None:
+    if _is_maximum(call):
+        helps("composes maxima of bags of Gather, and SegmentMax or ReduceMax")
+    if "offsets" in call.inputs and call.options.get("include_last_offset"):
+        helps("slices the last offset off")
+    if "per_sample_weights" in call.inputs:
+        helps("fixes the model's sizes to the call's, beside per-sample weights")
 
 
 def _sizes(call: Call, name: str) -> list[int]:
@@ -128,7 +128,10 @@ def _sizes(call: Call, name: str) -> list[int]:
 
 
 def _options(call: Call) -> dict[str, Any]:
-    return {name: call.options[name] for name in _OPTIONS if name in call.options}
+    given = {name: call.options[name] for name in _OPTIONS if name in call.options}
+    if _is_maximum(call):
+        del given["mode"]
+    return given
 
 
 def _model(call: Call, sizes: Mapping[str, list[int]]) -> Any:
@@ -140,12 +143,12 @@ def _model(call: Call, sizes: Mapping[str, list[int]]) -> Any:
         )
         for name, shape in sizes.items()
     }
-    results = _FUNCTIONS[call.operation](**given, **_options(call))
+    results = _function(call)(**given, **_options(call))
     return openvino.Model(results, list(given.values()), str(call.operation))
 
 
 def _script(call: Call) -> str:
-    function = _FUNCTIONS[call.operation]
+    function = _function(call)
     names = [name for name in _ORDER if name in call.inputs]
     arguments = [*(f"{n}=given[{n!r}]" for n in names)]
     arguments += [f"{name}={value!r}" for name, value in _options(call).items()]

@@ -1,7 +1,8 @@
 """OpenVINO, on what `openvino.convert_model` makes of PyTorch's functions and modules.
 
 The conversion traces a module with examples by `torch.jit.trace`, as OpenVINO's documentation
-shows. It refuses bags of mode max, the last offset and `max_norm`, and drops `padding_idx` of bags:
+shows. It refuses bags of mode max, the last offset and `max_norm`, and drops `padding_idx` of bags.
+Beside per-sample weights the converted model gets the call's sizes by `Model.reshape`:
 https://docs.openvino.ai/2026/openvino-workflow/model-preparation/convert-model-pytorch.html
 """
 
@@ -18,8 +19,9 @@ from embcheck.backends import inference_script, openvino_models
 from embcheck.backends.openvino_models import Answer
 from embcheck.backends.torch_inference import INFERS, Lookup, provided
 from embcheck.backends.torch_names import makes_module
-from embcheck.conformance.contract.backend import BackendInfo, Capability, Unsupported
+from embcheck.conformance.contract.backend import BackendInfo, Unsupported
 from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.help import helps
 
 os.environ.setdefault("CI", "true")
 """Or OpenVINO reports each conversion to its makers, and forks a process to do so."""
@@ -42,7 +44,7 @@ class OpenVinoTorch:
         exporters=("torch",),
         version=openvino.__version__.split("-")[0],
         operations=provided("openvino.convert_model of {}"),
-        capabilities=INFERS - {Capability.MAX_NORM, Capability.INCLUDE_LAST_OFFSET},
+        capabilities=INFERS,
         made_from="torchscript-trace",
         survives_fork=True,
         settings={"CI": "true: its telemetry is off"},
@@ -55,6 +57,8 @@ class OpenVinoTorch:
         """Convert and compile the lookup, if it is not there yet."""
         lookup = Lookup(call)
         arrays = [call.inputs[name] for name in lookup.names]
+        if _is_static(lookup):
+            helps("fixes the model's sizes to the call's, beside per-sample weights")
         if makes_module(call.operation):
             return openvino_models.thunk(_compiled(lookup, arrays), arrays, lookup.found(call))
         types = [(example.dtype, tuple(example.shape)) for example in lookup.examples]
