@@ -24,6 +24,7 @@ from embcheck.conformance.contract.backend import (
     inputs_after,
 )
 from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.help import helps
 
 Answer = tuple[list[Any], Mapping[str, np.ndarray]]
 """The graph's outputs, and the arrays that the caller finds after the call."""
@@ -83,6 +84,8 @@ def _to_ort_value(array: np.ndarray) -> Any:
     if array.dtype.isbuiltin == 1:
         return OrtValue.ortvalue_from_numpy(array)
     # OrtValue takes these dtypes only from contiguous memory.
+    if not array.flags.c_contiguous:
+        helps("copies arrays of bfloat16 and the like to contiguous memory")
     dtype = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
     return OrtValue.ortvalue_from_numpy_with_onnx_type(np.asarray(array, order="C"), dtype)
 
