@@ -199,7 +199,8 @@ def plain_values(array: np.ndarray) -> Any:
 def _is_small_and_whole(array: np.ndarray) -> bool:
     """Whether all elements are whole numbers that every floating type writes alike."""
     values = array.astype(np.float64)
-    return bool(((np.abs(values) < SHORT_TEXT) & (values == np.trunc(values))).all())
+    with np.errstate(invalid="ignore"):  # NaN of a kind that signals may come from foreign memory.
+        return bool(((np.abs(values) < SHORT_TEXT) & (values == np.trunc(values))).all())
 
 
 def named_specials(values: Any) -> Any:
