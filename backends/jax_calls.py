@@ -36,7 +36,7 @@ Answer = tuple[Arrays, Arrays]
 _finished: Callable[[Any], Any] = jax.block_until_ready
 config: Any = jax.config
 
-WIDE = {"jax_enable_x64": "True, where False is the default"}
+WIDE = {"jax_enable_x64": "True; the default is False"}
 BAGS = Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET
 TRAINED = Capability.TRAINING, Capability.ADAGRAD
 

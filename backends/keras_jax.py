@@ -28,6 +28,6 @@ def on_cpu() -> KerasCalls:
         gradient=gradient,
         finish=jax.block_until_ready,
         made_from="jax-take",
-        settings={"jax_enable_x64": "True, where False is the default"},
+        settings={"jax_enable_x64": "True; the default is False"},
     )
     return KerasCalls(engine)

@@ -174,7 +174,7 @@ def _explained(scores: list[BackendScore]) -> str:
         return "none of them is known"
     counts = sum((Counter(score.categories) for score in scores), Counter[str]())
     whose = categories_text({str(name): counts[name] for name in Category if counts[name]})
-    said = "all" if known == total else f"{known}"
+    said = "all" if known == total else f"{known:,}"
     return f"{said} are known and explained" + (f": {whose}" if whose else "")
 
 
@@ -241,9 +241,16 @@ def _backend(
         ", " in version,
         parts.get(entry.id, ""),
         tuple(stage.name for stage in stages.chain(entry.id).stages[1:]),
-        _facts(latest.get("settings")),
+        _settings(latest.get("settings")),
         given,
     )
+
+
+def _settings(told: Any) -> tuple[tuple[str, str], ...]:
+    """Return names and values as they are told; what is no mapping is nothing."""
+    if not isinstance(told, Mapping):
+        return ()
+    return tuple((one_line(str(name), 80), one_line(str(v), 200)) for name, v in told.items())
 
 
 def _operation(name: str, how: Any) -> tuple[str, str, str]:

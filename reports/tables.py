@@ -88,7 +88,7 @@ def by_category(findings: Iterable[Finding]) -> dict[str, int]:
 
 def categories_text(counts: Mapping[str, int]) -> str:
     """Say how many departures are whose: `30 bug, 12 by-design`; empty where none is known."""
-    return ", ".join(f"{count} {name}" for name, count in counts.items())
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
 def conformance_frame(runs: Iterable[Run]) -> pd.DataFrame:

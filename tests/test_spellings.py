@@ -82,5 +82,5 @@ def test_the_page_says_what_an_adapter_sets_and_does():
     lines = [case(), result("acme", helped=("cuts rows", HOSTILE))]
     text = render_html([run(lines, [info("acme", settings=settings)])])
     assert "<li>cuts rows: 1 of 1 results passed</li>" in text
-    assert "set: <bdi>wide</bdi> <bdi>True" in text
+    assert "set: <code>wide</code> to <bdi>True" in text
     assert "<script>document.title" not in text

@@ -86,7 +86,7 @@ class BackendInfo:
     it: `jax` and `jaxlib`, say."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """What the adapter sets that is not the library's default, and its users may not have:
-    `{"jax_enable_x64": "True, where False is the default"}`."""
+    `{"jax_enable_x64": "True; the default is False"}`."""
     exporters: tuple[str, ...] = ()
     """The modules of an earlier stage: what traces, exports or converts for the library. What they
     refuse, the library has never seen."""
