@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -73,11 +73,17 @@ ENVIRONMENTS = {
 }
 """Environments, each with its backends and the extra that every one of them needs."""
 
-QUICKLY = ("torch-aotinductor", "torch-compile", "tensorflow-xla", "triton-interpreter")
-"""What `nox -s matrix` asks the quick cases only, unless the environment is named.
+WHOLLY = frozenset(
+    {
+        *("numpy-reference", "torch-eager", "onnxruntime-dynamo", "onnxruntime-torchscript"),
+        *("jax-take", "fbgemm-dense", "torchrec", "openvino-ops", "openvino-torch"),
+        *("scipy-csr", "numba", "mlx", "tensorflow-eager", "litert", "keras-numpy", "paddle"),
+    }
+)
+"""What `nox -s matrix` asks the whole suite: a backend or two of each library.
 
-They compile anew for each shape, or interpret each step: the whole suite takes each of them as long
-as all others.
+The others, which call the same library in another way, compile anew for each shape or interpret
+each step, it asks the quick cases, unless their environment is named.
 """
 
 LADDERS = ("sizes/bag_sum/*", "sizes/gradient/*")
@@ -221,12 +227,12 @@ def conformance(session: nox.Session, backend: str) -> None:
 def matrix(session: nox.Session) -> None:
     """Build environments, run the suite on every backend in them, and join all in one report.
 
-    Of all environments, with the quick cases for the backends in `QUICKLY`; or the whole suite in
-    those that are named, `nox -s matrix -- aotinductor`, joined with the results of the others from
-    an earlier time.
+    Of all environments, with the quick cases for the backends that are not in `WHOLLY`; or the
+    whole suite in those that are named, `nox -s matrix -- aotinductor`, joined with the results of
+    the others from an earlier time.
     """
     chosen = chosen_of(session, ENVIRONMENTS)
-    quickly = () if session.posargs else QUICKLY
+    wholly = EXTRAS.keys() if session.posargs else WHOLLY
     install(session)
     out = Path("out/matrix").resolve()
     wheel = build_wheel(session)
@@ -236,7 +242,7 @@ def matrix(session: nox.Session) -> None:
         python = environment_of(session, wheel, name)
         built = time.monotonic()
         said = ""
-        runs = dict(runs_of(name, quickly))
+        runs = dict(runs_of(name, wholly))
         # What an earlier time ran quickly, and this one whole, does not stand beside it.
         for folder in {name, f"{name}-quick"} - runs.keys():
             shutil.rmtree(out / folder, ignore_errors=True)
@@ -265,10 +271,10 @@ def matrix(session: nox.Session) -> None:
         session.warn(line)
 
 
-def runs_of(name: str, quickly: Iterable[str]) -> list[tuple[str, list[str]]]:
+def runs_of(name: str, wholly: Collection[str]) -> list[tuple[str, list[str]]]:
     """Return the runs of an environment, each a folder and the words of a command line."""
-    whole = [backend for backend in ENVIRONMENTS[name] if backend not in quickly]
-    quick = [backend for backend in ENVIRONMENTS[name] if backend in quickly]
+    whole = [backend for backend in ENVIRONMENTS[name] if backend in wholly]
+    quick = [backend for backend in ENVIRONMENTS[name] if backend not in wholly]
     runs = [(name, each("-b", whole)), (f"{name}-quick", [*each("-b", quick), "--quick"])]
     return [(folder, words) for folder, words in runs if "-b" in words]
 
