@@ -12,8 +12,13 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 
 _FROM_NUMPY = "torch.from_numpy({0})"
 _FROM_BITS = "torch.from_numpy({0}.view(np.{1})).view(torch.{2})"
-_TO_NUMPY = "{0}.detach().to_dense().cpu().numpy()"
-_TO_BITS = "{0}.detach().to_dense().cpu().view(torch.{1}).numpy().view(ml_dtypes.{2})"
+_TO_NUMPY = "{0} = {0}.detach().to_dense().cpu().numpy()"
+_TO_BITS = """\
+{0} = {0}.detach().to_dense().cpu()
+if {0}.dtype is torch.{2}:  # NumPy has no such dtype of its own, and takes its bits
+    {0} = {0}.view(torch.{1}).numpy().view(ml_dtypes.{2})
+else:
+    {0} = {0}.numpy()"""
 _BITS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
 GRADIENTS = {
@@ -195,6 +200,5 @@ def home(call: Call) -> list[str]:
         is_table_typed = exotic and name != Observation.TRAINABLE
         bits = is_table_typed and call.operation is not Operation.ONE_HOT
         dtype = weight.dtype.name if weight is not None else ""
-        brought = (_TO_BITS if bits else _TO_NUMPY).format(name, _BITS.get(dtype), dtype)
-        lines.append(f"{name} = {brought}")
+        lines.append((_TO_BITS if bits else _TO_NUMPY).format(name, _BITS.get(dtype), dtype))
     return lines

@@ -13,6 +13,7 @@ from embcheck.conformance.audit.alone import Program, ask_alone
 from embcheck.conformance.audit.draw import group_of
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.address import parse_addresses
+from embcheck.conformance.execution.causes import Cause
 from embcheck.conformance.execution.client import (
     Answer,
     Answered,
@@ -143,6 +144,12 @@ class _Audit:
         return answer.arrays
 
 
+def _happens_by_chance(result: ResultLine) -> bool:
+    """Whether what comes depends on what lies in memory, and need not come twice."""
+    known = result.deviation or {}
+    return bool(known.get("sometimes")) or known.get("cause") == Cause.MEMORY_UNSAFETY
+
+
 def compare(result: ResultLine, case: Case, script: Path, alone: Verdict) -> Audited:
     """Compare what the suite says of a backend with what its library alone came to."""
     came = str(alone.kind or alone.outcome)
@@ -154,6 +161,6 @@ def compare(result: ResultLine, case: Case, script: Path, alone: Verdict) -> Aud
         hidden = alone.outcome in (Outcome.PASSED, Outcome.REFUSED_EARLIER)
         hidden &= isinstance(case.expectation, Returns)
         return replace(audited, finding="the library alone can do it") if hidden else audited
-    if result.outcome == "deviated" and (result.deviation or {}).get("sometimes"):
+    if _happens_by_chance(result):
         return audited
     return audited if came == said else replace(audited, finding="the library alone says otherwise")
