@@ -84,6 +84,8 @@ def _row(profile: Profile) -> dict[str, Any]:
     info = profile.info
     counts = _cases_by_category(profile)
     whose = f" ({categories_text(counts)})" if counts else ""
+    more = len(_named(profile)) - counts.total()
+    whose += f", {more} more on some processors" if more else ""
     reasons = {explained.deviation.reason for explained in profile.deviations if explained.cases}
     return {
         "backend": info["id"],
@@ -101,14 +103,21 @@ def _row(profile: Profile) -> dict[str, Any]:
 def _cases_by_category(profile: Profile) -> Counter[str]:
     """Count the cases of each category; one that several entries name, by the first of them.
 
-    Several may name a case, for it fails in one way or another.
+    Several may name a case, for it fails in one way or another. What departs on some processors
+    only is left out.
     """
     owners: dict[str, Category] = {}
     for explained in profile.deviations:
-        for case in explained.cases:
+        hangs = explained.deviation.threads or explained.deviation.instructions
+        for case in () if hangs else explained.cases:
             owners.setdefault(case, explained.deviation.category)
     counts = Counter(owners.values())
     return Counter({str(category): counts[category] for category in Category if counts[category]})
+
+
+def _named(profile: Profile) -> frozenset[str]:
+    """Return the cases that any entry names."""
+    return frozenset().union(*(explained.cases for explained in profile.deviations))
 
 
 def _groups(profile: Profile) -> list[tuple[str, list[Explained], int]]:
