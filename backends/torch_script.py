@@ -13,12 +13,9 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 _FROM_NUMPY = "torch.from_numpy({0})"
 _FROM_BITS = "torch.from_numpy({0}.view(np.{1})).view(torch.{2})"
 _TO_NUMPY = "{0} = {0}.detach().to_dense().cpu().numpy()"
-_TO_BITS = """\
-{0} = {0}.detach().to_dense().cpu()
-if {0}.dtype is torch.{2}:  # NumPy has no such dtype of its own, and takes its bits
-    {0} = {0}.view(torch.{1}).numpy().view(ml_dtypes.{2})
-else:
-    {0} = {0}.numpy()"""
+_TO_BITS = """{0} = {0}.detach().to_dense().cpu()
+is_{2} = {0}.dtype is torch.{2}
+{0} = {0}.view(torch.{1}).numpy().view(ml_dtypes.{2}) if is_{2} else {0}.numpy()"""
 _BITS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
 GRADIENTS = {
@@ -196,9 +193,8 @@ def home(call: Call) -> list[str]:
     weight = call.inputs.get("weight")
     exotic = weight is not None and weight.dtype.name in _BITS
     lines = []
+    dtype = weight.dtype.name if weight is not None else ""
     for name in dict.fromkeys(["output", *shown]):
-        is_table_typed = exotic and name != Observation.TRAINABLE
-        bits = is_table_typed and call.operation is not Operation.ONE_HOT
-        dtype = weight.dtype.name if weight is not None else ""
+        bits = exotic and name != Observation.TRAINABLE and call.operation is not Operation.ONE_HOT
         lines.append((_TO_BITS if bits else _TO_NUMPY).format(name, _BITS.get(dtype), dtype))
     return lines

@@ -94,11 +94,12 @@ def mean_of_large_halves(call: Call) -> bool:
     return is_mean and finite.max(initial=0.0) * longest > np.finfo(np.float16).max
 
 
-def module_without_columns(call: Call) -> bool:
-    """Whether a module for bags draws a weight without columns, and adds up rows of it."""
+def bags_without_columns(call: Call) -> bool:
+    """Whether bags add up rows of a weight without columns, their module's own or a given one."""
+    given = call.inputs["weight"].shape[-1] if "weight" in call.inputs else None
     return (
-        call.operation is Operation.EMBEDDING_BAG_MODULE
-        and call.options["embedding_dim"] == 0
+        call.operation.is_bag
+        and call.options.get("embedding_dim", given) == 0
         and call.options.get("mode", "mean") != "max"
         and call.inputs["indices"].size > 0
     )
@@ -197,9 +198,9 @@ EXCLUSIONS = (
         Kind.WRONG_VALUE,
     ),
     Exclusion(
-        "module without columns",
+        "bags without columns",
         "embedding_bag/empty_bags/module-without-columns",
-        module_without_columns,
+        bags_without_columns,
         Call(
             Operation.EMBEDDING_BAG_MODULE,
             {"indices": np.array([0, 1]), "offsets": np.array([0, 1])},

@@ -68,12 +68,13 @@ def tracked(call: Call) -> Call:
 
 
 def unread(call: Call) -> list[str]:
-    """Name what was never read of a tracked call that was answered.
+    """Name what was never read of a tracked call that was answered, of what some libraries lack.
 
+    Nobody looks up without indices and a weight: who answers without them remembers, and is judged.
     An upstream gradient is read only by what goes backward.
     """
     assert isinstance(call.options, Tracked)  # noqa: S101  (see `tracked`)
     assert isinstance(call.inputs, Tracked)  # noqa: S101
     backward = call.wants(*GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS)
-    inputs = [name for name in call.inputs.unread if backward or name != "grad_output"]
-    return [*call.options.unread, *inputs]
+    optional = {"offsets", "per_sample_weights", *(("grad_output",) if backward else ())}
+    return [*call.options.unread, *(name for name in call.inputs.unread if name in optional)]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.execution.client import Answered
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, missing_observations
 from embcheck.conformance.smoke.questions import (
@@ -94,5 +95,6 @@ def _answers(interview: Interview, operation: Operation) -> bool:
 
 
 def _is_right(interview: Interview, exchange: Exchange) -> bool:
-    is_whole = exchange.is_answered and not missing_observations(exchange)
-    return is_whole and interview.departure(exchange) is None
+    if not isinstance(exchange.answer, Answered) or exchange.answer.details.get("unread"):
+        return False
+    return not missing_observations(exchange) and interview.departure(exchange) is None
