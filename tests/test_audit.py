@@ -13,11 +13,11 @@ import pytest
 from commands import embcheck
 from report_runs import result
 
-from embcheck.conformance.audit.alone import Program, ask_alone
 from embcheck.conformance.audit.draw import draw, group_of
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.client import Answered, Crashed, Errored, Rejected, TimedOut
 from embcheck.conformance.execution.refusal import Refuser
+from embcheck.conformance.reproduction.alone import Program, ask_alone
 
 INFO = BackendInfo(id="numpy-plain", library="numpy", version="")
 DIES = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
@@ -28,6 +28,8 @@ PROGRAMS = {
     "raises": "rows = {}\noutput = rows['no such row']",
     "breaks": "output = no_such_name",
     "hangs": "import time\ntime.sleep(600)",
+    "reads its source": "import inspect\nimport numpy as np\ndef f(): return 1\n"
+    "output = np.array(len(inspect.getsource(f)))",
     "answers again": "import numpy as np\noutput = np.ones(2, np.float16)",
 }
 
@@ -47,8 +49,9 @@ def answers(tmp_path_factory):
 def test_each_program_has_its_answer(answers):
     """A death and a hang are those of one program, and the next ones run all the same."""
     kinds = [type(answer) for answer in answers.values()]
-    assert kinds == [Answered, Rejected, Crashed, Rejected, Errored, TimedOut, Answered]
+    assert kinds == [Answered, Rejected, Crashed, Rejected, Errored, TimedOut, Answered, Answered]
     assert answers["answers"].arrays["output"].tolist() == [0, 1, 2]
+    assert answers["reads its source"].arrays["output"] == len("def f(): return 1\n")
     assert answers["answers again"].arrays["output"].dtype == np.float16
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from functools import cache
 
 import pytest
@@ -13,7 +12,6 @@ from embcheck.conformance.contract.backend import BackendInfo, Provided, Provisi
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.conformance.smoke.alone import run_alone
 from embcheck.conformance.smoke.checks import check_info
 from embcheck.conformance.smoke.finding import Status, lines
 from embcheck.conformance.smoke.session import smoke_test
@@ -113,14 +111,6 @@ def test_what_only_looks_wrong_in_info_is_a_warning(name, info, words):
     (found,) = check_info(BackendInfo(**{**fields, **info}), name)
     assert found.status is Status.WARN
     assert words in found.message
-
-
-def test_a_program_that_is_run_alone_has_a_source():
-    """Compilers that read the source of a function find it; a refusal is told with its words."""
-    reads = "import inspect\ndef f(): return 1\nimport numpy as np\n"
-    reads += "output = np.array(len(inspect.getsource(f)))"
-    told = run_alone(sys.executable, [reads, "raise ValueError('odd')"], timeout=300)
-    assert told == [{"output": len("def f(): return 1\n")}, {"refused": "ValueError: odd"}]
 
 
 def test_each_check_is_one_line():

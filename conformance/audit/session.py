@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from embcheck.conformance.audit.alone import Program, ask_alone
 from embcheck.conformance.audit.draw import group_of
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.address import parse_addresses
@@ -29,6 +28,7 @@ from embcheck.conformance.execution.judge import (
 )
 from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.records.lines import ResultLine
+from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.reproduction.literals import NotWritable
 from embcheck.conformance.reproduction.script import program
 from embcheck.conformance.suite.load import load_spec, spec_files
@@ -101,7 +101,12 @@ class _Audit:
         programs = [entry for _, _, entry in written]
         answers = ask_alone(programs, self._worker.info, self._python, SECONDS) if written else []
         for (result, case, entry), answer in zip(written, answers, strict=True):
-            yield compare(result, case, entry.path, self._judge(case, answer))
+            try:
+                verdict = self._judge(case, answer)
+            except NotWritable as reason:
+                yield Audited(result, script=entry.path, unwritten=str(reason))
+            else:
+                yield compare(result, case, entry.path, verdict)
 
     def _one_call(self, name: str) -> Case:
         """Return a case of one call that can be written out; raises NotWritable."""

@@ -2,81 +2,61 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from embcheck.conformance.execution.client import ENVIRONMENT, Answered, NotSupported
+from embcheck.conformance.execution.client import Answer, Answered, Errored, NotSupported, Rejected
+from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.reproduction.literals import literal
 from embcheck.conformance.smoke.finding import Finding, Status
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import Question
 
-RUNNER = """
-import json, sys
 
-def tell(path):
-    names = {"__name__": "__main__"}
-    try:
-        with open(path, encoding="utf-8") as program:
-            exec(compile(program.read(), path, "exec"), names)
-    except (ImportError, NameError, SyntaxError) as error:
-        return {"fault": f"does not run: {type(error).__name__}: {error}"}
-    except Exception as error:
-        return {"refused": f"{type(error).__name__}: {error}"}
-    if not hasattr(names.get("output"), "tolist"):
-        return {"fault": "leaves no array of the name output"}
-    return {"output": names["output"].tolist()}
+def answers_alone(interview: Interview, questions: Sequence[Question]) -> dict[str, Answer]:
+    """Return what the library alone makes of each call, by title; Errored is a script at fault.
 
-with open(sys.argv[1], "w") as told:
-    for path in sys.argv[2:]:
-        print(json.dumps(tell(path)), file=told, flush=True)
-"""
-"""Writes what came of each program at once, so that a death leaves what was told before it.
-
-The programs are files, since some compilers read the source of what they compile.
-"""
-
-
-def ask_alone(interview: Interview, questions: Sequence[Question]) -> dict[str, dict[str, Any]]:
-    """Return what the library alone makes of each call, as far as that is known, by title.
-
-    That is what `run_alone` tells, or `fault` where no script was written for another reason than
-    that the adapter has none.
+    Nothing is told of a call for which the adapter writes no script.
     """
-    programs: dict[str, str] = {}
-    faults: dict[str, dict[str, Any]] = {}
-    for question in questions:
-        answer = interview.backend.script(question.call)
-        if isinstance(answer, Answered):
-            programs[question.title] = _program(question, answer.details["script"])
-        elif not isinstance(answer, NotSupported):
-            said = Exchange(question, answer, printed=0).said
-            faults[question.title] = {"fault": f"was not written: {said}"}
-    if not programs:
-        return faults
-    told = run_alone(interview.python, list(programs.values()), interview.timeout)
-    return faults | dict(zip(programs, told, strict=False))  # A death leaves the last ones untold.
+    answers: dict[str, Answer] = {}
+    programs: dict[str, Program] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, question in enumerate(questions):
+            answer = interview.backend.script(question.call)
+            if isinstance(answer, Answered):
+                path = Path(folder, f"program_{number}.py")
+                path.write_text(_program(question, answer.details["script"]), "utf-8")
+                programs[question.title] = Program(path, ("output",))
+            elif not isinstance(answer, NotSupported):
+                said = Exchange(question, answer, printed=0).said
+                answers[question.title] = Errored(f"the script was not written: {said}")
+        asked = [*programs.values()]
+        told = ask_alone(asked, interview.backend.info, interview.python, interview.timeout)
+    for title, answer in zip(programs, told, strict=True):
+        is_empty = isinstance(answer, Answered) and "output" not in answer.arrays
+        fault = "the script leaves no array of the name output"
+        answers[title] = Errored(fault) if is_empty else answer
+    return answers
 
 
-def known_alone(interview: Interview, questions: Sequence[Question]) -> dict[str, dict[str, Any]]:
-    """Return what `ask_alone` tells of the library, without what is wrong with the scripts."""
-    told = ask_alone(interview, questions)
-    return {title: found for title, found in told.items() if "fault" not in found}
+def known_alone(interview: Interview, questions: Sequence[Question]) -> dict[str, Answer]:
+    """Return what the library alone answered or refused; scripts at fault, and deaths, left out."""
+    told = answers_alone(interview, questions)
+    known = (Answered, Rejected)
+    return {title: answer for title, answer in told.items() if isinstance(answer, known)}
 
 
 def refused_alone(
-    exchange: Exchange, alone: Mapping[str, Any], check: str, advice: str
+    exchange: Exchange, alone: Mapping[str, Answer], check: str, advice: str
 ) -> Iterator[Finding]:
     """Fail what is answered through the adapter, and refused by the library alone."""
-    if exchange.is_answered and "refused" in alone:
+    title = exchange.question.title
+    answer = alone.get(title)
+    if exchange.is_answered and isinstance(answer, Rejected):
         said = (
-            f"{exchange.question.title} is answered, but the library alone refuses it "
-            f"({alone['refused']})"
+            f"{title} is answered, but the library alone refuses it "
+            f"({answer.exception}: {answer.message})"
         )
         yield Finding(Status.FAIL, check, said, advice)
 
@@ -84,30 +64,3 @@ def refused_alone(
 def _program(question: Question, script: str) -> str:
     arrays = (f"{name} = {literal(array)}" for name, array in question.call.inputs.items())
     return "\n".join(["import numpy as np", *arrays, script])
-
-
-def run_alone(python: str, programs: Sequence[str], timeout: float) -> list[dict[str, Any]]:
-    """Run programs one after another under an interpreter; return what each came to.
-
-    That is `output`, as nested lists, or `refused`, the exception, or `fault`, what is wrong with
-    the program. What follows a death, or the end of the time, is not told.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        told = Path(folder, "told.jsonl")
-        paths = [Path(folder, f"program_{number}.py") for number in range(len(programs))]
-        for path, program in zip(paths, programs, strict=True):
-            path.write_text(program, "utf-8")
-        process = subprocess.Popen(  # noqa: S603  (the interpreter that the user named)
-            [python, "-c", RUNNER, str(told), *map(str, paths)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **ENVIRONMENT},
-        )
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        text = told.read_text("utf-8") if told.exists() else ""
-    return [json.loads(line) for line in text.splitlines()]

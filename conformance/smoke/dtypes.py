@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.client import Answered, NotSupported
+from embcheck.conformance.execution.client import Answer, Answered, NotSupported
 from embcheck.conformance.smoke.alone import known_alone, refused_alone
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, input_faults, same_output
@@ -30,11 +29,7 @@ def check_dtypes(
     ]
     answered = [exchange for exchange in asked if exchange.is_answered]
     alone = known_alone(interview, [exchange.question for exchange in answered])
-    found = [
-        finding
-        for exchange in asked
-        for finding in _faults(interview, exchange, alone.get(exchange.question.title))
-    ]
+    found = [finding for exchange in asked for finding in _faults(interview, exchange, alone)]
     seen = "the library alone answers so too"
     unseen = "what the library was handed cannot be seen (the adapter writes no scripts)"
     titles = [each.question.title.partition(" ")[2] for each in asked if each not in answered]
@@ -47,7 +42,7 @@ def check_dtypes(
 
 
 def _faults(
-    interview: Interview, exchange: Exchange, alone: Mapping[str, Any] | None
+    interview: Interview, exchange: Exchange, alone: Mapping[str, Answer]
 ) -> Iterator[Finding]:
     title, answer = exchange.question.title, exchange.answer
     faults = input_faults(exchange)
@@ -56,9 +51,10 @@ def _faults(
     elif isinstance(answer, NotSupported):
         advice = "let the library refuse it, where it can be handed over"
         yield Finding(Status.INFO, "dtypes", f"{title} is unsupported: {answer.reason}", advice)
-    elif isinstance(answer, Answered) and alone is not None:
+    elif isinstance(answer, Answered) and title in alone:
         yield from refused_alone(exchange, alone, "dtypes", CAST)
-        if "output" in alone and alone["output"] != answer.arrays["output"].tolist():
+        by_itself = alone[title]
+        if isinstance(by_itself, Answered) and not same_output(answer, by_itself):
             said = f"{title} is answered otherwise than by the library alone"
             yield Finding(Status.FAIL, "dtypes", said, CAST)
     elif exchange.is_answered and _is_as_if_cast(interview, exchange):
@@ -72,4 +68,4 @@ def _faults(
 
 def _is_as_if_cast(interview: Interview, exchange: Exchange) -> bool:
     cast = as_if_cast(exchange.question)
-    return cast is not None and same_output(exchange, interview.ask(cast))
+    return cast is not None and same_output(exchange.answer, interview.ask(cast).answer)

@@ -96,12 +96,10 @@ def missing_observations(exchange: Exchange) -> list[str]:
     return sorted(wanted - exchange.answer.arrays.keys())
 
 
-def same_output(one: Exchange, other: Exchange) -> bool:
+def same_output(one: Answer, other: Answer) -> bool:
     """Whether two answers have equal outputs."""
     arrays = [
-        exchange.answer.arrays.get("output")
-        for exchange in (one, other)
-        if isinstance(exchange.answer, Answered)
+        answer.arrays.get("output") for answer in (one, other) if isinstance(answer, Answered)
     ]
     found = [array for array in arrays if array is not None]
     return len(found) == 2 and np.array_equal(found[0], found[1])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.client import Answered
-from embcheck.conformance.smoke.alone import ask_alone
+from embcheck.conformance.execution.client import Answer, Answered, Errored, Rejected
+from embcheck.conformance.smoke.alone import answers_alone
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
-from embcheck.conformance.smoke.interview import Exchange, Interview
+from embcheck.conformance.smoke.interview import Exchange, Interview, same_output
 from embcheck.conformance.smoke.questions import one_of_each_family
 
 ADVICE = (
@@ -26,12 +26,12 @@ def check_scripts(
     """
     asked = [working[operation][-1] for operation in one_of_each_family(working)]
     plain = [exchange for exchange in asked if not _draws_its_own(exchange)]
-    alone = ask_alone(interview, [exchange.question for exchange in plain])
+    alone = answers_alone(interview, [exchange.question for exchange in plain])
     found = []
     for exchange in plain:
         told = alone.get(exchange.question.title)
         if told is not None and (fault := _fault(exchange, told)):
-            said = f"{exchange.question.title}: the script {fault}"
+            said = f"{exchange.question.title}: {fault}"
             found.append(Finding(Status.FAIL, "scripts", said, ADVICE))
     if not alone:
         said = "the adapter writes none, so that `embcheck reproduce` has none to print"
@@ -43,11 +43,14 @@ def _draws_its_own(exchange: Exchange) -> bool:
     return exchange.question.call.operation.value.endswith("_module")
 
 
-def _fault(exchange: Exchange, told: Mapping[str, object]) -> str | None:
-    if "fault" in told:
-        return str(told["fault"])
-    if "refused" in told:
-        return f"refuses what the adapter answers ({told['refused']})"
-    assert isinstance(exchange.answer, Answered)  # noqa: S101  (of those that work)
-    same = told["output"] == exchange.answer.arrays["output"].tolist()
-    return None if same else "gives another output than the adapter"
+def _fault(exchange: Exchange, alone: Answer) -> str | None:
+    if isinstance(alone, Answered):
+        same = same_output(alone, exchange.answer)
+        return None if same else "the script gives another output than the adapter"
+    if isinstance(alone, Rejected):
+        return f"the script refuses what the adapter answers ({alone.exception}: {alone.message})"
+    if isinstance(alone, Errored):
+        return alone.message
+    return (
+        f"the script ends without an answer ({Exchange(exchange.question, alone, printed=0).said})"
+    )

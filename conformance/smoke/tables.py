@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.client import Rejected
+from embcheck.conformance.execution.client import Answer, Answered, Rejected
 from embcheck.conformance.smoke.alone import known_alone, refused_alone
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview
@@ -30,11 +29,7 @@ def check_tables(
         for question in table_questions(working[operation][-1].question)
     ]
     alone = known_alone(interview, [exchange.question for exchange in asked])
-    found = [
-        finding
-        for exchange in asked
-        for finding in _faults(exchange, alone.get(exchange.question.title, {}))
-    ]
+    found = [finding for exchange in asked for finding in _faults(exchange, alone)]
     refused = sum(isinstance(exchange.answer, Rejected) for exchange in asked)
     seen = "the library alone does the same"
     unseen = "who refuses cannot be seen (the adapter writes no scripts)"
@@ -45,9 +40,9 @@ def check_tables(
     return findings_or(found, "tables", message)
 
 
-def _faults(exchange: Exchange, alone: Mapping[str, Any]) -> Iterator[Finding]:
+def _faults(exchange: Exchange, alone: Mapping[str, Answer]) -> Iterator[Finding]:
     yield from refused_alone(exchange, alone, "tables", AS_IT_CAME)
-    if isinstance(exchange.answer, Rejected) and "output" in alone:
-        title = exchange.question.title
+    title = exchange.question.title
+    if isinstance(exchange.answer, Rejected) and isinstance(alone.get(title), Answered):
         said = f"{title} is refused ({exchange.said}), but the library alone answers it"
         yield Finding(Status.FAIL, "tables", said, AS_IT_CAME)

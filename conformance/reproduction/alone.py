@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from embcheck.conformance.execution.client import (
 )
 from embcheck.conformance.execution.refusal import Refuser
 
-_RUNNER = "embcheck.conformance.audit.runner"
+_RUNNER = "embcheck.conformance.reproduction.runner"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def ask_alone(
 ) -> list[Answer]:
     """Run programs under an interpreter, each for so many seconds; return an answer for each.
 
-    They share a process, and one that dies or hangs leaves the rest to the next process.
+    They share a process. After a death or a hang, another process runs the rest.
     """
     answers: list[Answer] = []
     while len(answers) < len(programs):
@@ -59,25 +60,42 @@ def _in_one_process(
         modules = {"modules": info.modules, "exporters": info.exporters}
         asked = [{"path": str(p.path), "observe": p.observe} for p in programs]
         request.write_text(json.dumps({"info": names | modules, "programs": asked}), "utf-8")
-        process = subprocess.Popen(  # noqa: S603  (the interpreter that the user named)
-            [python, "-m", _RUNNER, str(request), str(told)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **ENVIRONMENT, "TMPDIR": folder},
-            cwd=folder,
-            start_new_session=True,
-        )
-        try:
-            _, said = process.communicate(timeout=seconds * len(programs))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return [*_read(told), TimedOut(seconds)][: len(programs)]
+        with Path(folder, "errors").open("w+b") as errors:
+            process = subprocess.Popen(  # noqa: S603  (the interpreter that the user named)
+                [python, "-m", _RUNNER, str(request), str(told)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env={**os.environ, **ENVIRONMENT, "TMPDIR": folder},
+                cwd=folder,
+                start_new_session=True,
+            )
+            try:
+                ended = _wait(process, told, seconds)
+            finally:
+                # Also what the programs started: it would outlive the folder that it works in.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            errors.seek(0)
+            said = errors.read()
         answers = _read(told)
     if len(answers) < len(programs):
-        answers.append(_ended(process.returncode, said))
+        answers.append(_ended(process.returncode, said) if ended else TimedOut(seconds))
     return answers
+
+
+def _wait(process: subprocess.Popen[bytes], told: Path, seconds: float) -> bool:
+    """Wait until a process ends, or tells nothing new for so many seconds; say whether it ended."""
+    size = -1
+    while (now := told.stat().st_size if told.exists() else 0) != size:
+        size = now
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        return True
+    return False
 
 
 def _ended(code: int, said: bytes) -> Answer:

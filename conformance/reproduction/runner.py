@@ -1,9 +1,9 @@
 """The library alone: runs programs one after another, and tells what each left behind.
 
-Started as `python -m embcheck.conformance.audit.runner REQUEST TOLD`. A program is a file, since
-some compilers read the source of what they compile. What it came to is written at once, so that a
-death leaves what was told before it. A program knows nothing of the adapter; an error in it is
-judged as an adapter's is, by who raised it.
+Started as `python -m embcheck.conformance.reproduction.runner REQUEST TOLD`. A program is a file,
+since some compilers read the source of what they compile. What it came to is written at once, so
+that a death leaves what was told before it. A program knows nothing of the adapter; an error in it
+is judged as an adapter's is, by who raised it.
 """
 
 from __future__ import annotations
