@@ -14,10 +14,13 @@ from commands import embcheck
 from report_runs import result
 
 from embcheck.conformance.audit.draw import draw, group_of
+from embcheck.conformance.audit.session import compare
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.client import Answered, Crashed, Errored, Rejected, TimedOut
+from embcheck.conformance.execution.judge import Outcome, Verdict
 from embcheck.conformance.execution.refusal import Refuser
 from embcheck.conformance.reproduction.alone import Program, ask_alone
+from embcheck.conformance.suite.load import load_spec, spec_files
 
 INFO = BackendInfo(id="numpy-plain", library="numpy", version="")
 DIES = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
@@ -76,6 +79,22 @@ def test_draws_are_alike_from_each_group_and_backend():
     assert Counter(map(group_of, drawn)) == {"departed": 10, "passed": 10, "unsupported": 10}
     assert sum(one.backend == "rare" for one in drawn) == 2
     assert len({(one.backend, one.case) for one in drawn}) == 30
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answer", "finding"),
+    [
+        ("unsupported", Rejected("ValueError", "strides"), ""),
+        ("passed", Rejected("ValueError", "strides"), "the script is at fault"),
+        ("unsupported", Errored("no module"), "the script is at fault"),
+    ],
+)
+def test_a_script_that_cannot_hand_over_agrees_with_unsupported_only(outcome, answer, finding):
+    """What its own lines raise shows that the call cannot be handed over, unless they are wrong."""
+    cases = load_spec(spec_files(())[0]).cases
+    alone = Verdict(Outcome.ERRORED, message="the adapter raised it")
+    told = replace(result("acme"), outcome=outcome)
+    assert compare(told, cases[0], Path("script.py"), answer, alone).finding == finding
 
 
 def test_a_seed_draws_the_same_whatever_the_order():

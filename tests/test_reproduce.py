@@ -8,12 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 
+import numpy as np
 import pytest
 from commands import embcheck
 
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.deviations import load_deviations
 from embcheck.conformance.execution.discovery import own_backends
+from embcheck.conformance.reproduction.literals import NotWritable
+from embcheck.conformance.reproduction.script import program
 from embcheck.conformance.suite.load import load_spec, spec_files
 
 DEFAULT = ("torch-eager", "jax-take", "onnxruntime-dynamo")
@@ -84,6 +87,32 @@ def test_a_script_says_whose_departure_it_is(backend, case, words):
     """The reader learns what it is known as, and not from a departure that nothing explains."""
     info_of(backend)
     assert words in script(case, backend)
+
+
+def test_a_script_has_the_arrays_of_its_case(tmp_path, monkeypatch):
+    """Each case's inputs, as lines of NumPy, have its values, dtypes, shapes and strides."""
+    monkeypatch.chdir(tmp_path)  # some lie in files
+    written = 0
+    for case in (case for path in spec_files(()) for case in load_spec(path).cases):
+        if case.missing or case.large:
+            continue
+        try:
+            text = program(case.spec, "")
+        except NotWritable:
+            continue
+        names: dict[str, np.ndarray] = {}
+        exec(compile(text, case.id, "exec"), names)
+        for name, array in case.spec.call().inputs.items():
+            made = names[name]
+            assert (made.dtype, made.shape) == (array.dtype, array.shape), (case.id, name)
+            assert made.size < 2 or made.strides == array.strides, (case.id, name)
+            if array.dtype.kind in "fV":
+                zeros = array == 0
+                assert (np.signbit(made) == np.signbit(array))[zeros].all(), (case.id, name)
+            equal = (made == array) | ((made != made) & (array != array))  # noqa: PLR0124  (NaN)
+            assert equal.all(), (case.id, name)
+        written += 1
+    assert written > 3000
 
 
 def test_a_script_of_what_conforms_is_known_as_nothing():

@@ -18,6 +18,7 @@ from embcheck.conformance.execution.client import (
     Answered,
     BackendBroken,
     BackendUnavailable,
+    Rejected,
     WorkerClient,
 )
 from embcheck.conformance.execution.judge import (
@@ -106,7 +107,7 @@ class _Audit:
             except NotWritable as reason:
                 yield Audited(result, script=entry.path, unwritten=str(reason))
             else:
-                yield compare(result, case, entry.path, verdict)
+                yield compare(result, case, entry.path, answer, verdict)
 
     def _one_call(self, name: str) -> Case:
         """Return a case of one call that can be written out; raises NotWritable."""
@@ -155,13 +156,20 @@ def _happens_by_chance(result: ResultLine) -> bool:
     return bool(known.get("sometimes")) or known.get("cause") == Cause.MEMORY_UNSAFETY
 
 
-def compare(result: ResultLine, case: Case, script: Path, alone: Verdict) -> Audited:
-    """Compare what the suite says of a backend with what its library alone came to."""
+def compare(
+    result: ResultLine, case: Case, script: Path, answer: Answer, alone: Verdict
+) -> Audited:
+    """Compare what the suite says of a backend with what its library alone answered.
+
+    `alone` is the verdict on the answer. A script whose own lines raise cannot hand the call to the
+    library either, which agrees with `unsupported` and with nothing else.
+    """
     came = str(alone.kind or alone.outcome)
     audited = Audited(result, script, f"{came}: {alone.message}" if alone.message else came)
-    if alone.outcome is Outcome.ERRORED:
-        return replace(audited, finding="the script is at fault")
     group, said = group_of(result), str(result.kind or result.outcome)
+    raised_before_the_library = group == "unsupported" and isinstance(answer, Rejected)
+    if alone.outcome is Outcome.ERRORED and not raised_before_the_library:
+        return replace(audited, finding="the script is at fault")
     if group == "unsupported":
         hidden = alone.outcome in (Outcome.PASSED, Outcome.REFUSED_EARLIER)
         hidden &= isinstance(case.expectation, Returns)

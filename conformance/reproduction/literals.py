@@ -22,7 +22,7 @@ _LAYOUTS = {
     "part": "np.pad({0}, [(1, 1)] + [(0, 0)] * ({0}.ndim - 1))[1:-1]",
     "reversed": "{0}[::-1].copy()[::-1]",
     "readonly": "np.broadcast_to({0}, {0}.shape)",
-    "mapped": "np.memmap(open('array.bin', 'wb+'), {0}.dtype, shape={0}.shape)",
+    "mapped": "np.memmap('{0}.bin', {0}.dtype, 'w+', shape={0}.shape)",
 }
 
 
