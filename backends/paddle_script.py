@@ -131,7 +131,8 @@ def _derived(call: Call) -> list[str]:
             f"trained_weight = {weight}",
         ]
     if call.wants(Observation.WEIGHT_AFTER):
-        lines.append(f"weight_after = {weight}")
+        is_made = call.operation is Operation.EMBEDDING_MODULE
+        lines.append(f"weight_after = {'layer.weight' if is_made else 'weight'}")
     return lines
 
 
