@@ -20,7 +20,7 @@ import click
     "--docstrings",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Read what backends/torch_documentation.py has printed, instead of a torch.",
+    help="Read what backends/on_torch/documentation.py has printed, instead of a torch.",
 )
 @click.option(
     "--out",

@@ -13,7 +13,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from embcheck.backends import torch_ranks
+from embcheck.backends.on_torch import ranks as torch_ranks
 from embcheck.conformance.contract.call import Call, Operation
 
 torch_ranks.PATIENCE = timedelta(seconds=10)

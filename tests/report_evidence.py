@@ -52,7 +52,7 @@ def mutant(status: str, **more: Any) -> dict[str, Any]:
         "id": f"mutant-{status}",
         "clause": "EMB-LOOK-01",
         "says": f"This bug is {status}.",
-        "file": "backends/definition/lookup.py",
+        "file": "backends/reference/definition/forward.py",
         "diff": DIFF,
         "status": status,
         "killed_by": ["embedding/lookup/picks-rows", "embedding/lookup/gone"],

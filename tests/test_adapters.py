@@ -137,7 +137,8 @@ def test_an_exporter_that_keeps_its_table_makes_the_same_graphs(monkeypatch):
     pytest.importorskip("onnxscript")
     from torch.onnx._internal.exporter._registration import ONNXRegistry  # noqa: PLC0415
 
-    from embcheck.backends import onnx_exporters, torch_inference  # noqa: PLC0415
+    from embcheck.backends.on_onnx import exporters as onnx_exporters  # noqa: PLC0415
+    from embcheck.backends.on_torch import inference as torch_inference  # noqa: PLC0415
 
     alone = ONNXRegistry.from_torchlib
     monkeypatch.setattr(ONNXRegistry, "from_torchlib", alone)  # restored when the test is over

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,28 +18,33 @@ ALLOWED = {
 TIMING = ("statistics", "workloads", "clock", "verdicts", "runs")
 """The packages of timings, each of which imports only those before it."""
 
-ADAPTERS_OF = {
-    "ai_edge_litert": ("litert_",),
-    "cupy": ("cupy_",),
-    "cupyx": ("cupy_",),
-    "fbgemm_gpu": ("fbgemm_",),
-    "jax": ("jax_", "flax_", "equinox_", "keras_jax"),
-    "keras": ("keras_",),
-    "mlx": ("mlx_",),
-    "numba": ("numba_",),
-    "onnx": ("onnx_", "onnxruntime_"),
-    "onnxruntime": ("onnxruntime_",),
-    "openvino": ("openvino_", "keras_openvino"),
-    "paddle": ("paddle_",),
-    "scipy": ("scipy_",),
-    "tensorflow": ("tensorflow_", "litert_", "keras_tensorflow"),
-    "tinygrad": ("tinygrad_",),
-    "torchrec": ("torchrec_",),
-    "triton": ("triton_",),
+LIBRARIES_OF = {
+    "reference": set(),
+    "composed": {"cupy", "cupyx", "mlx", "numba", "scipy", "tinygrad"},
+    "on_torch": {"torch"},
+    "on_jax": {"jax", "flax", "equinox", "optax"},
+    "on_onnx": {"torch", "onnx", "onnxruntime", "onnxscript"},
+    "on_openvino": {"torch", "openvino"},
+    "on_tensorflow": {"tensorflow", "ai_edge_litert"},
+    "on_keras": {"keras", "jax", "openvino", "tensorflow", "torch"},
+    "on_paddle": {"paddle"},
+    "on_fbgemm": {"torch", "fbgemm_gpu", "torchrec"},
+    "on_triton": {"torch", "triton"},
 }
-"""How the files that may import a library are named."""
+"""The families of backends, and the libraries that each may import."""
 
-ARRAY_LIBRARIES = {*ADAPTERS_OF, "torch", "jaxlib", "pandas"}
+FAMILIES_BELOW = {
+    "on_onnx": {"on_torch"},
+    "on_openvino": {"on_torch"},
+    "on_fbgemm": {"on_torch"},
+    "on_triton": {"on_torch"},
+}
+"""The families that a family builds on, beside `composed`."""
+
+ONE_LIBRARY_A_FILE = ("cupy", "mlx", "numba", "scipy", "tinygrad")
+"""What shares the folder `composed`: files are named after their library there."""
+
+ARRAY_LIBRARIES = {*set().union(*LIBRARIES_OF.values()), "jaxlib", "pandas"}
 
 
 def imported(path: Path) -> set[str]:
@@ -86,12 +92,34 @@ def test_the_harness_imports_no_array_library_but_numpy():
         assert not roots & ARRAY_LIBRARIES, path
 
 
-def test_each_library_is_imported_by_its_adapters_only():
-    """JAX stands in files that are named after it, and so on."""
-    for path in files("backends"):
+@pytest.mark.parametrize("family", list(LIBRARIES_OF))
+def test_each_family_imports_its_own_libraries_only(family):
+    """JAX stands in the families of JAX and of Keras, and so on."""
+    for path in files(f"backends/{family}"):
         roots = {name.split(".")[0] for name in imported(path)}
-        for library, names in ADAPTERS_OF.items():
-            assert library not in roots or path.name.startswith(names), path
+        assert roots & ARRAY_LIBRARIES <= LIBRARIES_OF[family], path
+        if family == "composed":
+            others = {name for name in ONE_LIBRARY_A_FILE if not path.name.startswith(name)}
+            assert not roots & others, path
+
+
+@pytest.mark.parametrize("family", list(LIBRARIES_OF))
+def test_families_build_on_few_others(family):
+    """What several libraries compose alike is shared, and PyTorch where a library takes its own."""
+    allowed = {family, "composed", "graph_cache", *FAMILIES_BELOW.get(family, ())}
+    for path in files(f"backends/{family}"):
+        for name in imported(path):
+            if name.startswith("embcheck.backends."):
+                assert name.split(".")[2] in allowed, (path, name)
+
+
+def test_each_backend_lies_in_a_family():
+    """Beside the families there is only what several of them share."""
+    folders = {
+        path.name for path in (ROOT / "backends").iterdir() if (path / "__init__.py").exists()
+    }
+    assert folders == LIBRARIES_OF.keys()
+    assert {path.stem for path in (ROOT / "backends").glob("*.py")} == {"__init__", "graph_cache"}
 
 
 def test_nobody_imports_the_command_line():
@@ -101,9 +129,11 @@ def test_nobody_imports_the_command_line():
             assert not any(name.startswith("embcheck.cli") for name in imported(path)), path
 
 
-def test_no_adapter_is_named_like_its_library():
-    """A file `torch.py` would shadow the library it adapts."""
-    assert not {path.stem for path in files("backends")} & (ARRAY_LIBRARIES | {"numpy"})
+def test_no_file_or_folder_of_backends_is_named_like_a_library():
+    """A script that is run from a folder would import them instead of what it means."""
+    names = {path.stem for path in files("backends")}
+    names |= {path.name for path in (ROOT / "backends").rglob("*") if path.is_dir()}
+    assert not names & (ARRAY_LIBRARIES | {"numpy"} | sys.stdlib_module_names)
 
 
 def test_files_stay_readable():

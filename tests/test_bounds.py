@@ -20,7 +20,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from embcheck.backends.numpy_reference import NumpyReference
+from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.bounds import WIDEST, bound, bound_of
 from embcheck.conformance.execution.judge import Outcome, judge_bounds, known_values

@@ -57,10 +57,10 @@ class Entry:
 
 
 def _entries() -> list[Entry]:
-    folder = Path(backends.__file__).parent / "deviations"
+    folder = Path(backends.__file__).parent
     return [
         _entry(f"{path.stem}#{number}", entry)
-        for path in sorted(folder.glob("*.yaml"))
+        for path in sorted(folder.glob("*/deviations/*.yaml"))
         for number, entry in enumerate(read_yaml(path, path.name).get("deviations", ()))
     ]
 

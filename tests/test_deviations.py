@@ -292,13 +292,13 @@ def test_what_is_wrong_in_an_included_file_is_said_of_that_file(tmp_path):
         load(tmp_path)
 
 
-FILES = sorted(Path(backends.__file__).parent.glob("deviations/*.yaml"))
+FILES = sorted(Path(backends.__file__).parent.glob("*/deviations/*.yaml"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_every_shipped_file_loads(path):
     """The deviations that ship with embcheck load, and each has a reason."""
-    entries = load_deviations_beside(Path(backends.__file__), path.stem)
+    entries = load_deviations_beside(path.parent.parent / "adapter.py", path.stem)
     assert entries
     assert all(entry.reason for entry in entries)
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from commands import embcheck, environment
 from hypothesis import HealthCheck, Phase, given, settings
 
-from embcheck.backends.numpy_reference import NumpyReference
+from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.cli import fuzz as fuzz_command
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call, Operation

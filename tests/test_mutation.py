@@ -226,5 +226,5 @@ def test_mutation_json_has_the_published_form(suite, tmp_path):
     schema = json.loads((files("embcheck.reports") / "mutation.schema.json").read_text())
     jsonschema.validate(written, schema)
     assert (written["killed"], written["total"]) == (1, 1)
-    assert written["mutants"][0]["file"] == f"backends/{FORWARD}"
+    assert written["mutants"][0]["file"] == f"backends/reference/{FORWARD}"
     assert "elsewhere" not in written["mutants"][0]  # Not all cases were run.

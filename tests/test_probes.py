@@ -12,7 +12,7 @@ from embcheck.conformance.contract.call import Call, Operation
 
 pytest.importorskip("torch", reason="probes ask PyTorch")
 
-from embcheck.backends.torch_only import probes
+from embcheck.backends.on_torch.torch_only import probes
 
 CALL = Call(Operation.PROBE, {}, {"probe": "theme/ask"})
 

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from embcheck.backends.numpy_reference import NumpyReference
+from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.execution.client import Answered
 from embcheck.conformance.execution.judge import Outcome, judge_returns

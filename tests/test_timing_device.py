@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from embcheck_zoo.clocks import OnDevice
 
-from embcheck.backends.numpy_reference import NumpyReference
+from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.device import device_seconds
@@ -85,7 +85,7 @@ def test_throttling_is_flagged():
 
 def test_what_nvidia_smi_prints_is_read():
     """Clocks are numbers; bits of the reasons that slow a device down are named, others not."""
-    read_state = pytest.importorskip("embcheck.backends.torch_device").read_state
+    read_state = pytest.importorskip("embcheck.backends.on_torch.device").read_state
     state = read_state("1410, 1980, 2619, 0x0000000000000044\n")
     assert state == {
         "sm_mhz": 1410,

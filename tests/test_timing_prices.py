@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from tiny_workload import tiny_workload
 
-from embcheck.backends.numpy_reference import NumpyReference
+from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.clock.cell import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from embcheck.backends.numpy_reference import NumpyReference
+from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.execution.held import HeldCalls
 
 

@@ -66,7 +66,7 @@ def test_pytorch_does_what_the_specs_say_of_it(runner, name):
 
 def failing(draw):
     """Return which of the three statistics of a sample are not those of N(0, 1)."""
-    from embcheck.backends.torch_only.initialisation import describe  # noqa: PLC0415  (torch)
+    from embcheck.backends.on_torch.torch_only.initialisation import describe  # noqa: PLC0415  (torch)
 
     answers = {name: np.float32(value) for name, value in describe(draw).items()}
     return {
@@ -114,7 +114,7 @@ def test_other_numbers_are_found_out(draw, found, seed):
 )
 def test_a_view_is_told_from_a_copy(lookup, shares):
     """An output that is a view of the weight shares its memory; a copy of rows does not."""
-    from embcheck.backends.torch_observe import Prepared, observe  # noqa: PLC0415  (torch)
+    from embcheck.backends.on_torch.observe import Prepared, observe  # noqa: PLC0415  (torch)
 
     weight = torch.ones(3, 2)
     call = Call(Operation.EMBEDDING, {}, {}, ("output_shares_memory",))

@@ -9,7 +9,7 @@ triton = pytest.importorskip("triton", reason="the kernels need Triton")
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
-from embcheck.backends import triton_kernels  # noqa: E402
+from embcheck.backends.on_triton import kernels as triton_kernels  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION:UserWarning")
 

@@ -49,7 +49,7 @@ def read_installed(python: str) -> Documentation:
     embcheck need not be installed there. Raises ReadingError where there is no such interpreter, or
     no torch that can be imported.
     """
-    with as_file(files("embcheck.backends") / "torch_documentation.py") as script:
+    with as_file(files("embcheck.backends.on_torch") / "documentation.py") as script:
         try:
             done = subprocess.run(  # noqa: S603  (an interpreter that the user names)
                 [python, str(script)],
@@ -92,7 +92,7 @@ def parse(text: str, origin: str) -> Documentation:
         return Documentation(str(tree["torch"]), tuple(_documented(o) for o in tree["objects"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ReadingError(
-            f"{origin}: these are not docstrings; print some by backends/torch_documentation.py"
+            f"{origin}: these are not docstrings; print some by backends/on_torch/documentation.py"
         ) from None
 
 

@@ -7,6 +7,9 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, e
 
 from embcheck.conformance.contract.backend import ENTRY_POINT_GROUP, Backend, Unavailable
 
+OWN_BACKENDS = "embcheck.backends"
+"""The package of the backends that embcheck itself brings."""
+
 _EXTRA = re.compile(r"""extra == ['"]([\w-]+)['"]""")
 
 
@@ -27,7 +30,7 @@ def known_backends() -> dict[str, EntryPoint]:
 def own_backends() -> list[str]:
     """Name the backends that embcheck itself brings, whether they can run here or not."""
     points = known_backends().items()
-    return sorted(name for name, point in points if point.module.startswith("embcheck.backends."))
+    return sorted(name for name, point in points if point.module.startswith(f"{OWN_BACKENDS}."))
 
 
 def check_known(names: list[str]) -> None:

@@ -79,9 +79,15 @@ class Worker:
         return bring_home(self.backend.to_numpy, result, told)
 
     def source(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
-        """Hash the sources of the adapter and of what it has imported of its own package."""
+        """Hash the sources of the adapter and of what its own distribution gave to it.
+
+        Those are all modules that were imported of its top-level package: its family, and the
+        families that it builds on. Of embcheck, that leaves the harness out.
+        """
         del header, arrays
-        package = type(self.backend).__module__.rpartition(".")[0]
+        module = type(self.backend).__module__
+        ours = module.startswith(f"{discovery.OWN_BACKENDS}.")
+        package = discovery.OWN_BACKENDS if ours else module.partition(".")[0]
         digest = hashlib.sha256()
         for name in sorted(sys.modules):
             file = getattr(sys.modules[name], "__file__", None)

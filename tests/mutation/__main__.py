@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from embcheck.backends.numpy_reference import NumpyReference
+from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.suite.load import shipped_clauses
 from embcheck.conformance.suite.model import Case
 from mutation.catalogue import BadMutant, Mutant, load_mutants

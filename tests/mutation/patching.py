@@ -12,11 +12,11 @@ from types import CodeType
 
 from mutation.catalogue import BadMutant, Mutant
 
-ORIGINAL = "embcheck.backends"
+ORIGINAL = "embcheck.backends.reference"
 PACKAGE = "embcheck_mutant"
 
 Sources = Mapping[str, str]
-"""The text of each file of the reference, by its path below `backends/`."""
+"""The text of each file of the reference, by its path below `backends/reference/`."""
 
 
 def reference_sources() -> Sources:

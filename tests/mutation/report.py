@@ -38,7 +38,7 @@ def _describe(result: Result) -> dict[str, Any]:
         "id": result.mutant.id,
         "clause": ", ".join(result.mutant.clauses),
         "says": result.mutant.says,
-        "file": f"backends/{result.mutant.file}",
+        "file": f"backends/reference/{result.mutant.file}",
         "diff": result.diff,
         "status": str(result.status),
         "killed_by": list(result.killed_by),

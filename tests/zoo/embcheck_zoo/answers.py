@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.backends.numpy_reference import NumpyReference
+from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck_zoo.base import Correct, is_trigger

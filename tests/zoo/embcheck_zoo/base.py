@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from embcheck.backends.numpy_reference import NumpyReference
+from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.call import Call, Operation
 
 

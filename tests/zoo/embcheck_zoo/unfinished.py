@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from embcheck.backends import jax_calls, jax_take
+from embcheck.backends.on_jax import calls as jax_calls
+from embcheck.backends.on_jax import take as jax_take
 
 
 def make() -> Any:

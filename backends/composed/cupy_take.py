@@ -1,0 +1,157 @@
+"""CuPy on a GPU of NVIDIA: `cupy.take(weight, indices, axis=0)`.
+
+CuPy has no bags. The bag of a row is found by `cupy.searchsorted` in the bounds, and the rows go
+where `cupyx.scatter_add` or `scatter_max` put them; what lies before the first bag or behind the
+last one goes to rows of its own, which are cut off. Means divide the sums in place by the sizes.
+CuPy documents that indices out of bounds wrap around. It has no gradients.
+https://docs.cupy.dev/en/stable/user_guide/difference.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import cupy
+import cupyx
+import numpy as np
+
+from embcheck.backends.composed import composition, script
+from embcheck.backends.composed.script import Language
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unavailable,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Operation
+
+Arrays = dict[str, Any]
+Answer = tuple[Arrays, Arrays]
+"""What was observed, and the arrays that the caller finds after the call."""
+
+_OBSERVABLE = ("output", "weight_after", "inputs_after")
+
+_OPERATIONS = {
+    Operation.EMBEDDING: Provided(Provision.NATIVE, "cupy.take(weight, indices, axis=0)"),
+    Operation.EMBEDDING_BAG: Provided(
+        Provision.COMPOSED,
+        "cupy.take, then sum, mean or max(axis=1), or with offsets cupyx.scatter_add or "
+        "scatter_max, where bags = cupy.searchsorted(offsets, cupy.arange(n), side='right')",
+    ),
+}
+
+_OPTIONS = {Operation.EMBEDDING: (), Operation.EMBEDDING_BAG: composition.BAG_OPTIONS}
+
+
+def look_up(weight: Any, indices: Any) -> Any:
+    """Take the row of each index."""
+    return cupy.take(weight, indices, axis=0)
+
+
+def reduce_matrix(weight: Any, indices: Any, mode: str, per_sample_weights: Any = None) -> Any:
+    """Reduce the rows of each row of indices by an array's sum, mean or max."""
+    rows = cupy.take(weight, indices, axis=0)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights[..., None]
+    return getattr(rows, mode)(axis=1)
+
+
+def reduce_segments(
+    weight: Any, indices: Any, bounds: Any, mode: str, per_sample_weights: Any = None
+) -> Any:
+    """Reduce the rows between one bound and the next."""
+    rows = cupy.take(weight, indices, axis=0)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights[..., None]
+    bags = cupy.searchsorted(bounds, cupy.arange(len(indices)), side="right")
+    shape = (len(bounds) + 1, *rows.shape[1:])
+    if mode == "max":
+        reduced = cupy.full(shape, -cupy.inf, rows.dtype)
+        cupyx.scatter_max(reduced, bags, rows)
+        return reduced[1:-1]
+    reduced = cupy.zeros(shape, rows.dtype)
+    cupyx.scatter_add(reduced, bags, rows)
+    if mode == "mean":
+        reduced[1:-1] /= cupy.diff(bounds)[:, None]
+    return reduced[1:-1]
+
+
+_LANGUAGE = Language(
+    imports="import cupy\nimport cupyx",
+    look_up=look_up,
+    reduce_matrix=reduce_matrix,
+    reduce_segments=reduce_segments,
+    from_numpy=lambda name, _: f"cupy.asarray({name})",
+    to_numpy=lambda name, _: f"cupy.asnumpy({name})",
+    bounds="cupy.append(offsets, len(indices))",
+)
+
+
+class CupyTake:
+    """CuPy on its current device."""
+
+    info = BackendInfo(
+        id="cupy@cuda",
+        library="cupy",
+        version=cupy.__version__,
+        device="cuda",
+        operations=_OPERATIONS,
+        capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}),
+    )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Copy the inputs to the GPU, and call once: that is when CuPy compiles."""
+        _expect_known(call)
+        arrays = {name: cupy.asarray(array) for name, array in call.inputs.items()}
+
+        def run() -> Answer:
+            output = _look_up(call, arrays)
+            cupy.cuda.get_current_stream().synchronize()
+            return {"output": output}, arrays
+
+        run()
+        return run
+
+    def script(self, call: Call) -> str:
+        """Write a call as CuPy's users would."""
+        _expect_known(call)
+        return script.write(call, _LANGUAGE)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Copy the arrays home."""
+        observed, found = ({n: cupy.asnumpy(a) for n, a in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+
+def on_cuda() -> CupyTake:
+    """Make the backend `cupy@cuda`; raises Unavailable without a CUDA device."""
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise Unavailable(f"cupy {cupy.__version__} finds no CUDA device: {error}") from None
+    return CupyTake()
+
+
+def _expect_known(call: Call) -> None:
+    if call.operation not in _OPERATIONS:
+        raise Unsupported(f"CuPy has no {call.operation}")
+    composition.expect_only(call, "CuPy", _OPTIONS[call.operation], _OBSERVABLE)
+    if call.operation.is_bag:
+        composition.expect_mode(call, ("sum", "mean", "max"))
+
+
+def _look_up(call: Call, arrays: Arrays) -> Any:
+    weight, indices, options = arrays["weight"], arrays["indices"], call.options
+    if call.operation is Operation.EMBEDDING:
+        return look_up(weight, indices)
+    mode, factors = options.get("mode", "mean"), arrays.get("per_sample_weights")
+    if "offsets" not in arrays:
+        return reduce_matrix(weight, indices, mode, factors)
+    bounds = arrays["offsets"]
+    if not options.get("include_last_offset"):
+        bounds = cupy.append(bounds, len(indices))
+    return reduce_segments(weight, indices, bounds, mode, factors)

@@ -1,0 +1,80 @@
+"""Lookups in MLX's own operations.
+
+MLX has no segments. The bag of a row is found by `mx.searchsorted` in the bounds, and the rows go
+where `array.at` documents that it applies all updates. What lies before the first bag or behind the
+last one goes to rows of its own, which are cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mlx.core as mx
+import numpy as np
+
+from embcheck.backends.composed.script import Language
+
+
+def look_up(weight: mx.array, indices: mx.array) -> mx.array:
+    """Take the row of each index."""
+    return mx.take(weight, indices, axis=0)
+
+
+def reduce_matrix(
+    weight: mx.array, indices: mx.array, mode: str, per_sample_weights: mx.array | None = None
+) -> mx.array:
+    """Reduce the rows of each row of indices by mx.sum, mx.mean or mx.max."""
+    rows = mx.take(weight, indices, axis=0)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights[..., None]
+    reduction: Callable[..., mx.array] = getattr(mx, mode)
+    return reduction(rows, axis=1)
+
+
+def reduce_segments(
+    weight: mx.array,
+    indices: mx.array,
+    bounds: mx.array,
+    mode: str,
+    per_sample_weights: mx.array | None = None,
+) -> mx.array:
+    """Reduce the rows between one bound and the next."""
+    rows = mx.take(weight, indices, axis=0)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights[..., None]
+    bags = mx.searchsorted(bounds, mx.arange(len(indices)), side="right")
+    shape = (len(bounds) + 1, *rows.shape[1:])
+    if mode == "max":
+        return mx.full(shape, -mx.inf, rows.dtype).at[bags].maximum(rows)[1:-1]
+    sums = mx.zeros(shape, rows.dtype).at[bags].add(rows)[1:-1]
+    return sums / (bounds[1:] - bounds[:-1])[:, None] if mode == "mean" else sums
+
+
+def _from_numpy(name: str, dtype: np.dtype) -> str:
+    return f"mx.array({name}, mx.float64)" if dtype == np.float64 else f"mx.array({name})"
+
+
+def _to_numpy(name: str, dtype: str) -> str:
+    is_bits = dtype == "bfloat16"
+    bits = f"np.array({name}.view(mx.uint16)).view(ml_dtypes.bfloat16)"
+    return bits if is_bits else f"np.array({name})"
+
+
+LANGUAGE = Language(
+    imports="import mlx.core as mx\nfrom mlx import nn  # noqa: F401",
+    look_up=look_up,
+    reduce_matrix=reduce_matrix,
+    reduce_segments=reduce_segments,
+    from_numpy=_from_numpy,
+    to_numpy=_to_numpy,
+    bounds="mx.concatenate([offsets, mx.array([len(indices)])])",
+    fresh_module="nn.Embedding({})",
+    set_dtype="module.set_dtype(mx.{})",
+    pretrained_module="module = nn.Embedding(weight.shape[0], weight.shape[-1])\n"
+    'module.load_weights([("weight", weight)])',
+    freeze="module.freeze()",
+    ones="mx.ones_like(output)",
+    gradient="mx.grad(lambda {name}: ({look_up} * {upstream}).sum())({name})",
+    module_gradient="nn.value_and_grad("
+    'module, lambda indices: (module(indices) * {upstream}).sum())(indices)[1]["weight"]',
+)

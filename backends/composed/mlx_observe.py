@@ -1,0 +1,89 @@
+"""What MLX shows of a lookup: its output, gradients, a flag, and a training step.
+
+Gradients are those of `mx.grad`, or of `nn.value_and_grad` for a module, and a training step is one
+of MLX's optimisers, for a module with a factor beside it: there is no gradient of nothing. Adagrad
+is given PyTorch's epsilon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+from mlx import nn, optimizers
+
+from embcheck.backends.composed.mlx_lookups import look_up, reduce_matrix, reduce_segments
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+Arrays = dict[str, Any]
+
+GRADIENTS = {
+    Observation.GRAD_WEIGHT: "weight",
+    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
+}
+
+OPTIMISERS: dict[str, Callable[[], Any]] = {
+    Observation.TRAINED_WEIGHT: lambda: optimizers.SGD(learning_rate=1.0),
+    Observation.WEIGHT_TRAINED_BY_ADAGRAD: lambda: optimizers.Adagrad(1.0, eps=1e-10),
+}
+
+
+def _look_up(call: Call, arrays: Arrays) -> mx.array:
+    weight, indices, options = arrays["weight"], arrays["indices"], call.options
+    if call.operation is Operation.EMBEDDING:
+        return look_up(weight, indices)
+    mode, factors = options.get("mode", "mean"), arrays.get("per_sample_weights")
+    if "offsets" not in arrays:
+        return reduce_matrix(weight, indices, mode, factors)
+    bounds = arrays["offsets"]
+    if not options.get("include_last_offset"):
+        bounds = mx.concatenate([bounds, mx.array([len(indices)])])
+    return reduce_segments(weight, indices, bounds, mode, factors)
+
+
+def observe(call: Call, arrays: Arrays) -> Arrays:
+    """Look up by an operation, and derive what else the call is to show."""
+    observed = {"output": _look_up(call, arrays)}
+    upstream = arrays.get("grad_output", mx.ones_like(observed["output"]))
+
+    def loss(source: mx.array, name: str) -> mx.array:
+        return (_look_up(call, {**arrays, name: source}) * upstream).sum()
+
+    def loss_after_use(weight: mx.array) -> mx.array:
+        return mx.square(weight).sum() + _look_up(call, {**arrays, "weight": weight}).sum()
+
+    for observation, name in GRADIENTS.items():
+        if call.wants(observation):
+            observed[observation] = mx.grad(loss)(arrays[name], name)
+    if call.wants(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE):
+        observed["grad_weight_after_earlier_use"] = mx.grad(loss_after_use)(arrays["weight"])
+    for name, optimiser in OPTIMISERS.items():
+        if call.wants(name):
+            gradient = {"weight": mx.grad(loss)(arrays["weight"], "weight")}
+            trained = optimiser().apply_gradients(gradient, {"weight": arrays["weight"]})
+            observed[name] = trained["weight"]
+    return observed
+
+
+def observe_module(call: Call, module: nn.Embedding, arrays: Arrays) -> Arrays:
+    """Look up by a module, and derive what else the call is to show."""
+    observed = {"output": module(arrays["indices"])}
+    upstream = arrays.get("grad_output", mx.ones_like(observed["output"]))
+    if call.wants(Observation.TRAINABLE):
+        observed["trainable"] = "weight" in module.trainable_parameters()
+    if call.wants(Observation.GRAD_WEIGHT):
+        loss = nn.value_and_grad(module, lambda indices: (module(indices) * upstream).sum())
+        observed["grad_weight"] = loss(arrays["indices"])[1]["weight"]
+    for name, optimiser in OPTIMISERS.items():
+        if call.wants(name):
+            _train(module, arrays["indices"], upstream, optimiser())
+            observed[name] = module.weight
+    return observed
+
+
+def _train(module: nn.Embedding, indices: mx.array, upstream: mx.array, optimiser: Any) -> None:
+    model = nn.Module()
+    model.embedding, model.factor = module, upstream
+    loss = nn.value_and_grad(model, lambda i: (module(i) * model.factor).sum())
+    optimiser.update(model, loss(indices)[1])

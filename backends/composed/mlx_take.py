@@ -1,0 +1,159 @@
+"""MLX on the CPU: `mx.take(weight, indices, axis=0)`, and the module `mlx.nn.Embedding`.
+
+MLX documents neither bounds checks nor bags; `mlx_lookups` composes bags of its operations. A
+module's own table is given to it by `load_weights`, and frozen by `freeze`; `mlx_observe` has what
+is shown. MLX is lazy, so that every call ends in `mx.eval`. A float64 array stays one, of which MLX
+must be told.
+https://ml-explore.github.io/mlx/build/html/usage/indexing.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import version
+
+import ml_dtypes
+import mlx.core as mx
+import numpy as np
+from mlx import nn
+
+from embcheck.backends.composed import composition, script
+from embcheck.backends.composed.mlx_lookups import LANGUAGE
+from embcheck.backends.composed.mlx_observe import (
+    GRADIENTS,
+    OPTIMISERS,
+    Arrays,
+    observe,
+    observe_module,
+)
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.help import helps
+
+Answer = tuple[Arrays, Arrays]
+"""What was observed, and the arrays that the caller finds after the call."""
+
+_OPERATIONS = {
+    Operation.EMBEDDING: Provided(Provision.NATIVE, "mx.take(weight, indices, axis=0)"),
+    Operation.EMBEDDING_MODULE: Provided(
+        Provision.NATIVE, "mlx.nn.Embedding, then set_dtype if a dtype is asked for"
+    ),
+    Operation.EMBEDDING_FROM_PRETRAINED: Provided(
+        Provision.COMPOSED,
+        "mlx.nn.Embedding(weight.shape[0], weight.shape[-1]), load_weights, freeze",
+    ),
+    Operation.EMBEDDING_BAG: Provided(
+        Provision.COMPOSED,
+        "mx.take, then mx.sum, mean or max, or with offsets mx.zeros(...).at[bags].add(rows), "
+        "where bags = mx.searchsorted(offsets, mx.arange(n), side='right')",
+    ),
+}
+
+_OPTIONS = {
+    Operation.EMBEDDING: (),
+    Operation.EMBEDDING_MODULE: ("num_embeddings", "embedding_dim", "dtype"),
+    Operation.EMBEDDING_FROM_PRETRAINED: ("freeze",),
+    Operation.EMBEDDING_BAG: composition.BAG_OPTIONS,
+}
+
+_MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_FROM_PRETRAINED)
+
+_OBSERVABLE = {
+    *("output", "weight_after", "inputs_after", *GRADIENTS),
+    *(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE, Observation.TRAINABLE, *OPTIMISERS),
+}
+
+
+class MlxTake:
+    """MLX on its default device, which is the CPU where there is no GPU of Apple's."""
+
+    def __init__(self) -> None:
+        self.info = BackendInfo(
+            id="mlx",
+            library="mlx",
+            version=version("mlx"),
+            device=str(mx.default_device().type).rpartition(".")[2],
+            operations=_OPERATIONS,
+            capabilities=frozenset(
+                {
+                    Capability.GRADIENTS,
+                    Capability.TRAINING,
+                    Capability.ADAGRAD,
+                    Capability.PER_SAMPLE_WEIGHTS,
+                    Capability.INCLUDE_LAST_OFFSET,
+                }
+            ),
+            fresh_worker_after_bad_index=True,
+            survives_fork=True,
+        )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Copy the inputs to MLX, make the module, and return what evaluates all that is asked."""
+        _expect_known(call)
+        arrays = {name: _to_mlx(array) for name, array in call.inputs.items()}
+        if composition.ends_early(call):
+            helps(composition.CUTS)
+        show = partial(observe, call, arrays)
+        if call.operation in _MODULES:
+            module = _module(call, arrays)
+            arrays["weight"] = module.weight
+            show = partial(observe_module, call, module, arrays)
+        mx.eval(arrays)
+
+        def run() -> Answer:
+            observed = show()
+            mx.eval(observed)
+            return observed, arrays
+
+        return run
+
+    def script(self, call: Call) -> str:
+        """Write a call as MLX's users would."""
+        _expect_known(call)
+        return script.write(call, LANGUAGE)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Copy the arrays home."""
+        observed, found = ({n: _to_numpy(a) for n, a in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+
+def _to_mlx(array: np.ndarray) -> mx.array:
+    if array.dtype != np.float64:
+        return mx.array(array)
+    helps("tells mx.array that float64 stays float64, for by itself it makes float32")
+    return mx.array(array, mx.float64)
+
+
+def _to_numpy(array: mx.array | bool) -> np.ndarray:
+    if isinstance(array, mx.array) and array.dtype == mx.bfloat16:
+        return np.array(array.view(mx.uint16)).view(ml_dtypes.bfloat16)
+    return np.array(array)
+
+
+def _expect_known(call: Call) -> None:
+    if call.operation not in _OPERATIONS:
+        raise Unsupported(f"MLX has no {call.operation}")
+    composition.expect_only(call, "MLX", _OPTIONS[call.operation], _OBSERVABLE)
+    if call.operation.is_bag:
+        composition.expect_mode(call, ("sum", "mean", "max"))
+
+
+def _module(call: Call, arrays: Arrays) -> nn.Embedding:
+    if call.operation is Operation.EMBEDDING_MODULE:
+        fresh = nn.Embedding(call.options["num_embeddings"], call.options["embedding_dim"])
+        if call.options.get("dtype") is not None:
+            fresh.set_dtype(getattr(mx, call.options["dtype"]))
+        return fresh
+    shape = arrays["weight"].shape
+    module = nn.Embedding(shape[0], shape[-1])
+    module.load_weights([("weight", arrays["weight"])])
+    return module.freeze() if call.options.get("freeze", True) else module

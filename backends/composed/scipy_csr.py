@@ -1,0 +1,143 @@
+"""SciPy's sparse arrays: a bag is a row of a CSR array, and the bags times the table are the sums.
+
+That is the term-document array in the documentation of `csr_array`, made from the three arrays
+`(data, indices, indptr)`: the bounds of the bags are `indptr`, and the data are the per-sample
+weights, or ones of the table's dtype. A lookup is a CSR array with one entry in each row. Means
+divide the sums in place by the sizes of the bags; there is no such product for a maximum. One-hot
+rows are those of a lookup, by `toarray`; without a number of classes SciPy infers the shape from
+the indices. Another spelling tells the row and the column of each entry, `(data, (row_ind,
+col_ind))`, which that documentation has as well. SciPy has no gradients.
+https://docs.scipy.org/doc/scipy/reference/generated/scipy.sparse.csr_array.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import scipy
+from scipy.sparse import csr_array
+
+from embcheck.backends.composed import composition, scipy_spellings
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Operation
+
+_OBSERVABLE = ("output", "weight_after", "inputs_after")
+
+
+def look_up(weight: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Multiply a CSR array of one entry in each row with the table."""
+    entries = (np.ones(indices.size, weight.dtype), indices.ravel(), np.arange(indices.size + 1))
+    rows = csr_array(entries, shape=(indices.size, len(weight)))
+    output: np.ndarray = rows @ weight
+    return output.reshape(*indices.shape, *weight.shape[1:])
+
+
+def sum_bags(
+    weight: np.ndarray,
+    indices: np.ndarray,
+    bounds: np.ndarray,
+    per_sample_weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Multiply a CSR array that has a row for each bag with the table."""
+    if per_sample_weights is None:
+        per_sample_weights = np.ones(len(indices), weight.dtype)
+    entries = (per_sample_weights, indices, bounds)
+    output: np.ndarray = csr_array(entries, shape=(len(bounds) - 1, len(weight))) @ weight
+    return output
+
+
+def average_bags(weight: np.ndarray, indices: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Divide the sums by the sizes of the bags."""
+    output = sum_bags(weight, indices, bounds)
+    output /= np.diff(bounds)[:, None]
+    return output
+
+
+def one_hot(indices: np.ndarray, num_classes: int) -> np.ndarray:
+    """Write a CSR array of one entry in each row out; -1 infers the number of classes."""
+    entries = (np.ones(indices.size, np.int64), indices.ravel(), np.arange(indices.size + 1))
+    rows = csr_array(entries, shape=None if num_classes == -1 else (indices.size, num_classes))
+    output: np.ndarray = rows.toarray()
+    return output.reshape(*indices.shape, rows.shape[1])
+
+
+_OPERATIONS = {
+    Operation.EMBEDDING: Provided(
+        Provision.COMPOSED, "csr_array((ones, indices.ravel(), arange(n + 1))) @ weight"
+    ),
+    Operation.EMBEDDING_BAG: Provided(
+        Provision.COMPOSED,
+        "csr_array((ones or per_sample_weights, indices, offsets)) @ weight, for means divided by "
+        "np.diff(offsets)",
+    ),
+    Operation.ONE_HOT: Provided(
+        Provision.COMPOSED, "csr_array((ones, indices.ravel(), arange(n + 1))).toarray()"
+    ),
+}
+
+
+class ScipyCsr:
+    """Products of CSR arrays and tables."""
+
+    info = BackendInfo(
+        id="scipy-csr",
+        library="scipy",
+        version=scipy.__version__,
+        operations=_OPERATIONS,
+        capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}),
+        # One-hot rows are written without a look at the bounds.
+        fresh_worker_after_bad_index=True,
+        survives_fork=True,
+    )
+
+    def prepare(self, call: Call) -> Callable[[], Mapping[str, np.ndarray]]:
+        """Choose the functions; all the work is the call's."""
+        *_, function = _functions(call)
+        return _thunk(call, function)
+
+    def spellings(self, call: Call) -> Mapping[str, Callable[[], Mapping[str, np.ndarray]]]:
+        """Return the thunk of the constructor that is told the row and column of each entry."""
+        *_, function = _functions(call)
+        return {scipy_spellings.NAME: _thunk(call, scipy_spellings.FUNCTIONS[function.__name__])}
+
+    def to_numpy(self, answer: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Return the answer, which is arrays already."""
+        return answer
+
+    def script(self, call: Call) -> str:
+        """Write the functions of a call."""
+        imports = "from scipy.sparse import csr_array"
+        return composition.script(call, imports, _functions(call))
+
+
+def _thunk(
+    call: Call, function: Callable[..., np.ndarray]
+) -> Callable[[], Mapping[str, np.ndarray]]:
+    return lambda: {
+        "output": function(**composition.arguments(call)),
+        **inputs_after(call.inputs),
+    }
+
+
+def _functions(call: Call) -> list[Callable[..., np.ndarray]]:
+    """Return the function of a call behind what it uses; raises Unsupported without one."""
+    if call.operation is Operation.EMBEDDING:
+        composition.expect_only(call, "SciPy", (), _OBSERVABLE)
+        return [look_up]
+    if call.operation is Operation.ONE_HOT:
+        composition.expect_only(call, "SciPy", ("num_classes",), _OBSERVABLE)
+        return [one_hot]
+    if call.operation is not Operation.EMBEDDING_BAG:
+        raise Unsupported(f"SciPy has no {call.operation}")
+    composition.expect_only(call, "SciPy", composition.BAG_OPTIONS, _OBSERVABLE)
+    composition.expect_bounds(call)
+    is_sum = composition.expect_mode(call, ("sum", "mean")) == "sum"
+    return [sum_bags] if is_sum else [sum_bags, average_bags]

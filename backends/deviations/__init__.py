@@ -1,1 +1,0 @@
-"""Known departures, one YAML file a backend."""

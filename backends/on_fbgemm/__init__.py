@@ -1,0 +1,1 @@
+"""FBGEMM's table-batched embeddings, and TorchRec's collections of them."""

@@ -1,0 +1,137 @@
+"""Calls as FBGEMM's table-batched embeddings (TBE) take them: flat indices, and B + 1 offsets.
+
+FBGEMM documents offsets that end with the number of indices, as `include_last_offset` has them;
+where a call's do not, that number is appended. A matrix of bags becomes its offsets. A lookup is
+bags of one index each, as FBGEMM itself spells sequence embeddings:
+https://github.com/pytorch/FBGEMM/pull/582. Nothing is checked or cast on the way; bags without
+offsets that are no matrix cannot be spelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import fbgemm_gpu
+import torch
+from fbgemm_gpu.split_embedding_configs import SparseType
+from fbgemm_gpu.split_table_batched_embeddings_ops_common import PoolingMode
+from torch import Tensor
+
+from embcheck.backends.composed import composition
+from embcheck.backends.on_torch.device import require_cuda
+from embcheck.conformance.contract.backend import Provided, Provision, Unavailable, Unsupported
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.help import helps
+
+VERSION = fbgemm_gpu.__version__
+
+PRETRAINED = (Operation.EMBEDDING_FROM_PRETRAINED, Operation.EMBEDDING_BAG_FROM_PRETRAINED)
+MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_BAG_MODULE)
+
+_POOLING = {"sum": PoolingMode.SUM, "mean": PoolingMode.MEAN}
+
+
+def provided(table: str) -> dict[Operation, Provided]:
+    """Say how a lookup and bags are provided by the TBE of that name."""
+    rows = f"{table}(pooling_mode=NONE)(indices.flatten(), torch.arange(n + 1))"
+    bags = (
+        f"{table}(pooling_mode=SUM or MEAN)(indices, offsets, per_sample_weights); a matrix is "
+        "flattened, and offsets without the last one get the number of indices appended"
+    )
+    return {
+        Operation.EMBEDDING: Provided(Provision.COMPOSED, rows),
+        Operation.EMBEDDING_FROM_PRETRAINED: Provided(Provision.COMPOSED, rows),
+        Operation.EMBEDDING_BAG: Provided(Provision.NATIVE, bags),
+        Operation.EMBEDDING_BAG_FROM_PRETRAINED: Provided(Provision.NATIVE, bags),
+    }
+
+
+def expect_expressible(
+    call: Call, library: str, operations: Collection[Operation], observations: Collection[str]
+) -> None:
+    """Raise Unsupported for what the tables of FBGEMM or TorchRec have no word for."""
+    if call.operation not in operations:
+        raise Unsupported(f"{library} has no {call.operation}")
+    options = [*(composition.BAG_OPTIONS if call.operation.is_bag else ())]
+    if call.operation in PRETRAINED:
+        options.append("freeze")
+    if call.operation in MODULES:
+        options += ["num_embeddings", "embedding_dim", "dtype"]
+    composition.expect_only(call, library, options, observations)
+    mode = call.options.get("mode", "mean")
+    if call.operation.is_bag and mode not in _POOLING:
+        raise Unsupported(f"{library} pools by sum or mean, and has no mode {mode!r}")
+    if "weight" in call.inputs and call.inputs["weight"].ndim != 2:
+        raise Unsupported(f"a table of {library} is told two sizes, of rows and columns")
+
+
+def is_frozen(call: Call) -> bool:
+    """Whether a call's table takes no part in training."""
+    return call.operation in PRETRAINED and bool(call.options.get("freeze", True))
+
+
+def pooling_of(call: Call) -> PoolingMode:
+    """Return the pooling mode of a call's operation."""
+    is_bag = call.operation.is_bag
+    return _POOLING[call.options.get("mode", "mean")] if is_bag else PoolingMode.NONE
+
+
+def precisions(dtype: torch.dtype) -> dict[str, SparseType]:
+    """Return the options for a table and an output of a dtype; FBGEMM raises where it has none."""
+    return {
+        "weights_precision": SparseType.from_dtype(dtype),
+        "output_dtype": SparseType.from_dtype(dtype),
+    }
+
+
+@dataclass(frozen=True)
+class Tbe:
+    """A TBE for one call: the module, a view (V, D) of its table, and the caller's tensors."""
+
+    call: Call
+    module: Callable[..., Any]
+    table: Tensor
+    tensors: dict[str, Tensor]
+
+    def look_up(self) -> Tensor:
+        """Call the module; a lookup's rows get the shape of the indices."""
+        output: Tensor = self.module(*self._positional(), **self._weights())
+        if self.call.operation.is_bag:
+            return output
+        return output.view(*self.tensors["indices"].shape, self.table.shape[1])
+
+    @property
+    def _is_matrix(self) -> bool:
+        return self.call.operation.is_bag and "offsets" not in self.tensors
+
+    def _positional(self) -> list[Tensor]:
+        indices, device = self.tensors["indices"], self.tensors["indices"].device
+        if not self.call.operation.is_bag:
+            helps("makes a bag of each index, and gives the rows the shape of the indices")
+            return [indices.flatten(), torch.arange(indices.numel() + 1, device=device)]
+        if self._is_matrix:
+            bags, length = indices.shape
+            helps("flattens a matrix of bags, and makes its offsets")
+            return [indices.flatten(), length * torch.arange(bags + 1, device=device)]
+        offsets = self.tensors["offsets"]
+        if self.call.options.get("include_last_offset"):
+            return [indices, offsets]
+        helps("appends the number of indices to the offsets")
+        return [indices, torch.cat([offsets, offsets.new_tensor([indices.numel()])])]
+
+    def _weights(self) -> dict[str, Tensor]:
+        if "per_sample_weights" not in self.tensors:
+            return {}
+        factors = self.tensors["per_sample_weights"]
+        return {"per_sample_weights": factors.flatten() if self._is_matrix else factors}
+
+
+def require_kernels() -> None:
+    """Raise Unavailable without a CUDA device, or in a build of FBGEMM without its kernels."""
+    require_cuda()
+    if not torch._C._dispatch_has_kernel_for_dispatch_key(  # noqa: SLF001  (no public spelling)
+        "fbgemm::bounds_check_indices", "CUDA"
+    ):
+        raise Unavailable(f"fbgemm_gpu {VERSION} is a build without CUDA kernels")

@@ -1,0 +1,141 @@
+"""FBGEMM's DenseTableBatchedEmbeddingBagsCodegen with one table, which gives it a gradient.
+
+It has no bounds check of its own and takes tables of any width. Its weight is one flat parameter,
+`weights`, whose gradient is shown as (V, D); training is an optimiser of PyTorch's.
+On the CPU, it does not implement PoolingMode.NONE, and sums instead:
+https://github.com/pytorch/FBGEMM/issues/4586. Of the bags of one index that a lookup makes, both
+are the same, but for a -0.0, which a sum turns into 0.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from fbgemm_gpu.split_table_batched_embeddings_ops_training import (
+    DenseTableBatchedEmbeddingBagsCodegen,
+)
+
+from embcheck.backends.composed import composition
+from embcheck.backends.on_fbgemm import script
+from embcheck.backends.on_fbgemm.calls import (
+    MODULES,
+    VERSION,
+    Tbe,
+    expect_expressible,
+    is_frozen,
+    pooling_of,
+    precisions,
+    provided,
+    require_kernels,
+)
+from embcheck.backends.on_torch.calls import Answer, thunk
+from embcheck.backends.on_torch.names import to_array, to_tensor
+from embcheck.backends.on_torch.observe import Prepared
+from embcheck.backends.on_torch.processor import processor
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Observation
+
+_CLASS = "DenseTableBatchedEmbeddingBagsCodegen"
+_OPERATIONS = {
+    **provided(_CLASS),
+    **dict.fromkeys(MODULES, Provided(Provision.NATIVE, f"{_CLASS}([(V, D)])")),
+}
+_OF_THE_WEIGHT = {
+    *(Observation.GRAD_WEIGHT, Observation.TRAINED_WEIGHT),
+    *(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE, Observation.WEIGHT_TRAINED_BY_ADAGRAD),
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,
+}
+"""What is flat as the weight is."""
+_OBSERVABLE = {
+    *("output", "weight_after", "inputs_after", *_OF_THE_WEIGHT),
+    *(Observation.GRAD_PER_SAMPLE_WEIGHTS, Observation.TRAINABLE),
+}
+
+
+class FbgemmDense:
+    """A dense TBE on one device."""
+
+    def __init__(self, name: str, device: str) -> None:
+        self.info = BackendInfo(
+            id=name,
+            library="fbgemm_gpu",
+            modules=("fbgemm_gpu", "torch._ops", "torch.autograd"),
+            version=VERSION,
+            device=device,
+            **processor(),
+            operations=_OPERATIONS,
+            capabilities=frozenset(
+                {
+                    *(Capability.GRADIENTS, Capability.TRAINING, Capability.ADAGRAD),
+                    *(Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET),
+                }
+            ),
+            # A bad index trips an assertion in the kernel, which ends the use of CUDA.
+            fresh_worker_after_bad_index=device == "cuda",
+            survives_fork=device == "cpu",
+        )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Make the module, copy the weight to its table, and return what is to be observed."""
+        _expect_expressible(call)
+        device = self.info.device
+        tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
+        if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+            tensors["per_sample_weights"].requires_grad_()
+        module = self._module(call, tensors)
+        module.weights.requires_grad_(not is_frozen(call))
+        table = module.split_embedding_weights()[0]
+        tensors["weight"] = table.copy_(tensors["weight"]) if "weight" in tensors else table
+        lookup = Tbe(call, module, table, tensors).look_up
+        return thunk(Prepared(call, tensors, module.weights, lookup), device)
+
+    def _module(self, call: Call, tensors: dict[str, Any]) -> Any:
+        if call.operation in MODULES:
+            shape = call.options["num_embeddings"], call.options["embedding_dim"]
+            dtype = getattr(torch, call.options.get("dtype", "float32"))
+        else:
+            shape, dtype = tuple(tensors["weight"].shape), tensors["weight"].dtype
+        return DenseTableBatchedEmbeddingBagsCodegen(
+            [shape],
+            pooling_mode=pooling_of(call),
+            use_cpu=self.info.device == "cpu",
+            **precisions(dtype),
+        )
+
+    def script(self, call: Call) -> str:
+        """Write a call as FBGEMM's users would."""
+        _expect_expressible(call)
+        return script.write_dense(call, self.info.device)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Bring tensors off the device; what is flat as the weight gets the table's shape."""
+        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
+        for name in _OF_THE_WEIGHT & observed.keys():
+            observed[name] = observed[name].reshape(found["weight"].shape)
+        return {**inputs_after(found), **observed}
+
+
+def _expect_expressible(call: Call) -> None:
+    expect_expressible(call, "FBGEMM", _OPERATIONS, _OBSERVABLE)
+    if call.operation.is_bag:
+        composition.expect_bounds(call)
+
+
+def on_cpu() -> FbgemmDense:
+    """Make the backend `fbgemm-dense`."""
+    return FbgemmDense("fbgemm-dense", "cpu")
+
+
+def on_cuda() -> FbgemmDense:
+    """Make the backend `fbgemm-dense@cuda`; raises Unavailable without its kernels."""
+    require_kernels()
+    return FbgemmDense("fbgemm-dense@cuda", "cuda")

@@ -1,0 +1,196 @@
+"""TorchRec's unsharded modules, EmbeddingCollection and EmbeddingBagCollection, with one table.
+
+The caller's table goes in by `load_state_dict`; indices and bags as a KeyedJaggedTensor of one
+feature: a lookup as one sequence, a matrix as bags of its rows, offsets without the last one with
+the number of indices appended, since TorchRec's offsets say where the last bag ends. Another
+spelling tells the lengths of the bags, which TorchRec documents beside offsets. The collections
+hold a `torch.nn.Embedding` or `torch.nn.EmbeddingBag`, of float32 or else float16.
+https://docs.pytorch.org/torchrec/modules-api-reference.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torchrec
+from torch import Tensor
+from torchrec.modules.embedding_configs import dtype_to_data_type
+
+from embcheck.backends.composed import composition
+from embcheck.backends.on_fbgemm import torchrec_script
+from embcheck.backends.on_fbgemm.calls import (
+    MODULES,
+    PRETRAINED,
+    expect_expressible,
+    is_frozen,
+    require_kernels,
+)
+from embcheck.backends.on_torch.calls import Answer, thunk
+from embcheck.backends.on_torch.names import to_array, to_tensor
+from embcheck.backends.on_torch.observe import Prepared, Tensors
+from embcheck.backends.on_torch.processor import processor
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.help import helps
+
+_LOOKUP = (
+    "EmbeddingCollection([EmbeddingConfig(V, D)])"
+    "(KeyedJaggedTensor(values=indices.flatten(), offsets=[0, n]))"
+)
+_BAGS = (
+    "EmbeddingBagCollection([EmbeddingBagConfig(V, D, pooling=SUM or MEAN)])"
+    "(KeyedJaggedTensor(values=indices, offsets=offsets, weights=per_sample_weights)); a matrix is "
+    "flattened, and offsets without the last one get the number of indices appended"
+)
+_OPERATIONS = {
+    operation: Provided(Provision.NATIVE, _BAGS if operation.is_bag else _LOOKUP)
+    for operation in (Operation.EMBEDDING, Operation.EMBEDDING_BAG, *MODULES, *PRETRAINED)
+}
+_BY_LENGTHS = "KeyedJaggedTensor(keys, values, weights, lengths=lengths)"
+_POOLING = {"sum": torchrec.PoolingType.SUM, "mean": torchrec.PoolingType.MEAN}
+_OBSERVABLE = {
+    *("output", "weight_after", "inputs_after", Observation.TRAINABLE),
+    *(Observation.GRAD_WEIGHT, Observation.GRAD_PER_SAMPLE_WEIGHTS),
+    *(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE, Observation.TRAINED_WEIGHT),
+    *(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE, Observation.WEIGHT_TRAINED_BY_ADAGRAD),
+}
+
+
+class TorchrecCollections:
+    """TorchRec on one device."""
+
+    def __init__(self, name: str, device: str) -> None:
+        self.info = BackendInfo(
+            id=name,
+            library="torchrec",
+            modules=("torchrec", "fbgemm_gpu", "torch._ops", "torch.autograd"),
+            version=torchrec.__version__,
+            device=device,
+            **processor(),
+            operations=_OPERATIONS,
+            capabilities=frozenset(
+                {
+                    *(Capability.GRADIENTS, Capability.TRAINING, Capability.ADAGRAD),
+                    *(Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET),
+                }
+            ),
+            # A bad index trips an assertion in the kernel, which ends the use of CUDA.
+            fresh_worker_after_bad_index=device == "cuda",
+            made_from="torch-eager",
+            survives_fork=device == "cpu",
+        )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Make the module, load the weight, and return what is to be observed."""
+        _expect_expressible(call)
+        return self._thunk(call, _features)
+
+    def spellings(self, call: Call) -> Mapping[str, Callable[[], Answer]]:
+        """Return the thunk of bags that are told by their lengths."""
+        _expect_expressible(call)
+        if not call.operation.is_bag:
+            return {}
+        composition.expect_bounds(call)
+        return {_BY_LENGTHS: self._thunk(call, _features_by_lengths)}
+
+    def _thunk(self, call: Call, features: Callable[[Call, Tensors], Any]) -> Callable[[], Answer]:
+        device = self.info.device
+        tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
+        if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+            tensors["per_sample_weights"].requires_grad_()
+        module = _module(call, tensors, torch.device(device))
+        ((key, weight),) = module.named_parameters()
+        if "weight" in tensors:
+            module.load_state_dict({key: tensors["weight"]})
+        tensors["weight"] = weight.requires_grad_(not is_frozen(call))
+
+        def look_up() -> Tensor:
+            looked_up = module(features(call, tensors))["feature"]
+            output: Tensor = looked_up if call.operation.is_bag else looked_up.values()
+            shape = (*tensors["indices"].shape, weight.shape[1])
+            return output if call.operation.is_bag else output.view(shape)
+
+        return thunk(Prepared(call, tensors, weight, look_up), device)
+
+    def script(self, call: Call) -> str:
+        """Write a call as TorchRec's users would."""
+        _expect_expressible(call)
+        return torchrec_script.write(call, self.info.device)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Bring tensors off the device."""
+        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+
+def _expect_expressible(call: Call) -> None:
+    expect_expressible(call, "TorchRec", _OPERATIONS, _OBSERVABLE)
+    if call.operation.is_bag:
+        composition.expect_bounds(call, for_matrices=False)
+
+
+def _module(call: Call, tensors: Tensors, device: torch.device) -> Any:
+    if "weight" in tensors:
+        shape, dtype = tensors["weight"].shape, tensors["weight"].dtype
+    else:
+        shape = torch.Size([call.options["num_embeddings"], call.options["embedding_dim"]])
+        dtype = getattr(torch, call.options.get("dtype", "float32"))
+    told = {"name": "table", "feature_names": ["feature"], "data_type": dtype_to_data_type(dtype)}
+    if not call.operation.is_bag:
+        return torchrec.EmbeddingCollection([torchrec.EmbeddingConfig(*shape, **told)], device)
+    pooling = _POOLING[call.options.get("mode", "mean")]
+    table = torchrec.EmbeddingBagConfig(*shape, pooling=pooling, **told)
+    return torchrec.EmbeddingBagCollection([table], "per_sample_weights" in tensors, device)
+
+
+def _features(call: Call, tensors: Tensors) -> Any:
+    indices, offsets = tensors["indices"], tensors.get("offsets")
+    factors, number = tensors.get("per_sample_weights"), tensors["indices"].numel()
+    if not call.operation.is_bag:
+        helps("makes one sequence of all indices, and gives the rows their shape")
+        indices, offsets = indices.flatten(), torch.tensor([0, number], device=indices.device)
+    elif offsets is None and indices.ndim == 2:
+        bags, length = indices.shape
+        helps("flattens a matrix of bags, and makes its offsets")
+        offsets = length * torch.arange(bags + 1, device=indices.device)
+        indices = indices.flatten()
+        factors = None if factors is None else factors.flatten()
+    elif offsets is not None and not call.options.get("include_last_offset"):
+        helps("appends the number of indices to the offsets")
+        offsets = torch.cat([offsets, offsets.new_tensor([number])])
+    return torchrec.KeyedJaggedTensor(["feature"], indices, factors, offsets=offsets)
+
+
+def _features_by_lengths(call: Call, tensors: Tensors) -> Any:
+    """Tell the length of each bag, which for a matrix is its number of columns."""
+    indices, factors = tensors["indices"], tensors.get("per_sample_weights")
+    if "offsets" in tensors:
+        offsets = tensors["offsets"]
+        if not call.options.get("include_last_offset"):
+            offsets = torch.cat([offsets, offsets.new_tensor([indices.numel()])])
+        lengths = torch.diff(offsets)
+    else:
+        bags, length = indices.shape
+        lengths = torch.full((bags,), length, device=indices.device)
+        indices, factors = indices.flatten(), None if factors is None else factors.flatten()
+    return torchrec.KeyedJaggedTensor(["feature"], indices, factors, lengths=lengths)
+
+
+def on_cpu() -> TorchrecCollections:
+    """Make the backend `torchrec`."""
+    return TorchrecCollections("torchrec", "cpu")
+
+
+def on_cuda() -> TorchrecCollections:
+    """Make the backend `torchrec@cuda`; raises Unavailable without FBGEMM's kernels."""
+    require_kernels()
+    return TorchrecCollections("torchrec@cuda", "cuda")

@@ -1,0 +1,1 @@
+"""JAX by its indexing functions, and Flax and Equinox by their layers."""

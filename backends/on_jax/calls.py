@@ -1,0 +1,170 @@
+"""The adapter of every way of looking rows up with JAX; what it shows stands in `observe`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from embcheck.backends.on_jax import script
+from embcheck.backends.on_jax.observe import REDUCTIONS, Arrays, Spelling, Way, look_up, observe
+from embcheck.backends.on_jax.spellings import CHECKED, checked
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unavailable,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import (
+    TRAINING_OBSERVATIONS,
+    Call,
+    Observation,
+    Operation,
+)
+
+Answer = tuple[Arrays, Arrays]
+"""What was observed, and the arrays that the library was handed."""
+
+_finished: Callable[[Any], Any] = jax.block_until_ready
+config: Any = jax.config
+
+WIDE = {"jax_enable_x64": "True; the default is False"}
+BAGS = Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET
+TRAINED = Capability.TRAINING, Capability.ADAGRAD
+
+
+def bags_of(rows: str) -> dict[Operation, Provided]:
+    """Describe a lookup of the library's own, spelled `rows`, and the bags composed from it."""
+    reduction = (
+        "then jnp.sum, mean or max, or with offsets jax.ops.segment_sum or segment_max "
+        "over jnp.zeros(len(indices), int).at[offsets].add(1).cumsum() - 1"
+    )
+    return {
+        Operation.EMBEDDING: Provided(Provision.NATIVE, rows),
+        Operation.EMBEDDING_BAG: Provided(Provision.COMPOSED, f"{rows}, {reduction}"),
+    }
+
+
+def use_cuda() -> str:
+    """Have JAX work on the GPU, and return that device; raises Unavailable without one.
+
+    JAX would take three quarters of the GPU's memory at once, which other backends need too.
+    https://docs.jax.dev/en/latest/gpu_memory_allocation.html
+    """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    config.update("jax_platforms", "cuda,cpu")
+    try:
+        jax.devices("cuda")
+    except RuntimeError as error:
+        raise Unavailable(f"jax {jax.__version__}: {error}") from None
+    return "cuda"
+
+
+class JaxCalls:
+    """Answers calls by one way of looking rows up."""
+
+    def __init__(self, info: BackendInfo, way: Way) -> None:
+        config.update("jax_enable_x64", way.written.wide)
+        self.info, self._way = replace(info, settings=WIDE if way.written.wide else {}), way
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Move the inputs, and call once: that is when jit compiles."""
+        spelling = self._spell(call)
+        arrays, found = self._arrays(call)
+        if call.observe == (Observation.OUTPUT,):
+            run = partial(look_up, arrays, spelling)
+            _finished(run())
+            return lambda: ({"output": _finished(run())}, found)
+        show = partial(observe, arrays, spelling, _wanted(call))
+        _finished(show())
+        return lambda: (_finished(show()), found)
+
+    def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
+        """Return the call with JAX's own checks of indices; none for what looks no index up."""
+        spelling = self._spell(call)
+        if call.operation is Operation.ONE_HOT:
+            return {}
+        arrays, found = self._arrays(call)
+        show = partial(observe, spelling=spelling, wanted=_wanted(call))
+        if "offsets" not in call.inputs:
+            run = checked(show)
+            return {CHECKED: lambda: (run(arrays), found)}
+        # Of bags only the lookup is checked: their numbers are made by an update beyond the end,
+        # which JAX drops, and the checks would refuse.
+        rows = checked(lambda given: self._way.look_up(given["weight"], given["indices"]))
+
+        def check_and_run() -> Answer:
+            rows(arrays)
+            return _finished(show(arrays)), found
+
+        return {CHECKED: check_and_run}
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """View the arrays as NumPy's."""
+        observed, found = ({n: np.asarray(a) for n, a in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+    def script(self, call: Call) -> str:
+        """Write a call as JAX's users would."""
+        self._spell(call)
+        return script.write(call, self._way.written)
+
+    def _arrays(self, call: Call) -> tuple[Arrays, Arrays]:
+        """Return what is looked up in, and the arrays that the caller finds after the call."""
+        way = self._way
+        arrays: Arrays = {name: way.place(name, array) for name, array in call.inputs.items()}
+        if call.operation is Operation.ONE_HOT:
+            return arrays, arrays
+        table = way.make_table(call, arrays.get("weight"))
+        return {**arrays, "weight": table}, {**arrays, "weight": way.weight_of(table)}
+
+    def _spell(self, call: Call) -> Spelling:
+        """Raise Unsupported for what JAX and its documentation have no spelling for."""
+        options = call.options
+        if call.operation not in self.info.operations:
+            raise Unsupported(f"{self.info.id} has no {call.operation}")
+        for name, value in options.items():
+            if name not in self._way.options and value is not None and value is not False:
+                raise Unsupported(f"{self.info.library} has no {name}")
+        _check_training(call, self._way)
+        spelling = Spelling(
+            self._way,
+            call.operation,
+            options.get("mode", "mean"),
+            options.get("include_last_offset", False),
+            options.get("num_classes", -1),
+        )
+        if call.operation is Operation.ONE_HOT and spelling.num_classes == -1:
+            raise Unsupported("jax.nn.one_hot does not infer num_classes")
+        if call.operation is Operation.EMBEDDING_BAG and spelling.mode not in REDUCTIONS:
+            raise Unsupported(f"nothing to compose a bag of mode {spelling.mode!r} from")
+        if "per_sample_weights" in call.inputs and spelling.mode != "sum":
+            raise Unsupported(
+                f"no documented composition of per_sample_weights and {spelling.mode}"
+            )
+        return spelling
+
+
+def _wanted(call: Call) -> tuple[str, ...]:
+    return tuple(map(str, call.observe))
+
+
+def _check_training(call: Call, way: Way) -> None:
+    if call.wants(Observation.TRAINABLE):
+        raise Unsupported("JAX trains what it is told to: no flag of a weight says whether")
+    if call.wants(*TRAINING_OBSERVATIONS) and way.train is None:
+        raise Unsupported("JAX has no optimiser")
+    if call.wants(Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM):
+        raise Unsupported("Optax has no Adam for sparse gradients")
+    is_pretrained = call.operation is Operation.EMBEDDING_FROM_PRETRAINED
+    is_frozen = is_pretrained and call.options.get("freeze", True)
+    if is_frozen and call.wants(*TRAINING_OBSERVATIONS, Observation.GRAD_WEIGHT):
+        raise Unsupported("JAX trains what it is told to: no module freezes its own weight")

@@ -1,0 +1,1 @@
+"""Keras' layer, with each of Keras' own backends."""

@@ -1,0 +1,85 @@
+"""Lookups and bags in Keras's own operations, the same for every backend of Keras.
+
+Keras has no bags, and `keras.ops` documents reductions of segments. The bag of an index is found
+from the sizes of the bags, by which `keras.ops.repeat` repeats their numbers, which are 32-bit as
+`keras.ops.arange` makes them; rows behind the last bound belong to none, and are cut off. Whoever
+imports this chose Keras's backend before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from embcheck.backends.composed.composition import source
+from embcheck.backends.composed.script import Language
+
+PRETRAINED = (
+    "keras.layers.Embedding(weight.shape[0], weight.shape[-1], weights=weight, "
+    "dtype=keras.backend.standardize_dtype(weight.dtype))"
+)
+_TERM = "ops.sum(ops.multiply({look_up}, {upstream}))"
+
+
+def look_up(weight: Any, indices: Any) -> Any:
+    """Take the row of each index."""
+    return ops.take(weight, indices, axis=0)
+
+
+def reduce_matrix(weight: Any, indices: Any, mode: str, per_sample_weights: Any = None) -> Any:
+    """Reduce the rows of each row of indices by ops.sum, ops.mean or ops.max."""
+    rows = ops.take(weight, indices, axis=0)
+    if per_sample_weights is not None:
+        rows = ops.multiply(rows, ops.expand_dims(per_sample_weights, -1))
+    return getattr(ops, mode)(rows, axis=1)
+
+
+def reduce_segments(
+    weight: Any, indices: Any, bounds: Any, mode: str, per_sample_weights: Any = None
+) -> Any:
+    """Reduce the rows between one bound and the next by ops.segment_sum or ops.segment_max."""
+    rows = ops.take(weight, indices, axis=0)
+    if per_sample_weights is not None:
+        rows = ops.multiply(rows, ops.expand_dims(per_sample_weights, -1))
+    sizes = ops.diff(bounds)
+    count = sizes.shape[0]
+    bags = ops.repeat(ops.arange(count), sizes)
+    rows = rows[: bounds[-1]]
+    if mode == "max":
+        return ops.segment_max(rows, bags, num_segments=count)
+    sums = ops.segment_sum(rows, bags, num_segments=count)
+    return ops.divide(sums, ops.expand_dims(sizes, -1)) if mode == "mean" else sums
+
+
+def language(name: str, imports: str, gradient: Callable[..., Any] | None) -> Language:
+    """Say how lookups are written with one of Keras's backends."""
+    converted = "{}" if name == "numpy" else "ops.convert_to_tensor({})"  # NumPy's are its tensors
+    imported = [
+        "from collections.abc import Callable",
+        "from typing import Any\n",
+        "import os\n",
+        f'os.environ["KERAS_BACKEND"] = {name!r}',
+        f"{imports}import keras",
+        "from keras import ops",
+        f"\n\n{source(gradient)}\n\n" if gradient else "",
+    ]
+    return Language(
+        imports="\n".join(imported),
+        look_up=look_up,
+        reduce_matrix=reduce_matrix,
+        reduce_segments=reduce_segments,
+        from_numpy=lambda name, _: converted.format(name),
+        to_numpy=lambda name, _: f"ops.convert_to_numpy({name})",
+        bounds="ops.concatenate([offsets, ops.array([indices.shape[0]])])",
+        fresh_module="keras.layers.Embedding({})",
+        pretrained_module=f"module = {PRETRAINED}",
+        freeze="module.trainable = False",
+        ones="ops.ones_like(output)",
+        gradient=f"gradient(lambda {{name}}: {_TERM}, {{name}})",
+        module_gradient="gradient(lambda weight: ops.sum(ops.multiply(module.stateless_call("
+        "[weight], [], indices)[0], {upstream})), module.embeddings.value)",
+        one_hot='ops.one_hot(indices, {}, dtype="int64")',
+        module_weight="module.embeddings",
+    )

@@ -1,0 +1,120 @@
+"""What Keras shows of a lookup: its output, gradients, flags, and a training step.
+
+Gradients are those of the means that a backend of Keras documents, of an operation's tensor, or of
+a layer's variable through `stateless_call`. A training step is one of Keras's optimisers over the
+trainable variables, and over a number in their company: to train nothing is refused. Adagrad is
+given PyTorch's initial accumulator and epsilon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import keras
+from keras import ops
+
+from embcheck.backends.on_keras.lookups import look_up, reduce_matrix, reduce_segments
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+Tensors = dict[str, Any]
+Gradient = Callable[[Callable[[Any], Any], Any], Any]
+"""Gives the gradient of a function, whose value is a scalar, at a tensor."""
+
+_GRADIENTS = {
+    Observation.GRAD_WEIGHT: "weight",
+    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
+}
+
+_EARLIER_USES: dict[str, Callable[[Any], Any]] = {
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE: ops.copy,
+}
+
+_OPTIMISERS: dict[str, Callable[[], Any]] = {
+    Observation.TRAINED_WEIGHT: lambda: keras.optimizers.SGD(1.0),
+    Observation.WEIGHT_TRAINED_BY_ADAGRAD: lambda: keras.optimizers.Adagrad(
+        1.0, initial_accumulator_value=0.0, epsilon=1e-10
+    ),
+}
+
+DIFFERENTIATED = {*_GRADIENTS, *_EARLIER_USES}
+DERIVED = DIFFERENTIATED | {*_OPTIMISERS}
+
+
+def observe(call: Call, tensors: Tensors, layer: Any, gradient: Gradient | None) -> Tensors:
+    """Look up, and derive what else the call is to show; `layer` is None for operations."""
+    output = _look_up(call, tensors) if layer is None else layer(tensors["indices"])
+    observed = {"output": output}
+    if call.wants(Observation.PRODUCT):
+        weight = tensors["weight"]
+        observed["product"] = ops.matmul(ops.cast(output, weight.dtype), weight)
+    if call.wants(Observation.TRAINABLE):
+        observed["trainable"] = bool(layer.trainable_variables)
+    if gradient is not None and call.wants(*DERIVED):
+        table = tensors.get("weight") if layer is None else layer.embeddings.value
+        upstream = tensors.get("grad_output", ops.ones_like(output))
+        loss = partial(_loss, call, tensors, layer, upstream)
+        observed |= _differentiate(call, {**tensors, "weight": table}, loss, gradient)
+        observed |= _train(call, tensors, layer, loss, gradient)
+    return observed
+
+
+def _look_up(call: Call, tensors: Tensors) -> Any:
+    indices, options = tensors["indices"], call.options
+    if call.operation is Operation.ONE_HOT:
+        return ops.one_hot(indices, options["num_classes"], dtype="int64")
+    weight, factors = tensors["weight"], tensors.get("per_sample_weights")
+    if call.operation is Operation.EMBEDDING:
+        return look_up(weight, indices)
+    mode = options.get("mode", "mean")
+    if "offsets" not in tensors:
+        return reduce_matrix(weight, indices, mode, factors)
+    bounds = tensors["offsets"]
+    if not options.get("include_last_offset"):
+        bounds = ops.concatenate([bounds, ops.array([indices.shape[0]])])
+    return reduce_segments(weight, indices, bounds, mode, factors)
+
+
+def _loss(call: Call, tensors: Tensors, layer: Any, upstream: Any, name: str, source: Any) -> Any:
+    """Give the sum of the output times `upstream`, with another tensor of that name."""
+    if layer is None:
+        output = _look_up(call, {**tensors, name: source})
+    else:
+        output = layer.stateless_call([source], [], tensors["indices"])[0]
+    return ops.sum(ops.multiply(output, upstream))
+
+
+def _differentiate(
+    call: Call, tensors: Tensors, loss: Callable[[str, Any], Any], gradient: Gradient
+) -> Tensors:
+    found: Tensors = {
+        observation: gradient(partial(loss, name), tensors[name])
+        for observation, name in _GRADIENTS.items()
+        if call.wants(observation)
+    }
+
+    def total(use: Callable[[Any], Any], weight: Any) -> Any:
+        return ops.add(ops.sum(ops.square(use(weight))), loss("weight", weight))
+
+    for observation, use in _EARLIER_USES.items():
+        if call.wants(observation):
+            found[observation] = gradient(partial(total, use), tensors["weight"])
+    return found
+
+
+def _train(
+    call: Call, tensors: Tensors, layer: Any, loss: Callable[[str, Any], Any], gradient: Gradient
+) -> Tensors:
+    found: Tensors = {}
+    for observation, make in _OPTIMISERS.items():
+        if not call.wants(observation):
+            continue
+        table = keras.Variable(tensors["weight"]) if layer is None else layer.embeddings
+        trained = [table] if layer is None else layer.trainable_variables
+        company = keras.Variable(ops.ones(1))
+        gradients = [gradient(partial(loss, "weight"), variable.value) for variable in trained]
+        make().apply([*gradients, ops.ones(1)], [*trained, company])
+        found[observation] = table.value
+    return found

@@ -1,0 +1,1 @@
+"""Graphs that PyTorch exports to ONNX, in ONNX Runtime and in ONNX's evaluator."""

@@ -1,0 +1,74 @@
+"""The two exporters in PyTorch: both are `torch.onnx.export`, with `dynamo=True` or `False`.
+
+https://docs.pytorch.org/docs/2.13/onnx_export.html and, for the exporter that was there before,
+https://docs.pytorch.org/docs/2.13/onnx_torchscript.html.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import torch
+from torch.export import Dim
+
+from embcheck.backends.graph_cache import Refusal
+from embcheck.backends.on_torch.inference import Lookup
+
+
+def dynamo(lookup: Lookup) -> bytes | Refusal:
+    """Export through `torch.export`, every size dynamic that need not be the call's.
+
+    The exporter's own message tells how to debug it, its cause what was wrong.
+    """
+    _keep_translations()
+    indices, *others = (
+        dict.fromkeys(range(example.ndim), Dim.STATIC if name in lookup.fixed else Dim.DYNAMIC)
+        for name, example in zip(lookup.names, lookup.examples, strict=True)
+    )
+    sizes = (indices, tuple(others)) if others else (indices,)
+    try:
+        program: Any = torch.onnx.export(
+            lookup, lookup.examples, dynamo=True, verbose=False, dynamic_shapes=sizes
+        )
+    except torch.onnx.OnnxExporterError as error:
+        return Refusal.of(error, error.__cause__)
+    return bytes(program.model_proto.SerializeToString())
+
+
+@cache
+def _keep_translations() -> None:
+    """Let PyTorch make its table of translations once a process, not again for every export.
+
+    It is made from constants, and only read here. That takes 0.7 s, twice as long as all else; a
+    PyTorch that keeps it elsewhere takes longer.
+    """
+    with suppress(ImportError, AttributeError):
+        from torch.onnx._internal.exporter._registration import ONNXRegistry  # noqa: PLC0415
+
+        made: Any = ONNXRegistry.from_torchlib
+        ONNXRegistry.from_torchlib = staticmethod(cache(made))  # type: ignore[method-assign]
+
+
+def torchscript(lookup: Lookup) -> bytes:
+    """Export through a trace of TorchScript, every size dynamic that need not be the call's."""
+    sizes = {
+        name: {axis: f"{name}_{axis}" for axis in range(example.ndim)}
+        for name, example in zip(lookup.names, lookup.examples, strict=True)
+        if name not in lookup.fixed
+    }
+    file: Any = io.BytesIO()  # which the exporter takes, though it is typed as a path
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            lookup,
+            lookup.examples,
+            file,
+            dynamo=False,
+            input_names=lookup.names,
+            dynamic_axes=sizes,
+        )
+    return bytes(file.getvalue())

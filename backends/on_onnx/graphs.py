@@ -1,0 +1,64 @@
+"""Lookups as ONNX graphs, which PyTorch's exporters make, kept on disk.
+
+An exporter sees examples with dynamic sizes, and what runs the graph gets the call's own arrays, so
+that one export serves all calls of a configuration, and all that run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxscript
+import torch
+
+from embcheck.backends import graph_cache
+from embcheck.backends.on_torch import inference
+from embcheck.backends.on_torch.inference import Lookup
+from embcheck.backends.on_torch.names import makes_module, to_array
+from embcheck.conformance.contract.cache import cache_folder
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.help import helps
+
+Export = Callable[[Lookup], bytes | graph_cache.Refusal]
+
+_VERSIONS = [library.__version__ for library in (torch, onnx, onnxscript)]
+
+_SOURCES = [
+    Path(inference.__file__).read_text(),
+    Path(__file__).with_name("exporters.py").read_text(),
+]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph, the call's arrays in the order of its inputs, and what the caller finds after."""
+
+    model: bytes
+    arrays: list[np.ndarray]
+    found: Mapping[str, np.ndarray]
+
+
+def graph_of(call: Call, export: Export) -> Graph:
+    """Export a call's lookup, or find its graph on the disk; raises what the exporter raised."""
+    lookup = Lookup(call)
+    key = _key(call, lookup, export)
+    # A tracer runs what it exports, and max_norm then changes the table, which is the caller's.
+    if call.options.get("max_norm") is not None and makes_module(call.operation):
+        helps("exports a copy of the module, whose table the tracer would renormalise")
+    entry = graph_cache.made_once(cache_folder("onnx"), key, lambda: export(deepcopy(lookup)))
+    if isinstance(entry, graph_cache.Refusal):
+        raise entry.error()
+    return Graph(entry, [call.inputs[name] for name in lookup.names], lookup.found(call))
+
+
+def _key(call: Call, lookup: Lookup, export: Export) -> str:
+    arrays = [to_array(tensor) for tensor in (*lookup.examples, *lookup.parameters())]
+    described = [(a.dtype.name, a.shape, sha256(a.tobytes()).hexdigest()) for a in arrays]
+    spelling = (call.operation, call.options, lookup.names, described, export.__name__)
+    return graph_cache.key_of(*spelling, _VERSIONS, *_SOURCES)

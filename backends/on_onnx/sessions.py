@@ -1,0 +1,97 @@
+"""ONNX Runtime's Python API, `onnxruntime.InferenceSession`, on graphs that PyTorch exported.
+
+https://onnxruntime.ai/docs/api/python/api_summary.html
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime import OrtValue
+
+from embcheck.backends.on_onnx import script
+from embcheck.backends.on_onnx.graphs import Export, graph_of
+from embcheck.backends.on_torch.inference import INFERS, named, provided
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Unavailable,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.help import helps
+
+Answer = tuple[list[Any], Mapping[str, np.ndarray]]
+"""The graph's outputs, and the arrays that the caller finds after the call."""
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class OnnxRuntime:
+    """ONNX Runtime on one device, for what one exporter makes of a lookup."""
+
+    def __init__(self, name: str, export: Export, made_from: str, device: str = "cpu") -> None:
+        if _PROVIDERS[device] not in onnxruntime.get_available_providers():
+            raise Unavailable(f"onnxruntime {onnxruntime.__version__} has no {_PROVIDERS[device]}")
+        self._export = export
+        self.info = BackendInfo(
+            id=name,
+            library="onnxruntime",
+            exporters=("torch", "onnxscript"),
+            version=onnxruntime.__version__,
+            device=device,
+            operations=provided(script.spelling(export)),
+            capabilities=INFERS,
+            made_from=made_from,
+            survives_fork=device == "cpu",
+        )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Export the lookup or find its graph, and bind the call's arrays to its inputs."""
+        graph = graph_of(call, self._export)
+        options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        session = onnxruntime.InferenceSession(
+            graph.model, options, providers=[_PROVIDERS[self.info.device]]
+        )
+        values = map(_to_ort_value, graph.arrays)
+        feeds = dict(zip([node.name for node in session.get_inputs()], values, strict=True))
+        return lambda: (session.run_with_ort_values(None, feeds), graph.found)
+
+    def script(self, call: Call) -> str:
+        """Write the export, the session and its run."""
+        if any(array.dtype.isbuiltin != 1 for array in call.inputs.values()):
+            raise Unsupported("InferenceSession.run takes NumPy's own dtypes only")
+        run = script.SESSION.format(provider=_PROVIDERS[self.info.device])
+        return script.write(call, self._export, ["import onnxruntime"], run)
+
+    def artefact_bytes(self, call: Call) -> int:
+        """Return the size of a call's graph."""
+        return len(graph_of(call, self._export).model)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Copy the outputs out of the session's memory."""
+        outputs, found = answer
+        return {**inputs_after(found), **named([_to_numpy(value) for value in outputs])}
+
+
+def _to_ort_value(array: np.ndarray) -> Any:
+    if array.dtype.isbuiltin == 1:
+        return OrtValue.ortvalue_from_numpy(array)
+    # OrtValue takes these dtypes only from contiguous memory.
+    if not array.flags.c_contiguous:
+        helps("copies arrays of bfloat16 and the like to contiguous memory")
+    dtype = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+    return OrtValue.ortvalue_from_numpy_with_onnx_type(np.asarray(array, order="C"), dtype)
+
+
+def _to_numpy(value: Any) -> np.ndarray:
+    """Copy a tensor's bytes, since `OrtValue.numpy` knows no bfloat16."""
+    memory = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(value.element_type())
+    return np.frombuffer(memory, dtype).reshape(value.shape())

@@ -1,0 +1,93 @@
+"""Calls of Paddle: the tensors, layers and lookups that they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import paddle
+from paddle import Tensor
+
+from embcheck.backends.composed import composition
+from embcheck.backends.on_paddle.lookups import reduce_matrix, reduce_segments, to_tensor
+from embcheck.backends.on_paddle.observe import Prepared, Tensors
+from embcheck.conformance.contract.call import (
+    GRADIENT_OBSERVATIONS,
+    TRAINING_OBSERVATIONS,
+    Call,
+    Observation,
+    Operation,
+)
+from embcheck.conformance.contract.help import helps
+
+LOOKUP_OPTIONS = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
+
+MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_FROM_PRETRAINED)
+
+_OF_THE_WEIGHT = {*GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS} - {
+    Observation.GRAD_PER_SAMPLE_WEIGHTS
+}
+
+
+def tensors_of(call: Call) -> Tensors:
+    """Copy the inputs; those of an operation take part in the gradients that are asked for."""
+    tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
+    if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+        tensors["per_sample_weights"].stop_gradient = False
+    if call.operation not in MODULES and call.wants(*_OF_THE_WEIGHT):
+        tensors["weight"].stop_gradient = False
+    return tensors
+
+
+def of_layer(call: Call, tensors: Tensors, layer: Any) -> Prepared:
+    """Say what a layer looks up, and what it lists for an optimiser."""
+    return Prepared(
+        call, tensors, layer.weight, layer.parameters(), lambda: layer(tensors["indices"])
+    )
+
+
+def make_layer(call: Call, tensors: Tensors) -> Any:
+    """Make the layer of a call, fresh or of a table that it copies."""
+    options = dict(call.options)
+    if call.operation is Operation.EMBEDDING_MODULE:
+        return paddle.nn.Embedding(**options)
+    weight, freeze = tensors["weight"], options.pop("freeze", True)
+    initialiser = paddle.nn.initializer.Assign(weight)
+    attribute = paddle.ParamAttr(initializer=initialiser, trainable=not freeze)
+    sizes = weight.shape[0], weight.shape[-1]
+    return paddle.nn.Embedding(*sizes, dtype=weight.dtype, weight_attr=attribute, **options)
+
+
+def layer_of_the_tensor(call: Call, tensors: Tensors) -> Any:
+    """Make a layer that keeps the caller's tensor."""
+    options, weight = dict(call.options), tensors["weight"]
+    freeze, sizes = options.pop("freeze", True), (weight.shape[0], weight.shape[-1])
+    return paddle.nn.Embedding(*sizes, _weight=weight, _freeze=freeze, **options)
+
+
+def lookup_of(
+    call: Call, tensors: Tensors, reduce: Callable[..., Tensor] = reduce_segments
+) -> Callable[[], Tensor]:
+    """Return the lookup of an operation; `reduce` is what bags of offsets are reduced by."""
+    indices, options = tensors["indices"], call.options
+    if call.operation is Operation.ONE_HOT:
+        return lambda: paddle.nn.functional.one_hot(indices, **options).astype("int64")
+    weight = tensors["weight"]
+    if call.operation is Operation.EMBEDDING:
+        return lambda: paddle.nn.functional.embedding(indices, weight, **options)
+    mode, factors = options.get("mode", "mean"), tensors.get("per_sample_weights")
+    rows = {name: options[name] for name in LOOKUP_OPTIONS if name in options}
+    if "offsets" not in tensors:
+        return lambda: reduce_matrix(indices, weight, mode, factors, **rows)
+    offsets, ends_itself = tensors["offsets"], options.get("include_last_offset")
+    if composition.ends_early(call):
+        helps(composition.CUTS)
+
+    def divide() -> Tensor:
+        bounds = offsets
+        if not ends_itself:
+            end = paddle.to_tensor([len(indices)], offsets.dtype)
+            bounds = paddle.concat([offsets, end])
+        return reduce(indices, weight, bounds, mode, factors, **rows)
+
+    return divide

@@ -1,0 +1,132 @@
+"""What Paddle shows of a lookup: its output, gradients, flags, and a training step.
+
+Gradients are those of `paddle.grad`. Where `sparse=True`, Paddle stores a gradient by its rows. A
+training step is one of an optimiser over the layer's own `parameters()`, or over the weight of an
+operation, and over a number that is trained too: without that company, a frozen module would leave
+nothing to train.
+SparseAdam is Paddle's Adam in lazy mode, which documents that it updates the rows of a sparse
+gradient only. Adagrad is given PyTorch's epsilon: Paddle's is 1e-6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from embcheck.backends.on_paddle.lookups import to_array, to_dense
+from embcheck.conformance.contract.call import Call, Observation
+from embcheck.conformance.contract.help import helps
+
+Tensors = dict[str, Any]
+"""Tensors by name; flags may be booleans."""
+
+_EARLIER_USES: dict[str, Callable[[Tensor], Tensor]] = {
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
+    Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE: Tensor.clone,
+}
+
+OF_THE_GRADIENT: dict[str, Callable[[Tensor], Any]] = {
+    Observation.GRAD_WEIGHT: to_dense,
+    Observation.GRAD_WEIGHT_IS_SPARSE: lambda gradient: gradient.is_selected_rows(),
+    Observation.SPARSE_GRAD_ROWS: lambda gradient: np.array(gradient.rows(), np.int64),
+    Observation.SPARSE_GRAD_VALUES: to_array,
+}
+"""What is read of the gradient when it comes home."""
+
+_OPTIMISERS: dict[str, Callable[[list[Tensor]], Any]] = {
+    Observation.TRAINED_WEIGHT: lambda trained: paddle.optimizer.SGD(1.0, trained),
+    Observation.WEIGHT_TRAINED_BY_ADAGRAD: lambda trained: paddle.optimizer.Adagrad(
+        1.0, 1e-10, trained
+    ),
+    Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: lambda trained: paddle.optimizer.Adam(
+        1.0, parameters=trained, lazy_mode=True
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call's tensors, the weight that it works on (None for a mere one_hot), and the lookup.
+
+    `trained` is what an optimiser is given.
+    """
+
+    call: Call
+    tensors: Tensors
+    weight: Any
+    trained: list[Tensor]
+    lookup: Callable[[], Tensor]
+
+
+def observe(prepared: Prepared) -> Tensors:
+    """Look up, and derive what else the call is to show; flags are booleans."""
+    call, tensors, weight = prepared.call, prepared.tensors, prepared.weight
+    earlier = {n: use(weight).square().sum() for n, use in _EARLIER_USES.items() if call.wants(n)}
+    output = prepared.lookup()
+    observed: Tensors = {"output": output}
+    if min(output.shape, default=0) < 0:
+        helps("brings a tensor of a negative size home as an empty one")
+    upstream = tensors.get("grad_output", paddle.ones_like(output))
+    if call.wants(*OF_THE_GRADIENT):
+        gradient = _gradient(output, weight, upstream)
+        if call.wants(Observation.GRAD_WEIGHT) and gradient.is_selected_rows():
+            helps("adds up the rows of a sparse gradient, which Paddle has no dense form of")
+        observed |= {name: gradient for name in OF_THE_GRADIENT if call.wants(name)}
+    if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+        factors = tensors["per_sample_weights"]
+        observed["grad_per_sample_weights"] = _gradient(output, factors, upstream)
+    for name, term in earlier.items():
+        observed[name] = _gradient(term + output.sum(), weight)
+    if call.wants(Observation.PRODUCT):
+        observed["product"] = output.astype(weight.dtype) @ weight
+    observed |= _flags(prepared, output)
+    for name, make in _OPTIMISERS.items():
+        if call.wants(name):
+            _train(make, prepared.trained, output, upstream)
+            observed[name] = weight
+    return observed
+
+
+def _flags(prepared: Prepared, output: Tensor) -> Tensors:
+    call, weight, found = prepared.call, prepared.weight, {}
+    if call.wants(Observation.TRAINABLE):
+        listed = any(parameter is weight for parameter in prepared.trained)
+        found["trainable"] = listed and not weight.stop_gradient
+    if call.wants(Observation.SHARES_MEMORY):
+        found["shares_memory"] = weight.data_ptr() == prepared.tensors["weight"].data_ptr()
+    if call.wants(Observation.OUTPUT_SHARES_MEMORY):
+        found["output_shares_memory"] = _overlap(output, weight)
+    return found
+
+
+def _gradient(output: Tensor, source: Tensor, upstream: Tensor | None = None) -> Tensor:
+    (gradient,) = paddle.grad(output, source, upstream, retain_graph=True)
+    return gradient
+
+
+def _overlap(first: Tensor, second: Tensor) -> bool:
+    """Whether both lie in common memory, of which there is some."""
+    starts = [tensor.data_ptr() for tensor in (first, second)]
+    ends = [
+        start + tensor.size * tensor.element_size()
+        for start, tensor in zip(starts, (first, second), strict=True)
+    ]
+    return bool(max(starts) < min(ends))
+
+
+def _train(
+    make: Callable[[list[Tensor]], Any], trained: list[Tensor], output: Tensor, upstream: Tensor
+) -> None:
+    # Optimisers want one dtype, and SGD has none for halves.
+    is_double = output.dtype == paddle.float64
+    company = paddle.ones([1], paddle.float64 if is_double else paddle.float32)
+    company.stop_gradient = False
+    optimiser = make([*trained, company])
+    paddle.autograd.backward([output, company.clone()], [upstream, None])
+    optimiser.step()
+    optimiser.clear_grad()

@@ -1,0 +1,200 @@
+"""The adapter of TensorFlow's ways of running lookups; `observe` has what it shows.
+
+What is shown is one function of the call's tensors, run as it is or compiled, and kept for the
+calls that are spelled alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from embcheck.backends.composed import composition
+from embcheck.backends.on_tensorflow import script
+from embcheck.backends.on_tensorflow.lookups import CUT, MODES, cut, look_up, one_hot, pool
+from embcheck.backends.on_tensorflow.observe import OBSERVABLE, OPTIMISERS, Tensors, observe, train
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unavailable,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+Answer = tuple[Tensors, Tensors]
+"""What was observed, and the tensors that the library was handed."""
+
+_PRETRAINED = (Operation.EMBEDDING_FROM_PRETRAINED, Operation.EMBEDDING_BAG_FROM_PRETRAINED)
+
+OPTIONS = {
+    Operation.EMBEDDING: ("max_norm", "sparse"),
+    _PRETRAINED[0]: ("max_norm", "sparse", "freeze"),
+    Operation.EMBEDDING_BAG: (*composition.BAG_OPTIONS, "max_norm", "sparse"),
+    _PRETRAINED[1]: (*composition.BAG_OPTIONS, "max_norm", "sparse", "freeze"),
+    Operation.ONE_HOT: ("num_classes",),
+}
+
+CAPABILITIES = frozenset(
+    {
+        *(Capability.GRADIENTS, Capability.SPARSE_GRADIENTS),
+        *(Capability.TRAINING, Capability.ADAGRAD, Capability.MAX_NORM),
+        *(Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of running lookups: how bags are reduced, and whether XLA compiles."""
+
+    reduce: Callable[..., Any]
+    jit_compile: bool
+
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what runs a function this way."""
+        if not self.jit_compile:
+            return function
+        made: Callable[..., Any] = tf.function(function, jit_compile=True)
+        return made
+
+
+def provided(bags: Provided, form: str = "{}") -> dict[Operation, Provided]:
+    """Say how each operation is provided; in `form`, `{}` stands for TensorFlow's spelling."""
+    rows = form.format("tf.nn.embedding_lookup(weight, indices)")
+    classes = form.format("tf.one_hot(indices, num_classes, dtype=tf.int64)")
+    return {
+        Operation.EMBEDDING: Provided(Provision.NATIVE, rows),
+        Operation.EMBEDDING_BAG: Provided(bags.provision, form.format(bags.spelling)),
+        Operation.ONE_HOT: Provided(Provision.NATIVE, classes),
+    }
+
+
+def provided_with_variables(bags: Provided) -> dict[Operation, Provided]:
+    """Say how each operation is provided where a table may be a variable that does not train."""
+    table = "tf.Variable(weight, trainable=not freeze), then "
+    operations = provided(bags)
+    of = {Operation.EMBEDDING: _PRETRAINED[0], Operation.EMBEDDING_BAG: _PRETRAINED[1]}
+    return operations | {
+        made: Provided(Provision.COMPOSED, table + operations[lookup].spelling)
+        for lookup, made in of.items()
+    }
+
+
+def use(device: str) -> str:
+    """Have TensorFlow work on a device, and return it; raises Unavailable where there is none."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif not gpus:
+        raise Unavailable(f"tensorflow {tf.__version__} finds no GPU")
+    return device
+
+
+class TensorFlowCalls:
+    """Answers calls in one way of running lookups."""
+
+    def __init__(self, info: BackendInfo, way: Way) -> None:
+        self.info, self._way = info, way
+        self._shown: dict[str, Callable[..., Any]] = {}
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Copy the inputs, the table to a variable, and compile if that is the way."""
+        expect_known(call, self._way.reduce)
+        tensors = _tensors(call)
+        return self._thunk(call, tensors, lambda: tensors)
+
+    def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
+        """Return the call with its lists cut at a last offset that leaves values behind it."""
+        expect_known(call, self._way.reduce)
+        if not composition.ends_early(call):
+            return {}
+        tensors = _tensors(call)
+        return {CUT: self._thunk(call, tensors, lambda: {**tensors, **cut(tensors)})}
+
+    def _thunk(
+        self, call: Call, tensors: Tensors, given: Callable[[], Tensors]
+    ) -> Callable[[], Answer]:
+        take = partial(_take, call.operation, options_of(call), self._way.reduce)
+        wanted = frozenset(map(str, call.observe))
+        key = repr((call.operation, options_of(call), sorted(wanted)))
+        show = self._shown.setdefault(key, self._way.compiled(partial(observe, wanted, take)))
+        steps = {
+            name: partial(train, name, take, compiled=self._way.compiled)
+            for name in OPTIMISERS
+            if name in wanted
+        }
+        if self._way.jit_compile:
+            show(given())
+
+        def run() -> Answer:
+            taken = given()
+            observed = {**show(taken), **{name: step(taken) for name, step in steps.items()}}
+            if self.info.device != "cpu":
+                tf.test.experimental.sync_devices()
+            return observed, tensors
+
+        return run
+
+    def script(self, call: Call) -> str:
+        """Write a call as TensorFlow's users would."""
+        expect_known(call, self._way.reduce)
+        function = self._way.reduce if call.operation.is_bag else None
+        return script.write(call, function, options_of(call), self._way.jit_compile)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Copy the tensors home."""
+        observed, found = ({n: np.asarray(t.numpy()) for n, t in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+
+def expect_known(call: Call, reduce: Callable[..., Any]) -> None:
+    """Raise Unsupported for what TensorFlow has no spelling for."""
+    if call.operation not in OPTIONS:
+        raise Unsupported(f"TensorFlow has no {call.operation}")
+    composition.expect_only(call, "TensorFlow", OPTIONS[call.operation], OBSERVABLE)
+    clips = call.options.get("max_norm") is not None
+    if clips and call.options.get("norm_type", 2) != 2:
+        raise Unsupported("TensorFlow clips by the Euclidean norm only")
+    if call.operation is Operation.ONE_HOT and call.options.get("num_classes", -1) == -1:
+        raise Unsupported("tf.one_hot does not infer num_classes")
+    if call.operation.is_bag:
+        if reduce is not pool:
+            composition.expect_mode(call, MODES)
+        elif "per_sample_weights" in call.inputs and call.options.get("mode") == "max":
+            raise Unsupported("TensorFlow has no weighted maximum")
+    if call.wants(Observation.GRAD_WEIGHT) and _is_frozen(call):
+        raise Unsupported("a variable that does not train is on no tape")
+
+
+def _is_frozen(call: Call) -> bool:
+    return call.operation in _PRETRAINED and bool(call.options.get("freeze", True))
+
+
+def _tensors(call: Call) -> Tensors:
+    tensors = {name: tf.constant(array) for name, array in call.inputs.items()}
+    if "weight" in tensors:
+        tensors["weight"] = tf.Variable(tensors["weight"], trainable=not _is_frozen(call))
+    return tensors
+
+
+def options_of(call: Call) -> dict[str, Any]:
+    """Return what the call's function takes; TensorFlow has no switch for sparse gradients."""
+    names = [name for name in OPTIONS[call.operation] if name not in ("sparse", "freeze")]
+    return {name: call.options[name] for name in names if name in call.options}
+
+
+def _take(
+    operation: Operation, options: Mapping[str, Any], reduce: Callable[..., Any], tensors: Tensors
+) -> Any:
+    given = {name: tensor for name, tensor in tensors.items() if name != "grad_output"}
+    if operation is Operation.ONE_HOT:
+        return one_hot(given["indices"], **options)
+    return (reduce if operation.is_bag else look_up)(**given, **options)

@@ -1,0 +1,49 @@
+"""A call as lines of TensorFlow's converter and LiteRT's interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from embcheck.backends.composed.composition import source
+from embcheck.backends.on_tensorflow.litert_models import arrays_of
+from embcheck.backends.on_tensorflow.lookups import divide, reduce
+from embcheck.backends.on_tensorflow.script import taking
+from embcheck.conformance.contract.call import Call
+
+_RUN = """\
+module.lookup = lookup
+concrete = lookup.get_concrete_function(
+    **{
+        name: tf.TensorSpec([None] * array.ndim, array.dtype, name)
+        for name, array in arrays.items()
+    }
+)
+converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
+interpreter = Interpreter(model_content=converter.convert())
+outputs = interpreter.get_signature_runner()(**arrays)
+output = outputs["output"]"""
+
+
+def write(call: Call, options: Mapping[str, Any]) -> str:
+    """Write a call."""
+    names, function = list(arrays_of(call)), reduce if call.operation.is_bag else None
+    shown = (divide, function) if function else ()
+    has_product = call.wants("product")
+    product = ', "product": tf.cast(output, weight.dtype) @ weight' if has_product else ""
+    lines = [
+        "from typing import Any\n",
+        "import tensorflow as tf",
+        "from ai_edge_litert.interpreter import Interpreter\n",
+        *(f"\n{source(function)}\n" for function in shown),
+        "\nmodule = tf.Module()",
+        f"arrays = {{{', '.join(f'{name!r}: {name}' for name in names)}}}\n\n",
+        "@tf.function",
+        f"def lookup({', '.join(names)}):",
+        f"    output = {taking(call, function, options)}",
+        f'    return {{"output": output{product}}}\n\n',
+        _RUN,
+        *(['product = outputs["product"]'] if has_product else []),
+        *(["weight_after = weight"] if call.wants("weight_after") else []),
+    ]
+    return "\n".join(lines)

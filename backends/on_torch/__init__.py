@@ -1,0 +1,1 @@
+"""PyTorch: eager, exported, compiled, functional, sharded, TorchScript; and its probes."""

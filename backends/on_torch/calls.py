@@ -1,0 +1,178 @@
+"""A call as PyTorch's users make it: tensors, and the function or module that is given them.
+
+Adapters that go through PyTorch compile, export or shard that function or module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embcheck.backends.on_torch import script
+from embcheck.backends.on_torch.device import blocking
+from embcheck.backends.on_torch.names import (
+    SPELLINGS,
+    function_of,
+    makes_module,
+    to_array,
+    to_tensor,
+)
+from embcheck.backends.on_torch.observe import Prepared, Tensors, observe
+from embcheck.backends.on_torch.processor import processor
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import (
+    GRADIENT_OBSERVATIONS,
+    TRAINING_OBSERVATIONS,
+    Call,
+    Observation,
+    Operation,
+)
+
+Answer = tuple[Mapping[str, Any], Tensors]
+"""What was observed, by name, and the tensors that the caller finds after the call."""
+LATE_IMPORTS = ("torch.fx.experimental.symbolic_shapes", "torch._dynamo")
+"""What PyTorch imports for its first gradient, 0.4 s, and its first optimiser, 1.1 s."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A call's tensors, and the function or module that PyTorch documents for it.
+
+    `weight` is the table that the call works on, None for a mere one_hot.
+    """
+
+    call: Call
+    tensors: Tensors
+    function: Callable[..., Tensor]
+    weight: Any
+
+    @property
+    def is_module(self) -> bool:
+        """Whether the function is a module, which holds the weight and the options."""
+        return makes_module(self.call.operation)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that the function is called with; a module was made with them."""
+        return {} if self.is_module else dict(self.call.options)
+
+    @property
+    def arguments(self) -> dict[str, Tensor]:
+        """The tensors that the function is called with, by name; `indices` come first."""
+        names = ["indices", "weight", "offsets", "per_sample_weights"]
+        if self.is_module or self.call.operation is Operation.ONE_HOT:
+            names.remove("weight")
+        return {name: self.tensors[name] for name in names if name in self.tensors}
+
+    def lookup(self, function: Callable[..., Tensor] | None = None) -> Callable[[], Tensor]:
+        """Return the call as a thunk, of another function if one is given."""
+        indices, *others = self.arguments.items()
+        table = [tensor for name, tensor in others if name == "weight"]
+        positional, options = [indices[1], *table], self.options
+        bags = {name: tensor for name, tensor in others if name != "weight"}
+        called = self.function if function is None else function
+        return lambda: called(*positional, **bags, **options)
+
+    def prepared(self, lookup: Callable[[], Tensor], weight: Any = None) -> Prepared:
+        """Join a lookup with what is observed of it; `weight` is its own table, if it has one."""
+        return Prepared(self.call, self.tensors, self.weight if weight is None else weight, lookup)
+
+
+def target_of(call: Call, device: str = "cpu") -> Target:
+    """Make a call's tensors, on the arrays' own memory on the CPU, and its module if it has one."""
+    tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
+    if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+        tensors["per_sample_weights"].requires_grad_()
+    function = function_of(call.operation)
+    if makes_module(call.operation):
+        module = _module(call, function, tensors, device)
+        return Target(call, tensors, module, module.weight)
+    if call.wants(*GRADIENT_OBSERVATIONS - {"grad_per_sample_weights"}, *TRAINING_OBSERVATIONS):
+        tensors["weight"].requires_grad_()
+    return Target(call, tensors, function, tensors.get("weight"))
+
+
+def _module(call: Call, make: Callable[..., Any], tensors: Tensors, device: str) -> Any:
+    """Make the module; a fresh one's weight joins the tensors that the caller finds."""
+    if call.operation.value.endswith("from_pretrained"):
+        return make(tensors["weight"], **call.options)
+    options = dict(call.options)
+    if "dtype" in options:
+        options["dtype"] = getattr(torch, options["dtype"])
+    module = make(**options, device=device)
+    tensors["weight"] = module.weight
+    return module
+
+
+def thunk(prepared: Prepared, device: str = "cpu") -> Callable[[], Answer]:
+    """Return the lookup with what is to be observed of it, and nothing else."""
+    lookup, tensors = prepared.lookup, prepared.tensors
+    if prepared.call.observe == (Observation.OUTPUT,):
+        return blocking(lambda: ({"output": lookup()}, tensors), device)
+    return blocking(lambda: (observe(prepared), tensors), device)
+
+
+class TorchCalls:
+    """A way of calling PyTorch on one device.
+
+    `ready` makes a lookup of a call's function or module; `spelling` says how, with `{}` for what
+    PyTorch documents and, where they are wanted, `{examples}` for a tuple of inputs and `{sizes}`
+    for which of their sizes are dynamic.
+    """
+
+    late_imports = LATE_IMPORTS
+
+    def __init__(
+        self,
+        name: str,
+        ready: Callable[[Target], Prepared],
+        spelling: str,
+        *,
+        capabilities: frozenset[Capability],
+        made_from: str,
+        device: str = "cpu",
+    ) -> None:
+        self._ready = ready
+        self._spelling = spelling
+        self.info = BackendInfo(
+            id=name,
+            library="torch",
+            version=torch.__version__,
+            device=device,
+            **processor(),
+            operations={
+                operation: Provided(
+                    Provision.NATIVE, spelling.format(how, examples="...", sizes="...")
+                )
+                for operation, how in SPELLINGS.items()
+            },
+            capabilities=capabilities,
+            # A bad index trips an assertion in the kernel, which ends the use of CUDA.
+            fresh_worker_after_bad_index=device == "cuda",
+            made_from=made_from,
+            survives_fork=True,
+        )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Make the tensors and the module, and what this way of calling makes of them."""
+        return thunk(self._ready(target_of(call, self.info.device)), self.info.device)
+
+    def script(self, call: Call) -> str:
+        """Write a call as PyTorch's users would."""
+        return script.write(call, self._spelling, self.info.device)
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Bring tensors off the device; a sparse gradient becomes dense only here."""
+        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}

@@ -1,0 +1,139 @@
+"""The adapter of Triton's kernels, compiled for a GPU or run by its interpreter.
+
+Arrays become tensors of PyTorch, which is how Triton takes them. What the kernels do stands in
+`kernels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import triton
+from torch import Tensor
+
+from embcheck.backends.composed import composition
+from embcheck.backends.composed import script as composition_script
+from embcheck.backends.composed.script import Language
+from embcheck.backends.on_torch.device import blocking
+from embcheck.backends.on_torch.names import to_array, to_tensor
+from embcheck.backends.on_triton import kernels
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Operation
+
+Tensors = dict[str, Tensor]
+Answer = tuple[Tensors, Tensors]
+"""What was observed, and the tensors that the caller finds after the call."""
+
+_OBSERVABLE = ("output", "weight_after", "inputs_after")
+
+_OPERATIONS = {
+    Operation.EMBEDDING: Provided(
+        Provision.COMPOSED, "a kernel of tl.load and tl.store, one program for every 32 indices"
+    ),
+    Operation.EMBEDDING_BAG: Provided(
+        Provision.COMPOSED,
+        "a kernel with a loop over the rows of a bag, one program for each bag: sums, means by "
+        "division, tl.maximum",
+    ),
+}
+
+_OPTIONS = {Operation.EMBEDDING: (), Operation.EMBEDDING_BAG: composition.BAG_OPTIONS}
+
+_IMPORTS = "import torch\nimport triton\nimport triton.language as tl\nfrom torch import Tensor"
+
+
+class TritonCalls:
+    """Launches the kernels on tensors of one device."""
+
+    def __init__(self, name: str, device: str, setting: str = "") -> None:
+        self._setting = setting
+        self.info = BackendInfo(
+            id=name,
+            library="triton",
+            version=triton.__version__,
+            device=device,
+            operations=_OPERATIONS,
+            capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}),
+            # A kernel that reads what is not mapped ends the use of CUDA; none writes there.
+            fresh_worker_after_bad_index=device == "cuda",
+            survives_fork=device == "cpu",
+        )
+
+    def prepare(self, call: Call) -> Callable[[], Answer]:
+        """Move the arrays; on a GPU the first run compiles."""
+        _expect_known(call)
+        tensors = {n: to_tensor(array).to(self.info.device) for n, array in call.inputs.items()}
+        run = blocking(lambda: ({"output": _look_up(call, tensors)}, tensors), self.info.device)
+        if self.info.device == "cuda":
+            run()
+        return run
+
+    def script(self, call: Call) -> str:
+        """Write the kernels of a call, and their launch."""
+        _expect_known(call)
+        if any(array.dtype.isbuiltin != 1 for array in call.inputs.values()):
+            raise Unsupported("no script is written for types that NumPy does not have")
+        return composition_script.write(call, self._language(call))
+
+    def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
+        """Bring the tensors home."""
+        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+    def _language(self, call: Call) -> Language:
+        needed: list[Callable[..., Any]] = [kernels.copy_rows]
+        if call.operation.is_bag:
+            needed = [kernels.reduce_rows]
+            needed += [] if "offsets" in call.inputs else [kernels.reduce_segments]
+        shown = [composition.source(getattr(f, "fn", f)) for f in needed]
+        text = "\n\n\n".join([f"{self._setting}{_IMPORTS}", *shown]).replace(": Any", "")
+        moved = "" if self.info.device == "cpu" else f".to({self.info.device!r})"
+        return replace(
+            _LANGUAGE,
+            imports=text.replace("@kernel", "@triton.jit").replace(" -> None", ""),
+            from_numpy=lambda name, _: f"torch.from_numpy({name}){moved}",
+        )
+
+
+_LANGUAGE = Language(
+    imports=_IMPORTS,
+    look_up=kernels.look_up,
+    reduce_matrix=kernels.reduce_matrix,
+    reduce_segments=kernels.reduce_segments,
+    from_numpy=lambda name, _: f"torch.from_numpy({name})",
+    to_numpy=lambda name, _: f"{name}.cpu().numpy()",
+    bounds="torch.cat([offsets, offsets.new_tensor([len(indices)])])",
+)
+
+
+def _expect_known(call: Call) -> None:
+    if call.operation not in _OPERATIONS:
+        raise Unsupported(f"no kernel is written for {call.operation}")
+    composition.expect_only(call, "the kernel", _OPTIONS[call.operation], _OBSERVABLE)
+    if call.operation.is_bag:
+        composition.expect_bounds(call)
+        composition.expect_mode(call, ("sum", "mean", "max"))
+
+
+def _look_up(call: Call, tensors: Tensors) -> Tensor:
+    weight, indices, options = tensors["weight"], tensors["indices"], call.options
+    if call.operation is Operation.EMBEDDING:
+        return kernels.look_up(weight, indices)
+    mode, factors = options.get("mode", "mean"), tensors.get("per_sample_weights")
+    if "offsets" not in tensors:
+        return kernels.reduce_matrix(weight, indices, mode, factors)
+    bounds = tensors["offsets"]
+    if not options.get("include_last_offset"):
+        bounds = torch.cat([bounds, bounds.new_tensor([len(indices)])])
+    return kernels.reduce_segments(weight, indices, bounds, mode, factors)
