@@ -13,15 +13,8 @@ import numpy as np
 import torch
 
 from embcheck.backends.on_torch import script, spellings
-from embcheck.backends.on_torch.calls import (
-    LATE_IMPORTS,
-    Answer,
-    blocking,
-    require_cuda,
-    target_of,
-    thunk,
-)
-from embcheck.backends.on_torch.device import CudaClock
+from embcheck.backends.on_torch.calls import LATE_IMPORTS, Answer, target_of, thunk
+from embcheck.backends.on_torch.device import CudaClock, blocking, require_cuda
 from embcheck.backends.on_torch.names import SPELLINGS
 from embcheck.backends.on_torch.processor import processor
 from embcheck.backends.on_torch.torch_only import probes
