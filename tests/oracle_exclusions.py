@@ -106,7 +106,7 @@ def bags_without_columns(call: Call) -> bool:
         call.operation.is_bag
         and bags > 1
         and weight.shape[-1] == 0
-        and dtype in ("float32", "float16")
+        and dtype in ("float32", "float16", "bfloat16")
         and call.options.get("mode", "mean") != "max"
         and call.inputs["indices"].size > 0
     )

@@ -24,6 +24,7 @@ from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.bounds import WIDEST, bound, bound_of
 from embcheck.conformance.execution.judge import Outcome, judge_bounds, known_values
+from embcheck.conformance.execution.shortened import shortened
 from embcheck.conformance.execution.terms import quantum_of, unit_roundoff
 from embcheck.conformance.fuzzing.elements import WEIGHT_DTYPES
 from embcheck.conformance.suite.load import load_spec, spec_files
@@ -278,6 +279,14 @@ def test_a_row_shortened_in_a_wrong_precision_is_refused(right, wrong):
     assert not allowed[3].any()
     in_pytorch = weight.astype(np.float64) / (norms + 1e-7)
     assert (np.abs(in_pytorch - expected)[:3] <= allowed[:3]).all()
+
+
+def test_an_infinite_max_norm_shortens_nothing():
+    """A row of zeros stays one: nothing is multiplied by infinity, without a word of NumPy's."""
+    weight = np.array([[0.0, 0.0], [3.0, 4.0], [np.inf, 1.0]], np.float32)
+    inputs = {"weight": weight, "indices": np.arange(3)}
+    call = Call(Operation.EMBEDDING, inputs, {"max_norm": float("inf")})
+    assert (shortened(call) == weight).all()
 
 
 def test_the_sign_of_an_uncertain_gradient_leaves_a_first_step_open():

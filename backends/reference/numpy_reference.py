@@ -83,7 +83,7 @@ def _embed(call: Call) -> Answer:
     before = weight.astype(np.float64) if differentiates else weight
     if options.get("max_norm") is not None:
         max_norm, order = options["max_norm"], options.get("norm_type", 2.0)
-        check_renorm(weight, max_norm, order)
+        check_renorm(max_norm, order)
         renormalise(weight, inputs["indices"], float(max_norm), float(order))
     if call.operation.is_bag:
         positions = without_padding(positions, padding)

@@ -26,7 +26,9 @@ def shortened(call: Call) -> np.ndarray:
         return weight
     norms = norms_of(call)
     is_long = _are_named(call) & (norms > float(max_norm))
-    return np.where(is_long, weight * (float(max_norm) / np.where(is_long, norms, 1)), weight)
+    scale = np.divide(float(max_norm), norms, out=np.ones_like(norms), where=is_long)
+    with np.errstate(invalid="ignore"):  # an infinity times 0 is NaN, as in any implementation
+        return np.asarray(weight * scale)
 
 
 def row_errors(call: Call) -> np.ndarray:

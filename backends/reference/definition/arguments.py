@@ -26,10 +26,8 @@ def check_indices(indices: np.ndarray, rows: int) -> None:
         raise IndexError(f"an index is outside [0, {rows - 1}]")
 
 
-def check_renorm(weight: np.ndarray, max_norm: object, norm_type: object) -> None:
-    """Refuse what has no norm, and bounds and orders that are no numbers."""
-    if weight.dtype.kind in "biu":
-        raise TypeError(f"max_norm needs a floating weight, not {weight.dtype}")
+def check_renorm(max_norm: object, norm_type: object) -> None:
+    """Refuse bounds and orders that are no numbers."""
     if not isinstance(max_norm, (int, float)) or not isinstance(norm_type, (int, float)):
         raise TypeError(f"max_norm and norm_type must be numbers, not {max_norm!r}, {norm_type!r}")
     if max_norm < 0:
