@@ -99,6 +99,7 @@ SETTINGS = {
 
 EXTRAS = {backend: extra for table in ENVIRONMENTS.values() for backend, extra in table.items()}
 
+LONGEST = ("tensorflow", "jax")
 AT_ONCE = 2
 """How many environments are built and run at a time."""
 
@@ -158,12 +159,17 @@ def alone(extras: list[str]) -> list[str]:
 
 @nox.session
 def compare(session: nox.Session) -> None:
-    """Run the suite and the quick timings on the four default backends, and make the report."""
+    """Run the quick cases and timings on the four default backends, and make the report.
+
+    Or the whole suite: `nox -s compare -- --whole`. A folder may be given for the report.
+    """
     install(session, "all")
-    out = Path(session.posargs[0] if session.posargs else "out/compare").resolve()
+    depth = [] if "--whole" in session.posargs else ["--quick"]
+    folder = next((word for word in session.posargs if word != "--whole"), "out/compare")
+    out = Path(folder).resolve()
     backends, workloads = each("-b", DEFAULT), each("--workload", QUICK_LOOK)
     # A comparison, not a gate: departures (1) and unavailable backends (2) belong in the report.
-    session.run("embcheck", "run", *backends, "--out", str(out), success_codes=[0, 1])
+    session.run("embcheck", "run", *backends, *depth, "--out", str(out), success_codes=[0, 1])
     session.run(
         "embcheck",
         "bench",
@@ -263,9 +269,11 @@ def matrix(session: nox.Session) -> None:
         session.log(f"{name}: {took}\n{said}")
         return [line for line in said.splitlines() if line.startswith("unavailable: ")]
 
-    # Most suites keep one core busy; their output would mix, so it is shown when they are over.
+    # Most suites keep one core busy; their output would mix, so it is shown when they are over. The
+    # longest ones start first, or one of them runs alone in the end.
+    order = sorted(chosen, key=lambda name: name not in LONGEST)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        missing = [line for lines in pool.map(run, chosen) for line in lines]
+        missing = [line for lines in pool.map(run, order) for line in lines]
     join_environments(session, out)
     for line in missing:
         session.warn(line)
