@@ -97,6 +97,18 @@ def test_a_script_that_cannot_hand_over_agrees_with_unsupported_only(outcome, an
     assert compare(told, cases[0], Path("script.py"), answer, alone).finding == finding
 
 
+def test_a_known_death_alone_agrees():
+    """A deviation has no kind where it is a death: how it happens is compared."""
+    case = load_spec(spec_files(())[0]).cases[0]
+    known = {"happens": "crashed", "cause": "undocumented"}
+    told = replace(result("acme"), outcome="deviated", kind=None, deviation=known)
+    alone = Verdict(Outcome.CRASHED, message="the process died of SIGSEGV")
+    died = Crashed("the process died of SIGSEGV")
+    assert not compare(told, case, Path("script.py"), died, alone).finding
+    other = Verdict(Outcome.TIMED_OUT)
+    assert compare(told, case, Path("script.py"), TimedOut(1.0), other).finding
+
+
 def test_a_seed_draws_the_same_whatever_the_order():
     """Another seed draws others."""
     first = draw(results(), 12, seed=1)

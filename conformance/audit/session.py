@@ -95,7 +95,7 @@ class _Audit:
         written: list[tuple[ResultLine, Case, Program]] = []
         for number, result in enumerate(results):
             try:
-                case = self._one_call(result.case)
+                case = self._one_call(result)
                 written.append((result, case, self._write(case, number)))
             except (NotWritable, Missing, BackendUnavailable, BackendBroken) as reason:
                 yield Audited(result, unwritten=str(reason))
@@ -109,11 +109,13 @@ class _Audit:
             else:
                 yield compare(result, case, entry.path, answer, verdict)
 
-    def _one_call(self, name: str) -> Case:
+    def _one_call(self, result: ResultLine) -> Case:
         """Return a case of one call that can be written out; raises NotWritable."""
-        if name not in self._cases:
+        if (result.deviation or {}).get("cause") == Cause.ENVIRONMENT:
+            raise NotWritable("it departs by a limit that the library alone does not have")
+        if result.case not in self._cases:
             raise NotWritable("the suite has no such case any more")
-        case = self._cases[name]
+        case = self._cases[result.case]
         if isinstance(case.expectation, Steps):
             raise NotWritable("it is a sequence of calls")
         if case.missing or case.large:
@@ -150,6 +152,12 @@ class _Audit:
         return answer.arrays
 
 
+def _said_of(result: ResultLine) -> str:
+    """Say how a result ended: its kind, or how a known deviation says that it ends."""
+    known = result.deviation or {}
+    return str(result.kind or known.get("happens") or result.outcome)
+
+
 def _happens_by_chance(result: ResultLine) -> bool:
     """Whether what comes depends on what lies in memory, and need not come twice."""
     known = result.deviation or {}
@@ -166,7 +174,7 @@ def compare(
     """
     came = str(alone.kind or alone.outcome)
     audited = Audited(result, script, f"{came}: {alone.message}" if alone.message else came)
-    group, said = group_of(result), str(result.kind or result.outcome)
+    group, said = group_of(result), _said_of(result)
     raised_before_the_library = group == "unsupported" and isinstance(answer, Rejected)
     if alone.outcome is Outcome.ERRORED and not raised_before_the_library:
         return replace(audited, finding="the script is at fault")
