@@ -14,13 +14,13 @@ import pytest
 
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import ENVIRONMENT, BackendUnavailable
-from embcheck.conformance.execution.deviations import (
+from embcheck.conformance.execution.judging.deviations import (
     explain,
     held_to_spelling,
     load_deviations,
     unmatched,
 )
-from embcheck.conformance.execution.judge import Outcome, Verdict
+from embcheck.conformance.execution.judging.judge import Outcome, Verdict
 from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.processor import processor_environment

@@ -13,15 +13,10 @@ import psutil
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.client import (
-    Answered,
-    BackendBroken,
-    BackendUnavailable,
-    Crashed,
-    WorkerClient,
-)
+from embcheck.conformance.execution.answers import Answered, Crashed
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import UnknownBackend
-from embcheck.conformance.execution.judge import Kind, Outcome
+from embcheck.conformance.execution.judging.judge import Kind, Outcome
 from embcheck.conformance.execution.limits import GIB, MIB, Limits
 
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, BinaryIO
 
@@ -20,11 +20,18 @@ from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.address import Address, parse_address
+from embcheck.conformance.execution.answers import (
+    Answer,
+    Answered,
+    Crashed,
+    Errored,
+    TimedOut,
+    parse_answer,
+)
+from embcheck.conformance.execution.fork_server import ForkedWorker, ForkServer
 from embcheck.conformance.execution.limits import MIB, LimitBroken, Limits, is_crowded, watch
 from embcheck.conformance.execution.messages import describe_call, parse_info
-from embcheck.conformance.execution.nursery import Nursery, Offspring
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
-from embcheck.conformance.execution.refusal import Refuser
 from embcheck.conformance.execution.scratch import make_scratch
 
 START_SECONDS = 180.0
@@ -43,57 +50,6 @@ ENVIRONMENT = {
 """Libraries read these when they are imported. JAX hides its frames by default, by which it is told
 who raised an error. Idle workers must not spin for long, but threads that sleep between two calls
 in a row make a lookup several times slower: see docs/timing.md."""
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The call returned, with these arrays by observation name."""
-
-    arrays: Mapping[str, np.ndarray]
-    seconds: float = 0.0
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """The call was refused before it returned, by the library or by what stands before it."""
-
-    exception: str
-    message: str
-    seconds: float = 0.0
-    refuser: Refuser = Refuser.LIBRARY
-
-
-@dataclass(frozen=True)
-class NotSupported:
-    """The backend cannot express the call, and says why."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Crashed:
-    """The worker process died, or the library asked for it to end, after some seconds."""
-
-    message: str
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class TimedOut:
-    """No answer came in time; the worker was killed."""
-
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Errored:
-    """The adapter or the harness itself is at fault."""
-
-    message: str
-
-
-Answer = Answered | Rejected | NotSupported | Crashed | TimedOut | Errored
 
 
 class BackendUnavailable(Exception):
@@ -130,8 +86,8 @@ class WorkerClient:
         self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
         self._needs_scratch = "TMPDIR" not in (environment or {})
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._process: subprocess.Popen[bytes] | Offspring | None = None
-        self._nursery: Nursery | None = None
+        self._process: subprocess.Popen[bytes] | ForkedWorker | None = None
+        self._fork_server: ForkServer | None = None
         self._requests: PipeWriter
         self._replies: PipeReader
         self._output: BinaryIO
@@ -224,7 +180,7 @@ class WorkerClient:
         except (wire.Broken, OSError) as error:
             message = self._bury() or f"the worker's channel broke: {error}"
             return Crashed(message, time.perf_counter() - started)
-        return _parse(reply, answer)
+        return parse_answer(reply, answer)
 
     def _set_deadline(self, seconds: float) -> None:
         self._requests.deadline = self._replies.deadline = time.monotonic() + seconds
@@ -232,7 +188,7 @@ class WorkerClient:
     def close(self) -> None:
         """End the worker, gently if it listens, and what could replace it."""
         self.restart()
-        self._close_nursery()
+        self._close_fork_server()
         if self._scratch is not None:
             self._scratch.cleanup()
             self._scratch = None
@@ -273,7 +229,7 @@ class WorkerClient:
             self._scratch = make_scratch(self._environment)
             self._environment["TMPDIR"] = self._scratch.name
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
-        module = "embcheck.conformance.execution.worker"
+        module = "embcheck.conformance.execution.inside.worker"
         self._process = self._fork(request_read, reply_write) or subprocess.Popen(  # noqa: S603
             [self._python, "-m", module, self.name, str(request_read), str(reply_write)],
             stdin=subprocess.DEVNULL,
@@ -290,27 +246,27 @@ class WorkerClient:
         self._replies.watch = watch(self._process.pid, self._output.fileno(), self._limits)
         self.starts += 1
 
-    def _fork(self, request_read: int, reply_write: int) -> Offspring | None:
+    def _fork(self, request_read: int, reply_write: int) -> ForkedWorker | None:
         """Replace a worker that died by one that need not import the library again."""
         try:
             self.expect_death()
-            if self._nursery is None:
+            if self._fork_server is None:
                 return None
-            return self._nursery.fork(request_read, reply_write, self._output.fileno())
+            return self._fork_server.fork(request_read, reply_write, self._output.fileno())
         except OSError:
-            self._close_nursery()
+            self._close_fork_server()
             return None
 
     def expect_death(self) -> None:
         """Begin to import the library once more, where workers can be forked from that."""
         forks = self._info is not None and self._info.survives_fork
-        if forks and self._nursery is None:
-            self._nursery = Nursery(self.name, self._python, self._environment)
+        if forks and self._fork_server is None:
+            self._fork_server = ForkServer(self.name, self._python, self._environment)
 
-    def _close_nursery(self) -> None:
-        if self._nursery is not None:
-            self._nursery.close()
-            self._nursery = None
+    def _close_fork_server(self) -> None:
+        if self._fork_server is not None:
+            self._fork_server.close()
+            self._fork_server = None
 
     def _hello(self) -> None:
         try:
@@ -382,18 +338,3 @@ class WorkerClient:
         self._output.seek(max(0, size - OUTPUT_LIMIT))
         text = self._output.read().decode("utf-8", "replace").strip()
         return f"it printed: {text}" if text else "it printed nothing"
-
-
-def _parse(reply: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer:
-    status = reply["status"]
-    if status == "answered":
-        return Answered(arrays, reply.get("seconds", 0.0), reply)
-    said = f"{reply['exception']}: {reply['message']}"
-    if status == "rejected":
-        seconds, refuser = reply.get("seconds", 0.0), Refuser(reply.get("refuser", "library"))
-        return Rejected(reply["exception"], reply["message"], seconds, refuser)
-    if status == "unsupported":
-        return NotSupported(reply["message"])
-    if status == "exited":
-        return Crashed(f"raised {said}, which ends the caller's process")
-    return Errored(f"{reply['stage']} raised {said}")

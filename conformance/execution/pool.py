@@ -11,11 +11,7 @@ from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.address import Address, parse_addresses
-from embcheck.conformance.execution.client import (
-    BackendBroken,
-    BackendUnavailable,
-    WorkerClient,
-)
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.compile_caches import compile_caches
 from embcheck.conformance.execution.lookahead import COPIES
 from embcheck.conformance.execution.messages import describe_info

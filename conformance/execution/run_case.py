@@ -12,24 +12,20 @@ import numpy as np
 import psutil
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.client import (
-    Answer,
-    Answered,
-    NotSupported,
-    WorkerClient,
-)
-from embcheck.conformance.execution.judge import (
+from embcheck.conformance.execution.answers import Answer, Answered, NotSupported
+from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.judging.judge import (
     Outcome,
     Verdict,
     judge_observes,
     judge_rejects,
     judge_returns,
 )
+from embcheck.conformance.execution.judging.places import judge_places
+from embcheck.conformance.execution.judging.readings import RAISES, read
+from embcheck.conformance.execution.judging.steps import joined
 from embcheck.conformance.execution.large import SECONDS, large_request, memory_needed
 from embcheck.conformance.execution.limits import GIB
-from embcheck.conformance.execution.places import judge_places
-from embcheck.conformance.execution.readings import RAISES, read
-from embcheck.conformance.execution.steps import joined
 from embcheck.conformance.suite.model import (
     Case,
     Level,

@@ -13,7 +13,7 @@ from embcheck.conformance.contract.backend import BackendInfo, required_capabili
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.compile_caches import compile_caches
-from embcheck.conformance.execution.judge import Outcome
+from embcheck.conformance.execution.judging.judge import Outcome
 from embcheck.conformance.execution.pool import REFERENCE, describe_backend
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.fuzzing.calls import OBSERVATIONS, OPERATIONS

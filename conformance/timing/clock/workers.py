@@ -10,12 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from embcheck.conformance.execution.client import (
-    Answered,
-    BackendBroken,
-    BackendUnavailable,
-    WorkerClient,
-)
+from embcheck.conformance.execution.answers import Answered
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.compile_caches import caches_below
 from embcheck.conformance.execution.limits import UNLIMITED
 from embcheck.conformance.execution.pool import describe_backend

@@ -1,7 +1,7 @@
 """The worker process: imports one backend, answers frames, and may die of it.
 
-Started as `python -m embcheck.conformance.execution.worker BACKEND READ_FD WRITE_FD`. What the
-library prints goes to the worker's own stdout and stderr, never into the channel.
+Started as `python -m embcheck.conformance.execution.inside.worker BACKEND READ_FD WRITE_FD`. What
+the library prints goes to the worker's own stdout and stderr, never into the channel.
 """
 
 from __future__ import annotations
@@ -22,13 +22,18 @@ from embcheck.conformance.contract.backend import Backend, Unavailable
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import taken
 from embcheck.conformance.execution import discovery, wire
-from embcheck.conformance.execution.attempt import Reply, attempt, bring_home, describe_failure
-from embcheck.conformance.execution.held import HeldCalls
-from embcheck.conformance.execution.large import ask_large
+from embcheck.conformance.execution.inside.attempt import (
+    Reply,
+    attempt,
+    bring_home,
+    describe_failure,
+)
+from embcheck.conformance.execution.inside.held import HeldCalls
+from embcheck.conformance.execution.inside.large_call import ask_large
+from embcheck.conformance.execution.inside.spellings import Spelled
+from embcheck.conformance.execution.inside.tracking import tracked, unread
 from embcheck.conformance.execution.messages import describe_info, parse_call
 from embcheck.conformance.execution.processor import confine, seen_by
-from embcheck.conformance.execution.spellings import Spelled
-from embcheck.conformance.execution.tracking import tracked, unread
 
 
 class Worker:

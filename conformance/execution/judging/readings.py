@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.execution.judge import judge_observation
-from embcheck.conformance.execution.rows import holds_foreign_values, row_words, same
-from embcheck.conformance.execution.terms import unit_roundoff
+from embcheck.conformance.execution.judging.judge import judge_observation
+from embcheck.conformance.execution.judging.rows import holds_foreign_values, row_words, same
+from embcheck.conformance.execution.judging.terms import unit_roundoff
 from embcheck.conformance.suite.model import (
     Expected,
     FromReference,

@@ -10,25 +10,25 @@ from functools import partial
 import numpy as np
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
-from embcheck.conformance.execution.bounds import (
+from embcheck.conformance.execution.answers import (
+    Answer,
+    Answered,
+    Crashed,
+    Errored,
+    NotSupported,
+    Refuser,
+    Rejected,
+    TimedOut,
+)
+from embcheck.conformance.execution.judging.bounds import (
     STEP_EPSILONS,
     WIDEST,
     Bound,
     bound_of,
     copies,
 )
-from embcheck.conformance.execution.client import (
-    Answer,
-    Answered,
-    Crashed,
-    Errored,
-    NotSupported,
-    Rejected,
-    TimedOut,
-)
-from embcheck.conformance.execution.refusal import Refuser
+from embcheck.conformance.execution.judging.ties import nearest
 from embcheck.conformance.execution.same import Signs, equal, same_bits
-from embcheck.conformance.execution.ties import nearest
 from embcheck.conformance.suite.model import (
     Expected,
     FromReference,

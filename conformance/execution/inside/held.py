@@ -18,19 +18,19 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Operation
-from embcheck.conformance.execution import threads
-from embcheck.conformance.execution.attempt import Reply, attempt
-from embcheck.conformance.execution.blocks import (
+from embcheck.conformance.execution.inside import threads
+from embcheck.conformance.execution.inside.attempt import Reply, attempt
+from embcheck.conformance.execution.inside.blocks import (
     Sentinel,
     block_of,
     clock_costs,
     involuntary_switches,
     timed,
 )
-from embcheck.conformance.execution.device import device_seconds
-from embcheck.conformance.execution.held_call import Held
-from embcheck.conformance.execution.readiness import LOOKS
-from embcheck.conformance.execution.spellings import Spelled, spellings_of
+from embcheck.conformance.execution.inside.device import device_seconds
+from embcheck.conformance.execution.inside.held_call import Held
+from embcheck.conformance.execution.inside.readiness import LOOKS
+from embcheck.conformance.execution.inside.spellings import Spelled, spellings_of
 
 Arrays = dict[str, np.ndarray]
 
