@@ -103,7 +103,7 @@ class EmbcheckSession:
         self._unexplained[backend] += 1
         if self._unexplained[backend] > TRIED_ALONE:
             return verdict
-        again = self._pool.alone(backend).run(case).verdict
+        again = self._pool.fresh_runner(backend).run(case).verdict
         if again.outcome is not Outcome.PASSED:
             return verdict
         return replace(verdict, message=f"{ONLY_AFTER_OTHERS} ({verdict.message})")

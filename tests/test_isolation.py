@@ -139,7 +139,7 @@ def test_a_worker_is_renewed_before_its_mappings_run_out():
     try:
         for _ in range(most // 1000 + 20):
             assert isinstance(worker.ask(lookup), Answered)
-            worker.renew()
+            worker.restart_if_short_of_mappings()
         assert worker.starts == 2
     finally:
         worker.close()

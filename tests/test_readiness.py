@@ -74,7 +74,7 @@ class Simulated:
     def look_at_bytes(self, _):
         return self.changed, 5
 
-    def hurry(self, _):
+    def read_at_once(self, _):
         return [1e-4] * 5, [self._noise() + self.late + self.unread for _ in range(5)]
 
     def read(self, _, answer, wait):

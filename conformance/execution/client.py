@@ -29,7 +29,13 @@ from embcheck.conformance.execution.answers import (
     parse_answer,
 )
 from embcheck.conformance.execution.fork_server import ForkedWorker, ForkServer
-from embcheck.conformance.execution.limits import MIB, LimitBroken, Limits, is_crowded, watch
+from embcheck.conformance.execution.limits import (
+    MIB,
+    LimitBroken,
+    Limits,
+    is_short_of_mappings,
+    watch,
+)
 from embcheck.conformance.execution.messages import describe_call, parse_info
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
 from embcheck.conformance.execution.scratch import make_scratch
@@ -37,7 +43,7 @@ from embcheck.conformance.execution.scratch import make_scratch
 START_SECONDS = 180.0
 OUTPUT_LIMIT = 2000
 OUTPUT_KEPT = 16 * MIB
-LOOK_EVERY = 10
+LOOK_EVERY_CASES = 10
 """Cases, between two looks at how much room a worker has left."""
 
 ENVIRONMENT = {
@@ -78,7 +84,7 @@ class WorkerClient:
         address = name if isinstance(name, Address) else parse_address(name)
         self.name = address.id
         self.starts = 0
-        self._cases = 0
+        self._cases_asked = 0
         self.import_seconds = 0.0
         self._timeout = timeout
         self._limits = limits
@@ -165,20 +171,20 @@ class WorkerClient:
             return Errored(f"the worker cannot be started again: {error}")
         started = time.perf_counter()
         try:
-            self._forget_output()
+            self._drop_old_output()
             self._set_deadline(timeout)
             wire.send(self._requests, header, arrays, with_layouts=True)
             reply, answer = wire.receive(self._replies)
         except LimitBroken as broken:
             self.kill()
-            self._bury()
+            self._describe_death()
             return Crashed(f"the worker was killed: {broken}", time.perf_counter() - started)
         except TimeoutError:
             self.kill()
-            self._bury()
+            self._describe_death()
             return TimedOut(timeout)
         except (wire.Broken, OSError) as error:
-            message = self._bury() or f"the worker's channel broke: {error}"
+            message = self._describe_death() or f"the worker's channel broke: {error}"
             return Crashed(message, time.perf_counter() - started)
         return parse_answer(reply, answer)
 
@@ -198,19 +204,19 @@ class WorkerClient:
         if self._process is None:
             return
         with contextlib.suppress(OSError):
-            self._requests.close()
+            self._requests.close()  # A worker that listens ends when nobody can ask any more.
         try:
             self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
-        self._forget()
+        self._close_channels()
 
-    def renew(self) -> None:
+    def restart_if_short_of_mappings(self) -> None:
         """Replace a worker that earlier cases have left little room; looks at every tenth only."""
-        self._cases += 1
-        looks = self._cases % LOOK_EVERY == 0
-        if looks and self._process is not None and is_crowded(self._process.pid):
+        self._cases_asked += 1
+        looks = self._cases_asked % LOOK_EVERY_CASES == 0
+        if looks and self._process is not None and is_short_of_mappings(self._process.pid):
             self.restart()
 
     def launch(self) -> None:
@@ -220,7 +226,7 @@ class WorkerClient:
 
     def _start(self) -> None:
         self.launch()
-        self._hello()
+        self._await_hello()
 
     def _spawn(self) -> None:
         request_read, request_write = make_pipe()
@@ -228,6 +234,7 @@ class WorkerClient:
         if self._needs_scratch and self._scratch is None:
             self._scratch = make_scratch(self._environment)
             self._environment["TMPDIR"] = self._scratch.name
+        # A file and no pipe: a library may print without end, and nobody reads until it has died.
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
         module = "embcheck.conformance.execution.inside.worker"
         self._process = self._fork(request_read, reply_write) or subprocess.Popen(  # noqa: S603
@@ -237,8 +244,9 @@ class WorkerClient:
             stderr=self._output,
             pass_fds=(request_read, reply_write),
             env=self._environment,
-            start_new_session=True,
+            start_new_session=True,  # With what it starts, it is killed as one group.
         )
+        # Only the worker has these ends now, so that its death closes the channel.
         os.close(request_read)
         os.close(reply_write)
         self._requests = PipeWriter(request_write)
@@ -249,15 +257,15 @@ class WorkerClient:
     def _fork(self, request_read: int, reply_write: int) -> ForkedWorker | None:
         """Replace a worker that died by one that need not import the library again."""
         try:
-            self.expect_death()
+            self.start_fork_server()
             if self._fork_server is None:
                 return None
             return self._fork_server.fork(request_read, reply_write, self._output.fileno())
-        except OSError:
+        except OSError:  # Forking saves time only: a worker that imports anew does as well.
             self._close_fork_server()
             return None
 
-    def expect_death(self) -> None:
+    def start_fork_server(self) -> None:
         """Begin to import the library once more, where workers can be forked from that."""
         forks = self._info is not None and self._info.survives_fork
         if forks and self._fork_server is None:
@@ -268,12 +276,12 @@ class WorkerClient:
             self._fork_server.close()
             self._fork_server = None
 
-    def _hello(self) -> None:
+    def _await_hello(self) -> None:
         try:
             self._set_deadline(START_SECONDS)
             hello, _ = wire.receive(self._replies)
         except (wire.Broken, TimeoutError, LimitBroken):
-            said, died = self._printed(), self._bury()
+            said, died = self._printed(), self._describe_death()
             self.close()
             if "No module named 'embcheck'" in said:
                 advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
@@ -304,31 +312,32 @@ class WorkerClient:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _bury(self) -> str:
+    def _describe_death(self) -> str:
         """Say how a worker died, and forget it."""
         if self._process is None:
             return "the worker was not running"
         try:
+            # The channel closes a moment before the kernel tells how the process ended.
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
-            self._forget()
+            self._close_channels()
             return "the worker closed its channel without ending"
-        self.kill()
-        self._forget()
+        self.kill()  # Of its group, what it started may live on.
+        self._close_channels()
         if code < 0:
             return f"the process died of {signal.Signals(-code).name}"
         return f"the process ended with exit code {code}"
 
-    def _forget(self) -> None:
+    def _close_channels(self) -> None:
         for stream in (self._requests, self._replies, self._output):
             with contextlib.suppress(OSError):
                 stream.close()
         self._process = None
         self._ready = False
 
-    def _forget_output(self) -> None:
+    def _drop_old_output(self) -> None:
         """Drop what earlier calls printed, where it is much; the last words before a death stay."""
         if os.fstat(self._output.fileno()).st_size > OUTPUT_KEPT:
             os.ftruncate(self._output.fileno(), 0)

@@ -72,6 +72,7 @@ class ForkedWorker:
             self._socket.settimeout(timeout)
             try:
                 if not self._is_asked:
+                    # It is the server's child: the kernel tells nobody else how it ended.
                     self._socket.send(b"%s %d" % (WAIT, self.pid))
                     self._is_asked = True
                 answer = self._socket.recv(FORK_MESSAGE_BYTES)

@@ -109,7 +109,7 @@ def _limits(instructions: str) -> dict[str, str]:
     return limits
 
 
-def confine(environment: Mapping[str, str] = os.environ) -> None:
+def confine_to_cores(environment: Mapping[str, str] = os.environ) -> None:
     """Confine this process to as many cores as it is to have threads, if there are as many.
 
     Pools that read no variable have a thread for each core that the process may use. Which cores
@@ -122,8 +122,8 @@ def confine(environment: Mapping[str, str] = os.environ) -> None:
         os.sched_setaffinity(0, {*(allowed[first:] + allowed[:first])[:threads]})
 
 
-def seen_by(info: BackendInfo) -> BackendInfo:
-    """Return an info with what the library says of its threads and instructions.
+def with_processor(info: BackendInfo) -> BackendInfo:
+    """Return an info that says which threads and instructions the worker has, as the library does.
 
     Where it says nothing, with what the environment and the machine give it.
     """

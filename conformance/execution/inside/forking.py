@@ -15,16 +15,17 @@ import time
 from embcheck.conformance.execution import discovery
 from embcheck.conformance.execution.inside.worker import serve
 from embcheck.conformance.execution.messages import FORK_MESSAGE_BYTES, READY, WAIT
-from embcheck.conformance.execution.processor import confine
+from embcheck.conformance.execution.processor import confine_to_cores
 
 
 def main(name: str, descriptor: int) -> None:
     """Import the backend, then fork and wait for workers as asked, until the socket closes."""
     channel = socket.socket(fileno=descriptor)
-    confine()
+    confine_to_cores()
     started = time.perf_counter()
     backend = discovery.create(name)
     seconds = time.perf_counter() - started
+    # What a library imports at its first call would else be imported by every worker again.
     for module in getattr(backend, "late_imports", ()):
         importlib.import_module(module)
     channel.send(READY)
@@ -38,14 +39,14 @@ def main(name: str, descriptor: int) -> None:
             continue
         pid = os.fork()
         if pid == 0:
-            channel.close()
-            os.setsid()
+            channel.close()  # Or the worker would read what is meant for the server.
+            os.setsid()  # As a worker that was started alone: a group to be killed.
             request_read, reply_write, output = descriptors
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.close(output)
             serve(backend, request_read, reply_write, seconds)
-            os._exit(0)
+            os._exit(0)  # The server's own exit handlers and buffers are not the worker's.
         for each in descriptors:
             os.close(each)
         channel.send(b"%d" % pid)

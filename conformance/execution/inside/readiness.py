@@ -26,7 +26,7 @@ LOOKS_AT_BYTES = 5
 SETTLE_SECONDS = 0.005
 LONGEST_SECONDS = 1.0
 """Between two readings of an answer: at first, and at most where they go on to differ."""
-HURRIES = 5
+READS_AT_ONCE = 5
 
 
 def look_at_bytes(held: Held, header: Mapping[str, Any]) -> Reply:
@@ -86,11 +86,11 @@ def late_probe(held: Held, header: Mapping[str, Any]) -> Reply:
         return held.copied_home()
 
 
-def hurry(held: Held, header: Mapping[str, Any]) -> Reply:
+def read_at_once(held: Held, header: Mapping[str, Any]) -> Reply:
     """Bring answers home the moment that their calls return; tell the seconds of both."""
     del header
     calls, readings = [], []
-    for _ in range(HURRIES):
+    for _ in range(READS_AT_ONCE):
         failed = held.run()
         if failed is not None:
             return failed, {}
@@ -138,6 +138,6 @@ def _unless_answered(reply: Reply) -> dict[str, Any] | None:
 LOOKS: Mapping[str, Callable[[Held, Mapping[str, Any]], Reply]] = {
     "look_at_bytes": look_at_bytes,
     "late_probe": late_probe,
-    "hurry": hurry,
+    "read_at_once": read_at_once,
     "read": read,
 }

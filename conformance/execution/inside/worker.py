@@ -33,7 +33,7 @@ from embcheck.conformance.execution.inside.large_call import ask_large
 from embcheck.conformance.execution.inside.spellings import Spelled
 from embcheck.conformance.execution.inside.tracking import tracked, unread
 from embcheck.conformance.execution.messages import describe_info, parse_call
-from embcheck.conformance.execution.processor import confine, seen_by
+from embcheck.conformance.execution.processor import confine_to_cores, with_processor
 
 
 class Worker:
@@ -61,14 +61,14 @@ class Worker:
         arrays are made here, and of the answer only a selection goes home. `spelling` asks by one
         of the adapter's other spellings.
         """
-        taken()
+        taken()  # Help that an earlier call declared after it was answered is not this one's.
         if "made" in header:
             return ask_large(self.backend, header)
         call = tracked(parse_call(header["call"], arrays))
         spelled = header.get("spelling")
         backend = Spelled(self.backend, spelled) if spelled else self.backend
         started = time.perf_counter()
-        with warnings.catch_warnings():
+        with warnings.catch_warnings():  # By PYTHONWARNINGS=error, a warning would be a refusal.
             warnings.simplefilter("ignore")
             status, result = attempt(lambda: backend.prepare(call), "prepare", self.backend)
             if status is None:
@@ -156,7 +156,7 @@ def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) 
         hello = {
             "status": "ready",
             "embcheck": version("embcheck"),
-            "info": describe_info(seen_by(backend.info)),
+            "info": describe_info(with_processor(backend.info)),
             "import_seconds": import_seconds,
         }
         wire.send(replies, hello, {})
@@ -171,7 +171,7 @@ def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) 
 
 def main(name: str, read_fd: int, write_fd: int) -> None:
     """Import a backend and serve it, or say why that cannot be."""
-    confine()
+    confine_to_cores()
     started = time.perf_counter()
     try:
         backend = discovery.create(name)

@@ -99,9 +99,9 @@ class Arm:
         details = self._ask({"request": "look_at_bytes", "id": id_}).details
         return details["changed"], details["calls"]
 
-    def hurry(self, id_: int) -> tuple[list[float], list[float]]:
+    def read_at_once(self, id_: int) -> tuple[list[float], list[float]]:
         """Return the seconds of some calls, and those that their answers took to be read."""
-        details = self._ask({"request": "hurry", "id": id_}).details
+        details = self._ask({"request": "read_at_once", "id": id_}).details
         return details["call_seconds"], details["read_seconds"]
 
     def read(self, id_: int, answer: WhichAnswer, wait: float) -> float:

@@ -50,7 +50,7 @@ _EARLY = "the call returned before its answer existed"
 
 def _reads_late(arm: Arm) -> str | None:
     """Say how much later than its call an answer can be read; None if it is there at once."""
-    calls, readings = arm.hurry(0)
+    calls, readings = arm.read_at_once(0)
     margin = max(LATE_SECONDS, LATE_SHARE * min(calls))
     if median(readings) <= margin:
         return None
