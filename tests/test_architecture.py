@@ -49,6 +49,7 @@ FAMILIES_BELOW = {
     "on_openvino": {"on_torch"},
     "on_fbgemm": {"on_torch"},
     "on_triton": {"on_torch"},
+    "on_keras": {"on_jax"},
 }
 """The families that a family builds on, beside `composed`."""
 

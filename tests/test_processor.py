@@ -6,15 +6,16 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
+from embcheck.backends.on_torch.environment import environment
 from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.instructions import machine_instructions
 from embcheck.conformance.execution import processor
-from embcheck.conformance.execution.compile_caches import compile_caches
 from embcheck.conformance.execution.processor import (
     NoSuchInstructions,
-    machine_instructions,
     processor_environment,
     with_processor,
 )
@@ -72,12 +73,13 @@ def test_limits_keep_what_the_caller_says_to_xla(monkeypatch):
         processor_environment(None, "avx512")
 
 
-def test_code_for_other_instructions_is_kept_elsewhere():
+def test_code_for_other_instructions_is_kept_elsewhere(tmp_path, monkeypatch):
     """Inductor's cache does not tell instructions apart, so each set has a folder of its own."""
-    folders = {
-        compile_caches({"ATEN_CPU_CAPABILITY": name})["TORCHINDUCTOR_CACHE_DIR"]
-        for name in ("default", "avx2", "avx512")
-    }
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folders = set()
+    for name in ("default", "avx2", "avx512"):
+        monkeypatch.setenv("ATEN_CPU_CAPABILITY", name)
+        folders.add(environment(tmp_path)["TORCHINDUCTOR_CACHE_DIR"])
     assert len(folders) == 3
 
 

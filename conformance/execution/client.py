@@ -38,7 +38,6 @@ from embcheck.conformance.execution.limits import (
 )
 from embcheck.conformance.execution.messages import describe_call, parse_info
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
-from embcheck.conformance.execution.scratch import make_scratch
 
 START_SECONDS = 180.0
 OUTPUT_LIMIT = 2000
@@ -232,7 +231,9 @@ class WorkerClient:
         request_read, request_write = make_pipe()
         reply_read, reply_write = make_pipe()
         if self._needs_scratch and self._scratch is None:
-            self._scratch = make_scratch(self._environment)
+            self._scratch = tempfile.TemporaryDirectory(
+                prefix="embcheck-worker-", ignore_cleanup_errors=True
+            )
             self._environment["TMPDIR"] = self._scratch.name
         # A file and no pipe: a library may print without end, and nobody reads until it has died.
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)

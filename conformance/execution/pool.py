@@ -12,7 +12,6 @@ from typing import Any
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.address import Address, parse_addresses
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.compile_caches import compile_caches
 from embcheck.conformance.execution.lookahead import COPIES
 from embcheck.conformance.execution.messages import describe_info
 from embcheck.conformance.execution.run_case import CaseRunner
@@ -71,9 +70,7 @@ class BackendPool:
     def _worker(
         name: str | Address, timeout: float, environment: Mapping[str, str] | None = None
     ) -> WorkerClient:
-        given = environment or {}
-        caches = compile_caches({**os.environ, **given})
-        return WorkerClient(name, timeout=timeout, environment={**caches, **given})
+        return WorkerClient(name, timeout=timeout, environment=environment)
 
     def launch(self) -> None:
         """Begin to start the first workers, without waiting for them."""

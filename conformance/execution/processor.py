@@ -1,30 +1,15 @@
-"""How many threads and which vector instructions a worker has, and how it is given fewer.
-
-A set of instructions is named by the widest vectors: `default`, `avx2` or `avx512` on x86-64,
-`neon` or `sve` on 64-bit Arm; empty where nobody can tell.
-"""
+"""How many threads and which vector instructions a worker has, and how it is given fewer."""
 
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.instructions import machine_instructions
 
-CPUINFO = Path("/proc/cpuinfo")
 THREADS, INSTRUCTIONS = "EMBCHECK_THREADS", "EMBCHECK_INSTRUCTIONS"
-
-X86_64 = {
-    "default": frozenset[str](),
-    "avx2": frozenset({"avx2", "fma"}),
-    "avx512": frozenset({"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"}),
-}
-ARM64 = {"neon": frozenset[str](), "sve": frozenset({"sve"})}
-SETS = {"x86_64": X86_64, "amd64": X86_64, "aarch64": ARM64, "arm64": ARM64}
-"""By machine, its sets of instructions, each with the features that a processor has for it."""
 
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
@@ -62,18 +47,6 @@ _LIMITS = {
 
 class NoSuchInstructions(Exception):
     """The machine does not have a set of instructions; says which it has."""
-
-
-def machine_instructions(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
-    """Return the sets of instructions that this machine has, the widest last."""
-    sets = SETS.get(platform.machine().lower(), {})
-    try:
-        lines = cpuinfo.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return ("neon",) if sets is ARM64 else ()
-    words = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
-    features = frozenset(words.partition(":")[2].split())
-    return tuple(name for name, needed in sets.items() if needed <= features)
 
 
 def limits_of_machine() -> tuple[str, ...]:

@@ -10,21 +10,16 @@ import importlib
 import os
 import socket
 import sys
-import time
 
-from embcheck.conformance.execution import discovery
+from embcheck.conformance.execution.inside.start import start
 from embcheck.conformance.execution.inside.worker import serve
 from embcheck.conformance.execution.messages import FORK_MESSAGE_BYTES, READY, WAIT
-from embcheck.conformance.execution.processor import confine_to_cores
 
 
 def main(name: str, descriptor: int) -> None:
     """Import the backend, then fork and wait for workers as asked, until the socket closes."""
     channel = socket.socket(fileno=descriptor)
-    confine_to_cores()
-    started = time.perf_counter()
-    backend = discovery.create(name)
-    seconds = time.perf_counter() - started
+    backend, seconds = start(name)
     # What a library imports at its first call would else be imported by every worker again.
     for module in getattr(backend, "late_imports", ()):
         importlib.import_module(module)

@@ -31,9 +31,10 @@ from embcheck.conformance.execution.inside.attempt import (
 from embcheck.conformance.execution.inside.held import HeldCalls
 from embcheck.conformance.execution.inside.large_call import ask_large
 from embcheck.conformance.execution.inside.spellings import Spelled
+from embcheck.conformance.execution.inside.start import start
 from embcheck.conformance.execution.inside.tracking import tracked, unread
 from embcheck.conformance.execution.messages import describe_info, parse_call
-from embcheck.conformance.execution.processor import confine_to_cores, with_processor
+from embcheck.conformance.execution.processor import with_processor
 
 
 class Worker:
@@ -171,10 +172,8 @@ def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) 
 
 def main(name: str, read_fd: int, write_fd: int) -> None:
     """Import a backend and serve it, or say why that cannot be."""
-    confine_to_cores()
-    started = time.perf_counter()
     try:
-        backend = discovery.create(name)
+        backend, import_seconds = start(name)
     except BaseException as error:  # noqa: BLE001  (an adapter's own fault is data here)
         is_absence = isinstance(error, (Unavailable, ImportError, OSError))
         reason = {"status": "unavailable", "message": str(error)}
@@ -182,7 +181,7 @@ def main(name: str, read_fd: int, write_fd: int) -> None:
             said = reason if is_absence else describe_failure("errored", "import", error)
             wire.send(replies, said, {})
         return
-    serve(backend, read_fd, write_fd, time.perf_counter() - started)
+    serve(backend, read_fd, write_fd, import_seconds)
 
 
 if __name__ == "__main__":
