@@ -14,13 +14,13 @@ import pytest
 
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import ENVIRONMENT, BackendUnavailable
-from embcheck.conformance.execution.deviations import (
+from embcheck.conformance.execution.judging.deviations import (
     explain,
     held_to_spelling,
     load_deviations,
     unmatched,
 )
-from embcheck.conformance.execution.judge import Outcome, Verdict
+from embcheck.conformance.execution.judging.judge import Outcome, Verdict
 from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.processor import processor_environment
@@ -103,7 +103,7 @@ class EmbcheckSession:
         self._unexplained[backend] += 1
         if self._unexplained[backend] > TRIED_ALONE:
             return verdict
-        again = self._pool.alone(backend).run(case).verdict
+        again = self._pool.fresh_runner(backend).run(case).verdict
         if again.outcome is not Outcome.PASSED:
             return verdict
         return replace(verdict, message=f"{ONLY_AFTER_OTHERS} ({verdict.message})")

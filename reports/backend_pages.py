@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.causes import Category
+from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.execution.profile import Explained, Profile
 from embcheck.reports.helped import Help
 from embcheck.reports.tables import categories_text

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
-from embcheck.conformance.execution.causes import Category
+from embcheck.conformance.execution.judging.causes import Category
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Finding, Merged, behaviour_id
 from embcheck.reports.stages import Stages, tally

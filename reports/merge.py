@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from embcheck.conformance.execution.causes import Category
+from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, Measurement, ResultLine
 from embcheck.conformance.records.run import Run
 from embcheck.reports.marks import Mark, mark_of

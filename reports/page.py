@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from embcheck.conformance.execution.causes import Category
+from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.records.run import Run
 from embcheck.reports.atlas import Atlas, atlas
 from embcheck.reports.calibration import Calibration, calibration

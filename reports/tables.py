@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from embcheck.conformance.execution.causes import Category
+from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.records.run import Run
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Finding, Merged, behaviour_id, folder_of, merge

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.judge import Verdict
+from embcheck.conformance.execution.judging.judge import Verdict
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.suite.load import load_spec
 from embcheck.conformance.suite.model import Case

@@ -9,13 +9,8 @@ import pytest
 
 from embcheck.backends import graph_cache
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.client import (
-    Answered,
-    BackendUnavailable,
-    NotSupported,
-    Rejected,
-    WorkerClient,
-)
+from embcheck.conformance.execution.answers import Answered, NotSupported, Rejected
+from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import extra_that_brings
 from embcheck.conformance.timing.clock.arms import Arm
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+INSIDE = "embcheck.conformance.execution.inside"
 ALLOWED = {
     "conformance": {"conformance"},
     "backends": {"backends", "conformance.contract"},
@@ -17,6 +18,16 @@ ALLOWED = {
 }
 TIMING = ("statistics", "workloads", "clock", "verdicts", "runs")
 """The packages of timings, each of which imports only those before it."""
+
+ROOMS = {
+    "inside": {"answers", "discovery", "messages", "processor", "same", "wire"},
+    "judging": {"answers", "discovery", "same"},
+}
+"""The rooms of `execution`, and the modules beside them that each may import: what both ends of a
+worker's channel speak, what an answer is, and where backends are found."""
+
+PROCESSES_OF_THEIR_OWN = {"conformance/reproduction/runner.py"}
+"""What may import `inside` though it is not in there: it too runs where a library does."""
 
 LIBRARIES_OF = {
     "reference": set(),
@@ -38,6 +49,7 @@ FAMILIES_BELOW = {
     "on_openvino": {"on_torch"},
     "on_fbgemm": {"on_torch"},
     "on_triton": {"on_torch"},
+    "on_keras": {"on_jax"},
 }
 """The families that a family builds on, beside `composed`."""
 
@@ -54,7 +66,7 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return names
 
 
@@ -83,6 +95,25 @@ def test_packages_of_timings_are_in_layers(package):
     for path in files(f"conformance/timing/{package}"):
         for name in imported(path):
             assert not name.startswith(tuple(f"embcheck.conformance.timing.{a}" for a in later))
+
+
+@pytest.mark.parametrize("room", list(ROOMS))
+def test_rooms_of_execution_know_little_of_the_rest(room):
+    """Judging starts no process, and what runs in a worker neither judges nor starts workers."""
+    for path in files(f"conformance/execution/{room}"):
+        for name in imported(path):
+            if name.startswith("embcheck.conformance.execution."):
+                assert name.split(".")[3] in {room, *ROOMS[room]}, (path, name)
+
+
+def test_the_harness_does_not_import_what_runs_in_workers():
+    """They are other processes, which it meets only through their channels."""
+    inside = ROOT / "conformance/execution/inside"
+    for path in (path for folder in ALLOWED for path in files(folder)):
+        if not path.is_relative_to(inside):
+            is_other = path.relative_to(ROOT).as_posix() in PROCESSES_OF_THEIR_OWN
+            reaches = any(f"{n}.".startswith(f"{INSIDE}.") for n in imported(path))
+            assert reaches <= is_other, path
 
 
 def test_the_harness_imports_no_array_library_but_numpy():

@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from embcheck.conformance.execution.readings import FOREIGN, NAN, RAISES, ZEROS
-from embcheck.conformance.execution.rows import explanations
+from embcheck.conformance.execution.judging.readings import FOREIGN, NAN, RAISES, ZEROS
+from embcheck.conformance.execution.judging.rows import explanations
 from embcheck.conformance.suite.load import load_spec, spec_files, suite_root
 from embcheck.conformance.suite.model import Observes, Values
 

@@ -16,9 +16,15 @@ from report_runs import result
 from embcheck.conformance.audit.draw import draw, group_of
 from embcheck.conformance.audit.session import compare
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution.client import Answered, Crashed, Errored, Rejected, TimedOut
-from embcheck.conformance.execution.judge import Outcome, Verdict
-from embcheck.conformance.execution.refusal import Refuser
+from embcheck.conformance.execution.answers import (
+    Answered,
+    Crashed,
+    Errored,
+    Refuser,
+    Rejected,
+    TimedOut,
+)
+from embcheck.conformance.execution.judging.judge import Outcome, Verdict
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.suite.load import load_spec, spec_files
 

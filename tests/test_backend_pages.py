@@ -13,10 +13,10 @@ from commands import embcheck
 
 from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.causes import Cause
 from embcheck.conformance.execution.client import BackendUnavailable
-from embcheck.conformance.execution.deviations import Deviation, load_deviations
 from embcheck.conformance.execution.discovery import own_backends
+from embcheck.conformance.execution.judging.causes import Cause
+from embcheck.conformance.execution.judging.deviations import Deviation, load_deviations
 from embcheck.conformance.execution.messages import describe_info
 from embcheck.conformance.execution.pool import started_pool
 from embcheck.conformance.execution.profile import Explained, Profile, explained, profile

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from embcheck import backends
-from embcheck.conformance.execution.causes import CATEGORIES, Cause
+from embcheck.conformance.execution.judging.causes import CATEGORIES, Cause
 from embcheck.conformance.suite.case_names import globs
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.source import read_yaml

@@ -36,7 +36,7 @@ BROKEN = [
     ("zoo-nameless", "info", "version is ''"),
     ("zoo-nameless", "info", "embedding is not spelled out"),
     ("zoo-peeks", "imports", "imports embcheck.conformance.suite.load"),
-    ("zoo-peeks", "imports", "imports embcheck.conformance.execution.judge"),
+    ("zoo-peeks", "imports", "imports embcheck.conformance.execution.judging.judge"),
     ("zoo-refuses-everything", "operations", "every plain valid call was refused: Attribute"),
     ("zoo-remembers", "thunk", "after its last answer was overwritten"),
     ("zoo-remembers-frozen", "thunk", "the same answer comes twice"),

@@ -7,23 +7,33 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from embcheck.conformance.execution import compile_caches
-from embcheck.conformance.execution.scratch import HEADERS, make_scratch
+from embcheck.backends.on_torch.environment import HEADERS, environment, is_unfinished
+from embcheck.conformance.execution import discovery
+from embcheck.conformance.timing.clock.workers import caches_below
 
 WHOLE = Path(_struct.__file__) if hasattr(_struct, "__file__") else None
 
 
+@pytest.fixture(autouse=True)
+def scratch(tmp_path, monkeypatch):
+    """Return the folder for temporary files that a worker has."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
 @pytest.fixture
-def libraries(tmp_path, monkeypatch):
+def libraries(tmp_path):
     """Return a cache of libraries and precompiled headers: whole, cut in half, empty and fresh."""
     if WHOLE is None or WHOLE.read_bytes()[:4] != b"\x7fELF":
         pytest.skip("the interpreter has no ELF library of its own to take for one")
-    monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path))
     folder = tmp_path / "inductor" / "ab"
     folder.mkdir(parents=True)
     data = WHOLE.read_bytes()
@@ -44,25 +54,26 @@ def libraries(tmp_path, monkeypatch):
     return folder
 
 
-def test_what_was_cut_off_is_discarded(libraries):
+def test_what_was_cut_off_is_discarded(tmp_path, libraries):
     """A whole one stays, and so does one that may be in the making."""
-    variables = compile_caches.compile_caches()
+    variables = environment(tmp_path)
     assert Path(variables["TORCHINDUCTOR_CACHE_DIR"]).parent == libraries.parent
     kept = sorted(file.name for file in libraries.iterdir())
     assert kept == ["fresh.so", "whole.h.gch", "whole.so"]
 
 
-def test_without_a_cache_there_is_nothing_to_discard(tmp_path, monkeypatch):
-    """The folder is made by the library, later."""
-    monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path / "none"))
-    assert compile_caches.compile_caches()
-    assert not (tmp_path / "none").exists()
-
-
-def test_a_timing_keeps_everything_in_its_own_folder(tmp_path):
+def test_a_timing_keeps_everything_in_its_own_folder(tmp_path, monkeypatch):
     """So that its first calls are first ones, whatever was compiled before."""
-    places = compile_caches.caches_below(tmp_path).values()
-    assert {Path(place).parent for place in places if "/" in place} <= {tmp_path, tmp_path.parent}
+    variables = caches_below(tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for backend in ("torch-compile", "jax-take", "keras-jax", "triton@cuda", "cupy@cuda"):
+        declared = discovery.declared_environment(backend)
+        assert any("CACHE_DIR" in name for name in declared)
+        variables |= declared
+    places = [Path(value) for value in variables.values() if "/" in value]
+    assert len(places) == 7
+    assert all(place.is_relative_to(tmp_path) for place in places)
 
 
 def test_gcc_begins_a_precompiled_header_with_a_mark(tmp_path):
@@ -72,29 +83,30 @@ def test_gcc_begins_a_precompiled_header_with_a_mark(tmp_path):
         pytest.skip("there is no GCC here")
     (tmp_path / "some.h").write_text("int number;\n")
     _said(compiler, "-x", "c++-header", str(tmp_path / "some.h"))
-    assert not compile_caches.is_unfinished(tmp_path / "some.h.gch")
+    assert not is_unfinished(tmp_path / "some.h.gch")
     driver = Path(_said(compiler, "-print-prog-name=cc1plus").decode().strip())
     assert b"gpcWrite" in driver.read_bytes()
 
 
-def test_inductor_finds_the_headers_of_other_workers(tmp_path):
+def test_inductor_finds_the_headers_of_other_workers(tmp_path, scratch):
     """The folder that it has for them, with a worker's temporary files, is the shared one."""
     pytest.importorskip("torch")
-    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "inductor")}
-    with make_scratch(environment) as scratch:
-        code = "from torch._inductor import codecache; print(codecache._HEADER_DIR)"
-        environment["TMPDIR"] = scratch
-        said = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
-        assert Path(said.strip()).resolve() == tmp_path / "inductor" / HEADERS
-        (Path(said.strip()) / "some.h.gch").touch()
-    assert (tmp_path / "inductor" / HEADERS / "some.h.gch").exists()
+    for _ in range(2):  # A worker that replaces another one has its folder.
+        declared = environment(tmp_path)
+    kernels = Path(declared["TORCHINDUCTOR_CACHE_DIR"])
+    code = "from torch._inductor import codecache; print(codecache._HEADER_DIR)"
+    variables = {**os.environ, **declared, "TMPDIR": str(scratch)}
+    said = subprocess.check_output([sys.executable, "-c", code], env=variables, text=True)
+    assert Path(said.strip()).resolve() == kernels / HEADERS
+    (Path(said.strip()) / "some.h.gch").touch()
+    assert (kernels / HEADERS / "some.h.gch").exists()
 
 
-def test_where_nothing_can_be_kept_no_headers_are_shared(tmp_path):
-    """A worker starts all the same, of whatever backend."""
+def test_where_nothing_can_be_kept_no_headers_are_shared(tmp_path, scratch):
+    """A worker starts all the same."""
     (tmp_path / "file").touch()
-    with make_scratch({"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "file" / "inductor")}) as scratch:
-        assert not list(Path(scratch).iterdir())
+    assert environment(tmp_path / "file")
+    assert not list(scratch.iterdir())
 
 
 def _said(*words):

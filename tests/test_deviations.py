@@ -9,15 +9,15 @@ import pytest
 
 from embcheck import backends
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution.causes import CATEGORIES, Cause
-from embcheck.conformance.execution.deviations import (
+from embcheck.conformance.execution.judging.causes import CATEGORIES, Cause
+from embcheck.conformance.execution.judging.deviations import (
     Deviation,
     explain,
     load_deviations,
     load_deviations_beside,
     unmatched,
 )
-from embcheck.conformance.execution.judge import Kind, Outcome, Verdict
+from embcheck.conformance.execution.judging.judge import Kind, Outcome, Verdict
 from embcheck.conformance.suite.problems import SpecError
 
 INFO = BackendInfo("x", "lib", "1.5")

@@ -9,13 +9,8 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
-from embcheck.conformance.execution.client import (
-    Answered,
-    BackendUnavailable,
-    NotSupported,
-    Rejected,
-    WorkerClient,
-)
+from embcheck.conformance.execution.answers import Answered, NotSupported, Rejected
+from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
 
 TABLE = np.arange(1, 17, dtype=np.float32).reshape(4, 4)
 FUSED = ("fbgemm-default", "fbgemm-fatal")

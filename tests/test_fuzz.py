@@ -20,9 +20,8 @@ from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.cli import fuzz as fuzz_command
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.client import Answered, NotSupported, Rejected
-from embcheck.conformance.execution.judge import Kind, Outcome
-from embcheck.conformance.execution.refusal import Refuser
+from embcheck.conformance.execution.answers import Answered, NotSupported, Refuser, Rejected
+from embcheck.conformance.execution.judging.judge import Kind, Outcome
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.fuzzing.compare import compare, was_not_asked
 from embcheck.conformance.fuzzing.control import find_control

@@ -13,15 +13,10 @@ import psutil
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.client import (
-    Answered,
-    BackendBroken,
-    BackendUnavailable,
-    Crashed,
-    WorkerClient,
-)
+from embcheck.conformance.execution.answers import Answered, Crashed
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import UnknownBackend
-from embcheck.conformance.execution.judge import Kind, Outcome
+from embcheck.conformance.execution.judging.judge import Kind, Outcome
 from embcheck.conformance.execution.limits import GIB, MIB, Limits
 
 
@@ -144,7 +139,7 @@ def test_a_worker_is_renewed_before_its_mappings_run_out():
     try:
         for _ in range(most // 1000 + 20):
             assert isinstance(worker.ask(lookup), Answered)
-            worker.renew()
+            worker.restart_if_short_of_mappings()
         assert worker.starts == 2
     finally:
         worker.close()

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.attempt import bring_home
-from embcheck.conformance.execution.bounds import bound
-from embcheck.conformance.execution.client import Answered, Crashed, Rejected
-from embcheck.conformance.execution.judge import (
+from embcheck.conformance.execution.answers import Answered, Crashed, Rejected
+from embcheck.conformance.execution.inside.attempt import bring_home
+from embcheck.conformance.execution.judging.bounds import bound
+from embcheck.conformance.execution.judging.judge import (
     Kind,
     Outcome,
     Verdict,
@@ -22,8 +22,8 @@ from embcheck.conformance.execution.judge import (
     judge_rejects,
     judge_returns,
 )
-from embcheck.conformance.execution.steps import joined
-from embcheck.conformance.execution.terms import unit_roundoff
+from embcheck.conformance.execution.judging.steps import joined
+from embcheck.conformance.execution.judging.terms import unit_roundoff
 from embcheck.conformance.suite.model import Structure, Tolerance, Values
 
 WEIGHT = np.array([[1, 2], [3, 4], [5, 6]], np.float32)

@@ -16,7 +16,7 @@ CASES = [SimpleNamespace(id=str(number)) for number in range(40)]
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
     monkeypatch.setattr(lookahead, "PATIENCE_SECONDS", 0.02)
-    monkeypatch.setattr(lookahead, "MUCH", 5)
+    monkeypatch.setattr(lookahead, "MANY_CASES", 5)
     monkeypatch.setattr(lookahead, "DEPTH", 10)
     monkeypatch.setattr(lookahead, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(lookahead, "free_cores", lambda _: 1.0)

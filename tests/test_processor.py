@@ -6,17 +6,18 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
+from embcheck.backends.on_torch.environment import environment
 from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.instructions import machine_instructions
 from embcheck.conformance.execution import processor
-from embcheck.conformance.execution.compile_caches import compile_caches
 from embcheck.conformance.execution.processor import (
     NoSuchInstructions,
-    machine_instructions,
     processor_environment,
-    seen_by,
+    with_processor,
 )
 
 AVX2 = "fpu sse2 fma avx avx2"
@@ -53,12 +54,12 @@ def test_what_the_library_says_comes_first(monkeypatch):
     """What a library says of itself counts; else what the environment gives it."""
     monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
     monkeypatch.setenv(processor.INSTRUCTIONS, "avx2")
-    said = seen_by(BackendInfo("x", "lib", "1", threads=7, instructions="default"))
+    said = with_processor(BackendInfo("x", "lib", "1", threads=7, instructions="default"))
     assert (said.threads, said.instructions) == (7, "default")
-    found = seen_by(BackendInfo("x", "lib", "1"))
+    found = with_processor(BackendInfo("x", "lib", "1"))
     assert (found.threads, found.instructions) == (3, "avx2")
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert seen_by(BackendInfo("x", "lib", "1")).threads == len(os.sched_getaffinity(0))
+    assert with_processor(BackendInfo("x", "lib", "1")).threads == len(os.sched_getaffinity(0))
 
 
 def test_limits_keep_what_the_caller_says_to_xla(monkeypatch):
@@ -72,17 +73,18 @@ def test_limits_keep_what_the_caller_says_to_xla(monkeypatch):
         processor_environment(None, "avx512")
 
 
-def test_code_for_other_instructions_is_kept_elsewhere():
+def test_code_for_other_instructions_is_kept_elsewhere(tmp_path, monkeypatch):
     """Inductor's cache does not tell instructions apart, so each set has a folder of its own."""
-    folders = {
-        compile_caches({"ATEN_CPU_CAPABILITY": name})["TORCHINDUCTOR_CACHE_DIR"]
-        for name in ("default", "avx2", "avx512")
-    }
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folders = set()
+    for name in ("default", "avx2", "avx512"):
+        monkeypatch.setenv("ATEN_CPU_CAPABILITY", name)
+        folders.add(environment(tmp_path)["TORCHINDUCTOR_CACHE_DIR"])
     assert len(folders) == 3
 
 
 CONFINED = (
-    "import os; from embcheck.conformance.execution.processor import confine; confine();"
+    "import os; from embcheck.conformance.execution import processor; processor.confine_to_cores();"
     "print(len(os.sched_getaffinity(0)))"
 )
 

@@ -14,12 +14,8 @@ import psutil
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.client import (
-    Answered,
-    BackendUnavailable,
-    Rejected,
-    WorkerClient,
-)
+from embcheck.conformance.execution.answers import Answered, Rejected
+from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
 
 pytest.importorskip("torch")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from calibration import readiness
 
-from embcheck.conformance.execution.readiness import Answer
+from embcheck.conformance.execution.messages import WhichAnswer
 from embcheck.conformance.timing.clock import gate
 from embcheck.conformance.timing.clock.readiness import CHANCE, READINGS, unready
 from embcheck.conformance.timing.clock.schedule import ArmLost
@@ -74,14 +74,14 @@ class Simulated:
     def look_at_bytes(self, _):
         return self.changed, 5
 
-    def hurry(self, _):
+    def read_at_once(self, _):
         return [1e-4] * 5, [self._noise() + self.late + self.unread for _ in range(5)]
 
     def read(self, _, answer, wait):
         assert wait >= 1e-3
         self.reads += 1
-        late = self.late if answer is Answer.FRESH else 0.0
-        unread = self.unread if answer is not Answer.READ else 0.0
+        late = self.late if answer is WhichAnswer.FRESH else 0.0
+        unread = self.unread if answer is not WhichAnswer.READ else 0.0
         return self._noise() + late + unread
 
     def _noise(self):

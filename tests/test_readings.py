@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.readings import read, recognise
-from embcheck.conformance.execution.rows import explanations
+from embcheck.conformance.execution.judging.readings import read, recognise
+from embcheck.conformance.execution.judging.rows import explanations
 from embcheck.conformance.suite.model import Observes, Returns, Tolerance, Values
 
 TABLE = np.array([[11, 12], [21, 22], [31, 32], [41, 42], [51, 52], [61, 62]], np.float32)

@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution.client import Rejected
-from embcheck.conformance.execution.judge import Outcome, Verdict, judge_refusal, judge_rejects
-from embcheck.conformance.execution.refusal import Refuser, refuser_of
-from embcheck.conformance.execution.tracking import Tracked
+from embcheck.conformance.execution.answers import Rejected
+from embcheck.conformance.execution.inside.refusal import Refuser, refuser_of
+from embcheck.conformance.execution.inside.tracking import Tracked
+from embcheck.conformance.execution.judging.judge import (
+    Outcome,
+    Verdict,
+    judge_refusal,
+    judge_rejects,
+)
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

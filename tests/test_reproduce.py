@@ -13,8 +13,8 @@ import pytest
 from commands import embcheck
 
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.deviations import load_deviations
 from embcheck.conformance.execution.discovery import own_backends
+from embcheck.conformance.execution.judging.deviations import load_deviations
 from embcheck.conformance.reproduction.literals import NotWritable
 from embcheck.conformance.reproduction.script import program
 from embcheck.conformance.suite.load import load_spec, spec_files

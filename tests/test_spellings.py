@@ -10,7 +10,8 @@ from commands import embcheck
 from report_runs import HOSTILE, case, info, result, run
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.client import Answered, NotSupported, WorkerClient
+from embcheck.conformance.execution.answers import Answered, NotSupported
+from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.records.lines import ResultLine
 from embcheck.conformance.records.run import read_runs
 from embcheck.reports.helped import Help, helped

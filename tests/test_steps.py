@@ -7,11 +7,12 @@ import pytest
 
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision, inputs_after
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.client import Answered, WorkerClient
-from embcheck.conformance.execution.judge import Outcome
+from embcheck.conformance.execution.answers import Answered
+from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.inside.worker import Worker
+from embcheck.conformance.execution.judging.judge import Outcome
 from embcheck.conformance.execution.messages import describe_info, parse_info
 from embcheck.conformance.execution.run_case import CaseRunner
-from embcheck.conformance.execution.worker import Worker
 from embcheck.conformance.suite.load import load_spec
 from embcheck.conformance.suite.model import Steps
 from embcheck.conformance.suite.problems import SpecError

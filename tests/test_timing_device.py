@@ -9,7 +9,7 @@ from embcheck_zoo.clocks import OnDevice
 from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.device import device_seconds
+from embcheck.conformance.execution.inside.device import device_seconds
 from embcheck.conformance.records.lines import RoundsLine
 from embcheck.conformance.timing.verdicts.figures import device_figures
 from embcheck.conformance.timing.verdicts.raw import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from embcheck.backends.reference.numpy_reference import NumpyReference
-from embcheck.conformance.execution.held import HeldCalls
+from embcheck.conformance.execution.inside.held import HeldCalls
 
 
 class TrainsInPlace:

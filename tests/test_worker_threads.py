@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from embcheck.conformance.execution import threads
-from embcheck.conformance.execution.blocks import block_of, clock_costs
+from embcheck.conformance.execution.inside import threads
+from embcheck.conformance.execution.inside.blocks import block_of, clock_costs
 
 
 def test_the_pools_of_loaded_libraries_are_read_back():

@@ -12,16 +12,10 @@ import numpy as np
 from embcheck.conformance.audit.draw import group_of
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.address import parse_addresses
-from embcheck.conformance.execution.causes import Cause
-from embcheck.conformance.execution.client import (
-    Answer,
-    Answered,
-    BackendBroken,
-    BackendUnavailable,
-    Rejected,
-    WorkerClient,
-)
-from embcheck.conformance.execution.judge import (
+from embcheck.conformance.execution.answers import Answer, Answered, Rejected
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
+from embcheck.conformance.execution.judging.causes import Cause
+from embcheck.conformance.execution.judging.judge import (
     Outcome,
     Verdict,
     judge_rejects,

@@ -1,1 +1,1 @@
-"""Worker processes: ask a backend, judge the answer."""
+"""Worker processes: start them, ask them, outlive them; `inside` runs there, `judging` judges."""

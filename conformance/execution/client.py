@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, BinaryIO
 
@@ -20,17 +20,29 @@ from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.address import Address, parse_address
-from embcheck.conformance.execution.limits import MIB, LimitBroken, Limits, is_crowded, watch
+from embcheck.conformance.execution.answers import (
+    Answer,
+    Answered,
+    Crashed,
+    Errored,
+    TimedOut,
+    parse_answer,
+)
+from embcheck.conformance.execution.fork_server import ForkedWorker, ForkServer
+from embcheck.conformance.execution.limits import (
+    MIB,
+    LimitBroken,
+    Limits,
+    is_short_of_mappings,
+    watch,
+)
 from embcheck.conformance.execution.messages import describe_call, parse_info
-from embcheck.conformance.execution.nursery import Nursery, Offspring
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
-from embcheck.conformance.execution.refusal import Refuser
-from embcheck.conformance.execution.scratch import make_scratch
 
 START_SECONDS = 180.0
 OUTPUT_LIMIT = 2000
 OUTPUT_KEPT = 16 * MIB
-LOOK_EVERY = 10
+LOOK_EVERY_CASES = 10
 """Cases, between two looks at how much room a worker has left."""
 
 ENVIRONMENT = {
@@ -43,57 +55,6 @@ ENVIRONMENT = {
 """Libraries read these when they are imported. JAX hides its frames by default, by which it is told
 who raised an error. Idle workers must not spin for long, but threads that sleep between two calls
 in a row make a lookup several times slower: see docs/timing.md."""
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The call returned, with these arrays by observation name."""
-
-    arrays: Mapping[str, np.ndarray]
-    seconds: float = 0.0
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """The call was refused before it returned, by the library or by what stands before it."""
-
-    exception: str
-    message: str
-    seconds: float = 0.0
-    refuser: Refuser = Refuser.LIBRARY
-
-
-@dataclass(frozen=True)
-class NotSupported:
-    """The backend cannot express the call, and says why."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Crashed:
-    """The worker process died, or the library asked for it to end, after some seconds."""
-
-    message: str
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class TimedOut:
-    """No answer came in time; the worker was killed."""
-
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Errored:
-    """The adapter or the harness itself is at fault."""
-
-    message: str
-
-
-Answer = Answered | Rejected | NotSupported | Crashed | TimedOut | Errored
 
 
 class BackendUnavailable(Exception):
@@ -122,7 +83,7 @@ class WorkerClient:
         address = name if isinstance(name, Address) else parse_address(name)
         self.name = address.id
         self.starts = 0
-        self._cases = 0
+        self._cases_asked = 0
         self.import_seconds = 0.0
         self._timeout = timeout
         self._limits = limits
@@ -130,8 +91,8 @@ class WorkerClient:
         self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
         self._needs_scratch = "TMPDIR" not in (environment or {})
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._process: subprocess.Popen[bytes] | Offspring | None = None
-        self._nursery: Nursery | None = None
+        self._process: subprocess.Popen[bytes] | ForkedWorker | None = None
+        self._fork_server: ForkServer | None = None
         self._requests: PipeWriter
         self._replies: PipeReader
         self._output: BinaryIO
@@ -209,22 +170,22 @@ class WorkerClient:
             return Errored(f"the worker cannot be started again: {error}")
         started = time.perf_counter()
         try:
-            self._forget_output()
+            self._drop_old_output()
             self._set_deadline(timeout)
             wire.send(self._requests, header, arrays, with_layouts=True)
             reply, answer = wire.receive(self._replies)
         except LimitBroken as broken:
             self.kill()
-            self._bury()
+            self._describe_death()
             return Crashed(f"the worker was killed: {broken}", time.perf_counter() - started)
         except TimeoutError:
             self.kill()
-            self._bury()
+            self._describe_death()
             return TimedOut(timeout)
         except (wire.Broken, OSError) as error:
-            message = self._bury() or f"the worker's channel broke: {error}"
+            message = self._describe_death() or f"the worker's channel broke: {error}"
             return Crashed(message, time.perf_counter() - started)
-        return _parse(reply, answer)
+        return parse_answer(reply, answer)
 
     def _set_deadline(self, seconds: float) -> None:
         self._requests.deadline = self._replies.deadline = time.monotonic() + seconds
@@ -232,7 +193,7 @@ class WorkerClient:
     def close(self) -> None:
         """End the worker, gently if it listens, and what could replace it."""
         self.restart()
-        self._close_nursery()
+        self._close_fork_server()
         if self._scratch is not None:
             self._scratch.cleanup()
             self._scratch = None
@@ -242,19 +203,19 @@ class WorkerClient:
         if self._process is None:
             return
         with contextlib.suppress(OSError):
-            self._requests.close()
+            self._requests.close()  # A worker that listens ends when nobody can ask any more.
         try:
             self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
-        self._forget()
+        self._close_channels()
 
-    def renew(self) -> None:
+    def restart_if_short_of_mappings(self) -> None:
         """Replace a worker that earlier cases have left little room; looks at every tenth only."""
-        self._cases += 1
-        looks = self._cases % LOOK_EVERY == 0
-        if looks and self._process is not None and is_crowded(self._process.pid):
+        self._cases_asked += 1
+        looks = self._cases_asked % LOOK_EVERY_CASES == 0
+        if looks and self._process is not None and is_short_of_mappings(self._process.pid):
             self.restart()
 
     def launch(self) -> None:
@@ -264,16 +225,19 @@ class WorkerClient:
 
     def _start(self) -> None:
         self.launch()
-        self._hello()
+        self._await_hello()
 
     def _spawn(self) -> None:
         request_read, request_write = make_pipe()
         reply_read, reply_write = make_pipe()
         if self._needs_scratch and self._scratch is None:
-            self._scratch = make_scratch(self._environment)
+            self._scratch = tempfile.TemporaryDirectory(
+                prefix="embcheck-worker-", ignore_cleanup_errors=True
+            )
             self._environment["TMPDIR"] = self._scratch.name
+        # A file and no pipe: a library may print without end, and nobody reads until it has died.
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
-        module = "embcheck.conformance.execution.worker"
+        module = "embcheck.conformance.execution.inside.worker"
         self._process = self._fork(request_read, reply_write) or subprocess.Popen(  # noqa: S603
             [self._python, "-m", module, self.name, str(request_read), str(reply_write)],
             stdin=subprocess.DEVNULL,
@@ -281,8 +245,9 @@ class WorkerClient:
             stderr=self._output,
             pass_fds=(request_read, reply_write),
             env=self._environment,
-            start_new_session=True,
+            start_new_session=True,  # With what it starts, it is killed as one group.
         )
+        # Only the worker has these ends now, so that its death closes the channel.
         os.close(request_read)
         os.close(reply_write)
         self._requests = PipeWriter(request_write)
@@ -290,34 +255,34 @@ class WorkerClient:
         self._replies.watch = watch(self._process.pid, self._output.fileno(), self._limits)
         self.starts += 1
 
-    def _fork(self, request_read: int, reply_write: int) -> Offspring | None:
+    def _fork(self, request_read: int, reply_write: int) -> ForkedWorker | None:
         """Replace a worker that died by one that need not import the library again."""
         try:
-            self.expect_death()
-            if self._nursery is None:
+            self.start_fork_server()
+            if self._fork_server is None:
                 return None
-            return self._nursery.fork(request_read, reply_write, self._output.fileno())
-        except OSError:
-            self._close_nursery()
+            return self._fork_server.fork(request_read, reply_write, self._output.fileno())
+        except OSError:  # Forking saves time only: a worker that imports anew does as well.
+            self._close_fork_server()
             return None
 
-    def expect_death(self) -> None:
+    def start_fork_server(self) -> None:
         """Begin to import the library once more, where workers can be forked from that."""
         forks = self._info is not None and self._info.survives_fork
-        if forks and self._nursery is None:
-            self._nursery = Nursery(self.name, self._python, self._environment)
+        if forks and self._fork_server is None:
+            self._fork_server = ForkServer(self.name, self._python, self._environment)
 
-    def _close_nursery(self) -> None:
-        if self._nursery is not None:
-            self._nursery.close()
-            self._nursery = None
+    def _close_fork_server(self) -> None:
+        if self._fork_server is not None:
+            self._fork_server.close()
+            self._fork_server = None
 
-    def _hello(self) -> None:
+    def _await_hello(self) -> None:
         try:
             self._set_deadline(START_SECONDS)
             hello, _ = wire.receive(self._replies)
         except (wire.Broken, TimeoutError, LimitBroken):
-            said, died = self._printed(), self._bury()
+            said, died = self._printed(), self._describe_death()
             self.close()
             if "No module named 'embcheck'" in said:
                 advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
@@ -348,31 +313,32 @@ class WorkerClient:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _bury(self) -> str:
+    def _describe_death(self) -> str:
         """Say how a worker died, and forget it."""
         if self._process is None:
             return "the worker was not running"
         try:
+            # The channel closes a moment before the kernel tells how the process ended.
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
-            self._forget()
+            self._close_channels()
             return "the worker closed its channel without ending"
-        self.kill()
-        self._forget()
+        self.kill()  # Of its group, what it started may live on.
+        self._close_channels()
         if code < 0:
             return f"the process died of {signal.Signals(-code).name}"
         return f"the process ended with exit code {code}"
 
-    def _forget(self) -> None:
+    def _close_channels(self) -> None:
         for stream in (self._requests, self._replies, self._output):
             with contextlib.suppress(OSError):
                 stream.close()
         self._process = None
         self._ready = False
 
-    def _forget_output(self) -> None:
+    def _drop_old_output(self) -> None:
         """Drop what earlier calls printed, where it is much; the last words before a death stay."""
         if os.fstat(self._output.fileno()).st_size > OUTPUT_KEPT:
             os.ftruncate(self._output.fileno(), 0)
@@ -382,18 +348,3 @@ class WorkerClient:
         self._output.seek(max(0, size - OUTPUT_LIMIT))
         text = self._output.read().decode("utf-8", "replace").strip()
         return f"it printed: {text}" if text else "it printed nothing"
-
-
-def _parse(reply: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer:
-    status = reply["status"]
-    if status == "answered":
-        return Answered(arrays, reply.get("seconds", 0.0), reply)
-    said = f"{reply['exception']}: {reply['message']}"
-    if status == "rejected":
-        seconds, refuser = reply.get("seconds", 0.0), Refuser(reply.get("refuser", "library"))
-        return Rejected(reply["exception"], reply["message"], seconds, refuser)
-    if status == "unsupported":
-        return NotSupported(reply["message"])
-    if status == "exited":
-        return Crashed(f"raised {said}, which ends the caller's process")
-    return Errored(f"{reply['stage']} raised {said}")

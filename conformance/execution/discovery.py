@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+from importlib.util import find_spec
 
 from embcheck.conformance.contract.backend import ENTRY_POINT_GROUP, Backend, Unavailable
+from embcheck.conformance.contract.cache import cache_folder
 
 OWN_BACKENDS = "embcheck.backends"
 """The package of the backends that embcheck itself brings."""
@@ -39,6 +43,25 @@ def check_known(names: list[str]) -> None:
     for name in names:
         if name not in known:
             raise UnknownBackend(name)
+
+
+def declared_environment(name: str) -> Mapping[str, str]:
+    """Return the variables that a backend's library is to find when it is imported.
+
+    They are declared in `environment.py` beside the adapter's module, which is not imported. Only
+    a worker asks for them: the harness imports nothing of an adapter's, and may not even have it.
+    Raises what `create` raises.
+    """
+    check_known([name])
+    package = known_backends()[name].module.rpartition(".")[0]
+    beside = f"{package}.environment"
+    try:
+        if not package or find_spec(beside) is None:
+            return {}
+        variables: Mapping[str, str] = import_module(beside).environment(cache_folder(""))
+    except ModuleNotFoundError as error:
+        raise Unavailable(_advice(error)) from error
+    return variables
 
 
 def create(name: str) -> Backend:

@@ -32,18 +32,18 @@ class Limits:
 
 UNLIMITED = Limits(None, None, None)
 
-CROWDED = 0.75
-"""The share of the memory mappings that Linux grants a process, after which it is crowded."""
+MAPPINGS_SHARE = 0.75
+"""The share of the memory mappings that Linux grants a process, after which it is short of them."""
 
 
-def is_crowded(pid: int) -> bool:
+def is_short_of_mappings(pid: int) -> bool:
     """Whether a process is near the end of its memory mappings, which ends it without a word.
 
     XLA maps some for each program that it compiles and frees none: it has room for some 7,000.
     """
     try:
         most = int(Path("/proc/sys/vm/max_map_count").read_bytes())
-        return Path(f"/proc/{pid}/maps").read_bytes().count(b"\n") > CROWDED * most
+        return Path(f"/proc/{pid}/maps").read_bytes().count(b"\n") > MAPPINGS_SHARE * most
     except OSError:
         return False
 

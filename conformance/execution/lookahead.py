@@ -18,9 +18,9 @@ DEPTH = 400
 PATIENCE_SECONDS = 15.0
 """After this time, a backend that still has much to do gets a second worker, if a core is free."""
 LOOK_SECONDS = 1.0
-FREE = 0.75
+FREE_SHARE = 0.75
 """The share of a core, over one look, that nothing on the machine uses."""
-MUCH = 40
+MANY_CASES = 40
 COPIES = 2
 
 Pair = tuple[Case, str]
@@ -79,11 +79,11 @@ class Lookahead:
         ahead needs no help.
         """
         waiting, pause = self._waiting[backend], PATIENCE_SECONDS
-        while len(waiting) >= MUCH and not self._stopped.wait(pause):
+        while len(waiting) >= MANY_CASES and not self._stopped.wait(pause):
             pause = LOOK_SECONDS
             with self._looking:
-                if (backend, 0) in self._at_work and free_cores(self._stopped) >= FREE:
-                    return len(waiting) >= MUCH
+                if (backend, 0) in self._at_work and free_cores(self._stopped) >= FREE_SHARE:
+                    return len(waiting) >= MANY_CASES
         return False
 
     def _work(self, backend: str, copy: int) -> None:
@@ -93,13 +93,13 @@ class Lookahead:
         # The second worker begins at the end: neighbours share exports, which are made once then.
         take = waiting.pop if copy else waiting.popleft
         while waiting:
-            if not copy:
+            if not copy:  # The second worker is never ahead: it begins with what is last.
                 self._room[backend].acquire()
             if self._stopped.is_set():
                 return
             try:
                 case = take()
-            except IndexError:
+            except IndexError:  # The other worker has just taken the last one.
                 return
             future = self._results[case.id, backend]
             self._at_work.add((backend, copy))

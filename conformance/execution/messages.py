@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
 from embcheck.conformance.contract.call import Call, Operation
+
+READY, FORK, WAIT = b"ready", b"fork", b"wait"
+"""What a fork server says, and what it is asked: see `fork_server`."""
+FORK_MESSAGE_BYTES = 64
+
+
+class WhichAnswer(StrEnum):
+    """Which answer is read, after a call that has just returned."""
+
+    FRESH = "fresh"
+    """That call's."""
+    SETTLED = "settled"
+    """An earlier one's, which had time to exist, and was never read."""
+    READ = "read"
+    """An earlier one's, which was read before."""
 
 
 def describe_call(call: Call) -> dict[str, Any]:

@@ -11,18 +11,13 @@ from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.address import Address, parse_addresses
-from embcheck.conformance.execution.client import (
-    BackendBroken,
-    BackendUnavailable,
-    WorkerClient,
-)
-from embcheck.conformance.execution.compile_caches import compile_caches
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.lookahead import COPIES
 from embcheck.conformance.execution.messages import describe_info
 from embcheck.conformance.execution.run_case import CaseRunner
 
 REFERENCE = "numpy-reference"
-ALONE = -1
+FRESH = -1
 """The copy of a backend's worker that cases are tried on again, each in a fresh process."""
 AT_ONCE = max(4, os.cpu_count() or 1)
 """How many workers start side by side: importing a library takes a core and much memory."""
@@ -67,7 +62,7 @@ class BackendPool:
         self._clients = {
             (label, copy): self._worker(address, timeout, environment)
             for label, address in self.addresses.items()
-            for copy in (*range(COPIES), ALONE)
+            for copy in (*range(COPIES), FRESH)
         }
         self._problems: dict[str, BackendUnavailable | BackendBroken] = {}
 
@@ -75,25 +70,23 @@ class BackendPool:
     def _worker(
         name: str | Address, timeout: float, environment: Mapping[str, str] | None = None
     ) -> WorkerClient:
-        given = environment or {}
-        caches = compile_caches({**os.environ, **given})
-        return WorkerClient(name, timeout=timeout, environment={**caches, **given})
+        return WorkerClient(name, timeout=timeout, environment=environment)
 
     def launch(self) -> None:
         """Begin to start the first workers, without waiting for them."""
         for name in self.names[:AT_ONCE]:
             self._clients[name, 0].launch()
 
-    def start(self, mortal: Collection[str] = ()) -> None:
+    def start(self, crashing: Collection[str] = ()) -> None:
         """Start a worker of each backend, a few at once; remember why one cannot start.
 
-        Those of the `mortal`, which are known to die of some cases, are replaced without a wait.
+        Those of the `crashing`, which are known to die of some cases, are replaced without a wait.
         """
         with ThreadPoolExecutor(AT_ONCE) as executor:
             list(executor.map(self._start, self.names))
-        for name in mortal:
-            if name not in self._problems:
-                self._clients[name, 0].expect_death()
+        for name in crashing:
+            if name not in self._problems:  # Only who is there has said that it survives a fork.
+                self._clients[name, 0].start_fork_server()
 
     def _start(self, name: str) -> None:
         try:
@@ -112,12 +105,12 @@ class BackendPool:
     def runner(self, name: str, copy: int = 0) -> CaseRunner:
         """Return what runs a case on a backend, on the first or another copy of its worker."""
         client = self._clients[name, copy]
-        client.renew()
+        client.restart_if_short_of_mappings()
         return CaseRunner(client, self._reference)
 
-    def alone(self, name: str) -> CaseRunner:
+    def fresh_runner(self, name: str) -> CaseRunner:
         """Return what runs a case in a worker that was asked nothing before."""
-        client = self._clients[name, ALONE]
+        client = self._clients[name, FRESH]
         client.restart()
         return CaseRunner(client, self._reference)
 

@@ -1,30 +1,15 @@
-"""How many threads and which vector instructions a worker has, and how it is given fewer.
-
-A set of instructions is named by the widest vectors: `default`, `avx2` or `avx512` on x86-64,
-`neon` or `sve` on 64-bit Arm; empty where nobody can tell.
-"""
+"""How many threads and which vector instructions a worker has, and how it is given fewer."""
 
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.instructions import machine_instructions
 
-CPUINFO = Path("/proc/cpuinfo")
 THREADS, INSTRUCTIONS = "EMBCHECK_THREADS", "EMBCHECK_INSTRUCTIONS"
-
-X86_64 = {
-    "default": frozenset[str](),
-    "avx2": frozenset({"avx2", "fma"}),
-    "avx512": frozenset({"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"}),
-}
-ARM64 = {"neon": frozenset[str](), "sve": frozenset({"sve"})}
-SETS = {"x86_64": X86_64, "amd64": X86_64, "aarch64": ARM64, "arm64": ARM64}
-"""By machine, its sets of instructions, each with the features that a processor has for it."""
 
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
@@ -64,18 +49,6 @@ class NoSuchInstructions(Exception):
     """The machine does not have a set of instructions; says which it has."""
 
 
-def machine_instructions(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
-    """Return the sets of instructions that this machine has, the widest last."""
-    sets = SETS.get(platform.machine().lower(), {})
-    try:
-        lines = cpuinfo.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return ("neon",) if sets is ARM64 else ()
-    words = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
-    features = frozenset(words.partition(":")[2].split())
-    return tuple(name for name, needed in sets.items() if needed <= features)
-
-
 def limits_of_machine() -> tuple[str, ...]:
     """Return the sets that workers on this machine can be limited to."""
     return tuple(name for name in machine_instructions() if name in _LIMITS)
@@ -109,7 +82,7 @@ def _limits(instructions: str) -> dict[str, str]:
     return limits
 
 
-def confine(environment: Mapping[str, str] = os.environ) -> None:
+def confine_to_cores(environment: Mapping[str, str] = os.environ) -> None:
     """Confine this process to as many cores as it is to have threads, if there are as many.
 
     Pools that read no variable have a thread for each core that the process may use. Which cores
@@ -122,8 +95,8 @@ def confine(environment: Mapping[str, str] = os.environ) -> None:
         os.sched_setaffinity(0, {*(allowed[first:] + allowed[:first])[:threads]})
 
 
-def seen_by(info: BackendInfo) -> BackendInfo:
-    """Return an info with what the library says of its threads and instructions.
+def with_processor(info: BackendInfo) -> BackendInfo:
+    """Return an info that says which threads and instructions the worker has, as the library does.
 
     Where it says nothing, with what the environment and the machine give it.
     """

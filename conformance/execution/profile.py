@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution.deviations import Deviation, load_deviations_beside
+from embcheck.conformance.execution.judging.deviations import Deviation, load_deviations_beside
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Case

@@ -12,24 +12,20 @@ import numpy as np
 import psutil
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.client import (
-    Answer,
-    Answered,
-    NotSupported,
-    WorkerClient,
-)
-from embcheck.conformance.execution.judge import (
+from embcheck.conformance.execution.answers import Answer, Answered, NotSupported
+from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.judging.judge import (
     Outcome,
     Verdict,
     judge_observes,
     judge_rejects,
     judge_returns,
 )
+from embcheck.conformance.execution.judging.places import judge_places
+from embcheck.conformance.execution.judging.readings import RAISES, read
+from embcheck.conformance.execution.judging.steps import joined
 from embcheck.conformance.execution.large import SECONDS, large_request, memory_needed
 from embcheck.conformance.execution.limits import GIB
-from embcheck.conformance.execution.places import judge_places
-from embcheck.conformance.execution.readings import RAISES, read
-from embcheck.conformance.execution.steps import joined
 from embcheck.conformance.suite.model import (
     Case,
     Level,
@@ -96,14 +92,14 @@ class CaseRunner:
             return Verdict(Outcome.NOT_RUN, message=case.missing)
         lacks = (self._backend.info.lacks(spec.outline()) for spec in case.asked)
         lack = next(filter(None, lacks), None)
-        try:
+        try:  # Also what is not declared is asked, so that a declaration that lacks it is noticed.
             verdict = self._judge_large(case) if case.large else self._judge(case, case.spec.call())
         except Missing as reason:
             return Verdict(Outcome.NOT_RUN, message=str(reason))
-        self._refresh(case)
+        self._restart_if_unsafe(case)
         return verdict if lack is None else _not_declared(verdict, lack)
 
-    def _refresh(self, case: Case) -> None:
+    def _restart_if_unsafe(self, case: Case) -> None:
         """Replace a worker whose memory a call from outside the contract may have corrupted."""
         is_outside = case.level in (Level.DOMAIN, Level.IMPLEMENTATION_DEFINED)
         if is_outside and self._backend.info.fresh_worker_after_bad_index:
@@ -119,7 +115,7 @@ class CaseRunner:
             return self._observed(call, answer, case, case.expectation)
         control = Verdict(Outcome.NOT_RUN)
         if not isinstance(answer, (Answered, NotSupported)):
-            self._refresh(case)
+            self._restart_if_unsafe(case)  # Or the control would suffer from the bad index.
             control = self._control(case, case.expectation)
         return judge_rejects(answer, control)
 
@@ -165,12 +161,12 @@ class CaseRunner:
         answer = self._backend.ask_large(
             large_request(case.spec, returns), needed + WORKER_BYTES, SECONDS
         )
-        return judge_places(self._noted(answer), returns.observations)
+        return judge_places(self._note(answer), returns.observations)
 
     def _ask(self, call: Call, *, again: bool = False) -> Answer:
-        return self._noted(self._backend.ask(call, again=again, spelling=self._spelling))
+        return self._note(self._backend.ask(call, again=again, spelling=self._spelling))
 
-    def _noted(self, answer: Answer) -> Answer:
+    def _note(self, answer: Answer) -> Answer:
         """Note how long an answer took, and what the adapter did for it."""
         self._backend_seconds += getattr(answer, "seconds", 0.0)
         if isinstance(answer, Answered):

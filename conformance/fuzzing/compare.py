@@ -1,8 +1,8 @@
 """Compare a backend's answer with the reference's.
 
 The reference adds up in float64 and rounds once, so that its answer is the correctly rounded one;
-the bounds of `execution.bounds` hold around it. They do not hold between two backends: each of
-them may be as far away, on either side.
+the bounds of `execution.judging.bounds` hold around it. They do not hold between two backends: each
+of them may be as far away, on either side.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from embcheck.conformance.contract.call import (
     Observation,
     Operation,
 )
-from embcheck.conformance.execution.client import Answer, Answered, Rejected
-from embcheck.conformance.execution.judge import (
+from embcheck.conformance.execution.answers import Answer, Answered, Refuser, Rejected
+from embcheck.conformance.execution.judging.judge import (
     Kind,
     Outcome,
     Verdict,
@@ -28,7 +28,6 @@ from embcheck.conformance.execution.judge import (
     judge_observation,
     judge_refusal,
 )
-from embcheck.conformance.execution.refusal import Refuser
 from embcheck.conformance.suite.model import Structure, Values
 
 FRESH = {

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.client import (
+from embcheck.conformance.execution.answers import (
     Answer,
     Answered,
     Crashed,
     NotSupported,
     Rejected,
     TimedOut,
-    WorkerClient,
 )
+from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.messages import describe_call
 from embcheck.conformance.fuzzing.compare import (
     Divergence,

@@ -12,8 +12,7 @@ from typing import Any
 from embcheck.conformance.contract.backend import BackendInfo, required_capabilities
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.execution.compile_caches import compile_caches
-from embcheck.conformance.execution.judge import Outcome
+from embcheck.conformance.execution.judging.judge import Outcome
 from embcheck.conformance.execution.pool import REFERENCE, describe_backend
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.fuzzing.calls import OBSERVATIONS, OPERATIONS
@@ -85,7 +84,7 @@ class Session:
                 client.close()
 
     def _worker(self, name: str) -> WorkerClient:
-        return WorkerClient(name, timeout=self._settings.timeout, environment=compile_caches())
+        return WorkerClient(name, timeout=self._settings.timeout)
 
     def _hunt(self, client: WorkerClient, reference: WorkerClient) -> None:
         duel = Duel(client, reference)

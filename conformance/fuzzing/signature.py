@@ -12,7 +12,7 @@ from embcheck.conformance.contract.call import (
     Observation,
     Operation,
 )
-from embcheck.conformance.execution.judge import Kind
+from embcheck.conformance.execution.judging.judge import Kind
 from embcheck.conformance.fuzzing.traits import MODES, Traits, dtype_class, traits_of, weight_dtype
 
 _FAMILIES = {

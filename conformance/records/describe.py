@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.execution.deviations import Deviation
-from embcheck.conformance.execution.judge import Verdict, decode_text
+from embcheck.conformance.execution.judging.deviations import Deviation
+from embcheck.conformance.execution.judging.judge import Verdict, decode_text
 from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine
 from embcheck.conformance.suite.arrays import describe_array

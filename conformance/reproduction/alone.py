@@ -14,16 +14,16 @@ from pathlib import Path
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution import wire
-from embcheck.conformance.execution.client import (
-    ENVIRONMENT,
+from embcheck.conformance.execution.answers import (
     Answer,
     Answered,
     Crashed,
     Errored,
+    Refuser,
     Rejected,
     TimedOut,
 )
-from embcheck.conformance.execution.refusal import Refuser
+from embcheck.conformance.execution.client import ENVIRONMENT
 
 _RUNNER = "embcheck.conformance.reproduction.runner"
 

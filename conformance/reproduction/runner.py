@@ -18,7 +18,7 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution import wire
-from embcheck.conformance.execution.refusal import refuser_of
+from embcheck.conformance.execution.inside.refusal import refuser_of
 
 _PROGRAM = "__main__"
 _OF_THE_PROGRAM = (ImportError, NameError, SyntaxError)

@@ -11,9 +11,9 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.bounds import bound
-from embcheck.conformance.execution.deviations import Deviation
-from embcheck.conformance.execution.judge import Kind, Verdict
+from embcheck.conformance.execution.judging.bounds import bound
+from embcheck.conformance.execution.judging.deviations import Deviation
+from embcheck.conformance.execution.judging.judge import Kind, Verdict
 from embcheck.conformance.reproduction.literals import (
     NotWritable,
     dtype_name,

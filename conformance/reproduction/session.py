@@ -9,16 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.client import (
-    Answer,
-    Answered,
-    BackendBroken,
-    BackendUnavailable,
-    Rejected,
-    WorkerClient,
-)
-from embcheck.conformance.execution.deviations import explain, load_deviations
-from embcheck.conformance.execution.judge import Outcome, Verdict
+from embcheck.conformance.execution.answers import Answer, Answered, Rejected
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
+from embcheck.conformance.execution.judging.deviations import explain, load_deviations
+from embcheck.conformance.execution.judging.judge import Outcome, Verdict
 from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.reproduction.literals import NotWritable

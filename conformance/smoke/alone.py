@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from embcheck.conformance.execution.client import Answer, Answered, Errored, NotSupported, Rejected
+from embcheck.conformance.execution.answers import Answer, Answered, Errored, NotSupported, Rejected
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.reproduction.literals import literal
 from embcheck.conformance.smoke.finding import Finding, Status

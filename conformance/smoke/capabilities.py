@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.client import Answered
+from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, missing_observations
 from embcheck.conformance.smoke.questions import (

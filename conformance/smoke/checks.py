@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.client import (
+from embcheck.conformance.execution.answers import (
     Answered,
     Crashed,
     Errored,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
-from embcheck.conformance.execution.client import Answer, Answered, Rejected, WorkerClient
+from embcheck.conformance.execution.answers import Answer, Answered, Rejected
+from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.fuzzing.compare import compare, on_own_weight
 from embcheck.conformance.smoke.questions import Question
 

@@ -7,7 +7,6 @@ from functools import partial
 
 from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
-from embcheck.conformance.execution.compile_caches import compile_caches
 from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.smoke.capabilities import check_capabilities, check_undeclared
 from embcheck.conformance.smoke.checks import (
@@ -51,7 +50,7 @@ def smoke_test(text: str, timeout: float, told: Told = lambda _: None) -> SmokeT
 
 
 def _worker(address: Address, timeout: float) -> WorkerClient:
-    return WorkerClient(address, timeout=timeout, environment=compile_caches())
+    return WorkerClient(address, timeout=timeout)
 
 
 def _checks(address: Address, interview: Interview) -> Iterator[list[Finding]]:

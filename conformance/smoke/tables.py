@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.client import Answer, Answered, Rejected
+from embcheck.conformance.execution.answers import Answer, Answered, Rejected
 from embcheck.conformance.smoke.alone import known_alone, refused_alone
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview

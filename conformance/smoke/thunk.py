@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
-from embcheck.conformance.execution.client import Answered, WorkerClient
+from embcheck.conformance.execution.answers import Answered
+from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.questions import Question, with_inputs
 from embcheck.conformance.timing.clock.arms import CANDIDATE, Arm

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.client import Answer, _parse
-from embcheck.conformance.execution.judge import Outcome, Verdict
+from embcheck.conformance.execution.answers import Answer, parse_answer
+from embcheck.conformance.execution.inside.worker import Worker
+from embcheck.conformance.execution.judging.judge import Outcome, Verdict
 from embcheck.conformance.execution.messages import describe_call
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.execution.wire import receive, send
-from embcheck.conformance.execution.worker import Worker
 from embcheck.conformance.suite.arrays import Real
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Case
@@ -48,7 +48,7 @@ class InProcess:
         header = {"call": describe_call(call), "again": again, "spelling": spelling}
         send(channel, header, call.inputs, with_layouts=True)
         channel.seek(0)
-        return _parse(*self._worker.ask(*receive(channel, with_layouts=True)))
+        return parse_answer(*self._worker.ask(*receive(channel, with_layouts=True)))
 
     def restart(self) -> None:
         """Do nothing: NumPy has no memory that a bad index could corrupt."""

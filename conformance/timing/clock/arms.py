@@ -10,20 +10,17 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.client import (
+from embcheck.conformance.execution.answers import (
     Answered,
-    BackendBroken,
-    BackendUnavailable,
     Crashed,
     Errored,
     NotSupported,
+    Refuser,
     Rejected,
     TimedOut,
-    WorkerClient,
 )
-from embcheck.conformance.execution.messages import describe_call
-from embcheck.conformance.execution.readiness import Answer
-from embcheck.conformance.execution.refusal import Refuser
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
+from embcheck.conformance.execution.messages import WhichAnswer, describe_call
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.clock.lanes import Lane
 from embcheck.conformance.timing.clock.memory import Mark, mark
@@ -102,12 +99,12 @@ class Arm:
         details = self._ask({"request": "look_at_bytes", "id": id_}).details
         return details["changed"], details["calls"]
 
-    def hurry(self, id_: int) -> tuple[list[float], list[float]]:
+    def read_at_once(self, id_: int) -> tuple[list[float], list[float]]:
         """Return the seconds of some calls, and those that their answers took to be read."""
-        details = self._ask({"request": "hurry", "id": id_}).details
+        details = self._ask({"request": "read_at_once", "id": id_}).details
         return details["call_seconds"], details["read_seconds"]
 
-    def read(self, id_: int, answer: Answer, wait: float) -> float:
+    def read(self, id_: int, answer: WhichAnswer, wait: float) -> float:
         """Return the seconds that an answer takes to be read after a call has just returned."""
         header = {"request": "read", "id": id_, "answer": str(answer), "wait": wait}
         return float(self._ask(header).details["seconds"])

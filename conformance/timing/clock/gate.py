@@ -1,9 +1,9 @@
 """The gate before the clock: no figure without a right answer, computed afresh.
 
 A backend passes when the very thunks that will be timed answer within the bound of
-`execution/bounds.py` around the float64 definition, when one changed index changes the answer, and
-when an answer that is overwritten is computed anew. After timing, the last timed answer is judged
-again.
+`execution/judging/bounds.py` around the float64 definition, when one changed index changes the
+answer, and when an answer that is overwritten is computed anew. After timing, the last timed answer
+is judged again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
-from embcheck.conformance.execution.bounds import bound
+from embcheck.conformance.execution.judging.bounds import bound
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.clock.arms import Arm
 from embcheck.conformance.timing.clock.readiness import unready

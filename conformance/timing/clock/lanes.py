@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution.client import Answer, WorkerClient
+from embcheck.conformance.execution.answers import Answer
+from embcheck.conformance.execution.client import WorkerClient
 
 WIDTH = 1_000_000
 """Ids of held calls in a lane; an arm uses fewer."""

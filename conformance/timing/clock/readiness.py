@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable
 from statistics import median
 
-from embcheck.conformance.execution.readiness import Answer
+from embcheck.conformance.execution.messages import WhichAnswer
 from embcheck.conformance.timing.clock.arms import Arm
 from embcheck.conformance.timing.statistics.ranks import chance_of_order
 
@@ -50,7 +50,7 @@ _EARLY = "the call returned before its answer existed"
 
 def _reads_late(arm: Arm) -> str | None:
     """Say how much later than its call an answer can be read; None if it is there at once."""
-    calls, readings = arm.hurry(0)
+    calls, readings = arm.read_at_once(0)
     margin = max(LATE_SECONDS, LATE_SHARE * min(calls))
     if median(readings) <= margin:
         return None
@@ -61,12 +61,12 @@ def _reads_late(arm: Arm) -> str | None:
 
 def _series(arm: Arm, margin: float, wait: float) -> str | None:
     """Compare readings, in an order that is drawn by lot, of an answer just returned and others."""
-    order = [*Answer] * READINGS
+    order = [*WhichAnswer] * READINGS
     random.SystemRandom().shuffle(order)
-    seconds: dict[Answer, list[float]] = {answer: [] for answer in Answer}
+    seconds: dict[WhichAnswer, list[float]] = {answer: [] for answer in WhichAnswer}
     for answer in order:
         seconds[answer].append(arm.read(0, answer, wait))
-    fresh = seconds[Answer.FRESH]
+    fresh = seconds[WhichAnswer.FRESH]
     for control, what in _CONTROLS.items():
         late = [each - margin for each in fresh]
         chance = chance_of_order(late, seconds[control])
@@ -78,6 +78,6 @@ def _series(arm: Arm, margin: float, wait: float) -> str | None:
 
 
 _CONTROLS = {
-    Answer.SETTLED: "the call returned {:.2f} ms before its answer existed",
-    Answer.READ: "the answer is computed, {:.2f} ms long, only when it is first read",
+    WhichAnswer.SETTLED: "the call returned {:.2f} ms before its answer existed",
+    WhichAnswer.READ: "the answer is computed, {:.2f} ms long, only when it is first read",
 }

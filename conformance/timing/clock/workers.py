@@ -10,13 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from embcheck.conformance.execution.client import (
-    Answered,
-    BackendBroken,
-    BackendUnavailable,
-    WorkerClient,
-)
-from embcheck.conformance.execution.compile_caches import caches_below
+from embcheck.conformance.execution.answers import Answered
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.limits import UNLIMITED
 from embcheck.conformance.execution.pool import describe_backend
 from embcheck.conformance.exit_codes import ExitCode
@@ -144,6 +139,19 @@ class Workers:
         except (BackendUnavailable, BackendBroken) as problem:
             self._problems[key] = problem
             self._clients.pop(key).close()
+
+
+def caches_below(folder: Path) -> dict[str, str]:
+    """Return the environment by which all that adapters and compilers keep goes to a folder.
+
+    What libraries keep follows from `EMBCHECK_CACHE`, below which adapters declare it; the driver
+    of CUDA belongs to none of them.
+    """
+    return {
+        "TMPDIR": str(folder),
+        "EMBCHECK_CACHE": str(folder),
+        "CUDA_CACHE_PATH": str(folder / "cuda"),
+    }
 
 
 def _digest(*names: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.execution.client import Answered
+from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.messages import describe_call
 from embcheck.conformance.records.lines import PriceLine
 from embcheck.conformance.timing.clock import gate, machine

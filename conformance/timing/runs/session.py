@@ -152,7 +152,7 @@ class _Run:
         self._crew: tuple[int, int | str] | None = None
         self._cache = TemporaryDirectory(prefix="embcheck-bench-")
         first = plan_steps(workloads, settings)[0]
-        self._workers = self._hire(first)
+        self._workers = self._workers_for(first)
         try:
             header = self._header(workloads)
             before = interrupted(folder, header) if resume else None
@@ -167,8 +167,8 @@ class _Run:
             self._cache.cleanup()
             raise
 
-    def _hire(self, step: Step) -> Workers:
-        """Start the workers of a step's generation, if they are not those at work."""
+    def _workers_for(self, step: Step) -> Workers:
+        """Return the workers of a step's generation, started if they are not those at work."""
         crew = (step.generation, step.cell.threads)
         if crew == self._crew:
             return self._workers
@@ -186,7 +186,7 @@ class _Run:
         done = self._done(step)
         if any(line.generation == step.generation for line in done):
             return
-        self._workers = self._hire(step)
+        self._workers = self._workers_for(step)
         preferred = done[0].reference if done and done[0].reference else self._reference
         timed = time_cell(
             step.cell, self._backends, preferred, self._workers, self._settings, step.generation

@@ -54,7 +54,7 @@ def measurements(
     estimates = _estimates(records)
     cells = [measure(record, backends, generations, estimates) for record in records]
     judged = limit_run([one for cell in cells for one in cell])
-    return [_without_hopes(one.line) for one in correct(judged)]
+    return [_break_even_if_faster(one.line) for one in correct(judged)]
 
 
 def _estimates(records: Sequence[Record]) -> Estimates:
@@ -72,7 +72,7 @@ def _estimates(records: Sequence[Record]) -> Estimates:
     }
 
 
-def _without_hopes(line: Measurement) -> Measurement:
+def _break_even_if_faster(line: Measurement) -> Measurement:
     """Leave a break-even only to what is FASTER for sure."""
     if line.verdict == Conclusion.FASTER:
         return line

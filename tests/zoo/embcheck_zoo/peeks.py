@@ -10,4 +10,4 @@ class Peeks(Correct):
     """Could read every expectation."""
 
     expectations = load_spec
-    harness = staticmethod(lambda: import_module("embcheck.conformance.execution.judge"))
+    harness = staticmethod(lambda: import_module("embcheck.conformance.execution.judging.judge"))

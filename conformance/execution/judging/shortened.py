@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.terms import unit_roundoff
+from embcheck.conformance.execution.judging.terms import unit_roundoff
 
 RENORM_EPSILON = 1e-7
 """PyTorch divides by norm + 1e-7; the documentation asks for a norm of `max_norm`."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.attempt import Reply, attempt, bring_home
-from embcheck.conformance.execution.blocks import timed
+from embcheck.conformance.execution.inside.attempt import Reply, attempt, bring_home
+from embcheck.conformance.execution.inside.blocks import timed
 
 
 @dataclass

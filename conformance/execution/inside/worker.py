@@ -1,7 +1,7 @@
 """The worker process: imports one backend, answers frames, and may die of it.
 
-Started as `python -m embcheck.conformance.execution.worker BACKEND READ_FD WRITE_FD`. What the
-library prints goes to the worker's own stdout and stderr, never into the channel.
+Started as `python -m embcheck.conformance.execution.inside.worker BACKEND READ_FD WRITE_FD`. What
+the library prints goes to the worker's own stdout and stderr, never into the channel.
 """
 
 from __future__ import annotations
@@ -22,13 +22,19 @@ from embcheck.conformance.contract.backend import Backend, Unavailable
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import taken
 from embcheck.conformance.execution import discovery, wire
-from embcheck.conformance.execution.attempt import Reply, attempt, bring_home, describe_failure
-from embcheck.conformance.execution.held import HeldCalls
-from embcheck.conformance.execution.large import ask_large
+from embcheck.conformance.execution.inside.attempt import (
+    Reply,
+    attempt,
+    bring_home,
+    describe_failure,
+)
+from embcheck.conformance.execution.inside.held import HeldCalls
+from embcheck.conformance.execution.inside.large_call import ask_large
+from embcheck.conformance.execution.inside.spellings import Spelled
+from embcheck.conformance.execution.inside.start import start
+from embcheck.conformance.execution.inside.tracking import tracked, unread
 from embcheck.conformance.execution.messages import describe_info, parse_call
-from embcheck.conformance.execution.processor import confine, seen_by
-from embcheck.conformance.execution.spellings import Spelled
-from embcheck.conformance.execution.tracking import tracked, unread
+from embcheck.conformance.execution.processor import with_processor
 
 
 class Worker:
@@ -56,14 +62,14 @@ class Worker:
         arrays are made here, and of the answer only a selection goes home. `spelling` asks by one
         of the adapter's other spellings.
         """
-        taken()
+        taken()  # Help that an earlier call declared after it was answered is not this one's.
         if "made" in header:
             return ask_large(self.backend, header)
         call = tracked(parse_call(header["call"], arrays))
         spelled = header.get("spelling")
         backend = Spelled(self.backend, spelled) if spelled else self.backend
         started = time.perf_counter()
-        with warnings.catch_warnings():
+        with warnings.catch_warnings():  # By PYTHONWARNINGS=error, a warning would be a refusal.
             warnings.simplefilter("ignore")
             status, result = attempt(lambda: backend.prepare(call), "prepare", self.backend)
             if status is None:
@@ -151,7 +157,7 @@ def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) 
         hello = {
             "status": "ready",
             "embcheck": version("embcheck"),
-            "info": describe_info(seen_by(backend.info)),
+            "info": describe_info(with_processor(backend.info)),
             "import_seconds": import_seconds,
         }
         wire.send(replies, hello, {})
@@ -166,10 +172,8 @@ def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) 
 
 def main(name: str, read_fd: int, write_fd: int) -> None:
     """Import a backend and serve it, or say why that cannot be."""
-    confine()
-    started = time.perf_counter()
     try:
-        backend = discovery.create(name)
+        backend, import_seconds = start(name)
     except BaseException as error:  # noqa: BLE001  (an adapter's own fault is data here)
         is_absence = isinstance(error, (Unavailable, ImportError, OSError))
         reason = {"status": "unavailable", "message": str(error)}
@@ -177,7 +181,7 @@ def main(name: str, read_fd: int, write_fd: int) -> None:
             said = reason if is_absence else describe_failure("errored", "import", error)
             wire.send(replies, said, {})
         return
-    serve(backend, read_fd, write_fd, time.perf_counter() - started)
+    serve(backend, read_fd, write_fd, import_seconds)
 
 
 if __name__ == "__main__":

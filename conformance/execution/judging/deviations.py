@@ -14,15 +14,15 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution.causes import (
+from embcheck.conformance.execution.discovery import known_backends
+from embcheck.conformance.execution.judging.causes import (
     CATEGORIES,
     REPLACED,
     Category,
     Cause,
     leads_to_documentation,
 )
-from embcheck.conformance.execution.discovery import known_backends
-from embcheck.conformance.execution.judge import Outcome, Verdict
+from embcheck.conformance.execution.judging.judge import Outcome, Verdict
 from embcheck.conformance.suite.case_names import globs
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of

@@ -10,25 +10,25 @@ from functools import partial
 import numpy as np
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
-from embcheck.conformance.execution.bounds import (
+from embcheck.conformance.execution.answers import (
+    Answer,
+    Answered,
+    Crashed,
+    Errored,
+    NotSupported,
+    Refuser,
+    Rejected,
+    TimedOut,
+)
+from embcheck.conformance.execution.judging.bounds import (
     STEP_EPSILONS,
     WIDEST,
     Bound,
     bound_of,
     copies,
 )
-from embcheck.conformance.execution.client import (
-    Answer,
-    Answered,
-    Crashed,
-    Errored,
-    NotSupported,
-    Rejected,
-    TimedOut,
-)
-from embcheck.conformance.execution.refusal import Refuser
+from embcheck.conformance.execution.judging.ties import nearest
 from embcheck.conformance.execution.same import Signs, equal, same_bits
-from embcheck.conformance.execution.ties import nearest
 from embcheck.conformance.suite.model import (
     Expected,
     FromReference,
@@ -121,7 +121,7 @@ def judge_returns(
     reference = ask_reference() if _needs_reference(expected) else {}
     known = {name: known_values(name, wanted, reference) for name, wanted in expected.items()}
     # A bound takes longer to derive than an answer to compare, and an exact answer needs none.
-    inexact = known if tolerance else _without_exact(known, answer.arrays)
+    inexact = known if tolerance else _not_yet_equal(known, answer.arrays)
     earned = judge_bounds(call, inexact, tolerance)
     for name, wanted in known.items():
         wrong = judge_observation(name, wanted, call, answer.arrays, tolerance)
@@ -130,7 +130,7 @@ def judge_returns(
     return judge_inputs(call, answer.arrays) or earned
 
 
-def _without_exact(
+def _not_yet_equal(
     known: Mapping[str, Values | Structure | Text], arrays: Mapping[str, np.ndarray]
 ) -> dict[str, Values | Structure | Text]:
     """Leave out what the answer has to the bit, but for steps that may be open where rows tie."""

@@ -15,12 +15,12 @@ import inspect
 import linecache
 import sys
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from itertools import islice
 from types import FrameType, TracebackType
 from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution.answers import Refuser
 
 _OURS = "embcheck"
 _PLAIN = (tuple, list, dict, str, int)
@@ -28,14 +28,6 @@ _PLAIN = (tuple, list, dict, str, int)
 
 _CAUSES = 10
 """How far an error's causes are followed, which may go in a circle."""
-
-
-class Refuser(StrEnum):
-    """Who raised an error."""
-
-    LIBRARY = "library"
-    EARLIER = "earlier"
-    ADAPTER = "adapter"
 
 
 def refuser_of(error: BaseException, info: BackendInfo, adapter: str) -> Refuser:

@@ -1,4 +1,4 @@
-"""Where libraries keep compiled code from run to run, rid of what was killed while it was made.
+"""Where Inductor keeps compiled code from run to run, rid of what was killed while it was made.
 
 Inductor believes every file that is there: after a linker that ended with its worker, the test
 whether the machine has vector instructions fails for good, and all kernels are scalar from then on.
@@ -7,17 +7,18 @@ A precompiled header that GCC did not end is no danger, for GCC knows it; but no
 
 from __future__ import annotations
 
+import getpass
 import os
+import re
 import struct
+import tempfile
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 
-from embcheck.conformance.contract.cache import cache_folder
-from embcheck.conformance.execution.processor import machine_instructions
+from embcheck.conformance.contract.instructions import machine_instructions
 
+HEADERS = "precompiled_headers"
 LINKING_SECONDS = 60.0
 """A library that was written to later may still be in the making."""
 _UNFINISHED_HEADER = b"gpcWrite"
@@ -26,48 +27,50 @@ _ELF_HEADER = struct.Struct("<4s36xQ10xHH2x")
 """Of 64 bits: the magic, the offset of the table of sections, and their size and number."""
 
 
-def compile_caches(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment by which a library keeps compiled code from run to run.
+def environment(cache: Path) -> dict[str, str]:
+    """Have Inductor keep its kernels below the cache.
 
-    Inductor's keys say how many threads a kernel was made for, and not for which instructions, so
-    each set has a folder of its own. Timings have `caches_below`, for they measure the first call.
+    Its keys say how many threads a kernel was made for, and not for which instructions, so each set
+    has a folder of its own.
     """
-    inductor = cache_folder("inductor")
-    _discard_cut_off(inductor)
-    return {
-        **_jax(cache_folder("jax")),
-        "TORCHINDUCTOR_CACHE_DIR": str(inductor / _instructions(environment)),
-    }
+    kernels = cache / "inductor" / _instructions()
+    headers = Path(tempfile.gettempdir(), f"torchinductor_{_user()}", HEADERS)
+    if not headers.is_symlink():  # Or the worker that this one replaces has done both.
+        _discard_cut_off(kernels.parent)
+        _share_headers(headers, kernels / HEADERS)
+    return {"TORCHINDUCTOR_CACHE_DIR": str(kernels)}
 
 
-def caches_below(folder: Path) -> dict[str, str]:
-    """Return the environment by which all that adapters and compilers keep goes to a folder."""
-    return {
-        "TMPDIR": str(folder),
-        "EMBCHECK_CACHE": str(folder),
-        **_jax(folder / "jax"),
-        "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor"),
-        "TRITON_CACHE_DIR": str(folder / "triton"),
-        "CUPY_CACHE_DIR": str(folder / "cupy"),
-        "CUDA_CACHE_PATH": str(folder / "cuda"),
-    }
-
-
-def _jax(folder: Path) -> dict[str, str]:
-    """Have JAX keep all that it compiles; by itself it keeps nothing."""
-    return {
-        "JAX_COMPILATION_CACHE_DIR": str(folder),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-
-
-def _instructions(environment: Mapping[str, str]) -> str:
+def _instructions() -> str:
     machines = machine_instructions()
-    return environment.get("ATEN_CPU_CAPABILITY") or (machines[-1] if machines else "unknown")
+    return os.environ.get("ATEN_CPU_CAPABILITY") or (machines[-1] if machines else "unknown")
 
 
-@lru_cache
+def _share_headers(own: Path, shared: Path) -> None:
+    """Let Inductor find the headers that were precompiled for other workers beside its kernels.
+
+    Each takes 8 s, and saves 3 s or more a kernel; but Inductor keeps them below the folder for
+    temporary files, where the next worker would not find them. Where nothing can be kept, nothing
+    is shared.
+    """
+    try:
+        shared.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    own.parent.mkdir(exist_ok=True)
+    with suppress(FileExistsError):  # Inductor was here without us.
+        own.symlink_to(shared.resolve(), target_is_directory=True)
+
+
+def _user() -> str:
+    """Name the user as Inductor does (its runtime/cache_dir_utils.py)."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, ModuleNotFoundError, OSError):
+        name = f"uid_{os.getuid()}"
+    return re.sub(r'[\\/:*?"<>|]', "_", name)
+
+
 def _discard_cut_off(folder: Path) -> None:
     broken = {".so": is_cut_off, ".gch": is_unfinished}
     for file in folder.rglob("*.*"):

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.execution.judge import judge_observation
-from embcheck.conformance.execution.rows import holds_foreign_values, row_words, same
-from embcheck.conformance.execution.terms import unit_roundoff
+from embcheck.conformance.execution.judging.judge import judge_observation
+from embcheck.conformance.execution.judging.rows import holds_foreign_values, row_words
+from embcheck.conformance.execution.judging.terms import unit_roundoff
+from embcheck.conformance.execution.same import equal
 from embcheck.conformance.suite.model import (
     Expected,
     FromReference,
@@ -53,7 +54,7 @@ def recognise(call: Call, name: str, array: np.ndarray) -> str:
     if not array.size:
         return OTHER
     words = row_words(call, name, array)
-    words += [word for word, value in ((ZEROS, 0), (NAN, np.nan)) if same(array, value)]
+    words += [word for word, value in ((ZEROS, 0), (NAN, np.nan)) if equal(array, value).all()]
     if not words and holds_foreign_values(call, name, array):
         return FOREIGN
     return words[0] if len(words) == 1 else OTHER

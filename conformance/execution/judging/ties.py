@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.execution.shortened import row_errors, shortened
-from embcheck.conformance.execution.terms import (
+from embcheck.conformance.execution.judging.shortened import row_errors, shortened
+from embcheck.conformance.execution.judging.terms import (
     DOUBLE,
     Terms,
     reduce_into,

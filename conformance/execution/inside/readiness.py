@@ -10,14 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.execution.attempt import Reply
-from embcheck.conformance.execution.blocks import timed
-from embcheck.conformance.execution.held_call import Held
+from embcheck.conformance.execution.inside.attempt import Reply
+from embcheck.conformance.execution.inside.blocks import timed
+from embcheck.conformance.execution.inside.held_call import Held
+from embcheck.conformance.execution.messages import WhichAnswer
 from embcheck.conformance.execution.same import same_bits
 
 Arrays = Mapping[str, np.ndarray]
@@ -26,18 +26,7 @@ LOOKS_AT_BYTES = 5
 SETTLE_SECONDS = 0.005
 LONGEST_SECONDS = 1.0
 """Between two readings of an answer: at first, and at most where they go on to differ."""
-HURRIES = 5
-
-
-class Answer(StrEnum):
-    """Which answer is read, after a call that has just returned."""
-
-    FRESH = "fresh"
-    """That call's."""
-    SETTLED = "settled"
-    """An earlier one's, which had time to exist, and was never read."""
-    READ = "read"
-    """An earlier one's, which was read before."""
+READS_AT_ONCE = 5
 
 
 def look_at_bytes(held: Held, header: Mapping[str, Any]) -> Reply:
@@ -97,11 +86,11 @@ def late_probe(held: Held, header: Mapping[str, Any]) -> Reply:
         return held.copied_home()
 
 
-def hurry(held: Held, header: Mapping[str, Any]) -> Reply:
+def read_at_once(held: Held, header: Mapping[str, Any]) -> Reply:
     """Bring answers home the moment that their calls return; tell the seconds of both."""
     del header
     calls, readings = [], []
-    for _ in range(HURRIES):
+    for _ in range(READS_AT_ONCE):
         failed = held.run()
         if failed is not None:
             return failed, {}
@@ -122,7 +111,7 @@ def read(held: Held, header: Mapping[str, Any]) -> Reply:
     they do in a block, each when the answer of the one before is there.
     """
     held = replace(held)
-    which = Answer(header["answer"])
+    which = WhichAnswer(header["answer"])
     answers: list[Any] = []
 
     def call() -> dict[str, Any] | None:
@@ -133,11 +122,11 @@ def read(held: Held, header: Mapping[str, Any]) -> Reply:
     failed = call() or call()
     if failed is None:
         time.sleep(header["wait"])
-        first = replace(held, answer=answers[which is Answer.READ])
+        first = replace(held, answer=answers[which is WhichAnswer.READ])
         failed = _unless_answered(first.home()) or call() or _unless_answered(held.home()) or call()
     if failed is not None:
         return failed, {}
-    held.answer = answers[-1 if which is Answer.FRESH else 1]
+    held.answer = answers[-1 if which is WhichAnswer.FRESH else 1]
     seconds, (reply, _) = timed(held.home)
     return {**reply, "seconds": seconds}, {}
 
@@ -149,6 +138,6 @@ def _unless_answered(reply: Reply) -> dict[str, Any] | None:
 LOOKS: Mapping[str, Callable[[Held, Mapping[str, Any]], Reply]] = {
     "look_at_bytes": look_at_bytes,
     "late_probe": late_probe,
-    "hurry": hurry,
+    "read_at_once": read_at_once,
     "read": read,
 }

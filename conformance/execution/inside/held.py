@@ -18,19 +18,19 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Operation
-from embcheck.conformance.execution import threads
-from embcheck.conformance.execution.attempt import Reply, attempt
-from embcheck.conformance.execution.blocks import (
+from embcheck.conformance.execution.inside import threads
+from embcheck.conformance.execution.inside.attempt import Reply, attempt
+from embcheck.conformance.execution.inside.blocks import (
     Sentinel,
     block_of,
     clock_costs,
     involuntary_switches,
     timed,
 )
-from embcheck.conformance.execution.device import device_seconds
-from embcheck.conformance.execution.held_call import Held
-from embcheck.conformance.execution.readiness import LOOKS
-from embcheck.conformance.execution.spellings import Spelled, spellings_of
+from embcheck.conformance.execution.inside.device import device_seconds
+from embcheck.conformance.execution.inside.held_call import Held
+from embcheck.conformance.execution.inside.readiness import LOOKS
+from embcheck.conformance.execution.inside.spellings import Spelled, spellings_of
 
 Arrays = dict[str, np.ndarray]
 
@@ -233,7 +233,7 @@ class HeldCalls:
             before = [thunks[(start - turn) % len(thunks)] for turn in range(1, len(thunks) + 1)]
             attempt(lambda: _warm_up(before), "call")
         block = block_of(thunks, calls, start)
-        gc.disable()
+        gc.disable()  # A collection would fall into one backend's block by chance.
         switches = involuntary_switches()
         cpu, help_ = time.process_time(), threads.background_seconds()
         failed, result = self._attempt(block, "call")
@@ -244,7 +244,7 @@ class HeldCalls:
             return failed, {}
         seconds, held[(start + calls - 1) % len(held)].answer = result
         self._has_help = help_ > AWAKE * seconds
-        _rest()
+        _rest()  # Threads that spin on would take the core from the next worker's block.
         rested, self._rested = self._rested, _clocks()
         return {
             "status": "answered",

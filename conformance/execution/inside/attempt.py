@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.backend import Backend, Unsupported
-from embcheck.conformance.execution.refusal import refuser_of
+from embcheck.conformance.execution.inside.refusal import refuser_of
 from embcheck.conformance.suite.arrays import DTYPES
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.execution.terms import terms_of, unit_roundoff
+from embcheck.conformance.execution.judging.terms import terms_of, unit_roundoff
 
 _CHANGES_TERMS = ("max_norm", "scale_grad_by_freq")
 

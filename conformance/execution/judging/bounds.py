@@ -39,8 +39,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
-from embcheck.conformance.execution.shortened import row_errors, shortened
-from embcheck.conformance.execution.terms import (
+from embcheck.conformance.execution.judging.shortened import row_errors, shortened
+from embcheck.conformance.execution.judging.terms import (
     DOUBLE,
     SINGLE,
     Sums,
@@ -51,14 +51,14 @@ from embcheck.conformance.execution.terms import (
     terms_of,
     unit_roundoff,
 )
-from embcheck.conformance.execution.ties import (
+from embcheck.conformance.execution.judging.ties import (
     Choices,
     gradient_within,
     holders,
     is_maximum,
     upstream_of,
 )
-from embcheck.conformance.execution.whole import adds_up_exactly
+from embcheck.conformance.execution.judging.whole import adds_up_exactly
 
 STEP_EPSILONS: Mapping[str, float] = {
     Observation.WEIGHT_TRAINED_BY_ADAGRAD: 1e-10,

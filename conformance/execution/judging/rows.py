@@ -5,11 +5,10 @@ Only calls with a single index are looked at: with several, a sum may equal a ro
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.execution.same import equal
 
 WORD = 2**32
 """How many numbers 32 bits hold."""
@@ -43,13 +42,6 @@ def holds_foreign_values(call: Call, name: str, array: np.ndarray) -> bool:
     return bool((np.isfinite(values) & (values != 0) & ~np.isin(values, known)).any())
 
 
-def same(array: np.ndarray, wanted: Any) -> bool:
-    """Whether all elements are equal; NaN equals NaN."""
-    equal = array == wanted
-    neither = (array != array) & (wanted != wanted)  # noqa: PLR0124  (NaN)
-    return bool(np.asarray(equal | neither).all())
-
-
 def _table(call: Call) -> np.ndarray | None:
     """Return what rows are taken from: the weight, or for one_hot the identity; None for probes."""
     if call.operation is Operation.PROBE:
@@ -71,15 +63,15 @@ def _copies(call: Call) -> bool:
 def _rows_shown(call: Call, name: str, array: np.ndarray, table: np.ndarray) -> list[int]:
     if name == Observation.OUTPUT:
         is_row = _copies(call) and array.size == table.shape[1]
-        return [k for k, row in enumerate(table) if is_row and same(array.reshape(-1), row)]
+        return [k for k, row in enumerate(table) if is_row and equal(array.reshape(-1), row).all()]
     if array.shape != table.shape:
         return []
     if name == Observation.GRAD_WEIGHT:
         upstream = call.inputs.get("grad_output", np.ones(table.shape[1])).reshape(-1)
-        touched = [k for k, row in enumerate(array) if not same(row, 0)]
-        return touched if all(same(array[k], upstream) for k in touched) else []
+        touched = [k for k, row in enumerate(array) if not equal(row, 0).all()]
+        return touched if equal(array[touched], upstream).all() else []
     if name == Observation.WEIGHT_AFTER:
-        return [k for k, row in enumerate(array) if not same(row, table[k])]
+        return [k for k, row in enumerate(array) if not equal(row, table[k]).all()]
     return []
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.execution.client import Answer, Answered
-from embcheck.conformance.execution.judge import (
+from embcheck.conformance.execution.answers import Answer, Answered
+from embcheck.conformance.execution.judging.judge import (
     Kind,
     Outcome,
     Verdict,

@@ -1,0 +1,79 @@
+"""Calls whose arrays are too large to travel: made here, answered by a few places."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import Backend
+from embcheck.conformance.contract.help import taken
+from embcheck.conformance.execution.inside.attempt import Reply, attempt, checked
+from embcheck.conformance.execution.inside.tracking import tracked, unread
+from embcheck.conformance.execution.messages import parse_call
+from embcheck.conformance.suite.arrays import parse_array
+
+
+def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:
+    """Make the arrays, do the call once, and answer with the places that are asked for.
+
+    The reply's `shapes` and `dtypes` are those of the observations, and `changed` names the inputs
+    that are not as they were.
+    """
+    inputs = {name: parse_array(recipe).array() for name, recipe in header["made"].items()}
+    before = {name: _digest(array) for name, array in inputs.items()}
+    call = tracked(parse_call(header["call"], inputs))
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        failed, thunk = attempt(lambda: backend.prepare(call), "prepare", backend)
+        if failed is None:
+            failed, answer = attempt(thunk, "call", backend)
+    seconds = {"seconds": time.perf_counter() - started}
+    if failed is not None:
+        return {**failed, **seconds}, {}
+    failed, home = attempt(lambda: checked(backend.to_numpy(answer)), "to_numpy")
+    if failed is not None:
+        return {**failed, **seconds, "status": "errored"}, {}
+    told = {**seconds, "unread": unread(call), "helped": taken()}
+    return _selected(home, header["places"], before, told)
+
+
+def _selected(
+    home: Mapping[str, np.ndarray],
+    places: Mapping[str, list[list[int]]],
+    before: Mapping[str, bytes],
+    told: Mapping[str, Any],
+) -> Reply:
+    """Take the places asked for out of the arrays; one that an array does not have is left out."""
+    arrays = {
+        f"{name}/{number}": np.array(home[name][tuple(position)])
+        for name in places.keys() & home.keys()
+        for number, position in enumerate(places[name])
+        if _has(home[name].shape, position)
+    }
+    after = {name: home.get(f"{name}_after") for name in before}
+    header = {
+        "status": "answered",
+        **told,
+        "shapes": {name: list(home[name].shape) for name in places if name in home},
+        "dtypes": {name: home[name].dtype.name for name in places if name in home},
+        "changed": [n for n, a in after.items() if a is not None and _digest(a) != before[n]],
+        "not_reported": [f"{name}_after" for name, array in after.items() if array is None],
+    }
+    return header, arrays
+
+
+def _has(shape: tuple[int, ...], position: list[int]) -> bool:
+    return len(position) <= len(shape) and all(
+        index < size for index, size in zip(position, shape, strict=False)
+    )
+
+
+def _digest(array: np.ndarray) -> bytes:
+    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return hashlib.blake2b(data.data, digest_size=16).digest()

@@ -1,0 +1,23 @@
+"""The start of a process that asks a backend: before its library is imported, and that import."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from embcheck.conformance.contract.backend import Backend
+from embcheck.conformance.execution import discovery
+from embcheck.conformance.execution.processor import confine_to_cores
+
+
+def start(name: str) -> tuple[Backend, float]:
+    """Give this process what a backend's library reads of it, and make the backend.
+
+    Returns the backend and the seconds that its import took. Raises what `discovery.create` raises,
+    and whatever the adapter does.
+    """
+    confine_to_cores()
+    os.environ.update(discovery.declared_environment(name))
+    started = time.perf_counter()
+    backend = discovery.create(name)
+    return backend, time.perf_counter() - started

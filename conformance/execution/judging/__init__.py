@@ -1,0 +1,1 @@
+"""What an answer is worth: judgement, bounds, readings, and departures that are known."""

@@ -1,0 +1,1 @@
+"""A family that declares what its library reads when it is imported."""
