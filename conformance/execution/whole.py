@@ -16,7 +16,7 @@ _CHANGES_TERMS = ("max_norm", "scale_grad_by_freq")
 
 def adds_up_exactly(name: str, call: Call, dtype: np.dtype[np.generic]) -> bool:
     """Whether an output or gradient is a sum that nothing rounds; False where that is not known."""
-    is_sum = not call.operation.is_bag or call.options.get("mode", "mean") == "sum"
+    is_sum = not call.operation.is_bag or call.option("mode") == "sum"
     if not is_sum or any(call.options.get(option) for option in _CHANGES_TERMS):
         return False
     if name == Observation.GRAD_WEIGHT:
