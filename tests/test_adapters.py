@@ -59,7 +59,7 @@ OPTIONS = {
 def call_of(operation, observe=("output", "inputs_after"), indices=(2, 0)):
     """Make a plain valid call of an operation."""
     inputs = {"indices": np.array(indices)}
-    if not operation.value.endswith("_module") and operation is not Operation.ONE_HOT:
+    if not operation.is_fresh and operation is not Operation.ONE_HOT:
         inputs["weight"] = TABLE
     if operation.is_bag:
         inputs["offsets"] = np.array([0])

@@ -18,7 +18,7 @@ from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.judging.deviations import load_deviations
 from embcheck.conformance.fuzzing.calls import OPERATIONS, calls
-from embcheck.conformance.fuzzing.compare import FRESH, Divergence, compare, on_own_weight
+from embcheck.conformance.fuzzing.compare import Divergence, compare, on_own_weight
 
 CALLS = int(os.environ.get("EMBCHECK_ORACLE_CALLS", "150"))
 SPOILED = CALLS // 3
@@ -44,8 +44,8 @@ class Tally:
         self.total += 1
         self.values += isinstance(answer, Answered)
         dtype = call.inputs["weight"].dtype.name if "weight" in call.inputs else "none"
-        if call.operation in FRESH:
-            dtype = call.options.get("dtype", "float32")
+        if call.operation.is_fresh:
+            dtype = call.option("dtype")
         self.dtypes[call.operation, dtype] += 1
         self.options.update((call.operation, name) for name in call.options)
         self.observations.update(call.observe)

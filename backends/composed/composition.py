@@ -35,7 +35,7 @@ def expect_only(
 
 def expect_mode(call: Call, modes: Collection[str]) -> str:
     """Return the mode of bags; raises Unsupported for one that nothing is composed for."""
-    mode = str(call.options.get("mode", "mean"))
+    mode = str(call.option("mode"))
     if mode not in modes:
         raise Unsupported(f"nothing to compose a bag of mode {mode!r} from")
     if "per_sample_weights" in call.inputs and mode != "sum":
@@ -46,7 +46,7 @@ def expect_mode(call: Call, modes: Collection[str]) -> str:
 def ends_early(call: Call) -> bool:
     """Whether a last offset leaves indices behind it, which are in no bag."""
     offsets = call.inputs.get("offsets")
-    if offsets is None or not call.options.get("include_last_offset") or offsets.ndim != 1:
+    if offsets is None or not call.option("include_last_offset") or offsets.ndim != 1:
         return False
     return len(offsets) > 0 and bool(offsets[-1] < call.inputs["indices"].size)
 
@@ -61,7 +61,7 @@ def expect_bounds(call: Call, *, for_matrices: bool = True) -> None:
     if offsets is None:
         if for_matrices and call.inputs["indices"].ndim != 2:
             raise Unsupported("bags without offsets are composed for the rows of a matrix only")
-    elif offsets.ndim != 1 and not call.options.get("include_last_offset"):
+    elif offsets.ndim != 1 and not call.option("include_last_offset"):
         raise Unsupported("the number of indices is appended to a list of offsets only")
 
 
@@ -79,10 +79,10 @@ def arguments(call: Call) -> dict[str, Any]:
     """Return what the function of a call takes; the indices of bags without offsets become flat."""
     inputs, indices = call.inputs, call.inputs["indices"]
     if call.operation is Operation.ONE_HOT:
-        return {"indices": indices, "num_classes": call.options.get("num_classes", -1)}
+        return {"indices": indices, "num_classes": call.option("num_classes")}
     if not call.operation.is_bag:
         return {"weight": inputs["weight"], "indices": indices}
-    ends_itself = bool(call.options.get("include_last_offset"))
+    ends_itself = bool(call.option("include_last_offset"))
     taken: dict[str, np.ndarray] = {
         "weight": inputs["weight"],
         "indices": indices,
@@ -101,7 +101,7 @@ def script(call: Call, imports: str, functions: Collection[Callable[..., Any]]) 
     shown, taken, lines = [*functions], arguments(call), []
     if call.operation.is_bag:
         shown.insert(0, bag_bounds)
-        ends_itself = bool(call.options.get("include_last_offset"))
+        ends_itself = bool(call.option("include_last_offset"))
         known = f", offsets, {ends_itself}" if "offsets" in call.inputs else ""
         lines.append(f"bounds = bag_bounds(indices{known})")
         flat = () if known else sorted(taken.keys() - {"weight", "bounds"})

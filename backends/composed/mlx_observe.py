@@ -30,14 +30,14 @@ OPTIMISERS: dict[str, Callable[[], Any]] = {
 
 
 def _look_up(call: Call, arrays: Arrays) -> mx.array:
-    weight, indices, options = arrays["weight"], arrays["indices"], call.options
+    weight, indices = arrays["weight"], arrays["indices"]
     if call.operation is Operation.EMBEDDING:
         return look_up(weight, indices)
-    mode, factors = options.get("mode", "mean"), arrays.get("per_sample_weights")
+    mode, factors = call.option("mode"), arrays.get("per_sample_weights")
     if "offsets" not in arrays:
         return reduce_matrix(weight, indices, mode, factors)
     bounds = arrays["offsets"]
-    if not options.get("include_last_offset"):
+    if not call.option("include_last_offset"):
         bounds = mx.concatenate([bounds, mx.array([len(indices)])])
     return reduce_segments(weight, indices, bounds, mode, factors)
 

@@ -64,8 +64,6 @@ _OPTIONS = {
     Operation.EMBEDDING_BAG: composition.BAG_OPTIONS,
 }
 
-_MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_FROM_PRETRAINED)
-
 _OBSERVABLE = {
     *("output", "weight_after", "inputs_after", *GRADIENTS),
     *(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE, Observation.TRAINABLE, *OPTIMISERS),
@@ -102,7 +100,7 @@ class MlxTake:
         if composition.ends_early(call):
             helps(composition.CUTS)
         show = partial(observe, call, arrays)
-        if call.operation in _MODULES:
+        if call.operation.makes_module:
             module = _module(call, arrays)
             arrays["weight"] = module.weight
             show = partial(observe_module, call, module, arrays)
@@ -148,7 +146,7 @@ def _expect_known(call: Call) -> None:
 
 
 def _module(call: Call, arrays: Arrays) -> nn.Embedding:
-    if call.operation is Operation.EMBEDDING_MODULE:
+    if call.operation.is_fresh:
         fresh = nn.Embedding(call.options["num_embeddings"], call.options["embedding_dim"])
         if call.options.get("dtype") is not None:
             fresh.set_dtype(getattr(mx, call.options["dtype"]))
@@ -156,4 +154,4 @@ def _module(call: Call, arrays: Arrays) -> nn.Embedding:
     shape = arrays["weight"].shape
     module = nn.Embedding(shape[0], shape[-1])
     module.load_weights([("weight", arrays["weight"])])
-    return module.freeze() if call.options.get("freeze", True) else module
+    return module.freeze() if call.is_frozen else module

@@ -82,7 +82,7 @@ def _functions(call: Call) -> list[Callable[..., np.ndarray]]:
         return [numba_kernels.copy_rows, numba_kernels.look_up]
     if call.operation is Operation.ONE_HOT:
         composition.expect_only(call, "the loop", ("num_classes",), _OBSERVABLE)
-        if call.options.get("num_classes", -1) == -1:
+        if call.option("num_classes") == -1:
             raise Unsupported("the loop is told how many classes there are")
         return [numba_kernels.write_ones, numba_kernels.one_hot]
     if call.operation is not Operation.EMBEDDING_BAG:

@@ -81,7 +81,7 @@ def _look_up(call: Call, language: Language) -> tuple[Callable[..., object] | No
     if call.operation is Operation.EMBEDDING:
         return language.look_up, [], f"{language.look_up.__name__}(weight, indices)"
     if call.operation is Operation.ONE_HOT:
-        return None, [], language.one_hot.format(options.get("num_classes", -1))
+        return None, [], language.one_hot.format(call.option("num_classes"))
     if call.operation is Operation.EMBEDDING_MODULE:
         sizes = f"{options['num_embeddings']}, {options['embedding_dim']}"
         told, then = [f"dtype={options['dtype']!r}"] if "dtype" in options else [], []
@@ -91,14 +91,14 @@ def _look_up(call: Call, language: Language) -> tuple[Callable[..., object] | No
         return None, [f"module = {fresh}", *then], "module(indices)"
     if call.operation is Operation.EMBEDDING_FROM_PRETRAINED:
         made = language.pretrained_module.splitlines()
-        freeze = [language.freeze] if options.get("freeze", True) else []
+        freeze = [language.freeze] if call.is_frozen else []
         return None, [*made, *freeze], "module(indices)"
     weights = ", per_sample_weights" if "per_sample_weights" in call.inputs else ""
-    mode = options.get("mode", "mean")
+    mode = call.option("mode")
     if "offsets" not in call.inputs:
         name = language.reduce_matrix.__name__
         return language.reduce_matrix, [], f"{name}(weight, indices, {mode!r}{weights})"
-    bounds = "offsets" if options.get("include_last_offset") else language.bounds
+    bounds = "offsets" if call.option("include_last_offset") else language.bounds
     name = language.reduce_segments.__name__
     called = f"{name}(weight, indices, bounds, {mode!r}{weights})"
     return language.reduce_segments, [f"bounds = {bounds}"], called

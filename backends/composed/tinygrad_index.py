@@ -67,8 +67,6 @@ _OPTIONS = {
     Operation.ONE_HOT: ("num_classes",),
 }
 
-_MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_FROM_PRETRAINED)
-
 _GRADIENTS = {
     Observation.GRAD_WEIGHT: "weight",
     Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
@@ -109,7 +107,7 @@ class TinygradIndex:
         _expect_known(call)
         tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
         look_up = partial(_look_up, call, tensors)
-        if call.operation in _MODULES:
+        if call.operation.makes_module:
             module = _module(call, tensors)
             tensors["weight"] = module.weight
             look_up = partial(module, tensors["indices"])
@@ -148,26 +146,26 @@ def _expect_known(call: Call) -> None:
 
 
 def _module(call: Call, tensors: Tensors) -> Any:
-    if call.operation is Operation.EMBEDDING_MODULE:
+    if call.operation.is_fresh:
         return nn.Embedding(call.options["num_embeddings"], call.options["embedding_dim"])
     module = nn.Embedding(*tensors["weight"].shape)
     nn.state.load_state_dict(module, {"weight": tensors["weight"]}, verbose=False)
-    module.weight.is_param_(not call.options.get("freeze", True))
+    module.weight.is_param_(not call.is_frozen)
     return module
 
 
 def _look_up(call: Call, tensors: Tensors) -> Tensor:
-    indices, options = tensors["indices"], call.options
+    indices = tensors["indices"]
     if call.operation is Operation.ONE_HOT:
-        return indices.one_hot(options.get("num_classes", -1))
+        return indices.one_hot(call.option("num_classes"))
     weight = tensors["weight"]
     if call.operation is Operation.EMBEDDING:
         return look_up(weight, indices)
-    mode, factors = options.get("mode", "mean"), tensors.get("per_sample_weights")
+    mode, factors = call.option("mode"), tensors.get("per_sample_weights")
     if "offsets" not in tensors:
         return reduce_matrix(weight, indices, mode, factors)
     bounds = tensors["offsets"]
-    if not options.get("include_last_offset"):
+    if not call.option("include_last_offset"):
         bounds = bounds.cat(Tensor([indices.shape[0]]))
     return reduce_segments(weight, indices, bounds, mode, factors)
 

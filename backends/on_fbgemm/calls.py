@@ -24,11 +24,9 @@ from embcheck.backends.on_torch.device import require_cuda
 from embcheck.conformance.contract.backend import Provided, Provision, Unavailable, Unsupported
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.contract.help import helps
+from embcheck.conformance.contract.options import TABLE_OPTIONS
 
 VERSION = fbgemm_gpu.__version__
-
-PRETRAINED = (Operation.EMBEDDING_FROM_PRETRAINED, Operation.EMBEDDING_BAG_FROM_PRETRAINED)
-MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_BAG_MODULE)
 
 _POOLING = {"sum": PoolingMode.SUM, "mean": PoolingMode.MEAN}
 
@@ -55,27 +53,22 @@ def expect_expressible(
     if call.operation not in operations:
         raise Unsupported(f"{library} has no {call.operation}")
     options = [*(composition.BAG_OPTIONS if call.operation.is_bag else ())]
-    if call.operation in PRETRAINED:
+    if call.operation.is_pretrained:
         options.append("freeze")
-    if call.operation in MODULES:
-        options += ["num_embeddings", "embedding_dim", "dtype"]
+    if call.operation.is_fresh:
+        options += TABLE_OPTIONS
     composition.expect_only(call, library, options, observations)
-    mode = call.options.get("mode", "mean")
+    mode = call.option("mode")
     if call.operation.is_bag and mode not in _POOLING:
         raise Unsupported(f"{library} pools by sum or mean, and has no mode {mode!r}")
     if "weight" in call.inputs and call.inputs["weight"].ndim != 2:
         raise Unsupported(f"a table of {library} is told two sizes, of rows and columns")
 
 
-def is_frozen(call: Call) -> bool:
-    """Whether a call's table takes no part in training."""
-    return call.operation in PRETRAINED and bool(call.options.get("freeze", True))
-
-
 def pooling_of(call: Call) -> PoolingMode:
     """Return the pooling mode of a call's operation."""
     is_bag = call.operation.is_bag
-    return _POOLING[call.options.get("mode", "mean")] if is_bag else PoolingMode.NONE
+    return _POOLING[call.option("mode")] if is_bag else PoolingMode.NONE
 
 
 def precisions(dtype: torch.dtype) -> dict[str, SparseType]:
@@ -116,7 +109,7 @@ class Tbe:
             helps("flattens a matrix of bags, and makes its offsets")
             return [indices.flatten(), length * torch.arange(bags + 1, device=device)]
         offsets = self.tensors["offsets"]
-        if self.call.options.get("include_last_offset"):
+        if self.call.option("include_last_offset"):
             return [indices, offsets]
         helps("appends the number of indices to the offsets")
         return [indices, torch.cat([offsets, offsets.new_tensor([indices.numel()])])]

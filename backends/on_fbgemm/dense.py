@@ -21,11 +21,9 @@ from fbgemm_gpu.split_table_batched_embeddings_ops_training import (
 from embcheck.backends.composed import composition
 from embcheck.backends.on_fbgemm import script
 from embcheck.backends.on_fbgemm.calls import (
-    MODULES,
     VERSION,
     Tbe,
     expect_expressible,
-    is_frozen,
     pooling_of,
     precisions,
     provided,
@@ -43,11 +41,12 @@ from embcheck.conformance.contract.backend import (
     inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation
+from embcheck.conformance.contract.operation import FRESH
 
 _CLASS = "DenseTableBatchedEmbeddingBagsCodegen"
 _OPERATIONS = {
     **provided(_CLASS),
-    **dict.fromkeys(MODULES, Provided(Provision.NATIVE, f"{_CLASS}([(V, D)])")),
+    **dict.fromkeys(FRESH, Provided(Provision.NATIVE, f"{_CLASS}([(V, D)])")),
 }
 _OF_THE_WEIGHT = {
     *(Observation.GRAD_WEIGHT, Observation.TRAINED_WEIGHT),
@@ -92,16 +91,16 @@ class FbgemmDense:
         if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
             tensors["per_sample_weights"].requires_grad_()
         module = self._module(call, tensors)
-        module.weights.requires_grad_(not is_frozen(call))
+        module.weights.requires_grad_(not call.is_frozen)
         table = module.split_embedding_weights()[0]
         tensors["weight"] = table.copy_(tensors["weight"]) if "weight" in tensors else table
         lookup = Tbe(call, module, table, tensors).look_up
         return thunk(Prepared(call, tensors, module.weights, lookup), device)
 
     def _module(self, call: Call, tensors: dict[str, Any]) -> Any:
-        if call.operation in MODULES:
+        if call.operation.is_fresh:
             shape = call.options["num_embeddings"], call.options["embedding_dim"]
-            dtype = getattr(torch, call.options.get("dtype", "float32"))
+            dtype = getattr(torch, call.option("dtype"))
         else:
             shape, dtype = tuple(tensors["weight"].shape), tensors["weight"].dtype
         return DenseTableBatchedEmbeddingBagsCodegen(

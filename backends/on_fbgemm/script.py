@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fbgemm_gpu.split_table_batched_embeddings_ops_common import BoundsCheckMode
 
-from embcheck.backends.on_fbgemm.calls import is_frozen, pooling_of
+from embcheck.backends.on_fbgemm.calls import pooling_of
 from embcheck.backends.on_torch import script as torch_script
 from embcheck.conformance.contract.call import Call, Observation
 
@@ -70,12 +70,12 @@ def write_dense(call: Call, device: str) -> str:
     shape, dtype = "tuple(weight.shape)", "weight.dtype"
     if "weight" not in call.inputs:
         shape = f"({call.options['num_embeddings']}, {call.options['embedding_dim']})"
-        dtype = f"torch.{call.options.get('dtype', 'float32')}"
+        dtype = f"torch.{call.option('dtype')}"
     on_cpu = device == "cpu"
     made = [_DENSE.format(shape=shape, dtype=dtype, pooling=_pooling(call), on_cpu=on_cpu)]
     if "weight" in call.inputs:
         made.append("table.copy_(weight)")
-    if is_frozen(call):
+    if call.is_frozen:
         made.append("module.weights.requires_grad_(False)")
     leaves = [
         "per_sample_weights.requires_grad_()"
@@ -112,7 +112,7 @@ def _lookup(call: Call) -> list[str]:
     if "offsets" not in call.inputs:
         lines = ["offsets = indices.shape[1] * torch.arange(indices.shape[0] + 1)"]
         indices, weights = "indices.flatten()", "per_sample_weights.flatten()"
-    elif not call.options.get("include_last_offset"):
+    elif not call.option("include_last_offset"):
         offsets = "torch.cat([offsets, offsets.new_tensor([indices.numel()])])"
     arguments = [indices, offsets]
     if "per_sample_weights" in call.inputs:

@@ -35,7 +35,6 @@ from embcheck.backends.on_fbgemm.calls import (
     VERSION,
     Tbe,
     expect_expressible,
-    is_frozen,
     pooling_of,
     precisions,
     provided,
@@ -130,7 +129,7 @@ def _expect_expressible(call: Call) -> None:
     expect_expressible(call, "FBGEMM", provided(_CLASS), _OBSERVABLE)
     if call.operation.is_bag:
         composition.expect_bounds(call)
-    if call.wants(*_OPTIMISERS) and is_frozen(call):
+    if call.wants(*_OPTIMISERS) and call.is_frozen:
         raise Unsupported("FBGEMM's fused tables are all trained, and none is frozen")
     if all(map(call.wants, _OPTIMISERS)):
         raise Unsupported("a fused table of FBGEMM is trained by one optimiser")

@@ -22,10 +22,7 @@ from torchrec.modules.embedding_configs import dtype_to_data_type
 from embcheck.backends.composed import composition
 from embcheck.backends.on_fbgemm import torchrec_script
 from embcheck.backends.on_fbgemm.calls import (
-    MODULES,
-    PRETRAINED,
     expect_expressible,
-    is_frozen,
     require_kernels,
 )
 from embcheck.backends.on_torch.calls import Answer, thunk
@@ -41,6 +38,7 @@ from embcheck.conformance.contract.backend import (
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.help import helps
+from embcheck.conformance.contract.operation import FRESH, PRETRAINED
 
 _LOOKUP = (
     "EmbeddingCollection([EmbeddingConfig(V, D)])"
@@ -53,7 +51,7 @@ _BAGS = (
 )
 _OPERATIONS = {
     operation: Provided(Provision.NATIVE, _BAGS if operation.is_bag else _LOOKUP)
-    for operation in (Operation.EMBEDDING, Operation.EMBEDDING_BAG, *MODULES, *PRETRAINED)
+    for operation in (Operation.EMBEDDING, Operation.EMBEDDING_BAG, *FRESH, *PRETRAINED)
 }
 _BY_LENGTHS = "KeyedJaggedTensor(keys, values, weights, lengths=lengths)"
 _POOLING = {"sum": torchrec.PoolingType.SUM, "mean": torchrec.PoolingType.MEAN}
@@ -111,7 +109,7 @@ class TorchrecCollections:
         ((key, weight),) = module.named_parameters()
         if "weight" in tensors:
             module.load_state_dict({key: tensors["weight"]})
-        tensors["weight"] = weight.requires_grad_(not is_frozen(call))
+        tensors["weight"] = weight.requires_grad_(not call.is_frozen)
 
         def look_up() -> Tensor:
             looked_up = module(features(call, tensors))["feature"]
@@ -143,11 +141,11 @@ def _module(call: Call, tensors: Tensors, device: torch.device) -> Any:
         shape, dtype = tensors["weight"].shape, tensors["weight"].dtype
     else:
         shape = torch.Size([call.options["num_embeddings"], call.options["embedding_dim"]])
-        dtype = getattr(torch, call.options.get("dtype", "float32"))
+        dtype = getattr(torch, call.option("dtype"))
     told = {"name": "table", "feature_names": ["feature"], "data_type": dtype_to_data_type(dtype)}
     if not call.operation.is_bag:
         return torchrec.EmbeddingCollection([torchrec.EmbeddingConfig(*shape, **told)], device)
-    pooling = _POOLING[call.options.get("mode", "mean")]
+    pooling = _POOLING[call.option("mode")]
     table = torchrec.EmbeddingBagConfig(*shape, pooling=pooling, **told)
     return torchrec.EmbeddingBagCollection([table], "per_sample_weights" in tensors, device)
 
@@ -164,7 +162,7 @@ def _features(call: Call, tensors: Tensors) -> Any:
         offsets = length * torch.arange(bags + 1, device=indices.device)
         indices = indices.flatten()
         factors = None if factors is None else factors.flatten()
-    elif offsets is not None and not call.options.get("include_last_offset"):
+    elif offsets is not None and not call.option("include_last_offset"):
         helps("appends the number of indices to the offsets")
         offsets = torch.cat([offsets, offsets.new_tensor([number])])
     return torchrec.KeyedJaggedTensor(["feature"], indices, factors, offsets=offsets)
@@ -175,7 +173,7 @@ def _features_by_lengths(call: Call, tensors: Tensors) -> Any:
     indices, factors = tensors["indices"], tensors.get("per_sample_weights")
     if "offsets" in tensors:
         offsets = tensors["offsets"]
-        if not call.options.get("include_last_offset"):
+        if not call.option("include_last_offset"):
             offsets = torch.cat([offsets, offsets.new_tensor([indices.numel()])])
         lengths = torch.diff(offsets)
     else:

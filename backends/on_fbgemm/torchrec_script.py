@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from embcheck.backends.on_fbgemm.calls import is_frozen
 from embcheck.backends.on_torch import script as torch_script
 from embcheck.conformance.contract.call import Call, Observation
 
@@ -29,7 +28,7 @@ def write(call: Call, device: str = "cpu") -> str:
     lines.append(_module(call, device))
     if "weight" in call.inputs:
         lines.append("module.load_state_dict({name: weight})")
-    if is_frozen(call):
+    if call.is_frozen:
         lines.append("parameter.requires_grad_(False)")
     lines += _lookup(call)
     lines += torch_script.derived(call, "parameter")
@@ -40,13 +39,13 @@ def _module(call: Call, device: str) -> str:
     options, is_bag = call.options, call.operation.is_bag
     is_given = "weight" in call.inputs
     sizes = f"{options.get('num_embeddings')}, {options.get('embedding_dim')}"
-    pooling = f"\n    pooling=torchrec.PoolingType.{options.get('mode', 'mean').upper()},"
+    pooling = f"\n    pooling=torchrec.PoolingType.{call.option('mode').upper()},"
     weighted = ", is_weighted=True" if "per_sample_weights" in call.inputs else ""
     return _MODULE.format(
         config="EmbeddingBagConfig" if is_bag else "EmbeddingConfig",
         collection="EmbeddingBagCollection" if is_bag else "EmbeddingCollection",
         shape="*weight.shape" if is_given else sizes,
-        dtype="weight.dtype" if is_given else f"torch.{options.get('dtype', 'float32')}",
+        dtype="weight.dtype" if is_given else f"torch.{call.option('dtype')}",
         pooling=pooling if is_bag else "",
         more=weighted if is_bag else "",
         place="" if device == "cpu" else f", device=torch.device({device!r})",
@@ -63,7 +62,7 @@ def _lookup(call: Call) -> list[str]:
         values, weights = "indices.flatten()", "per_sample_weights.flatten()"
     elif "offsets" not in call.inputs:
         offsets = "None"
-    elif not call.options.get("include_last_offset"):
+    elif not call.option("include_last_offset"):
         offsets = "torch.cat([offsets, offsets.new_tensor([indices.numel()])])"
     factors = f", weights={weights}" if "per_sample_weights" in call.inputs else ""
     given = f'["feature"], {values}{factors}, offsets={offsets}'

@@ -128,19 +128,18 @@ class JaxCalls:
 
     def _spell(self, call: Call) -> Spelling:
         """Raise Unsupported for what JAX and its documentation have no spelling for."""
-        options = call.options
         if call.operation not in self.info.operations:
             raise Unsupported(f"{self.info.id} has no {call.operation}")
-        for name, value in options.items():
+        for name, value in call.options.items():
             if name not in self._way.options and value is not None and value is not False:
                 raise Unsupported(f"{self.info.library} has no {name}")
         _check_training(call, self._way)
         spelling = Spelling(
             self._way,
             call.operation,
-            options.get("mode", "mean"),
-            options.get("include_last_offset", False),
-            options.get("num_classes", -1),
+            call.option("mode"),
+            call.option("include_last_offset"),
+            call.option("num_classes"),
         )
         if call.operation is Operation.ONE_HOT and spelling.num_classes == -1:
             raise Unsupported("jax.nn.one_hot does not infer num_classes")
@@ -164,7 +163,5 @@ def _check_training(call: Call, way: Way) -> None:
         raise Unsupported("JAX has no optimiser")
     if call.wants(Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM):
         raise Unsupported("Optax has no Adam for sparse gradients")
-    is_pretrained = call.operation is Operation.EMBEDDING_FROM_PRETRAINED
-    is_frozen = is_pretrained and call.options.get("freeze", True)
-    if is_frozen and call.wants(*TRAINING_OBSERVATIONS, Observation.GRAD_WEIGHT):
+    if call.is_frozen and call.wants(*TRAINING_OBSERVATIONS, Observation.GRAD_WEIGHT):
         raise Unsupported("JAX trains what it is told to: no module freezes its own weight")

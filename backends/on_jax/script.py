@@ -98,11 +98,11 @@ def _body(call: Call, way: Written) -> list[str]:
     if not call.operation.is_bag:
         return [f"return {rows}"]
     factors = " * per_sample_weights[..., None]" if "per_sample_weights" in call.inputs else ""
-    mode = call.options.get("mode", "mean")
+    mode = call.option("mode")
     lines = [f"rows = {rows}{factors}"]
     if "offsets" not in call.inputs:
         return [*lines, f"return jnp.{mode}(rows, axis=1)"]
-    if not call.options.get("include_last_offset"):
+    if not call.option("include_last_offset"):
         lines.append("offsets = jnp.append(offsets, len(rows))")
     lines += _SEGMENT_NUMBERS
     return [*lines, f"return {_SEGMENT_REDUCTIONS[mode]}"]

@@ -146,12 +146,9 @@ class KerasCalls:
         composition.expect_only(call, "Keras", _OPTIONS.get(call.operation, ()), known)
         if call.operation.is_bag:
             composition.expect_mode(call, ("sum", "mean", "max"))
-        if call.operation is Operation.ONE_HOT and call.options.get("num_classes", -1) == -1:
+        if call.operation is Operation.ONE_HOT and call.option("num_classes") == -1:
             raise Unsupported("keras.ops.one_hot does not infer num_classes")
-        is_frozen = call.operation is Operation.EMBEDDING_FROM_PRETRAINED and call.options.get(
-            "freeze", True
-        )
-        if is_frozen and call.wants(*DIFFERENTIATED):
+        if call.is_frozen and call.wants(*DIFFERENTIATED):
             raise Unsupported("a frozen layer lists no variable to differentiate")
 
 
@@ -177,5 +174,5 @@ def _layer(call: Call, tensors: Tensors) -> Any:
     dtype = keras.backend.standardize_dtype(weight.dtype)
     sizes = weight.shape[0], weight.shape[-1]
     layer = keras.layers.Embedding(*sizes, weights=weight, dtype=dtype)
-    layer.trainable = not options.get("freeze", True)
+    layer.trainable = not call.is_frozen
     return layer

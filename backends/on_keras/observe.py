@@ -62,17 +62,17 @@ def observe(call: Call, tensors: Tensors, layer: Any, gradient: Gradient | None)
 
 
 def _look_up(call: Call, tensors: Tensors) -> Any:
-    indices, options = tensors["indices"], call.options
+    indices = tensors["indices"]
     if call.operation is Operation.ONE_HOT:
-        return ops.one_hot(indices, options["num_classes"], dtype="int64")
+        return ops.one_hot(indices, call.options["num_classes"], dtype="int64")
     weight, factors = tensors["weight"], tensors.get("per_sample_weights")
     if call.operation is Operation.EMBEDDING:
         return look_up(weight, indices)
-    mode = options.get("mode", "mean")
+    mode = call.option("mode")
     if "offsets" not in tensors:
         return reduce_matrix(weight, indices, mode, factors)
     bounds = tensors["offsets"]
-    if not options.get("include_last_offset"):
+    if not call.option("include_last_offset"):
         bounds = ops.concatenate([bounds, ops.array([indices.shape[0]])])
     return reduce_segments(weight, indices, bounds, mode, factors)
 

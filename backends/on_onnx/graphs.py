@@ -20,7 +20,7 @@ import torch
 from embcheck.backends import graph_cache
 from embcheck.backends.on_torch import inference
 from embcheck.backends.on_torch.inference import Lookup
-from embcheck.backends.on_torch.names import makes_module, to_array
+from embcheck.backends.on_torch.names import to_array
 from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import helps
@@ -49,7 +49,7 @@ def graph_of(call: Call, export: Export) -> Graph:
     lookup = Lookup(call)
     key = _key(call, lookup, export)
     # A tracer runs what it exports, and max_norm then changes the table, which is the caller's.
-    if call.options.get("max_norm") is not None and makes_module(call.operation):
+    if call.option("max_norm") is not None and call.operation.makes_module:
         helps("exports a copy of the module, whose table the tracer would renormalise")
     entry = graph_cache.made_once(cache_folder("onnx"), key, lambda: export(deepcopy(lookup)))
     if isinstance(entry, graph_cache.Refusal):

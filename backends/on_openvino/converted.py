@@ -19,7 +19,6 @@ from embcheck.backends.on_openvino import models
 from embcheck.backends.on_openvino.models import Answer
 from embcheck.backends.on_torch import inference_script
 from embcheck.backends.on_torch.inference import INFERS, Lookup, provided
-from embcheck.backends.on_torch.names import makes_module
 from embcheck.conformance.contract.backend import BackendInfo, Unsupported
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import helps
@@ -60,7 +59,7 @@ class OpenVinoTorch:
         arrays = [call.inputs[name] for name in lookup.names]
         if _is_static(lookup):
             helps("fixes the model's sizes to the call's, beside per-sample weights")
-        if makes_module(call.operation):
+        if call.operation.makes_module:
             return models.thunk(_compiled(lookup, arrays), arrays, lookup.found(call))
         types = [(example.dtype, tuple(example.shape)) for example in lookup.examples]
         types += [array.shape for array in arrays if _is_static(lookup)]

@@ -102,12 +102,12 @@ def _expect_expressible(call: Call) -> None:
         composition.expect_mode(call, ("max",))
         if "offsets" not in call.inputs:
             composition.expect_bounds(call)
-    if call.operation is Operation.ONE_HOT and call.options.get("num_classes", -1) == -1:
+    if call.operation is Operation.ONE_HOT and call.option("num_classes") == -1:
         raise Unsupported("OpenVINO's one_hot does not infer the number of classes")
 
 
 def _is_maximum(call: Call) -> bool:
-    return call.operation.is_bag and call.options.get("mode") == "max"
+    return call.operation.is_bag and call.option("mode") == "max"
 
 
 def _function(call: Call) -> Callable[..., Any]:
@@ -117,7 +117,7 @@ def _function(call: Call) -> Callable[..., Any]:
 def _declare_help(call: Call) -> None:
     if _is_maximum(call):
         helps("composes maxima of bags of Gather, and SegmentMax or ReduceMax")
-    if "offsets" in call.inputs and call.options.get("include_last_offset"):
+    if "offsets" in call.inputs and call.option("include_last_offset"):
         helps("slices the last offset off")
     if "per_sample_weights" in call.inputs:
         helps("fixes the model's sizes to the call's, beside per-sample weights")

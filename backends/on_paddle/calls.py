@@ -22,8 +22,6 @@ from embcheck.conformance.contract.help import helps
 
 LOOKUP_OPTIONS = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
 
-MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_FROM_PRETRAINED)
-
 _OF_THE_WEIGHT = {*GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS} - {
     Observation.GRAD_PER_SAMPLE_WEIGHTS
 }
@@ -34,7 +32,7 @@ def tensors_of(call: Call) -> Tensors:
     tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
         tensors["per_sample_weights"].stop_gradient = False
-    if call.operation not in MODULES and call.wants(*_OF_THE_WEIGHT):
+    if not call.operation.makes_module and call.wants(*_OF_THE_WEIGHT):
         tensors["weight"].stop_gradient = False
     return tensors
 
@@ -48,21 +46,20 @@ def of_layer(call: Call, tensors: Tensors, layer: Any) -> Prepared:
 
 def make_layer(call: Call, tensors: Tensors) -> Any:
     """Make the layer of a call, fresh or of a table that it copies."""
-    options = dict(call.options)
-    if call.operation is Operation.EMBEDDING_MODULE:
-        return paddle.nn.Embedding(**options)
-    weight, freeze = tensors["weight"], options.pop("freeze", True)
+    if call.operation.is_fresh:
+        return paddle.nn.Embedding(**call.options)
+    weight, options = tensors["weight"], _lookup_options(call)
     initialiser = paddle.nn.initializer.Assign(weight)
-    attribute = paddle.ParamAttr(initializer=initialiser, trainable=not freeze)
+    attribute = paddle.ParamAttr(initializer=initialiser, trainable=not call.is_frozen)
     sizes = weight.shape[0], weight.shape[-1]
     return paddle.nn.Embedding(*sizes, dtype=weight.dtype, weight_attr=attribute, **options)
 
 
 def layer_of_the_tensor(call: Call, tensors: Tensors) -> Any:
     """Make a layer that keeps the caller's tensor."""
-    options, weight = dict(call.options), tensors["weight"]
-    freeze, sizes = options.pop("freeze", True), (weight.shape[0], weight.shape[-1])
-    return paddle.nn.Embedding(*sizes, _weight=weight, _freeze=freeze, **options)
+    weight, options = tensors["weight"], _lookup_options(call)
+    sizes = weight.shape[0], weight.shape[-1]
+    return paddle.nn.Embedding(*sizes, _weight=weight, _freeze=call.is_frozen, **options)
 
 
 def lookup_of(
@@ -75,11 +72,11 @@ def lookup_of(
     weight = tensors["weight"]
     if call.operation is Operation.EMBEDDING:
         return lambda: paddle.nn.functional.embedding(indices, weight, **options)
-    mode, factors = options.get("mode", "mean"), tensors.get("per_sample_weights")
-    rows = {name: options[name] for name in LOOKUP_OPTIONS if name in options}
+    mode, factors = call.option("mode"), tensors.get("per_sample_weights")
+    rows = _lookup_options(call)
     if "offsets" not in tensors:
         return lambda: reduce_matrix(indices, weight, mode, factors, **rows)
-    offsets, ends_itself = tensors["offsets"], options.get("include_last_offset")
+    offsets, ends_itself = tensors["offsets"], call.option("include_last_offset")
     if composition.ends_early(call):
         helps(composition.CUTS)
 
@@ -91,3 +88,8 @@ def lookup_of(
         return reduce(indices, weight, bounds, mode, factors, **rows)
 
     return divide
+
+
+def _lookup_options(call: Call) -> dict[str, Any]:
+    """Return what Paddle's lookup takes of a call's options."""
+    return {name: call.options[name] for name in LOOKUP_OPTIONS if name in call.options}

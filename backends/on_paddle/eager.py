@@ -23,7 +23,6 @@ from embcheck.backends.composed import composition
 from embcheck.backends.on_paddle import script
 from embcheck.backends.on_paddle.calls import (
     LOOKUP_OPTIONS,
-    MODULES,
     layer_of_the_tensor,
     lookup_of,
     make_layer,
@@ -86,10 +85,10 @@ class PaddleEager:
         """Copy the inputs, make the layer, and return the lookup with what is to be observed."""
         _expect_known(call)
         tensors = tensors_of(call)
-        if call.operation in MODULES:
+        if call.operation.makes_module:
             layer = make_layer(call, tensors)
             prepared = of_layer(call, tensors, layer)
-            if call.operation is Operation.EMBEDDING_MODULE:
+            if call.operation.is_fresh:
                 tensors["weight"] = layer.weight
         else:
             weight = tensors.get("weight")

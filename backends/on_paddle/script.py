@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from embcheck.backends.composed.composition import source
+from embcheck.backends.composed.composition import BAG_OPTIONS, source
 from embcheck.backends.on_paddle.lookups import (
     reduce_matrix,
     reduce_segments,
@@ -36,7 +36,7 @@ _IMPORTS = "from typing import Any\n\nimport paddle\nfrom paddle import Tensor\n
 def write(call: Call, device: str) -> str:
     """Write a call; raises Unsupported for what is not written."""
     unknown = set(call.observe) - _WRITTEN
-    if unknown or (call.options.get("sparse") and call.wants(Observation.GRAD_WEIGHT)):
+    if unknown or (call.option("sparse") and call.wants(Observation.GRAD_WEIGHT)):
         what = ", ".join(sorted(unknown)) or "a sparse gradient"
         raise Unsupported(f"no script is written for {what}")
     lines = [_IMPORTS] if call.operation.is_bag else ["import paddle\n"]
@@ -57,19 +57,16 @@ def _leaves(call: Call) -> list[str]:
     wanted = [name for observation, name in _GRADIENTS.items() if call.wants(observation)]
     if call.wants(Observation.TRAINED_WEIGHT):
         wanted.append("weight")
-    if _makes_layer(call):
+    if call.operation.makes_module:
         wanted = []
     return [f"{name}.stop_gradient = False" for name in dict.fromkeys(wanted)]
-
-
-def _makes_layer(call: Call) -> bool:
-    return call.operation.value.endswith(("_module", "_from_pretrained"))
 
 
 def _lookup(call: Call) -> list[str]:
     options = dict(call.options)
     if call.operation is Operation.EMBEDDING_FROM_PRETRAINED:
-        trainable = not options.pop("freeze", True)
+        options.pop("freeze", None)
+        trainable = not call.is_frozen
         sizes = "weight.shape[0], weight.shape[-1], dtype=weight.dtype"
         given = ", ".join([sizes, "weight_attr=attribute", *_options(options)])
         return [
@@ -78,27 +75,28 @@ def _lookup(call: Call) -> list[str]:
             f"layer = paddle.nn.Embedding({given})",
             "output = layer(indices)",
         ]
-    if call.operation is Operation.EMBEDDING_MODULE:
+    if call.operation.is_fresh:
         layer = f"layer = paddle.nn.Embedding({', '.join(_options(options))})"
         return [layer, "output = layer(indices)"]
     if call.operation.is_bag:
-        return _bag(call, options)
+        return _bag(call)
     table = [] if call.operation is Operation.ONE_HOT else ["weight"]
     given = ", ".join(["indices", *table, *_options(options)])
     typed = '.astype("int64")' if call.operation is Operation.ONE_HOT else ""
     return [f"output = paddle.nn.functional.{call.operation}({given}){typed}"]
 
 
-def _bag(call: Call, options: dict[str, Any]) -> list[str]:
+def _bag(call: Call) -> list[str]:
     lines, given = [], ["indices", "weight"]
-    ends_itself = options.pop("include_last_offset", False)
+    ends_itself = call.option("include_last_offset")
     if "offsets" in call.inputs:
         end = "paddle.to_tensor([len(indices)], offsets.dtype)"
         lines.append(f"bounds = {'offsets' if ends_itself else f'paddle.concat([offsets, {end}])'}")
         given.append("bounds")
-    given.append(repr(options.pop("mode", "mean")))
+    given.append(repr(call.option("mode")))
     given += [name for name in ("per_sample_weights",) if name in call.inputs]
-    called = ", ".join([*given, *_options(options)])
+    rows = {name: value for name, value in call.options.items() if name not in BAG_OPTIONS}
+    called = ", ".join([*given, *_options(rows)])
     return [*lines, f"output = {_reduction(call).__name__}({called})"]
 
 
@@ -108,8 +106,9 @@ def _options(options: dict[str, Any]) -> list[str]:
 
 def _derived(call: Call) -> list[str]:
     """Write the gradients, the flags and the training step."""
-    weight = "layer.weight" if _makes_layer(call) else "weight"
-    trained = "*layer.parameters()" if _makes_layer(call) else weight
+    is_layer = call.operation.makes_module
+    weight = "layer.weight" if is_layer else "weight"
+    trained = "*layer.parameters()" if is_layer else weight
     upstream = "grad_output" if "grad_output" in call.inputs else "paddle.ones_like(output)"
     lines = []
     for observation, name in _GRADIENTS.items():
@@ -131,8 +130,7 @@ def _derived(call: Call) -> list[str]:
             f"trained_weight = {weight}",
         ]
     if call.wants(Observation.WEIGHT_AFTER):
-        is_made = call.operation is Operation.EMBEDDING_MODULE
-        lines.append(f"weight_after = {'layer.weight' if is_made else 'weight'}")
+        lines.append(f"weight_after = {'layer.weight' if call.operation.is_fresh else 'weight'}")
     return lines
 
 

@@ -160,28 +160,24 @@ def expect_known(call: Call, reduce: Callable[..., Any]) -> None:
     if call.operation not in OPTIONS:
         raise Unsupported(f"TensorFlow has no {call.operation}")
     composition.expect_only(call, "TensorFlow", OPTIONS[call.operation], OBSERVABLE)
-    clips = call.options.get("max_norm") is not None
-    if clips and call.options.get("norm_type", 2) != 2:
+    clips = call.option("max_norm") is not None
+    if clips and call.option("norm_type") != 2:
         raise Unsupported("TensorFlow clips by the Euclidean norm only")
-    if call.operation is Operation.ONE_HOT and call.options.get("num_classes", -1) == -1:
+    if call.operation is Operation.ONE_HOT and call.option("num_classes") == -1:
         raise Unsupported("tf.one_hot does not infer num_classes")
     if call.operation.is_bag:
         if reduce is not pool:
             composition.expect_mode(call, MODES)
-        elif "per_sample_weights" in call.inputs and call.options.get("mode") == "max":
+        elif "per_sample_weights" in call.inputs and call.option("mode") == "max":
             raise Unsupported("TensorFlow has no weighted maximum")
-    if call.wants(Observation.GRAD_WEIGHT) and _is_frozen(call):
+    if call.wants(Observation.GRAD_WEIGHT) and call.is_frozen:
         raise Unsupported("a variable that does not train is on no tape")
-
-
-def _is_frozen(call: Call) -> bool:
-    return call.operation in _PRETRAINED and bool(call.options.get("freeze", True))
 
 
 def _tensors(call: Call) -> Tensors:
     tensors = {name: tf.constant(array) for name, array in call.inputs.items()}
     if "weight" in tensors:
-        tensors["weight"] = tf.Variable(tensors["weight"], trainable=not _is_frozen(call))
+        tensors["weight"] = tf.Variable(tensors["weight"], trainable=not call.is_frozen)
     return tensors
 
 

@@ -71,9 +71,7 @@ def taking(call: Call, reduce: Callable[..., Any] | None, options: Mapping[str, 
 def _given(name: str, call: Call) -> str:
     if name != "weight":
         return f"tf.constant({name})"
-    is_pretrained = call.operation.value.endswith("_from_pretrained")
-    is_frozen = is_pretrained and call.options.get("freeze", True)
-    return "tf.Variable(weight, trainable=False)" if is_frozen else "tf.Variable(weight)"
+    return "tf.Variable(weight, trainable=False)" if call.is_frozen else "tf.Variable(weight)"
 
 
 def _is_kept(call: Call) -> bool:

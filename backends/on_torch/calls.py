@@ -18,7 +18,6 @@ from embcheck.backends.on_torch.device import blocking
 from embcheck.backends.on_torch.names import (
     SPELLINGS,
     function_of,
-    makes_module,
     to_array,
     to_tensor,
 )
@@ -60,7 +59,7 @@ class Target:
     @property
     def is_module(self) -> bool:
         """Whether the function is a module, which holds the weight and the options."""
-        return makes_module(self.call.operation)
+        return self.call.operation.makes_module
 
     @property
     def options(self) -> dict[str, Any]:
@@ -95,7 +94,7 @@ def target_of(call: Call, device: str = "cpu") -> Target:
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
         tensors["per_sample_weights"].requires_grad_()
     function = function_of(call.operation)
-    if makes_module(call.operation):
+    if call.operation.makes_module:
         module = _module(call, function, tensors, device)
         return Target(call, tensors, module, module.weight)
     if call.wants(*GRADIENT_OBSERVATIONS - {"grad_per_sample_weights"}, *TRAINING_OBSERVATIONS):
@@ -105,7 +104,7 @@ def target_of(call: Call, device: str = "cpu") -> Target:
 
 def _module(call: Call, make: Callable[..., Any], tensors: Tensors, device: str) -> Any:
     """Make the module; a fresh one's weight joins the tensors that the caller finds."""
-    if call.operation.value.endswith("from_pretrained"):
+    if call.operation.is_pretrained:
         return make(tensors["weight"], **call.options)
     options = dict(call.options)
     if "dtype" in options:

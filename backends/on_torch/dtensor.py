@@ -21,7 +21,7 @@ from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, 
 
 from embcheck.backends.on_torch import ranks_script
 from embcheck.backends.on_torch.calls import Answer, Target, target_of
-from embcheck.backends.on_torch.names import SPELLINGS, makes_module, to_array, to_tensor
+from embcheck.backends.on_torch.names import SPELLINGS, to_array, to_tensor
 from embcheck.backends.on_torch.observe import Tensors, observe
 from embcheck.backends.on_torch.ranks import WORLD_SIZE, Ranks
 from embcheck.conformance.contract.backend import (
@@ -110,7 +110,7 @@ def _check(call: Call) -> None:
 
 
 def _spelling(operation: Operation, sharded: int) -> str:
-    if makes_module(operation):
+    if operation.makes_module:
         return f"parallelize_module({SPELLINGS[operation]}, mesh, {_STYLES[sharded].__name__}())"
     return f"{SPELLINGS[operation]} of DTensors, the weight sharded by Shard({sharded})"
 

@@ -23,9 +23,9 @@ _SIZES = {
 def example_sizes(call: Call, name: str) -> tuple[int, ...]:
     """Return the shape of the example for one of the call's inputs."""
     shape = call.inputs[name].shape
-    if name == "weight" and call.options.get("padding_idx") is not None:
+    if name == "weight" and call.option("padding_idx") is not None:
         return shape
-    if name == "offsets" and shape == (2,) and call.options.get("include_last_offset"):
+    if name == "offsets" and shape == (2,) and call.option("include_last_offset"):
         return shape
     usual = chain(_SIZES[name], repeat(2))
     return tuple(size if size < 2 else example for size, example in zip(shape, usual, strict=False))

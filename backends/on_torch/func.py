@@ -19,7 +19,7 @@ from torch.func import functional_call, vjp
 from embcheck.backends.on_torch import func_script
 from embcheck.backends.on_torch.calls import Answer, Target, target_of
 from embcheck.backends.on_torch.device import blocking, require_cuda
-from embcheck.backends.on_torch.names import SPELLINGS, makes_module, to_array
+from embcheck.backends.on_torch.names import SPELLINGS, to_array
 from embcheck.backends.on_torch.observe import Tensors
 from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import (
@@ -110,7 +110,7 @@ def on_cuda() -> TorchFunc:
 
 def _spelling(operation: Operation) -> str:
     how = SPELLINGS[operation]
-    called = f"torch.func.functional_call of {how}" if makes_module(operation) else how
+    called = f"torch.func.functional_call of {how}" if operation.makes_module else how
     return f"{called}, torch.vmap over the first of several dimensions"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embcheck.backends.on_torch import script
-from embcheck.backends.on_torch.names import SPELLINGS, makes_module
+from embcheck.backends.on_torch.names import SPELLINGS
 from embcheck.backends.on_torch.script import GRADIENTS
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
@@ -17,7 +17,7 @@ def write(call: Call, device: str = "cpu") -> str:
     names = _names(call)
     made = script.plain_tensors(call, script.moved_to(device))
     lines = ["import torch", "", *made]
-    if makes_module(call.operation):
+    if call.operation.makes_module:
         lines += [script.module(call, device), "weight = module.weight.detach()"]
     lines += ["", "", *_function(call, names), "", "", *_called(call, names)]
     if call.wants(Observation.PRODUCT):
@@ -29,7 +29,7 @@ def write(call: Call, device: str = "cpu") -> str:
 
 def _names(call: Call) -> list[str]:
     order = ["indices", "weight", "offsets", "per_sample_weights"]
-    has_table = makes_module(call.operation) or (
+    has_table = call.operation.makes_module or (
         "weight" in call.inputs and call.operation is not Operation.ONE_HOT
     )
     return [name for name in order if (has_table if name == "weight" else name in call.inputs)]
@@ -42,7 +42,7 @@ def _function(call: Call, names: list[str]) -> list[str]:
     if is_one_bag:
         lines += [f"    {name} = {name}.unsqueeze(0)" for name in _MAPPED if name in names]
     named = ", ".join(f"{n!r}: {n}" for n in ("offsets", "per_sample_weights") if n in names)
-    if makes_module(call.operation):
+    if call.operation.makes_module:
         given = f'{{"weight": weight}}, (indices,), {{{named}}}'
         looked_up = f"torch.func.functional_call(module, {given})"
     else:

@@ -17,7 +17,6 @@ from torch import Tensor
 from embcheck.backends.on_torch.names import (
     SPELLINGS,
     function_of,
-    makes_module,
     to_array,
     to_tensor,
 )
@@ -52,10 +51,10 @@ class Lookup(torch.nn.Module):
         self.names = [name for name in order if name in call.inputs]
         if call.operation is Operation.ONE_HOT and "weight" in self.names:
             self.function = _one_hot_and_product
-        elif call.operation.value.endswith("from_pretrained"):
+        elif call.operation.is_pretrained:
             self.names.remove("weight")
             self._build(to_tensor(call.inputs["weight"]))
-        elif makes_module(call.operation):
+        elif call.operation.makes_module:
             self._build()
         self.fixed = {name for name in self.names if _keeps_size(call, name)}
         self.examples = tuple(self._example(name, call) for name in self.names)
@@ -107,5 +106,5 @@ def _one_hot_and_product(indices: Tensor, weight: Tensor, **options: Any) -> tup
 
 
 def _keeps_size(call: Call, name: str) -> bool:
-    compared = call.options.get("padding_idx") is not None or call.operation is Operation.ONE_HOT
+    compared = call.option("padding_idx") is not None or call.operation is Operation.ONE_HOT
     return name == "weight" and compared

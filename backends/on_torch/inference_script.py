@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from embcheck.backends.on_torch.inference import Lookup
-from embcheck.backends.on_torch.names import SPELLINGS, makes_module
+from embcheck.backends.on_torch.names import SPELLINGS
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Operation
 
@@ -58,7 +58,7 @@ def _module(call: Call, names: Sequence[str]) -> list[str]:
     options = [f"{name}={_value(name, value)}" for name, value in call.options.items()]
     lines = ["class Lookup(torch.nn.Module):"]
     function, given = SPELLINGS[call.operation], ["indices"]
-    if makes_module(call.operation):
+    if call.operation.makes_module:
         table = [_tensor(call)] if "weight" in call.inputs else []
         made = f"{function}({', '.join([*table, *options])})"
         lines += [

@@ -35,11 +35,6 @@ def function_of(operation: Operation) -> Any:
     return attrgetter(SPELLINGS[operation].removeprefix("torch."))(torch)
 
 
-def makes_module(operation: Operation) -> bool:
-    """Whether what PyTorch documents for an operation is a module."""
-    return operation.value.endswith(("_module", "_from_pretrained"))
-
-
 def to_tensor(array: np.ndarray) -> torch.Tensor:
     """Return a tensor on the array's memory, with its strides and its place in a larger array.
 

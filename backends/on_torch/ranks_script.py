@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 
 from embcheck.backends.on_torch import script
-from embcheck.backends.on_torch.names import makes_module
 from embcheck.conformance.contract.call import Call, Observation
 
 LAYOUTS = "input_layouts=Replicate(), output_layouts=Replicate(), use_local_output=False"
@@ -65,14 +64,14 @@ def _tensors(call: Call, placement: str) -> list[str]:
         is_table = name == "weight"
         where = placement if is_table else "Replicate()"
         shared = f"distribute_tensor({{}}, mesh, [{where}])"
-        moved = "{}" if is_table and makes_module(call.operation) else shared
+        moved = "{}" if is_table and call.operation.makes_module else shared
         lines += script.tensor(call, name, moved)
     return lines
 
 
 def _looked_up(call: Call, style: str) -> list[str]:
     lines = script.lookup(call)
-    if makes_module(call.operation):
+    if call.operation.makes_module:
         lines.insert(1, f"parallelize_module(module, mesh, {style})")
     return [*lines, "output = output.redistribute(placements=[Replicate()])"]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from embcheck.backends.on_torch.examples import example_sizes
-from embcheck.backends.on_torch.names import SPELLINGS, makes_module
+from embcheck.backends.on_torch.names import SPELLINGS
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
@@ -71,14 +71,14 @@ def tensor(call: Call, name: str, moved: str = "{}") -> list[str]:
     dtype = call.inputs[name].dtype.name
     made = (_FROM_BITS if dtype in _BITS else _FROM_NUMPY).format(name, _BITS.get(dtype), dtype)
     leaves = {leaf for observation, leaf in _LEAVES.items() if call.wants(observation)}
-    if name in leaves and (name != "weight" or not makes_module(call.operation)):
+    if name in leaves and (name != "weight" or not call.operation.makes_module):
         return [f"{name} = {moved.format(made)}", f"{name}.requires_grad_()"]
     return [f"{name} = {moved.format(made)}"]
 
 
 def lookup(call: Call, function: str = "{}", device: str = "cpu") -> list[str]:
     """Write the module, if there is one, and the lookup."""
-    made = [module(call, device)] if makes_module(call.operation) else []
+    made = [module(call, device)] if call.operation.makes_module else []
     if "{examples}" in function:
         return made + _from_examples(call, function, device)
     if made:
@@ -97,7 +97,7 @@ def module(call: Call, device: str = "cpu") -> str:
 def _from_examples(call: Call, function: str, device: str) -> list[str]:
     """Write the call of what is made from a module and small valid examples."""
     named = [name for name in ("offsets", "per_sample_weights") if name in call.inputs]
-    if makes_module(call.operation):
+    if call.operation.makes_module:
         made_of, lines, skipped = "module", [], ["None"] if named == ["per_sample_weights"] else []
         names = ["indices", *skipped, *named]
     else:
@@ -157,7 +157,7 @@ def _value(name: str, value: Any) -> str:
 
 def weight_of(call: Call) -> str:
     """Name the weight, a module's or the caller's own."""
-    return "module.weight" if makes_module(call.operation) else "weight"
+    return "module.weight" if call.operation.makes_module else "weight"
 
 
 def derived(call: Call, weight: str) -> list[str]:

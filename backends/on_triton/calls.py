@@ -127,13 +127,13 @@ def _expect_known(call: Call) -> None:
 
 
 def _look_up(call: Call, tensors: Tensors) -> Tensor:
-    weight, indices, options = tensors["weight"], tensors["indices"], call.options
+    weight, indices = tensors["weight"], tensors["indices"]
     if call.operation is Operation.EMBEDDING:
         return kernels.look_up(weight, indices)
-    mode, factors = options.get("mode", "mean"), tensors.get("per_sample_weights")
+    mode, factors = call.option("mode"), tensors.get("per_sample_weights")
     if "offsets" not in tensors:
         return kernels.reduce_matrix(weight, indices, mode, factors)
     bounds = tensors["offsets"]
-    if not options.get("include_last_offset"):
+    if not call.option("include_last_offset"):
         bounds = torch.cat([bounds, bounds.new_tensor([len(indices)])])
     return kernels.reduce_segments(weight, indices, bounds, mode, factors)

@@ -75,14 +75,14 @@ class NumpyReference:
 def _embed(call: Call) -> Answer:
     options, inputs = call.options, call.inputs
     weight = _weight(call)
-    padding = padding_row(options.get("padding_idx"), len(weight))
+    padding = padding_row(call.option("padding_idx"), len(weight))
     check_indices(inputs["indices"], len(weight))
-    mode = options.get("mode", "mean") if call.operation.is_bag else "sum"
+    mode = call.option("mode") if call.operation.is_bag else "sum"
     positions = bag_positions(call, weight, mode) if call.operation.is_bag else lookup(call)
     differentiates = call.wants(*GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS)
     before = weight.astype(np.float64) if differentiates else weight
-    if options.get("max_norm") is not None:
-        max_norm, order = options["max_norm"], options.get("norm_type", 2.0)
+    if call.option("max_norm") is not None:
+        max_norm, order = options["max_norm"], call.option("norm_type")
         check_renorm(max_norm, order)
         renormalise(weight, inputs["indices"], float(max_norm), float(order))
     if call.operation.is_bag:
@@ -102,11 +102,11 @@ def _embed(call: Call) -> Answer:
 def _weight(call: Call) -> np.ndarray:
     """Return the weight that the call works on: the caller's own memory, or a fresh module's."""
     options = call.options
-    if call.operation in (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_BAG_MODULE):
+    if call.operation.is_fresh:
         shape = (options["num_embeddings"], options["embedding_dim"])
         weight = np.random.default_rng().standard_normal(shape)
-        weight = weight.astype(options.get("dtype", "float32"))
-        padding = padding_row(options.get("padding_idx"), shape[0])
+        weight = weight.astype(call.option("dtype"))
+        padding = padding_row(call.option("padding_idx"), shape[0])
         if padding is not None:
             weight[padding] = 0
         return weight

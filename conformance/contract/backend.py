@@ -17,25 +17,30 @@ from embcheck.conformance.contract.call import (
     Observation,
     Operation,
 )
+from embcheck.conformance.contract.capability import Capability
+from embcheck.conformance.contract.options import OPTIONS
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Backend",
+    "BackendInfo",
+    "Capability",
+    "DeviceClock",
+    "Exporting",
+    "ImportingLate",
+    "OnDevice",
+    "Provided",
+    "Provision",
+    "Scripted",
+    "Spelled",
+    "Unavailable",
+    "Unsupported",
+    "inputs_after",
+    "required_capabilities",
+]
 
 ENTRY_POINT_GROUP = "embcheck.backends"
 """Distributions announce backends here: `name = "module:factory"`; the factory has no arguments."""
-
-
-class Capability(StrEnum):
-    """Something optional that a backend declares, and is then held to."""
-
-    GRADIENTS = "gradients"
-    SPARSE_GRADIENTS = "sparse-gradients"
-    TRAINING = "training"
-    ADAGRAD = "adagrad"
-    SPARSE_ADAM = "sparse-adam"
-    MAX_NORM = "max-norm"
-    PADDING_IDX = "padding-idx"
-    SCALE_GRAD_BY_FREQ = "scale-grad-by-freq"
-    PER_SAMPLE_WEIGHTS = "per-sample-weights"
-    INCLUDE_LAST_OFFSET = "include-last-offset"
-    SHARED_MEMORY = "shared-memory"
 
 
 class Provision(StrEnum):
@@ -206,23 +211,23 @@ class Exporting(Protocol):
 
 def required_capabilities(call: Call) -> list[Capability]:
     """List the capabilities that a call needs, in the order of `Capability`."""
-    options = call.options
     needed = {
         Capability.GRADIENTS: call.wants(*GRADIENT_OBSERVATIONS),
         Capability.SPARSE_GRADIENTS: call.wants(*SPARSE_OBSERVATIONS),
         Capability.TRAINING: call.wants(*TRAINING_OBSERVATIONS, Observation.TRAINABLE),
         Capability.ADAGRAD: call.wants(Observation.WEIGHT_TRAINED_BY_ADAGRAD),
         Capability.SPARSE_ADAM: call.wants(Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM),
-        Capability.MAX_NORM: options.get("max_norm") is not None,
-        Capability.PADDING_IDX: options.get("padding_idx") is not None,
-        Capability.SCALE_GRAD_BY_FREQ: bool(options.get("scale_grad_by_freq")),
         Capability.PER_SAMPLE_WEIGHTS: "per_sample_weights" in call.inputs,
-        Capability.INCLUDE_LAST_OFFSET: bool(options.get("include_last_offset")),
         Capability.SHARED_MEMORY: call.wants(
             Observation.SHARES_MEMORY, Observation.OUTPUT_SHARES_MEMORY
         ),
     }
-    return [capability for capability, is_needed in needed.items() if is_needed]
+    needed |= {
+        option.capability: option.is_used(call.options)
+        for option in OPTIONS.values()
+        if option.capability is not None
+    }
+    return [capability for capability in Capability if needed[capability]]
 
 
 def inputs_after(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

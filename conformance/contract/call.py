@@ -9,31 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from embcheck.conformance.contract.operation import Operation
+from embcheck.conformance.contract.options import read_option
 
-class Operation(StrEnum):
-    """The documented operations, named after what PyTorch calls them."""
-
-    EMBEDDING = "embedding"
-    """`torch.nn.functional.embedding(indices, weight, **options)`."""
-    EMBEDDING_MODULE = "embedding_module"
-    """`torch.nn.Embedding(**options)(indices)`: a fresh module with its own weight."""
-    EMBEDDING_FROM_PRETRAINED = "embedding_from_pretrained"
-    """`torch.nn.Embedding.from_pretrained(weight, **options)(indices)`."""
-    EMBEDDING_BAG = "embedding_bag"
-    """`torch.nn.functional.embedding_bag(indices, weight, offsets, **options)`."""
-    EMBEDDING_BAG_MODULE = "embedding_bag_module"
-    """`torch.nn.EmbeddingBag(**options)(indices, offsets)`."""
-    EMBEDDING_BAG_FROM_PRETRAINED = "embedding_bag_from_pretrained"
-    """`torch.nn.EmbeddingBag.from_pretrained(weight, **options)(indices, offsets)`."""
-    ONE_HOT = "one_hot"
-    """`torch.nn.functional.one_hot(indices, **options)`."""
-    PROBE = "probe"
-    """Something that only PyTorch itself can be asked; the option `probe` names it."""
-
-    @property
-    def is_bag(self) -> bool:
-        """Whether the operation reduces bags of rows."""
-        return self.value.startswith("embedding_bag")
+__all__ = [
+    "GRADIENT_OBSERVATIONS",
+    "SPARSE_OBSERVATIONS",
+    "TRAINING_OBSERVATIONS",
+    "Call",
+    "Observation",
+    "Operation",
+]
 
 
 class Observation(StrEnum):
@@ -118,7 +104,8 @@ class Call:
     output; ones where absent) that the call has. Arrays may have any dtype, rank and strides: the
     invalid ones are the point of some calls. An adapter owns them and may write to them.
 
-    `options` holds keyword arguments under PyTorch's names; what is absent has PyTorch's default.
+    `options` holds keyword arguments under PyTorch's names; what is absent has PyTorch's default,
+    which `option` knows.
 
     `exported_for` gives, by input, the dtype of the example from which an artefact is made where
     one is exported, traced or compiled before its call; the input's own dtype where it gives none.
@@ -130,6 +117,15 @@ class Call:
     options: Mapping[str, Any] = field(default_factory=dict)
     observe: tuple[str, ...] = (Observation.OUTPUT,)
     exported_for: Mapping[str, str] = field(default_factory=dict)
+
+    def option(self, name: str) -> Any:
+        """Return the value of an option, PyTorch's default where the call leaves it out."""
+        return read_option(self.options, name)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the call's module keeps its weight out of training."""
+        return self.operation.is_pretrained and bool(self.option("freeze"))
 
     def wants(self, *observations: str) -> bool:
         """Whether any of the observations is asked for."""

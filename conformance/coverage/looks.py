@@ -69,14 +69,14 @@ def _with(option: str, *without: str) -> Callable[[CallSpec], bool]:
 
 def _in_mode(mode: str, condition: Callable[[CallSpec], bool]) -> Callable[[CallSpec], bool]:
     def fits(spec: CallSpec) -> bool:
-        return bool(spec.options.get("mode", "mean") == mode) and condition(spec)
+        return bool(spec.option("mode") == mode) and condition(spec)
 
     return fits
 
 
 def form_of(spec: CallSpec) -> str:
     """Name how a call cuts its indices into bags."""
-    last = bool(spec.options.get("include_last_offset"))
+    last = bool(spec.option("include_last_offset"))
     if "offsets" not in spec.inputs:
         return "matrix with last offset" if last else "matrix"
     return "last offset" if last else "offsets"

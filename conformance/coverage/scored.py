@@ -86,7 +86,7 @@ def bad_index(spec: CallSpec) -> str | None:
 def row_count(spec: CallSpec) -> int | None:
     """Return how many rows the table has, or how many classes there are; None if none is said."""
     if spec.operation is Operation.ONE_HOT:
-        classes = spec.options.get("num_classes")
+        classes = spec.option("num_classes")
         return int(classes) if isinstance(classes, int) and classes >= 0 else None
     if "weight" in spec.inputs:
         shape = source_of(spec, "weight").shape

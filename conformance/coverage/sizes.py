@@ -55,13 +55,13 @@ def bag_lengths(spec: CallSpec) -> np.ndarray:
     if "offsets" not in spec.inputs:
         return np.full(indices.shape[0], indices.shape[1])
     ends = source_of(spec, "offsets").array().astype(np.int64)
-    if not spec.options.get("include_last_offset"):
+    if not spec.option("include_last_offset"):
         ends = np.append(ends, _size(indices))
     return np.diff(ends)
 
 
 def _classes(spec: CallSpec, indices: Made) -> int:
-    stated = spec.options.get("num_classes", -1)
+    stated = spec.option("num_classes")
     return int(stated) if stated >= 0 else int(indices.array().max()) + 1
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from embcheck.conformance.contract.call import (
     GRADIENT_OBSERVATIONS,
@@ -14,6 +12,8 @@ from embcheck.conformance.contract.call import (
     Observation,
     Operation,
 )
+from embcheck.conformance.contract.operation import WITH_TABLE
+from embcheck.conformance.contract.options import kinds_in, kinds_of
 from embcheck.conformance.suite.model import CallSpec, Case, Rejects
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.conformance.suite.schema import problems_of
@@ -23,41 +23,12 @@ EXERCISE_FILE = "exercise.yaml"
 WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 INDEX_ARRAYS = ("indices", "offsets")
 INDEX_DTYPES = ("int32", "int64")
-_FLAG = ("false", "true")
-_LOOKUP: Mapping[str, tuple[str, ...]] = {
-    "padding_idx": ("none", "non-negative", "negative"),
-    "max_norm": ("none", "set"),
-    "norm_type": ("1", "2", "inf", "other"),
-    "scale_grad_by_freq": _FLAG,
-    "sparse": _FLAG,
+_ARRAYS: Mapping[str, tuple[str, ...]] = {
     "indices": INDEX_DTYPES,
-}
-_BAG: Mapping[str, tuple[str, ...]] = {
-    **_LOOKUP,
-    "mode": ("sum", "mean", "max"),
-    "include_last_offset": _FLAG,
     "offsets": ("none", *INDEX_DTYPES),
     "per_sample_weights": ("none", "set"),
 }
-OPTIONS: Mapping[Operation, Mapping[str, tuple[str, ...]]] = {
-    Operation.EMBEDDING: _LOOKUP,
-    Operation.EMBEDDING_MODULE: _LOOKUP,
-    Operation.EMBEDDING_FROM_PRETRAINED: {**_LOOKUP, "freeze": _FLAG},
-    Operation.EMBEDDING_BAG: _BAG,
-    Operation.EMBEDDING_BAG_MODULE: _BAG,
-    Operation.EMBEDDING_BAG_FROM_PRETRAINED: {**_BAG, "freeze": _FLAG},
-    Operation.ONE_HOT: {"num_classes": ("none", "-1", "set")},
-}
-"""The documented options of each operation, and the values that are to be told apart."""
-_DEFAULTS: Mapping[str, Any] = {
-    "freeze": True,
-    "scale_grad_by_freq": False,
-    "sparse": False,
-    "include_last_offset": False,
-    "mode": "mean",
-    "norm_type": 2.0,
-}
-_ABOUT_GRADIENTS = {"scale_grad_by_freq", "sparse", "freeze"}
+"""What a call is given beside the weight and the options."""
 _GRADIENTS = GRADIENT_OBSERVATIONS | TRAINING_OBSERVATIONS | {Observation.TRAINABLE}
 
 
@@ -136,9 +107,9 @@ def exercise_of(cases: Iterable[Case], reasons: Sequence[LeftOut]) -> Exercise:
 
 def wanted() -> Iterator[Combination]:
     """Yield every combination of a documented option's value and a dtype."""
-    for operation, options in OPTIONS.items():
+    for operation in (*WITH_TABLE, Operation.ONE_HOT):
         dtypes = ("int64",) if operation is Operation.ONE_HOT else WEIGHT_DTYPES
-        for option, values in options.items():
+        for option, values in _kinds(operation).items():
             for value in values:
                 yield from (Combination(operation, option, value, dtype) for dtype in dtypes)
 
@@ -147,7 +118,7 @@ def exercised(cases: Iterable[Case]) -> set[Combination]:
     """Collect what the cases' calls exercise; a call that must be refused stands for its control.
 
     An option about gradients counts only where a gradient or a training step is looked at, and a
-    norm_type only where there is a max_norm.
+    norm_type only beside a max_norm.
     """
     found = set[Combination]()
     for case in cases:
@@ -162,7 +133,9 @@ def exercised(cases: Iterable[Case]) -> set[Combination]:
 def _dtype(call: CallSpec) -> str:
     if call.operation is Operation.ONE_HOT:
         return _dtype_of(call, "indices")
-    return str(call.options.get("dtype", _dtype_of(call, "weight", absent="float32")))
+    if call.operation.is_fresh:
+        return str(call.option("dtype"))
+    return _dtype_of(call, "weight", absent="float32")
 
 
 def _dtype_of(call: CallSpec, name: str, absent: str = "none") -> str:
@@ -170,47 +143,22 @@ def _dtype_of(call: CallSpec, name: str, absent: str = "none") -> str:
     return str(source.describe().get("dtype", absent)) if source else absent
 
 
+def _kinds(operation: Operation) -> Mapping[str, tuple[str, ...]]:
+    """Name the documented options of an operation, and what is to be told apart in each."""
+    if operation is Operation.ONE_HOT:
+        return kinds_of(operation)
+    arrays = _ARRAYS if operation.is_bag else {"indices": INDEX_DTYPES}
+    return {**kinds_of(operation), **arrays}
+
+
 def _values(call: CallSpec) -> Iterator[tuple[str, str]]:
     gradients = not _GRADIENTS.isdisjoint(call.observe)
-    for option in OPTIONS.get(call.operation, {}):
-        unseen = option in _ABOUT_GRADIENTS and not gradients
-        idle = option == "norm_type" and call.options.get("max_norm") is None
-        if not unseen and not idle:
-            yield option, _value(call, option)
+    yield from kinds_in(call.operation, call.options, with_gradients=gradients)
+    if call.operation in WITH_TABLE:
+        yield from ((name, _array(call, name)) for name in _ARRAYS)
 
 
-def _value(call: CallSpec, option: str) -> str:
-    value = call.options.get(option, _DEFAULTS.get(option))
-    if option in INDEX_ARRAYS:
-        return _dtype_of(call, option)
-    if option == "per_sample_weights":
-        return "set" if option in call.inputs else "none"
-    if option in _CLASSES:
-        return _CLASSES[option](value)
-    return str(value).lower()
-
-
-def _padding(value: object) -> str:
-    if value is None:
-        return "none"
-    return "negative" if str(value).startswith("-") else "non-negative"
-
-
-def _norm_type(value: Any) -> str:
-    return f"{value:g}" if value in (1, 2, math.inf) else "other"
-
-
-def _num_classes(value: object) -> str:
-    return "-1" if value == -1 else _whether_set(value)
-
-
-def _whether_set(value: object) -> str:
-    return "none" if value is None else "set"
-
-
-_CLASSES: Mapping[str, Callable[[Any], str]] = {
-    "padding_idx": _padding,
-    "norm_type": _norm_type,
-    "num_classes": _num_classes,
-    "max_norm": _whether_set,
-}
+def _array(call: CallSpec, name: str) -> str:
+    if name in INDEX_ARRAYS:
+        return _dtype_of(call, name)
+    return "set" if name in call.inputs else "none"

@@ -26,6 +26,7 @@ from embcheck.conformance.contract.call import (
     Observation,
     Operation,
 )
+from embcheck.conformance.contract.options import OPTIONS, options_of, read_option
 from embcheck.conformance.fuzzing.elements import (
     INDEX_DTYPES,
     WEIGHT_DTYPES,
@@ -121,7 +122,7 @@ def _one_hot(making: _Making) -> Call:
         options["num_classes"] = -1
     inputs, observe = {"indices": indices}, [Observation.OUTPUT]
     if making.is_finite and Observation.PRODUCT in making.observe and making.flip():
-        rows = classes if options.get("num_classes", -1) != -1 else int(indices.max()) + 1
+        rows = classes if read_option(options, "num_classes") != -1 else int(indices.max()) + 1
         columns = making.pick(_COLUMNS)
         inputs["weight"] = making.elements.numbers((rows, columns), making.pick(WEIGHT_DTYPES))
         observe.append(Observation.PRODUCT)
@@ -167,33 +168,29 @@ def _bag_sizes(making: _Making) -> tuple[int, ...]:
 
 def _options(making: _Making, rows: int, columns: int) -> Options:
     """Draw the options that the operation has; what is not drawn has its default."""
+    has_norms = making.is_finite and columns
+    left_out = {"mode", "padding_idx", *(() if has_norms else ("max_norm", "norm_type"))}
     optional: dict[str, st.SearchStrategy[Any]] = {
-        "sparse": st.booleans(),
-        "scale_grad_by_freq": st.booleans(),
+        option.name: st.booleans() if option.is_flag else st.sampled_from(option.values)
+        for option in options_of(making.operation)
+        if option.values and option.name not in left_out
     }
     if rows:
         optional["padding_idx"] = st.integers(0, rows - 1) | st.integers(-rows, -1)
-    if making.is_finite and columns:
-        optional["max_norm"] = st.sampled_from((1.0, 0.25, 3, float("inf")))
-        optional["norm_type"] = st.sampled_from((2.0, 1, 3.0, 0.5, 2.5, float("inf")))
-    if making.operation.is_bag:
-        optional["include_last_offset"] = st.booleans()
-    if making.operation.value.endswith("from_pretrained"):
-        optional["freeze"] = st.booleans()
     keys = making.draw(st.lists(st.sampled_from(sorted(optional)), unique=True, max_size=4))
     options = {key: making.draw(optional[key]) for key in sorted(keys)}
-    mode = making.pick((None, "sum", "mean", "max", "sum")) if making.operation.is_bag else None
+    mode = making.pick((None, *OPTIONS["mode"].values, "sum")) if making.operation.is_bag else None
     if mode is not None:
         options["mode"] = mode
-    return _without_conflicts(options)
+    return without_conflicts(options)
 
 
-def _without_conflicts(options: Options) -> Options:
+def without_conflicts(options: Options) -> Options:
     """Leave out options that exclude others."""
     left_out = set()
-    if options.get("mode") == "max":
+    if read_option(options, "mode") == "max":
         left_out = {"sparse", "scale_grad_by_freq"}
-    elif options.get("sparse"):
+    elif read_option(options, "sparse"):
         left_out = {"scale_grad_by_freq"}
     return {key: value for key, value in options.items() if key not in left_out}
 
@@ -201,7 +198,7 @@ def _without_conflicts(options: Options) -> Options:
 def _add_weight(making: _Making, inputs: Inputs, options: Options, rows: int, columns: int) -> None:
     """Give the call a weight, or say how large a fresh module's is."""
     dtype = making.pick(WEIGHT_DTYPES)
-    if making.operation in (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_BAG_MODULE):
+    if making.operation.is_fresh:
         options |= {"num_embeddings": rows, "embedding_dim": columns}
         if dtype != np.float32:
             options["dtype"] = dtype.name
@@ -212,7 +209,7 @@ def _add_weight(making: _Making, inputs: Inputs, options: Options, rows: int, co
 def _weight_dtype(inputs: Inputs, options: Options) -> np.dtype[Any]:
     if "weight" in inputs:
         return inputs["weight"].dtype
-    return np.dtype(options.get("dtype", "float32"))
+    return np.dtype(str(read_option(options, "dtype")))
 
 
 def _add_bags(
@@ -224,13 +221,13 @@ def _add_bags(
         inputs["indices"], bags = _matrix(making, sizes, rows), len(sizes)
     else:
         ends = np.cumsum((0, *sizes))
-        has_last = bool(options.get("include_last_offset"))
+        has_last = bool(read_option(options, "include_last_offset"))
         spare = making.pick((0, 0, 0, 1, 3)) if rows and (has_last or not sizes) else 0
         inputs["indices"] = making.elements.integers((int(ends[-1]) + spare,), rows)
         inputs["offsets"] = (ends if has_last else ends[:-1]).astype(dtype)
         bags = len(sizes)
     inputs["indices"] = inputs["indices"].astype(dtype)
-    if options.get("mode") == "sum" and making.flip():
+    if read_option(options, "mode") == "sum" and making.flip():
         shape, weights = inputs["indices"].shape, _weight_dtype(inputs, options)
         inputs["per_sample_weights"] = making.elements.numbers(shape, weights)
     return bags
@@ -245,19 +242,18 @@ def _matrix(making: _Making, sizes: tuple[int, ...], rows: int) -> np.ndarray:
 def _observe(making: _Making, inputs: Inputs, options: Options, columns: int) -> list[Observation]:
     """Draw a group of observations that the call can answer."""
     has_memory = "weight" in inputs and inputs["weight"].size
-    is_module = making.operation.value.endswith(("_module", "_from_pretrained"))
-    frozen_by_default = making.operation.value.endswith("from_pretrained")
-    trains = not options.get("freeze", frozen_by_default)
-    shortens = options.get("max_norm") is not None
-    is_clear = trains and not (shortens and options.get("mode") == "max")
+    operation = making.operation
+    trains = not (operation.is_pretrained and read_option(options, "freeze"))
+    shortens = read_option(options, "max_norm") is not None
+    is_clear = trains and not (shortens and read_option(options, "mode") == "max")
     is_wide = _weight_dtype(inputs, options).itemsize >= np.dtype(np.float32).itemsize
-    sparse = bool(options.get("sparse"))
+    sparse = bool(read_option(options, "sparse"))
     has_entries = sparse and is_clear and columns > 0
     has_factors = "per_sample_weights" in inputs
     effects = {
         Observation.WEIGHT_AFTER: True,
-        Observation.TRAINABLE: is_module,
-        Observation.SHARES_MEMORY: frozen_by_default and has_memory,
+        Observation.TRAINABLE: operation.makes_module,
+        Observation.SHARES_MEMORY: operation.is_pretrained and has_memory,
     }
     gradients = {
         Observation.GRAD_WEIGHT: is_clear,
@@ -268,7 +264,7 @@ def _observe(making: _Making, inputs: Inputs, options: Options, columns: int) ->
     }
     earlier_use = {
         Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: trains
-        and not (making.operation.is_bag or sparse or shortens),
+        and not (operation.is_bag or sparse or shortens),
     }
     training = {
         Observation.TRAINED_WEIGHT: is_clear or not trains,

@@ -18,6 +18,7 @@ from embcheck.conformance.contract.call import (
     Observation,
     Operation,
 )
+from embcheck.conformance.contract.options import taken_by
 from embcheck.conformance.execution.answers import Answer, Answered, Refuser, Rejected
 from embcheck.conformance.execution.judging.judge import (
     Kind,
@@ -29,12 +30,6 @@ from embcheck.conformance.execution.judging.judge import (
     judge_refusal,
 )
 from embcheck.conformance.suite.model import Structure, Values
-
-FRESH = {
-    Operation.EMBEDDING_MODULE: Operation.EMBEDDING,
-    Operation.EMBEDDING_BAG_MODULE: Operation.EMBEDDING_BAG,
-}
-"""Operations that draw their own weight, and the function that does the same to a given one."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +88,13 @@ def on_own_weight(call: Call, answered: Mapping[str, np.ndarray]) -> Call | None
     None where the weight that the module answered with is no longer the one that it began with:
     after a step of training.
     """
-    if call.operation not in FRESH or call.wants(*TRAINING_OBSERVATIONS):
+    if not call.operation.is_fresh or call.wants(*TRAINING_OBSERVATIONS):
         return None
-    constructor = ("num_embeddings", "embedding_dim", "dtype")
-    options = {name: value for name, value in call.options.items() if name not in constructor}
+    function = call.operation.function
+    options = taken_by(function, call.options)
     inputs = {**call.inputs, "weight": answered["weight_after"].copy()}
     observe = tuple(name for name in call.observe if name != Observation.TRAINABLE)
-    return replace(
-        call, operation=FRESH[call.operation], inputs=inputs, options=options, observe=observe
-    )
+    return replace(call, operation=function, inputs=inputs, options=options, observe=observe)
 
 
 def _refused_by_one(reference: Answer, answer: Answer) -> Verdict | None:
@@ -128,7 +121,7 @@ def _compare_arrays(
 
 
 def _wanted(call: Call, array: np.ndarray) -> Values | Structure:
-    if call.operation in FRESH and array.dtype.kind != "b":
+    if call.operation.is_fresh and array.dtype.kind != "b":
         return Structure(array.shape, array.dtype)
     return Values(array)
 
@@ -137,8 +130,8 @@ def _divergence(call: Call, verdict: Verdict, observation: str | None = None) ->
     dtype = None
     if "weight" in call.inputs:
         dtype = call.inputs["weight"].dtype.name
-    elif call.operation in FRESH:
-        dtype = str(call.options.get("dtype", "float32"))
+    elif call.operation.is_fresh:
+        dtype = str(call.option("dtype"))
     optional = set(call.inputs) - {"indices", "weight"}
     return Divergence(
         verdict.kind or verdict.outcome,

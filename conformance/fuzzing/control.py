@@ -9,7 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
-from embcheck.conformance.fuzzing.traits import PLAIN, rows_of
+from embcheck.conformance.contract.options import OPTIONS, TABLE_OPTIONS
+from embcheck.conformance.fuzzing.traits import rows_of
 
 Repair = Callable[[Call], Call]
 
@@ -36,7 +37,7 @@ def _repairs(call: Call) -> Iterator[Repair]:
     yield _clip_indices
     yield _as_int64("indices")
     for name in call.options:
-        if name in PLAIN or name == "mode":
+        if name not in TABLE_OPTIONS:
             yield _plain_option(name)
     if call.operation is Operation.ONE_HOT:
         yield _enough_classes
@@ -68,8 +69,9 @@ def _as_int64(name: str) -> Repair:
 
 
 def _plain_option(name: str) -> Repair:
+    plain = "sum" if name == "mode" else OPTIONS[name].default
+
     def repair(call: Call) -> Call:
-        plain = PLAIN.get(name, "sum")
         return replace(call, options={**call.options, name: plain})
 
     return repair
@@ -101,7 +103,7 @@ def _flat_indices(call: Call) -> Call:
 def _one_bag(call: Call) -> Call:
     """Make all indices one bag."""
     size = call.inputs["indices"].size
-    ends = [0, size] if call.options.get("include_last_offset") else [0]
+    ends = [0, size] if call.option("include_last_offset") else [0]
     return _with(call, "offsets", np.array(ends, call.inputs["indices"].dtype))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from embcheck.conformance.fuzzing.duel import Duel, Exchange
-from embcheck.conformance.fuzzing.signature import Signature, family
+from embcheck.conformance.fuzzing.signature import Signature
 from embcheck.conformance.fuzzing.sizes import LADDER, USUAL
 from embcheck.conformance.fuzzing.sketch import Sketch
 
@@ -127,7 +127,7 @@ class _Fitting:
 def _plainer(sketch: Sketch) -> Iterator[Sketch]:
     """Give sketches that differ in one thing, and are plainer for it."""
     candidates = [
-        replace(sketch, operation=family(sketch.operation), options=_without(sketch, "freeze")),
+        replace(sketch, operation=sketch.operation.function, options=_without(sketch, "freeze")),
         replace(sketch, observe=()),
         *(replace(sketch, observe=(name,)) for name in sketch.observe if len(sketch.observe) > 1),
         *(replace(sketch, options=_without(sketch, name)) for name in sketch.options),

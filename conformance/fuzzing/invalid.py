@@ -25,7 +25,7 @@ def spoiled(call: Call) -> st.SearchStrategy[Call]:
 
 def _spoilers(call: Call) -> list[tuple[bool, Spoiler]]:
     """List the mistakes, each with whether it can be made in this call."""
-    inputs, options = call.inputs, call.options
+    inputs = call.inputs
     is_bag, is_one_hot = call.operation.is_bag, call.operation is Operation.ONE_HOT
     has_weight = "weight" in inputs and not is_one_hot
     has_offsets, has_indices = "offsets" in inputs, bool(inputs["indices"].size)
@@ -46,7 +46,7 @@ def _spoilers(call: Call) -> list[tuple[bool, Spoiler]]:
         (has_offsets and inputs.get("offsets", np.zeros(0)).size > 1, _last_offset),
         (has_offsets and inputs.get("offsets", np.zeros(0)).size > 1, _offset_out_of_bounds),
         (is_bag and inputs["indices"].ndim == 2, _offsets_for_matrix),
-        (has_offsets and bool(options.get("include_last_offset")), _no_last_offset),
+        (has_offsets and bool(call.option("include_last_offset")), _no_last_offset),
     ]
 
 

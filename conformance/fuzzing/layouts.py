@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS
+from embcheck.conformance.contract.options import read_option
 from embcheck.conformance.suite.layouts import LAYOUTS
 
 NAMES = tuple(name for name in LAYOUTS if name != "contiguous")
@@ -19,7 +20,9 @@ def layouts_for(
 ) -> tuple[str, ...]:
     """List the layouts that an input may have: equal offsets would be another call."""
     if name == "weight":
-        writes = options.get("max_norm") is not None or set(observe) & TRAINING_OBSERVATIONS
+        writes = (
+            read_option(options, "max_norm") is not None or set(observe) & TRAINING_OBSERVATIONS
+        )
         return IN_PLACE if writes else NAMES
     if name == "grad_output":
         return NAMES + ("expanded",) * 4  # That of a sum is.

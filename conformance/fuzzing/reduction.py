@@ -15,16 +15,13 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
-from embcheck.conformance.fuzzing.compare import FRESH
+from embcheck.conformance.contract.options import TABLE_OPTIONS, taken_by
 from embcheck.conformance.fuzzing.duel import Duel, Exchange, fingerprint
 from embcheck.conformance.fuzzing.layouts import laid_out
-from embcheck.conformance.fuzzing.signature import family
 from embcheck.conformance.fuzzing.traits import layout_name, layouts_of
 
 MAX_KEPT = 8
 """How many bags, and how many positions, are tried as the only one."""
-
-_OF_MODULES = ("num_embeddings", "embedding_dim", "dtype", "freeze")
 
 
 def reduced(duel: Duel, exchange: Exchange, cost: int) -> Exchange:
@@ -54,7 +51,7 @@ def smaller(call: Call) -> Iterator[Call]:
     yield from _functions(call)
     yield from _fewer_observations(call)
     for name in call.options:
-        if name not in _OF_MODULES[:3]:
+        if name not in TABLE_OPTIONS:
             yield _without(call, name)
     for name in ("grad_output", "per_sample_weights"):
         yield _without(call, name)
@@ -70,15 +67,14 @@ def smaller(call: Call) -> Iterator[Call]:
 
 def _functions(call: Call) -> Iterator[Call]:
     """Call the function that the module calls."""
-    function = family(call.operation)
+    function = call.operation.function
     if function is call.operation:
         return
-    inputs, options = dict(call.inputs), dict(call.options)
-    if call.operation in FRESH:
-        shape = (options["num_embeddings"], options["embedding_dim"])
+    inputs, options = dict(call.inputs), taken_by(function, call.options)
+    if call.operation.is_fresh:
+        shape = (call.options["num_embeddings"], call.options["embedding_dim"])
         # Rows long enough for every max_norm that is generated.
-        inputs["weight"] = 4 + _counted(shape, np.dtype(options.get("dtype", "float32")))
-    options = {name: value for name, value in options.items() if name not in _OF_MODULES}
+        inputs["weight"] = 4 + _counted(shape, np.dtype(call.option("dtype")))
     unknown = (Observation.TRAINABLE, Observation.SHARES_MEMORY)
     observe = tuple(name for name in call.observe if name not in unknown)
     yield replace(call, operation=function, inputs=inputs, options=options, observe=observe)

@@ -10,7 +10,7 @@ from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Observation, Operation
 from embcheck.conformance.execution.judging.deviations import Deviation, load_deviations
 from embcheck.conformance.execution.judging.judge import Kind, Outcome
-from embcheck.conformance.fuzzing.signature import VALID_MODES, Signature, family, traits_for
+from embcheck.conformance.fuzzing.signature import VALID_MODES, Signature, traits_for
 from embcheck.conformance.fuzzing.traits import Traits, traits_of
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Case, Rejects, Returns
@@ -92,7 +92,7 @@ def _known_cases(cases: Iterable[Case]) -> Iterable[_Known]:
 
 def _is_about(known: _Known, signature: Signature) -> bool:
     """Whether a case is about the same function, and could fail in the same way."""
-    if family(known.case.spec.operation) is not family(signature.operation):
+    if known.case.spec.operation.function is not signature.operation.function:
         return False
     if signature.kind in (Outcome.CRASHED, Outcome.TIMED_OUT):
         return True

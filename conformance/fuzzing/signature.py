@@ -12,24 +12,14 @@ from embcheck.conformance.contract.call import (
     Observation,
     Operation,
 )
+from embcheck.conformance.contract.options import OPTIONS
 from embcheck.conformance.execution.judging.judge import Kind
-from embcheck.conformance.fuzzing.traits import MODES, Traits, dtype_class, traits_of, weight_dtype
+from embcheck.conformance.fuzzing.traits import Traits, dtype_class, traits_of, weight_dtype
 
-_FAMILIES = {
-    Operation.EMBEDDING_MODULE: Operation.EMBEDDING,
-    Operation.EMBEDDING_FROM_PRETRAINED: Operation.EMBEDDING,
-    Operation.EMBEDDING_BAG_MODULE: Operation.EMBEDDING_BAG,
-    Operation.EMBEDDING_BAG_FROM_PRETRAINED: Operation.EMBEDDING_BAG,
-}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
-VALID_MODES = frozenset(f"mode={mode}" for mode in MODES)
+VALID_MODES = frozenset(f"mode={mode}" for mode in OPTIONS["mode"].values)
 BESIDE_GRADIENT = "beside a gradient"
 """A trait of an output that differs where a gradient is asked for too."""
-
-
-def family(operation: Operation) -> Operation:
-    """Return the function behind an operation: modules call it."""
-    return _FAMILIES.get(operation, operation)
 
 
 @dataclass(frozen=True)
@@ -53,7 +43,7 @@ class Signature:
     @property
     def after_others(self) -> Signature:
         """The departure as one that other calls cause, whatever this one is like."""
-        return replace(self, operation=family(self.operation), traits=Traits.none(), after=True)
+        return replace(self, operation=self.operation.function, traits=Traits.none(), after=True)
 
     def explains(self, other: Signature) -> bool:
         """Whether the other is the same departure, in a call with more about it.
@@ -61,7 +51,7 @@ class Signature:
         What a function does, the modules that call it do too.
         """
         return (
-            self.operation in (other.operation, family(other.operation))
+            self.operation in (other.operation, other.operation.function)
             and (self.kind, self.observation) == (other.kind, other.observation)
             and (self.reason, self.after) == (other.reason, other.after)
             and self.traits.within(other.traits)

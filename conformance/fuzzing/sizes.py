@@ -51,7 +51,7 @@ def _repeats(indices: np.ndarray) -> int:
 
 
 def _classes(call: Call) -> int:
-    classes = int(call.options.get("num_classes", -1))
+    classes = int(call.option("num_classes"))
     indices = call.inputs["indices"]
     if classes != -1 or not indices.size or indices.dtype.kind not in "iu":
         return max(classes, 0)
@@ -72,6 +72,6 @@ def _bags(call: Call) -> tuple[int, int]:
         return indices.shape
     if offsets is None or offsets.ndim != 1 or not offsets.size:
         return 0, indices.size
-    bounds = offsets if call.options.get("include_last_offset") else [*offsets, indices.size]
+    bounds = offsets if call.option("include_last_offset") else [*offsets, indices.size]
     lengths = np.diff(np.asarray(bounds, np.float64))
     return len(lengths), int(np.clip(lengths.max(initial=0), 0, indices.size))

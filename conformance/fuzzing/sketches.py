@@ -14,6 +14,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from embcheck.conformance.contract.call import Observation, Operation
+from embcheck.conformance.contract.options import OPTIONS, options_of, read_option
+from embcheck.conformance.fuzzing.calls import without_conflicts
 from embcheck.conformance.fuzzing.layouts import layouts_for
 from embcheck.conformance.fuzzing.sizes import LADDER, VAST
 from embcheck.conformance.fuzzing.sketch import FIRST, LAST, NEGATIVE, Sketch
@@ -39,6 +41,9 @@ _MEDIUM = tuple(size for size in LADDER if size < 300)
 _VAST_ONCE_IN = 150
 VASTEST = Sketch(Operation.EMBEDDING, rows=VAST, positions=3, dtype="float16", shift=2)
 """A lookup of the last rows of a table, which float32 cannot count."""
+_ELSEWHERE = ("mode", "padding_idx", "include_last_offset")
+"""Options that are drawn with the bags, with the padding and with the form."""
+_MOST_VALUES = 2
 _DTYPES = ("float32", "float32", "float16", "bfloat16", "float64")
 
 
@@ -101,24 +106,20 @@ def _bounded(sketch: Sketch, sizes: dict[str, int]) -> dict[str, int]:
 def _with_options(draw: st.DrawFn, sketch: Sketch) -> Sketch:
     optional: dict[str, Any] = {
         "padding": st.sampled_from((LAST, FIRST, NEGATIVE)),
-        "sparse": st.just(value=True),
-        "scale_grad_by_freq": st.just(value=True),
-        "max_norm": st.sampled_from((1.0, 0.25)),
+        **{
+            option.name: st.sampled_from(option.others[:_MOST_VALUES])
+            for option in options_of(sketch.operation)
+            if option.others and option.name not in _ELSEWHERE and option.beside is None
+        },
     }
-    if sketch.operation.value.endswith("from_pretrained"):
-        optional["freeze"] = st.just(value=False)
     keys = draw(st.lists(st.sampled_from(sorted(optional)), unique=True, max_size=3))
     options = {key: draw(optional[key]) for key in sorted(keys)}
     padding = options.pop("padding", "")
     weighted = False
     if sketch.operation.is_bag:
-        options["mode"] = draw(st.sampled_from(("sum", "mean", "max", "sum")))
+        options["mode"] = draw(st.sampled_from((*OPTIONS["mode"].values, "sum")))
         weighted = options["mode"] == "sum" and draw(st.booleans())
-    if options.get("mode") == "max" or options.get("sparse"):
-        options.pop("scale_grad_by_freq", None)
-    if options.get("mode") == "max":
-        options.pop("sparse", None)
-    sketch = replace(sketch, options=options, padding=padding, weighted=weighted)
+    sketch = replace(sketch, options=without_conflicts(options), padding=padding, weighted=weighted)
     return _shortened(sketch) if "max_norm" in options else sketch
 
 
@@ -134,11 +135,11 @@ def _looked_at(draw: st.DrawFn, sketch: Sketch, askable: Collection[str]) -> Ske
     options = sketch.options
     entries = {Observation.SPARSE_GRAD_ROWS, Observation.SPARSE_GRAD_VALUES}
     groups: list[set[Observation]] = [set(), {Observation.WEIGHT_AFTER}]
-    frozen = sketch.operation.value.endswith("from_pretrained") and options.get("freeze", True)
+    frozen = sketch.operation.is_pretrained and read_option(options, "freeze")
     if not frozen and not _may_tie(sketch):
         groups += [{Observation.GRAD_WEIGHT}] * 4
         groups += [{Observation.TRAINED_WEIGHT}]
-        groups += [entries] * 2 if options.get("sparse") else []
+        groups += [entries] * 2 if read_option(options, "sparse") else []
     if sketch.weighted:
         groups += [{Observation.GRAD_PER_SAMPLE_WEIGHTS}] * 2
     chosen = draw(st.sampled_from([group for group in groups if group <= set(askable)]))
@@ -150,7 +151,7 @@ def _looked_at(draw: st.DrawFn, sketch: Sketch, askable: Collection[str]) -> Ske
 
 def _may_tie(sketch: Sketch) -> bool:
     """Whether a bag's maximum may stand in it twice, or be too dear to differentiate."""
-    if sketch.options.get("mode") != "max":
+    if read_option(sketch.options, "mode") != "max":
         return False
     is_dear = sketch.bags > MOST_MAXIMA or "max_norm" in sketch.options
     is_distinct = sketch.step == sketch.each == 1 and sketch.rows >= sketch.entries

@@ -14,7 +14,6 @@ from ruamel.yaml.comments import CommentedMap
 
 from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.execution.answers import Answered, Rejected
-from embcheck.conformance.fuzzing.compare import FRESH
 from embcheck.conformance.fuzzing.duel import Exchange
 from embcheck.conformance.fuzzing.question import Question
 from embcheck.conformance.fuzzing.sketch import Sketch
@@ -173,7 +172,7 @@ def _is_same(array: np.ndarray, other: np.ndarray) -> bool:
 def _expected(exchange: Exchange, name: str) -> Any:
     """Write what is expected; of a weight that a module draws, only shapes and dtypes are known."""
     array = _answer(exchange, name)
-    if exchange.call.operation in FRESH and name != Observation.TRAINABLE:
+    if exchange.call.operation.is_fresh and name != Observation.TRAINABLE:
         return _flow({"shape": list(array.shape), "dtype": array.dtype.name})
     return "reference" if array.size > MOST_WRITTEN else _array(array)
 

@@ -15,24 +15,10 @@ import ml_dtypes
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.options import OPTIONS, TABLE_OPTIONS
 from embcheck.conformance.fuzzing.sizes import Sizes, unusual
 from embcheck.conformance.suite.layouts import is_plain, layout_of
 
-PLAIN = {
-    "padding_idx": None,
-    "max_norm": None,
-    "norm_type": 2.0,
-    "scale_grad_by_freq": False,
-    "sparse": False,
-    "include_last_offset": False,
-    "num_classes": -1,
-    "freeze": True,
-}
-"""Options at their documented defaults, which are no traits."""
-
-MODES = ("sum", "mean", "max")
-
-_SIZES = ("num_embeddings", "embedding_dim", "dtype")
 _DTYPE_CLASSES = {
     "float16": "half",
     "bfloat16": "half",
@@ -115,17 +101,17 @@ def weight_dtype(call: Call) -> np.dtype[Any] | None:
         return dtype
     if call.operation is Operation.ONE_HOT:
         return None
-    return np.dtype(str(call.options.get("dtype", "float32")))
+    return np.dtype(str(call.option("dtype")))
 
 
 def _options(call: Call) -> Iterator[str]:
     if call.operation.is_bag:
-        mode = call.options.get("mode", "mean")
-        yield f"mode={mode}" if mode in MODES else "unknown mode"
+        mode = call.option("mode")
+        yield f"mode={mode}" if mode in OPTIONS["mode"].values else "unknown mode"
     if "per_sample_weights" in call.inputs:
         yield "per_sample_weights"
     for name, value in call.options.items():
-        if name in (*_SIZES, "mode") or (name in PLAIN and value == PLAIN[name]):
+        if name in (*TABLE_OPTIONS, "mode") or value == OPTIONS[name].default:
             continue
         yield "freeze=False" if name == "freeze" else name
         yield from _special(name, value, call)
@@ -148,7 +134,7 @@ def _special(name: str, value: Any, call: Call) -> Iterator[str]:
 def rows_of(call: Call) -> int:
     """Return how many rows, or classes, the indices can name."""
     if call.operation is Operation.ONE_HOT:
-        classes = int(call.options.get("num_classes", -1))
+        classes = int(call.option("num_classes"))
         return classes if classes != -1 else np.iinfo(np.int64).max
     if "weight" in call.inputs:
         return next(iter(call.inputs["weight"].shape), 0)
@@ -224,7 +210,7 @@ def _bags(call: Call) -> Iterator[str]:
         return
     if offsets.dtype != indices.dtype:
         yield f"offsets: {dtype_class(offsets.dtype)}"
-    yield from _offsets(offsets, indices.size, bool(call.options.get("include_last_offset")))
+    yield from _offsets(offsets, indices.size, bool(call.option("include_last_offset")))
 
 
 def _offsets(offsets: np.ndarray, size: int, has_last: bool) -> Iterator[str]:
@@ -259,8 +245,8 @@ def _per_sample_weights(call: Call) -> Iterator[str]:
 
 def options_tried(call: Call) -> Mapping[str, str]:
     """Name the value of each option that the call gives, for a summary."""
-    shown = {name: str(value) for name, value in call.options.items() if name not in _SIZES}
-    padding = call.options.get("padding_idx")
+    shown = {name: str(value) for name, value in call.options.items() if name not in TABLE_OPTIONS}
+    padding = call.option("padding_idx")
     if padding is not None:
         shown["padding_idx"] = "negative" if padding < 0 else "not negative"
     return shown

@@ -84,7 +84,7 @@ def input_faults(exchange: Exchange) -> list[str]:
             faults.append(f"{name} has shape {shapes} the call")
         elif not _may_change(name, call) and after.tobytes() != before.tobytes():
             faults.append(f"the values of {name} are not the same after the call")
-    if call.operation.value.endswith("_module") and "weight_after" not in answer.arrays:
+    if call.operation.is_fresh and "weight_after" not in answer.arrays:
         faults.append("weight_after, the weight of the fresh module, is not reported")
     return faults
 
@@ -107,5 +107,5 @@ def same_output(one: Answer, other: Answer) -> bool:
 
 
 def _may_change(name: str, call: Call) -> bool:
-    shortens = call.options.get("max_norm") is not None
+    shortens = call.option("max_norm") is not None
     return name == "weight" and (shortens or call.wants(*TRAINING_OBSERVATIONS))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.operation import BAGS, PRETRAINED, WITH_TABLE
+from embcheck.conformance.contract.options import OPTIONS, Option, read_option
 
 ROWS, COLUMNS = 5, 4
 INDICES = (3, 0, 3, 1)
@@ -17,27 +19,38 @@ INDEX_DTYPES = ("int8", "int16", "uint8", "float32", "bool")
 
 _CASTABLE = {"float32": (1.5, 0.5, 1.5, 1.5), "bool": (True, False, True, True)}
 """Indices that are none, unless somebody makes whole numbers of them."""
-_FUNCTIONS = {
-    Operation.EMBEDDING_MODULE: Operation.EMBEDDING,
-    Operation.EMBEDDING_FROM_PRETRAINED: Operation.EMBEDDING,
-    Operation.EMBEDDING_BAG_MODULE: Operation.EMBEDDING_BAG,
-    Operation.EMBEDDING_BAG_FROM_PRETRAINED: Operation.EMBEDDING_BAG,
+
+
+@dataclass(frozen=True)
+class _Need:
+    """Where a capability's work shows, the options by which a call needs it, and in what."""
+
+    shows_in: Observation
+    options: Mapping[str, Any] = field(default_factory=dict)
+    operations: tuple[Operation, ...] = WITH_TABLE
+
+
+def _need_of(option: Option) -> _Need:
+    """Return where an option shows; what a lookup leaves out as padding shows in gradients only."""
+    is_output = not option.about_gradients and option.name != "padding_idx"
+    shows_in = Observation.OUTPUT if is_output else Observation.GRAD_WEIGHT
+    return _Need(shows_in, {option.name: option.others[0]}, option.operations)
+
+
+_NEEDS: Mapping[Capability, _Need] = {
+    Capability.GRADIENTS: _Need(Observation.GRAD_WEIGHT),
+    Capability.SPARSE_GRADIENTS: _Need(Observation.GRAD_WEIGHT_IS_SPARSE, {"sparse": True}),
+    Capability.TRAINING: _Need(Observation.TRAINED_WEIGHT),
+    Capability.ADAGRAD: _Need(Observation.WEIGHT_TRAINED_BY_ADAGRAD),
+    Capability.SPARSE_ADAM: _Need(Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM, {"sparse": True}),
+    Capability.PER_SAMPLE_WEIGHTS: _Need(Observation.OUTPUT, operations=BAGS),
+    Capability.SHARED_MEMORY: _Need(Observation.SHARES_MEMORY, operations=PRETRAINED),
+    **{
+        option.capability: _need_of(option)
+        for option in OPTIONS.values()
+        if option.capability is not None
+    },
 }
-_NEEDS: Mapping[Capability, tuple[Mapping[str, Any], Observation]] = {
-    Capability.GRADIENTS: ({}, Observation.GRAD_WEIGHT),
-    Capability.SPARSE_GRADIENTS: ({"sparse": True}, Observation.GRAD_WEIGHT_IS_SPARSE),
-    Capability.TRAINING: ({}, Observation.TRAINED_WEIGHT),
-    Capability.ADAGRAD: ({}, Observation.WEIGHT_TRAINED_BY_ADAGRAD),
-    Capability.SPARSE_ADAM: ({"sparse": True}, Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM),
-    Capability.MAX_NORM: ({"max_norm": 1.0}, Observation.OUTPUT),
-    Capability.PADDING_IDX: ({"padding_idx": 3}, Observation.GRAD_WEIGHT),
-    Capability.SCALE_GRAD_BY_FREQ: ({"scale_grad_by_freq": True}, Observation.GRAD_WEIGHT),
-    Capability.PER_SAMPLE_WEIGHTS: ({}, Observation.OUTPUT),
-    Capability.INCLUDE_LAST_OFFSET: ({"include_last_offset": True}, Observation.OUTPUT),
-    Capability.SHARED_MEMORY: ({}, Observation.SHARES_MEMORY),
-}
-"""The options that a call of each capability has, and where its work shows."""
-_OF_BAGS = (Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET)
 
 
 @dataclass(frozen=True)
@@ -58,13 +71,15 @@ def call_of(
     """Make a small valid call; bags come as a matrix, or by offsets."""
     indices, given = np.array(INDICES), dict(options)
     inputs = {"indices": indices.reshape(2, 2) if operation.is_bag and not by_offsets else indices}
-    if operation.value.endswith("_module"):
+    if operation.is_fresh:
         given |= {"num_embeddings": ROWS, "embedding_dim": COLUMNS}
     elif operation is not Operation.ONE_HOT:
         weight = np.linspace(-0.9, 2.7, ROWS * COLUMNS, dtype=np.float32)
         inputs["weight"] = weight.reshape(ROWS, COLUMNS)
     if by_offsets:
-        inputs["offsets"] = np.array([0, 2, 4] if given.get("include_last_offset") else [0, 2])
+        inputs["offsets"] = np.array(
+            [0, 2, 4] if read_option(given, "include_last_offset") else [0, 2]
+        )
     wanted = (Observation.OUTPUT, *observe, Observation.INPUTS_AFTER)
     return Call(operation, inputs, given, tuple(map(str, dict.fromkeys(wanted))))
 
@@ -74,7 +89,7 @@ def plain_questions(operation: Operation) -> list[Question]:
     if operation is Operation.ONE_HOT:
         given: dict[str, dict[str, Any]] = {"given classes": {"num_classes": ROWS}, "": {}}
     elif operation.is_bag:
-        given = {f"by rows, {mode}": {"mode": mode} for mode in ("sum", "mean", "max")}
+        given = {f"by rows, {mode}": {"mode": mode} for mode in OPTIONS["mode"].values}
     else:
         given = {"": {}}
     found = [
@@ -120,7 +135,7 @@ def as_if_cast(question: Question) -> Question | None:
 def one_of_each_family(operations: Iterable[Operation]) -> list[Operation]:
     """Leave out modules whose function is there too."""
     operations = list(operations)
-    return [name for name in operations if _FUNCTIONS.get(name) not in operations]
+    return [name for name in operations if name.function is name or name.function not in operations]
 
 
 def capability_questions(
@@ -130,16 +145,16 @@ def capability_questions(
 
     What shows in gradients only is not looked at there unless the backend has them.
     """
-    is_pretrained = operation.value.endswith("from_pretrained")
-    if operation is Operation.ONE_HOT or (capability in _OF_BAGS and not operation.is_bag):
+    need = _NEEDS[capability]
+    if operation not in need.operations:
         return []
-    if capability is Capability.SHARED_MEMORY and not is_pretrained:
-        return []
-    needed, observation = _NEEDS[capability]
-    options = dict(needed)
+    options, observation = dict(need.options), need.shows_in
     if observation is Observation.GRAD_WEIGHT and capability is not Capability.GRADIENTS:
         observation = observation if with_gradients else Observation.OUTPUT
-    if is_pretrained and observation not in (Observation.OUTPUT, Observation.SHARES_MEMORY):
+    if operation.is_pretrained and observation not in (
+        Observation.OUTPUT,
+        Observation.SHARES_MEMORY,
+    ):
         options["freeze"] = False
     if operation.is_bag:
         options["mode"] = "sum"
@@ -156,8 +171,7 @@ def is_telling(capability: Capability, call: Call) -> bool:
     """Whether an answer shows that the capability was made use of, rather than ignored."""
     if capability is Capability.PADDING_IDX and call.operation.is_bag:
         return True
-    shows_in = _NEEDS[capability][1]
-    return shows_in in call.observe
+    return _NEEDS[capability].shows_in in call.observe
 
 
 def with_inputs(call: Call, **inputs: np.ndarray) -> Call:

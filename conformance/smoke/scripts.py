@@ -25,7 +25,7 @@ def check_scripts(
     One operation of each family is asked, for some scripts export and compile.
     """
     asked = [working[operation][-1] for operation in one_of_each_family(working)]
-    plain = [exchange for exchange in asked if not _draws_its_own(exchange)]
+    plain = [exchange for exchange in asked if not exchange.question.call.operation.is_fresh]
     alone = answers_alone(interview, [exchange.question for exchange in plain])
     found = []
     for exchange in plain:
@@ -37,10 +37,6 @@ def check_scripts(
         said = "the adapter writes none, so that `embcheck reproduce` has none to print"
         return [Finding(Status.INFO, "scripts", said, "give it a method script(call)")]
     return findings_or(found, "scripts", f"{len(alone)} ran alone, and answer as the adapter does")
-
-
-def _draws_its_own(exchange: Exchange) -> bool:
-    return exchange.question.call.operation.value.endswith("_module")
 
 
 def _fault(exchange: Exchange, alone: Answer) -> str | None:

@@ -150,13 +150,13 @@ def _bag_shape(call: CallSpec, indices: tuple[int, ...], columns: int) -> tuple[
     offsets = _shape(call.inputs.get("offsets"))
     if offsets is None or len(offsets) != 1:
         return None
-    return (offsets[0] - bool(call.options.get("include_last_offset")), columns)
+    return (offsets[0] - bool(call.option("include_last_offset")), columns)
 
 
 def _one_hot_shape(call: CallSpec, indices: tuple[int, ...] | None) -> tuple[int, ...] | None:
     if indices is None:
         return None
-    classes = call.options.get("num_classes", -1)
+    classes = call.option("num_classes")
     if classes == -1 and 0 not in indices:
         classes = int(call.inputs["indices"].array().max()) + 1
     return (*indices, classes) if classes > 0 else None

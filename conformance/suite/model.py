@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.options import read_option
 from embcheck.conformance.suite import real_data
 from embcheck.conformance.suite.arrays import (
     ArraySource,
@@ -161,6 +162,10 @@ class CallSpec:
     options: Mapping[str, Any]
     observe: tuple[str, ...]
     exported_for: Mapping[str, str] = field(default_factory=dict)
+
+    def option(self, name: str) -> Any:
+        """Return the value of an option, PyTorch's default where the call leaves it out."""
+        return read_option(self.options, name)
 
     def call(self) -> Call:
         """Make the call, with fresh arrays; its inputs are looked at afterwards in any case."""

@@ -20,9 +20,6 @@ from embcheck.conformance.suite.arrays import Real
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Case
 
-FRESH_MODULES = (Operation.EMBEDDING_MODULE, Operation.EMBEDDING_BAG_MODULE)
-"""Their weights are random, and what comes out of them differs from run to run."""
-
 Make = Callable[[], Backend]
 """Makes a backend that has seen no call."""
 
@@ -99,7 +96,8 @@ def judge(
     backend = make()
     for case in cases:
         verdict = CaseRunner(InProcess(backend), reference).run(case).verdict
-        is_random = case.spec.operation in FRESH_MODULES
+        # A fresh module's weight is random, and what comes out of it differs from run to run.
+        is_random = case.spec.operation.is_fresh
         yield case.id, Seen(verdict.outcome, _fingerprint(verdict, with_values=not is_random))
         backend = make() if apart else backend
 

@@ -42,7 +42,7 @@ def check_bag_options(call: Call, weight: np.ndarray, mode: str) -> None:
         raise ValueError(f"mode must be sum, mean or max, not {mode!r}")
     if weight.dtype.kind not in "fV":
         raise TypeError(f"bags need a floating weight, not {weight.dtype}")
-    if mode == "max" and (call.options.get("scale_grad_by_freq") or call.options.get("sparse")):
+    if mode == "max" and (call.option("scale_grad_by_freq") or call.option("sparse")):
         raise ValueError("mode max takes neither scale_grad_by_freq nor sparse")
     factors = call.inputs.get("per_sample_weights")
     if factors is None:

@@ -17,8 +17,7 @@ EARLIER_USES = (
 
 def trainable(call: Call) -> bool:
     """Return whether the weight takes part in training; from_pretrained freezes by default."""
-    frozen_by_default = call.operation.value.endswith("from_pretrained")
-    return not call.options.get("freeze", frozen_by_default)
+    return not (call.operation.is_pretrained and call.option("freeze"))
 
 
 def differentiate(
@@ -36,20 +35,20 @@ def differentiate(
     if not trainable(call) and call.wants(Observation.GRAD_WEIGHT, *SPARSE_OBSERVATIONS):
         raise RuntimeError("the weight is frozen: it has no gradient")
     check_is_sparse(call, is_trainable=trainable(call))
-    is_changed = call.options.get("max_norm") is not None
+    is_changed = call.option("max_norm") is not None
     if call.wants(Observation.GRAD_WEIGHT_AFTER_EARLIER_USE) and is_changed:
         raise RuntimeError("max_norm changed the weight in place, after it was used")
     shape = (positions.bag_count, weight.shape[1])
     upstream = call.inputs.get("grad_output", np.ones(shape)).astype(np.float64).reshape(shape)
     shares = _shares(weight, positions, mode, upstream)
-    if call.options.get("scale_grad_by_freq"):
+    if call.option("scale_grad_by_freq"):
         shares = shares / _frequencies(call, len(weight))[positions.rows, None]
     gradient = np.zeros(before.shape)
     np.add.at(gradient, positions.rows, shares)
     if padding is not None:
         gradient[padding] = 0
     answer = {"grad_weight": gradient.astype(weight.dtype)}
-    answer["grad_weight_is_sparse"] = np.array(bool(call.options.get("sparse")))
+    answer["grad_weight_is_sparse"] = np.array(bool(call.option("sparse")))
     answer |= entries(positions.rows, shares.astype(weight.dtype), padding)
     if call.wants(*EARLIER_USES):
         with_earlier_use = (2 * before + gradient).astype(weight.dtype)

@@ -10,7 +10,7 @@ from embcheck.conformance.contract.call import Call
 
 def one_hot(call: Call) -> dict[str, np.ndarray]:
     """Put a 1 at each index of a new last axis; `product` is that times the weight."""
-    indices, classes = call.inputs["indices"], call.options.get("num_classes", -1)
+    indices, classes = call.inputs["indices"], call.option("num_classes")
     if indices.dtype != np.int64:
         raise TypeError(f"one_hot takes int64 indices, not {indices.dtype}")
     if (indices < 0).any():

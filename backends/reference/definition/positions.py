@@ -70,7 +70,7 @@ def _bag_starts(call: Call, size: int) -> np.ndarray:
         raise TypeError(f"offsets must be int32 or int64, not {offsets.dtype}")
     if offsets.dtype != indices.dtype:
         raise TypeError(f"offsets of {offsets.dtype} do not go with indices of {indices.dtype}")
-    if call.options.get("include_last_offset"):
+    if call.option("include_last_offset"):
         if not offsets.size:
             raise ValueError("include_last_offset needs at least one offset")
         starts = offsets

@@ -9,7 +9,7 @@ from embcheck.conformance.contract.call import Call, Observation
 
 def check_is_sparse(call: Call, *, is_trainable: bool) -> None:
     """Refuse to read entries of a dense gradient, and to give SparseAdam one."""
-    if call.options.get("sparse"):
+    if call.option("sparse"):
         return
     if call.wants(Observation.SPARSE_GRAD_ROWS, Observation.SPARSE_GRAD_VALUES):
         raise RuntimeError("a dense gradient has no entries")

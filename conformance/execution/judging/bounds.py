@@ -152,13 +152,13 @@ def _relative(errors: np.ndarray, expected: np.ndarray) -> Bound:
 
 def _of_output(call: Call, expected: np.ndarray, name: str) -> Bound:
     del name
-    may_shorten = call.options.get("max_norm") is not None
+    may_shorten = call.option("max_norm") is not None
     if not call.operation.is_bag:
         errors = row_errors(call)[call.inputs["indices"]] if may_shorten else np.zeros(1)
         return _relative(errors, expected)
     if is_maximum(call) and not may_shorten:
         return _exact(expected)
-    terms, mode = terms_of(call), call.options.get("mode", "mean")
+    terms, mode = terms_of(call), call.option("mode")
     rows, errors = shortened(call)[terms.rows], row_errors(call)[terms.rows]
     if mode == "max":
         allowed = np.zeros(expected.shape)
@@ -284,10 +284,10 @@ def _gradient(call: Call, shape: tuple[int, ...]) -> tuple[Sums, int]:
     if is_maximum(call):
         return _gradient_of_maximum(call, terms, sums, upstream)
     divisors = None
-    if call.operation.is_bag and call.options.get("mode", "mean") == "mean":
+    if call.operation.is_bag and call.option("mode") == "mean":
         divisors = np.maximum(terms.bag_sizes, 1)[terms.bags]
     sums.add(terms.rows, upstream[terms.bags], terms.factors[:, None], divisors=divisors)
-    if call.options.get("scale_grad_by_freq"):
+    if call.option("scale_grad_by_freq"):
         counts = np.bincount(call.inputs["indices"].reshape(-1), minlength=shape[0])
         sums.divide(np.maximum(counts, 1)[:, None])
     return sums, _roundings_of_term(call)
@@ -321,8 +321,8 @@ def _share_unequally(call: Call, sums: Sums, gradient: np.ndarray) -> None:
 
 def _roundings_of_term(call: Call) -> int:
     """Count the products and divisions between an upstream gradient and a row's share of it."""
-    is_mean = call.operation.is_bag and call.options.get("mode", "mean") == "mean"
-    divisions = is_mean + bool(call.options.get("scale_grad_by_freq"))
+    is_mean = call.operation.is_bag and call.option("mode") == "mean"
+    divisions = is_mean + bool(call.option("scale_grad_by_freq"))
     return _ROUNDINGS_OF_DIVISION * divisions + ("per_sample_weights" in call.inputs)
 
 

@@ -262,9 +262,7 @@ def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None
 
     `max_norm` may change the weight, and so may a training step on shared memory.
     """
-    weight_may_change = call.options.get("max_norm") is not None or call.wants(
-        *TRAINING_OBSERVATIONS
-    )
+    weight_may_change = call.option("max_norm") is not None or call.wants(*TRAINING_OBSERVATIONS)
     for name, before in call.inputs.items():
         if name == "grad_output" or (name == "weight" and weight_may_change):
             continue

@@ -47,16 +47,16 @@ def _table(call: Call) -> np.ndarray | None:
     if call.operation is Operation.PROBE:
         return None
     if call.operation is Operation.ONE_HOT:
-        classes = call.options.get("num_classes", -1)
+        classes = call.option("num_classes")
         return np.eye(int(classes)) if classes > 0 else None
     return call.inputs.get("weight")
 
 
 def _copies(call: Call) -> bool:
     """Whether every element of the output is by definition one of the table's."""
-    if call.options.get("max_norm") is not None or "per_sample_weights" in call.inputs:
+    if call.option("max_norm") is not None or "per_sample_weights" in call.inputs:
         return False
-    reduces = call.operation.is_bag and call.options.get("mode", "mean") != "max"
+    reduces = call.operation.is_bag and call.option("mode") != "max"
     return not reduces or call.inputs["indices"].size == 1
 
 

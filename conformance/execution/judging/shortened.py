@@ -14,14 +14,14 @@ RENORM_EPSILON = 1e-7
 def norms_of(call: Call) -> np.ndarray:
     """Return the length of each row: (rows, 1)."""
     weight = call.inputs["weight"].astype(np.float64)
-    order = float(call.options.get("norm_type", 2.0))
+    order = float(call.option("norm_type"))
     return np.asarray(np.linalg.norm(weight, order, axis=1, keepdims=True))
 
 
 def shortened(call: Call) -> np.ndarray:
     """Return the weight, its named rows shortened to `max_norm`."""
     weight = call.inputs["weight"].astype(np.float64)
-    max_norm = call.options.get("max_norm")
+    max_norm = call.option("max_norm")
     if max_norm is None:
         return weight
     norms = norms_of(call)
@@ -39,10 +39,10 @@ def row_errors(call: Call) -> np.ndarray:
     and stored. Adding a 0 rounds nothing.
     """
     rows = len(call.inputs["weight"])
-    max_norm = call.options.get("max_norm")
+    max_norm = call.option("max_norm")
     if max_norm is None:
         return np.zeros((rows, 1))
-    order = abs(float(call.options.get("norm_type", 2.0))) or 1.0
+    order = abs(float(call.option("norm_type"))) or 1.0
     roundoff = unit_roundoff(call.inputs["weight"].dtype)
     norms = norms_of(call)
     terms = np.count_nonzero(call.inputs["weight"].astype(np.float64), axis=1, keepdims=True)

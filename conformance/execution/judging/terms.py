@@ -62,7 +62,7 @@ def terms_of(call: Call) -> Terms:
     if "per_sample_weights" in call.inputs:
         factors = call.inputs["per_sample_weights"].astype(np.float64).reshape(-1)
     taken = (bags >= 0) & (bags < bag_count)
-    padding = call.options.get("padding_idx")
+    padding = call.option("padding_idx")
     if padding is not None:
         taken &= rows != padding % len(call.inputs["weight"])
     return Terms(rows[taken], bags[taken], factors[taken], places[taken], bag_count)
@@ -75,7 +75,7 @@ def _bags(call: Call) -> tuple[int, np.ndarray]:
         return len(indices), np.repeat(np.arange(len(indices)), indices.shape[1])
     offsets = call.inputs["offsets"]
     owner = np.searchsorted(offsets, np.arange(len(indices)), side="right") - 1
-    return len(offsets) - bool(call.options.get("include_last_offset")), owner
+    return len(offsets) - bool(call.option("include_last_offset")), owner
 
 
 def reduce_into(

@@ -33,7 +33,7 @@ _SLACK = 8
 
 def is_maximum(call: Call) -> bool:
     """Whether a call reduces bags to their maxima."""
-    return call.operation.is_bag and call.options.get("mode") == "max"
+    return call.operation.is_bag and call.option("mode") == "max"
 
 
 def upstream_of(call: Call, terms: Terms) -> np.ndarray:

@@ -9,15 +9,22 @@ from __future__ import annotations
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
+from embcheck.conformance.contract.options import OPTIONS
 from embcheck.conformance.execution.judging.terms import terms_of, unit_roundoff
 
-_CHANGES_TERMS = ("max_norm", "scale_grad_by_freq")
+_ROUNDS_NOTHING = ("padding_idx", "include_last_offset")
+"""Of the options that a backend declares; any other may round what is added up, or its sum."""
 
 
 def adds_up_exactly(name: str, call: Call, dtype: np.dtype[np.generic]) -> bool:
     """Whether an output or gradient is a sum that nothing rounds; False where that is not known."""
-    is_sum = not call.operation.is_bag or call.options.get("mode", "mean") == "sum"
-    if not is_sum or any(call.options.get(option) for option in _CHANGES_TERMS):
+    is_sum = not call.operation.is_bag or call.option("mode") == "sum"
+    is_rounded = any(
+        option.is_used(call.options)
+        for option in OPTIONS.values()
+        if option.capability is not None and option.name not in _ROUNDS_NOTHING
+    )
+    if not is_sum or is_rounded:
         return False
     if name == Observation.GRAD_WEIGHT:
         arrays = [call.inputs[n] for n in ("grad_output", "per_sample_weights") if n in call.inputs]

@@ -28,8 +28,8 @@ def longer_standard(inputs: Inputs, oracle: Oracle) -> Standard:
 def _one_more_bag(call: Call) -> dict[str, np.ndarray]:
     offsets, count = call.inputs["offsets"], call.inputs["indices"].size
     # With include_last_offset the last number is where the last bag ends, not where it begins.
-    begin = int(offsets[-2 if call.options.get("include_last_offset") else -1])
-    more = count + (count - begin if call.options.get("include_last_offset") else 0)
+    begin = int(offsets[-2 if call.option("include_last_offset") else -1])
+    more = count + (count - begin if call.option("include_last_offset") else 0)
     arrays = {
         name: np.concatenate([array, array[begin:]])
         for name, array in call.inputs.items()

@@ -75,7 +75,7 @@ def output_rows(call: Call) -> int:
     if not call.operation.is_bag:
         return int(indices.size)
     if "offsets" in call.inputs:
-        return len(call.inputs["offsets"]) - bool(call.options.get("include_last_offset"))
+        return len(call.inputs["offsets"]) - bool(call.option("include_last_offset"))
     return len(indices)
 
 

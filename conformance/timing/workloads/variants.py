@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Observation
+from embcheck.conformance.contract.options import read_option
 from embcheck.conformance.timing.workloads.traces import Inputs, draw_upstream, draw_weights
 
 PLAIN = "plain"
@@ -70,7 +71,7 @@ def _of_indices(inputs: Inputs) -> Iterator[Variant]:
 
 def _of_bags(inputs: Inputs) -> Iterator[Variant]:
     trace, options = inputs.traces[0], inputs.workload.options
-    if options.get("mode") == "sum":
+    if read_option(options, "mode") == "sum":
         for mode in ("mean", "max"):
             yield Variant(f"{mode}, not sum", "semantics", _with(inputs, options={"mode": mode}))
         weights = draw_weights(trace["indices"].shape, inputs.shared["weight"].dtype.name)

@@ -1,0 +1,59 @@
+"""The operations that the contract is about."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Operation(StrEnum):
+    """The documented operations, named after what PyTorch calls them."""
+
+    EMBEDDING = "embedding"
+    """`torch.nn.functional.embedding(indices, weight, **options)`."""
+    EMBEDDING_MODULE = "embedding_module"
+    """`torch.nn.Embedding(**options)(indices)`: a fresh module with its own weight."""
+    EMBEDDING_FROM_PRETRAINED = "embedding_from_pretrained"
+    """`torch.nn.Embedding.from_pretrained(weight, **options)(indices)`."""
+    EMBEDDING_BAG = "embedding_bag"
+    """`torch.nn.functional.embedding_bag(indices, weight, offsets, **options)`."""
+    EMBEDDING_BAG_MODULE = "embedding_bag_module"
+    """`torch.nn.EmbeddingBag(**options)(indices, offsets)`."""
+    EMBEDDING_BAG_FROM_PRETRAINED = "embedding_bag_from_pretrained"
+    """`torch.nn.EmbeddingBag.from_pretrained(weight, **options)(indices, offsets)`."""
+    ONE_HOT = "one_hot"
+    """`torch.nn.functional.one_hot(indices, **options)`."""
+    PROBE = "probe"
+    """Something that only PyTorch itself can be asked; the option `probe` names it."""
+
+    @property
+    def is_bag(self) -> bool:
+        """Whether the operation reduces bags of rows."""
+        return self.function is Operation.EMBEDDING_BAG
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the operation makes a module that draws its own weight."""
+        return self.value.endswith("_module")
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the operation makes a module around the caller's weight."""
+        return self.value.endswith("_from_pretrained")
+
+    @property
+    def makes_module(self) -> bool:
+        """Whether what PyTorch documents for the operation is a module."""
+        return self.is_fresh or self.is_pretrained
+
+    @property
+    def function(self) -> Operation:
+        """The function that does the same: the one that a module calls; of a function, itself."""
+        return Operation(self.value.removesuffix("_module").removesuffix("_from_pretrained"))
+
+
+WITH_TABLE = tuple(
+    operation for operation in Operation if operation not in (Operation.ONE_HOT, Operation.PROBE)
+)
+BAGS = tuple(operation for operation in Operation if operation.is_bag)
+FRESH = tuple(operation for operation in Operation if operation.is_fresh)
+PRETRAINED = tuple(operation for operation in Operation if operation.is_pretrained)

@@ -1,0 +1,190 @@
+"""The options of the operations: all that fuzzing, coverage and capabilities know about them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from embcheck.conformance.contract.capability import Capability
+from embcheck.conformance.contract.operation import BAGS, FRESH, PRETRAINED, WITH_TABLE, Operation
+
+
+def _word(value: object) -> str:
+    return str(value).lower()
+
+
+def _whether_set(value: object) -> str:
+    return "none" if value is None else "set"
+
+
+def _sign(value: object) -> str:
+    if value is None:
+        return "none"
+    return "negative" if str(value).startswith("-") else "non-negative"
+
+
+def _order(value: Any) -> str:
+    return f"{value:g}" if value in (1, 2, math.inf) else "other"
+
+
+def _classes(value: object) -> str:
+    return "-1" if value == -1 else _whether_set(value)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A keyword argument of some operations, under PyTorch's name."""
+
+    name: str
+    default: Any
+    """PyTorch's; None too where there is none, as for the size of a table."""
+    operations: tuple[Operation, ...]
+    values: tuple[Any, ...] = ()
+    """Legal values to try, the simplest first; none where the call's arrays decide."""
+    kinds: tuple[str, ...] = ()
+    """What coverage tells apart; none where the option is no more than the shape of a table."""
+    kind: Callable[[Any], str] = _word
+    """Names the kind of a value."""
+    kind_if_absent: str | None = None
+    """A kind of its own for calls that leave the option out; otherwise the default's."""
+    capability: Capability | None = None
+    """What a backend declares that knows another value than the default."""
+    about_gradients: bool = False
+    """Whether it changes gradients and training only."""
+    beside: str | None = None
+    """The option without which this one does nothing."""
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it is true or false."""
+        return isinstance(self.default, bool)
+
+    @property
+    def others(self) -> tuple[Any, ...]:
+        """The values to try that are not the default."""
+        return tuple(value for value in self.values if value != self.default)
+
+    def is_used(self, options: Mapping[str, Any]) -> bool:
+        """Whether a call's options have another value than the default, and not None."""
+        return options.get(self.name) not in (None, self.default)
+
+    def kind_in(self, options: Mapping[str, Any]) -> str:
+        """Name the kind of the value in a call's options."""
+        if self.kind_if_absent is not None and self.name not in options:
+            return self.kind_if_absent
+        return self.kind(options.get(self.name, self.default))
+
+
+_FLAG: Mapping[str, Any] = {"values": (False, True), "kinds": ("false", "true")}
+_MODES = ("sum", "mean", "max")
+
+OPTIONS: Mapping[str, Option] = {
+    option.name: option
+    for option in (
+        Option(
+            "freeze",
+            default=True,
+            operations=PRETRAINED,
+            about_gradients=True,
+            **_FLAG,
+        ),
+        Option(
+            "padding_idx",
+            default=None,
+            operations=WITH_TABLE,
+            values=(0, -1),
+            kinds=("none", "non-negative", "negative"),
+            kind=_sign,
+            capability=Capability.PADDING_IDX,
+        ),
+        Option(
+            "max_norm",
+            default=None,
+            operations=WITH_TABLE,
+            values=(1.0, 0.25, 3, math.inf),
+            kinds=("none", "set"),
+            kind=_whether_set,
+            capability=Capability.MAX_NORM,
+        ),
+        Option(
+            "norm_type",
+            default=2.0,
+            operations=WITH_TABLE,
+            values=(2.0, 1, 3.0, 0.5, 2.5, math.inf),
+            kinds=("1", "2", "inf", "other"),
+            kind=_order,
+            beside="max_norm",
+        ),
+        Option(
+            "scale_grad_by_freq",
+            default=False,
+            operations=WITH_TABLE,
+            capability=Capability.SCALE_GRAD_BY_FREQ,
+            about_gradients=True,
+            **_FLAG,
+        ),
+        Option(
+            "sparse",
+            default=False,
+            operations=WITH_TABLE,
+            about_gradients=True,
+            **_FLAG,
+        ),
+        Option("mode", default="mean", operations=BAGS, values=_MODES, kinds=_MODES),
+        Option(
+            "include_last_offset",
+            default=False,
+            operations=BAGS,
+            capability=Capability.INCLUDE_LAST_OFFSET,
+            **_FLAG,
+        ),
+        Option(
+            "num_classes",
+            default=-1,
+            operations=(Operation.ONE_HOT,),
+            kinds=("none", "-1", "set"),
+            kind=_classes,
+            kind_if_absent="none",
+        ),
+        Option("num_embeddings", default=None, operations=FRESH),
+        Option("embedding_dim", default=None, operations=FRESH),
+        Option("dtype", default="float32", operations=FRESH),
+    )
+}
+"""Every option of the documented functions and constructors, but for those of devices."""
+
+TABLE_OPTIONS = ("num_embeddings", "embedding_dim", "dtype")
+"""By these a fresh module makes its table."""
+
+
+def options_of(operation: Operation) -> list[Option]:
+    """List the options that an operation takes."""
+    return [option for option in OPTIONS.values() if operation in option.operations]
+
+
+def kinds_of(operation: Operation) -> dict[str, tuple[str, ...]]:
+    """Map the options that an operation takes to what coverage tells apart in them."""
+    return {option.name: option.kinds for option in options_of(operation) if option.kinds}
+
+
+def kinds_in(
+    operation: Operation, options: Mapping[str, Any], *, with_gradients: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield the options of a call with their kinds; those are left out that do nothing in it."""
+    for option in options_of(operation):
+        is_seen = with_gradients or not option.about_gradients
+        is_idle = option.beside is not None and not OPTIONS[option.beside].is_used(options)
+        if option.kinds and is_seen and not is_idle:
+            yield option.name, option.kind_in(options)
+
+
+def taken_by(operation: Operation, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the options that an operation does not take; raises KeyError for unknown ones."""
+    return {n: value for n, value in options.items() if operation in OPTIONS[n].operations}
+
+
+def read_option(options: Mapping[str, Any], name: str) -> Any:
+    """Return an option of a call, PyTorch's default where it is absent; raises KeyError."""
+    return options.get(name, OPTIONS[name].default)
