@@ -36,6 +36,7 @@ from embcheck.conformance.records.lines import (
     RunHeader,
     to_json_data,
 )
+from embcheck.conformance.records.plain import from_plain
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.model import Case, Spec
@@ -296,7 +297,7 @@ class EmbcheckSession:
             return
         if isinstance(lines, str):
             lines = json.loads(lines)
-        result = ResultLine(**lines["result"])
+        result = from_plain(ResultLine, lines["result"])
         self.exit_code = gravest([self.exit_code, _exit_code(result)])
         if self._writer is None:
             return

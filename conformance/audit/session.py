@@ -152,8 +152,8 @@ class _Audit:
 
 def _happens_by_chance(result: ResultLine) -> bool:
     """Whether what comes depends on what lies in memory, and need not come twice."""
-    known = result.deviation or {}
-    return bool(known.get("sometimes")) or known.get("cause") == Cause.MEMORY_UNSAFETY
+    known = result.deviation
+    return known is not None and (known.sometimes or known.cause == Cause.MEMORY_UNSAFETY)
 
 
 def compare(
