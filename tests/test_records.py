@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from embcheck.conformance.records.describe import case_line
-from embcheck.conformance.records.lines import Measurement, ResultLine, RunHeader
+from embcheck.conformance.records.lines import (
+    KnownDeviation,
+    Measurement,
+    ResultLine,
+    RunHeader,
+    to_json_data,
+)
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.records.writer import RunWriter
 from embcheck.conformance.suite.load import load_spec
@@ -61,10 +66,15 @@ def test_a_deviation_from_before_there_were_causes_is_read(tmp_path, older, cate
     newer = {**known, "category": "bug", "cause": "memory-unsafety"}
     writer = RunWriter(tmp_path, header())
     for told in (known, newer):
-        writer.write(replace(result(outcome="deviated"), deviation=told))
+        data = to_json_data(result(outcome="deviated")) | {"deviation": told}
+        with writer.path.open("a") as file:
+            file.write(json.dumps(data) + "\n")
     writer.close()
     (made,) = read_runs(tmp_path)
-    assert [line.deviation for line in made.results] == [{**known, "category": category}, newer]
+    assert [line.deviation for line in made.results] == [
+        KnownDeviation(category, "crashed", "r"),
+        KnownDeviation("bug", "crashed", "r", cause="memory-unsafety"),
+    ]
 
 
 def test_without_a_footer_a_run_is_partial(tmp_path):

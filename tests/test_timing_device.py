@@ -73,14 +73,15 @@ def record(device):
 def test_throttling_is_flagged():
     """The state before and after names what lowered the clocks; the time has its own figures."""
     seconds, state = device_seconds(OnDevice(), CALL, 3, flush=True)
-    found = device_figures(record({"device_seconds": seconds, "state": state}), "x", "candidate")
-    assert found["device_p50_ns"] > 0
-    assert found["device_p50_ns"] <= found["device_p99_ns"]
-    assert found["device_throttled"] == "power cap"
-    assert len(found["device_states"]) == 2
-    missing = device_figures(record({"missing": "no clock"}), "x", "candidate")
-    assert missing == {"device_missing": "no clock"}
-    assert device_figures(record({}), "x", "candidate") == {}
+    read = record({"device_seconds": seconds, "state": state})
+    found, _ = device_figures(read, "x", "candidate")
+    assert found.device_p50_ns > 0
+    assert found.device_p50_ns <= found.device_p99_ns
+    assert found.device_throttled == "power cap"
+    assert len(found.device_states) == 2
+    missing = record({"missing": "no clock"})
+    assert device_figures(missing, "x", "candidate") == (None, "no clock")
+    assert device_figures(record({}), "x", "candidate") == (None, None)
 
 
 def test_what_nvidia_smi_prints_is_read():

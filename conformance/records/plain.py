@@ -30,11 +30,9 @@ def to_plain(value: Any, *, whole: bool = False) -> Any:
             for field in fields(value)
             for key, plain in _entries(field, getattr(value, field.name), whole=whole)
         }
-    if isinstance(value, Mapping):
-        return {key: to_plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
         return [to_plain(entry) for entry in value]
-    return value
+    return value  # Mappings and lists are plain data already.
 
 
 def _entries(field: Field[Any], value: Any, *, whole: bool) -> list[tuple[str, Any]]:
