@@ -64,7 +64,8 @@ def written(tmp_path_factory):
 @pytest.mark.parametrize("name", ["cases", "timings", "prices", "merged"])
 def test_every_line_that_is_written_is_valid(validator, written, name):
     """Runs of cases, timings and prices, and what `merge` writes of them; all types are there."""
-    lines = [json.loads(line) for line in (written / name / "results.jsonl").open()]
+    text = (written / name / "results.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
     found = {error.message for line in lines for error in validator.iter_errors(line)}
     assert not found
     kinds = {line["type"] for line in lines}
