@@ -88,9 +88,13 @@ class TimedOut:
 
 @dataclass(frozen=True)
 class Errored:
-    """The adapter or the harness itself is at fault."""
+    """The adapter or the harness itself is at fault.
+
+    `unsupported_late`: the adapter raised Unsupported after it had prepared the call.
+    """
 
     message: str
+    unsupported_late: bool = False
 
 
 Answer = Answered | Rejected | NotSupported | Crashed | TimedOut | Errored
@@ -396,4 +400,5 @@ def _parse(reply: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer
         return NotSupported(reply["message"])
     if status == "exited":
         return Crashed(f"raised {said}, which ends the caller's process")
-    return Errored(f"{reply['stage']} raised {said}")
+    is_late = reply.get("unsupported_late", False)
+    return Errored(f"{reply['stage']} raised {said}", unsupported_late=is_late)

@@ -28,7 +28,8 @@ from embcheck.conformance.execution.judge import (
 from embcheck.conformance.execution.large import SECONDS, large_request, memory_needed
 from embcheck.conformance.execution.limits import GIB
 from embcheck.conformance.execution.places import judge_places
-from embcheck.conformance.execution.readings import RAISES, read
+from embcheck.conformance.execution.readings import read, said
+from embcheck.conformance.execution.rows import Word
 from embcheck.conformance.execution.steps import joined
 from embcheck.conformance.suite.model import (
     Case,
@@ -129,7 +130,7 @@ class CaseRunner:
         if verdict.outcome is not Outcome.OBSERVED:
             return verdict
         if not isinstance(answer, Answered):
-            return replace(verdict, reading=RAISES)
+            return replace(verdict, reading=said(Word.RAISES))
         return replace(verdict, reading=read(call, answer.arrays, observes, case.tolerance))
 
     def _control(self, case: Case, rejects: Rejects) -> Verdict:

@@ -57,11 +57,13 @@ def result_line(
         seconds=round(result.seconds, 6),
         backend_seconds=round(result.backend_seconds, 6),
         silent=verdict.kind.silent if verdict.kind else None,
-        reading=verdict.reading,
+        reading=verdict.reading.text if verdict.reading else None,
+        reading_word=verdict.reading.word if verdict.reading else None,
         observed={name: _describe_observed(name, a) for name, a in verdict.observed.items()},
         deviation=_known(deviation) if deviation else None,
         bound_width=_few_digits(verdict.bound_width),
         helped=result.helped,
+        notes=verdict.notes,
     )
 
 

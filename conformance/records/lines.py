@@ -118,10 +118,13 @@ class ResultLine:
     """What a case came to on a backend.
 
     `seconds` is backend and harness together, `backend_seconds` the backend's own share: preparing
-    calls and answering them. `reading` says in a word or two what an implementation-defined call
-    did. `bound_width` is the largest part of a value by which a judged answer might have been off,
-    0 where it was exact, so that an outcome of `observed` with it says that no bound was narrow
-    enough to judge by. `helped` is what the adapter did of the call itself, as it says.
+    calls and answering them. `reading` says what an implementation-defined call did;
+    `reading_word` is the ledger's word for it, None where the case has words of its own.
+    `bound_width` is the largest part of a value by which a judged answer might have been off, 0
+    where it was exact, so that an outcome of `observed` with it says that no bound was narrow
+    enough to judge by. `helped` is what the adapter did of the call itself, as it says. `notes` are
+    `unavailable` where the backend cannot run here, and `only-after-others` where the case passes
+    in a fresh process.
     """
 
     case: str
@@ -139,6 +142,8 @@ class ResultLine:
     deviation: KnownDeviation | None = None
     bound_width: float | None = None
     helped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    reading_word: str | None = None
     type: str = "result"
 
 

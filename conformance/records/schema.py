@@ -14,7 +14,8 @@ from types import NoneType
 from typing import Any, get_args, get_origin, is_typeddict
 
 from embcheck.conformance.execution.causes import Category, Cause
-from embcheck.conformance.execution.judge import Kind, Outcome
+from embcheck.conformance.execution.judge import Kind, Note, Outcome
+from embcheck.conformance.execution.rows import Word
 from embcheck.conformance.records.lines import (
     FORMAT_VERSION,
     LINE_TYPES,
@@ -37,6 +38,8 @@ WORDS: Mapping[tuple[type, str], type[StrEnum]] = {
     (ResultLine, "level"): Level,
     (ResultLine, "outcome"): Outcome,
     (ResultLine, "kind"): Kind,
+    (ResultLine, "notes"): Note,
+    (ResultLine, "reading_word"): Word,
     (KnownDeviation, "category"): Category,
     (KnownDeviation, "cause"): Cause,
     (Measurement, "verdict"): Conclusion,
@@ -89,7 +92,9 @@ def _object(kind: Any, nouns: dict[str, Any], *, whole: bool = False) -> dict[st
         properties[field.name] = _type(hint, nouns)
         if words := WORDS.get((kind, field.name)):
             none = [None] if NoneType in get_args(hint) else []
-            properties[field.name] = {"enum": [*map(str, words), *none]}
+            allowed = {"enum": [*map(str, words), *none]}
+            is_list = get_origin(hint) is tuple
+            properties[field.name] = {"type": "array", "items": allowed} if is_list else allowed
         if whole or (field.default is MISSING and field.default_factory is MISSING):
             required.append(field.name)
     return {
