@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from embcheck_zoo.clocks import OnDevice
+from timing_simulation import arm_record
 
 from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.backend import Unsupported
@@ -66,7 +67,7 @@ def test_an_adapter_without_a_clock_says_so():
 
 def record(device):
     """Return the rounds of a cell with what was read of a device."""
-    arms = {"x": {"backend": "x", "role": "candidate", "device": device}}
+    arms = {"x": arm_record("x", "candidate", device=device)}
     return Record([RoundsLine("R1", "hot", 1, 0, "x", {}, arms, ())])
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from timing_simulation import arm_record
 from tiny_workload import tiny_workload
 
 from embcheck.conformance.contract.call import Call, Operation
@@ -83,7 +84,7 @@ def line(role="candidate", nanoseconds=100.0):
 def rounds(ceiling=CEILING, forward=True, peak=7, generation=0, moved=MOVED):
     """Return what a generation read of that cell."""
     arms = {
-        role: {"backend": role, "role": role, "memory": {"peak_bytes": peak}}
+        role: arm_record(role, role, memory={"peak_bytes": peak})
         for role in ("candidate", "sentinel")
     }
     inputs = {"ceiling": ceiling and asdict(ceiling), "forward": forward, "moved": moved}

@@ -173,10 +173,10 @@ def test_preparation_is_timed_before_anything_is_kept_of_it(tmp_path):
     run_timing(["zoo-compiles-once"], workloads, tmp_path / "out", settings)
     (run,) = read_runs(tmp_path / "out")
     seconds = {
-        (line.generation, line.workload, arm["role"]): arm["life"]["prepare_seconds"]
+        (line.generation, line.workload, arm.role): arm.life["prepare_seconds"]
         for line in run.rounds
         for arm in line.arms.values()
-        if arm["role"] in {"reference", "a/a"}
+        if arm.role in {"reference", "a/a"}
     }
     assert len(seconds) == 8
     assert {key[0] for key, prepare in seconds.items() if prepare >= 0.3} == {0}
@@ -308,7 +308,7 @@ def test_a_biased_cell_limits_the_others(tmp_path, monkeypatch):
         for round_ in line.rounds:
             round_["noise"].clear()
             for key, pair in round_["blocks"].items():
-                calls = line.arms[key]["calls_per_block"]
+                calls = line.arms[key].calls_per_block
                 pair[:] = [[0.001 * calls * factors.get(key, 1.0), *[0.0] * 5]] * 2
         return line
 

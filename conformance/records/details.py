@@ -13,6 +13,38 @@ from embcheck.conformance.records.plain import FLAT
 
 
 @dataclass(frozen=True)
+class ArmRecord:
+    """What one generation found out about a backend in a role, before its rounds and after.
+
+    `life` has the seconds of what comes before the steady state, `clock` what the clock costs,
+    `calibration` the calls of a block and their seconds, step by step.
+    """
+
+    backend: str
+    role: str
+    import_seconds: float | None
+    life: Mapping[str, float]
+    gate: Mapping[str, Any]
+    clock: Mapping[str, float]
+    calls_per_block: int
+    calibration: tuple[tuple[float, ...], ...]
+    threads: Mapping[str, Any]
+    resident_bytes: int | None
+    memory: Mapping[str, int] | None = None
+    device: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What could not be timed, why, and how grave that is."""
+
+    role: str
+    backend: str
+    message: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
 class CallTimes:
     """A call in the steady state: over generations, and the quantiles of its blocks."""
 

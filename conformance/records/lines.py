@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from embcheck.conformance.records.details import PriceDetails, TimingDetails
+from embcheck.conformance.records.details import ArmRecord, Lost, PriceDetails, TimingDetails
 from embcheck.conformance.records.plain import to_plain
 
 FORMAT_VERSION = 1
@@ -155,8 +155,7 @@ class RoundsLine:
     which role, and what was found out before its first round and after its last. `rounds` have,
     in the order in which they were run, `order`, `noise` and for each arm its two `blocks`, there
     and back: seconds, CPU seconds, involuntary switches, then seconds, CPU seconds and CPU seconds
-    of background threads while the worker waited before. `lost` names what could not be timed,
-    with `backend`, `role`, `message` and `exit_code`; `stopped` says why a cell did not begin.
+    of background threads while the worker waited before. `stopped` says why a cell did not begin.
     """
 
     workload: str
@@ -165,9 +164,9 @@ class RoundsLine:
     generation: int
     reference: str | None
     inputs: Mapping[str, Any]
-    arms: Mapping[str, Mapping[str, Any]]
+    arms: Mapping[str, ArmRecord]
     rounds: tuple[Mapping[str, Any], ...]
-    lost: tuple[Mapping[str, Any], ...] = ()
+    lost: tuple[Lost, ...] = ()
     stopped: str | None = None
     type: str = "rounds"
 

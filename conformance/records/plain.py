@@ -32,7 +32,9 @@ def to_plain(value: Any, *, whole: bool = False) -> Any:
         }
     if isinstance(value, tuple):
         return [to_plain(entry) for entry in value]
-    return value  # Mappings and lists are plain data already.
+    if isinstance(value, Mapping) and any(map(is_dataclass, value.values())):
+        return {key: to_plain(entry) for key, entry in value.items()}
+    return value  # Other mappings, and lists, are plain data already.
 
 
 def _entries(field: Field[Any], value: Any, *, whole: bool) -> list[tuple[str, Any]]:
@@ -71,6 +73,8 @@ def _made(hint: Any, value: Any, name: str) -> Any:
         if not isinstance(value, Mapping):
             raise TypeError(f"{name} is no object")
         return from_plain(noun, value)
+    if isinstance(value, Mapping) and get_origin(hint) is Mapping:
+        return {key: _made(get_args(hint)[1], entry, name) for key, entry in value.items()}
     if isinstance(value, list) and (listed := _listed(options)) is not None:
         return tuple(_made(listed, entry, name) for entry in value)
     return value

@@ -226,7 +226,7 @@ class _Run:
     def finish(self) -> ExitCode:
         """Write measurements and footer."""
         self.conclude()
-        losses = (loss["exit_code"] for line in self._lines for loss in line.lost)
+        losses = (loss.exit_code for line in self._lines for loss in line.lost)
         code = gravest([self._exit_code, *map(ExitCode, losses)])
         self._writer.finish(code)
         return code

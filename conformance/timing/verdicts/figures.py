@@ -36,11 +36,11 @@ def annotate(line: RoundsLine, timed: Timed, ceiling: Ceiling | None) -> RoundsL
         "ceiling": None if ceiling is None else asdict(ceiling),
     }
     arms = {
-        key: {
-            **arm,
-            "memory": _memory(timed.arms[key]) if key in timed.arms else {},
-            "device": dict(timed.devices.get(key, {})),
-        }
+        key: replace(
+            arm,
+            memory=_memory(timed.arms[key]) if key in timed.arms else {},
+            device=dict(timed.devices.get(key, {})),
+        )
         for key, arm in line.arms.items()
     }
     return replace(line, inputs=inputs, arms=arms)
@@ -176,7 +176,7 @@ def device_figures(
     The ratio and its interval are the host's; this is a column beside them.
     """
     key = record.key(backend, role)
-    read = [arm["device"] for arm in record.arms(key) if arm.get("device")] if key else []
+    read = [arm.device for arm in record.arms(key) if arm.device] if key else []
     missing = [found["missing"] for found in read if "missing" in found]
     if missing or not read:
         return None, missing[0] if missing else None
@@ -195,7 +195,7 @@ def device_figures(
 def _with_peaks(memory: Memory | None, record: Record, backend: str, role: str) -> Memory:
     """Add the largest peaks over generations."""
     key = record.key(backend, role)
-    known = [arm.get("memory") or {} for arm in record.arms(key)] if key else []
+    known = [arm.memory or {} for arm in record.arms(key)] if key else []
     names = dict.fromkeys(name for found in known for name in found)
     peaks = {name: max(found.get(name, 0) for found in known) for name in names}
     return replace(memory or Memory(None), **peaks)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
-from typing import Any
 
 import numpy as np
 
 from embcheck.conformance.records.details import (
+    ArmRecord,
     CallTimes,
     CellInputs,
     GateResult,
@@ -168,7 +168,7 @@ class Figures:
     def of(record: Record, key: str) -> Figures:
         """Take the figures of an arm from its cell's rounds."""
         middles = [float(np.median(fold(pairs))) for pairs in record.seconds_per_call(key)]
-        lives = [arm["life"] for arm in record.arms(key)]
+        lives = [arm.life for arm in record.arms(key)]
         names = dict.fromkeys(name for life in lives for name in life)
         return Figures(
             float(np.exp(fmean(middles))),
@@ -204,7 +204,7 @@ def _break_even(record: Record, figures: Figures) -> float | None:
 def _estimate(record: Record, key: str) -> Estimate | None:
     reference = record.key_of(REFERENCE)
     own = record.first.arms[key]
-    if reference in (None, key) or record.key(own["backend"], own["role"]) is None:
+    if reference in (None, key) or record.key(own.backend, own.role) is None:
         return None
     pairs = zip(record.seconds_per_call(key), record.seconds_per_call(reference), strict=True)
     return estimate([log_ratios(mine, base) for mine, base in pairs])
@@ -239,10 +239,10 @@ def _threads_over(record: Record, key: str) -> str:
     """
     allowed = record.first.threads
     for arm in record.arms(key):
-        for pool, size in arm["threads"].get("pools", {}).items():
+        for pool, size in arm.threads.get("pools", {}).items():
             if size > allowed:
                 return f"its pool {pool} is of {size} threads where {allowed} are allowed"
-        worked = arm["threads"].get("working_threads") or 0
+        worked = arm.threads.get("working_threads") or 0
         if worked > 2 * allowed + 2:
             return f"{worked} threads worked where {allowed} are allowed"
     return ""
@@ -254,9 +254,9 @@ def _details(record: Record, key: str, figures: Figures) -> TimingDetails:
     rounds = [pair for generation in record.blocks(key) for pair in generation]
     blocks = [block for pair in rounds for block in pair]
     nanoseconds = np.array([block.per_call for block in blocks]) * 1e9
-    per_call, gates = figures.seconds * 1e9, [arm["gate"] for arm in arms]
+    per_call, gates = figures.seconds * 1e9, [arm.gate for arm in arms]
     worst = {name: max(gate[name] for gate in gates) for name in gates[0] if name != "index_change"}
-    threads = arms[0]["threads"]
+    threads = arms[0].threads
     return TimingDetails(
         reference=record.reference,
         times=CallTimes(
@@ -267,25 +267,25 @@ def _details(record: Record, key: str, figures: Figures) -> TimingDetails:
         ),
         gate=from_plain(GateResult, {"index_change": gates[0].get("index_change"), **worst}),
         preparation=from_plain(
-            Preparation, {"import_seconds": arms[0]["import_seconds"], **figures.life}
+            Preparation, {"import_seconds": arms[0].import_seconds, **figures.life}
         ),
         inputs=from_plain(CellInputs, inputs),
         rounds=_rounds(record, arms, blocks),
         threads=from_plain(Threads, threads) if threads else None,
-        memory=Memory(max((arm["resident_bytes"] or 0 for arm in arms), default=0) or None),
+        memory=Memory(max((arm.resident_bytes or 0 for arm in arms), default=0) or None),
     )
 
 
-def _rounds(record: Record, arms: Sequence[Mapping[str, Any]], blocks: Sequence[Block]) -> Rounds:
+def _rounds(record: Record, arms: Sequence[ArmRecord], blocks: Sequence[Block]) -> Rounds:
     """Return what the harness and the waiting cost, and how many cores worked."""
     wall = sum(block.seconds for block in blocks)
     idle = sum(block.idle_seconds for block in blocks)
-    loop = median(arm["clock"]["loop_seconds"] for arm in arms)
+    loop = median(arm.clock["loop_seconds"] for arm in arms)
     return Rounds(
         generations=len(arms),
         rounds=len(blocks) // 2,
-        calls_per_block=tuple(arm["calls_per_block"] for arm in arms),
-        timer_seconds=median(arm["clock"]["timer_seconds"] for arm in arms),
+        calls_per_block=tuple(arm.calls_per_block for arm in arms),
+        timer_seconds=median(arm.clock["timer_seconds"] for arm in arms),
         loop_seconds=loop,
         harness_share=loop * sum(block.calls for block in blocks) / wall,
         cores_used=sum(block.cpu_seconds for block in blocks) / wall,
