@@ -28,7 +28,7 @@ def attempt(
     except Unsupported as reason:
         is_late = stage != "prepare"
         described = describe_failure("errored" if is_late else "unsupported", stage, reason)
-        return described | {"unsupported_late": is_late}, None
+        return described | {"late": is_late}, None
     except Exception as error:  # noqa: BLE001  (whatever a library raises is data here)
         described = describe_failure("rejected", stage, error)
         if backend is not None:

@@ -88,13 +88,10 @@ class TimedOut:
 
 @dataclass(frozen=True)
 class Errored:
-    """The adapter or the harness itself is at fault.
-
-    `unsupported_late`: the adapter raised Unsupported after it had prepared the call.
-    """
+    """The adapter or the harness is at fault; `late` if Unsupported came after `prepare`."""
 
     message: str
-    unsupported_late: bool = False
+    late: bool = False
 
 
 Answer = Answered | Rejected | NotSupported | Crashed | TimedOut | Errored
@@ -400,5 +397,4 @@ def _parse(reply: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer
         return NotSupported(reply["message"])
     if status == "exited":
         return Crashed(f"raised {said}, which ends the caller's process")
-    is_late = reply.get("unsupported_late", False)
-    return Errored(f"{reply['stage']} raised {said}", unsupported_late=is_late)
+    return Errored(f"{reply['stage']} raised {said}", late=reply.get("late", False))
