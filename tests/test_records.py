@@ -169,6 +169,28 @@ def test_what_is_no_record_is_refused(tmp_path, text, words):
         read_runs(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"details": None}, "details is no object"),
+        ({"details": "many"}, "details is no object"),
+        ({"details": {"p50_ns": 1.0}}, "ns_per_call"),
+        ({"reasons": "noise"}, "reasons is no list"),
+        ({"reasons": ["noise"]}, "reasons is no object"),
+        ({"reasons": [{"kind": "a/a"}]}, "'text'"),
+    ],
+)
+def test_a_line_of_another_form_is_refused_with_its_place(tmp_path, change, words):
+    """What should be an object or a list and is none, or lacks a key, is named with its line."""
+    data = to_json_data(Measurement("r1", "x", "hot", 1, 2.0, 1.0, 0.9, 1.1, "SAME", 0.1)) | change
+    writer = RunWriter(tmp_path, header())
+    with writer.path.open("a") as file:
+        file.write(json.dumps(data) + "\n")
+    writer.close()
+    with pytest.raises(RecordError, match=f"results.jsonl:2: .*{words}"):
+        read_runs(tmp_path)
+
+
 def test_a_missing_folder_is_told(tmp_path):
     """A folder without results names the file that was looked for."""
     with pytest.raises(RecordError, match=r"results\.jsonl: No such file"):

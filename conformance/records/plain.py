@@ -65,25 +65,24 @@ def from_plain(kind: type[T], data: Mapping[str, Any]) -> T:
 
 
 def _made(hint: Any, value: Any, name: str) -> Any:
-    if value is None or hint is Any:
-        return value
-    options = options_of(hint)
-    noun: Any = next((option for option in options if is_dataclass(option)), None)
-    if noun is not None:
-        if not isinstance(value, Mapping):
-            raise TypeError(f"{name} is no object")
-        return from_plain(noun, value)
-    if isinstance(value, Mapping) and get_origin(hint) is Mapping:
-        return {key: _made(get_args(hint)[1], entry, name) for key, entry in value.items()}
-    if isinstance(value, list) and (listed := _listed(options)) is not None:
-        return tuple(_made(listed, entry, name) for entry in value)
+    if value is None and NoneType in get_args(hint):
+        return None
+    for option in options_of(hint):
+        if is_dataclass(option):
+            return from_plain(option, _checked(value, Mapping, name))  # type: ignore[arg-type]
+        origin, inner = get_origin(option), get_args(option)
+        if origin is Mapping and is_dataclass(inner[1]):
+            entries = _checked(value, Mapping, name).items()
+            return {key: _made(inner[1], entry, name) for key, entry in entries}
+        if origin is tuple and (is_dataclass(inner[0]) or isinstance(value, list)):
+            return tuple(_made(inner[0], entry, name) for entry in _checked(value, list, name))
     return value
 
 
-def _listed(options: tuple[Any, ...]) -> Any:
-    """Return the hint of a list's entries; None where no list is meant."""
-    found = next((option for option in options if get_origin(option) is tuple), None)
-    return None if found is None else get_args(found)[0] if get_args(found)[-1] is ... else Any
+def _checked(value: Any, kind: type, name: str) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is no {'list' if kind is list else 'object'}")
+    return value
 
 
 @lru_cache
