@@ -20,7 +20,7 @@ from embcheck.conformance.execution.judging.deviations import (
     load_deviations,
     unmatched,
 )
-from embcheck.conformance.execution.judging.judge import Outcome, Verdict
+from embcheck.conformance.execution.judging.judge import Note, Outcome, Verdict
 from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.processor import processor_environment
@@ -36,12 +36,12 @@ from embcheck.conformance.records.lines import (
     RunHeader,
     to_json_data,
 )
+from embcheck.conformance.records.plain import from_plain
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.model import Case, Spec
 
 QUICK = "--embcheck-quick"
-ONLY_AFTER_OTHERS = "only after other calls: alone it passes"
 TRIED_ALONE = 25
 """How many failures of a backend are tried again, each in a fresh worker, which takes seconds."""
 _FAULTS = (Outcome.FAILED, Outcome.CRASHED)
@@ -106,7 +106,8 @@ class EmbcheckSession:
         again = self._pool.fresh_runner(backend).run(case).verdict
         if again.outcome is not Outcome.PASSED:
             return verdict
-        return replace(verdict, message=f"{ONLY_AFTER_OTHERS} ({verdict.message})")
+        said = f"only after other calls: alone it passes ({verdict.message})"
+        return replace(verdict, message=said, notes=(*verdict.notes, Note.ONLY_AFTER_OTHERS))
 
     def asks(self, case: Case, backend: str) -> bool:
         """Whether a case is for a backend: probes are for those that are PyTorch itself."""
@@ -131,7 +132,8 @@ class EmbcheckSession:
     def _result(self, case: Case, backend: str) -> CaseResult:
         problem = self._pool.problem(backend)
         if isinstance(problem, BackendUnavailable):
-            return CaseResult(Verdict(Outcome.NOT_RUN, message=f"unavailable: {problem}"))
+            said = f"unavailable: {problem}"
+            return CaseResult(Verdict(Outcome.NOT_RUN, message=said, notes=(Note.UNAVAILABLE,)))
         if problem is not None:
             return CaseResult(Verdict(Outcome.ERRORED, message=str(problem)))
         if self._lookahead is not None:
@@ -296,7 +298,7 @@ class EmbcheckSession:
             return
         if isinstance(lines, str):
             lines = json.loads(lines)
-        result = ResultLine(**lines["result"])
+        result = from_plain(ResultLine, lines["result"])
         self.exit_code = gravest([self.exit_code, _exit_code(result)])
         if self._writer is None:
             return
@@ -382,10 +384,10 @@ def _suite_hash() -> str:
 
 
 def _exit_code(result: ResultLine) -> ExitCode:
-    if result.outcome in ("failed", "crashed", "timed-out", "stale"):
+    if result.outcome in (Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.STALE):
         return ExitCode.DEPARTS
-    if result.outcome == "errored":
+    if result.outcome == Outcome.ERRORED:
         return ExitCode.HARNESS
-    if result.outcome == "not-run" and result.message.startswith("unavailable"):
+    if Note.UNAVAILABLE in result.notes:
         return ExitCode.USAGE
     return ExitCode.CONFORMS

@@ -131,7 +131,7 @@ def ledger_counts(merged: Merged) -> LedgerCounts:
     known, unlike = [], 0
     for name, by_backend in _by_case(merged).items():
         readings = [reading_of(finding) for finding in by_backend.values()]
-        pytorch = stated(merged.cases[name].pytorch)
+        pytorch = stated(merged.cases[name], by_backend.values())
         if any(reading.voice is not None for reading in readings):
             known.append(pytorch)
             unlike += any(_departs(reading, pytorch) for reading in readings)
@@ -199,7 +199,7 @@ def _row(
     merged: Merged,
 ) -> LedgerRow:
     first = variants[0]
-    pytorch = stated(first.pytorch)
+    pytorch = stated(first, found.values())
     cells = tuple(_cell(first, name, found.get(name), pytorch) for name in columns)
     voices = {cell.reading.voice for cell in cells if cell.reading.voice is not None}
     clause = _first_clause(first)

@@ -86,7 +86,7 @@ def mark_of(result: ResultLine) -> Mark:
 
     A known deviation has the mark of what happened: silent stays silent.
     """
-    happens = (result.deviation or {}).get("happens")
+    happens = result.deviation.happens if result.deviation else None
     if result.outcome == "deviated" and happens in _ENDINGS:
         return Mark(happens)
     if result.outcome == "failed" or (result.outcome == "deviated" and result.kind):

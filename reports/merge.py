@@ -50,7 +50,7 @@ class Finding:
         """Whose departure it is, where a recorded deviation says so of what departs; else empty."""
         if self.result is None or not (self.known and self.mark.departs):
             return ""
-        stated = (self.result.deviation or {}).get("category")
+        stated = self.result.deviation.category if self.result.deviation else None
         return next((str(category) for category in Category if stated == category), "")
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
-from embcheck.conformance.records.lines import CaseLine
+from embcheck.conformance.records.lines import CaseLine, KnownDeviation
 from embcheck.reports.marks import LOOKS, Mark
 from embcheck.reports.merge import Finding, Merged, behaviour_id
 from embcheck.reports.stages import Stages
@@ -123,14 +123,12 @@ class Payload:
         return [self._entries.number(entry) for entry in found]
 
 
-def _deviation(deviation: Any, *, changed: bool) -> dict[str, str] | None:
-    if not isinstance(deviation, dict):
+def _deviation(deviation: KnownDeviation | None, *, changed: bool) -> dict[str, str] | None:
+    if deviation is None:
         return None
     keys = ("category", "cause", "happens", "reason", "version", "conforms_as")
-    shown = {key: clean(deviation.get(key, "")) for key in keys}
+    shown = {key: clean(getattr(deviation, key) or "") for key in keys}
     if changed:
         shown["changed"] = "yes"
-    link = web_link(deviation.get("link"))
-    return (
-        {**shown, "link": link} if link else {**shown, "unlinked": clean(deviation.get("link", ""))}
-    )
+    link = web_link(deviation.link)
+    return {**shown, "link": link} if link else {**shown, "unlinked": clean(deviation.link or "")}

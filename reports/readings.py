@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from embcheck.conformance.records.lines import CaseLine
 from embcheck.reports.marks import LOOKS, Mark
 from embcheck.reports.merge import Finding
 
@@ -24,7 +25,6 @@ class Word:
     symbol: str
     tone: str
     meaning: str
-    pattern: str
 
 
 @dataclass(frozen=True)
@@ -40,58 +40,50 @@ class Reading:
 
 
 WORDS: Final = (
-    Word("raises", "⊘", "refused", "An error is raised: the caller notices at once.", "raises"),
-    Word(
-        "crash", "†", "died", "The process dies, and all that was in it is lost.", "crash(es|ed)?"
-    ),
-    Word("timeout", "◷", "died", "No answer in time.", "time(s|d)?[- ]?out"),
-    Word(
-        "clamps",
-        "⇥",
-        "row",
-        "The nearest row that exists comes instead, with no sign.",
-        r"clamps( to (the last row|row \d+))?",
-    ),
+    Word("raises", "⊘", "refused", "An error is raised: the caller notices at once."),
+    Word("crash", "†", "died", "The process dies, and all that was in it is lost."),
+    Word("timeout", "◷", "died", "No answer in time."),
+    Word("clamps", "⇥", "row", "The nearest row that exists comes instead, with no sign."),
     Word(
         "wraps",
         "↻",
         "row",
         "The index counts from the end, or modulo some number: another row, with no sign.",
-        r"wraps( modulo 2\*\*32)?( \(row \d+\))?",
     ),
     Word(
         "another row",
         "↪",
         "row",
         "A row of the table that the index does not explain, with no sign.",
-        r"another row( \(\d+\))?",
     ),
-    Word("zeros", "0", "blank", "Zeros come, with no sign; a sum does not show them.", "zeros"),
-    Word("NaN", "≁", "blank", "NaN comes; it spreads until somebody looks.", "NaN"),
+    Word("zeros", "0", "blank", "Zeros come, with no sign; a sum does not show them."),
+    Word("NaN", "≁", "blank", "NaN comes; it spreads until somebody looks."),
     Word(
         "foreign values",
         "‼",
         "foreign",
         "Numbers that stand nowhere in the table: other memory was read.",
-        "foreign values",
     ),
-    Word("row N", "→", "plain", "Row N comes; nothing else can be told.", r"row \d+"),
-    Word(OTHER, "?", "other", "Something that has no word; its values are recorded.", OTHER),
+    Word("row N", "→", "plain", "Row N comes; nothing else can be told."),
+    Word(OTHER, "?", "other", "Something that has no word; its values are recorded."),
 )
-SAID: Final = Word("as said", "•", "plain", "As the words say.", ".*")
-_BLANK: Final = Word("nothing known", "", "nothing", "Unsupported, or not run.", "")
+SAID: Final = Word("as said", "•", "plain", "As the words say.")
+_NAMED: Final = {word.name: word for word in WORDS}
+_BLANK: Final = Word("nothing known", "", "nothing", "Unsupported, or not run.")
 _ENDINGS: Final = {Mark.CRASHED: "crash", Mark.TIMED_OUT: "timeout"}
 _UNKNOWN: Final = frozenset({Mark.UNSUPPORTED, Mark.NOT_RUN, Mark.ERRORED, Mark.OBSERVED})
 
 
-def word_of(text: str) -> Word:
-    """Return the word that a text consists of; one that stands for itself if it is none of ours."""
-    return next((word for word in WORDS if re.fullmatch(word.pattern, text)), SAID)
+def stated(case: CaseLine, findings: Iterable[Finding] = ()) -> Reading | None:
+    """Return the reading that a case states of PyTorch, None if it states none.
 
-
-def stated(text: str | None) -> Reading | None:
-    """Return the reading that a case states, None if it states none."""
-    return None if text is None else _said(str(text))
+    Its word is that of a finding that reads so.
+    """
+    if case.pytorch is None:
+        return None
+    results = [finding.result for finding in findings if finding.result is not None]
+    words = (result.reading_word for result in results if result.reading == case.pytorch)
+    return _said(str(case.pytorch), next(words, None))
 
 
 def reading_of(finding: Finding | None) -> Reading:
@@ -99,7 +91,7 @@ def reading_of(finding: Finding | None) -> Reading:
     if finding is None:
         return Reading(_BLANK, "", None)
     if finding.result is not None and finding.result.reading:
-        reading = _said(str(finding.result.reading))
+        reading = _said(str(finding.result.reading), finding.result.reading_word)
         if reading.word.name != OTHER:
             return reading
         values = json.dumps(finding.result.observed, sort_keys=True, default=str)
@@ -118,6 +110,7 @@ def agree(one: Reading, other: Reading) -> bool:
     return one.voice == other.voice
 
 
-def _said(text: str) -> Reading:
-    word = word_of(text)
+def _said(text: str, name: str | None = None) -> Reading:
+    """Return a reading by the name of its word; a text without one may be a word itself."""
+    word = _NAMED.get(str(name or text), SAID)
     return Reading(word, text, word.name if word.tone == "died" else text)

@@ -123,7 +123,7 @@ def timing_frame(runs: Iterable[Run]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  (slow to import, and not every command needs it)
 
     rows = [asdict(line) for line in merge(runs).measurements]
-    return pd.DataFrame(rows).drop(columns=["type", "details"], errors="ignore")
+    return pd.DataFrame(rows).drop(columns=["type", "details", "reasons"], errors="ignore")
 
 
 def score_table(merged: Merged) -> list[BackendScore]:

@@ -103,7 +103,7 @@ def _print_cells(measurements: Sequence[Measurement], console: Console) -> None:
         _print_figures(lines, console)
         _print_messages(lines, console)
     said = "ratio: time over the reference's, below 1 is faster; ns: on this machine"
-    if any("compulsory_gb_per_s" in line.details for line in measurements):
+    if any(line.details.rates for line in measurements):
         said += "\nGB/s: of bytes that must move; gather, copy: its share of what those reach here"
     say(console, f"\n{said}", "dim")
 
@@ -121,7 +121,7 @@ def _timing_table(lines: Iterable[Measurement], width: int, console: Console) ->
 
 def _print_costs(lines: Iterable[Measurement], width: int, console: Console) -> None:
     """Print what a call costs: rates and shares of the ceilings, memory, error."""
-    known = [line for line in lines if "compulsory_gb_per_s" in line.details]
+    known = [line for line in lines if line.details.rates]
     if not known:
         return
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
@@ -180,7 +180,7 @@ def _print_messages(measurements: Sequence[Measurement], console: Console) -> No
     common = shared_reasons(measurements)
     names: dict[str, list[str]] = {}
     for line in measurements:
-        for reason in reasons(line.message):
+        for reason in reasons(line):
             names.setdefault(reason, []).append(one_line(line.backend, 40))
     for reason, found in names.items():
         owner = "" if reason in common else f"{', '.join(dict.fromkeys(found))}: "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from embcheck.conformance.records.details import TimingDetails
 from embcheck.conformance.records.lines import Measurement
+from embcheck.conformance.records.plain import to_plain
 from embcheck.reports.curves import point_of
 from embcheck.reports.units import (
     bytes_text,
@@ -122,9 +123,10 @@ def timings(measurements: Iterable[Measurement]) -> Timings:
     return Timings(axis, tuple(_group(*name, cell, axis) for name, cell in cells.items()))
 
 
-def reasons(message: object) -> list[str]:
-    """Part a message into what was said of a timing one after another."""
-    return [part for part in str(message).split("; ") if part]
+def reasons(line: Measurement) -> list[str]:
+    """Return what was said of a timing one after another; older records have it in one piece."""
+    found = [str(reason.text) for reason in line.reasons]
+    return found or ([str(line.message)] if line.message else [])
 
 
 def shared_reasons(lines: Sequence[Measurement]) -> list[str]:
@@ -134,14 +136,16 @@ def shared_reasons(lines: Sequence[Measurement]) -> list[str]:
         for line in lines
         if finite(line.ratio) is not None and line.role not in ("reference", "a/a")
     ]
-    found = (_shared([reasons(line.message) for line in some]) for some in (lines, compared))
+    found = (_shared([reasons(line) for line in some]) for some in (lines, compared))
     return list(dict.fromkeys(reason for some in found for reason in some))
 
 
 def in_short(reason: str, line: Measurement) -> str:
     """Leave out why a timing's resolution is what it is; its details say it at length."""
-    details = line.details if isinstance(line.details, Mapping) else {}
-    return reason.partition(":")[0] if reason == details.get("resolution_note") else reason
+    found = line.details.resolution
+    if found is None or reason != found.resolution_note or finite(found.resolution) is None:
+        return reason
+    return f"only differences over {found.resolution:.0%} count"
 
 
 def _shared(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -155,9 +159,7 @@ def _group(name: str, circumstances: str, lines: Sequence[Measurement], axis: Ax
     rows = (
         replace(
             _row(line, axis),
-            message="; ".join(
-                in_short(part, line) for part in reasons(line.message) if part not in notes
-            ),
+            message="; ".join(in_short(part, line) for part in reasons(line) if part not in notes),
             flags=tuple(flag for flag in flags(line) if flag not in common),
         )
         for line in lines
@@ -219,7 +221,7 @@ def _row(line: Measurement, axis: Axis) -> TimingRow:
 
 def costs(line: Measurement) -> Costs:
     """Return the figures of a timing as text, a dash for each that is not known."""
-    found = line.details if isinstance(line.details, Mapping) else {}
+    found = to_plain(line.details)
 
     def number(name: str) -> float | None:
         return finite(found.get(name))
@@ -242,12 +244,10 @@ def _seconds(nanoseconds: float | None) -> float | None:
     return None if nanoseconds is None else nanoseconds / 1e9
 
 
-def _details(details: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _details(details: TimingDetails) -> tuple[tuple[str, str], ...]:
     """Return what else was measured, one value a line; figures to four digits."""
-    if not isinstance(details, Mapping):
-        return ()
     return tuple(
-        (str(key).replace("_", " "), value_text(value))
-        for key, value in details.items()
+        (key.replace("_", " "), value_text(value))
+        for key, value in to_plain(details).items()
         if value is not None
     )

@@ -11,6 +11,7 @@ from typing import Any
 from embcheck.conformance.records.lines import (
     CaseLine,
     ClauseLine,
+    KnownDeviation,
     Measurement,
     ResultLine,
     RunFooter,
@@ -79,6 +80,9 @@ def result(backend: str, outcome: str = "passed", of: CaseLine | None = None, **
         "seconds": 0.0021,
         "silent": None if kind is None else kind != "rejected-valid",
     }
+    if isinstance(more.get("deviation"), dict):
+        blank = {"category": "", "happens": "", "reason": ""}
+        more["deviation"] = KnownDeviation(**{**blank, **more["deviation"]})
     return ResultLine(**{**fields, **more})
 
 

@@ -25,6 +25,7 @@ from embcheck.conformance.execution.answers import (
     TimedOut,
 )
 from embcheck.conformance.execution.judging.judge import Outcome, Verdict
+from embcheck.conformance.records.lines import KnownDeviation
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.suite.load import load_spec, spec_files
 
@@ -106,7 +107,7 @@ def test_a_script_that_cannot_hand_over_agrees_with_unsupported_only(outcome, an
 def test_a_known_death_alone_agrees():
     """A deviation has no kind where it is a death: how it happens is compared."""
     case = load_spec(spec_files(())[0]).cases[0]
-    known = {"happens": "crashed", "cause": "undocumented"}
+    known = KnownDeviation("bug", "crashed", "It dies.", cause="undocumented")
     told = replace(result("acme"), outcome="deviated", kind=None, deviation=known)
     alone = Verdict(Outcome.CRASHED, message="the process died of SIGSEGV")
     died = Crashed("the process died of SIGSEGV")

@@ -152,6 +152,7 @@ def test_what_a_failure_owes_to_earlier_calls_is_said(spec, tmp_path):
     assert failed["lookup-again"].kind == "wrong-value"
     said = "only after other calls: alone it passes ("
     assert all(line.message.startswith(said) for line in failed.values())
+    assert {line.notes for line in failed.values()} == {("only-after-others",)}
     assert "only after other calls: alone it passes" in text
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.judging.readings import read, recognise
-from embcheck.conformance.execution.judging.rows import explanations
+from embcheck.conformance.execution.judging.rows import Word, explanations
 from embcheck.conformance.suite.model import Observes, Returns, Tolerance, Values
 
 TABLE = np.array([[11, 12], [21, 22], [31, 32], [41, 42], [51, 52], [61, 62]], np.float32)
@@ -70,7 +70,30 @@ def narrowed(index):
 @pytest.mark.parametrize("operation", [Operation.EMBEDDING, Operation.EMBEDDING_BAG])
 def test_planted_behaviours_are_named(operation, index, behave, word):
     """Each way of serving a bad index has its word, in lookups and in bags of one."""
-    assert recognise(call(index, operation), "output", behave(index)) == word
+    assert recognise(call(index, operation), "output", behave(index)).text == word
+
+
+@pytest.mark.parametrize(
+    ("index", "answer", "word"),
+    [
+        (6, TABLE[[5]], Word.CLAMPS),
+        (-1, TABLE[[5]], Word.WRAPS),
+        (2**32 + 2, TABLE[[2]], Word.WRAPS),
+        (6, TABLE[[3]], Word.ANOTHER_ROW),
+        (2, TABLE[[2]], Word.ROW),
+        (6, TABLE[[0]] * 0, Word.ZEROS),
+        (6, TABLE[[0]] * np.nan, Word.NAN),
+        (6, TABLE[[0]] * 100, Word.FOREIGN),
+        (6, TABLE[:0], Word.OTHER),
+    ],
+)
+def test_what_is_named_has_its_word(index, answer, word):
+    """The word is told beside the text, which may name a row; a case's own name has none."""
+    assert recognise(call(index), "output", answer).word is word
+    own = {name: Returns({"output": Values(answer)}) for name in ("of its own", str(word))}
+    if answer.size:
+        stated = [read(call(index), {"output": answer}, Observes({n: own[n]})) for n in own]
+        assert [reading.word for reading in stated] == [None, word]
 
 
 @pytest.mark.parametrize(
@@ -86,56 +109,56 @@ def test_effects_name_rows_too(index, row, word):
     """The row that got the gradient, was shortened or is hot is named like one that came out."""
     gradient, shortened = np.zeros_like(TABLE), TABLE.copy()
     gradient[row], shortened[row] = 1, TABLE[row] / 10
-    assert recognise(call(index), "grad_weight", gradient) == word
-    assert recognise(call(index, max_norm=1.0), "weight_after", shortened) == word
+    assert recognise(call(index), "grad_weight", gradient).text == word
+    assert recognise(call(index, max_norm=1.0), "weight_after", shortened).text == word
     hot = np.eye(ROWS, dtype=np.int64)[[row]]
-    assert recognise(call(index, Operation.ONE_HOT, num_classes=ROWS), "output", hot) == word
+    assert recognise(call(index, Operation.ONE_HOT, num_classes=ROWS), "output", hot).text == word
 
 
 def test_a_boolean_number_of_classes_is_a_number():
     """Where a library takes true for one class, the answer is read as any other."""
     undefined = call(0, Operation.ONE_HOT, num_classes=True)
-    assert recognise(undefined, "output", np.array([[1]])) == "row 0"
+    assert recognise(undefined, "output", np.array([[1]])).text == "row 0"
 
 
 def test_effects_on_no_row_or_on_several_are_not_rows():
     """A gradient that is dropped is zeros; what touches two rows, or otherwise, is not named."""
-    assert recognise(call(6), "grad_weight", np.zeros_like(TABLE)) == "zeros"
-    assert recognise(call(6), "grad_weight", np.ones_like(TABLE)) == "other"
-    assert recognise(call(6), "grad_weight", np.eye(6, 2, dtype=np.float32)) == "other"
-    assert recognise(call(6, max_norm=1.0), "weight_after", TABLE) == "other"
-    assert recognise(call(6, max_norm=1.0), "weight_after", TABLE + 1) == "other"
+    assert recognise(call(6), "grad_weight", np.zeros_like(TABLE)).text == "zeros"
+    assert recognise(call(6), "grad_weight", np.ones_like(TABLE)).text == "other"
+    assert recognise(call(6), "grad_weight", np.eye(6, 2, dtype=np.float32)).text == "other"
+    assert recognise(call(6, max_norm=1.0), "weight_after", TABLE).text == "other"
+    assert recognise(call(6, max_norm=1.0), "weight_after", TABLE + 1).text == "other"
 
 
 def test_two_explanations_leave_the_row_alone():
     """In a table of six rows 2**32 + 5 is cut to row 5, or clamped to it: only the row is sure."""
-    assert recognise(call(2**32 + 5), "output", TABLE[[5]]) == "row 5"
-    assert recognise(call(-6), "output", TABLE[[0]]) == "row 0"
+    assert recognise(call(2**32 + 5), "output", TABLE[[5]]).text == "row 5"
+    assert recognise(call(-6), "output", TABLE[[0]]).text == "row 0"
 
 
 def test_equal_rows_are_not_told_apart():
     """Where two rows are equal, or a row is zeros or NaN, several words would fit: none is said."""
     twice = TABLE[[0, 1, 2, 3, 4, 4]]
-    assert recognise(call(6, weight=twice), "output", twice[[5]]) == "other"
+    assert recognise(call(6, weight=twice), "output", twice[[5]]).text == "other"
     zeros = TABLE * np.array([[1], [1], [1], [1], [1], [0]], np.float32)
-    assert recognise(call(6, weight=zeros), "output", zeros[[5]]) == "other"
+    assert recognise(call(6, weight=zeros), "output", zeros[[5]]).text == "other"
     nan = np.where(zeros == 0, np.nan, zeros)
-    assert recognise(call(6, weight=nan), "output", nan[[5]]) == "other"
-    assert recognise(call(6, weight=nan), "output", nan[[4]]) == "another row (4)"
+    assert recognise(call(6, weight=nan), "output", nan[[5]]).text == "other"
+    assert recognise(call(6, weight=nan), "output", nan[[4]]).text == "another row (4)"
 
 
 def test_what_is_computed_is_never_foreign():
     """A sum, a weighted row or a shortened one may hold any number, and equal a row by chance."""
     odd = np.array([[7, 7]], np.float32)
     bag = Operation.EMBEDDING_BAG
-    assert recognise(call([0, 9], bag, mode="max"), "output", odd) == "foreign values"
-    assert recognise(call([0, 9], bag, mode="sum"), "output", odd) == "other"
-    assert recognise(call(9, max_norm=1.0), "output", odd) == "other"
-    assert recognise(call(9, max_norm=1.0), "output", TABLE[[1]]) == "other"
+    assert recognise(call([0, 9], bag, mode="max"), "output", odd).text == "foreign values"
+    assert recognise(call([0, 9], bag, mode="sum"), "output", odd).text == "other"
+    assert recognise(call(9, max_norm=1.0), "output", odd).text == "other"
+    assert recognise(call(9, max_norm=1.0), "output", TABLE[[1]]).text == "other"
     weighted = call(9, bag, mode="sum")
     weighted.inputs["per_sample_weights"] = np.ones((1, 1), np.float32)
-    assert recognise(weighted, "output", odd) == "other"
-    assert recognise(call([0, 9]), "output", TABLE[[1]]) == "other"
+    assert recognise(weighted, "output", odd).text == "other"
+    assert recognise(call([0, 9]), "output", TABLE[[1]]).text == "other"
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64, np.int64, complex])
@@ -143,9 +166,9 @@ def test_any_dtype_of_the_table_is_read(dtype):
     """Rows, zeros and foreign values are seen in tables of every kind of number."""
     table = TABLE.astype(dtype)
     asked = call(6, weight=table)
-    assert recognise(asked, "output", table[[5]]) == "clamps to the last row"
-    assert recognise(asked, "output", table[[5]] * 0) == "zeros"
-    assert recognise(asked, "output", table[[5]] * 0 + table.dtype.type(7)) == "foreign values"
+    assert recognise(asked, "output", table[[5]]).text == "clamps to the last row"
+    assert recognise(asked, "output", table[[5]] * 0).text == "zeros"
+    assert recognise(asked, "output", table[[5]] * 0 + table.dtype.type(7)).text == "foreign values"
 
 
 def test_stated_readings_come_first():
@@ -155,9 +178,9 @@ def test_stated_readings_come_first():
         "again": Returns({"output": Values(TABLE[[5]])}),
     }
     answer = {"output": TABLE[[5]]}
-    assert read(call(6), answer, Observes(stated)) == "as stated"
-    assert read(call(6), answer, Observes()) == "clamps to the last row"
-    assert read(call(6), {"output": TABLE[[1]]}, Observes(stated)) == "another row (1)"
+    assert read(call(6), answer, Observes(stated)).text == "as stated"
+    assert read(call(6), answer, Observes()).text == "clamps to the last row"
+    assert read(call(6), {"output": TABLE[[1]]}, Observes(stated)).text == "another row (1)"
 
 
 def test_stated_readings_need_no_legal_call():
@@ -165,22 +188,23 @@ def test_stated_readings_need_no_legal_call():
     asked = call([0, 9], Operation.EMBEDDING_BAG, mode="sum")
     stated = Observes({"left out": Returns({"output": Values(TABLE[[0]])})})
     near = TABLE[[0]] * np.float32(1 + 3e-7)
-    assert read(asked, {"output": near}, stated) == "left out"
-    assert read(asked, {"output": TABLE[[0]] * np.float32(1 + 1e-6)}, stated) == "other"
+    assert read(asked, {"output": near}, stated).text == "left out"
+    assert read(asked, {"output": TABLE[[0]] * np.float32(1 + 1e-6)}, stated).text == "other"
 
 
 def test_several_observations_must_agree():
     """Where two things are observed, a word is said only if it holds for both."""
     asked = call(6, observe=("output", "grad_weight"))
     zeros = {"output": TABLE[[0]] * 0, "grad_weight": TABLE * 0}
-    assert read(asked, zeros, Observes()) == "zeros"
-    assert read(asked, {**zeros, "output": TABLE[[5]]}, Observes()) == "other"
-    assert read(asked, {"output": zeros["output"]}, Observes()) == "other"
+    assert read(asked, zeros, Observes()).text == "zeros"
+    assert read(asked, {**zeros, "output": TABLE[[5]]}, Observes()).text == "other"
+    assert read(asked, {"output": zeros["output"]}, Observes()).text == "other"
 
 
 def test_explanations_of_the_smallest_integer():
     """-2**31 fits in 32 bits: nothing is cut off, so that is no explanation."""
-    assert explanations(-(2**31), ROWS) == {"clamps to row 0": 0, "wraps (row 4)": 4}
+    found = {way.text: row for way, row in explanations(-(2**31), ROWS).items()}
+    assert found == {"clamps to row 0": 0, "wraps (row 4)": 4}
 
 
 def test_a_case_may_give_its_readings_more_room():
@@ -188,6 +212,6 @@ def test_a_case_may_give_its_readings_more_room():
     readings = Observes({"the row": Returns({"output": Values(TABLE[[5]])})})
     near = {"output": TABLE[[5]] * np.float32(1 + 1e-5)}
     room = Tolerance("an answer in a narrower dtype", rtol=1e-4)
-    assert read(call(6), near, readings) == "foreign values"
-    assert read(call(6), near, readings, room) == "the row"
-    assert read(call(6), {"output": TABLE[[1]]}, readings, room) == "another row (1)"
+    assert read(call(6), near, readings).text == "foreign values"
+    assert read(call(6), near, readings, room).text == "the row"
+    assert read(call(6), {"output": TABLE[[1]]}, readings, room).text == "another row (1)"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from embcheck.conformance.records.describe import case_line
-from embcheck.conformance.records.lines import Measurement, ResultLine, RunHeader
+from embcheck.conformance.records.lines import (
+    KnownDeviation,
+    Measurement,
+    ResultLine,
+    RunHeader,
+    to_json_data,
+)
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.records.writer import RunWriter
 from embcheck.conformance.suite.load import load_spec
@@ -61,10 +66,15 @@ def test_a_deviation_from_before_there_were_causes_is_read(tmp_path, older, cate
     newer = {**known, "category": "bug", "cause": "memory-unsafety"}
     writer = RunWriter(tmp_path, header())
     for told in (known, newer):
-        writer.write(replace(result(outcome="deviated"), deviation=told))
+        data = to_json_data(result(outcome="deviated")) | {"deviation": told}
+        with writer.path.open("a") as file:
+            file.write(json.dumps(data) + "\n")
     writer.close()
     (made,) = read_runs(tmp_path)
-    assert [line.deviation for line in made.results] == [{**known, "category": category}, newer]
+    assert [line.deviation for line in made.results] == [
+        KnownDeviation(category, "crashed", "r"),
+        KnownDeviation("bug", "crashed", "r", cause="memory-unsafety"),
+    ]
 
 
 def test_without_a_footer_a_run_is_partial(tmp_path):
@@ -156,6 +166,28 @@ def test_what_is_no_record_is_refused(tmp_path, text, words):
     """A file that is no record is refused with its place and what to do."""
     (tmp_path / "results.jsonl").write_text(text)
     with pytest.raises(RecordError, match=words):
+        read_runs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"details": None}, "details is no object"),
+        ({"details": "many"}, "details is no object"),
+        ({"details": {"p50_ns": 1.0}}, "ns_per_call"),
+        ({"reasons": "noise"}, "reasons is no list"),
+        ({"reasons": ["noise"]}, "reasons is no object"),
+        ({"reasons": [{"kind": "a/a"}]}, "'text'"),
+    ],
+)
+def test_a_line_of_another_form_is_refused_with_its_place(tmp_path, change, words):
+    """What should be an object or a list and is none, or lacks a key, is named with its line."""
+    data = to_json_data(Measurement("r1", "x", "hot", 1, 2.0, 1.0, 0.9, 1.1, "SAME", 0.1)) | change
+    writer = RunWriter(tmp_path, header())
+    with writer.path.open("a") as file:
+        file.write(json.dumps(data) + "\n")
+    writer.close()
+    with pytest.raises(RecordError, match=f"results.jsonl:2: .*{words}"):
         read_runs(tmp_path)
 
 

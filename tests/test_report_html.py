@@ -22,6 +22,8 @@ from report_runs import (
     timing,
 )
 
+from embcheck.conformance.records.details import CallTimes, Resolution, Shares, TimingDetails
+from embcheck.conformance.records.lines import Reason
 from embcheck.conformance.records.run import Run
 from embcheck.reports.html import render_html, write_html
 from embcheck.reports.marks import Mark, mark_of
@@ -97,7 +99,8 @@ def _hostile() -> list[Run]:
                 workload=HOSTILE,
                 flags=(HOSTILE,),
                 break_even_calls=HOSTILE,
-                details={HOSTILE: HOSTILE},
+                details=TimingDetails(device_missing=HOSTILE),
+                reasons=(Reason(HOSTILE, HOSTILE),),
             )
         ],
         [HOSTILE],
@@ -402,7 +405,7 @@ def test_timings_show_ratio_interval_verdict_and_reason() -> None:
             ratio_high=0.53,
             flags=("steal",),
             break_even_calls=0.3,
-            details={"share_of_gather": 0.42},
+            details=TimingDetails(shares=Shares(0.42, 0.5, 10.0, "np.take", 8.4, "np.copyto")),
         ),
         timing("wrong", "NOT TIMED", message="the answer is wrong", **nothing),
     ]
@@ -418,12 +421,17 @@ def test_timings_show_ratio_interval_verdict_and_reason() -> None:
         assert text in reader.text
 
 
+def _reasons(*texts: str) -> tuple[Reason, ...]:
+    return tuple(Reason("noise", text) for text in texts)
+
+
 def test_what_all_timings_of_a_cell_share_is_parted_from_their_own() -> None:
     """Reasons and flags of the cell are its head's; those of one row stay with it."""
+    both = _reasons("a noisy machine", "one of 45")
     lines = [
         timing("ref", role="reference", flags=("a/a", "steal")),
         timing("one", flags=("steal", "a/a"), message="a noisy machine"),
-        timing("two", flags=("a/a", "steal", "many"), message="a noisy machine; one of 45"),
+        timing("two", flags=("a/a", "steal", "many"), reasons=both),
         timing("three", "NOT TIMED", ratio=None, flags=("a/a", "steal"), message="unsupported"),
     ]
     (group,) = timings(lines).groups
@@ -439,7 +447,8 @@ def test_what_all_timings_of_a_cell_share_is_parted_from_their_own() -> None:
 def test_a_row_says_in_short_what_resolution_it_has() -> None:
     """What the environments of a matrix differ in would fill every row; the details have it."""
     note = "only differences over 20% count: the reference against itself gave 1.1"
-    line = timing("one", message=f"odd: indeed; {note}", details={"resolution_note": note})
+    details = TimingDetails(resolution=Resolution(0.2, note))
+    line = timing("one", reasons=_reasons("odd: indeed", note), details=details)
     ((row,),) = (group.rows for group in timings([line]).groups)
     assert row.message == "odd: indeed; only differences over 20% count"
     assert ("resolution note", note) in row.details
@@ -464,7 +473,8 @@ def test_a_figure_that_is_none_does_not_stop_a_report(value: Any) -> None:
     names = ("ratio", "ratio_low", "ratio_high", "ns_per_lookup", "break_even_calls")
     line = timing("acme", **dict.fromkeys(names, value))
     assert "t1-one-token" in render_html([run([line], ["acme"], purpose="timing")])
-    line = timing("acme", details=dict.fromkeys(("share_of_gather", "p50_ns"), value))
+    times, shares = CallTimes(*[value] * 4), Shares(*[value] * 6)
+    line = timing("acme", details=TimingDetails(times=times, shares=shares))
     assert "t1-one-token" in render_html([run([line], ["acme"], purpose="timing")])
     lines = [case(), result("acme", seconds=value)]
     assert _data(render_html([run(lines, ["acme"])]))

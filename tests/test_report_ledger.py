@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from report_runs import HOSTILE, TABLE, case, every_outcome, left_open, reads, result, run
 
+from embcheck.conformance.execution.judging.rows import Word
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.reports.atlas import Atlas, AtlasReading, atlas
 from embcheck.reports.html import render_html
 from embcheck.reports.ledger import Ledger, ledger, ledger_counts
 from embcheck.reports.merge import merge
-from embcheck.reports.readings import reading_of, word_of
+from embcheck.reports.readings import WORDS, reading_of
 
 
 def _ledger(lines: list[Any], *backends: str) -> Ledger:
@@ -24,28 +25,32 @@ def _observed(number: float) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("text", "word"),
+    ("text", "word", "shown"),
     [
-        ("raises", "raises"),
-        ("zeros", "zeros"),
-        ("NaN", "NaN"),
-        ("clamps to the last row", "clamps"),
-        ("clamps to row 0", "clamps"),
-        ("clamps", "clamps"),
-        ("wraps (row 5)", "wraps"),
-        ("wraps modulo 2**32 (row 2)", "wraps"),
-        ("another row (3)", "another row"),
-        ("row 2", "row N"),
-        ("foreign values", "foreign values"),
-        ("other", "other"),
-        ("zeros the padding row", "as said"),
-        ("row 2 and nothing else", "as said"),
-        ("crashes", "crash"),
+        ("raises", "raises", "raises"),
+        ("clamps to row 0", "clamps", "clamps"),
+        ("wraps modulo 2**32 (row 2)", "wraps", "wraps"),
+        ("row 2", "row N", "row N"),
+        ("other", "other", "other"),
+        ("zeros the padding row", None, "as said"),
+        ("row 2 and nothing else", None, "as said"),
+        ("zeros", None, "zeros"),
+        ("odd", "no such word", "as said"),
     ],
 )
-def test_words_are_recognised_whole(text: str, word: str) -> None:
-    """A reading has a word's look only if it is that word; any other text speaks for itself."""
-    assert word_of(text).name == word
+def test_a_reading_is_shown_by_its_word(text: str, word: str | None, shown: str) -> None:
+    """The word that the record names counts, not the text, unless that is a word as it stands."""
+    of = left_open("embedding/open/a", pytorch=text)
+    lines = [of, reads("one", text, of, reading_word=word)]
+    (row,) = _ledger(lines, "one").cases.rows
+    assert row.cells[0].reading.word.name == shown
+    assert row.pytorch is not None
+    assert (row.pytorch.word.name, row.pytorch.text) == (shown, text)
+
+
+def test_every_word_of_the_record_has_a_look() -> None:
+    """The ledger shows each word that a result may have."""
+    assert {str(word) for word in Word} <= {word.name for word in WORDS}
 
 
 def test_known_departures_of_the_ledger_are_counted_by_whose_they_are() -> None:

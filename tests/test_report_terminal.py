@@ -27,6 +27,7 @@ from report_runs import (
 from rich.console import Console
 
 from embcheck.cli.report import report
+from embcheck.conformance.records.details import Rates, Shares, TimingDetails
 from embcheck.conformance.records.run import Run
 from embcheck.reports.terminal import print_conformance, print_timings
 
@@ -235,7 +236,7 @@ def test_hostile_text_stays_text(terminal: bool) -> None:
     of = case(f"embedding/{HOSTILE}/a", behaviour=HOSTILE)
     failed = result(HOSTILE, "failed", of, kind=HOSTILE, message=HOSTILE)
     hostile = {"flags": (HOSTILE,), "break_even_calls": HOSTILE}
-    hostile["details"] = {"compulsory_gb_per_s": HOSTILE, "share_of_gather": HOSTILE}
+    hostile["details"] = TimingDetails(rates=Rates(*[HOSTILE] * 4), shares=Shares(*[HOSTILE] * 6))
     nothing = timing(HOSTILE, "NOT TIMED", message=HOSTILE, workload=HOSTILE, **hostile)
     gone = {"id": "gone" + HOSTILE, "unavailable": HOSTILE}
     text = _printed([run([of, failed, nothing], [HOSTILE, gone])], terminal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from timing_simulation import arm_record
 
 from embcheck.conformance.records.lines import Measurement, RoundsLine
 from embcheck.conformance.suite.problems import SpecError
@@ -87,10 +88,7 @@ def test_a_mistake_is_shown_with_its_place(tmp_path, old, new, words):
 def rounds(curve, value, **milliseconds):
     """Return the rounds of a point in which each backend's calls take so long."""
     roles = ["reference", *["candidate"] * 9]
-    arms = {
-        name: {"backend": name, "role": role, "calls_per_block": 1}
-        for name, role in zip(milliseconds, roles, strict=False)
-    }
+    arms = {name: arm_record(name, role) for name, role in zip(milliseconds, roles, strict=False)}
     blocks = {name: [[found / 1e3, 0, 0, 0, 0, 0]] * 2 for name, found in milliseconds.items()}
     read = ({"order": list(arms), "blocks": blocks, "noise": {}},) * 4
     return RoundsLine(f"{curve}={value}", "rotating", 1, 0, next(iter(arms)), {}, arms, read)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from embcheck_zoo.clocks import OnDevice
+from timing_simulation import arm_record
 
 from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.backend import Unsupported
@@ -66,21 +67,22 @@ def test_an_adapter_without_a_clock_says_so():
 
 def record(device):
     """Return the rounds of a cell with what was read of a device."""
-    arms = {"x": {"backend": "x", "role": "candidate", "device": device}}
+    arms = {"x": arm_record("x", "candidate", device=device)}
     return Record([RoundsLine("R1", "hot", 1, 0, "x", {}, arms, ())])
 
 
 def test_throttling_is_flagged():
     """The state before and after names what lowered the clocks; the time has its own figures."""
     seconds, state = device_seconds(OnDevice(), CALL, 3, flush=True)
-    found = device_figures(record({"device_seconds": seconds, "state": state}), "x", "candidate")
-    assert found["device_p50_ns"] > 0
-    assert found["device_p50_ns"] <= found["device_p99_ns"]
-    assert found["device_throttled"] == "power cap"
-    assert len(found["device_states"]) == 2
-    missing = device_figures(record({"missing": "no clock"}), "x", "candidate")
-    assert missing == {"device_missing": "no clock"}
-    assert device_figures(record({}), "x", "candidate") == {}
+    read = record({"device_seconds": seconds, "state": state})
+    found, _ = device_figures(read, "x", "candidate")
+    assert found.device_p50_ns > 0
+    assert found.device_p50_ns <= found.device_p99_ns
+    assert found.device_throttled == "power cap"
+    assert len(found.device_states) == 2
+    missing = record({"missing": "no clock"})
+    assert device_figures(missing, "x", "candidate") == (None, "no clock")
+    assert device_figures(record({}), "x", "candidate") == (None, None)
 
 
 def test_what_nvidia_smi_prints_is_read():

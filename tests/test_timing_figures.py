@@ -8,10 +8,12 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from timing_simulation import arm_record
 from tiny_workload import tiny_workload
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.details import CallTimes, TimingDetails
 from embcheck.conformance.records.lines import Measurement, RoundsLine
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.clock import memory
@@ -71,21 +73,21 @@ def test_a_gradient_moves_the_whole_table_and_a_step_its_rows():
     assert step - forward == 2 * 64 + 3 * 64
 
 
-def line(role="candidate", nanoseconds=100.0, moved=MOVED):
+def line(role="candidate", nanoseconds=100.0):
     """Return a measurement as a cell gives it."""
-    details = {"ns_per_call": nanoseconds, "moved": moved, "ceiling": {}, "forward": True}
+    details = TimingDetails(times=CallTimes(nanoseconds, None, nanoseconds, nanoseconds))
     return Measurement(
         "R1", role, "hot", 1, 1.0, 0.5, 0.4, 0.6, "FASTER", 0.1, role, details=details
     )
 
 
-def rounds(ceiling=CEILING, forward=True, peak=7, generation=0):
+def rounds(ceiling=CEILING, forward=True, peak=7, generation=0, moved=MOVED):
     """Return what a generation read of that cell."""
     arms = {
-        role: {"backend": role, "role": role, "memory": {"peak_bytes": peak}}
+        role: arm_record(role, role, memory={"peak_bytes": peak})
         for role in ("candidate", "sentinel")
     }
-    inputs = {"ceiling": ceiling and asdict(ceiling), "forward": forward}
+    inputs = {"ceiling": ceiling and asdict(ceiling), "forward": forward, "moved": moved}
     return RoundsLine("R1", "hot", 1, generation, "reference", inputs, arms, ())
 
 
@@ -94,14 +96,13 @@ def test_rates_are_shares_of_the_best_ceiling():
     slow = Ceiling(Rate(GB, "slow"), Rate(GB, "slow"), GB, STREAMS)
     read = [rounds(slow), rounds(peak=9, generation=1)]
     found, sentinel = with_figures([line(), line("sentinel")], read)
-    assert found.details["logical_gb_per_s"] == pytest.approx(20)
-    assert found.details["padded_gb_per_s"] == pytest.approx(30)
-    assert found.details["compulsory_gb_per_s"] == pytest.approx(10)
-    assert found.details["share_of_gather"] == pytest.approx(0.5)
-    assert found.details["share_of_copy"] == pytest.approx(1.0)
-    assert found.details["peak_bytes"] == 9
-    assert "moved" not in found.details
-    assert "compulsory_gb_per_s" not in sentinel.details
+    assert found.details.rates.logical_gb_per_s == pytest.approx(20)
+    assert found.details.rates.padded_gb_per_s == pytest.approx(30)
+    assert found.details.rates.compulsory_gb_per_s == pytest.approx(10)
+    assert found.details.shares.share_of_gather == pytest.approx(0.5)
+    assert found.details.shares.share_of_copy == pytest.approx(1.0)
+    assert found.details.memory.peak_bytes == 9
+    assert sentinel.details.rates is None
     assert impossible([found], read, {}) == {}
 
 
@@ -117,8 +118,8 @@ def test_rates_are_shares_of_the_best_ceiling():
 )
 def test_a_rate_that_no_machine_has_is_named(moved, forward, limits, faults):
     """Over 105 % of the limit is a fault, but for gradients, or where a second look gives more."""
-    read = [rounds(forward=forward)]
-    lines = with_figures([line(moved={**MOVED, "compulsory": moved})], read)
+    read = [rounds(forward=forward, moved={**MOVED, "compulsory": moved})]
+    lines = with_figures([line()], read)
     assert len(impossible(lines, read, limits)) == faults
 
 
@@ -126,8 +127,8 @@ def test_without_a_ceiling_there_are_rates():
     """Where nothing was measured of the machine, a rate has no share and no limit."""
     read = [rounds(None)]
     (found,) = with_figures([line()], read)
-    assert found.details["compulsory_gb_per_s"] == pytest.approx(10)
-    assert "share_of_gather" not in found.details
+    assert found.details.rates.compulsory_gb_per_s == pytest.approx(10)
+    assert found.details.shares is None
     assert impossible([found], read, {}) == {}
 
 
@@ -201,8 +202,8 @@ def test_an_impossible_rate_fails_the_run(tmp_path, monkeypatch, rate, code):
     assert run_timing(["numpy-reference"], workloads, tmp_path / "out", settings) == code
     (run,) = read_runs(tmp_path / "out")
     first = run.measurements[0]
-    assert first.details["share_of_copy"] > 0
-    assert first.details["peak_bytes"] > first.details["table_bytes"]
+    assert first.details.shares.share_of_copy > 0
+    assert first.details.memory.peak_bytes > first.details.inputs.table_bytes
     assert run.rounds[0].inputs["ceiling"]["streams"]["copy"]["way"] == "a test"
     assert len(looked) == (2 if code else 1)
     assert ("the clock or the count of bytes is wrong" in first.message) == bool(code)

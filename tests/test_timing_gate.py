@@ -93,7 +93,7 @@ def test_who_reads_slowly_is_timed(zoo_run):
     """To bring an answer home may take long, and each time otherwise: it exists all the same."""
     line = zoo_run[2]["zoo-reads-slowly", "candidate"]
     assert line.ns_per_lookup > 0
-    assert line.details["suspected_once"] == 0
+    assert line.details.gate.suspected_once == 0
 
 
 def test_the_others_go_on(zoo_run):
@@ -150,15 +150,15 @@ def test_a_measurement_says_what_it_rests_on(tmp_path):
     _, run, lines = _time(tmp_path, "zoo-slow-first-call", settings=THREE)
     line = lines["zoo-slow-first-call", "candidate"]
     assert line.first_call_seconds >= 0.3
-    assert line.details["second_call_seconds"] < line.first_call_seconds
+    assert line.details.preparation.second_call_seconds < line.first_call_seconds
     assert line.ratio_low <= line.ratio <= line.ratio_high
-    assert line.details["rounds"] == line.details["flagged_rounds"]["of"] >= 12
-    assert line.details["generations"] == 3
-    assert line.details["new_shape_first_call_seconds"] < 0.3
+    assert line.details.rounds.rounds == line.details.rounds.flagged_rounds["of"] >= 12
+    assert line.details.rounds.generations == 3
+    assert line.details.preparation.new_shape_first_call_seconds < 0.3
     assert line.break_even_calls is None or line.break_even_calls > 0
-    assert "share_of_gather" not in line.details
-    assert line.details["p50_ns"] <= line.details["p99_ns"]
-    hashes = {tuple(other.details["trace_sha256"]) for other in lines.values()}
+    assert line.details.shares is None
+    assert line.details.times.p50_ns <= line.details.times.p99_ns
+    hashes = {other.details.inputs.trace_sha256 for other in lines.values()}
     assert len(hashes) == 1
     assert run.header.purpose == "timing"
     assert run.header.planned == len(run.measurements) == 4
@@ -173,15 +173,15 @@ def test_preparation_is_timed_before_anything_is_kept_of_it(tmp_path):
     run_timing(["zoo-compiles-once"], workloads, tmp_path / "out", settings)
     (run,) = read_runs(tmp_path / "out")
     seconds = {
-        (line.generation, line.workload, arm["role"]): arm["life"]["prepare_seconds"]
+        (line.generation, line.workload, arm.role): arm.life["prepare_seconds"]
         for line in run.rounds
         for arm in line.arms.values()
-        if arm["role"] in {"reference", "a/a"}
+        if arm.role in {"reference", "a/a"}
     }
     assert len(seconds) == 8
     assert {key[0] for key, prepare in seconds.items() if prepare >= 0.3} == {0}
     assert {key[0] for key, prepare in seconds.items() if prepare < 0.3} == {1}
-    assert all(line.details["prepare_seconds"] >= 0.3 for line in run.measurements[::3])
+    assert all(line.details.preparation.prepare_seconds >= 0.3 for line in run.measurements[::3])
 
 
 def test_an_idle_spinner_spoils_the_verdicts(tmp_path):
@@ -200,10 +200,10 @@ def test_cold_traces_rotate_with_one_thread(tmp_path, monkeypatch):
     line = lines["numpy-reference", "reference"]
     assert code == ExitCode.CONFORMS
     assert (line.state, line.threads) == ("cold", 1)
-    assert len(set(line.details["trace_sha256"])) == 8
-    assert line.details["table_bytes"] >= 4 * 32_000
+    assert len(set(line.details.inputs.trace_sha256)) == 8
+    assert line.details.inputs.table_bytes >= 4 * 32_000
     assert line.message == ""
-    assert line.details["cores_used"] < 1.2
+    assert line.details.rounds.cores_used < 1.2
 
 
 def test_without_the_definition_the_first_backend_is_the_reference(tmp_path):
@@ -308,7 +308,7 @@ def test_a_biased_cell_limits_the_others(tmp_path, monkeypatch):
         for round_ in line.rounds:
             round_["noise"].clear()
             for key, pair in round_["blocks"].items():
-                calls = line.arms[key]["calls_per_block"]
+                calls = line.arms[key].calls_per_block
                 pair[:] = [[0.001 * calls * factors.get(key, 1.0), *[0.0] * 5]] * 2
         return line
 

@@ -144,7 +144,7 @@ def test_the_command_times_it(tmp_path, save):
     assert done.returncode == 0, done.stderr
     (run,) = read_runs(tmp_path / "out")
     assert {line.workload for line in run.measurements} == {"OWN"}
-    assert len(run.measurements[0].details["trace_sha256"]) == 4
+    assert len(run.measurements[0].details.inputs.trace_sha256) == 4
     assert "also needs --trace" in embcheck(*common, "--table", table).stderr
     done = embcheck(*common, "--table", table, "--trace", save("j", np.array([100])))
     assert done.returncode == 2

@@ -119,9 +119,9 @@ def test_prices_are_timed_recorded_and_shown(tmp_path):
     mine = {line.variant: line for line in run.prices if line.backend == "numpy-reference"}
     assert mine["padding_idx"].ratio > 0
     assert mine["padding_idx"].ratio_low <= mine["padding_idx"].ratio_high
-    assert len(mine["padding_idx"].details["rounds_ns_per_call"]) == settings.generation_count
+    assert len(mine["padding_idx"].details.rounds.rounds_ns_per_call) == settings.generation_count
     assert mine["weight[indices]  # raises"].kind == "spelling"
-    assert mine["max_norm"].details["note"]
+    assert mine["max_norm"].details.rounds.note
     (wrong,) = [line for line in run.prices if line.backend == "zoo-wrong-row"]
     assert wrong.verdict == "NOT TIMED"
     assert "the answer is wrong" in wrong.message

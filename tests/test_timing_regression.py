@@ -12,6 +12,7 @@ from tiny_workload import tiny_workload
 
 from embcheck.cli.bench import bench
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.details import Resolution, TimingDetails
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.clock.cell import Settings
@@ -143,9 +144,10 @@ def test_an_interrupted_run_is_no_baseline(tmp_path, baseline):
         read_baseline(folder)
 
 
-def line(ratio, low, high, verdict="SLOWER", **details):
+def line(ratio, low, high, verdict="SLOWER", reference="numpy-reference", resolution=None):
     """Make a candidate's measurement."""
-    details = {"reference": "numpy-reference", **details}
+    limit = None if resolution is None else Resolution(resolution, "")
+    details = TimingDetails(reference=reference, resolution=limit)
     return Measurement(
         "R1", "acme", "hot", 2, 10.0, ratio, low, high, verdict, 0.1, details=details
     )

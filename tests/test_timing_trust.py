@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from embcheck.conformance.records.details import Rounds, TimingDetails
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.timing.statistics.estimate import Estimate, conclude
 from embcheck.conformance.timing.verdicts.trust import (
@@ -19,10 +20,11 @@ from embcheck.conformance.timing.verdicts.trust import (
 )
 
 
-def judged_as(role, ratio, low, high, workload="R1", **details):
+def judged_as(role, ratio, low, high, workload="R1", idle=0.0):
     """Return a measurement whose verdict is that of its interval alone."""
     found = None if role == "reference" else Estimate(ratio, low, high)
     verdict = "SAME" if found is None else str(conclude(found))
+    details = TimingDetails(rounds=Rounds(1, 1, (1,), 0.0, 0.0, 0.0, 1.0, idle, 0, {}))
     line = Measurement(
         workload, role, "hot", 1, 10.0, ratio, low, high, verdict, 0.1, role, details=details
     )
@@ -56,7 +58,7 @@ def test_the_interval_of_the_twin_is_the_margin(ratio, low, high, verdict):
     assert limited.verdict == verdict
     assert limited.ratio == ratio
     assert limited.flags == ("a/a",)
-    assert limited.details["resolution"] == pytest.approx(1 / 0.94 - 1)
+    assert limited.details.resolution.resolution == pytest.approx(1 / 0.94 - 1)
     assert "the reference against itself gave 0.990 (0.940 to 1.040)" in limited.message
 
 
@@ -91,7 +93,7 @@ def test_disturbed_rounds_count_by_what_they_did():
 def test_a_worker_that_does_not_rest_leaves_all_open():
     """CPU time that an idle worker takes from the others cannot be put in a margin."""
     for share, verdict in ((0.5, "INCONCLUSIVE"), (0.02, "INCONCLUSIVE"), (0.005, "FASTER")):
-        restless = judged_as("candidate", 0.1, 0.1, 0.1, idle_cpu_share=share)
+        restless = judged_as("candidate", 0.1, 0.1, 0.1, idle=share)
         limited = judged(restless)
         assert limited.verdict == verdict
         assert ("of a core while others were timed" in limited.message) == (share > 0.01)
@@ -126,7 +128,7 @@ def test_a_verdict_must_stand_among_the_others():
     assert [found.line.verdict for found in among[:4]] == ["SAME", "SAME", "SLOWER", "INCONCLUSIVE"]
     assert "one of 20 comparisons" in among[3].line.message
     assert among[3].line.flags == ("many-comparisons",)
-    assert among[2].line.details["comparisons"] == 20
+    assert among[2].line.details.multiplicity.comparisons == 20
 
 
 def one(role, found):

@@ -105,7 +105,7 @@ class _Audit:
 
     def _one_call(self, result: ResultLine) -> Case:
         """Return a case of one call that can be written out; raises NotWritable."""
-        if (result.deviation or {}).get("cause") == Cause.ENVIRONMENT:
+        if result.deviation is not None and result.deviation.cause == Cause.ENVIRONMENT:
             raise NotWritable("it departs by a limit that the library alone does not have")
         if result.case not in self._cases:
             raise NotWritable("the suite has no such case any more")
@@ -148,14 +148,14 @@ class _Audit:
 
 def _said_of(result: ResultLine) -> str:
     """Say how a result ended: its kind, or how a known deviation says that it ends."""
-    known = result.deviation or {}
-    return str(result.kind or known.get("happens") or result.outcome)
+    known = result.deviation
+    return str(result.kind or (known and known.happens) or result.outcome)
 
 
 def _happens_by_chance(result: ResultLine) -> bool:
     """Whether what comes depends on what lies in memory, and need not come twice."""
-    known = result.deviation or {}
-    return bool(known.get("sometimes")) or known.get("cause") == Cause.MEMORY_UNSAFETY
+    known = result.deviation
+    return known is not None and (known.sometimes or known.cause == Cause.MEMORY_UNSAFETY)
 
 
 def compare(

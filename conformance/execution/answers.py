@@ -61,9 +61,10 @@ class TimedOut:
 
 @dataclass(frozen=True)
 class Errored:
-    """The adapter or the harness itself is at fault."""
+    """The adapter or the harness is at fault; `late` if Unsupported came after `prepare`."""
 
     message: str
+    late: bool = False
 
 
 Answer = Answered | Rejected | NotSupported | Crashed | TimedOut | Errored
@@ -82,4 +83,4 @@ def parse_answer(reply: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
         return NotSupported(reply["message"])
     if status == "exited":
         return Crashed(f"raised {said}, which ends the caller's process")
-    return Errored(f"{reply['stage']} raised {said}")
+    return Errored(f"{reply['stage']} raised {said}", late=reply.get("late", False))

@@ -22,7 +22,8 @@ from embcheck.conformance.execution.judging.judge import (
     judge_returns,
 )
 from embcheck.conformance.execution.judging.places import judge_places
-from embcheck.conformance.execution.judging.readings import RAISES, read
+from embcheck.conformance.execution.judging.readings import read, said
+from embcheck.conformance.execution.judging.rows import Word
 from embcheck.conformance.execution.judging.steps import joined
 from embcheck.conformance.execution.large import SECONDS, large_request, memory_needed
 from embcheck.conformance.execution.limits import GIB
@@ -125,7 +126,7 @@ class CaseRunner:
         if verdict.outcome is not Outcome.OBSERVED:
             return verdict
         if not isinstance(answer, Answered):
-            return replace(verdict, reading=RAISES)
+            return replace(verdict, reading=said(Word.RAISES))
         return replace(verdict, reading=read(call, answer.arrays, observes, case.tolerance))
 
     def _control(self, case: Case, rejects: Rejects) -> Verdict:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
+from dataclasses import asdict, fields
+from typing import cast
 
 import numpy as np
 
 from embcheck.conformance.execution.judging.deviations import Deviation
 from embcheck.conformance.execution.judging.judge import Verdict, decode_text
 from embcheck.conformance.execution.run_case import CaseResult
-from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine
+from embcheck.conformance.records.lines import (
+    CaseLine,
+    ClauseLine,
+    Described,
+    KnownDeviation,
+    ResultLine,
+)
 from embcheck.conformance.suite.arrays import describe_array
 from embcheck.conformance.suite.model import Case, Clause
 
@@ -51,16 +57,24 @@ def result_line(
         seconds=round(result.seconds, 6),
         backend_seconds=round(result.backend_seconds, 6),
         silent=verdict.kind.silent if verdict.kind else None,
-        reading=verdict.reading,
+        reading=verdict.reading.text if verdict.reading else None,
+        reading_word=verdict.reading.word if verdict.reading else None,
         observed={name: _describe_observed(name, a) for name, a in verdict.observed.items()},
-        deviation=deviation.describe() if deviation else None,
+        deviation=_known(deviation) if deviation else None,
         bound_width=_few_digits(verdict.bound_width),
         helped=result.helped,
+        notes=verdict.notes,
     )
 
 
-def _describe_observed(name: str, array: np.ndarray) -> dict[str, Any]:
-    return {"text": decode_text(array)} if name.endswith("_text") else describe_array(array)
+def _describe_observed(name: str, array: np.ndarray) -> Described:
+    if name.endswith("_text"):
+        return {"text": decode_text(array)}
+    return cast("Described", describe_array(array))
+
+
+def _known(deviation: Deviation) -> KnownDeviation:
+    return KnownDeviation(category=deviation.category, **asdict(deviation))
 
 
 WIDEST_TOLD = 1e9

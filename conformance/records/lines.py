@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
+
+from embcheck.conformance.records.details import ArmRecord, Lost, PriceDetails, TimingDetails
+from embcheck.conformance.records.plain import to_plain
 
 FORMAT_VERSION = 1
 
@@ -76,14 +79,52 @@ class CaseLine:
 
 
 @dataclass(frozen=True)
+class KnownDeviation:
+    """The entry that names what departed: see `execution.deviations.Deviation`.
+
+    Records from before there were causes have none.
+    """
+
+    category: str
+    happens: str
+    reason: str
+    cases: tuple[str, ...] = ()
+    cause: str | None = None
+    link: str | None = None
+    version: str = ""
+    device: str = ""
+    threads: str = ""
+    instructions: tuple[str, ...] = ()
+    sometimes: bool = False
+    message: str = ""
+    conforms_as: str = ""
+
+
+class Described(TypedDict, total=False):
+    """A text; or an array's dtype, shape and values (nested), of which a long one has the first.
+
+    What JSON has no number for is text: `nan`, `inf`, `-inf`, complex numbers.
+    """
+
+    dtype: str
+    shape: list[int]
+    values: Any
+    first: list[Any]
+    text: str
+
+
+@dataclass(frozen=True)
 class ResultLine:
     """What a case came to on a backend.
 
     `seconds` is backend and harness together, `backend_seconds` the backend's own share: preparing
-    calls and answering them. `reading` says in a word or two what an implementation-defined call
-    did. `bound_width` is the largest part of a value by which a judged answer might have been off,
-    0 where it was exact, so that an outcome of `observed` with it says that no bound was narrow
-    enough to judge by. `helped` is what the adapter did of the call itself, as it says.
+    calls and answering them. `reading` says what an implementation-defined call did;
+    `reading_word` is the ledger's word for it, None where the case has words of its own.
+    `bound_width` is the largest part of a value by which a judged answer might have been off, 0
+    where it was exact, so that an outcome of `observed` with it says that no bound was narrow
+    enough to judge by. `helped` is what the adapter did of the call itself, as it says. `notes` are
+    `unavailable` where the backend cannot run here, and `only-after-others` where the case passes
+    in a fresh process.
     """
 
     case: str
@@ -97,10 +138,12 @@ class ResultLine:
     backend_seconds: float = 0.0
     silent: bool | None = None
     reading: str | None = None
-    observed: Mapping[str, Any] = field(default_factory=dict)
-    deviation: Mapping[str, Any] | None = None
+    observed: Mapping[str, Described] = field(default_factory=dict)
+    deviation: KnownDeviation | None = None
     bound_width: float | None = None
     helped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    reading_word: str | None = None
     type: str = "result"
 
 
@@ -112,8 +155,7 @@ class RoundsLine:
     which role, and what was found out before its first round and after its last. `rounds` have,
     in the order in which they were run, `order`, `noise` and for each arm its two `blocks`, there
     and back: seconds, CPU seconds, involuntary switches, then seconds, CPU seconds and CPU seconds
-    of background threads while the worker waited before. `lost` names what could not be timed,
-    with `backend`, `role`, `message` and `exit_code`; `stopped` says why a cell did not begin.
+    of background threads while the worker waited before. `stopped` says why a cell did not begin.
     """
 
     workload: str
@@ -122,11 +164,19 @@ class RoundsLine:
     generation: int
     reference: str | None
     inputs: Mapping[str, Any]
-    arms: Mapping[str, Mapping[str, Any]]
+    arms: Mapping[str, ArmRecord]
     rounds: tuple[Mapping[str, Any], ...]
-    lost: tuple[Mapping[str, Any], ...] = ()
+    lost: tuple[Lost, ...] = ()
     stopped: str | None = None
     type: str = "rounds"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What is to be said of a timing: `kind` names what it is about, `text` is for people."""
+
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -136,10 +186,10 @@ class Measurement:
     `role` is `reference`, `candidate`, `a/a` (the reference in processes of its own, under a second
     name) or `sentinel` (a bare gather of NumPy's). `ratio` is this backend's time over the
     reference backend's, within rounds; `ratio_low` and `ratio_high` bound its 95 % interval.
-    `verdict` is FASTER, SLOWER, SAME or INCONCLUSIVE against the reference, or NOT TIMED, with the
-    reason in `message` and no figures. `flags` name what disturbed the timing, or keeps it from
-    being what the cell says. `break_even_calls` is after how many calls a longer preparation is
-    paid back; None where it never is, or there is none.
+    `verdict` is FASTER, SLOWER, SAME or INCONCLUSIVE against the reference, or NOT TIMED, without
+    figures. `reasons` say why, `message` has their texts in one. `flags` name what disturbed the
+    timing, or keeps it from being what the cell says. `break_even_calls` is after how many calls a
+    longer preparation is paid back; None where it never is, or there is none.
     """
 
     workload: str
@@ -156,7 +206,8 @@ class Measurement:
     message: str = ""
     flags: tuple[str, ...] = ()
     break_even_calls: float | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: TimingDetails = field(default_factory=TimingDetails)
+    reasons: tuple[Reason, ...] = ()
     type: str = "measurement"
 
 
@@ -183,7 +234,7 @@ class PriceLine:
     ratio_high: float | None
     verdict: str
     message: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: PriceDetails = field(default_factory=PriceDetails)
     type: str = "price"
 
 
@@ -222,5 +273,5 @@ LINE_TYPES: dict[str, type[Line]] = {
 
 def to_json_data(line: Line) -> dict[str, Any]:
     """Turn a line into plain JSON data, `type` first."""
-    data = dict(vars(line))
+    data: dict[str, Any] = to_plain(line, whole=True)
     return {"type": data.pop("type"), **data}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from embcheck.conformance.records.lines import (
     RunFooter,
     RunHeader,
 )
+from embcheck.conformance.records.plain import from_plain
 
 FILE_NAME = "results.jsonl"
 _OLDER_CATEGORIES = {"upstream-bug": "bug", "adapter": "composition"}
@@ -113,8 +114,7 @@ def _parse(data: Any, place: str) -> Line:
     if isinstance(deviation, dict) and "cause" not in deviation:
         older = str(deviation.get("category", ""))
         data["deviation"] = {**deviation, "category": _OLDER_CATEGORIES.get(older, older)}
-    known = {field.name for field in fields(kind)}
     try:
-        return kind(**{key: value for key, value in data.items() if key in known})
+        return from_plain(kind, data)
     except TypeError as error:
         raise RecordError(f"{place}: {error}") from None

@@ -24,7 +24,6 @@ from embcheck.conformance.smoke.interview import (
 )
 from embcheck.conformance.smoke.questions import plain_questions
 
-LATE = ("call raised Unsupported", "to_numpy raised Unsupported")
 MUCH_PRINTED = 1024**2
 
 
@@ -119,7 +118,7 @@ def check_answers(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[Find
     for exchange in exchanges:
         if info.lacks(exchange.question.call) is not None:
             continue
-        if isinstance(exchange.answer, Errored) and not exchange.said.startswith(LATE):
+        if isinstance(exchange.answer, Errored) and not exchange.answer.late:
             faults.setdefault(exchange.said, exchange.question.title)
         for name in missing_observations(exchange):
             faults.setdefault(f"{name} was asked for and is not reported", exchange.question.title)
@@ -159,7 +158,7 @@ def check_reads(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[Findin
 
 def check_unsupported(exchanges: Sequence[Exchange]) -> list[Finding]:
     """Check that Unsupported is raised before the call only, where it counts as a reason."""
-    late = [exchange for exchange in exchanges if exchange.said.startswith(LATE)]
+    late = [e for e in exchanges if isinstance(e.answer, Errored) and e.answer.late]
     advice = "raise it in prepare; what the thunk raises counts as the library's refusal"
     found = [
         Finding(Status.FAIL, "unsupported", f"{e.question.title}: the {e.said}", advice)

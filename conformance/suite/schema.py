@@ -117,7 +117,7 @@ def _words(error: ValidationError, place: str) -> tuple[str, str]:  # noqa: PLR0
     if validator == "enum":
         allowed = ", ".join(str(value) for value in value)
         return f"{place}: '{error.instance}' is not known", f"use one of: {allowed}"
-    if validator == "oneOf" and "expect" in str(value):
+    if validator == "oneOf" and any("expect" in one.get("required", ()) for one in value):
         return (
             f"{place} must have exactly one of 'expect', 'rejects', 'observe'",
             "state what must come of the call, once",

@@ -26,8 +26,9 @@ def attempt(
     try:
         return None, action()
     except Unsupported as reason:
-        status = "unsupported" if stage == "prepare" else "errored"
-        return describe_failure(status, stage, reason), None
+        is_late = stage != "prepare"
+        described = describe_failure("errored" if is_late else "unsupported", stage, reason)
+        return described | {"late": is_late}, None
     except Exception as error:  # noqa: BLE001  (whatever a library raises is data here)
         described = describe_failure("rejected", stage, error)
         if backend is not None:

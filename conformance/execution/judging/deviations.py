@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,11 +82,6 @@ class Deviation:
     def foresees(self, happened: str, message: str) -> bool:
         """Whether a case was to fail in this way, and to say this."""
         return happened == self.happens and re.search(self.message, message) is not None
-
-    def describe(self) -> dict[str, Any]:
-        """Describe the entry for a result line."""
-        told = {"category": self.category, **asdict(self)}
-        return {key: value for key, value in told.items() if value}
 
     @property
     def category(self) -> Category:

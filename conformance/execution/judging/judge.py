@@ -27,6 +27,7 @@ from embcheck.conformance.execution.judging.bounds import (
     bound_of,
     copies,
 )
+from embcheck.conformance.execution.judging.rows import Reading
 from embcheck.conformance.execution.judging.ties import nearest
 from embcheck.conformance.execution.same import Signs, equal, same_bits
 from embcheck.conformance.suite.model import (
@@ -72,6 +73,15 @@ class Kind(StrEnum):
         return self is not Kind.REJECTED_VALID
 
 
+class Note(StrEnum):
+    """What an outcome alone does not say."""
+
+    UNAVAILABLE = "unavailable"
+    """Not run, for the backend cannot run here."""
+    ONLY_AFTER_OTHERS = "only-after-others"
+    """Alone, in a fresh process, the case passes."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """An outcome, the kind of a failure, and a message for people."""
@@ -79,11 +89,12 @@ class Verdict:
     outcome: Outcome
     kind: Kind | None = None
     message: str = ""
-    reading: str | None = None
-    """What an implementation-defined call did, in a word or two."""
+    reading: Reading | None = None
+    """What an implementation-defined call did."""
     observed: Mapping[str, np.ndarray] = field(default_factory=dict)
     bound_width: float | None = None
     """The largest part of a value by which the answer might have been off; None if not judged."""
+    notes: tuple[Note, ...] = ()
 
 
 _EFFECTS = frozenset(

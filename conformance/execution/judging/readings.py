@@ -8,7 +8,12 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.execution.judging.judge import judge_observation
-from embcheck.conformance.execution.judging.rows import holds_foreign_values, row_words
+from embcheck.conformance.execution.judging.rows import (
+    Reading,
+    Word,
+    holds_foreign_values,
+    row_readings,
+)
 from embcheck.conformance.execution.judging.terms import unit_roundoff
 from embcheck.conformance.execution.same import equal
 from embcheck.conformance.suite.model import (
@@ -21,12 +26,6 @@ from embcheck.conformance.suite.model import (
     Values,
 )
 
-RAISES = "raises"
-ZEROS = "zeros"
-NAN = "NaN"
-FOREIGN = "foreign values"
-OTHER = "other"
-
 ROUNDINGS = 8
 """How many unit roundoffs a stated reading may be off."""
 
@@ -36,28 +35,37 @@ def read(
     arrays: Mapping[str, np.ndarray],
     observes: Observes,
     tolerance: Tolerance | None = None,
-) -> str:
-    """Return the name of the first stated reading that fits the answer.
+) -> Reading:
+    """Return the first stated reading that fits the answer.
 
-    Where none fits, return the one word that holds for everything that is observed, else `other`.
+    Where none fits, return the one that holds for everything that is observed, else `other`.
     """
     for name, returns in observes.readings.items():
         if _fits(call, arrays, returns, tolerance):
-            return name
+            return Reading(name, Word(name) if name in set(Word) else None)
     names = [name for name in call.observe if name != Observation.INPUTS_AFTER]
-    words = {recognise(call, name, arrays[name]) if name in arrays else OTHER for name in names}
-    return words.pop() if len(words) == 1 else OTHER
+    found = {
+        recognise(call, name, arrays[name]) if name in arrays else said(Word.OTHER)
+        for name in names
+    }
+    return found.pop() if len(found) == 1 else said(Word.OTHER)
 
 
-def recognise(call: Call, name: str, array: np.ndarray) -> str:
+def recognise(call: Call, name: str, array: np.ndarray) -> Reading:
     """Name what an observation holds, by the call alone; `other` if several names would fit."""
     if not array.size:
-        return OTHER
-    words = row_words(call, name, array)
-    words += [word for word, value in ((ZEROS, 0), (NAN, np.nan)) if equal(array, value).all()]
-    if not words and holds_foreign_values(call, name, array):
-        return FOREIGN
-    return words[0] if len(words) == 1 else OTHER
+        return said(Word.OTHER)
+    found = row_readings(call, name, array)
+    blanks = ((Word.ZEROS, 0), (Word.NAN, np.nan))
+    found += [said(word) for word, value in blanks if equal(array, value).all()]
+    if not found and holds_foreign_values(call, name, array):
+        return said(Word.FOREIGN)
+    return found[0] if len(found) == 1 else said(Word.OTHER)
+
+
+def said(word: Word) -> Reading:
+    """Return the reading that a word makes alone."""
+    return Reading(str(word), word)
 
 
 def _fits(

@@ -5,31 +5,61 @@ Only calls with a single index are looked at: with several, a sum may equal a ro
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
+
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.execution.same import equal
 
-WORD = 2**32
+NUMBERS = 2**32
 """How many numbers 32 bits hold."""
 
 
-def explanations(index: int, rows: int) -> dict[str, int]:
+class Word(StrEnum):
+    """What a call did, where anything is allowed: the ledger's vocabulary."""
+
+    RAISES = "raises"
+    CLAMPS = "clamps"
+    WRAPS = "wraps"
+    ANOTHER_ROW = "another row"
+    ROW = "row N"
+    ZEROS = "zeros"
+    NAN = "NaN"
+    FOREIGN = "foreign values"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a call did, in words; `word` is None where a case has words of its own for it."""
+
+    text: str
+    word: Word | None
+
+
+def explanations(index: int, rows: int) -> dict[Reading, int]:
     """Map the ways in which an index outside of a table may become a row to that row."""
-    clamped = {"clamps to row 0": 0} if index < 0 else {"clamps to the last row": rows - 1}
-    ways = {**clamped, f"wraps (row {index % rows})": index % rows}
-    narrowed = (index + WORD // 2) % WORD - WORD // 2
+    nearest = 0 if index < 0 else rows - 1
+    clamped = "clamps to row 0" if index < 0 else "clamps to the last row"
+    ways = {
+        Reading(clamped, Word.CLAMPS): nearest,
+        Reading(f"wraps (row {index % rows})", Word.WRAPS): index % rows,
+    }
+    narrowed = (index + NUMBERS // 2) % NUMBERS - NUMBERS // 2
     if narrowed != index and -rows <= narrowed < rows:
-        ways[f"wraps modulo 2**32 (row {narrowed % rows})"] = narrowed % rows
+        row = narrowed % rows
+        ways[Reading(f"wraps modulo 2**32 (row {row})", Word.WRAPS)] = row
     return ways
 
 
-def row_words(call: Call, name: str, array: np.ndarray) -> list[str]:
+def row_readings(call: Call, name: str, array: np.ndarray) -> list[Reading]:
     """Name each row that the answer shows, with what explains it; empty if it shows none."""
     table = _table(call)
     if table is None or table.ndim != 2 or call.inputs["indices"].size != 1:
         return []
-    return [_word(call, len(table), row) for row in _rows_shown(call, name, array, table)]
+    return [_reading(call, len(table), row) for row in _rows_shown(call, name, array, table)]
 
 
 def holds_foreign_values(call: Call, name: str, array: np.ndarray) -> bool:
@@ -75,13 +105,15 @@ def _rows_shown(call: Call, name: str, array: np.ndarray, table: np.ndarray) -> 
     return []
 
 
-def _word(call: Call, rows: int, row: int) -> str:
+def _reading(call: Call, rows: int, row: int) -> Reading:
     """Say how the call's index led to a row; just the row where two ways lead there."""
     indices = call.inputs["indices"]
     index = int(indices.reshape(-1)[0]) if indices.dtype.kind in "iu" else row
+    plain = Reading(f"row {row}", Word.ROW)
+    another = Reading(f"another row ({row})", Word.ANOTHER_ROW)
     if 0 <= index < rows:
-        return f"row {row}" if index == row else f"another row ({row})"
-    ways = [word for word, target in explanations(index, rows).items() if target == row]
+        return plain if index == row else another
+    ways = [way for way, target in explanations(index, rows).items() if target == row]
     if not ways:
-        return f"another row ({row})"
-    return ways[0] if len(ways) == 1 else f"row {row}"
+        return another
+    return ways[0] if len(ways) == 1 else plain

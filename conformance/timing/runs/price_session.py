@@ -71,7 +71,7 @@ def run_prices(
                 found = _take(step, settings)
                 writer.write(*found)
                 lines += found
-        losses = (line.details.get("exit_code", ExitCode.CONFORMS) for line in lines)
+        losses = (line.details.exit_code or ExitCode.CONFORMS for line in lines)
         code = gravest([ExitCode.CONFORMS, *map(ExitCode, losses)])
         writer.finish(code)
     finally:

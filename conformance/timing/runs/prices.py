@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.messages import describe_call
+from embcheck.conformance.records.details import PriceDetails, PriceRounds
 from embcheck.conformance.records.lines import PriceLine
 from embcheck.conformance.timing.clock import gate, machine
 from embcheck.conformance.timing.clock.arms import CANDIDATE, SENTINEL, Arm
@@ -31,11 +32,11 @@ from embcheck.conformance.timing.statistics.estimate import (
     MARGIN,
     Conclusion,
     Estimate,
-    conclude,
     estimate,
     fold,
     log_ratios,
 )
+from embcheck.conformance.timing.verdicts.decide import decide
 from embcheck.conformance.timing.workloads.traces import Inputs
 from embcheck.conformance.timing.workloads.variants import (
     AGAIN,
@@ -103,7 +104,7 @@ def price_lines(generations: Sequence[Priced]) -> list[PriceLine]:
         return [_untimed(first, Variant(PLAIN, "semantics", None), reason)]  # type: ignore[arg-type]
     twin = None if AGAIN in lost else _estimate(generations, AGAIN, PLAIN)
     margin = MARGIN
-    if twin is not None and conclude(twin) != Conclusion.SAME:
+    if twin is not None and decide(twin) != Conclusion.SAME:
         margin = max(twin.high, 1 / twin.low) - 1
     lines = []
     for name, variant in first.variants.items():
@@ -183,9 +184,6 @@ def _estimate(generations: Sequence[Priced], name: str, plain: str) -> Estimate:
 
 def _line(generations: Sequence[Priced], variant: Variant, margin: float) -> PriceLine:
     found = _estimate(generations, variant.name, variant.plain)
-    verdict = conclude(found, margin)
-    if margin > MARGIN and verdict == Conclusion.SAME:
-        verdict = Conclusion.INCONCLUSIVE
     plain, own = (_nanoseconds(generations, name) for name in (variant.plain, variant.name))
     return replace(
         _untimed(generations[0], variant, None),
@@ -194,24 +192,25 @@ def _line(generations: Sequence[Priced], variant: Variant, margin: float) -> Pri
         ratio=found.ratio,
         ratio_low=found.low,
         ratio_high=found.high,
-        verdict=verdict,
+        verdict=decide(found, margin),
         details=_details(generations, variant, margin),
     )
 
 
-def _details(generations: Sequence[Priced], variant: Variant, margin: float) -> Mapping[str, Any]:
-    return {
-        "note": variant.note,
-        "margin": margin,
-        "calls_per_block": [priced.calls[variant.name] for priced in generations],
-        "rounds_ns_per_call": [
-            [
-                [round(there * 1e9, 1), round(back * 1e9, 1)]
+def _details(generations: Sequence[Priced], variant: Variant, margin: float) -> PriceDetails:
+    rounds = PriceRounds(
+        note=variant.note,
+        margin=margin,
+        calls_per_block=tuple(priced.calls[variant.name] for priced in generations),
+        rounds_ns_per_call=tuple(
+            tuple(
+                (round(there * 1e9, 1), round(back * 1e9, 1))
                 for there, back in seconds_per_call(priced.rounds, variant.name)
-            ]
+            )
             for priced in generations
-        ],
-    }
+        ),
+    )
+    return PriceDetails(rounds)
 
 
 def _nanoseconds(generations: Sequence[Priced], name: str) -> float:
@@ -235,5 +234,5 @@ def _untimed(priced: Priced, variant: Variant, reason: ArmLost | None) -> PriceL
         ratio_high=None,
         verdict=Conclusion.NOT_TIMED,
         message="" if reason is None else str(reason),
-        details={} if reason is None else {"exit_code": int(reason.exit_code)},
+        details=PriceDetails(exit_code=None if reason is None else int(reason.exit_code)),
     )

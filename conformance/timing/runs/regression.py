@@ -20,7 +20,8 @@ from embcheck.conformance.timing.clock.arms import CANDIDATE
 from embcheck.conformance.timing.clock.cell import Settings
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.runs.session import PURPOSE, Told, describe_backends, run_timing
-from embcheck.conformance.timing.statistics.estimate import MARGIN, Conclusion, Estimate, conclude
+from embcheck.conformance.timing.statistics.estimate import MARGIN, Conclusion, Estimate
+from embcheck.conformance.timing.verdicts.decide import decide
 from embcheck.conformance.timing.workloads.load import Workload
 
 REPEAT = "repeat"
@@ -151,22 +152,20 @@ def compare(base: Run, now: Run) -> list[Change]:
 def compare_lines(before: Measurement, now: Measurement) -> Change:
     """Compare two ratios; the interval of the change reaches as far as both intervals allow.
 
-    What neither run could tell apart (`details.resolution`) is no change.
+    What neither run could tell apart is no change.
     """
     lines = (before, now)
     if now.verdict == Conclusion.NOT_TIMED:
         return Change(before, now, None, None, None, Conclusion.NOT_TIMED)
-    references = {line.details.get("reference") for line in lines}
+    references = {line.details.reference for line in lines}
     bounds = [(line.ratio, line.ratio_low, line.ratio_high) for line in lines]
     if len(references) > 1 or any(bound is None for three in bounds for bound in three):
         return Change(before, now, None, None, None, Conclusion.INCONCLUSIVE)
     (was, was_low, was_high), (is_, low, high) = bounds
     found = Estimate(is_ / was, low / was_high, high / was_low)  # type: ignore[operator]
-    margin = max(float(line.details.get("resolution", MARGIN)) for line in lines)
-    verdict = conclude(found, margin)
-    if verdict == Conclusion.SAME and margin > MARGIN:
-        verdict = Conclusion.INCONCLUSIVE
-    return Change(before, now, found.ratio, found.low, found.high, verdict)
+    resolutions = [line.details.resolution for line in lines]
+    margin = max(one.resolution if one else MARGIN for one in resolutions)
+    return Change(before, now, found.ratio, found.low, found.high, decide(found, margin))
 
 
 def _candidates(run: Run) -> Iterable[Measurement]:

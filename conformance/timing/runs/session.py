@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from embcheck.conformance.execution.discovery import check_known
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.environment import embcheck_version
-from embcheck.conformance.records.lines import Measurement, RoundsLine, RunHeader
+from embcheck.conformance.records.lines import Measurement, Reason, RoundsLine, RunHeader
 from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.timing.clock import machine
@@ -26,9 +26,10 @@ from embcheck.conformance.timing.clock.workers import DEFINITION, ORACLE, Worker
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.statistics.estimate import LEVEL, MARGIN
 from embcheck.conformance.timing.verdicts import figures, raw
+from embcheck.conformance.timing.verdicts.decide import Because
 from embcheck.conformance.timing.verdicts.limits import MachineLimits
 from embcheck.conformance.timing.verdicts.measurements import measurements
-from embcheck.conformance.timing.verdicts.trust import join
+from embcheck.conformance.timing.verdicts.trust import with_reasons
 from embcheck.conformance.timing.workloads.load import Workload, workload_files
 
 PURPOSE = "timing"
@@ -210,7 +211,8 @@ class _Run:
         lines = figures.with_figures(lines, self._lines)
         for place, fault in self._faults(lines).items():
             self._exit_code = ExitCode.HARNESS
-            lines[place] = replace(lines[place], message=join(lines[place].message, fault))
+            reasons = [*lines[place].reasons, Reason(Because.IMPOSSIBLE, fault)]
+            lines[place] = with_reasons(lines[place], reasons)
         for line in lines:
             self._writer.write(line)
 
@@ -224,7 +226,7 @@ class _Run:
     def finish(self) -> ExitCode:
         """Write measurements and footer."""
         self.conclude()
-        losses = (loss["exit_code"] for line in self._lines for loss in line.lost)
+        losses = (loss.exit_code for line in self._lines for loss in line.lost)
         code = gravest([self._exit_code, *map(ExitCode, losses)])
         self._writer.finish(code)
         return code

@@ -12,10 +12,10 @@ from embcheck.conformance.timing.statistics.estimate import (
     LOOK_RESAMPLES,
     Conclusion,
     Estimate,
-    conclude,
     estimate,
     log_ratios,
 )
+from embcheck.conformance.timing.verdicts.decide import decide
 from embcheck.conformance.timing.verdicts.raw import Record
 
 
@@ -55,7 +55,7 @@ def _of_pair(points: Sequence[Point], one: str, other: str) -> Iterator[Crossove
         found = _compare(record, one, other)
         if found is None:
             continue
-        verdict = conclude(found)
+        verdict = decide(found)
         if verdict not in (Conclusion.FASTER, Conclusion.SLOWER):
             continue
         if before is not None and before[2] != verdict:

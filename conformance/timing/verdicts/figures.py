@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Observation
-from embcheck.conformance.records.lines import Measurement, RoundsLine
+from embcheck.conformance.records.details import DeviceTimes, Memory, Rates, Shares
+from embcheck.conformance.records.lines import Measurement, Reason, RoundsLine
 from embcheck.conformance.timing.clock.arms import SENTINEL, Arm
 from embcheck.conformance.timing.clock.cell import Timed
 from embcheck.conformance.timing.verdicts.ceilings import Ceiling
+from embcheck.conformance.timing.verdicts.decide import Because
 from embcheck.conformance.timing.verdicts.raw import Record, group
-from embcheck.conformance.timing.verdicts.trust import join
+from embcheck.conformance.timing.verdicts.trust import with_reasons
 from embcheck.conformance.timing.workloads.traces import Inputs
 from embcheck.conformance.timing.workloads.traffic import Traffic, mean_traffic
 
-THROTTLED = "throttled"
 MOST = 1.05
 """Of the limit: what is beyond is no speed, but a fault of the clock or of the counted bytes."""
 
@@ -35,11 +36,11 @@ def annotate(line: RoundsLine, timed: Timed, ceiling: Ceiling | None) -> RoundsL
         "ceiling": None if ceiling is None else asdict(ceiling),
     }
     arms = {
-        key: {
-            **arm,
-            "memory": _memory(timed.arms[key]) if key in timed.arms else {},
-            "device": dict(timed.devices.get(key, {})),
-        }
+        key: replace(
+            arm,
+            memory=_memory(timed.arms[key]) if key in timed.arms else {},
+            device=dict(timed.devices.get(key, {})),
+        )
         for key, arm in line.arms.items()
     }
     return replace(line, inputs=inputs, arms=arms)
@@ -71,26 +72,31 @@ def with_figures(lines: Iterable[Measurement], rounds: Iterable[RoundsLine]) -> 
 
 
 def _with_figures(line: Measurement, records: Mapping[tuple[str, str, int], Record]) -> Measurement:
-    if "ns_per_call" not in line.details or "moved" not in line.details:
-        return line
     record = records[line.workload, line.state, line.threads or 0]
-    details = {name: value for name, value in line.details.items() if name not in _RAW}
-    details |= _peaks(record, line.backend, line.role)
-    details |= device_figures(record, line.backend, line.role)
-    if details.get("device_throttled"):
-        said = f"the device was throttled: {details['device_throttled']}"
-        line = replace(line, message=join(line.message, said), flags=(*line.flags, THROTTLED))
+    details, times, moved = line.details, line.details.times, record.inputs.get("moved")
+    if times is None or not moved:
+        return line
+    device, missing = device_figures(record, line.backend, line.role)
+    details = replace(
+        details,
+        memory=_with_peaks(details.memory, record, line.backend, line.role),
+        device=device,
+        device_missing=missing,
+    )
+    if device is not None and device.device_throttled:
+        said = f"the device was throttled: {device.device_throttled}"
+        line = with_reasons(line, [*line.reasons, Reason(Because.THROTTLED, said)])
+        line = replace(line, flags=(*line.flags, Because.THROTTLED))
     if line.role == SENTINEL:
         return replace(line, details=details)
-    details |= _rates(line)
-    ceiling = best_ceiling(record)
-    if ceiling is None:
-        return replace(line, details=details)
-    details |= _shares(details["compulsory_gb_per_s"], ceiling)
+    rates, ceiling = _rates(moved, times.ns_per_call), best_ceiling(record)
+    details = replace(
+        details,
+        inputs=details.inputs and replace(details.inputs, touched_bytes=moved["touched"]),
+        rates=rates,
+        shares=None if ceiling is None else _shares(rates.compulsory_gb_per_s, ceiling),
+    )
     return replace(line, details=details)
-
-
-_RAW = ("moved", "ceiling", "forward")
 
 
 def best_ceiling(record: Record) -> Mapping[str, Any] | None:
@@ -116,9 +122,9 @@ def impossible(
     records = group(rounds)
     found = {}
     for place, line in enumerate(lines):
-        rate = line.details.get("compulsory_gb_per_s")
-        if rate is None:
+        if line.details.rates is None:
             continue
+        rate = line.details.rates.compulsory_gb_per_s
         record = records[line.workload, line.state, line.threads or 0]
         ceiling = best_ceiling(record)
         if ceiling is None or not record.inputs["forward"]:
@@ -132,29 +138,26 @@ def impossible(
     return found
 
 
-def _rates(line: Measurement) -> dict[str, Any]:
+def _rates(moved: Mapping[str, float], nanoseconds: float) -> Rates:
     """Return bandwidths in GB/s, which are bytes a nanosecond."""
-    moved, nanoseconds = line.details["moved"], line.details["ns_per_call"]
-    return {
-        **{
-            f"{name}_gb_per_s": moved[name] / nanoseconds
-            for name in ("logical", "padded", "compulsory")
-        },
-        "compulsory_bytes": moved["compulsory"],
-        "touched_bytes": moved["touched"],
-    }
+    return Rates(
+        logical_gb_per_s=moved["logical"] / nanoseconds,
+        padded_gb_per_s=moved["padded"] / nanoseconds,
+        compulsory_gb_per_s=moved["compulsory"] / nanoseconds,
+        compulsory_bytes=moved["compulsory"],
+    )
 
 
-def _shares(compulsory: float, ceiling: Mapping[str, Any]) -> dict[str, Any]:
+def _shares(compulsory: float, ceiling: Mapping[str, Any]) -> Shares:
     gather, copy = ceiling["gather"], ceiling["copy"]
-    return {
-        "share_of_gather": compulsory * 1e9 / gather["bytes_per_second"],
-        "share_of_copy": compulsory * 1e9 / copy["bytes_per_second"],
-        "gather_gb_per_s": gather["bytes_per_second"] / 1e9,
-        "gather_way": gather["way"],
-        "copy_gb_per_s": copy["bytes_per_second"] / 1e9,
-        "copy_way": copy["way"],
-    }
+    return Shares(
+        share_of_gather=compulsory * 1e9 / gather["bytes_per_second"],
+        share_of_copy=compulsory * 1e9 / copy["bytes_per_second"],
+        gather_gb_per_s=gather["bytes_per_second"] / 1e9,
+        gather_way=gather["way"],
+        copy_gb_per_s=copy["bytes_per_second"] / 1e9,
+        copy_way=copy["way"],
+    )
 
 
 def _memory(arm: Arm) -> Mapping[str, int]:
@@ -165,32 +168,34 @@ def _memory(arm: Arm) -> Mapping[str, int]:
     return {"peak_bytes": peak, "peak_rise_bytes": max(0, peak - arm.memory.resident)}
 
 
-def device_figures(record: Record, backend: str, role: str) -> dict[str, Any]:
-    """Return a call's time on the device, over all generations, and what the device's clocks were.
+def device_figures(
+    record: Record, backend: str, role: str
+) -> tuple[DeviceTimes | None, str | None]:
+    """Return a call's time on the device, over all generations, or why there is none.
 
     The ratio and its interval are the host's; this is a column beside them.
     """
     key = record.key(backend, role)
-    read = [arm["device"] for arm in record.arms(key) if arm.get("device")] if key else []
+    read = [arm.device for arm in record.arms(key) if arm.device] if key else []
     missing = [found["missing"] for found in read if "missing" in found]
-    if missing:
-        return {"device_missing": missing[0]}
-    if not read:
-        return {}
+    if missing or not read:
+        return None, missing[0] if missing else None
     nanoseconds = np.array([one for found in read for one in found["device_seconds"]]) * 1e9
     states = [found["state"][when] for found in read for when in ("before", "after")]
     throttled = dict.fromkeys(state["throttled"] for state in states if state.get("throttled"))
-    return {
-        "device_p50_ns": float(np.quantile(nanoseconds, 0.5)),
-        "device_p99_ns": float(np.quantile(nanoseconds, 0.99)),
-        "device_states": states,
-        "device_throttled": "; ".join(throttled),
-    }
+    figures = DeviceTimes(
+        device_p50_ns=float(np.quantile(nanoseconds, 0.5)),
+        device_p99_ns=float(np.quantile(nanoseconds, 0.99)),
+        device_states=tuple(states),
+        device_throttled="; ".join(throttled),
+    )
+    return figures, None
 
 
-def _peaks(record: Record, backend: str, role: str) -> dict[str, int]:
-    """Return the largest peaks over generations."""
+def _with_peaks(memory: Memory | None, record: Record, backend: str, role: str) -> Memory:
+    """Add the largest peaks over generations."""
     key = record.key(backend, role)
-    known = [arm.get("memory") or {} for arm in record.arms(key)] if key else []
+    known = [arm.memory or {} for arm in record.arms(key)] if key else []
     names = dict.fromkeys(name for found in known for name in found)
-    return {name: max(found.get(name, 0) for found in known) for name in names}
+    peaks = {name: max(found.get(name, 0) for found in known) for name in names}
+    return replace(memory or Memory(None), **peaks)

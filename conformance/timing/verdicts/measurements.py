@@ -8,36 +8,46 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
-from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.records.lines import Measurement, RoundsLine
+from embcheck.conformance.records.details import (
+    ArmRecord,
+    CallTimes,
+    CellInputs,
+    GateResult,
+    Memory,
+    Preparation,
+    Rounds,
+    Spread,
+    Threads,
+    TimingDetails,
+)
+from embcheck.conformance.records.lines import Measurement, Reason, RoundsLine
+from embcheck.conformance.records.plain import from_plain
 from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE, REFERENCE, SENTINEL
 from embcheck.conformance.timing.clock.schedule import Block
 from embcheck.conformance.timing.clock.workers import SENTINEL_NAME
 from embcheck.conformance.timing.statistics.estimate import (
     Conclusion,
     Estimate,
-    conclude,
     estimate,
     fold,
     log_ratios,
 )
 from embcheck.conformance.timing.statistics.moderation import moderate
+from embcheck.conformance.timing.verdicts.decide import Because, Doubt, decide
 from embcheck.conformance.timing.verdicts.raw import CellKey, Record, group
 from embcheck.conformance.timing.verdicts.trust import (
     Judged,
     correct,
-    join,
     limit_run,
     limit_verdicts,
+    with_reasons,
 )
 
 NOBODY = "no backend passed the gate"
 CACHE_FACTOR = 4
-PARTIAL = "generations"
-THREADS = "threads"
 
 Estimates = Mapping[tuple[CellKey, str], Estimate]
 """By cell and arm."""
@@ -54,7 +64,7 @@ def measurements(
     estimates = _estimates(records)
     cells = [measure(record, backends, generations, estimates) for record in records]
     judged = limit_run([one for cell in cells for one in cell])
-    return [_break_even_if_faster(one.line) for one in correct(judged)]
+    return [one.line for one in correct(judged)]
 
 
 def _estimates(records: Sequence[Record]) -> Estimates:
@@ -72,13 +82,6 @@ def _estimates(records: Sequence[Record]) -> Estimates:
     }
 
 
-def _break_even_if_faster(line: Measurement) -> Measurement:
-    """Leave a break-even only to what is FASTER for sure."""
-    if line.verdict == Conclusion.FASTER:
-        return line
-    return replace(line, break_even_calls=None)
-
-
 def measure(
     record: Record, backends: Sequence[str], generations: int, estimates: Estimates
 ) -> list[Judged]:
@@ -91,7 +94,8 @@ def measure(
     found = limit_verdicts(found, record.flagged(), record.sentinel_drift())
     missing = generations - len(record.lines)
     said = f"{len(record.lines)} of {generations} generations were timed"
-    return [one.undecided(said, PARTIAL) for one in found] if missing > 0 else found
+    partial = Doubt(Because.PARTIAL, said)
+    return [one.but(partial) for one in found] if missing > 0 else found
 
 
 def _judge(record: Record, backend: str, role: str, estimates: Estimates) -> Judged:
@@ -99,9 +103,6 @@ def _judge(record: Record, backend: str, role: str, estimates: Estimates) -> Jud
     if key is None:
         return Judged(_not_timed(record, backend, role))
     found = estimates.get((record.id, key))
-    verdict = Conclusion.SAME if role == REFERENCE else Conclusion.INCONCLUSIVE
-    if found is not None:
-        verdict = conclude(found)
     figures = Figures.of(record, key)
     line = Measurement(
         workload=record.first.workload,
@@ -112,31 +113,30 @@ def _judge(record: Record, backend: str, role: str, estimates: Estimates) -> Jud
         ratio=1.0 if role == REFERENCE else found.ratio if found else None,
         ratio_low=1.0 if role == REFERENCE else found.low if found else None,
         ratio_high=1.0 if role == REFERENCE else found.high if found else None,
-        verdict=verdict,
+        verdict=decide(found),
         first_call_seconds=figures.life.get("first_call_seconds"),
         role=role,
-        message=join(_lost_reference(record), _state_note(record)),
         break_even_calls=_break_even(record, figures) if role == CANDIDATE else None,
-        details={**_details(record, key, figures), **_spread(found)},
+        details=replace(_details(record, key, figures), spread=_spread(found)),
     )
-    judged = Judged(line, found)
+    said = {Because.NO_REFERENCE: [_lost_reference(record)], Because.CACHE: _state_notes(record)}
+    reasons = [Reason(kind, text) for kind, texts in said.items() for text in texts if text]
+    judged = Judged(with_reasons(line, reasons), found)
     over = _threads_over(record, key)
-    return judged.undecided(over, THREADS) if over and role != SENTINEL else judged
+    return judged.but(Doubt(Because.THREADS, over)) if over and role != SENTINEL else judged
 
 
-def _spread(found: Estimate | None) -> dict[str, Any]:
-    """Say what the interval over processes rests on: their standard deviation in logs."""
+def _spread(found: Estimate | None) -> Spread | None:
     if found is None or not found.freedom:
-        return {}
-    deviation = found.error * found.generations**0.5
-    return {"process_deviation": deviation, "process_degrees_of_freedom": found.freedom}
+        return None
+    return Spread(found.error * found.generations**0.5, found.freedom)
 
 
 def _not_timed(record: Record, backend: str, role: str) -> Measurement:
     lost = record.lost(backend, role)
     if lost is None and role not in (A_A, SENTINEL):
         lost = record.lost(backend, CANDIDATE) or record.lost(backend, REFERENCE)
-    return Measurement(
+    line = Measurement(
         workload=record.first.workload,
         backend=backend,
         state=record.first.state,
@@ -148,8 +148,9 @@ def _not_timed(record: Record, backend: str, role: str) -> Measurement:
         verdict=Conclusion.NOT_TIMED,
         first_call_seconds=None,
         role=role,
-        message=lost or record.first.stopped or _lost_reference(record) or NOBODY,
     )
+    said = lost or record.first.stopped or _lost_reference(record) or NOBODY
+    return with_reasons(line, [Reason(Because.LOST, said)])
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Figures:
     def of(record: Record, key: str) -> Figures:
         """Take the figures of an arm from its cell's rounds."""
         middles = [float(np.median(fold(pairs))) for pairs in record.seconds_per_call(key)]
-        lives = [arm["life"] for arm in record.arms(key)]
+        lives = [arm.life for arm in record.arms(key)]
         names = dict.fromkeys(name for life in lives for name in life)
         return Figures(
             float(np.exp(fmean(middles))),
@@ -203,7 +204,7 @@ def _break_even(record: Record, figures: Figures) -> float | None:
 def _estimate(record: Record, key: str) -> Estimate | None:
     reference = record.key_of(REFERENCE)
     own = record.first.arms[key]
-    if reference in (None, key) or record.key(own["backend"], own["role"]) is None:
+    if reference in (None, key) or record.key(own.backend, own.role) is None:
         return None
     pairs = zip(record.seconds_per_call(key), record.seconds_per_call(reference), strict=True)
     return estimate([log_ratios(mine, base) for mine, base in pairs])
@@ -217,17 +218,17 @@ def _lost_reference(record: Record) -> str:
     return f"no ratio: the reference {name} was lost: {lost}"
 
 
-def _state_note(record: Record) -> str:
+def _state_notes(record: Record) -> list[str]:
     """Say where a cold cell is less cold than the protocol asks."""
     cache = record.inputs["last_level_cache_bytes"]
     if record.first.state != "cold":
-        return ""
+        return []
     if cache is None:
-        return "the size of the last-level cache is not known"
+        return ["the size of the last-level cache is not known"]
     table, touched = (record.inputs[name] / cache for name in ("table_bytes", "touched_bytes"))
     said = f"the table is {table:.1f} times the last-level cache, not {CACHE_FACTOR}"
     fits = f"the rows that all traces touch are {touched:.2f} times the last-level cache"
-    return join(said if table < CACHE_FACTOR else "", fits if touched < 1 else "")
+    return [said] * (table < CACHE_FACTOR) + [fits] * (touched < 1)
 
 
 def _threads_over(record: Record, key: str) -> str:
@@ -238,56 +239,60 @@ def _threads_over(record: Record, key: str) -> str:
     """
     allowed = record.first.threads
     for arm in record.arms(key):
-        for pool, size in arm["threads"].get("pools", {}).items():
+        for pool, size in arm.threads.get("pools", {}).items():
             if size > allowed:
                 return f"its pool {pool} is of {size} threads where {allowed} are allowed"
-        worked = arm["threads"].get("working_threads") or 0
+        worked = arm.threads.get("working_threads") or 0
         if worked > 2 * allowed + 2:
             return f"{worked} threads worked where {allowed} are allowed"
     return ""
 
 
-def _details(record: Record, key: str, figures: Figures) -> dict[str, Any]:
-    """Return what the figures rest on: times in seconds or, where named so, nanoseconds a call."""
+def _details(record: Record, key: str, figures: Figures) -> TimingDetails:
+    """Return what the figures rest on."""
     arms, inputs = record.arms(key), record.inputs
     rounds = [pair for generation in record.blocks(key) for pair in generation]
     blocks = [block for pair in rounds for block in pair]
     nanoseconds = np.array([block.per_call for block in blocks]) * 1e9
-    gates = [arm["gate"] for arm in arms]
-    return {
-        "reference": record.reference,
-        "ns_per_call": figures.seconds * 1e9,
-        "ns_per_bag": figures.seconds * 1e9 / inputs["bags"] if inputs["bags"] else None,
-        "p50_ns": float(np.quantile(nanoseconds, 0.5)),
-        "p99_ns": float(np.quantile(nanoseconds, 0.99)),
-        **{name: max(gate[name] for gate in gates) for name in gates[0] if name != "index_change"},
-        "index_change": gates[0].get("index_change"),
-        "import_seconds": arms[0]["import_seconds"],
-        **{name: value for name, value in figures.life.items() if name != "first_call_seconds"},
-        **inputs,
-        "generations": len(arms),
-        "rounds": len(rounds),
-        "calls_per_block": [arm["calls_per_block"] for arm in arms],
-        "timer_seconds": median(arm["clock"]["timer_seconds"] for arm in arms),
-        "loop_seconds": median(arm["clock"]["loop_seconds"] for arm in arms),
-        **_processor(arms, blocks),
-        **arms[0]["threads"],
-        "resident_bytes": max((arm["resident_bytes"] or 0 for arm in arms), default=0) or None,
-        "flagged_rounds": _count(record.flagged()),
-    }
+    per_call, gates = figures.seconds * 1e9, [arm.gate for arm in arms]
+    worst = {name: max(gate[name] for gate in gates) for name in gates[0] if name != "index_change"}
+    threads = arms[0].threads
+    return TimingDetails(
+        reference=record.reference,
+        times=CallTimes(
+            ns_per_call=per_call,
+            ns_per_bag=per_call / inputs["bags"] if inputs["bags"] else None,
+            p50_ns=float(np.quantile(nanoseconds, 0.5)),
+            p99_ns=float(np.quantile(nanoseconds, 0.99)),
+        ),
+        gate=from_plain(GateResult, {"index_change": gates[0].get("index_change"), **worst}),
+        preparation=from_plain(
+            Preparation, {"import_seconds": arms[0].import_seconds, **figures.life}
+        ),
+        inputs=from_plain(CellInputs, inputs),
+        rounds=_rounds(record, arms, blocks),
+        threads=from_plain(Threads, threads) if threads else None,
+        memory=Memory(max((arm.resident_bytes or 0 for arm in arms), default=0) or None),
+    )
 
 
-def _processor(arms: Sequence[Mapping[str, Any]], blocks: Sequence[Block]) -> dict[str, Any]:
+def _rounds(record: Record, arms: Sequence[ArmRecord], blocks: Sequence[Block]) -> Rounds:
     """Return what the harness and the waiting cost, and how many cores worked."""
     wall = sum(block.seconds for block in blocks)
     idle = sum(block.idle_seconds for block in blocks)
-    loop = median(arm["clock"]["loop_seconds"] for arm in arms)
-    return {
-        "harness_share": loop * sum(block.calls for block in blocks) / wall,
-        "cores_used": sum(block.cpu_seconds for block in blocks) / wall,
-        "idle_cpu_share": sum(b.background_seconds for b in blocks) / idle if idle else None,
-        "involuntary_switches": sum(block.switches for block in blocks),
-    }
+    loop = median(arm.clock["loop_seconds"] for arm in arms)
+    return Rounds(
+        generations=len(arms),
+        rounds=len(blocks) // 2,
+        calls_per_block=tuple(arm.calls_per_block for arm in arms),
+        timer_seconds=median(arm.clock["timer_seconds"] for arm in arms),
+        loop_seconds=loop,
+        harness_share=loop * sum(block.calls for block in blocks) / wall,
+        cores_used=sum(block.cpu_seconds for block in blocks) / wall,
+        idle_cpu_share=sum(b.background_seconds for b in blocks) / idle if idle else None,
+        involuntary_switches=sum(block.switches for block in blocks),
+        flagged_rounds=_count(record.flagged()),
+    )
 
 
 def _count(flagged: list[list[str]]) -> dict[str, int]:

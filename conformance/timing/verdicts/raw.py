@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from embcheck.conformance.records.details import ArmRecord, Lost
 from embcheck.conformance.records.lines import RoundsLine
 from embcheck.conformance.timing.clock import machine
 from embcheck.conformance.timing.clock.arms import SENTINEL, Arm
@@ -33,7 +34,7 @@ def describe(timed: Timed) -> RoundsLine:
         arms={key: _arm(timed, arm) for key, arm in timed.arms.items() if timed.rounds},
         rounds=tuple(_round(round_) for round_ in timed.rounds),
         lost=tuple(
-            {"role": role, "backend": name, "message": str(why), "exit_code": int(why.exit_code)}
+            Lost(role, name, str(why), int(why.exit_code))
             for (role, name), why in timed.lost.items()
         ),
         stopped=None if timed.stopped is None else str(timed.stopped),
@@ -59,20 +60,20 @@ def _touched_bytes(inputs: Inputs) -> int:
     return int(rows.size * inputs.shared["weight"][:1].nbytes)
 
 
-def _arm(timed: Timed, arm: Arm) -> dict[str, Any]:
-    return {
-        "backend": arm.backend,
-        "role": arm.role,
+def _arm(timed: Timed, arm: Arm) -> ArmRecord:
+    return ArmRecord(
+        backend=arm.backend,
+        role=arm.role,
         # Later generations import at once, and their times say nothing.
-        "import_seconds": arm.client.import_seconds if timed.generation == 0 else None,
-        "life": dict(arm.life),
-        "gate": dict(timed.gates.get(arm.key, {})),
-        "clock": dict(timed.clocks[arm.key]),
-        "calls_per_block": timed.calibrations[arm.key].calls,
-        "calibration": [list(step) for step in timed.calibrations[arm.key].steps],
-        "threads": dict(timed.threads_read.get(arm.key, {})),
-        "resident_bytes": _resident_bytes(arm),
-    }
+        import_seconds=arm.client.import_seconds if timed.generation == 0 else None,
+        life=dict(arm.life),
+        gate=dict(timed.gates.get(arm.key, {})),
+        clock=dict(timed.clocks[arm.key]),
+        calls_per_block=timed.calibrations[arm.key].calls,
+        calibration=tuple(map(tuple, timed.calibrations[arm.key].steps)),
+        threads=dict(timed.threads_read.get(arm.key, {})),
+        resident_bytes=_resident_bytes(arm),
+    )
 
 
 def _round(round_: Round) -> dict[str, Any]:
@@ -125,7 +126,7 @@ class Record:
         """Return the key of the arm that a backend has in a role, if all generations timed it."""
         keys = {
             next(
-                (k for k, a in line.arms.items() if (a["backend"], a["role"]) == (backend, role)),
+                (k for k, a in line.arms.items() if (a.backend, a.role) == (backend, role)),
                 None,
             )
             for line in self.lines
@@ -135,17 +136,17 @@ class Record:
     def key_of(self, role: str) -> str | None:
         """Return the key of the arm with a role of which there is one."""
         arms = self.first.arms
-        found = next((a["backend"] for a in arms.values() if a["role"] == role), None)
+        found = next((arm.backend for arm in arms.values() if arm.role == role), None)
         return None if found is None else self.key(found, role)
 
-    def arms(self, key: str) -> list[Mapping[str, Any]]:
+    def arms(self, key: str) -> list[ArmRecord]:
         """Return what each generation found out about an arm."""
         return [line.arms[key] for line in self.lines]
 
     def blocks(self, key: str) -> list[list[tuple[Block, Block]]]:
         """Return an arm's blocks, there and back, for each round of each generation."""
         return [
-            [_pair(pair, line.arms[key]["calls_per_block"]) for pair in _column(line, key)]
+            [_pair(pair, line.arms[key].calls_per_block) for pair in _column(line, key)]
             for line in self.lines
         ]
 
@@ -160,14 +161,14 @@ class Record:
         """Say why a backend was not timed in a role, in the first generation where it was not."""
         for line in self.lines:
             for entry in line.lost:
-                if (entry["backend"], entry["role"]) == (backend, role):
+                if (entry.backend, entry.role) == (backend, role):
                     where = f"in generation {line.generation + 1}: " if line.generation else ""
-                    return f"{where}{entry['message']}"
+                    return f"{where}{entry.message}"
         return None
 
     def exit_codes(self) -> list[int]:
         """List how grave the losses were."""
-        return [entry["exit_code"] for line in self.lines for entry in line.lost]
+        return [entry.exit_code for line in self.lines for entry in line.lost]
 
     def flagged(self) -> list[list[str]]:
         """Name, for each round, what disturbed it; nothing is left out of the estimate for it."""
@@ -209,7 +210,7 @@ def _flag_rounds(line: RoundsLine) -> list[list[str]]:
 
 
 def _sentinel_key(line: RoundsLine) -> str | None:
-    return next((key for key, arm in line.arms.items() if arm["role"] == SENTINEL), None)
+    return next((key for key, arm in line.arms.items() if arm.role == SENTINEL), None)
 
 
 def _sentinel_logs(line: RoundsLine) -> list[float]:

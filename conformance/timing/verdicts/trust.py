@@ -12,70 +12,95 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from embcheck.conformance.records.lines import Measurement
+from embcheck.conformance.records.details import Multiplicity, Resolution
+from embcheck.conformance.records.lines import Measurement, Reason
 from embcheck.conformance.timing.clock.arms import A_A, REFERENCE
 from embcheck.conformance.timing.statistics.estimate import (
-    MARGIN,
     MAX_FLAGGED,
     Conclusion,
     Estimate,
-    conclude,
     withstand,
 )
+from embcheck.conformance.timing.verdicts.decide import Because, Doubt, Limit, decide, margin_of
 
 MAX_IDLE_CPU = 0.01
 """Of a core, by threads that nobody asked for anything."""
 
-BIAS, RESTLESS, MANY = "a/a", "idle-cpu", "many-comparisons"
-
 
 @dataclass(frozen=True)
 class Judged:
-    """A measurement with the estimate of its ratio, and the margin that it is judged by."""
+    """A measurement, the estimate of its ratio, and what was found against it, in order.
 
-    line: Measurement
+    The verdict of `bare` says only whether it was timed; `line` has the one that follows from all.
+    """
+
+    bare: Measurement
     found: Estimate | None = None
-    margin: float = MARGIN
+    against: tuple[Limit | Doubt, ...] = ()
+    multiplicity: Multiplicity | None = None
 
     @property
-    def is_fixed(self) -> bool:
-        """Whether the verdict is not about a difference from the reference."""
-        return self.line.role in (REFERENCE, A_A) or self.line.verdict == Conclusion.NOT_TIMED
+    def is_timed(self) -> bool:
+        """Whether there are figures."""
+        return self.bare.verdict != Conclusion.NOT_TIMED
 
-    def undecided(self, reason: str, flag: str) -> Judged:
-        """Make a verdict INCONCLUSIVE, with the reason; figures stay."""
-        if self.line.verdict == Conclusion.NOT_TIMED:
-            return self
-        verdict = self.line.verdict if self.is_fixed else Conclusion.INCONCLUSIVE
-        line = replace(
-            self.line,
+    @property
+    def is_compared(self) -> bool:
+        """Whether the verdict is about a difference from the reference."""
+        return self.is_timed and self.bare.role not in (REFERENCE, A_A) and self.found is not None
+
+    @property
+    def margin(self) -> float:
+        """What a difference must clear, as a ratio less 1."""
+        return margin_of(self._limits)[0]
+
+    @property
+    def verdict(self) -> Conclusion:
+        """The verdict; those on the reference itself are not moved by what limits the others."""
+        if not self.is_timed:
+            return Conclusion.NOT_TIMED
+        if self.bare.role == REFERENCE:
+            return Conclusion.SAME
+        if self.bare.role == A_A:
+            return decide(self.found)
+        doubted = any(isinstance(one, Doubt) for one in self.against)
+        return decide(self.found, self.margin, doubted=doubted)
+
+    @property
+    def line(self) -> Measurement:
+        """The measurement with its verdict, the reasons, and the flags; the figures stay."""
+        margin, widest = margin_of(self._limits)
+        flags, reasons, details = self.bare.flags, list(self.bare.reasons), self.bare.details
+        for one in self.against:
+            if isinstance(one, Limit):
+                flags = tuple(dict.fromkeys((*flags, *one.flags)))
+            elif self.is_timed:
+                flags = (*flags, one.kind)
+                reasons.append(Reason(one.kind, one.text))
+            if one is widest:
+                note = f"only differences over {margin:.0%} count: {widest.text}"
+                reasons.append(Reason(Because.RESOLUTION, note))
+                details = replace(details, resolution=Resolution(margin, note))
+        if self.multiplicity is not None:
+            details = replace(details, multiplicity=self.multiplicity)
+        verdict, hoped = self.verdict, self.bare.break_even_calls
+        return replace(
+            with_reasons(self.bare, reasons),
             verdict=verdict,
-            message=join(self.line.message, reason),
-            flags=(*self.line.flags, flag),
+            flags=flags,
+            # A longer preparation is paid back only by what is faster for sure.
+            break_even_calls=hoped if verdict == Conclusion.FASTER else None,
+            details=details,
         )
-        return replace(self, line=line)
 
-    def coarser(self, limit: float, reason: str, flags: Iterable[str]) -> Judged:
-        """Judge again by a wider margin, in logs: FASTER and SLOWER must clear it, SAME cannot.
+    @property
+    def _limits(self) -> list[Limit]:
+        """The limits that a difference must clear; whose verdict is about none has none."""
+        return [one for one in self.against if isinstance(one, Limit)] if self.is_compared else []
 
-        The figures stay; `details.resolution` is the margin as a ratio less 1.
-        """
-        line = replace(self.line, flags=tuple(dict.fromkeys((*self.line.flags, *flags))))
-        if self.is_fixed or self.found is None or limit <= math.log1p(self.margin):
-            return replace(self, line=line)
-        resolution = math.expm1(limit)
-        verdict = conclude(self.found, resolution)
-        if verdict == Conclusion.SAME or line.verdict == Conclusion.INCONCLUSIVE:
-            verdict = Conclusion.INCONCLUSIVE
-        note = f"only differences over {resolution:.0%} count: {reason}"
-        before = str(line.details.get("resolution_note", ""))
-        line = replace(
-            line,
-            verdict=verdict,
-            message=join(line.message.removesuffix(before).rstrip("; "), note),
-            details={**line.details, "resolution": resolution, "resolution_note": note},
-        )
-        return Judged(line, self.found, resolution)
+    def but(self, *against: Limit | Doubt) -> Judged:
+        """Return the same with more found against it."""
+        return replace(self, against=(*self.against, *against))
 
 
 def limit_verdicts(
@@ -86,22 +111,25 @@ def limit_verdicts(
     `flagged` names what disturbed each round; `drift` is how far, in logs, the sentinel was off
     its median in the worst tenth of them.
     """
-    twin = next(one for one in cell if one.line.role == A_A)
+    twin = next(one for one in cell if one.bare.role == A_A)
     if twin.found is None:
-        return [one.undecided(f"the A/A row is {twin.line.verdict}", BIAS) for one in cell]
-    if twin.line.verdict != Conclusion.SAME:
-        cell = [one.coarser(reach(twin.found), _said(twin.found), [BIAS]) for one in cell]
+        doubt = Doubt(Because.BIAS, f"the A/A row is {twin.verdict}")
+        return [one.but(doubt) for one in cell]
+    against: list[Limit | Doubt] = []
+    if twin.verdict != Conclusion.SAME:
+        against.append(Limit(reach(twin.found), _said(twin.found), (Because.BIAS,)))
     share = sum(map(bool, flagged)) / len(flagged) if flagged else 0.0
     if share > MAX_FLAGGED:
         kinds = sorted({name for names in flagged for name in names})
         said = f"{share:.0%} of the rounds were disturbed ({', '.join(kinds)})"
-        cell = [one.coarser(drift, said, kinds) for one in cell]
-    for restless in cell:
-        idle = restless.line.details.get("idle_cpu_share") or 0.0
+        against.append(Limit(drift, said, tuple(kinds)))
+    for one in cell:
+        rounds = one.bare.details.rounds
+        idle = (rounds.idle_cpu_share if rounds else None) or 0.0
         if idle > MAX_IDLE_CPU:
-            said = f"{restless.line.backend} used {idle:.0%} of a core while others were timed"
-            cell = [one.undecided(said, RESTLESS) for one in cell]
-    return list(cell)
+            said = f"{one.bare.backend} used {idle:.0%} of a core while others were timed"
+            against.append(Doubt(Because.RESTLESS, said))
+    return [one.but(*against) for one in cell]
 
 
 def limit_run(judged: Sequence[Judged]) -> list[Judged]:
@@ -109,11 +137,9 @@ def limit_run(judged: Sequence[Judged]) -> list[Judged]:
     wrong = biased(judged)
     if wrong is None or wrong.found is None:
         return list(judged)
-    said = f"in {wrong.line.workload} ({wrong.line.state}) {_said(wrong.found)}"
-    limit = reach(wrong.found)
-    return [
-        one.coarser(limit, said, [BIAS]) if _cell(one) != _cell(wrong) else one for one in judged
-    ]
+    said = f"in {wrong.bare.workload} ({wrong.bare.state}) {_said(wrong.found)}"
+    limit = Limit(reach(wrong.found), said, (Because.BIAS,))
+    return [one.but(limit) if _cell(one) != _cell(wrong) else one for one in judged]
 
 
 def biased(judged: Iterable[Judged]) -> Judged | None:
@@ -121,9 +147,9 @@ def biased(judged: Iterable[Judged]) -> Judged | None:
 
     For sure, that is: of the A/A rows of many cells, one is off by chance now and then.
     """
-    rows = [one for one in judged if one.line.role == A_A and one.found]
+    rows = [one for one in judged if one.bare.role == A_A and one.found]
     wrong = (Conclusion.FASTER, Conclusion.SLOWER)
-    doubts = [_doubt(one) if one.line.verdict in wrong else 1.0 for one in rows]
+    doubts = [_doubt(one) if one.verdict in wrong else 1.0 for one in rows]
     sure = [one for one, holds in zip(rows, withstand(doubts), strict=True) if holds]
     return max(sure, key=lambda one: reach(one.found), default=None)
 
@@ -133,22 +159,17 @@ def correct(judged: Sequence[Judged]) -> list[Judged]:
 
     All of a run's verdicts but those on the reference itself; see `estimate.withstand`.
     """
-    decided = [
-        place
-        for place, one in enumerate(judged)
-        if not one.is_fixed and one.found and one.line.verdict != Conclusion.INCONCLUSIVE
-    ]
-    count = sum(not one.is_fixed and one.found is not None for one in judged)
+    compared = [place for place, one in enumerate(judged) if one.is_compared]
+    decided = [p for p in compared if judged[p].verdict != Conclusion.INCONCLUSIVE]
+    count = len(compared)
     doubts = [_doubt(judged[place]) for place in decided]
     # What is undecided is a comparison too, and the least sure one.
     held = withstand([*doubts, *[1.0] * (count - len(doubts))])
     said = f"one of {count} comparisons, and not sure enough to stand among so many"
     corrected = list(judged)
     for place, doubt, holds in zip(decided, doubts, held, strict=False):
-        line = replace(judged[place].line)
-        line = replace(line, details={**line.details, "p_value": doubt, "comparisons": count})
-        one = replace(judged[place], line=line)
-        corrected[place] = one if holds else one.undecided(said, MANY)
+        one = replace(judged[place], multiplicity=Multiplicity(doubt, count))
+        corrected[place] = one if holds else one.but(Doubt(Because.MANY, said))
     return corrected
 
 
@@ -158,11 +179,11 @@ def reach(found: Estimate | None) -> float:
 
 
 def _doubt(one: Judged) -> float:
-    return one.found.doubt(Conclusion(one.line.verdict), one.margin) if one.found else 1.0
+    return one.found.doubt(one.verdict, one.margin) if one.found else 1.0
 
 
 def _cell(one: Judged) -> tuple[str, str, int | None]:
-    return one.line.workload, one.line.state, one.line.threads
+    return one.bare.workload, one.bare.state, one.bare.threads
 
 
 def _said(twin: Estimate) -> str:
@@ -170,6 +191,7 @@ def _said(twin: Estimate) -> str:
     return f"the reference against itself gave {said}"
 
 
-def join(*parts: str) -> str:
-    """Join reasons, leaving out the empty ones."""
-    return "; ".join(part for part in parts if part)
+def with_reasons(line: Measurement, reasons: Iterable[Reason]) -> Measurement:
+    """Return a line that says why, in its message too."""
+    reasons = tuple(reasons)
+    return replace(line, reasons=reasons, message="; ".join(one.text for one in reasons))

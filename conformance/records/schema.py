@@ -1,0 +1,148 @@
+"""The JSON Schema of a line of `results.jsonl`, made from the dataclasses.
+
+`python -m embcheck.conformance.records.schema` prints what is published as
+`specs/results.schema.json`; a test holds the file to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from enum import StrEnum
+from types import NoneType
+from typing import Any, get_args, get_origin, is_typeddict
+
+from embcheck.conformance.execution.judging.causes import Category, Cause
+from embcheck.conformance.execution.judging.judge import Kind, Note, Outcome
+from embcheck.conformance.execution.judging.rows import Word
+from embcheck.conformance.records.lines import (
+    FORMAT_VERSION,
+    LINE_TYPES,
+    CaseLine,
+    ClauseLine,
+    KnownDeviation,
+    Measurement,
+    PriceLine,
+    Reason,
+    ResultLine,
+)
+from embcheck.conformance.records.plain import hints_of, noun_of, options_of
+from embcheck.conformance.suite.model import Level
+from embcheck.conformance.timing.statistics.estimate import Conclusion
+from embcheck.conformance.timing.verdicts.decide import Because
+
+WORDS: Mapping[tuple[type, str], type[StrEnum]] = {
+    (CaseLine, "level"): Level,
+    (ClauseLine, "level"): Level,
+    (ResultLine, "level"): Level,
+    (ResultLine, "outcome"): Outcome,
+    (ResultLine, "kind"): Kind,
+    (ResultLine, "notes"): Note,
+    (ResultLine, "reading_word"): Word,
+    (KnownDeviation, "category"): Category,
+    (KnownDeviation, "cause"): Cause,
+    (Measurement, "verdict"): Conclusion,
+    (PriceLine, "verdict"): Conclusion,
+    (Reason, "kind"): Because,
+}
+"""Fields whose values are among those of an enum, wherever that is."""
+_PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}
+
+
+def results_schema() -> dict[str, Any]:
+    """Return the schema; a reader may meet keys that it does not know, so none is refused."""
+    nouns: dict[str, Any] = {}
+    lines = [_line(name, kind, nouns) for name, kind in LINE_TYPES.items()]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"A line of embcheck's results.jsonl, format version {FORMAT_VERSION}",
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": {"enum": list(LINE_TYPES)}},
+        "allOf": lines,
+        "$defs": dict(sorted(nouns.items())),
+    }
+
+
+def _line(name: str, kind: Any, nouns: dict[str, Any]) -> dict[str, Any]:
+    """Return what holds for lines of one type; a line is written with all of its fields."""
+    made = _object(kind, nouns, whole=True)
+    made["properties"]["type"] = {"const": name}
+    if name == "run":
+        made["properties"]["format"] = {"const": FORMAT_VERSION}
+    nouns[kind.__name__] = made
+    return {
+        "if": {"properties": {"type": {"const": name}}},
+        "then": {"$ref": f"#/$defs/{kind.__name__}"},
+    }
+
+
+def _object(kind: Any, nouns: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    together: dict[str, list[str]] = {}
+    for field in fields(kind):
+        hint = hints_of(kind)[field.name]
+        if field.metadata.get("flat"):
+            noun = _object(noun_of(hint), nouns)
+            properties |= noun["properties"]
+            together |= dict.fromkeys(noun["properties"], noun["required"])
+            continue
+        properties[field.name] = _type(hint, nouns)
+        if words := WORDS.get((kind, field.name)):
+            none = [None] if NoneType in get_args(hint) else []
+            allowed = {"enum": [*map(str, words), *none]}
+            is_list = get_origin(hint) is tuple
+            properties[field.name] = {"type": "array", "items": allowed} if is_list else allowed
+        if whole or (field.default is MISSING and field.default_factory is MISSING):
+            required.append(field.name)
+    return {
+        "description": _first_sentence(kind),
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        **({"dependentRequired": together} if together else {}),
+    }
+
+
+def _type(hint: Any, nouns: dict[str, Any]) -> dict[str, Any]:
+    options = [_option(option, nouns) for option in options_of(hint)]
+    if NoneType in get_args(hint):
+        options.append({"type": "null"})
+    if all(option.keys() == {"type"} for option in options):
+        names = [option["type"] for option in options]
+        return {"type": names[0] if len(names) == 1 else names}
+    return options[0] if len(options) == 1 else {"anyOf": options}
+
+
+def _option(hint: Any, nouns: dict[str, Any]) -> dict[str, Any]:
+    if hint is Any:
+        return {}
+    if hint in _PLAIN:
+        return {"type": _PLAIN[hint]}
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (list, tuple):
+        return {"type": "array", "items": _type(arguments[0], nouns)}
+    if origin is Mapping:
+        return {"type": "object", "additionalProperties": _type(arguments[1], nouns)}
+    if is_dataclass(hint) or is_typeddict(hint):
+        if hint.__name__ not in nouns:
+            nouns[hint.__name__] = (
+                _object(hint, nouns) if is_dataclass(hint) else _dict(hint, nouns)
+            )
+        return {"$ref": f"#/$defs/{hint.__name__}"}
+    raise TypeError(f"a record cannot hold {hint}")
+
+
+def _dict(kind: Any, nouns: dict[str, Any]) -> dict[str, Any]:
+    properties = {name: _type(hint, nouns) for name, hint in hints_of(kind).items()}
+    return {"description": _first_sentence(kind), "type": "object", "properties": properties}
+
+
+def _first_sentence(kind: Any) -> str:
+    return str(kind.__doc__).split("\n", 1)[0]
+
+
+if __name__ == "__main__":
+    print(json.dumps(results_schema(), indent=2))  # noqa: T201
