@@ -86,10 +86,11 @@ def test_packages_of_timings_are_in_layers(package):
 
 
 def test_the_harness_imports_no_array_library_but_numpy():
-    """The harness runs where only NumPy is installed."""
+    """No backend's library decides how it is judged; SciPy's statistics say what timings mean."""
     for path in files("conformance"):
         roots = {name.split(".")[0] for name in imported(path)}
-        assert not roots & ARRAY_LIBRARIES, path
+        is_statistics = path.parent == ROOT / "conformance" / "timing" / "statistics"
+        assert roots & ARRAY_LIBRARIES <= ({"scipy"} if is_statistics else set()), path
 
 
 @pytest.mark.parametrize("family", list(LIBRARIES_OF))
