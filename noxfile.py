@@ -452,7 +452,7 @@ def bench_calibration(session: nox.Session) -> None:
     Takes up to an hour; a second run goes on where the first ended. `-- --publish` also writes
     the table in docs/timing.md.
     """
-    install(session, libraries=("scipy",))
+    install(session)
     session.run("python", "-m", "calibration", *session.posargs, env={"PYTHONPATH": "tests"})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -15,14 +14,6 @@ def check(paths: tuple[Path, ...]) -> None:
 
     Prints every mistake as file:line:column: what is wrong; what to do.
     """
-    from embcheck.conformance.check_files import check_files  # noqa: PLC0415  (NumPy)
-    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
+    from embcheck.cli.actions.check import check as act  # noqa: PLC0415  (--help stays quick)
 
-    found = check_files(paths)
-    for problem in found.problems:
-        click.echo(str(problem), err=True)
-    if found.problems:
-        count = len(found.problems)
-        click.echo(f"{count} problem{'s' if count > 1 else ''}", err=True)
-        sys.exit(ExitCode.USAGE)
-    click.echo(found.summary)
+    act(paths)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 import click
 
 
@@ -20,23 +17,6 @@ def check_backend(backend: str, as_json: bool, timeout: float) -> None:
     FAIL says that the adapter is broken and what to do; WARN, that somebody should look; INFO, what
     the suite will judge. Exit codes: 0 nothing failed, 1 something did, 2 usage or unavailable.
     """
-    from embcheck.conformance.execution.address import BadAddress  # noqa: PLC0415  (--help stays
-    from embcheck.conformance.execution.client import BackendUnavailable  # noqa: PLC0415  quick)
-    from embcheck.conformance.execution.discovery import UnknownBackend  # noqa: PLC0415
-    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
-    from embcheck.conformance.smoke.finding import Finding, lines  # noqa: PLC0415
-    from embcheck.conformance.smoke.session import smoke_test  # noqa: PLC0415
-    from embcheck.reports.untrusted import one_line  # noqa: PLC0415
+    from embcheck.cli.actions.check_backend import check_backend as act  # noqa: PLC0415  (--help stays quick)
 
-    def told(check: list[Finding]) -> None:
-        for line in lines(check) if not as_json else ():
-            click.echo(one_line(line, 500))
-
-    try:
-        test = smoke_test(backend, timeout, told)
-    except (BadAddress, UnknownBackend, BackendUnavailable) as error:
-        click.echo(f"embcheck check-backend: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
-    if as_json:
-        click.echo(json.dumps(test.to_json_data(), indent=2))
-    sys.exit(test.exit_code)
+    act(backend, as_json, timeout)

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import sys
-import traceback
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from embcheck.conformance.exit_codes import ExitCode
 
-    from embcheck.conformance.fuzzing.duel import Tally
-    from embcheck.conformance.fuzzing.session import Session
-
-INTERRUPTED = 130
-"""What a shell reports for a process that Ctrl-C ended: 128 + SIGINT."""
 DEFAULT_EXAMPLES = 1000
 
 
@@ -64,106 +53,11 @@ def fuzz(
     written as a spec. Exit codes: 0 nothing new; 1 a new finding; 2 a usage error; 3 a fault of
     the harness or of an adapter.
     """
-    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
-
     if find_spec("hypothesis") is None:
         click.echo('embcheck: hypothesis is not installed: pip install "embcheck[fuzz]"', err=True)
         sys.exit(ExitCode.USAGE)
-    from embcheck.conformance.fuzzing.hunt import Budget  # noqa: PLC0415  (imports Hypothesis)
-    from embcheck.conformance.fuzzing.session import Session, Settings  # noqa: PLC0415
+    from embcheck.cli.actions.fuzz import fuzz as act  # noqa: PLC0415  (--help stays quick)
 
     if examples is None and seconds is None:
         examples = DEFAULT_EXAMPLES
-    settings = Settings(seed, Budget(examples, seconds), timeout, out)
-    with _progress(examples) as told:
-        session = Session(settings, told)
-        code = _run(session, backends)
-    if session.hunted:
-        _show(session)
-    sys.exit(code)
-
-
-def _run(session: Session, backends: tuple[str, ...]) -> int:
-    """Hunt; return the exit code, and say on stderr what stopped it."""
-    from embcheck.conformance.execution.client import (  # noqa: PLC0415  (imports NumPy)
-        BackendBroken,
-        BackendUnavailable,
-    )
-    from embcheck.conformance.execution.discovery import UnknownBackend  # noqa: PLC0415
-    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
-    from embcheck.reports.untrusted import clean  # noqa: PLC0415
-
-    try:
-        session.run(backends)
-    except (UnknownBackend, BackendUnavailable, OSError) as error:
-        click.echo(f"embcheck: {clean(error)}", err=True)
-        return ExitCode.USAGE
-    except BackendBroken as error:
-        click.echo(f"embcheck: {clean(error)}", err=True)
-        return ExitCode.HARNESS
-    except KeyboardInterrupt:
-        click.echo("embcheck: interrupted; the findings so far are written", err=True)
-        return INTERRUPTED
-    except Exception:  # noqa: BLE001  (whatever it is, it is ours)
-        click.echo(f"embcheck: a fault of the harness\n{clean(traceback.format_exc())}", err=True)
-        return ExitCode.HARNESS
-    return session.exit_code
-
-
-@contextmanager
-def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None]]:
-    """Show on stderr how far it is, where that is a terminal."""
-    from rich.console import Console  # noqa: PLC0415  (the help needs no rich)
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with bar, _noticed_interrupts() as interrupted:
-        task = bar.add_task("fuzzing", total=examples)
-
-        def told(backend: str, tally: Tally, findings: int) -> None:
-            if interrupted:
-                raise KeyboardInterrupt
-            calls = sum(tally.endings.values())
-            what = f"{backend}: {tally.examples} examples, {calls} calls, {findings} findings"
-            bar.update(task, description=what, completed=tally.examples)
-
-        yield told
-
-
-@contextmanager
-def _noticed_interrupts() -> Iterator[list[int]]:
-    """Give a list that grows with each Ctrl-C, for what one raises can be lost.
-
-    Hypothesis watches the garbage collector, and Python ignores what is raised meanwhile, with a
-    traceback that says so: it is left out, since the list has it.
-    """
-    came: list[int] = []
-
-    def notice(number: int, _: object) -> None:
-        came.append(number)
-        raise KeyboardInterrupt
-
-    def tell(ignored: sys.UnraisableHookArgs) -> None:
-        if ignored.exc_type is not KeyboardInterrupt:
-            told_before(ignored)
-
-    before, told_before = signal.signal(signal.SIGINT, notice), sys.unraisablehook
-    sys.unraisablehook = tell
-    try:
-        yield came
-    finally:
-        signal.signal(signal.SIGINT, before)
-        sys.unraisablehook = told_before
-
-
-def _show(session: Session) -> None:
-    """Write what was found, print the summary, and say where it is."""
-    from rich.console import Console  # noqa: PLC0415
-
-    from embcheck.reports.fuzzing import print_fuzzing  # noqa: PLC0415
-
-    file = session.write()
-    print_fuzzing(json.loads(file.read_text("utf-8")), Console(highlight=False))
-    click.echo(file)
+    act(backends, seconds, examples, seed, out, timeout)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -23,23 +21,6 @@ def new_backend(name: str, out: Path) -> None:
 
     Its adapter asks NumPy and runs at once; put your library in its place.
     """
-    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415  (--help stays quick)
-    from embcheck.conformance.scaffold.distribution import (  # noqa: PLC0415
-        AlreadyThere,
-        write_distribution,
-    )
-    from embcheck.conformance.scaffold.names import BadName  # noqa: PLC0415
+    from embcheck.cli.actions.new_backend import new_backend as act  # noqa: PLC0415  (--help stays quick)
 
-    try:
-        folder = write_distribution(name, out)
-    except (AlreadyThere, BadName) as error:
-        click.echo(f"embcheck new-backend: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
-    except OSError as error:
-        click.echo(f"embcheck new-backend: cannot write to {out}: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)
-    place = str(folder) if folder.is_absolute() else f"./{folder}"
-    click.echo(f"pip install -e {shlex.quote(place)}")
-    click.echo(f"embcheck check-backend {name}")
-    click.echo(f"embcheck run -b {name} --out out/")
-    click.echo(folder)
+    act(name, out)

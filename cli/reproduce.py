@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -25,15 +24,6 @@ def reproduce(case: str, backend: str, specs: tuple[Path, ...]) -> None:
     and prints DEPARTS or conforms, before the traceback where the library refuses what is valid; it
     is ready to be pasted in a bug report.
     """
-    from embcheck.conformance.execution.address import BadAddress  # noqa: PLC0415  (--help stays
-    from embcheck.conformance.execution.discovery import UnknownBackend  # noqa: PLC0415  quick)
-    from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
-    from embcheck.conformance.reproduction.literals import NotWritable  # noqa: PLC0415
-    from embcheck.conformance.reproduction.session import reproduce as write  # noqa: PLC0415
-    from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
+    from embcheck.cli.actions.reproduce import reproduce as act  # noqa: PLC0415  (--help stays quick)
 
-    try:
-        click.echo(write(case, backend, specs), nl=False)
-    except (BadAddress, NotWritable, SpecError, UnknownBackend) as error:
-        click.echo(f"embcheck reproduce: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+    act(case, backend, specs)

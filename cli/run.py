@@ -83,7 +83,7 @@ def run(
     Each backend lives in a process of its own. Known deviations, kept beside each adapter, do not
     fail a run; anything else that departs does.
     """
-    from embcheck.cli.run_suite import (  # noqa: PLC0415  (imports pytest and NumPy)
+    from embcheck.cli.actions.run_suite import (  # noqa: PLC0415  (imports pytest and NumPy)
         Chosen,
         Setting,
         run_suite,

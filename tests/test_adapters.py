@@ -139,7 +139,7 @@ def test_an_exporter_that_keeps_its_table_makes_the_same_graphs(monkeypatch):
     monkeypatch.setattr(ONNXRegistry, "from_torchlib", alone)  # restored when the test is over
     onnx_exporters._keep_translations.cache_clear()
     bag, lookup = (
-        torch_inference.Lookup(call_of(operation))
+        torch_inference.exported(call_of(operation))
         for operation in (Operation.EMBEDDING_BAG, Operation.EMBEDDING)
     )
     made = [onnx_exporters.dynamo(lookup) for lookup in (bag, lookup)]

@@ -117,10 +117,11 @@ def test_the_harness_does_not_import_what_runs_in_workers():
 
 
 def test_the_harness_imports_no_array_library_but_numpy():
-    """The harness runs where only NumPy is installed."""
+    """No backend's library decides how it is judged; SciPy's statistics say what timings mean."""
     for path in files("conformance"):
         roots = {name.split(".")[0] for name in imported(path)}
-        assert not roots & ARRAY_LIBRARIES, path
+        is_statistics = path.parent == ROOT / "conformance" / "timing" / "statistics"
+        assert roots & ARRAY_LIBRARIES <= ({"scipy"} if is_statistics else set()), path
 
 
 @pytest.mark.parametrize("family", list(LIBRARIES_OF))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calibration import __main__ as session
+from calibration import summary
 from click.testing import CliRunner
 from report_evidence import calibration_data, evidence, write_evidence
 from report_runs import run, timing, write_run
@@ -40,7 +42,6 @@ def trial(number, state="hot", extra=(0.05, 0.10), noise=0.002):
 
 
 def _summary(trials):
-    summary = pytest.importorskip("calibration.summary", reason="needs scipy", exc_type=ImportError)
     return summary.summarise(trials, summary.Effort())
 
 
@@ -105,9 +106,6 @@ def test_columns_are_in_order_of_difference():
 
 def test_publishing_writes_the_table_of_the_page(tmp_path):
     """The page has the tables of the file beside it, and all else as it was."""
-    session = pytest.importorskip(
-        "calibration.__main__", reason="needs scipy", exc_type=ImportError
-    )
     page = (DOCS / "timing.md").read_text("utf-8")
     (tmp_path / "timing.md").write_text(page, "utf-8")
     session.publish(calibration_data(), tmp_path)
@@ -122,9 +120,6 @@ def test_publishing_writes_the_table_of_the_page(tmp_path):
 
 def test_trials_are_taken_up_where_they_ended(tmp_path, monkeypatch):
     """A second session runs the trials that are missing, and refuses those of another effort."""
-    session = pytest.importorskip(
-        "calibration.__main__", reason="needs scipy", exc_type=ImportError
-    )
     run_now = []
 
     def run_trial(state, number, _):

@@ -24,12 +24,26 @@ def test_help_imports_no_array_library():
         "import sys; from embcheck.cli.main import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'numpy', 'torch', 'jax', 'onnxruntime', 'pytest', 'rich'}\n"
+        "heavy = {'numpy', 'torch', 'jax', 'onnxruntime', 'scipy', 'pytest', 'rich'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "run " in done.stdout
+
+
+def test_a_run_does_not_wait_for_statistics(tmp_path):
+    """`embcheck run` judges without SciPy, which only timings need and which takes a second."""
+    words = ["run", "-b", "numpy-reference", "--specs", str(SMALL), "--out", str(tmp_path)]
+    code = (
+        "import sys; from embcheck.cli.main import main\n"
+        f"try: main({words!r})\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "print('scipy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+    assert (tmp_path / "results.jsonl").exists()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from embcheck.backends.composed.composition import source
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.answers import NotSupported, Rejected
 
@@ -79,3 +80,32 @@ def test_openvino_refuses_what_its_converter_does_not_know(workers, options):
     """It is handed them by PyTorch's module, so that the refusal is its own."""
     answer = workers("openvino-torch").ask(bags([1, 2, 0], [0, 3], **options))
     assert isinstance(answer, Rejected)
+
+
+def doubled(array):
+    """Double an array."""
+    return 2 * array
+
+
+def summed(array, change=doubled):
+    """Sum what a function of the same file made of an array."""
+    return change(array).sum()
+
+
+def weighed(array):
+    """Use another function of this file twice, and one of NumPy."""
+    return summed(array) + np.maximum(summed(array), 0)
+
+
+def test_a_function_is_shown_with_what_it_uses():
+    """Each once, behind what it needs, also in a default; what is imported is not shown."""
+    text = source(weighed, doubled)
+    names = [line for line in text.splitlines() if line.startswith("def ")]
+    assert names == [
+        "def doubled(array):",
+        "def summed(array, change=doubled):",
+        "def weighed(array):",
+    ]
+    shown = {"np": np}
+    exec(text, shown)
+    assert shown["weighed"](np.array([1, -3])) == -4

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
-from embcheck.conformance.timing.statistics import moderation
 from embcheck.conformance.timing.statistics.estimate import Conclusion, estimate
 from embcheck.conformance.timing.statistics.moderation import learn, moderate
 
@@ -104,18 +101,3 @@ def test_a_moderated_doubt_is_where_its_interval_ends():
     found = moderate([estimate([np.full(9, 0.1 + shift) for shift in row]) for row in shifts])[0]
     assert found.freedom > GENERATIONS - 1
     assert found.doubt(Conclusion.SLOWER, found.low - 1) == pytest.approx(0.05, abs=2e-3)
-
-
-@pytest.mark.parametrize(
-    ("x", "digamma", "trigamma"),
-    [
-        (0.5, -1.9635100260214235, math.pi**2 / 2),
-        (1.0, -0.5772156649015329, math.pi**2 / 6),
-        (4.5, 1.3888709263595289, math.pi**2 / 2 - 4 * (1 + 1 / 9 + 1 / 25 + 1 / 49)),
-        (50.0, 3.9019896734278920, 0.02020133322669713),
-    ],
-)
-def test_the_gamma_functions_derivatives_are_as_in_the_tables(x, digamma, trigamma):
-    """Of half and whole numbers; Abramowitz and Stegun, tables 6.1 and 6.4."""
-    assert moderation.digamma(x) == pytest.approx(digamma, rel=1e-8)
-    assert moderation.trigamma(x) == pytest.approx(trigamma, rel=1e-8)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from timing_simulation import Machine, compare, compare_all, generations, verdicts
 
 from embcheck.conformance.timing.clock.schedule import A_A_HALF_WIDTH, Plan
-from embcheck.conformance.timing.statistics import student
 from embcheck.conformance.timing.statistics.estimate import (
     Conclusion,
     Estimate,
     conclude,
     estimate,
     fold,
+    interval,
     withstand,
 )
 
@@ -129,10 +131,13 @@ def test_the_order_of_the_backends_does_not_matter():
     ("freedom", "expected"), [(1, 12.7062), (2, 4.3027), (3, 3.1824), (4, 2.7764), (30, 2.0423)]
 )
 def test_student_is_as_in_the_tables(freedom, expected):
-    """Two-sided 95 % points of Student's t agree with the printed tables."""
-    assert student.quantile(0.95, freedom) == pytest.approx(expected, abs=5e-5)
-    assert student.above(expected, freedom) == pytest.approx(0.025, abs=1e-5)
-    assert student.above(-expected, freedom) == pytest.approx(0.975, abs=1e-5)
+    """An interval over generations reaches the printed two-sided 95 % points of Student's t."""
+    low, high = (math.log(x) for x in interval(0.5, np.full(9, 0.5), 0.01, freedom, 0.95))
+    assert [low, high] == pytest.approx([0.5 - 0.01 * expected, 0.5 + 0.01 * expected], abs=5e-7)
+    found = Estimate(1.0, 1.0, 1.0, np.zeros(9), 0.01, freedom + 1, freedom)
+    assert found.doubt(Conclusion.SLOWER, math.expm1(-0.01 * expected)) == pytest.approx(
+        0.05, abs=2e-5
+    )
 
 
 def test_a_doubt_is_where_the_interval_meets_the_margin():

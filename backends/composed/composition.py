@@ -6,6 +6,7 @@ runs, and their source is what a script shows.
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Callable, Collection
 from typing import Any
@@ -96,9 +97,9 @@ def arguments(call: Call) -> dict[str, Any]:
     return taken
 
 
-def script(call: Call, imports: str, functions: Collection[Callable[..., Any]]) -> str:
-    """Write the functions, and the call of the last one."""
-    shown, taken, lines = [*functions], arguments(call), []
+def script(call: Call, imports: str, function: Callable[..., Any]) -> str:
+    """Write a function with all that it uses, and its call."""
+    shown, taken, lines = [function], arguments(call), []
     if call.operation.is_bag:
         shown.insert(0, bag_bounds)
         ends_itself = bool(call.option("include_last_offset"))
@@ -107,12 +108,32 @@ def script(call: Call, imports: str, functions: Collection[Callable[..., Any]]) 
         flat = () if known else sorted(taken.keys() - {"weight", "bounds"})
         lines += [f"{name} = {name}.ravel()" for name in flat]
     values = [n if isinstance(v, np.ndarray) else f"{n}={v!r}" for n, v in taken.items()]
-    lines.append(f"output = {shown[-1].__name__}({', '.join(values)})")
+    lines.append(f"output = {function.__name__}({', '.join(values)})")
     if call.wants("weight_after"):
         lines.append("weight_after = weight")
-    return "\n".join([imports, *(f"\n\n{source(function)}" for function in shown), "", *lines])
+    return "\n".join([imports, f"\n\n{source(*shown)}", "", *lines])
 
 
-def source(function: Callable[..., Any]) -> str:
-    """Return the lines of a function, which a library may have wrapped."""
-    return inspect.getsource(inspect.unwrap(getattr(function, "py_func", function))).rstrip()
+def source(*functions: Callable[..., Any]) -> str:
+    """Return the lines of functions, each behind those of its own file that it uses."""
+    texts: dict[str, str] = {}
+    for function in functions:
+        _add(_plain(function), texts)
+    return "\n\n\n".join(texts.values())
+
+
+def _add(function: Any, texts: dict[str, str]) -> None:
+    if function.__name__ in texts:
+        return
+    text = inspect.getsource(function).rstrip()
+    names = [node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
+    for name in dict.fromkeys(names):
+        used = _plain(function.__globals__.get(name))
+        if inspect.isfunction(used) and used.__module__ == function.__module__:
+            _add(used, texts)
+    texts[function.__name__] = text
+
+
+def _plain(function: Any) -> Any:
+    """Return the function that a compiler, Numba's or Triton's, keeps."""
+    return getattr(function, "py_func", getattr(function, "fn", function))

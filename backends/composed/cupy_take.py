@@ -17,6 +17,7 @@ import cupyx
 import numpy as np
 
 from embcheck.backends.composed import composition, script
+from embcheck.backends.composed.lookups import Lookups
 from embcheck.backends.composed.script import Language
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -52,11 +53,14 @@ def look_up(weight: Any, indices: Any) -> Any:
     return cupy.take(weight, indices, axis=0)
 
 
+def weigh(rows: Any, per_sample_weights: Any) -> Any:
+    """Multiply rows by their weights, if there are any."""
+    return rows if per_sample_weights is None else rows * per_sample_weights[..., None]
+
+
 def reduce_matrix(weight: Any, indices: Any, mode: str, per_sample_weights: Any = None) -> Any:
     """Reduce the rows of each row of indices by an array's sum, mean or max."""
-    rows = cupy.take(weight, indices, axis=0)
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights[..., None]
+    rows = weigh(look_up(weight, indices), per_sample_weights)
     return getattr(rows, mode)(axis=1)
 
 
@@ -64,9 +68,7 @@ def reduce_segments(
     weight: Any, indices: Any, bounds: Any, mode: str, per_sample_weights: Any = None
 ) -> Any:
     """Reduce the rows between one bound and the next."""
-    rows = cupy.take(weight, indices, axis=0)
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights[..., None]
+    rows = weigh(look_up(weight, indices), per_sample_weights)
     bags = cupy.searchsorted(bounds, cupy.arange(len(indices)), side="right")
     shape = (len(bounds) + 1, *rows.shape[1:])
     if mode == "max":
@@ -80,14 +82,18 @@ def reduce_segments(
     return reduced[1:-1]
 
 
+def append_end(offsets: Any, indices: Any) -> Any:
+    """Append the number of indices to the offsets."""
+    return cupy.append(offsets, len(indices))
+
+
+_LOOKUPS = Lookups(look_up, reduce_matrix, reduce_segments, append_end)
+
 _LANGUAGE = Language(
-    imports="import cupy\nimport cupyx",
-    look_up=look_up,
-    reduce_matrix=reduce_matrix,
-    reduce_segments=reduce_segments,
+    imports="from typing import Any\n\nimport cupy\nimport cupyx",
+    lookups=_LOOKUPS,
     from_numpy=lambda name, _: f"cupy.asarray({name})",
     to_numpy=lambda name, _: f"cupy.asnumpy({name})",
-    bounds="cupy.append(offsets, len(indices))",
 )
 
 
@@ -109,7 +115,7 @@ class CupyTake:
         arrays = {name: cupy.asarray(array) for name, array in call.inputs.items()}
 
         def run() -> Answer:
-            output = _look_up(call, arrays)
+            output = _LOOKUPS.take(call, arrays)
             cupy.cuda.get_current_stream().synchronize()
             return {"output": output}, arrays
 
@@ -142,16 +148,3 @@ def _expect_known(call: Call) -> None:
     composition.expect_only(call, "CuPy", _OPTIONS[call.operation], _OBSERVABLE)
     if call.operation.is_bag:
         composition.expect_mode(call, ("sum", "mean", "max"))
-
-
-def _look_up(call: Call, arrays: Arrays) -> Any:
-    weight, indices = arrays["weight"], arrays["indices"]
-    if call.operation is Operation.EMBEDDING:
-        return look_up(weight, indices)
-    mode, factors = call.option("mode"), arrays.get("per_sample_weights")
-    if "offsets" not in arrays:
-        return reduce_matrix(weight, indices, mode, factors)
-    bounds = arrays["offsets"]
-    if not call.option("include_last_offset"):
-        bounds = cupy.append(bounds, len(indices))
-    return reduce_segments(weight, indices, bounds, mode, factors)

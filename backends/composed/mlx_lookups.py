@@ -12,6 +12,7 @@ from collections.abc import Callable
 import mlx.core as mx
 import numpy as np
 
+from embcheck.backends.composed.lookups import Lookups
 from embcheck.backends.composed.script import Language
 
 
@@ -20,13 +21,16 @@ def look_up(weight: mx.array, indices: mx.array) -> mx.array:
     return mx.take(weight, indices, axis=0)
 
 
+def weigh(rows: mx.array, per_sample_weights: mx.array | None) -> mx.array:
+    """Multiply rows by their weights, if there are any."""
+    return rows if per_sample_weights is None else rows * per_sample_weights[..., None]
+
+
 def reduce_matrix(
     weight: mx.array, indices: mx.array, mode: str, per_sample_weights: mx.array | None = None
 ) -> mx.array:
     """Reduce the rows of each row of indices by mx.sum, mx.mean or mx.max."""
-    rows = mx.take(weight, indices, axis=0)
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights[..., None]
+    rows = weigh(look_up(weight, indices), per_sample_weights)
     reduction: Callable[..., mx.array] = getattr(mx, mode)
     return reduction(rows, axis=1)
 
@@ -39,15 +43,18 @@ def reduce_segments(
     per_sample_weights: mx.array | None = None,
 ) -> mx.array:
     """Reduce the rows between one bound and the next."""
-    rows = mx.take(weight, indices, axis=0)
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights[..., None]
+    rows = weigh(look_up(weight, indices), per_sample_weights)
     bags = mx.searchsorted(bounds, mx.arange(len(indices)), side="right")
     shape = (len(bounds) + 1, *rows.shape[1:])
     if mode == "max":
         return mx.full(shape, -mx.inf, rows.dtype).at[bags].maximum(rows)[1:-1]
     sums = mx.zeros(shape, rows.dtype).at[bags].add(rows)[1:-1]
     return sums / (bounds[1:] - bounds[:-1])[:, None] if mode == "mean" else sums
+
+
+def append_end(offsets: mx.array, indices: mx.array) -> mx.array:
+    """Append the number of indices to the offsets."""
+    return mx.concatenate([offsets, mx.array([len(indices)])])
 
 
 def _from_numpy(name: str, dtype: np.dtype) -> str:
@@ -60,14 +67,13 @@ def _to_numpy(name: str, dtype: str) -> str:
     return bits if is_bits else f"np.array({name})"
 
 
+LOOKUPS = Lookups(look_up, reduce_matrix, reduce_segments, append_end)
+
 LANGUAGE = Language(
     imports="import mlx.core as mx\nfrom mlx import nn  # noqa: F401",
-    look_up=look_up,
-    reduce_matrix=reduce_matrix,
-    reduce_segments=reduce_segments,
+    lookups=LOOKUPS,
     from_numpy=_from_numpy,
     to_numpy=_to_numpy,
-    bounds="mx.concatenate([offsets, mx.array([len(indices)])])",
     fresh_module="nn.Embedding({})",
     set_dtype="module.set_dtype(mx.{})",
     pretrained_module="module = nn.Embedding(weight.shape[0], weight.shape[-1])\n"

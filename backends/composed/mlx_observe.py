@@ -13,8 +13,8 @@ from typing import Any
 import mlx.core as mx
 from mlx import nn, optimizers
 
-from embcheck.backends.composed.mlx_lookups import look_up, reduce_matrix, reduce_segments
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.backends.composed.mlx_lookups import LOOKUPS
+from embcheck.conformance.contract.call import Call, Observation
 
 Arrays = dict[str, Any]
 
@@ -29,29 +29,16 @@ OPTIMISERS: dict[str, Callable[[], Any]] = {
 }
 
 
-def _look_up(call: Call, arrays: Arrays) -> mx.array:
-    weight, indices = arrays["weight"], arrays["indices"]
-    if call.operation is Operation.EMBEDDING:
-        return look_up(weight, indices)
-    mode, factors = call.option("mode"), arrays.get("per_sample_weights")
-    if "offsets" not in arrays:
-        return reduce_matrix(weight, indices, mode, factors)
-    bounds = arrays["offsets"]
-    if not call.option("include_last_offset"):
-        bounds = mx.concatenate([bounds, mx.array([len(indices)])])
-    return reduce_segments(weight, indices, bounds, mode, factors)
-
-
 def observe(call: Call, arrays: Arrays) -> Arrays:
     """Look up by an operation, and derive what else the call is to show."""
-    observed = {"output": _look_up(call, arrays)}
+    observed = {"output": LOOKUPS.take(call, arrays)}
     upstream = arrays.get("grad_output", mx.ones_like(observed["output"]))
 
     def loss(source: mx.array, name: str) -> mx.array:
-        return (_look_up(call, {**arrays, name: source}) * upstream).sum()
+        return (LOOKUPS.take(call, {**arrays, name: source}) * upstream).sum()
 
     def loss_after_use(weight: mx.array) -> mx.array:
-        return mx.square(weight).sum() + _look_up(call, {**arrays, "weight": weight}).sum()
+        return mx.square(weight).sum() + LOOKUPS.take(call, {**arrays, "weight": weight}).sum()
 
     for observation, name in GRADIENTS.items():
         if call.wants(observation):

@@ -57,7 +57,7 @@ class NumbaLoops:
 
     def prepare(self, call: Call) -> Callable[[], Mapping[str, np.ndarray]]:
         """Call once: that is when Numba compiles, or loads what it compiled before."""
-        *_, function = _functions(call)
+        function = _function(call)
 
         def run() -> Mapping[str, np.ndarray]:
             return {"output": function(**composition.arguments(call)), **inputs_after(call.inputs)}
@@ -71,24 +71,24 @@ class NumbaLoops:
 
     def script(self, call: Call) -> str:
         """Write the loops of a call."""
-        written = composition.script(call, "import numba", _functions(call))
+        written = composition.script(call, "import numba", _function(call))
         return written.replace("@compiled", "@numba.njit")
 
 
-def _functions(call: Call) -> list[Callable[..., np.ndarray]]:
-    """Return the function of a call behind what it uses; raises Unsupported without one."""
+def _function(call: Call) -> Callable[..., np.ndarray]:
+    """Return the function of a call; raises Unsupported without one."""
     if call.operation is Operation.EMBEDDING:
         composition.expect_only(call, "the loop", (), _OBSERVABLE)
-        return [numba_kernels.copy_rows, numba_kernels.look_up]
+        return numba_kernels.look_up
     if call.operation is Operation.ONE_HOT:
         composition.expect_only(call, "the loop", ("num_classes",), _OBSERVABLE)
         if call.option("num_classes") == -1:
             raise Unsupported("the loop is told how many classes there are")
-        return [numba_kernels.write_ones, numba_kernels.one_hot]
+        return numba_kernels.one_hot
     if call.operation is not Operation.EMBEDDING_BAG:
         raise Unsupported(f"no loop is written for {call.operation}")
     composition.expect_only(call, "the loop", composition.BAG_OPTIONS, _OBSERVABLE)
     composition.expect_bounds(call)
     reduction = _REDUCTIONS[composition.expect_mode(call, _REDUCTIONS)]
     is_weighted = "per_sample_weights" in call.inputs
-    return [numba_kernels.sum_weighted_bags if is_weighted else reduction]
+    return numba_kernels.sum_weighted_bags if is_weighted else reduction

@@ -6,19 +6,22 @@ weights, or ones of the table's dtype. A lookup is a CSR array with one entry in
 divide the sums in place by the sizes of the bags; there is no such product for a maximum. One-hot
 rows are those of a lookup, by `toarray`; without a number of classes SciPy infers the shape from
 the indices. Another spelling tells the row and the column of each entry, `(data, (row_ind,
-col_ind))`, which that documentation has as well. SciPy has no gradients.
+col_ind))`, which that documentation has as well: it looks at what it is given, and adds up entries
+of one row and column. SciPy has no gradients.
 https://docs.scipy.org/doc/scipy/reference/generated/scipy.sparse.csr_array.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy
 from scipy.sparse import csr_array
 
-from embcheck.backends.composed import composition, scipy_spellings
+from embcheck.backends.composed import composition
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -31,42 +34,51 @@ from embcheck.conformance.contract.call import Call, Operation
 
 _OBSERVABLE = ("output", "weight_after", "inputs_after")
 
+_BY_COORDINATES = "csr_array((data, (row_ind, col_ind)), shape=(M, N))  # raises"
 
-def look_up(weight: np.ndarray, indices: np.ndarray) -> np.ndarray:
+_IMPORTS = "from typing import Any\n\nfrom scipy.sparse import csr_array"
+
+
+def compressed(data: Any, indices: Any, bounds: Any, shape: Any) -> Any:
+    """Make a CSR array of the three arrays; the entries of a row lie between two bounds."""
+    return csr_array((data, indices, bounds), shape=shape)
+
+
+def by_coordinates(data: Any, indices: Any, bounds: Any, shape: Any) -> Any:
+    """Make it of the row and the column of each entry."""
+    rows = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    return csr_array((data, (rows, indices)), shape=shape)
+
+
+def look_up(weight: Any, indices: Any, make: Any = compressed) -> Any:
     """Multiply a CSR array of one entry in each row with the table."""
-    entries = (np.ones(indices.size, weight.dtype), indices.ravel(), np.arange(indices.size + 1))
-    rows = csr_array(entries, shape=(indices.size, len(weight)))
-    output: np.ndarray = rows @ weight
+    ones, bounds = np.ones(indices.size, weight.dtype), np.arange(indices.size + 1)
+    output = make(ones, indices.ravel(), bounds, (indices.size, len(weight))) @ weight
     return output.reshape(*indices.shape, *weight.shape[1:])
 
 
 def sum_bags(
-    weight: np.ndarray,
-    indices: np.ndarray,
-    bounds: np.ndarray,
-    per_sample_weights: np.ndarray | None = None,
-) -> np.ndarray:
+    weight: Any, indices: Any, bounds: Any, per_sample_weights: Any = None, make: Any = compressed
+) -> Any:
     """Multiply a CSR array that has a row for each bag with the table."""
     if per_sample_weights is None:
         per_sample_weights = np.ones(len(indices), weight.dtype)
-    entries = (per_sample_weights, indices, bounds)
-    output: np.ndarray = csr_array(entries, shape=(len(bounds) - 1, len(weight))) @ weight
-    return output
+    return make(per_sample_weights, indices, bounds, (len(bounds) - 1, len(weight))) @ weight
 
 
-def average_bags(weight: np.ndarray, indices: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+def average_bags(weight: Any, indices: Any, bounds: Any, make: Any = compressed) -> Any:
     """Divide the sums by the sizes of the bags."""
-    output = sum_bags(weight, indices, bounds)
+    output = sum_bags(weight, indices, bounds, make=make)
     output /= np.diff(bounds)[:, None]
     return output
 
 
-def one_hot(indices: np.ndarray, num_classes: int) -> np.ndarray:
+def one_hot(indices: Any, num_classes: int, make: Any = compressed) -> Any:
     """Write a CSR array of one entry in each row out; -1 infers the number of classes."""
-    entries = (np.ones(indices.size, np.int64), indices.ravel(), np.arange(indices.size + 1))
-    rows = csr_array(entries, shape=None if num_classes == -1 else (indices.size, num_classes))
-    output: np.ndarray = rows.toarray()
-    return output.reshape(*indices.shape, rows.shape[1])
+    ones, bounds = np.ones(indices.size, np.int64), np.arange(indices.size + 1)
+    shape = None if num_classes == -1 else (indices.size, num_classes)
+    rows = make(ones, indices.ravel(), bounds, shape)
+    return rows.toarray().reshape(*indices.shape, rows.shape[1])
 
 
 _OPERATIONS = {
@@ -100,13 +112,11 @@ class ScipyCsr:
 
     def prepare(self, call: Call) -> Callable[[], Mapping[str, np.ndarray]]:
         """Choose the functions; all the work is the call's."""
-        *_, function = _functions(call)
-        return _thunk(call, function)
+        return _thunk(call, _function(call))
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Mapping[str, np.ndarray]]]:
         """Return the thunk of the constructor that is told the row and column of each entry."""
-        *_, function = _functions(call)
-        return {scipy_spellings.NAME: _thunk(call, scipy_spellings.FUNCTIONS[function.__name__])}
+        return {_BY_COORDINATES: _thunk(call, partial(_function(call), make=by_coordinates))}
 
     def to_numpy(self, answer: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Return the answer, which is arrays already."""
@@ -114,8 +124,7 @@ class ScipyCsr:
 
     def script(self, call: Call) -> str:
         """Write the functions of a call."""
-        imports = "from scipy.sparse import csr_array"
-        return composition.script(call, imports, _functions(call))
+        return composition.script(call, _IMPORTS, _function(call))
 
 
 def _thunk(
@@ -127,17 +136,17 @@ def _thunk(
     }
 
 
-def _functions(call: Call) -> list[Callable[..., np.ndarray]]:
-    """Return the function of a call behind what it uses; raises Unsupported without one."""
+def _function(call: Call) -> Callable[..., np.ndarray]:
+    """Return the function of a call; raises Unsupported without one."""
     if call.operation is Operation.EMBEDDING:
         composition.expect_only(call, "SciPy", (), _OBSERVABLE)
-        return [look_up]
+        return look_up
     if call.operation is Operation.ONE_HOT:
         composition.expect_only(call, "SciPy", ("num_classes",), _OBSERVABLE)
-        return [one_hot]
+        return one_hot
     if call.operation is not Operation.EMBEDDING_BAG:
         raise Unsupported(f"SciPy has no {call.operation}")
     composition.expect_only(call, "SciPy", composition.BAG_OPTIONS, _OBSERVABLE)
     composition.expect_bounds(call)
     is_sum = composition.expect_mode(call, ("sum", "mean")) == "sum"
-    return [sum_bags] if is_sum else [sum_bags, average_bags]
+    return sum_bags if is_sum else average_bags

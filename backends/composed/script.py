@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embcheck.backends.composed.composition import source
+from embcheck.backends.composed.lookups import Lookups
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
@@ -24,14 +25,10 @@ class Language:
     """How a library writes the steps of a lookup."""
 
     imports: str
-    look_up: Callable[..., object]
-    reduce_matrix: Callable[..., object]
-    reduce_segments: Callable[..., object]
+    lookups: Lookups
     from_numpy: Callable[[str, np.dtype], str]
     to_numpy: Callable[[str, str], str]
     """Of a name, and the name of the weight's dtype."""
-    bounds: str
-    """The offsets with the number of indices behind them."""
     fresh_module: str = ""
     """Empty, as all that follow, where the library has none."""
     pretrained_module: str = ""
@@ -56,14 +53,14 @@ def write(call: Call, language: Language) -> str:
     shown, made, look_up = _look_up(call, language)
     lines += [*made, f"output = {look_up}"]
     upstream = "grad_output" if "grad_output" in call.inputs else language.ones
-    form = language.module_gradient if shown is None else language.gradient
+    form = language.gradient if shown else language.module_gradient
     lines += [
         f"{observation} = {form.format(name=name, look_up=look_up, upstream=upstream)}"
         for observation, name in _GRADIENTS.items()
         if call.wants(observation)
     ]
     if call.wants(Observation.WEIGHT_AFTER):
-        lines.append(f"weight_after = {language.module_weight if shown is None else 'weight'}")
+        lines.append(f"weight_after = {'weight' if shown else language.module_weight}")
     weight = call.inputs.get("weight")
     dtype = "int64" if weight is None else weight.dtype.name
     lines += [
@@ -71,34 +68,36 @@ def write(call: Call, language: Language) -> str:
         for name in dict.fromkeys(["output", *call.observe])
         if name != Observation.INPUTS_AFTER
     ]
-    functions = [] if shown is None else [f"\n\n{source(shown)}\n\n"]
+    functions = [f"\n\n{source(*shown)}\n\n"] if shown else []
     return "\n".join([language.imports, *functions, *lines])
 
 
-def _look_up(call: Call, language: Language) -> tuple[Callable[..., object] | None, list[str], str]:
-    """Return the function to show, the lines before the lookup, and the lookup."""
-    options = call.options
+def _look_up(call: Call, language: Language) -> tuple[list[Callable[..., object]], list[str], str]:
+    """Return the functions to show, the lines before the lookup, and the lookup."""
+    options, lookups = call.options, language.lookups
     if call.operation is Operation.EMBEDDING:
-        return language.look_up, [], f"{language.look_up.__name__}(weight, indices)"
+        return [lookups.look_up], [], f"{lookups.look_up.__name__}(weight, indices)"
     if call.operation is Operation.ONE_HOT:
-        return None, [], language.one_hot.format(call.option("num_classes"))
+        return [], [], language.one_hot.format(call.option("num_classes"))
     if call.operation is Operation.EMBEDDING_MODULE:
         sizes = f"{options['num_embeddings']}, {options['embedding_dim']}"
         told, then = [f"dtype={options['dtype']!r}"] if "dtype" in options else [], []
         if told and language.set_dtype:
             told, then = [], [language.set_dtype.format(options["dtype"])]
         fresh = language.fresh_module.format(", ".join([sizes, *told]))
-        return None, [f"module = {fresh}", *then], "module(indices)"
+        return [], [f"module = {fresh}", *then], "module(indices)"
     if call.operation is Operation.EMBEDDING_FROM_PRETRAINED:
         made = language.pretrained_module.splitlines()
-        freeze = [language.freeze] if call.is_frozen else []
-        return None, [*made, *freeze], "module(indices)"
+        freeze = [language.freeze] if call.option("freeze") else []
+        return [], [*made, *freeze], "module(indices)"
     weights = ", per_sample_weights" if "per_sample_weights" in call.inputs else ""
     mode = call.option("mode")
     if "offsets" not in call.inputs:
-        name = language.reduce_matrix.__name__
-        return language.reduce_matrix, [], f"{name}(weight, indices, {mode!r}{weights})"
-    bounds = "offsets" if call.option("include_last_offset") else language.bounds
-    name = language.reduce_segments.__name__
-    called = f"{name}(weight, indices, bounds, {mode!r}{weights})"
-    return language.reduce_segments, [f"bounds = {bounds}"], called
+        reduce = lookups.reduce_matrix
+        return [reduce], [], f"{reduce.__name__}(weight, indices, {mode!r}{weights})"
+    reduce, append_end = lookups.reduce_segments, lookups.append_end
+    shown, bounds = [reduce, append_end], f"{append_end.__name__}(offsets, indices)"
+    if call.option("include_last_offset"):
+        shown, bounds = [reduce], "offsets"
+    called = f"{reduce.__name__}(weight, indices, bounds, {mode!r}{weights})"
+    return shown, [f"bounds = {bounds}"], called

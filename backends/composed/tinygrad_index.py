@@ -21,14 +21,7 @@ import numpy as np
 from tinygrad import Context, Tensor, helpers, nn
 
 from embcheck.backends.composed import composition, script
-from embcheck.backends.composed.tinygrad_lookups import (
-    LANGUAGE,
-    look_up,
-    reduce_matrix,
-    reduce_segments,
-    to_array,
-    to_tensor,
-)
+from embcheck.backends.composed.tinygrad_lookups import LANGUAGE, LOOKUPS, to_array, to_tensor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -154,20 +147,10 @@ def _module(call: Call, tensors: Tensors) -> Any:
     return module
 
 
-def _look_up(call: Call, tensors: Tensors) -> Tensor:
-    indices = tensors["indices"]
+def _look_up(call: Call, tensors: Tensors) -> Any:
     if call.operation is Operation.ONE_HOT:
-        return indices.one_hot(call.option("num_classes"))
-    weight = tensors["weight"]
-    if call.operation is Operation.EMBEDDING:
-        return look_up(weight, indices)
-    mode, factors = call.option("mode"), tensors.get("per_sample_weights")
-    if "offsets" not in tensors:
-        return reduce_matrix(weight, indices, mode, factors)
-    bounds = tensors["offsets"]
-    if not call.option("include_last_offset"):
-        bounds = bounds.cat(Tensor([indices.shape[0]]))
-    return reduce_segments(weight, indices, bounds, mode, factors)
+        return tensors["indices"].one_hot(call.option("num_classes"))
+    return LOOKUPS.take(call, tensors)
 
 
 def _observe(call: Call, look_up: Callable[[], Tensor], tensors: Tensors) -> Tensors:

@@ -11,6 +11,7 @@ import ml_dtypes  # noqa: F401  (registers bfloat16 and the float8 types with Nu
 import numpy as np
 from tinygrad import Tensor, dtypes
 
+from embcheck.backends.composed.lookups import Lookups
 from embcheck.backends.composed.script import Language
 
 
@@ -19,13 +20,16 @@ def look_up(weight: Tensor, indices: Tensor) -> Tensor:
     return weight[indices]
 
 
+def weigh(rows: Tensor, per_sample_weights: Tensor | None) -> Tensor:
+    """Multiply rows by their weights, if there are any."""
+    return rows if per_sample_weights is None else rows * per_sample_weights.unsqueeze(-1)
+
+
 def reduce_matrix(
     weight: Tensor, indices: Tensor, mode: str, per_sample_weights: Tensor | None = None
 ) -> Tensor:
     """Reduce the rows of each row of indices by Tensor.sum, mean or max."""
-    rows = weight[indices]
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights.unsqueeze(-1)
+    rows = weigh(look_up(weight, indices), per_sample_weights)
     output: Tensor = getattr(rows, mode)(axis=1)
     return output
 
@@ -38,15 +42,20 @@ def reduce_segments(
     per_sample_weights: Tensor | None = None,
 ) -> Tensor:
     """Reduce the rows between one bound and the next."""
-    rows = weight[indices]
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights.unsqueeze(-1)
+    rows = weigh(look_up(weight, indices), per_sample_weights)
     bags = (Tensor.arange(rows.shape[0]).unsqueeze(1) >= bounds.unsqueeze(0)).sum(axis=1) - 1
     empty = Tensor.zeros(bounds.shape[0] - 1, *rows.shape[1:], dtype=rows.dtype)
     reduction = "amax" if mode == "max" else mode
     places = bags.unsqueeze(-1).expand(rows.shape)
     return empty.scatter_reduce(0, places, rows, reduction, include_self=False)
 
+
+def append_end(offsets: Tensor, indices: Tensor) -> Tensor:
+    """Append the number of indices to the offsets."""
+    return offsets.cat(Tensor([indices.shape[0]]))
+
+
+LOOKUPS = Lookups(look_up, reduce_matrix, reduce_segments, append_end)
 
 _EXOTIC = {"bfloat16": "bfloat16", "float8_e4m3fn": "fp8e4m3", "float8_e5m2": "fp8e5m2"}
 """What tinygrad calls the dtypes that it does not exchange with NumPy: they travel as bits."""
@@ -84,12 +93,9 @@ def _to_numpy(name: str, dtype: str) -> str:
 
 LANGUAGE = Language(
     imports="from tinygrad import Tensor, dtypes, nn  # noqa: F401",
-    look_up=look_up,
-    reduce_matrix=reduce_matrix,
-    reduce_segments=reduce_segments,
+    lookups=LOOKUPS,
     from_numpy=_from_numpy,
     to_numpy=_to_numpy,
-    bounds="offsets.cat(Tensor([indices.shape[0]]))",
     fresh_module="nn.Embedding({})",
     pretrained_module="module = nn.Embedding(*weight.shape)\n"
     'nn.state.load_state_dict(module, {"weight": weight}, verbose=False)',

@@ -14,6 +14,7 @@ from typing import Any
 from keras import ops
 
 from embcheck.backends.composed.composition import source
+from embcheck.backends.composed.lookups import Lookups
 from embcheck.backends.composed.script import Language
 
 PRETRAINED = (
@@ -28,11 +29,16 @@ def look_up(weight: Any, indices: Any) -> Any:
     return ops.take(weight, indices, axis=0)
 
 
+def weigh(rows: Any, per_sample_weights: Any) -> Any:
+    """Multiply rows by their weights, if there are any."""
+    if per_sample_weights is None:
+        return rows
+    return ops.multiply(rows, ops.expand_dims(per_sample_weights, -1))
+
+
 def reduce_matrix(weight: Any, indices: Any, mode: str, per_sample_weights: Any = None) -> Any:
     """Reduce the rows of each row of indices by ops.sum, ops.mean or ops.max."""
-    rows = ops.take(weight, indices, axis=0)
-    if per_sample_weights is not None:
-        rows = ops.multiply(rows, ops.expand_dims(per_sample_weights, -1))
+    rows = weigh(look_up(weight, indices), per_sample_weights)
     return getattr(ops, mode)(rows, axis=1)
 
 
@@ -40,9 +46,7 @@ def reduce_segments(
     weight: Any, indices: Any, bounds: Any, mode: str, per_sample_weights: Any = None
 ) -> Any:
     """Reduce the rows between one bound and the next by ops.segment_sum or ops.segment_max."""
-    rows = ops.take(weight, indices, axis=0)
-    if per_sample_weights is not None:
-        rows = ops.multiply(rows, ops.expand_dims(per_sample_weights, -1))
+    rows = weigh(look_up(weight, indices), per_sample_weights)
     sizes = ops.diff(bounds)
     count = sizes.shape[0]
     bags = ops.repeat(ops.arange(count), sizes)
@@ -51,6 +55,14 @@ def reduce_segments(
         return ops.segment_max(rows, bags, num_segments=count)
     sums = ops.segment_sum(rows, bags, num_segments=count)
     return ops.divide(sums, ops.expand_dims(sizes, -1)) if mode == "mean" else sums
+
+
+def append_end(offsets: Any, indices: Any) -> Any:
+    """Append the number of indices to the offsets."""
+    return ops.concatenate([offsets, ops.array([indices.shape[0]])])
+
+
+LOOKUPS = Lookups(look_up, reduce_matrix, reduce_segments, append_end)
 
 
 def language(name: str, imports: str, gradient: Callable[..., Any] | None) -> Language:
@@ -67,12 +79,9 @@ def language(name: str, imports: str, gradient: Callable[..., Any] | None) -> La
     ]
     return Language(
         imports="\n".join(imported),
-        look_up=look_up,
-        reduce_matrix=reduce_matrix,
-        reduce_segments=reduce_segments,
+        lookups=LOOKUPS,
         from_numpy=lambda name, _: converted.format(name),
         to_numpy=lambda name, _: f"ops.convert_to_numpy({name})",
-        bounds="ops.concatenate([offsets, ops.array([indices.shape[0]])])",
         fresh_module="keras.layers.Embedding({})",
         pretrained_module=f"module = {PRETRAINED}",
         freeze="module.trainable = False",

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from embcheck.backends.on_keras.lookups import look_up, reduce_matrix, reduce_segments
+from embcheck.backends.on_keras.lookups import LOOKUPS
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
 Tensors = dict[str, Any]
@@ -62,19 +62,9 @@ def observe(call: Call, tensors: Tensors, layer: Any, gradient: Gradient | None)
 
 
 def _look_up(call: Call, tensors: Tensors) -> Any:
-    indices = tensors["indices"]
     if call.operation is Operation.ONE_HOT:
-        return ops.one_hot(indices, call.options["num_classes"], dtype="int64")
-    weight, factors = tensors["weight"], tensors.get("per_sample_weights")
-    if call.operation is Operation.EMBEDDING:
-        return look_up(weight, indices)
-    mode = call.option("mode")
-    if "offsets" not in tensors:
-        return reduce_matrix(weight, indices, mode, factors)
-    bounds = tensors["offsets"]
-    if not call.option("include_last_offset"):
-        bounds = ops.concatenate([bounds, ops.array([indices.shape[0]])])
-    return reduce_segments(weight, indices, bounds, mode, factors)
+        return ops.one_hot(tensors["indices"], call.options["num_classes"], dtype="int64")
+    return LOOKUPS.take(call, tensors)
 
 
 def _loss(call: Call, tensors: Tensors, layer: Any, upstream: Any, name: str, source: Any) -> Any:

@@ -13,26 +13,24 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch.export import Dim
 
 from embcheck.backends.graph_cache import Refusal
-from embcheck.backends.on_torch.inference import Lookup
+from embcheck.backends.on_torch.inference import Exported
 
 
-def dynamo(lookup: Lookup) -> bytes | Refusal:
+def dynamo(exported: Exported) -> bytes | Refusal:
     """Export through `torch.export`, every size dynamic that need not be the call's.
 
     The exporter's own message tells how to debug it, its cause what was wrong.
     """
     _keep_translations()
-    indices, *others = (
-        dict.fromkeys(range(example.ndim), Dim.STATIC if name in lookup.fixed else Dim.DYNAMIC)
-        for name, example in zip(lookup.names, lookup.examples, strict=True)
-    )
-    sizes = (indices, tuple(others)) if others else (indices,)
     try:
         program: Any = torch.onnx.export(
-            lookup, lookup.examples, dynamo=True, verbose=False, dynamic_shapes=sizes
+            exported.lookup,
+            exported.examples,
+            dynamo=True,
+            verbose=False,
+            dynamic_shapes=exported.sizes(),
         )
     except torch.onnx.OnnxExporterError as error:
         return Refusal.of(error, error.__cause__)
@@ -53,22 +51,22 @@ def _keep_translations() -> None:
         ONNXRegistry.from_torchlib = staticmethod(cache(made))  # type: ignore[method-assign]
 
 
-def torchscript(lookup: Lookup) -> bytes:
+def torchscript(exported: Exported) -> bytes:
     """Export through a trace of TorchScript, every size dynamic that need not be the call's."""
     sizes = {
         name: {axis: f"{name}_{axis}" for axis in range(example.ndim)}
-        for name, example in zip(lookup.names, lookup.examples, strict=True)
-        if name not in lookup.fixed
+        for name, example in zip(exported.names, exported.examples, strict=True)
+        if name not in exported.fixed
     }
     file: Any = io.BytesIO()  # which the exporter takes, though it is typed as a path
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
-            lookup,
-            lookup.examples,
+            exported.lookup,
+            exported.examples,
             file,
             dynamo=False,
-            input_names=lookup.names,
+            input_names=exported.names,
             dynamic_axes=sizes,
         )
     return bytes(file.getvalue())

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +18,12 @@ import torch
 
 from embcheck.backends import graph_cache
 from embcheck.backends.on_torch import inference
-from embcheck.backends.on_torch.inference import Lookup
-from embcheck.backends.on_torch.names import to_array
+from embcheck.backends.on_torch.inference import Exported, exported
 from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import helps
 
-Export = Callable[[Lookup], bytes | graph_cache.Refusal]
+Export = Callable[[Exported], bytes | graph_cache.Refusal]
 
 _VERSIONS = [library.__version__ for library in (torch, onnx, onnxscript)]
 
@@ -46,7 +44,7 @@ class Graph:
 
 def graph_of(call: Call, export: Export) -> Graph:
     """Export a call's lookup, or find its graph on the disk; raises what the exporter raised."""
-    lookup = Lookup(call)
+    lookup = exported(call)
     key = _key(call, lookup, export)
     # A tracer runs what it exports, and max_norm then changes the table, which is the caller's.
     if call.option("max_norm") is not None and call.operation.makes_module:
@@ -57,8 +55,6 @@ def graph_of(call: Call, export: Export) -> Graph:
     return Graph(entry, [call.inputs[name] for name in lookup.names], lookup.found(call))
 
 
-def _key(call: Call, lookup: Lookup, export: Export) -> str:
-    arrays = [to_array(tensor) for tensor in (*lookup.examples, *lookup.parameters())]
-    described = [(a.dtype.name, a.shape, sha256(a.tobytes()).hexdigest()) for a in arrays]
-    spelling = (call.operation, call.options, lookup.names, described, export.__name__)
+def _key(call: Call, lookup: Exported, export: Export) -> str:
+    spelling = (call.operation, call.options, lookup.names, lookup.described, export.__name__)
     return graph_cache.key_of(*spelling, _VERSIONS, *_SOURCES)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from embcheck.backends.on_onnx.graphs import Export
 from embcheck.backends.on_torch import inference_script
-from embcheck.backends.on_torch.inference import Lookup
+from embcheck.backends.on_torch.inference import Exported
 from embcheck.conformance.contract.call import Call
 
 _DYNAMO = """\
@@ -52,7 +52,7 @@ def _is_dynamo(export: Export) -> bool:
     return export.__name__ == "dynamo"
 
 
-def _sizes(lookup: Lookup, name: str, export: Export) -> str:
+def _sizes(lookup: Exported, name: str, export: Export) -> str:
     rank = lookup.examples[lookup.names.index(name)].ndim
     if _is_dynamo(export):
         mark = "Dim.STATIC" if name in lookup.fixed else "Dim.DYNAMIC"

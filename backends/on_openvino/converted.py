@@ -18,7 +18,7 @@ import openvino
 from embcheck.backends.on_openvino import models
 from embcheck.backends.on_openvino.models import Answer
 from embcheck.backends.on_torch import inference_script
-from embcheck.backends.on_torch.inference import INFERS, Lookup, provided
+from embcheck.backends.on_torch.inference import INFERS, Exported, exported, provided
 from embcheck.conformance.contract.backend import BackendInfo, Unsupported
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import helps
@@ -26,7 +26,7 @@ from embcheck.conformance.contract.help import helps
 os.environ.setdefault("CI", "true")
 """Or OpenVINO reports each conversion to its makers, and forks a process to do so."""
 
-_CONVERT = "model = openvino.convert_model(lookup, example_input=examples)"
+_CONVERT = "model = openvino.convert_model(lookup.lookup, example_input=examples)"
 
 _RESIZE = "model.reshape({place: list(array.shape) for place, array in enumerate(arrays)})"
 
@@ -55,7 +55,7 @@ class OpenVinoTorch:
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Convert and compile the lookup, if it is not there yet."""
-        lookup = Lookup(call)
+        lookup = exported(call)
         arrays = [call.inputs[name] for name in lookup.names]
         if _is_static(lookup):
             helps("fixes the model's sizes to the call's, beside per-sample weights")
@@ -81,13 +81,13 @@ class OpenVinoTorch:
         return models.to_numpy(answer)
 
 
-def _compiled(lookup: Lookup, arrays: list[np.ndarray]) -> Any:
-    model = openvino.convert_model(lookup, example_input=lookup.examples)
+def _compiled(lookup: Exported, arrays: list[np.ndarray]) -> Any:
+    model = openvino.convert_model(lookup.lookup, example_input=lookup.examples)
     if _is_static(lookup):
         model.reshape({place: list(array.shape) for place, array in enumerate(arrays)})
     return models.compiled(model)
 
 
-def _is_static(lookup: Lookup) -> bool:
+def _is_static(lookup: Exported) -> bool:
     """Whether sizes must be the call's: bags with weights do not compile for the CPU otherwise."""
     return "per_sample_weights" in lookup.names

@@ -28,6 +28,14 @@ _BITS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 """The dtypes that Paddle does not exchange with NumPy: they travel as bits."""
 
 
+def take_rows(
+    indices: Tensor, weight: Tensor, per_sample_weights: Tensor | None, **options: Any
+) -> Tensor:
+    """Look rows up, and multiply them by their weights, if there are any."""
+    rows = paddle.nn.functional.embedding(indices, weight, **options)
+    return rows if per_sample_weights is None else rows * per_sample_weights.unsqueeze(-1)
+
+
 def reduce_matrix(
     indices: Tensor,
     weight: Tensor,
@@ -36,11 +44,14 @@ def reduce_matrix(
     **options: Any,
 ) -> Tensor:
     """Reduce the rows of each row of indices by paddle.sum, mean or max."""
-    rows = paddle.nn.functional.embedding(indices, weight, **options)
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights.unsqueeze(-1)
+    rows = take_rows(indices, weight, per_sample_weights, **options)
     reduction: Callable[..., Tensor] = getattr(paddle, mode)
     return reduction(rows, axis=1)
+
+
+def number_bags(sizes: Tensor) -> Tensor:
+    """Give the bag of each row."""
+    return paddle.repeat_interleave(paddle.arange(len(sizes)), sizes)
 
 
 def reduce_segments(
@@ -52,11 +63,8 @@ def reduce_segments(
     **options: Any,
 ) -> Tensor:
     """Reduce the rows between one bound and the next by paddle.geometric.segment_sum, ...."""
-    rows = paddle.nn.functional.embedding(indices, weight, **options)
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights.unsqueeze(-1)
-    sizes = paddle.diff(bounds)
-    bags = paddle.repeat_interleave(paddle.arange(len(sizes)), sizes)
+    rows = take_rows(indices, weight, per_sample_weights, **options)
+    bags = number_bags(paddle.diff(bounds))
     reduction: Callable[..., Tensor] = getattr(paddle.geometric, f"segment_{mode}")
     return reduction(rows[: bounds[-1]], bags)
 
@@ -70,14 +78,14 @@ def receive_segments(
     **options: Any,
 ) -> Tensor:
     """Reduce the same rows by paddle.geometric.send_u_recv, which is told the number of bags."""
-    rows = paddle.nn.functional.embedding(indices, weight, **options)
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights.unsqueeze(-1)
+    rows = take_rows(indices, weight, per_sample_weights, **options)[: bounds[-1]]
     sizes = paddle.diff(bounds)
-    bags = paddle.repeat_interleave(paddle.arange(len(sizes)), sizes)
-    rows = rows[: bounds[-1]]
     return paddle.geometric.send_u_recv(
-        rows, paddle.arange(len(rows)), bags, reduce_op=mode, out_size=len(sizes)
+        rows,
+        paddle.arange(len(rows)),
+        number_bags(sizes),
+        reduce_op=mode,
+        out_size=len(sizes),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from embcheck.backends.composed.composition import source
 from embcheck.backends.on_tensorflow.litert_models import arrays_of
-from embcheck.backends.on_tensorflow.lookups import divide, reduce
+from embcheck.backends.on_tensorflow.lookups import reduce
 from embcheck.backends.on_tensorflow.script import taking
 from embcheck.conformance.contract.call import Call
 
@@ -28,14 +28,13 @@ output = outputs["output"]"""
 def write(call: Call, options: Mapping[str, Any]) -> str:
     """Write a call."""
     names, function = list(arrays_of(call)), reduce if call.operation.is_bag else None
-    shown = (divide, function) if function else ()
     has_product = call.wants("product")
     product = ', "product": tf.cast(output, weight.dtype) @ weight' if has_product else ""
     lines = [
         "from typing import Any\n",
         "import tensorflow as tf",
         "from ai_edge_litert.interpreter import Interpreter\n",
-        *(f"\n{source(function)}\n" for function in shown),
+        *([f"\n{source(function)}\n"] if function else []),
         "\nmodule = tf.Module()",
         f"arrays = {{{', '.join(f'{name!r}: {name}' for name in names)}}}\n\n",
         "@tf.function",

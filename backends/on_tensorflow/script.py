@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from embcheck.backends.composed.composition import source
-from embcheck.backends.on_tensorflow.lookups import divide
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
@@ -35,7 +34,7 @@ def write(
     for name in call.observe:
         if name not in _WRITTEN:
             raise Unsupported(f"no script is written for {name}")
-    functions = [f"\n{source(function)}\n" for function in (divide, reduce) if reduce and function]
+    functions = [f"\n{source(reduce)}\n"] if reduce else []
     names = list(call.inputs)
     wanted = [n for n in call.observe if n not in ("output", "weight_after", "inputs_after")]
     decorator = ["@tf.function(jit_compile=True)"] if jit_compile else []

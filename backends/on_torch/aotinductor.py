@@ -12,7 +12,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,12 @@ import numpy as np
 import torch
 from torch._inductor import aoti_compile_and_package, aoti_load_package, config
 from torch._inductor.exc import InductorError
-from torch.export import Dim, export
+from torch.export import export
 
 from embcheck.backends import graph_cache
 from embcheck.backends.on_torch import script
 from embcheck.backends.on_torch.device import blocking, require_cuda
-from embcheck.backends.on_torch.inference import INFERS, Lookup, named, provided
+from embcheck.backends.on_torch.inference import INFERS, Exported, exported, named, provided
 from embcheck.backends.on_torch.names import to_array, to_tensor
 from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import BackendInfo, inputs_after
@@ -66,7 +65,8 @@ class TorchAotInductor:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Compile the lookup or find its package, and load it; raises what the compiler raised."""
         device = self.info.device
-        lookup = Lookup(call).to(device)
+        lookup = exported(call)
+        lookup.lookup.to(device)
         key = _key(call, lookup, device)
         entry = graph_cache.made_once(
             cache_folder("aotinductor"), key, lambda: _compile(lookup, device)
@@ -76,12 +76,12 @@ class TorchAotInductor:
         package = aoti_load_package(io.BytesIO(entry))
         tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
         arguments = [tensors[name] for name in lookup.names]
-        inside = {name.rpartition(".")[2]: tensor for name, tensor in lookup.named_parameters()}
-        return blocking(lambda: (_listed(package(*arguments)), {**inside, **tensors}), device)
+        found = {**lookup.parameters, **tensors}
+        return blocking(lambda: (_listed(package(*arguments)), found), device)
 
     def script(self, call: Call) -> str:
         """Write the export, the compilation and the call of the package."""
-        Lookup(call)
+        exported(call)
         return script.write(call, _SPELLING, self.info.device)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
@@ -106,15 +106,10 @@ def _listed(outputs: Any) -> list[torch.Tensor]:
     return list(outputs) if isinstance(outputs, tuple) else [outputs]
 
 
-def _compile(lookup: Lookup, device: str) -> bytes | graph_cache.Refusal:
+def _compile(lookup: Exported, device: str) -> bytes | graph_cache.Refusal:
     """Make a package, every size dynamic that need not be the call's."""
-    indices, *others = (
-        dict.fromkeys(range(example.ndim), Dim.STATIC if name in lookup.fixed else Dim.DYNAMIC)
-        for name, example in zip(lookup.names, lookup.examples, strict=True)
-    )
-    sizes = (indices, tuple(others)) if others else (indices,)
     examples = tuple(example.to(device) for example in lookup.examples)
-    program = export(lookup, examples, dynamic_shapes=sizes)
+    program = export(lookup.lookup, examples, dynamic_shapes=lookup.sizes())
     package = io.BytesIO()
     try:
         with _scratch():
@@ -138,11 +133,9 @@ def _scratch() -> Iterator[None]:
                 os.environ["TORCHINDUCTOR_CACHE_DIR"] = usual
 
 
-def _key(call: Call, lookup: Lookup, device: str) -> str:
+def _key(call: Call, lookup: Exported, device: str) -> str:
     """Digest what the package depends on, the machine's and the compiler's settings included."""
-    arrays = [to_array(tensor) for tensor in (*lookup.examples, *lookup.parameters())]
-    described = [(a.dtype.name, a.shape, sha256(a.tobytes()).hexdigest()) for a in arrays]
-    spelling = (call.operation, call.options, lookup.names, described, device)
+    spelling = (call.operation, call.options, lookup.names, lookup.described, device)
     machine = torch.backends.cpu.get_cpu_capability()
     optimised = config.aot_inductor.compile_wrapper_opt_level
     return graph_cache.key_of(*spelling, torch.__version__, machine, optimised, *_SOURCES)

@@ -13,13 +13,13 @@ from torch.export import Dim, export
 
 from embcheck.backends.on_torch.calls import Target, TorchCalls
 from embcheck.backends.on_torch.device import require_cuda
-from embcheck.backends.on_torch.modules import Lookup, Shared, examples, per_dimension
+from embcheck.backends.on_torch.modules import Shared, examples, lookup_of, per_dimension
 from embcheck.conformance.contract.backend import Capability
 
 
 def _export(target: Target) -> Any:
     sizes = per_dimension(target, Dim.AUTO)
-    return export(Lookup(target), examples(target), dynamic_shapes=sizes).module()
+    return export(lookup_of(target), examples(target), dynamic_shapes=sizes).module()
 
 
 def _on(name: str, device: str) -> TorchCalls:

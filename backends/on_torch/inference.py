@@ -8,11 +8,15 @@ one_hot. What is exported cannot reach the caller's weight, which `max_norm` is 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.export import Dim
 
 from embcheck.backends.on_torch.names import (
     SPELLINGS,
@@ -35,56 +39,95 @@ _EXAMPLE_SIZES = {"weight": (5, 7), "offsets": (3,)}
 
 
 class Lookup(torch.nn.Module):
-    """What is exported; `names` are the call's inputs that it takes, in order.
+    """Calls a function or a module with tensors in the order of their names, and with options."""
 
-    `fixed` are those whose examples have the call's own sizes.
-    """
-
-    def __init__(self, call: Call) -> None:
+    def __init__(
+        self, function: Callable[..., Any], options: Mapping[str, Any], names: Sequence[str]
+    ) -> None:
         super().__init__()
-        for name in call.observe:
-            if name not in _OBSERVABLE:
-                raise Unsupported(f"what is exported for inference has no {name}")
-        self.function = function_of(call.operation)
-        self.options = dict(call.options)
-        order = ("indices", "weight", "offsets", "per_sample_weights")
-        self.names = [name for name in order if name in call.inputs]
-        if call.operation is Operation.ONE_HOT and "weight" in self.names:
-            self.function = _one_hot_and_product
-        elif call.operation.is_pretrained:
-            self.names.remove("weight")
-            self._build(to_tensor(call.inputs["weight"]))
-        elif call.operation.makes_module:
-            self._build()
-        self.fixed = {name for name in self.names if _keeps_size(call, name)}
-        self.examples = tuple(self._example(name, call) for name in self.names)
-        self.eval()
-
-    def _build(self, *arguments: Tensor) -> None:
-        """Turn the function, which makes a module, into that module."""
-        if "dtype" in self.options:
-            self.options["dtype"] = getattr(torch, self.options["dtype"])
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            self.function = self.function(*arguments, **self.options)
-        self.options = {}
-
-    def _example(self, name: str, call: Call) -> Tensor:
-        array = call.inputs[name]
-        dtype = call.exported_for.get(name, array.dtype.name)
-        sizes = (*_EXAMPLE_SIZES.get(name, (2, 3)), *[2] * array.ndim)[: array.ndim]
-        sizes = array.shape if name in self.fixed else sizes
-        return torch.zeros(sizes, dtype=getattr(torch, dtype))
+        self.function, self.options, self.names = function, options, names
 
     def forward(self, indices: Tensor, *others: Tensor) -> Any:
         """Look up."""
         named = dict(zip(self.names[1:], others, strict=True))
         return self.function(indices, **named, **self.options)
 
+
+@dataclass(frozen=True)
+class Exported:
+    """What is exported, and an example of each tensor that it takes.
+
+    `fixed` are the names of those whose examples have the call's own sizes.
+    """
+
+    lookup: Lookup
+    examples: tuple[Tensor, ...]
+    fixed: frozenset[str]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The call's inputs that the lookup takes, in order."""
+        return self.lookup.names
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """The weight that the lookup holds, if it is of a module."""
+        return {n.rpartition(".")[2]: p for n, p in self.lookup.named_parameters()}
+
+    @property
+    def described(self) -> list[tuple[Any, ...]]:
+        """What tells the examples and the weight from others, for the key of a graph."""
+        arrays = [to_array(tensor) for tensor in (*self.examples, *self.lookup.parameters())]
+        return [(a.dtype.name, a.shape, sha256(a.tobytes()).hexdigest()) for a in arrays]
+
+    def sizes(self) -> Any:
+        """Say for `torch.export` that every size is dynamic that need not be the call's."""
+        indices, *others = (
+            dict.fromkeys(range(example.ndim), Dim.STATIC if name in self.fixed else Dim.DYNAMIC)
+            for name, example in zip(self.names, self.examples, strict=True)
+        )
+        return (indices, tuple(others)) if others else (indices,)
+
     def found(self, call: Call) -> dict[str, np.ndarray]:
         """Return the arrays that the caller finds after the call."""
-        inside = {n.rpartition(".")[2]: to_array(p) for n, p in self.named_parameters()}
-        return {**inside, **call.inputs}
+        return {**{n: to_array(p) for n, p in self.parameters.items()}, **call.inputs}
+
+
+def exported(call: Call) -> Exported:
+    """Make what is exported; raises Unsupported for what it cannot show."""
+    for name in call.observe:
+        if name not in _OBSERVABLE:
+            raise Unsupported(f"what is exported for inference has no {name}")
+    function, options = function_of(call.operation), dict(call.options)
+    order = ("indices", "weight", "offsets", "per_sample_weights")
+    names = [name for name in order if name in call.inputs]
+    if call.operation is Operation.ONE_HOT and "weight" in names:
+        function = _one_hot_and_product
+    elif call.operation.makes_module:
+        if "weight" in names:
+            names.remove("weight")
+        function, options = _module(call), {}
+    fixed = frozenset(name for name in names if _keeps_size(call, name))
+    examples = tuple(_example(call, name, name in fixed) for name in names)
+    return Exported(Lookup(function, options, names).eval(), examples, fixed)
+
+
+def _module(call: Call) -> Any:
+    """Make the module of a call, of its table or drawn with a fixed seed."""
+    table = [to_tensor(call.inputs["weight"])] if "weight" in call.inputs else []
+    options = dict(call.options)
+    if "dtype" in options:
+        options["dtype"] = getattr(torch, options["dtype"])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return function_of(call.operation)(*table, **options)
+
+
+def _example(call: Call, name: str, is_fixed: bool) -> Tensor:
+    array = call.inputs[name]
+    dtype = call.exported_for.get(name, array.dtype.name)
+    sizes = (*_EXAMPLE_SIZES.get(name, (2, 3)), *[2] * array.ndim)[: array.ndim]
+    return torch.zeros(array.shape if is_fixed else sizes, dtype=getattr(torch, dtype))
 
 
 def provided(spelling: str) -> dict[Operation, Provided]:

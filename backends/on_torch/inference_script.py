@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from embcheck.backends.on_torch.inference import Lookup
+from embcheck.backends.on_torch.inference import Exported, exported
 from embcheck.backends.on_torch.names import SPELLINGS
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Operation
@@ -17,16 +17,16 @@ _OUTPUTS = ("output", "product")
 _WRITTEN = {*_OUTPUTS, "inputs_after"}
 
 
-def lookup_of(call: Call) -> Lookup:
+def lookup_of(call: Call) -> Exported:
     """Return what is exported; raises Unsupported for what no script is written for."""
     unknown = set(call.observe) - _WRITTEN
     if unknown or call.operation is Operation.PROBE:
         what = ", ".join(sorted(unknown)) or "a probe"
         raise Unsupported(f"no script is written for {what}")
-    return Lookup(call)
+    return exported(call)
 
 
-def write(call: Call, lookup: Lookup, imports: Sequence[str], run: str) -> str:
+def write(call: Call, lookup: Exported, imports: Sequence[str], run: str) -> str:
     """Write a call; `run` are lines that make `outputs` of `lookup`, `examples` and `arrays`."""
     lines = [
         *sorted(["import torch", *imports], key=lambda line: (line.startswith("from"), line)),

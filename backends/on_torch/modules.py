@@ -13,23 +13,13 @@ from torch import Tensor
 
 from embcheck.backends.on_torch.calls import Target
 from embcheck.backends.on_torch.examples import example_sizes
+from embcheck.backends.on_torch.inference import Lookup
 from embcheck.backends.on_torch.observe import Prepared
 
 
-class Lookup(torch.nn.Module):
-    """Calls a target's function or module with its options, and arguments in their order."""
-
-    def __init__(self, target: Target) -> None:
-        super().__init__()
-        self.function = target.function
-        self.options = target.options
-        self.names = list(target.arguments)[1:]
-
-    def forward(self, indices: Tensor, *others: Tensor) -> Tensor:
-        """Look up."""
-        named = dict(zip(self.names, others, strict=True))
-        output: Tensor = self.function(indices, **named, **self.options)
-        return output
+def lookup_of(target: Target) -> Lookup:
+    """Make a module that calls a target's function or module, of its arguments in their order."""
+    return Lookup(target.function, target.options, list(target.arguments))
 
 
 class Shared:

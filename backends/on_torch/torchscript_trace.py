@@ -13,13 +13,13 @@ import torch
 
 from embcheck.backends.on_torch.calls import Target, TorchCalls
 from embcheck.backends.on_torch.device import require_cuda
-from embcheck.backends.on_torch.modules import Lookup, Shared, examples
+from embcheck.backends.on_torch.modules import Shared, examples, lookup_of
 from embcheck.conformance.contract.backend import Capability
 
 
 def _trace(target: Target) -> Any:
     trace: Any = torch.jit.trace
-    return trace(Lookup(target), examples(target))
+    return trace(lookup_of(target), examples(target))
 
 
 def _on(name: str, device: str) -> TorchCalls:

@@ -7,11 +7,8 @@ Arrays become tensors of PyTorch, which is how Triton takes them. What the kerne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import torch
 import triton
 from torch import Tensor
 
@@ -74,7 +71,9 @@ class TritonCalls:
         """Move the arrays; on a GPU the first run compiles."""
         _expect_known(call)
         tensors = {n: to_tensor(array).to(self.info.device) for n, array in call.inputs.items()}
-        run = blocking(lambda: ({"output": _look_up(call, tensors)}, tensors), self.info.device)
+        run = blocking(
+            lambda: ({"output": kernels.LOOKUPS.take(call, tensors)}, tensors), self.info.device
+        )
         if self.info.device == "cuda":
             run()
         return run
@@ -84,37 +83,19 @@ class TritonCalls:
         _expect_known(call)
         if any(array.dtype.isbuiltin != 1 for array in call.inputs.values()):
             raise Unsupported("no script is written for types that NumPy does not have")
-        return composition_script.write(call, self._language(call))
+        moved = "" if self.info.device == "cpu" else f".to({self.info.device!r})"
+        language = Language(
+            imports=self._setting + _IMPORTS,
+            lookups=kernels.LOOKUPS,
+            from_numpy=lambda name, _: f"torch.from_numpy({name}){moved}",
+            to_numpy=lambda name, _: f"{name}.cpu().numpy()",
+        )
+        return composition_script.write(call, language).replace("@kernel", "@triton.jit")
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring the tensors home."""
         observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
         return {**inputs_after(found), **observed}
-
-    def _language(self, call: Call) -> Language:
-        needed: list[Callable[..., Any]] = [kernels.copy_rows]
-        if call.operation.is_bag:
-            needed = [kernels.reduce_rows]
-            needed += [] if "offsets" in call.inputs else [kernels.reduce_segments]
-        shown = [composition.source(getattr(f, "fn", f)) for f in needed]
-        text = "\n\n\n".join([f"{self._setting}{_IMPORTS}", *shown]).replace(": Any", "")
-        moved = "" if self.info.device == "cpu" else f".to({self.info.device!r})"
-        return replace(
-            _LANGUAGE,
-            imports=text.replace("@kernel", "@triton.jit").replace(" -> None", ""),
-            from_numpy=lambda name, _: f"torch.from_numpy({name}){moved}",
-        )
-
-
-_LANGUAGE = Language(
-    imports=_IMPORTS,
-    look_up=kernels.look_up,
-    reduce_matrix=kernels.reduce_matrix,
-    reduce_segments=kernels.reduce_segments,
-    from_numpy=lambda name, _: f"torch.from_numpy({name})",
-    to_numpy=lambda name, _: f"{name}.cpu().numpy()",
-    bounds="torch.cat([offsets, offsets.new_tensor([len(indices)])])",
-)
 
 
 def _expect_known(call: Call) -> None:
@@ -124,16 +105,3 @@ def _expect_known(call: Call) -> None:
     if call.operation.is_bag:
         composition.expect_bounds(call)
         composition.expect_mode(call, ("sum", "mean", "max"))
-
-
-def _look_up(call: Call, tensors: Tensors) -> Tensor:
-    weight, indices = tensors["weight"], tensors["indices"]
-    if call.operation is Operation.EMBEDDING:
-        return kernels.look_up(weight, indices)
-    mode, factors = call.option("mode"), tensors.get("per_sample_weights")
-    if "offsets" not in tensors:
-        return kernels.reduce_matrix(weight, indices, mode, factors)
-    bounds = tensors["offsets"]
-    if not call.option("include_last_offset"):
-        bounds = torch.cat([bounds, bounds.new_tensor([len(indices)])])
-    return kernels.reduce_segments(weight, indices, bounds, mode, factors)

@@ -15,6 +15,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from embcheck.backends.composed.lookups import Lookups
+
 kernel: Callable[[Any], Any] = triton.jit
 
 
@@ -127,3 +129,11 @@ def reduce_matrix(
     if per_sample_weights is not None:
         per_sample_weights = per_sample_weights.reshape(-1)
     return reduce_segments(weight, indices.reshape(-1), bounds, mode, per_sample_weights)
+
+
+def append_end(offsets: Tensor, indices: Tensor) -> Tensor:
+    """Append the number of indices to the offsets."""
+    return torch.cat([offsets, offsets.new_tensor([len(indices)])])
+
+
+LOOKUPS = Lookups(look_up, reduce_matrix, reduce_segments, append_end)

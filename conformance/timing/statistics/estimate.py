@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
-
-from embcheck.conformance.timing.statistics import student
+import scipy  # imports `special` and `stats` where they are used first: half a second each
 
 MARGIN = 0.03
 LEVEL = 0.95
@@ -86,7 +85,7 @@ class Estimate:
     def _beyond(self, distance: float) -> float:
         if self.error == 0:
             return 0.0
-        return student.above(distance / self.error, self.freedom)
+        return float(scipy.special.stdtr(self.freedom, -distance / self.error))
 
 
 def _share_above(draws: np.ndarray, bound: float) -> float:
@@ -144,7 +143,7 @@ def interval(
     tail = (1 - level) / 2
     low, high = (float(bound) for bound in np.quantile(draws, [tail, 1 - tail]))
     if freedom:
-        reach = student.quantile(level, freedom) * error
+        reach = float(scipy.special.stdtrit(freedom, 1 - tail)) * error
         low, high = min(low, middle - reach), max(high, middle + reach)
     return math.exp(low), math.exp(high)
 
@@ -175,9 +174,4 @@ def withstand(doubts: Sequence[float], level: float = LEVEL) -> list[bool]:
     share a reference. To have *all* that are kept be true would ask of three processes and a table
     of fifty comparisons that differences be thirty standard errors.
     """
-    ranked = sorted(range(len(doubts)), key=doubts.__getitem__)
-    allowed = ((1 - level) * rank / len(doubts) for rank in range(1, len(doubts) + 1))
-    held = [doubts[place] <= limit for place, limit in zip(ranked, allowed, strict=True)]
-    count = max((rank for rank, holds in enumerate(held, 1) if holds), default=0)
-    kept = set(ranked[:count])
-    return [place in kept for place in range(len(doubts))]
+    return [bool(rate <= 1 - level) for rate in scipy.stats.false_discovery_control(doubts)]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, variance
 
-import numpy as np
+import scipy
 
 from embcheck.conformance.timing.statistics.estimate import LEVEL, Estimate, interval
 
@@ -23,8 +23,7 @@ FEWEST = 4
 """Comparisons; of fewer, nothing is learnt."""
 FAR = 3.0
 """Times the common variance: what is beyond is none of the others' kind."""
-_ASYMPTOTIC = 8.0
-_HALVINGS = 100
+_LEAST_WORTH = 1e-6
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,10 @@ def learn(variances: Sequence[float], freedom: int) -> Spread:
     `freedom`.
     """
     half, most = freedom / 2, float(freedom * len(variances))
-    logs = [math.log(value) - digamma(half) + math.log(half) for value in variances]
-    excess = variance(logs) - trigamma(half)
-    worth = min(most, 2 * _inverse_trigamma(excess)) if excess > 0 else most
-    middle = fmean(logs) + digamma(worth / 2) - math.log(worth / 2)
-    return Spread(math.exp(middle), worth)
+    logs = [math.log(value) - _log_bias(half) for value in variances]
+    excess = variance(logs) - _trigamma(half)
+    worth = most if excess <= _trigamma(most / 2) else 2 * _inverse_trigamma(excess, most / 2)
+    return Spread(math.exp(fmean(logs) + _log_bias(worth / 2)), worth)
 
 
 def _moderated(one: Estimate, spread: Spread, level: float) -> Estimate:
@@ -80,30 +78,16 @@ def _moderated(one: Estimate, spread: Spread, level: float) -> Estimate:
     return replace(one, low=low, high=high, error=error, freedom=math.floor(total))
 
 
-def digamma(x: float) -> float:
-    """Return the derivative of the log of the gamma function (Abramowitz and Stegun, 6.3.18)."""
-    steps = 0.0
-    while x < _ASYMPTOTIC:
-        steps += 1 / x
-        x += 1
-    series = 1 / 12 - (1 / 120 - 1 / (252 * x**2)) / x**2
-    return math.log(x) - 1 / (2 * x) - series / x**2 - steps
+def _log_bias(half: float) -> float:
+    """Return by how much a variance's log is off in the mean, of so many half degrees."""
+    return float(scipy.special.digamma(half)) - math.log(half)
 
 
-def trigamma(x: float) -> float:
-    """Return the derivative of the digamma function (Abramowitz and Stegun, 6.4.12)."""
-    steps = 0.0
-    while x < _ASYMPTOTIC:
-        steps += 1 / x**2
-        x += 1
-    series = 1 / 6 - (1 / 30 - 1 / (42 * x**2)) / x**2
-    return 1 / x + 1 / (2 * x**2) + series / x**3 + steps
+def _trigamma(x: float) -> float:
+    return float(scipy.special.polygamma(1, x))
 
 
-def _inverse_trigamma(value: float) -> float:
-    """Return where the trigamma function, which falls, has a value."""
-    low, high = np.log([1e-6, 1e6])
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if trigamma(math.exp(middle)) > value else (low, middle)
-    return math.exp(low)
+def _inverse_trigamma(value: float, most: float) -> float:
+    """Return where the trigamma function, which falls, has a value; it is below `most`."""
+    bounds = math.log(_LEAST_WORTH), math.log(most)
+    return math.exp(scipy.optimize.brentq(lambda log: _trigamma(math.exp(log)) - value, *bounds))

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from embcheck.cli.actions import INTERRUPTED
 from embcheck.conformance import pytest_plugin
 from embcheck.conformance.execution.address import BadAddress
 from embcheck.conformance.execution.discovery import UnknownBackend
@@ -24,8 +25,6 @@ from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.terminal import print_conformance
-
-INTERRUPTED = 130
 
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep Python's lock. The threads that wait for answers need it for moments,

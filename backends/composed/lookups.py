@@ -1,0 +1,39 @@
+"""Lookups of libraries that have arrays and no bags: which function a call takes, of what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from embcheck.conformance.contract.call import Call, Operation
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """A library's own functions, which use nothing but it: a script shows their source.
+
+    `per_sample_weights` may be left out, and is 1-D where there are bounds.
+    """
+
+    look_up: Callable[..., Any]
+    """(weight, indices): the rows."""
+    reduce_matrix: Callable[..., Any]
+    """(weight, indices, mode, per_sample_weights): each row of a matrix of indices is a bag."""
+    reduce_segments: Callable[..., Any]
+    """(weight, indices, bounds, mode, per_sample_weights): bags lie between bounds."""
+    append_end: Callable[..., Any]
+    """(offsets, indices): the bounds of bags, the last one of which ends with the indices."""
+
+    def take(self, call: Call, arrays: Mapping[str, Any]) -> Any:
+        """Look up, and reduce bags if the call is of bags."""
+        weight, indices = arrays["weight"], arrays["indices"]
+        if call.operation is Operation.EMBEDDING:
+            return self.look_up(weight, indices)
+        mode, factors = call.option("mode"), arrays.get("per_sample_weights")
+        if "offsets" not in arrays:
+            return self.reduce_matrix(weight, indices, mode, factors)
+        bounds = arrays["offsets"]
+        if not call.option("include_last_offset"):
+            bounds = self.append_end(bounds, indices)
+        return self.reduce_segments(weight, indices, bounds, mode, factors)

@@ -1,0 +1,175 @@
+"""What `embcheck bench` does; the command itself is in `cli/bench.py`."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from embcheck.cli.actions import INTERRUPTED
+from embcheck.cli.actions.bench_own import installed_backends, own_sources
+from embcheck.conformance.execution.discovery import UnknownBackend
+from embcheck.conformance.exit_codes import ExitCode, gravest
+from embcheck.conformance.records.run import FILE_NAME, RecordError, read_runs
+from embcheck.conformance.suite.problems import SpecError
+from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.runs.curves import points_of, select_curves
+from embcheck.conformance.timing.runs.price_session import PRICED, plan_prices, run_prices
+from embcheck.conformance.timing.runs.regression import NotComparable, read_baseline, run_against
+from embcheck.conformance.timing.runs.session import CannotResume, plan_steps, run_timing
+from embcheck.conformance.timing.workloads.load import UnknownWorkload, Workload, select_workloads
+from embcheck.conformance.timing.workloads.own import Sources, own_workload
+from embcheck.conformance.timing.workloads.own_files import BadInput
+from embcheck.reports.regressions import print_comparison
+from embcheck.reports.terminal import print_timings
+
+
+def bench(
+    backends: tuple[str, ...],
+    ids: tuple[str, ...],
+    profile: str,
+    out: Path,
+    seconds: float | None,
+    generations: int | None,
+    resume: bool,
+    studies: tuple[str, ...],
+    curves: tuple[str, ...],
+    against: Path | None,
+    seed: int,
+    timeout: float,
+    **own: str | int | None,
+) -> None:
+    """Time workloads on backends against a reference: numpy-reference, or else the first named."""
+    if resume and against is not None:
+        raise click.UsageError("a comparison is not taken up again: leave out --resume")
+    if curves and "curves" not in studies:
+        raise click.UsageError("--curve picks curves of a study: add --study curves")
+    settings = Settings(profile, seed, seconds, generations, timeout=timeout)
+    sources = own_sources(own, ids)
+    if against is None:
+        backends = backends or installed_backends(sources)
+    elif sources or studies:
+        raise click.UsageError("--against compares workloads: leave --table and --study out")
+    try:
+        if against is not None:
+            code = _time_against(against, backends, ids, out, settings)
+        else:
+            code = _time(backends, ids, out, settings, sources, studies, curves, resume=resume)
+    except SpecError as error:
+        click.echo(str(error), err=True)
+        sys.exit(ExitCode.USAGE)
+    except (
+        BadInput,
+        UnknownBackend,
+        UnknownWorkload,
+        CannotResume,
+        NotComparable,
+        RecordError,
+    ) as error:
+        click.echo(f"embcheck: {error}", err=True)
+        sys.exit(ExitCode.USAGE)
+    except KeyboardInterrupt:
+        _show(out)
+        advice = "" if against else "; go on with the same command and --resume"
+        click.echo(f"embcheck: interrupted{advice}", err=True)
+        sys.exit(INTERRUPTED)
+    except Exception:  # noqa: BLE001  (whatever it is, it is ours)
+        click.echo(f"embcheck: a fault of the harness\n{traceback.format_exc()}", err=True)
+        sys.exit(ExitCode.HARNESS)
+    sys.exit(code)
+
+
+def _time(
+    backends: tuple[str, ...],
+    ids: tuple[str, ...],
+    out: Path,
+    settings: Settings,
+    sources: Sources | None,
+    studies: tuple[str, ...],
+    curves: tuple[str, ...],
+    *,
+    resume: bool,
+) -> ExitCode:
+    """Time backends on workloads, a user's own among them, or study them; print what came of it."""
+
+    def time_cells(workloads: list[Workload], purpose: str) -> ExitCode:
+        with _progress(len(plan_steps(workloads, settings))) as told:
+            return run_timing(
+                backends, workloads, out, settings, told, resume=resume, purpose=purpose
+            )
+
+    codes = [ExitCode.CONFORMS]
+    if not studies or ids or sources:
+        workloads = [own_workload(sources)] if sources else select_workloads(ids)
+        codes.append(time_cells(workloads, "timing"))
+    if "curves" in studies:
+        drawn = select_curves(curves)
+        points = [point for curve in drawn for point in points_of(curve, settings.profile)]
+        codes.append(time_cells(points, "curves"))
+    if "prices" in studies:
+        priced = select_workloads(ids or PRICED)
+        with _progress(len(plan_prices(backends, priced, settings))) as told:
+            codes.append(run_prices(backends, priced, out, settings, told, resume=resume))
+    _show(out)
+    return gravest(codes)
+
+
+def _time_against(
+    against: Path, backends: tuple[str, ...], ids: tuple[str, ...], out: Path, settings: Settings
+) -> ExitCode:
+    """Time what changed since a run, and print what became of it."""
+    base = read_baseline(against)
+    settings = replace(settings, profile=str(base.header.settings["profile"]))
+    workloads = select_workloads(ids or tuple(base.header.settings["workloads"]))
+    names = backends or tuple(str(info["id"]) for info in base.header.backends)
+    with _progress(len(plan_steps(workloads, settings))) as told:
+        found = run_against(base, names, workloads, out, settings, told)
+    print_comparison(found, Console(highlight=False))
+    return found.exit_code
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[object], None]]:
+    """Show what is being timed and what is left on stderr, where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    # Steps are few and long: an estimate from the last 30 seconds would know of none.
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        speed_estimate_period=3600,
+        refresh_per_second=1,
+    ) as progress:
+        task = progress.add_task("starting", total=total)
+        begun = 0
+
+        def told(step: object) -> None:
+            nonlocal begun
+            progress.update(task, description=str(step), completed=begun)
+            begun += 1
+
+        yield told
+
+
+def _show(out: Path) -> None:
+    """Print the timings, and where they are."""
+    file = out / FILE_NAME
+    if not file.exists():
+        return
+    print_timings(read_runs(file), Console(highlight=False))
+    click.echo(file)

@@ -1,0 +1,50 @@
+"""A user's own table and indices for `embcheck bench`, and the backends to time on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import click
+
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
+from embcheck.conformance.execution.discovery import known_backends
+from embcheck.conformance.timing.workloads.own import Sources
+
+
+def own_sources(own: Mapping[str, Any], ids: Sequence[str]) -> Sources | None:
+    """Return what a user brings, None for nothing; refuse half of it, or it beside a workload."""
+    given = {name: value for name, value in own.items() if value is not None}
+    if not given:
+        return None
+    for name in ("table", "trace"):
+        if name not in given:
+            raise click.UsageError(f"--{next(iter(given))} also needs --{name}")
+    if ids:
+        raise click.UsageError("--table is a workload of its own: leave --workload out")
+    return Sources(**given)
+
+
+def installed_backends(sources: Sources | None) -> tuple[str, ...]:
+    """Name the backends that can run here, and tell of the others; only for a user's own table."""
+    if sources is None:
+        raise click.UsageError("name a backend: -b BACKEND")
+
+    def ask(name: str) -> str | None:
+        client = WorkerClient(name)
+        try:
+            _ = client.info
+        except (BackendUnavailable, BackendBroken) as reason:
+            return " ".join(str(reason).split())[:200]
+        finally:
+            client.close()
+        return None
+
+    names = sorted(known_backends(), key=lambda name: (name != "numpy-reference", name))
+    with ThreadPoolExecutor(2) as pool:
+        reasons = dict(zip(names, pool.map(ask, names), strict=True))
+    for name, reason in reasons.items():
+        if reason is not None:
+            click.echo(f"left out: {name}: {reason}", err=True)
+    return tuple(name for name, reason in reasons.items() if reason is None)

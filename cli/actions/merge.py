@@ -1,0 +1,27 @@
+"""What `embcheck merge` does; the command itself is in `cli/merge.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.join import NotComparable, join
+from embcheck.conformance.records.run import FILE_NAME, RecordError
+
+
+def merge(directories: tuple[Path, ...], out: Path) -> None:
+    """Join the runs in each DIR in one results.jsonl, for one report or one comparison."""
+    try:
+        runs = join(directories, out)
+    except (NotComparable, RecordError) as error:
+        click.echo(f"embcheck merge: {error}", err=True)
+        sys.exit(ExitCode.USAGE)
+    except OSError as error:
+        click.echo(f"embcheck merge: cannot write to {out}: {error.strerror}", err=True)
+        sys.exit(ExitCode.USAGE)
+    partial = sum(run.partial for run in runs)
+    click.echo(f"{len(runs)} runs" + (f", {partial} of them partial" if partial else ""))
+    click.echo(out / FILE_NAME)

@@ -1,0 +1,32 @@
+"""What `embcheck triage` does; the command itself is in `cli/triage.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.run import RecordError, read_runs
+from embcheck.reports.merge import merge
+from embcheck.reports.triage import candidates, write_candidates
+
+
+def triage(run: Path, out: Path | None) -> None:
+    """Write a candidate entry for each group of departures in RUN that no deviation explains."""
+    folder = out or (run if run.is_dir() else run.parent) / "triage"
+    try:
+        merged = merge(read_runs(run))
+        found = candidates(merged)
+        paths = write_candidates(merged, folder) if found else []
+    except RecordError as error:
+        click.echo(f"embcheck triage: {error}", err=True)
+        sys.exit(ExitCode.USAGE)
+    except OSError as error:
+        click.echo(f"embcheck triage: cannot write to {folder}: {error.strerror}", err=True)
+        sys.exit(ExitCode.USAGE)
+    cases = sum(len(candidate.cases) for candidate in found)
+    click.echo(f"{cases} unexplained departures in {len(found)} groups")
+    for path in paths:
+        click.echo(path)
