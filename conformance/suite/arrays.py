@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -12,11 +12,14 @@ import numpy as np
 
 from embcheck.conformance.suite import real_data
 from embcheck.conformance.suite.generators import (
+    COUNTING,
     GENERATORS,
     LEAST_RANK,
     NEEDS,
     PARTS,
+    RANGE,
     WHOLE,
+    extremes,
     generate,
 )
 from embcheck.conformance.suite.layouts import LAYOUTS
@@ -43,6 +46,8 @@ DTYPES = (
 MAX_ELEMENTS = 10_000_000
 """Of an array in a case that is not marked `large`."""
 MAX_LARGE_ELEMENTS = 2**34
+MAX_DIMENSIONS = 32
+"""What every NumPy since 1.26 takes."""
 
 
 class ArraySpecError(ValueError):
@@ -111,7 +116,7 @@ class Generated:
 
     def describe(self) -> dict[str, Any]:
         """Return dtype, shape and recipe, and the values where they are few."""
-        return {**_describe_made(self), "recipe": _without(self.recipe, "layout")}
+        return {**_describe_made(self), "recipe": named_specials(_without(self.recipe, "layout"))}
 
 
 @dataclass(frozen=True)
@@ -207,6 +212,8 @@ def named_specials(values: Any) -> Any:
     """Replace NaN and infinities, which JSON cannot hold, by their names."""
     if isinstance(values, list):
         return [named_specials(value) for value in values]
+    if isinstance(values, dict):
+        return {key: named_specials(value) for key, value in values.items()}
     is_special = isinstance(values, float) and not math.isfinite(values)
     return str(values) if is_special else values
 
@@ -231,7 +238,7 @@ def parse_array(
     elif "generator" in spec:
         source = _parse_generated(spec, dtype, layout, default_shape)
     elif "values" in spec:
-        shape = _shape_of(spec["shape"]) if "shape" in spec else default_shape
+        shape = parse_shape(spec["shape"]) if "shape" in spec else default_shape
         source = Literal(literal(spec["values"], dtype, shape), layout)
     else:
         raise ArraySpecError("an array has neither values nor a generator", "add `values:`")
@@ -272,7 +279,7 @@ def _parse_generated(
             raise ArraySpecError(f"generator '{name}' needs `{needed}`", f"add `{needed}:`")
     if "shape" not in spec and default_shape is None:
         raise ArraySpecError("a generated array has no shape", "add `shape:`")
-    shape = _shape_of(spec.get("shape", default_shape))
+    shape = parse_shape(spec.get("shape", default_shape))
     if len(shape) < LEAST_RANK.get(name, 0):
         what = f"generator '{name}' makes no array of {len(shape)} dimensions"
         raise ArraySpecError(what, f"give `shape` {LEAST_RANK[name]} or more")
@@ -285,17 +292,42 @@ def _parse_generated(
         if part in parts and _shape_of_part(parts, part) != owner:
             what = f"`{part}` has shape {list(_shape_of_part(parts, part))}"
             raise ArraySpecError(what, f"make it {list(owner)}")
+    _check_range(spec, shape, dtype)
     return Generated(dict(spec), shape, dtype, parts, layout)
+
+
+def _check_range(spec: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse a generator whose numbers are none, or do not fit in the dtype."""
+    for name in (*RANGE, *COUNTING, "times"):
+        value = spec.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ArraySpecError(f"{name} = {value!r} is not a number", "write a number")
+        if name != "value" and not math.isfinite(value):
+            raise ArraySpecError(f"{name} = {value} is not finite", "write a finite number")
+    if spec["generator"] in ("integers", "uniform"):
+        low, high = (spec.get(name, default) for name, default in RANGE.items() if name != "value")
+        if not low < high:
+            raise ArraySpecError(f"low = {low} is not below high = {high}", "exchange them")
+    for value in extremes(spec, math.prod(shape)):
+        literal(value, dtype)
 
 
 def _shape_of_part(parts: Mapping[str, ArraySource], name: str) -> tuple[int, ...]:
     return tuple(getattr(parts.get(name), "shape", ()))
 
 
-def _shape_of(shape: Any) -> tuple[int, ...]:
-    """Check a shape, in which a variable may have stood."""
-    if not all(isinstance(size, int) and size >= 0 for size in shape):
-        raise ArraySpecError(f"{list(shape)} is no shape", "write whole numbers of 0 and more")
+def is_size(value: object) -> bool:
+    """Whether a value can be the size of an axis."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def parse_shape(shape: Any) -> tuple[int, ...]:
+    """Check a shape, in which a variable may have stood; raises ArraySpecError."""
+    if not isinstance(shape, Sequence) or isinstance(shape, str) or not all(map(is_size, shape)):
+        raise ArraySpecError(f"{shape} is not a shape", "write whole numbers of 0 and more")
+    # Where one axis is 0, the others still have strides.
+    if len(shape) > MAX_DIMENSIONS or math.prod(filter(None, shape)) > MAX_LARGE_ELEMENTS:
+        raise ArraySpecError(f"{list(shape)} is too large", "make the array smaller")
     return tuple(shape)
 
 
@@ -313,6 +345,8 @@ def _check_expands(source: ArraySource) -> None:
         kind, values = "literal", source.values
     elif isinstance(source, (Generated, Joined)):
         values = replace(source, layout="contiguous").array()
+    if values is not None and values.ndim == 0:
+        raise ArraySpecError("an array without dimensions cannot be expanded", "give it a `shape:`")
     if values is not None and not (values[1:] == values[:1]).all():
         raise ArraySpecError(f"an expanded {kind} has unequal rows", "repeat the first row")
 
@@ -333,6 +367,7 @@ def parse_dtype(name: str | None) -> np.dtype[Any]:
 
 def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Build an array from nested lists; raises ArraySpecError for ragged or unfitting ones."""
+    _check_numbers(values, dtype)
     try:
         array = np.array(values, dtype=object if _wide(dtype) else None)
     except ValueError:
@@ -341,11 +376,16 @@ def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = N
         ) from None
     if array.dtype == object and any(isinstance(item, list) for item in array.reshape(-1)):
         raise ArraySpecError("the rows of a literal have different lengths", "make it rectangular")
-    if array.dtype.kind in "US":
-        raise ArraySpecError("a literal holds text", "write numbers, .nan or .inf")
+    if array.ndim > MAX_DIMENSIONS:
+        raise ArraySpecError(f"a literal has {array.ndim} dimensions", "write fewer")
     _check_fits(array, dtype)
-    with np.errstate(over="ignore"):
-        array = array.astype(dtype)
+    try:
+        with np.errstate(over="ignore"):
+            narrow = array.astype(dtype)
+    except OverflowError:  # a whole number beyond every floating one
+        raise ArraySpecError(f"a value does not fit in {dtype}", "write a smaller one") from None
+    _check_finite(array, narrow)
+    array = narrow
     if shape is None:
         return array
     if array.size == 0 and array.size == int(np.prod(shape)):
@@ -363,17 +403,47 @@ def _wide(dtype: np.dtype[Any]) -> bool:
     return dtype.name == "uint64"
 
 
+def _check_numbers(values: Any, dtype: np.dtype[Any]) -> None:
+    """Refuse what is no number; truth values where numbers belong, and the other way round."""
+    leaves = [*_leaves(values)]
+    kinds = set(map(type, leaves))
+    if str in kinds:
+        raise ArraySpecError("a literal holds text", "write numbers, .nan or .inf")
+    if not kinds <= {bool, int, float}:
+        raise ArraySpecError("a literal holds something else than numbers", "write numbers")
+    if dtype.kind == "b" and not all(value in (0, 1) for value in leaves):
+        what = "a literal of dtype bool holds other numbers than 0 and 1"
+        raise ArraySpecError(what, "write true and false")
+    if dtype.kind != "b" and bool in kinds:
+        raise ArraySpecError(f"a literal of dtype {dtype} holds truth values", "write numbers")
+    if dtype.kind in "iu" and float in kinds:
+        raise ArraySpecError(f"a literal of dtype {dtype} holds fractions", "write whole numbers")
+
+
+def _leaves(values: Any) -> Iterator[Any]:
+    """Yield what stands in nested lists."""
+    if isinstance(values, list):
+        for value in values:
+            yield from _leaves(value)
+    else:
+        yield values
+
+
+def _check_finite(array: np.ndarray, narrow: np.ndarray) -> None:
+    """Refuse a finite number that a floating dtype has only infinity, or NaN, for."""
+    if narrow.dtype.kind in "fV" and array.size:
+        wide = array.astype(np.float64)
+        lost = np.isfinite(wide) & ~np.isfinite(narrow.astype(np.float64))
+        if lost.any():
+            what = f"{wide[lost].flat[0]:g} does not fit in {narrow.dtype}"
+            raise ArraySpecError(what, "choose a wider dtype, or write .inf")
+
+
 def _check_fits(array: np.ndarray, dtype: np.dtype[Any]) -> None:
     if dtype.kind in "iu" and array.size:
-        if array.dtype.kind == "f":
-            raise ArraySpecError(
-                f"a literal of dtype {dtype} holds fractions", "write whole numbers"
-            )
         limits = np.iinfo(dtype)
         if array.min() < limits.min or array.max() > limits.max:
             raise ArraySpecError(f"a value does not fit in {dtype}", "choose a wider dtype")
-    if array.dtype.kind == "O" and dtype.kind not in "iu":
-        raise ArraySpecError("a literal holds something else than numbers", "write numbers")
 
 
 def _parse_layout(spec: Mapping[str, Any]) -> str:
