@@ -19,7 +19,8 @@ from embcheck.conformance.execution.attempt import Reply, attempt, checked
 from embcheck.conformance.execution.limits import GIB
 from embcheck.conformance.execution.messages import describe_call, parse_call
 from embcheck.conformance.execution.tracking import tracked, unread
-from embcheck.conformance.suite.arrays import Generated, parse_array
+from embcheck.conformance.suite.array_parser import parse_array
+from embcheck.conformance.suite.arrays import Generated
 from embcheck.conformance.suite.model import CallSpec, Returns, Structure
 
 SECONDS = 600.0

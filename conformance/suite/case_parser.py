@@ -9,16 +9,14 @@ from typing import Any
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Observation, Operation
 from embcheck.conformance.suite import expectations
-from embcheck.conformance.suite.arrays import (
-    DTYPES,
+from embcheck.conformance.suite.array_parser import (
     MAX_ELEMENTS,
     MAX_LARGE_ELEMENTS,
-    ArraySource,
     ArraySpecError,
-    Generated,
     element_count,
     parse_array,
 )
+from embcheck.conformance.suite.arrays import DTYPES, ArraySource, Generated
 from embcheck.conformance.suite.matrix import (
     Matrix,
     UnknownVariable,

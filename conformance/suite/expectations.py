@@ -8,18 +8,15 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Observation, Operation
-from embcheck.conformance.suite.arrays import (
-    ArraySource,
+from embcheck.conformance.suite.array_parser import (
     ArraySpecError,
-    Generated,
-    Joined,
-    Literal,
     is_size,
     literal,
     parse_array,
     parse_dtype,
     parse_shape,
 )
+from embcheck.conformance.suite.arrays import ArraySource, Generated, Joined, Literal
 from embcheck.conformance.suite.model import (
     CallSpec,
     Expected,
