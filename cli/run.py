@@ -12,6 +12,18 @@ INSTRUCTIONS = ("default", "avx2", "avx512")
 """Sets of a processor with x86-64; `default` is what each library needs at least."""
 
 
+LONGEST_EXPRESSION, MOST_BRACKETS = 1000, 100
+"""Of -k. pytest parses it by recursion, and longer ones can exceed Python's limit."""
+
+
+def _short(context: click.Context, option: click.Parameter, expression: str) -> str:
+    del context, option
+    if len(expression) > LONGEST_EXPRESSION or expression.count("(") > MOST_BRACKETS:
+        limits = f"{LONGEST_EXPRESSION:,} characters and {MOST_BRACKETS} brackets at most"
+        raise click.BadParameter(f"{limits}; name many cases with --case instead")
+    return expression
+
+
 @click.command()
 @click.option(
     "-b",
@@ -29,7 +41,14 @@ INSTRUCTIONS = ("default", "avx2", "avx512")
     metavar="PATH",
     help="A spec file or a folder of them (repeatable); the shipped suite if left out.",
 )
-@click.option("-k", "keyword", default="", metavar="EXPR", help="Select cases, as in pytest.")
+@click.option(
+    "-k",
+    "keyword",
+    default="",
+    metavar="EXPR",
+    callback=_short,
+    help="Select cases, as in pytest.",
+)
 @click.option(
     "--case",
     "cases",

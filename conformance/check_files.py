@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embcheck.conformance.documentation.mapping import check_documentation
+from embcheck.conformance.execution.judging.deviations import read_deviations
 from embcheck.conformance.suite.load import load_clauses, load_spec, spec_files, suite_root
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.timing.runs.curves import curve_files, load_curves
@@ -27,7 +28,9 @@ class Checked:
         """Say how much is valid."""
         specs = [f"{self.specs} specs with {self.cases} cases"] if self.specs else []
         others = (
-            [f"{self.others} files of documentation, clauses or workloads"] if self.others else []
+            [f"{self.others} files of documentation, clauses, deviations or workloads"]
+            if self.others
+            else []
         )
         return f"valid: {', '.join([*specs, *others])}"
 
@@ -35,8 +38,8 @@ class Checked:
 def check_files(paths: Iterable[Path]) -> Checked:
     """Check files and folders; all that is shipped if none is named.
 
-    A file in a folder `clauses`, `documentation`, `workloads` or `curves` is checked as what it
-    is, any other as a spec.
+    A file in a folder `clauses`, `deviations`, `documentation`, `workloads` or `curves` is checked
+    as what it is, any other as a spec.
     """
     checked = Checked()
     named = list(paths)
@@ -63,6 +66,7 @@ def check_files(paths: Iterable[Path]) -> Checked:
 def _check(file: Path, checked: Checked) -> None:
     other: Callable[[list[Path]], object] | None = {
         "clauses": load_clauses,
+        "deviations": lambda files: [read_deviations(file) for file in files],
         "documentation": check_documentation,
         "workloads": load_workloads,
         "curves": load_curves,

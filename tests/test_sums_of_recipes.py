@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embcheck.conformance.suite.arrays import ArraySpecError, parse_array
+from embcheck.conformance.suite.array_parser import ArraySpecError, parse_array
 
 
 def made(recipe: dict[str, object], dtype: str = "float32") -> list[object]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
-from embcheck.conformance.suite.arrays import parse_array
+from embcheck.conformance.suite.array_parser import parse_array
 
 ArraySpec = dict[str, Any]
 

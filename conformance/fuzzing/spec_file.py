@@ -18,7 +18,8 @@ from embcheck.conformance.fuzzing.duel import Exchange
 from embcheck.conformance.fuzzing.question import Question
 from embcheck.conformance.fuzzing.sketch import Sketch
 from embcheck.conformance.fuzzing.traits import layout_name
-from embcheck.conformance.suite.arrays import MAX_ELEMENTS, plain_values
+from embcheck.conformance.suite.array_parser import MAX_ELEMENTS
+from embcheck.conformance.suite.arrays import plain_values
 
 OWN_CLAUSE = "FUZZ-01"
 _CLAUSES = f"""\

@@ -1,24 +1,17 @@
-"""Arrays as specs write them: literals, seeded generators, and tables of real data."""
+"""Where a case's arrays come from: literals, seeded generators, and tables of real data."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import ml_dtypes  # noqa: F401  (registers bfloat16 and the float8 types with NumPy)
 import numpy as np
 
 from embcheck.conformance.suite import real_data
-from embcheck.conformance.suite.generators import (
-    GENERATORS,
-    LEAST_RANK,
-    NEEDS,
-    PARTS,
-    WHOLE,
-    generate,
-)
+from embcheck.conformance.suite.generators import generate
 from embcheck.conformance.suite.layouts import LAYOUTS
 
 DTYPES = (
@@ -40,17 +33,6 @@ DTYPES = (
     "complex64",
     "complex128",
 )
-MAX_ELEMENTS = 10_000_000
-"""Of an array in a case that is not marked `large`."""
-MAX_LARGE_ELEMENTS = 2**34
-
-
-class ArraySpecError(ValueError):
-    """An array specification is wrong; `remedy` says what to do."""
-
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(what)
-        self.remedy = remedy
 
 
 class ArraySource(Protocol):
@@ -111,7 +93,7 @@ class Generated:
 
     def describe(self) -> dict[str, Any]:
         """Return dtype, shape and recipe, and the values where they are few."""
-        return {**_describe_made(self), "recipe": _without(self.recipe, "layout")}
+        return {**_describe_made(self), "recipe": named_specials(_without(self.recipe, "layout"))}
 
 
 @dataclass(frozen=True)
@@ -207,185 +189,7 @@ def named_specials(values: Any) -> Any:
     """Replace NaN and infinities, which JSON cannot hold, by their names."""
     if isinstance(values, list):
         return [named_specials(value) for value in values]
+    if isinstance(values, dict):
+        return {key: named_specials(value) for key, value in values.items()}
     is_special = isinstance(values, float) and not math.isfinite(values)
     return str(values) if is_special else values
-
-
-def parse_array(
-    spec: Any, default_dtype: str | None = None, default_shape: tuple[int, ...] | None = None
-) -> ArraySource:
-    """Turn what a spec says of an array into a source.
-
-    `spec` is a mapping with `values`, `generator`, `parts` or `real`, or, where a default dtype is
-    known, just the values. Raises ArraySpecError.
-    """
-    if not isinstance(spec, Mapping):
-        spec = {"values": spec}
-    if "real" in spec:
-        return _parse_real(spec["real"])
-    dtype = parse_dtype(spec.get("dtype", default_dtype))
-    layout = _parse_layout(spec)
-    _check_whole(spec)
-    if "parts" in spec or "repeat" in spec:
-        source: ArraySource = _parse_joined(spec, dtype, layout)
-    elif "generator" in spec:
-        source = _parse_generated(spec, dtype, layout, default_shape)
-    elif "values" in spec:
-        shape = _shape_of(spec["shape"]) if "shape" in spec else default_shape
-        source = Literal(literal(spec["values"], dtype, shape), layout)
-    else:
-        raise ArraySpecError("an array has neither values nor a generator", "add `values:`")
-    if layout == "expanded":
-        _check_expands(source)
-    return source
-
-
-def _parse_joined(spec: Mapping[str, Any], dtype: np.dtype[Any], layout: str) -> Joined:
-    if "parts" in spec:
-        parts = tuple(parse_array(part, dtype.name) for part in spec["parts"])
-    else:
-        parts = (parse_array(_without(spec, "repeat", "layout"), dtype.name),)
-    shapes: list[tuple[int, ...]] = [getattr(part, "shape", ()) for part in parts]
-    if len({shape[1:] for shape in shapes}) != 1 or () in shapes:
-        raise ArraySpecError(
-            f"parts of the shapes {', '.join(str(list(shape)) for shape in shapes)} do not join",
-            "give them all but the first axis alike",
-        )
-    repeat = spec.get("repeat", 1)
-    length = repeat * sum(shape[0] for shape in shapes)
-    return Joined(parts, (length, *shapes[0][1:]), dtype, repeat, layout)
-
-
-def _parse_generated(
-    spec: Mapping[str, Any],
-    dtype: np.dtype[Any],
-    layout: str,
-    default_shape: tuple[int, ...] | None,
-) -> Generated:
-    name = spec["generator"]
-    if name not in GENERATORS:
-        raise ArraySpecError(
-            f"there is no generator '{name}'", f"use one of {', '.join(GENERATORS)}"
-        )
-    for needed in NEEDS.get(name, ()):
-        if needed not in spec:
-            raise ArraySpecError(f"generator '{name}' needs `{needed}`", f"add `{needed}:`")
-    if "shape" not in spec and default_shape is None:
-        raise ArraySpecError("a generated array has no shape", "add `shape:`")
-    shape = _shape_of(spec.get("shape", default_shape))
-    if len(shape) < LEAST_RANK.get(name, 0):
-        what = f"generator '{name}' makes no array of {len(shape)} dimensions"
-        raise ArraySpecError(what, f"give `shape` {LEAST_RANK[name]} or more")
-    parts = {part: parse_array(spec[part], "int64") for part in PARTS if part in spec}
-    rows = getattr(parts.get("rows"), "shape", shape[:-1])
-    if "rows" in parts and rows != shape[:-1]:
-        what = f"`rows` has shape {list(rows)}, but `shape` says {list(shape)}"
-        raise ArraySpecError(what, "make `shape` that of `rows`, and the columns behind it")
-    for part, owner in (("factors", rows), ("adds", (*_shape_of_part(parts, "of"), *shape[1:]))):
-        if part in parts and _shape_of_part(parts, part) != owner:
-            what = f"`{part}` has shape {list(_shape_of_part(parts, part))}"
-            raise ArraySpecError(what, f"make it {list(owner)}")
-    return Generated(dict(spec), shape, dtype, parts, layout)
-
-
-def _shape_of_part(parts: Mapping[str, ArraySource], name: str) -> tuple[int, ...]:
-    return tuple(getattr(parts.get(name), "shape", ()))
-
-
-def _shape_of(shape: Any) -> tuple[int, ...]:
-    """Check a shape, in which a variable may have stood."""
-    if not all(isinstance(size, int) and size >= 0 for size in shape):
-        raise ArraySpecError(f"{list(shape)} is no shape", "write whole numbers of 0 and more")
-    return tuple(shape)
-
-
-def _check_whole(spec: Mapping[str, Any]) -> None:
-    """Refuse what must be a whole number and is none, or is too small."""
-    for name, least in WHOLE.items():
-        value = spec.get(name, least)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ArraySpecError(f"{name} = {value!r}", f"write a whole number of {least} or more")
-
-
-def _check_expands(source: ArraySource) -> None:
-    kind, values = "array", None
-    if isinstance(source, Literal):
-        kind, values = "literal", source.values
-    elif isinstance(source, (Generated, Joined)):
-        values = replace(source, layout="contiguous").array()
-    if values is not None and not (values[1:] == values[:1]).all():
-        raise ArraySpecError(f"an expanded {kind} has unequal rows", "repeat the first row")
-
-
-def element_count(source: ArraySource) -> int:
-    """Count the elements of an array without making it; 0 for real data."""
-    return math.prod(getattr(source, "shape", (0,)))
-
-
-def parse_dtype(name: str | None) -> np.dtype[Any]:
-    """Look up a dtype by its name; raises ArraySpecError for one that does not exist."""
-    if name is None:
-        raise ArraySpecError("an array has no dtype", "add `dtype:`")
-    if name not in DTYPES:
-        raise ArraySpecError(f"there is no dtype '{name}'", f"use one of {', '.join(DTYPES)}")
-    return np.dtype(name)
-
-
-def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Build an array from nested lists; raises ArraySpecError for ragged or unfitting ones."""
-    try:
-        array = np.array(values, dtype=object if _wide(dtype) else None)
-    except ValueError:
-        raise ArraySpecError(
-            "the rows of a literal have different lengths", "make it rectangular"
-        ) from None
-    if array.dtype == object and any(isinstance(item, list) for item in array.reshape(-1)):
-        raise ArraySpecError("the rows of a literal have different lengths", "make it rectangular")
-    if array.dtype.kind in "US":
-        raise ArraySpecError("a literal holds text", "write numbers, .nan or .inf")
-    _check_fits(array, dtype)
-    with np.errstate(over="ignore"):
-        array = array.astype(dtype)
-    if shape is None:
-        return array
-    if array.size == 0 and array.size == int(np.prod(shape)):
-        return array.reshape(shape)
-    if array.shape != shape:
-        raise ArraySpecError(
-            f"the literal has shape {list(array.shape)}, but `shape` says {list(shape)}",
-            "correct one of them",
-        )
-    return array
-
-
-def _wide(dtype: np.dtype[Any]) -> bool:
-    """Whether int64 or float64 would round literals of this dtype on the way."""
-    return dtype.name == "uint64"
-
-
-def _check_fits(array: np.ndarray, dtype: np.dtype[Any]) -> None:
-    if dtype.kind in "iu" and array.size:
-        if array.dtype.kind == "f":
-            raise ArraySpecError(
-                f"a literal of dtype {dtype} holds fractions", "write whole numbers"
-            )
-        limits = np.iinfo(dtype)
-        if array.min() < limits.min or array.max() > limits.max:
-            raise ArraySpecError(f"a value does not fit in {dtype}", "choose a wider dtype")
-    if array.dtype.kind == "O" and dtype.kind not in "iu":
-        raise ArraySpecError("a literal holds something else than numbers", "write numbers")
-
-
-def _parse_layout(spec: Mapping[str, Any]) -> str:
-    layout: str = spec.get("layout", "contiguous")
-    if layout not in LAYOUTS:
-        raise ArraySpecError(f"there is no layout '{layout}'", f"use one of {', '.join(LAYOUTS)}")
-    return layout
-
-
-def _parse_real(name: str) -> Real:
-    if name not in real_data.NAMES:
-        raise ArraySpecError(
-            f"there is no real data '{name}'", f"use one of {', '.join(real_data.NAMES)}"
-        )
-    return Real(name)

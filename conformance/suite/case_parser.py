@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Observation, Operation
 from embcheck.conformance.suite import expectations
-from embcheck.conformance.suite.arrays import (
-    DTYPES,
+from embcheck.conformance.suite.array_parser import (
     MAX_ELEMENTS,
     MAX_LARGE_ELEMENTS,
-    ArraySource,
     ArraySpecError,
-    Generated,
     element_count,
     parse_array,
 )
+from embcheck.conformance.suite.arrays import DTYPES, ArraySource, Generated
 from embcheck.conformance.suite.matrix import (
     Matrix,
     UnknownVariable,
     combinations,
+    number_of,
     rung_label,
     rungs,
     substitute,
@@ -42,8 +42,11 @@ from embcheck.conformance.suite.model import (
     Tolerance,
 )
 from embcheck.conformance.suite.problems import Problem
+from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, mark_of
 
+MAX_CASES = 10_000
+"""Of one entry, by its matrix; the whole suite has a third of that."""
 ABSENT = "absent"
 """The value of an option, an input or an expectation that is left out."""
 _Part = tuple[str, Map, dict[str, Any]]
@@ -76,6 +79,9 @@ class CaseParser:
                     entry, "id", f"case id '{entry['id']}' stands twice", "choose another id"
                 )
             seen.add(entry["id"])
+            if not entry["id"].isprintable():
+                self._complain(entry, "id", "a case id holds a control character", "remove it")
+                continue
             for parameters in self._combinations(entry):
                 case = self._case(entry, parameters)
                 if case is not None:
@@ -88,7 +94,17 @@ class CaseParser:
         return tuple(parsed)
 
     def _combinations(self, entry: Map) -> list[dict[str, Any]]:
-        found = list(combinations(entry.get("matrix", {})))
+        matrix = entry.get("matrix", {})
+        count = number_of(matrix)
+        if count > MAX_CASES:
+            what = f"the matrix gives {count:,} cases, the limit is {MAX_CASES:,}"
+            self._complain(entry, "matrix", what, "leave values out, or use a `ladder:`")
+            return []
+        found = list(combinations(matrix))
+        if not all(map(str.isprintable, map(suffix, found))):
+            what = "a value of the matrix holds a control character"
+            self._complain(entry, "matrix", what, "remove it: values stand in case ids")
+            return []
         for ending, count in Counter(map(suffix, found)).items():
             if count > 1:
                 self._complain(
@@ -104,7 +120,7 @@ class CaseParser:
         ladder = self._ladder(entry, parameters)
         first = next(rungs(ladder), {}) if ladder else {}
         tree = self._substituted(_without(entry, "ladder"), {**parameters, **first})
-        if tree is None or ladder is None:
+        if tree is None or ladder is None or not self._fits(tree):
             return None
         clauses = self._resolve_clauses(tree)
         self._check_torch_only(tree, clauses)
@@ -126,6 +142,7 @@ class CaseParser:
             large=tree.get("large", False),
         )
         self._check_marks(entry, case)
+        self._check_tolerance(entry, case.tolerance)
         return case
 
     def _ladder(self, entry: Map, parameters: Mapping[str, Any]) -> Matrix | None:
@@ -147,6 +164,12 @@ class CaseParser:
             self._complain(error.owner, error.key, str(error), error.remedy)
             return None
         return tree
+
+    def _fits(self, tree: Map) -> bool:
+        """Hold a case to the schema again, once values stand in place of its variables."""
+        found = problems_of(tree, self._file, "spec", "case")
+        self.problems += found
+        return not found
 
     def _single_call(self, tree: Map, parameters: Mapping[str, Any]) -> CallSpec | None:
         options = tree.get("options", {})
@@ -175,7 +198,7 @@ class CaseParser:
         for rung in rungs(ladder):
             values = {**parameters, **rung}
             part = self._substituted(entry, values)
-            if part is None:
+            if part is None or not self._fits(part):
                 return
             yield rung_label(rung), part, values
 
@@ -209,6 +232,12 @@ class CaseParser:
         if case.large and not all(isinstance(what, Structure) for what in returns.values()):
             what = "a large case states whole arrays"
             self._complain(entry, "large", what, "state `shape:` and some places `at:`")
+
+    def _check_tolerance(self, entry: Map, tolerance: Tolerance | None) -> None:
+        """Refuse a tolerance that admits anything, or nothing."""
+        if tolerance is not None and not all(map(math.isfinite, (tolerance.rtol, tolerance.atol))):
+            what = "a tolerance is infinite or NaN"
+            self._complain(entry, "tolerance", what, "write a finite number")
 
     def _resolve_clauses(self, tree: Map) -> tuple[Clause, ...]:
         for position, name in enumerate(tree["clauses"]):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from embcheck.conformance.contract.call import Observation, Operation
-from embcheck.conformance.suite.arrays import (
-    ArraySource,
+from embcheck.conformance.suite.array_parser import (
     ArraySpecError,
-    Generated,
-    Joined,
-    Literal,
+    is_size,
     literal,
     parse_array,
     parse_dtype,
+    parse_shape,
 )
+from embcheck.conformance.suite.arrays import ArraySource, Generated, Joined, Literal
 from embcheck.conformance.suite.model import (
     CallSpec,
     Expected,
@@ -87,15 +86,28 @@ def _structure(spec: Mapping[str, Any], dtype: np.dtype[Any] | None) -> Structur
     dtype = parse_dtype(spec["dtype"]) if "dtype" in spec else dtype
     if dtype is None:
         raise ArraySpecError("the expectation has no dtype", "add `dtype:`")
+    if "shape" not in spec:
+        raise ArraySpecError("the expectation has neither values nor a shape", "add one of them")
+    shape = parse_shape(spec["shape"])
+    places = [(_position(i["position"], shape), i["values"]) for i in spec.get("at", ())]
     return Structure(
-        tuple(spec["shape"]),
+        shape,
         dtype,
-        tuple(
-            (tuple(item["position"]), literal(item["values"], dtype)) for item in spec.get("at", ())
-        ),
-        tuple(tuple(tuple(p) for p in group) for group in spec.get("equal", ())),
-        tuple(tuple(position) for position in spec.get("nonzero", ())),
+        tuple((place, literal(values, dtype, shape[len(place) :])) for place, values in places),
+        tuple(tuple(_position(p, shape) for p in group) for group in spec.get("equal", ())),
+        tuple(_position(position, shape) for position in spec.get("nonzero", ())),
     )
+
+
+def _position(position: Sequence[int], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Check that a position, of an element or of all behind it, lies in a shape."""
+    inside = len(position) <= len(shape) and all(
+        p < s for p, s in zip(position, shape, strict=False)
+    )
+    if not inside:
+        what = f"there is no position {list(position)} in the shape {list(shape)}"
+        raise ArraySpecError(what, "count positions from 0")
+    return tuple(position)
 
 
 def expected_dtype(name: str, call: CallSpec) -> np.dtype[Any] | None:
@@ -159,12 +171,13 @@ def _one_hot_shape(call: CallSpec, indices: tuple[int, ...] | None) -> tuple[int
     classes = call.option("num_classes")
     if classes == -1 and 0 not in indices:
         classes = int(call.inputs["indices"].array().max()) + 1
-    return (*indices, classes) if classes > 0 else None
+    return (*indices, classes) if is_size(classes) and classes else None
 
 
 def _module_shape(options: Mapping[str, Any]) -> tuple[int, ...] | None:
-    sizes = (options.get("num_embeddings"), options.get("embedding_dim"))
-    return None if None in sizes else tuple(int(size) for size in sizes if size is not None)
+    """Return the shape of a fresh module's weight; None if the options are no sizes, or missing."""
+    sizes: list[Any] = [options.get(name) for name in ("num_embeddings", "embedding_dim")]
+    return tuple(sizes) if all(map(is_size, sizes)) else None
 
 
 def _shape(source: ArraySource | None) -> tuple[int, ...] | None:

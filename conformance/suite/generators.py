@@ -143,6 +143,29 @@ GENERATORS: dict[str, Callable[[Recipe, Parts, Shape, np.dtype[Any]], np.ndarray
     "normal": _seeded(lambda g, shape, _: g.standard_normal(shape)),
     "uniform": _seeded(lambda g, shape, r: g.uniform(r.get("low", 0.0), r.get("high", 1.0), shape)),
 }
+RANGE = {"low": 0, "high": 1, "value": 0}
+"""What `integers` and `uniform` draw between, and `full` repeats, where a recipe does not say."""
+
+
+def extremes(recipe: Recipe, size: int) -> list[float]:
+    """Return the numbers that an array of so many elements has to hold, or the outermost of them.
+
+    Of `arange`, `full` and `integers` only: what the others make fits wherever it is used.
+    """
+    if not size:
+        return []
+    if recipe["generator"] == "full":
+        return [recipe["value"]]
+    if recipe["generator"] == "integers":
+        return [recipe.get("low", 0), recipe["high"] - 1]
+    if recipe["generator"] != "arange":
+        return []
+    if "modulo" in recipe:
+        return [0, min(recipe["modulo"] - 1, size)] if recipe.get("start", 0) == 0 else []
+    start, step, each = (recipe.get(name, least) for name, least in COUNTING.items())
+    return [start, start + step * ((size - 1) // each)]
+
+
 NEEDS = {"integers": ("high",), "full": ("value",), "counts": ("of",), "bags": ("offsets",)}
 """What the recipe of a generator must say."""
 PARTS = ("rows", "factors", "of", "adds", "offsets")

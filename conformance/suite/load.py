@@ -124,7 +124,7 @@ def _parse_spec(path: Path, clauses: Mapping[str, Clause]) -> Spec:
     parser = CaseParser(name, f"{path.parent.name}/{path.stem}", clauses, tree)
     cases = parser.cases()
     if parser.problems:
-        raise SpecError(parser.problems)
+        raise SpecError(list(dict.fromkeys(parser.problems)))
     return Spec(f"{path.parent.name}/{path.stem}", tree["behaviour"], cases)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,6 +31,12 @@ def combinations(matrix: Matrix | list[Matrix]) -> Iterator[dict[str, Any]]:
     for part in matrix if isinstance(matrix, list) else [matrix]:
         for values in itertools.product(*part.values()):
             yield dict(zip(part, values, strict=True))
+
+
+def number_of(matrix: Matrix | list[Matrix]) -> int:
+    """Count the assignments without making any."""
+    parts = matrix if isinstance(matrix, list) else [matrix]
+    return sum(math.prod(map(len, part.values())) for part in parts)
 
 
 def rungs(ladder: Matrix) -> Iterator[dict[str, Any]]:
@@ -86,6 +93,8 @@ def _choose(tree: Map, key: str, parameters: Mapping[str, Any]) -> tuple[Map, st
     """Return the choices of a variable, and the one for its current value."""
     chosen = _value(tree, key, key, parameters)
     choices = tree[key]
+    if not isinstance(choices, Map):
+        raise UnknownVariable(f"{key} has no choices", "write one for each value", tree, key)
     word = json.dumps(chosen) if chosen is None or isinstance(chosen, bool) else str(chosen)
     if word not in choices:
         raise UnknownVariable(f"no choice for {key[1:]} = {word}", f"add `{word}:`", tree, key)

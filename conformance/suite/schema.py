@@ -29,28 +29,32 @@ SCHEMAS = {
 }
 
 
-def problems_of(tree: Map, file: str, kind: str) -> list[Problem]:
-    """List what the schema of a `kind` of file (one of `SCHEMAS`) says against it."""
-    if _quick_validator(kind).is_valid(tree):
+def problems_of(tree: Map, file: str, kind: str, part: str = "") -> list[Problem]:
+    """List what the schema of a `kind` of file (one of `SCHEMAS`) says against it.
+
+    With a `part`, one of the schema's definitions, the tree is such a part of a file.
+    """
+    if _quick_validator(kind, part).is_valid(tree):
         return []
-    return [_problem(error, tree, file) for error in _errors(_validator(kind), tree)]
+    return [_problem(error, tree, file) for error in _errors(_validator(kind, part), tree)]
 
 
 @lru_cache
-def _quick_validator(kind: str) -> jsonschema_rs.Validator:
+def _quick_validator(kind: str, part: str) -> jsonschema_rs.Validator:
     """Return what recognises nearly every valid tree, a hundred times faster; it has no words."""
-    return jsonschema_rs.validator_for(_schema(kind))
+    return jsonschema_rs.validator_for(_schema(kind, part))
 
 
 @lru_cache
-def _validator(kind: str) -> Draft202012Validator:
+def _validator(kind: str, part: str) -> Draft202012Validator:
     from jsonschema import Draft202012Validator  # noqa: PLC0415  (0.2 s to import)
 
-    return Draft202012Validator(_schema(kind))
+    return Draft202012Validator(_schema(kind, part))
 
 
-def _schema(kind: str) -> Any:
-    return json.loads(files("embcheck.specs").joinpath(SCHEMAS[kind]).read_text("utf-8"))
+def _schema(kind: str, part: str) -> Any:
+    schema = json.loads(files("embcheck.specs").joinpath(SCHEMAS[kind]).read_text("utf-8"))
+    return {"$defs": schema["$defs"], "$ref": f"#/$defs/{part}"} if part else schema
 
 
 def _errors(validator: Draft202012Validator, tree: Map) -> Iterator[ValidationError]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import stat
 from collections.abc import Hashable, Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -70,7 +72,10 @@ def read_yaml(path: Path, name: str | None = None) -> Map:
     """
     name = name or str(path)
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        size = status.st_size
+        if not stat.S_ISREG(status.st_mode):  # A device or a pipe may have no end.
+            _refuse(name, (1, 1), "is not a regular file", "name a file of text")
         if size > MAX_BYTES:
             _refuse(
                 name,
@@ -105,15 +110,20 @@ def _refuse(name: str, mark: Mark, what: str, remedy: str) -> NoReturn:
     raise SpecError([Problem(name, *mark, what, remedy)]) from None
 
 
+_CORE = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
+"""What a plain scalar can be beside text: the core schema of YAML 1.2, which has no dates."""
+
+
 @lru_cache(maxsize=50_000)
-def _untagged(value: str, implicit: tuple[bool, bool]) -> Any:
-    """Return what a scalar without a tag means; most of a suite's are the same few."""
+def _meaning(value: str, implicit: tuple[bool, bool]) -> Any:
+    """Return what a scalar means; most of a suite's are the same few. Raises ValueError."""
     tag = _scalars().resolver.resolve(ScalarNode, value, implicit)
-    return _construct(ScalarNode(tag, value))
-
-
-def _construct(node: ScalarNode) -> Any:
-    return _scalars().constructor.construct_object(node)
+    if str(tag) not in _CORE:
+        return value
+    meaning = _scalars().constructor.construct_object(ScalarNode(tag, value))
+    if isinstance(meaning, float) and math.isinf(meaning) and "inf" not in value.lower():
+        raise ValueError(f"{value[:30]} is beyond every floating number")
+    return meaning
 
 
 @lru_cache
@@ -157,6 +167,10 @@ class _Builder:
             _refuse(self._name, place, "nested too deeply", f"keep it under {MAX_DEPTH} levels")
         if isinstance(event, AliasEvent):
             return self._alias(event, place)
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            what = f"the tag {tag} is not supported"
+            _refuse(self._name, place, what, "write the value plainly, without a tag")
         before = self._values
         self._count(1, place)
         value: Any
@@ -166,7 +180,7 @@ class _Builder:
             value = self._mapping(place, depth)
         else:
             assert isinstance(event, ScalarEvent)  # noqa: S101  (YAML has three kinds of values)
-            value = self._scalar(event)
+            value = self._scalar(event, place)
         if event.anchor is not None:
             self._anchors[event.anchor] = value, self._values - before
         return value
@@ -189,10 +203,11 @@ class _Builder:
         self._count(size, place)
         return value
 
-    def _scalar(self, event: ScalarEvent) -> Any:
-        if event.tag is None:
-            return _untagged(event.value, event.implicit)
-        return _construct(ScalarNode(event.tag, event.value, event.start_mark, event.end_mark))
+    def _scalar(self, event: ScalarEvent, place: Mark) -> Any:
+        try:
+            return _meaning(event.value, event.implicit)
+        except ValueError as error:  # a number of too many digits, for one
+            _refuse(self._name, place, f"no number: {str(error)[:100]}", "write a smaller one")
 
     def _sequence(self, place: Mark, depth: int) -> Seq:
         result = Seq(place)

@@ -15,7 +15,7 @@ from embcheck.conformance.contract.help import taken
 from embcheck.conformance.execution.inside.attempt import Reply, attempt, checked
 from embcheck.conformance.execution.inside.tracking import tracked, unread
 from embcheck.conformance.execution.messages import parse_call
-from embcheck.conformance.suite.arrays import parse_array
+from embcheck.conformance.suite.array_parser import parse_array
 
 
 def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:

@@ -110,12 +110,22 @@ def load_deviations(backend: str) -> tuple[Deviation, ...]:
 def load_deviations_beside(module: Path, backend: str) -> tuple[Deviation, ...]:
     """Load `deviations/BACKEND.yaml` beside a module's file, as `load_deviations` does."""
     path = module.parent / "deviations" / f"{backend}.yaml"
-    return tuple(map(_deviation, _entries(path))) if path.exists() else ()
+    return read_deviations(path, f"deviations/{path.name}") if path.exists() else ()
 
 
-def _entries(path: Path) -> list[Any]:
-    """Return a file's entries, then those of the files that it includes."""
-    name = f"deviations/{path.name}"
+def read_deviations(path: Path, name: str = "") -> tuple[Deviation, ...]:
+    """Read a file of deviations, and those that it includes; raises SpecError, as said above.
+
+    The file is called `name` in problems, its path unless given.
+    """
+    return tuple(map(_deviation, _entries(path, name or str(path), ())))
+
+
+def _entries(path: Path, name: str, within: tuple[str, ...]) -> list[Any]:
+    """Return a file's entries, then those of the files that it includes.
+
+    `within` are the files that it is included by.
+    """
     tree = read_yaml(path, name)
     problems = list(_categories(tree, name)) or problems_of(tree, name, "deviations")
     if problems:
@@ -127,12 +137,15 @@ def _entries(path: Path) -> list[Any]:
     if problems:
         raise SpecError(problems)
     for position, other in enumerate(tree.get("include", ())):
+        mark = mark_of(tree, ("include", position))
         included = path.with_name(f"{other}.yaml")
         if not included.exists():
-            mark = mark_of(tree, ("include", position))
-            what, remedy = f"there is no {included.name}", "name a file of the same folder"
+            what, remedy = f"there is no {other}.yaml", "name a file of the same folder"
             raise SpecError([Problem(name, *mark, what, remedy)])
-        entries += _entries(included)
+        if other in (*within, path.stem):
+            raise SpecError([Problem(name, *mark, f"{other} includes itself", "remove it")])
+        beside = str(Path(name).with_name(included.name))
+        entries += _entries(included, beside, (*within, path.stem))
     return entries
 
 
@@ -157,19 +170,20 @@ def _unreadable(tree: Map, name: str, number: int) -> Iterator[Problem]:
         yield Problem(name, *mark, what, "link to that page, or write 'cause: undocumented'")
     try:
         re.compile(entry.get("message", ""))
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         mark = mark_of(tree, ("deviations", number, "message"))
         yield Problem(name, *mark, f"message cannot be read: {error}", "write a regular expression")
-    try:
-        SpecifierSet(_specifier(entry.get("when", {}).get("threads", "")))
-    except InvalidSpecifier as error:
-        mark = mark_of(tree, ("deviations", number, "when", "threads"))
-        yield Problem(name, *mark, f"threads cannot be read: {error}", "write 1, say, or >=2")
+    for condition, example in (("threads", "1, say, or >=2"), ("version", "==2.13.0, or >=2.13")):
+        try:
+            SpecifierSet(_specifier(condition, entry.get("when", {}).get(condition, "")))
+        except InvalidSpecifier as error:
+            mark = mark_of(tree, ("deviations", number, "when", condition))
+            yield Problem(name, *mark, f"{condition} cannot be read: {error}", f"write {example}")
 
 
-def _specifier(threads: Any) -> str:
-    """Return a condition on threads as a specifier; a bare number means exactly so many."""
-    return f"=={threads}" if str(threads).isdecimal() else str(threads)
+def _specifier(condition: str, value: Any) -> str:
+    """Return a condition as a specifier; a bare number of threads means exactly so many."""
+    return f"=={value}" if condition == "threads" and str(value).isdecimal() else str(value)
 
 
 def _deviation(entry: Mapping[str, Any]) -> Deviation:
@@ -190,7 +204,7 @@ def _conditions(when: Mapping[str, Any]) -> dict[str, Any]:
     sets = when.get("instructions", ())
     return {
         **when,
-        "threads": _specifier(when.get("threads", "")),
+        "threads": _specifier("threads", when.get("threads", "")),
         "instructions": (sets,) if isinstance(sets, str) else tuple(sets),
     }
 

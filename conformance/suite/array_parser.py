@@ -1,0 +1,319 @@
+"""What specs say of arrays, checked: every mistake has words and a remedy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.suite import real_data
+from embcheck.conformance.suite.arrays import DTYPES, ArraySource, Generated, Joined, Literal, Real
+from embcheck.conformance.suite.generators import (
+    COUNTING,
+    GENERATORS,
+    LEAST_RANK,
+    NEEDS,
+    PARTS,
+    RANGE,
+    WHOLE,
+    extremes,
+)
+from embcheck.conformance.suite.layouts import LAYOUTS
+
+MAX_ELEMENTS = 10_000_000
+"""Of an array in a case that is not marked `large`."""
+MAX_LARGE_ELEMENTS = 2**34
+MAX_DIMENSIONS = 32
+"""What every NumPy since 1.26 takes."""
+
+
+class ArraySpecError(ValueError):
+    """An array specification is wrong; `remedy` says what to do."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
+
+def parse_array(
+    spec: Any, default_dtype: str | None = None, default_shape: tuple[int, ...] | None = None
+) -> ArraySource:
+    """Turn what a spec says of an array into a source.
+
+    `spec` is a mapping with `values`, `generator`, `parts` or `real`, or, where a default dtype is
+    known, just the values. Raises ArraySpecError.
+    """
+    if not isinstance(spec, Mapping):
+        spec = {"values": spec}
+    if "real" in spec:
+        return _parse_real(spec["real"])
+    dtype = parse_dtype(spec.get("dtype", default_dtype))
+    layout = _parse_layout(spec)
+    _check_whole(spec)
+    if "parts" in spec or "repeat" in spec:
+        source: ArraySource = _parse_joined(spec, dtype, layout)
+    elif "generator" in spec:
+        source = _parse_generated(spec, dtype, layout, default_shape)
+    elif "values" in spec:
+        shape = parse_shape(spec["shape"]) if "shape" in spec else default_shape
+        source = Literal(literal(spec["values"], dtype, shape), layout)
+    else:
+        raise ArraySpecError("an array has neither values nor a generator", "add `values:`")
+    if layout == "expanded":
+        _check_expands(source)
+    return source
+
+
+def _parse_joined(spec: Mapping[str, Any], dtype: np.dtype[Any], layout: str) -> Joined:
+    if "parts" in spec:
+        parts = tuple(parse_array(part, dtype.name) for part in spec["parts"])
+    else:
+        parts = (
+            parse_array(
+                {k: v for k, v in spec.items() if k not in ("repeat", "layout")}, dtype.name
+            ),
+        )
+    shapes: list[tuple[int, ...]] = [getattr(part, "shape", ()) for part in parts]
+    if len({shape[1:] for shape in shapes}) != 1 or () in shapes:
+        raise ArraySpecError(
+            f"parts of the shapes {', '.join(str(list(shape)) for shape in shapes)} do not join",
+            "give them all but the first axis alike",
+        )
+    repeat = spec.get("repeat", 1)
+    length = repeat * sum(shape[0] for shape in shapes)
+    return Joined(parts, (length, *shapes[0][1:]), dtype, repeat, layout)
+
+
+def _parse_generated(
+    spec: Mapping[str, Any],
+    dtype: np.dtype[Any],
+    layout: str,
+    default_shape: tuple[int, ...] | None,
+) -> Generated:
+    name = spec["generator"]
+    if name not in GENERATORS:
+        raise ArraySpecError(
+            f"there is no generator '{name}'", f"use one of {', '.join(GENERATORS)}"
+        )
+    for needed in NEEDS.get(name, ()):
+        if needed not in spec:
+            raise ArraySpecError(f"generator '{name}' needs `{needed}`", f"add `{needed}:`")
+    if "shape" not in spec and default_shape is None:
+        raise ArraySpecError("a generated array has no shape", "add `shape:`")
+    shape = parse_shape(spec.get("shape", default_shape))
+    if len(shape) < LEAST_RANK.get(name, 0):
+        what = f"generator '{name}' makes no array of {len(shape)} dimensions"
+        raise ArraySpecError(what, f"give `shape` {LEAST_RANK[name]} or more")
+    parts = {part: parse_array(spec[part], "int64") for part in PARTS if part in spec}
+    for part in ("of", "offsets"):
+        _check_names(part, parts)
+    rows = getattr(parts.get("rows"), "shape", shape[:-1])
+    if "rows" in parts and rows != shape[:-1]:
+        what = f"`rows` has shape {list(rows)}, but `shape` says {list(shape)}"
+        raise ArraySpecError(what, "make `shape` that of `rows`, and the columns behind it")
+    for part, owner in (("factors", rows), ("adds", (*_shape_of_part(parts, "of"), *shape[1:]))):
+        if part in parts and _shape_of_part(parts, part) != owner:
+            what = f"`{part}` has shape {list(_shape_of_part(parts, part))}"
+            raise ArraySpecError(what, f"make it {list(owner)}")
+    _check_range(spec, shape, dtype)
+    return Generated(dict(spec), shape, dtype, parts, layout)
+
+
+def _check_range(spec: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse a generator whose numbers are none, or do not fit in the dtype."""
+    for name in (*RANGE, *COUNTING, "times"):
+        value = spec.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ArraySpecError(f"{name} = {value!r} is not a number", "write a number")
+        if name != "value" and not math.isfinite(value):
+            raise ArraySpecError(f"{name} = {value} is not finite", "write a finite number")
+    if spec["generator"] in ("integers", "uniform"):
+        low, high = (spec.get(name, default) for name, default in RANGE.items() if name != "value")
+        if not low < high:
+            raise ArraySpecError(f"low = {low} is not below high = {high}", "exchange them")
+    for value in extremes(spec, math.prod(shape)):
+        literal(value, dtype)
+
+
+def _check_names(name: str, parts: Mapping[str, ArraySource]) -> None:
+    """Hold what names rows or bags to whole numbers of 0 and more; offsets to an ascending list."""
+    source = parts.get(name)
+    if source is None:
+        return
+    values = np.array(list(_whole_numbers(source)))
+    if (values < 0).any():
+        raise ArraySpecError(f"`{name}` holds negative numbers", "write numbers of 0 and more")
+    if name != "offsets":
+        return
+    shape = _shape_of_part(parts, name)
+    is_ascending = isinstance(source, Generated) or (np.diff(values) >= 0).all()
+    if len(shape) != 1 or not is_ascending:
+        raise ArraySpecError("`offsets` is not an ascending list", "write where each bag begins")
+
+
+def _whole_numbers(source: ArraySource) -> Iterator[float]:
+    """Yield the numbers of an array of whole ones, or the outermost of them."""
+    if isinstance(source, Literal):
+        yield from source.values.reshape(-1).tolist()
+    elif isinstance(source, Joined):
+        for part in source.parts:
+            yield from _whole_numbers(part)
+    elif isinstance(source, Generated) and source.recipe["generator"] not in ("normal", "uniform"):
+        yield from extremes(source.recipe, math.prod(source.shape))
+    else:
+        raise ArraySpecError("what names rows is not made of whole numbers", "use `arange`, say")
+
+
+def _shape_of_part(parts: Mapping[str, ArraySource], name: str) -> tuple[int, ...]:
+    return tuple(getattr(parts.get(name), "shape", ()))
+
+
+def is_size(value: object) -> bool:
+    """Whether a value can be the size of an axis."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def parse_shape(shape: Any) -> tuple[int, ...]:
+    """Check a shape, in which a variable may have stood; raises ArraySpecError."""
+    if not isinstance(shape, Sequence) or isinstance(shape, str) or not all(map(is_size, shape)):
+        raise ArraySpecError(f"{shape} is not a shape", "write whole numbers of 0 and more")
+    # Where one axis is 0, the others still have strides.
+    if len(shape) > MAX_DIMENSIONS or math.prod(filter(None, shape)) > MAX_LARGE_ELEMENTS:
+        raise ArraySpecError(f"{list(shape)} is too large", "make the array smaller")
+    return tuple(shape)
+
+
+def _check_whole(spec: Mapping[str, Any]) -> None:
+    """Refuse what must be a whole number and is none, or is too small."""
+    for name, least in WHOLE.items():
+        value = spec.get(name, least)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ArraySpecError(f"{name} = {value!r}", f"write a whole number of {least} or more")
+
+
+def _check_expands(source: ArraySource) -> None:
+    kind, values = "array", None
+    if isinstance(source, Literal):
+        kind, values = "literal", source.values
+    elif isinstance(source, (Generated, Joined)):
+        values = replace(source, layout="contiguous").array()
+    if values is not None and values.ndim == 0:
+        raise ArraySpecError("an array without dimensions cannot be expanded", "give it a `shape:`")
+    if values is not None and not (values[1:] == values[:1]).all():
+        raise ArraySpecError(f"an expanded {kind} has unequal rows", "repeat the first row")
+
+
+def element_count(source: ArraySource) -> int:
+    """Count the elements of an array without making it; 0 for real data."""
+    return math.prod(getattr(source, "shape", (0,)))
+
+
+def parse_dtype(name: str | None) -> np.dtype[Any]:
+    """Look up a dtype by its name; raises ArraySpecError for one that does not exist."""
+    if name is None:
+        raise ArraySpecError("an array has no dtype", "add `dtype:`")
+    if name not in DTYPES:
+        raise ArraySpecError(f"there is no dtype '{name}'", f"use one of {', '.join(DTYPES)}")
+    return np.dtype(name)
+
+
+def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Build an array from nested lists; raises ArraySpecError for ragged or unfitting ones."""
+    _check_numbers(values, dtype)
+    try:
+        array = np.array(values, dtype=object if _wide(dtype) else None)
+    except ValueError:
+        raise ArraySpecError(
+            "the rows of a literal have different lengths", "make it rectangular"
+        ) from None
+    if array.dtype == object and any(isinstance(item, list) for item in array.reshape(-1)):
+        raise ArraySpecError("the rows of a literal have different lengths", "make it rectangular")
+    if array.ndim > MAX_DIMENSIONS:
+        raise ArraySpecError(f"a literal has {array.ndim} dimensions", "write fewer")
+    _check_fits(array, dtype)
+    if array.dtype == object and dtype.kind not in "iu":
+        try:
+            array = array.astype(np.float64)
+        except OverflowError:  # a whole number beyond every floating one
+            what = f"a value does not fit in {dtype}"
+            raise ArraySpecError(what, "write a smaller one") from None
+    with np.errstate(over="ignore"):
+        narrow = array.astype(dtype)
+    _check_finite(array, narrow)
+    array = narrow
+    if shape is None:
+        return array
+    if array.size == 0 and array.size == int(np.prod(shape)):
+        return array.reshape(shape)
+    if array.shape != shape:
+        raise ArraySpecError(
+            f"the literal has shape {list(array.shape)}, but `shape` says {list(shape)}",
+            "correct one of them",
+        )
+    return array
+
+
+def _wide(dtype: np.dtype[Any]) -> bool:
+    """Whether int64 or float64 would round literals of this dtype on the way."""
+    return dtype.name == "uint64"
+
+
+def _check_numbers(values: Any, dtype: np.dtype[Any]) -> None:
+    """Refuse what is no number; truth values where numbers belong, and the other way round."""
+    leaves = [*_leaves(values)]
+    kinds = set(map(type, leaves))
+    if str in kinds:
+        raise ArraySpecError("a literal holds text", "write numbers, .nan or .inf")
+    if not kinds <= {bool, int, float}:
+        raise ArraySpecError("a literal holds something else than numbers", "write numbers")
+    if dtype.kind == "b" and not all(value in (0, 1) for value in leaves):
+        what = "a literal of dtype bool holds other numbers than 0 and 1"
+        raise ArraySpecError(what, "write true and false")
+    if dtype.kind != "b" and bool in kinds:
+        raise ArraySpecError(f"a literal of dtype {dtype} holds truth values", "write numbers")
+    if dtype.kind in "iu" and float in kinds:
+        raise ArraySpecError(f"a literal of dtype {dtype} holds fractions", "write whole numbers")
+
+
+def _leaves(values: Any) -> Iterator[Any]:
+    """Yield what stands in nested lists."""
+    if isinstance(values, list):
+        for value in values:
+            yield from _leaves(value)
+    else:
+        yield values
+
+
+def _check_finite(array: np.ndarray, narrow: np.ndarray) -> None:
+    """Refuse a finite number that a floating dtype has only infinity, or NaN, for."""
+    if narrow.dtype.kind in "fV" and array.size:
+        wide = array.astype(np.float64)
+        lost = np.isfinite(wide) & ~np.isfinite(narrow.astype(np.float64))
+        if lost.any():
+            what = f"{wide[lost].flat[0]:g} does not fit in {narrow.dtype}"
+            raise ArraySpecError(what, "choose a wider dtype, or write .inf")
+
+
+def _check_fits(array: np.ndarray, dtype: np.dtype[Any]) -> None:
+    if dtype.kind in "iu" and array.size:
+        limits = np.iinfo(dtype)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise ArraySpecError(f"a value does not fit in {dtype}", "choose a wider dtype")
+
+
+def _parse_layout(spec: Mapping[str, Any]) -> str:
+    layout: str = spec.get("layout", "contiguous")
+    if layout not in LAYOUTS:
+        raise ArraySpecError(f"there is no layout '{layout}'", f"use one of {', '.join(LAYOUTS)}")
+    return layout
+
+
+def _parse_real(name: str) -> Real:
+    if name not in real_data.NAMES:
+        raise ArraySpecError(
+            f"there is no real data '{name}'", f"use one of {', '.join(real_data.NAMES)}"
+        )
+    return Real(name)
