@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from embcheck.conformance.contract.call import Observation, Operation
+from embcheck.conformance.contract.options import OPTIONS
 from embcheck.conformance.coverage.scored import Asked
 from embcheck.conformance.coverage.sizes import BAG_AXES, LOOKUP_AXES, ONE_HOT_AXES, Axis
 from embcheck.conformance.suite.model import CallSpec
@@ -15,8 +16,10 @@ GRADIENT = frozenset({Observation.GRAD_WEIGHT})
 SPARSE = frozenset({Observation.GRAD_WEIGHT, Observation.SPARSE_GRAD_VALUES})
 AFTER = frozenset({Observation.WEIGHT_AFTER})
 WEIGHTS = frozenset({Observation.GRAD_PER_SAMPLE_WEIGHTS})
-CHANGES_GRADIENT = frozenset({"padding_idx", "scale_grad_by_freq", "sparse"})
-MODES = ("sum", "mean", "max")
+CHANGES_GRADIENT = frozenset(
+    {"padding_idx", *(option.name for option in OPTIONS.values() if option.about_gradients)}
+)
+MODES = OPTIONS["mode"].values
 
 
 @dataclass(frozen=True)
