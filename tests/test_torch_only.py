@@ -55,8 +55,9 @@ def test_pytorch_does_what_the_specs_say_of_it(runner, name):
             lacking.add(verdict.message)
         elif isinstance(case.expectation, Observes):
             stated = case.expectation.pytorch
-            if verdict.outcome is not Outcome.OBSERVED or verdict.reading != stated:
-                wrong.append((case.id, verdict.reading, stated, verdict.message))
+            reading = verdict.reading.text if verdict.reading else None
+            if verdict.outcome is not Outcome.OBSERVED or reading != stated:
+                wrong.append((case.id, reading, stated, verdict.message))
         elif verdict.outcome in (Outcome.UNSUPPORTED, Outcome.ERRORED):
             wrong.append((case.id, str(verdict.outcome), verdict.message))
     assert not wrong
