@@ -86,6 +86,15 @@ The others, which call the same library in another way, compile anew for each sh
 each step, it asks the quick cases, unless their environment is named.
 """
 
+OF_EACH_BACKEND = (
+    "test_adapters.py::test_every_declared_operation_answers",
+    "test_adapters.py::test_a_thunk_can_be_called_again",
+    "test_adapters.py::test_a_float_index_reaches_the_library",
+    "test_backend_pages.py::test_the_page_of_a_backend_that_runs_here_is_up_to_date",
+    "test_reproduce.py::test_a_script_departs_as_the_suite_saw",
+)
+"""The tests that a backend must pass in its own session, where its library is."""
+
 LADDERS = ("sizes/bag_sum/*", "sizes/gradient/*")
 """Cases whose kernels share their work between threads, and use the widest vectors."""
 
@@ -218,8 +227,8 @@ def conformance(session: nox.Session, backend: str) -> None:
     out = session.posargs[0] if session.posargs else f"out/conformance/{backend}"
     session.run("embcheck", "check-backend", backend)
     session.run("embcheck", "run", "-b", backend, "--out", out)
-    reproduced = "test_a_script_departs_as_the_suite_saw"
-    session.run("pytest", "-q", f"tests/test_reproduce.py::{reproduced}[{backend}]")
+    tests = [f"tests/{test}[{backend}]" for test in OF_EACH_BACKEND]
+    session.run("pytest", "-q", *tests, env={"EMBCHECK_REQUIRE_BACKEND": backend})
     session.run("pytest", "-q", "tests/test_departures.py", "-k", "others")
 
 

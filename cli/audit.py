@@ -1,4 +1,4 @@
-"""`embcheck audit`: results drawn by chance, asked again of the library alone."""
+"""`embcheck audit`: check a random sample of results against the library alone."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     metavar="[LABEL=]ID[:PYTHON]",
     help="Audit these backends only; all of the run if left out.",
 )
-@click.option("--draws", default=60, show_default=True, type=click.IntRange(1), help="How many.")
-@click.option("--seed", default=0, show_default=True, help="The same seed draws the same results.")
+@click.option("--draws", default=60, show_default=True, type=click.IntRange(1), help="Sample size.")
+@click.option("--seed", default=0, show_default=True, help="Random seed for the sample.")
 @click.option(
     "--out",
     default=Path("out/audit"),
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     help="Where the scripts are written.",
 )
 def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Path) -> None:
-    """Draw results of a RUN by chance, and check each against the library alone.
+    """Check a random sample of a RUN's results against the library alone.
 
-    Departures, passes and unsupported results are drawn alike. The adapter writes each call as a
-    script of its library's own API, which runs without embcheck and the adapter; what comes of it
-    is judged like the suite's own answers. Exits with 1 where both do not say the same.
+    As many departures as passes and unsupported results are drawn. The adapter writes each call
+    as a script of its library's own API, which runs without embcheck and the adapter. The script's
+    answer is judged like the suite's own. Exits with 1 if a script and the suite disagree.
     """
     from embcheck.conformance.audit.draw import draw  # noqa: PLC0415  (--help stays quick)
     from embcheck.conformance.audit.session import audit as audited_of  # noqa: PLC0415
@@ -80,7 +80,7 @@ def _tell(audited: list[Audited], seed: int, out: Path) -> None:
         of_group = [one for one in audited if group_of(one.result) == group]
         checked = [one for one in of_group if not one.unwritten]
         alike = sum(not one.finding for one in checked)
-        counts = f"{len(of_group)} drawn, {len(checked)} with a script, {alike} of them alike"
+        counts = f"{len(of_group)} drawn, {len(checked)} with a script, {alike} of them agree"
         click.echo(f"{group}: {counts}")
     reasons = dict.fromkeys(
         f"{one.result.backend}: {one_line(one.unwritten, 200)}" for one in audited if one.unwritten

@@ -39,14 +39,15 @@ INTERRUPTED = 130
     type=click.Choice(["quick", "full", "gpu"]),
     default="quick",
     show_default=True,
-    help="Small tables, hot; full sizes, hot and cold, 1 and all threads; or a GPU's sizes.",
+    help="quick: small tables, hot. full: full sizes, hot and cold, 1 and all threads. "
+    "gpu: sizes for a GPU.",
 )
 @click.option(
     "--study",
     "studies",
     type=click.Choice(["curves", "prices"]),
     multiple=True,
-    help="Time scaling curves, or what single semantics and spellings cost (repeatable).",
+    help="Time scaling curves, or the cost of single options and spellings (repeatable).",
 )
 @click.option(
     "--curve",
@@ -61,7 +62,7 @@ INTERRUPTED = 130
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="DIR",
-    help="Write results.jsonl here, beside a conformance run's.",
+    help="Write results.jsonl here. A conformance run may already be in it.",
 )
 @click.option(
     "--seconds",
@@ -80,9 +81,9 @@ INTERRUPTED = 130
     "--against",
     type=click.Path(path_type=Path, exists=True),
     metavar="RUN",
-    help="Time again what changed since this run; exit 1 if it became slower, in two runs.",
+    help="Time again what changed since this run; exit 1 if it is slower in two runs.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the order in which backends run.")
+@click.option("--seed", default=0, show_default=True, help="Random seed for the order of backends.")
 @click.option(
     "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one request."
 )
@@ -103,15 +104,15 @@ def bench(
 ) -> None:
     """Time workloads on backends against a reference: numpy-reference, or else the first named.
 
-    A backend is timed only where its answers are right. Ratios come with a 95 % interval, over
-    rounds that visit every backend there and back and over generations of fresh processes. A
-    backend is FASTER, SLOWER or the SAME only where the interval says so with 3 % to spare, also
-    among the many comparisons of the run, and the reference under a second name comes out the
-    SAME; all else is INCONCLUSIVE.
+    A backend is timed only where its answers are right. Each ratio has a 95 % interval, over
+    rounds that visit every backend in ABBA order, and over generations of fresh processes. The
+    verdict is FASTER, SLOWER or SAME if the interval, corrected for the number of comparisons,
+    clears a margin of 3 %, and if the reference timed against itself is the SAME. Otherwise it is
+    INCONCLUSIVE.
 
-    With --table and --trace, your own table and indices are timed instead, on all backends that
-    are installed unless some are named. A --study stands beside the timings of workloads in the
-    same folder; without --workload, it is all that is done.
+    With --table and --trace, your own table and indices are timed instead, on all installed
+    backends or those that you name. A --study is recorded beside the timings of workloads in the
+    same folder; without --workload, only the study runs.
     """
     from embcheck.conformance.execution.discovery import (  # noqa: PLC0415  (imports NumPy)
         UnknownBackend,
@@ -126,9 +127,9 @@ def bench(
     from embcheck.conformance.timing.workloads.own_files import BadInput  # noqa: PLC0415
 
     if resume and against is not None:
-        raise click.UsageError("a comparison is not taken up again: leave out --resume")
+        raise click.UsageError("a comparison cannot be resumed: leave out --resume")
     if curves and "curves" not in studies:
-        raise click.UsageError("--curve picks curves of a study: add --study curves")
+        raise click.UsageError("--curve needs --study curves")
     settings = Settings(profile, seed, seconds, generations, timeout=timeout)
     sources = own_sources(own, ids)
     if against is None:
@@ -158,7 +159,7 @@ def bench(
         advice = "" if against else "; go on with the same command and --resume"
         click.echo(f"embcheck: interrupted{advice}", err=True)
         sys.exit(INTERRUPTED)
-    except Exception:  # noqa: BLE001  (whatever it is, it is ours)
+    except Exception:  # noqa: BLE001  (any other exception is a fault of the harness)
         click.echo(f"embcheck: a fault of the harness\n{traceback.format_exc()}", err=True)
         sys.exit(ExitCode.HARNESS)
     sys.exit(code)
@@ -175,7 +176,7 @@ def _time(
     *,
     resume: bool,
 ) -> ExitCode:
-    """Time backends on workloads, a user's own among them, or study them; print what came of it."""
+    """Time backends on workloads, a user's own or studies; print the results."""
     from embcheck.conformance.exit_codes import ExitCode, gravest  # noqa: PLC0415
     from embcheck.conformance.timing.runs.curves import points_of, select_curves  # noqa: PLC0415
     from embcheck.conformance.timing.runs.price_session import (  # noqa: PLC0415
@@ -212,7 +213,7 @@ def _time(
 def _time_against(
     against: Path, backends: tuple[str, ...], ids: tuple[str, ...], out: Path, settings: Settings
 ) -> ExitCode:
-    """Time what changed since a run, and print what became of it."""
+    """Time what changed since a run, and print the comparison."""
     from rich.console import Console  # noqa: PLC0415
 
     from embcheck.conformance.timing.runs.regression import read_baseline, run_against  # noqa: PLC0415
@@ -232,7 +233,7 @@ def _time_against(
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[object], None]]:
-    """Show what is being timed and what is left on stderr, where that is a terminal."""
+    """Show progress on stderr, if that is a terminal."""
     from rich.console import Console  # noqa: PLC0415  (the help needs no rich)
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
@@ -250,7 +251,7 @@ def _progress(total: int) -> Iterator[Callable[[object], None]]:
         TextColumn("left:"),
         TimeRemainingColumn(),
     )
-    # Steps are few and long: an estimate from the last 30 seconds would know of none.
+    # Steps are few and long: the last 30 seconds would often contain none to estimate from.
     with Progress(
         *columns,
         console=console,

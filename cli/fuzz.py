@@ -30,7 +30,7 @@ DEFAULT_EXAMPLES = 1000
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Time for each backend; a finding of the last moment is still written.",
+    help="Time for each backend. A finding that is being shrunk at the end is still written.",
 )
 @click.option(
     "--examples",
@@ -38,7 +38,7 @@ DEFAULT_EXAMPLES = 1000
     metavar="N",
     help=f"Calls to generate for each backend; {DEFAULT_EXAMPLES} unless --seconds is given.",
 )
-@click.option("--seed", default=0, show_default=True, help="The same seed generates the same.")
+@click.option("--seed", default=0, show_default=True, help="Random seed for the calls.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -60,9 +60,9 @@ def fuzz(
 ) -> None:
     """Look for departures from the NumPy reference in generated calls.
 
-    Every departure is shrunk, told apart from the others, held against the known deviations, and
-    written as a spec. Exit codes: 0 nothing new; 1 a new finding; 2 a usage error; 3 a fault of
-    the harness or of an adapter.
+    Departures are shrunk, grouped by cause, compared with the known deviations, and written as
+    specs. Exit codes: 0 no new finding; 1 a new finding; 2 a usage error; 3 a fault of the harness
+    or of an adapter.
     """
     from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
 
@@ -84,7 +84,7 @@ def fuzz(
 
 
 def _run(session: Session, backends: tuple[str, ...]) -> int:
-    """Hunt; return the exit code, and say on stderr what stopped it."""
+    """Run the session; return the exit code, and print on stderr what stopped it."""
     from embcheck.conformance.execution.client import (  # noqa: PLC0415  (imports NumPy)
         BackendBroken,
         BackendUnavailable,
@@ -112,7 +112,7 @@ def _run(session: Session, backends: tuple[str, ...]) -> int:
 
 @contextmanager
 def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None]]:
-    """Show on stderr how far it is, where that is a terminal."""
+    """Show progress on stderr, if that is a terminal."""
     from rich.console import Console  # noqa: PLC0415  (the help needs no rich)
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
@@ -134,10 +134,10 @@ def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None
 
 @contextmanager
 def _noticed_interrupts() -> Iterator[list[int]]:
-    """Give a list that grows with each Ctrl-C, for what one raises can be lost.
+    """Give a list that grows with each Ctrl-C, because the exception itself can be lost.
 
-    Hypothesis watches the garbage collector, and Python ignores what is raised meanwhile, with a
-    traceback that says so: it is left out, since the list has it.
+    Hypothesis hooks into the garbage collector, and Python ignores an exception that is raised
+    there and prints its traceback. That traceback is suppressed, since the list has the event.
     """
     came: list[int] = []
 
@@ -159,7 +159,7 @@ def _noticed_interrupts() -> Iterator[list[int]]:
 
 
 def _show(session: Session) -> None:
-    """Write what was found, print the summary, and say where it is."""
+    """Write the findings, and print the summary and the path."""
     from rich.console import Console  # noqa: PLC0415
 
     from embcheck.reports.fuzzing import print_fuzzing  # noqa: PLC0415

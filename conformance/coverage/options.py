@@ -1,4 +1,4 @@
-"""The options of a call, each as one of a few values that are to be told apart."""
+"""The options of a call, each as one of a few classes of values."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ OPTIONS: Mapping[Operation, Mapping[str, tuple[str, ...]]] = {
         "index": _INDEX,
     },
 }
-"""What can be combined in each operation, and the values that are to be told apart.
+"""What can be combined in each operation, each with its classes of values.
 
 `trained` weights are observed by their gradient; rank 3 stands for all higher ones.
 """
@@ -66,7 +66,7 @@ _OUTPUTS = frozenset({Observation.OUTPUT, Observation.WEIGHT_AFTER})
 
 
 def values_of(spec: CallSpec, index: str = "valid") -> dict[str, str]:
-    """Return what a call has for each option; an option that does nothing in it is left out.
+    """Return a call's value for each option; leaves out options without effect in it.
 
     `index` says what is bad about the indices, if anything.
     """
@@ -109,7 +109,7 @@ def _of_table(spec: CallSpec, index: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_norm(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the options of the norm; its type does nothing where no norm is bounded."""
+    """Yield the options of the norm; norm_type has no effect without max_norm."""
     limit = options.get("max_norm")
     yield "max_norm", "none" if limit is None else "set"
     if limit is not None:
@@ -118,7 +118,7 @@ def _of_norm(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _of_gradient(spec: CallSpec) -> Iterator[tuple[str, str]]:
-    """Yield what is observed, and the options about gradients where one is."""
+    """Yield what is observed, and the options about gradients if a gradient is observed."""
     gradient = not _GRADIENTS.isdisjoint(spec.observe)
     output = not _OUTPUTS.isdisjoint(spec.observe)
     if output or gradient:
@@ -130,7 +130,7 @@ def _of_gradient(spec: CallSpec) -> Iterator[tuple[str, str]]:
 
 
 def _upstream(spec: CallSpec) -> Iterator[tuple[str, str]]:
-    """Yield what arrives at the output, if anything can: a lookup of nothing has no elements."""
+    """Yield the kind of upstream gradient, if the output has elements."""
     if not spec.operation.is_bag and 0 in source_of(spec, "indices").shape:
         return
     if "grad_output" not in spec.inputs:

@@ -1,4 +1,4 @@
-"""Which options are asked together: every pair of values, operation by operation."""
+"""Which pairs of options cases combine: every pair of values, by operation."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class OperationPairs:
     """Possible pairs that no case exercises, with the reason why none is needed."""
     missing: tuple[Pair, ...]
     contradicted: tuple[Pair, ...]
-    """Pairs that are said to be impossible, though a case exercises them."""
+    """Pairs that are listed as impossible, though a case exercises them."""
 
     @property
     def wanted(self) -> int:
-        """How many pairs a case is to exercise."""
+        """How many pairs need a case."""
         return self.exercised + len(self.missing)
 
 
 @dataclass(frozen=True)
 class PairTable:
-    """The pairs of all operations, and the reasons that hold for nothing."""
+    """The pairs of all operations, and the reasons that apply to no pair."""
 
     operations: tuple[OperationPairs, ...]
     idle_reasons: tuple[str, ...]
@@ -48,7 +48,7 @@ class PairTable:
 
 
 def pair_table(asked: Iterable[Asked], refused: Iterable[Refused], rules: Rules) -> PairTable:
-    """Compare the pairs that the calls exercise with all that are possible."""
+    """Compare the pairs that the calls exercise with all possible pairs."""
     done = exercised_pairs(asked, refused)
     by_operation: dict[str, list[Pair]] = {str(operation): [] for operation in OPTIONS}
     for pair in wanted_pairs():
@@ -63,8 +63,8 @@ def pair_table(asked: Iterable[Asked], refused: Iterable[Refused], rules: Rules)
 def exercised_pairs(asked: Iterable[Asked], refused: Iterable[Refused]) -> set[Pair]:
     """Collect the pairs that calls exercise.
 
-    A call that is refused for its index exercises no pair but those with that index: what the other
-    options do in it is never seen.
+    A call that is refused for its index exercises only the pairs with that index, since the other
+    options have no visible effect in it.
     """
     found = {pair for one in asked for pair in _pairs(one.spec, values_of(one.spec))}
     for call in refused:

@@ -1,4 +1,4 @@
-"""Pairs of options that cannot be, or need not be, asked: `specs/documentation/pairs.yaml`."""
+"""Pairs of options that are impossible or need no case: `specs/documentation/pairs.yaml`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Rule:
-    """Pairs for which a reason holds: those that have one of the values of every option named."""
+    """Pairs to which a reason applies: those that have one of the values of every option named."""
 
     reason: str
     operation: tuple[str, ...]
@@ -57,7 +57,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Rules:
-    """Pairs that cannot be, and pairs that need no case."""
+    """Pairs that are impossible, and pairs that need no case."""
 
     impossible: tuple[Rule, ...] = ()
     left_out: tuple[Rule, ...] = ()

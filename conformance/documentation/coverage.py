@@ -28,20 +28,20 @@ TEXT_LENGTH = 160
 
 
 class Status(StrEnum):
-    """What became of a sentence."""
+    """Whether a sentence is covered, or how it drifted."""
 
     COVERED = "covered"
     """Clauses with cases cover it."""
     NON_NORMATIVE = "non-normative"
-    """Nothing in it can be asserted."""
+    """It states nothing that can be tested."""
     GAP = "gap"
     """One of its clauses has no case."""
     NEW = "new"
-    """The installed torch says it, and nobody has mapped it."""
+    """The installed torch has it, and the mapping does not."""
     CHANGED = "changed"
-    """The installed torch says something else in its place."""
+    """The installed torch has other text in its place."""
     GONE = "gone"
-    """The installed torch no longer says it."""
+    """The installed torch no longer has it."""
 
 
 DRIFT = (Status.NEW, Status.CHANGED, Status.GONE)
@@ -50,7 +50,7 @@ ACCOUNTED = (Status.COVERED, Status.NON_NORMATIVE)
 
 @dataclass(frozen=True)
 class Entry:
-    """A sentence and what covers it; of what drifted, the beginning as torch has it now."""
+    """A sentence and what covers it; if it drifted, the beginning of torch's present text."""
 
     object: str
     parameter: str
@@ -64,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What is covered, and everything that is not."""
+    """What is covered, and what is not."""
 
     torch: str
     mapped_torch: str
@@ -72,13 +72,13 @@ class Coverage:
     entries: tuple[Entry, ...]
     clauses_without_cases: tuple[str, ...]
     unfounded: tuple[str, ...]
-    """What is wrong with the sentences of clauses that claim to be documented, with the place."""
+    """Problems with the sentences of documented clauses, with file and line."""
     cases_without_clauses: tuple[str, ...]
     exercise: Exercise
 
     @property
     def gaps(self) -> int:
-        """Count everything that is to be put right."""
+        """Count the gaps."""
         lists = (
             [entry for entry in self.entries if entry.status not in ACCOUNTED],
             self.clauses_without_cases,

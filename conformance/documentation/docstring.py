@@ -40,7 +40,7 @@ class Block:
 
 
 def blocks_of(docstring: str) -> Iterator[Block]:
-    """Take a docstring apart; nothing of its text is left out but headings and list marks."""
+    """Split a docstring into blocks; drops only headings and list marks."""
     for heading, lines in _sections(inspect.cleandoc(docstring).splitlines()):
         if heading == "Args":
             yield from _entries(lines)
@@ -51,7 +51,7 @@ def blocks_of(docstring: str) -> Iterator[Block]:
 
 
 def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each section's name and dedented body; what stands outside of one is the summary."""
+    """Yield each section's name and dedented body; text outside of sections is the summary."""
     heading, body = SUMMARY, list[str]()
     for line in lines:
         found = None if line.startswith(" ") else _heading(line)
@@ -72,7 +72,7 @@ def _heading(line: str) -> tuple[str, list[str]] | None:
 
 
 def _entries(lines: Sequence[str]) -> Iterator[Block]:
-    """Yield `name (type)` of each entry, then the blocks of what is said about it."""
+    """Yield `name (type)` of each entry, then the blocks of its description."""
     name, body = "Args", list[str]()
     for line in lines:
         match = None if line.startswith(" ") else _ENTRY.match(line)
@@ -99,7 +99,7 @@ def _examples(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _prose(parameter: str, lines: Sequence[str]) -> Iterator[Block]:
-    """Yield paragraphs and list items; what stands indented below a `::` is one block."""
+    """Yield paragraphs and list items; indented text below a `::` is one block."""
     literal = list[str]()
     above: int | None = None
     for chunk in _chunks(lines):
@@ -124,7 +124,7 @@ def _literal(parameter: str, lines: Sequence[str]) -> Iterator[Block]:
 def _chunks(lines: Sequence[str]) -> Iterator[list[str]]:
     """Yield the lines of each paragraph and list item.
 
-    As in reStructuredText, a list begins after an empty line: a wrapped "index + 1" is none.
+    As in reStructuredText, a list begins after an empty line; a wrapped "index + 1" is not a list.
     """
     chunk = list[str]()
     for line in lines:

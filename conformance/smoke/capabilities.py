@@ -1,4 +1,4 @@
-"""The checks of what is declared: that it works, and that nothing else does."""
+"""The checks of declarations: what is declared works, and what works is declared."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _declared(
             said = f"{answered[-1].question.title} answers differently from the reference: "
             yield Finding(Status.INFO, "capabilities", said + departure)
         return
-    reason = asked[0].said if asked else "no operation that works has a use for it"
+    reason = asked[0].said if asked else "no operation that works can use it"
     if asked and asked[0].is_answered:
         reason = f"{', '.join(missing_observations(asked[0]))} is not reported"
     said = f"{capability} is declared, but no call that needs it works: {reason}"
@@ -61,7 +61,7 @@ def _ask(
 
 
 def check_undeclared(interview: Interview, working: Iterable[Operation]) -> list[Finding]:
-    """Find what works without being declared."""
+    """Find what works but is not declared."""
     info, operations = interview.backend.info, list(working)
     capabilities = [name for name in Capability if name not in info.capabilities]
     names: list[str] = [name for name in capabilities if _works(interview, name, operations)]

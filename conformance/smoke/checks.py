@@ -29,7 +29,7 @@ MUCH_PRINTED = 1024**2
 
 
 def check_info(info: BackendInfo, name: str) -> list[Finding]:
-    """Check that the backend says who it is, completely."""
+    """Check that the backend's info is complete."""
     summary = (
         f"{info.library} {info.version} on {info.device}, {len(info.operations)} operations, "
         f"{len(info.capabilities)} capabilities"
@@ -63,7 +63,7 @@ def _info_faults(info: BackendInfo, name: str) -> Iterator[Finding]:
 
 
 def check_operations(interview: Interview) -> tuple[list[Finding], dict[Operation, list[Exchange]]]:
-    """Ask each declared operation plain valid calls; return also the answers of those that work."""
+    """Make plain valid calls of each declared operation; also return the answers by operation."""
     working: dict[Operation, list[Exchange]] = {}
     found: list[Finding] = []
     for operation in interview.backend.info.operations:
@@ -78,7 +78,7 @@ def check_operations(interview: Interview) -> tuple[list[Finding], dict[Operatio
 
 
 def _ask_plainly(interview: Interview, operation: Operation) -> list[Exchange]:
-    """Ask until the process dies or hangs: the next call would end in the same way."""
+    """Make calls until the process dies or hangs: the next call would end in the same way."""
     asked = []
     for question in plain_questions(operation):
         asked.append(interview.ask(question))
@@ -111,9 +111,9 @@ def _operation_faults(operation: Operation, asked: Sequence[Exchange]) -> Iterat
 
 
 def check_answers(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[Finding]:
-    """Check that what comes home are arrays of known dtypes, and all that was asked for.
+    """Check that all wanted observations come back, as arrays of known dtypes.
 
-    What a backend does not declare, it need not report.
+    A backend need not report what it does not declare.
     """
     faults: dict[str, str] = {}
     for exchange in exchanges:
@@ -158,7 +158,7 @@ def check_reads(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[Findin
 
 
 def check_unsupported(exchanges: Sequence[Exchange]) -> list[Finding]:
-    """Check that Unsupported is raised before the call only, where it counts as a reason."""
+    """Check that Unsupported is raised only in `prepare`, where it counts."""
     late = [exchange for exchange in exchanges if exchange.said.startswith(LATE)]
     advice = "raise it in prepare; what the thunk raises counts as the library's refusal"
     found = [
@@ -169,7 +169,7 @@ def check_unsupported(exchanges: Sequence[Exchange]) -> list[Finding]:
 
 
 def check_printing(exchanges: Sequence[Exchange]) -> list[Finding]:
-    """Check that calls do not print; a warning at the first ones is no matter."""
+    """Check that calls do not print; warnings at the first calls are allowed."""
     loud = [exchange.printed for exchange in exchanges if exchange.printed]
     found = []
     if 2 * len(loud) > len(exchanges) or max(loud, default=0) > MUCH_PRINTED:
@@ -180,7 +180,7 @@ def check_printing(exchanges: Sequence[Exchange]) -> list[Finding]:
 
 
 def check_values(interview: Interview, working: dict[Operation, list[Exchange]]) -> list[Finding]:
-    """Say how many plain answers differ from the reference's: that is for the suite to judge."""
+    """Count the plain answers that differ from the reference's; the suite judges them."""
     asked = [exchange for exchanges in working.values() for exchange in exchanges]
     differing = [(e, said) for e in asked if (said := interview.departure(e)) is not None]
     if not differing:

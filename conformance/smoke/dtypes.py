@@ -1,4 +1,4 @@
-"""The check that no adapter casts: what becomes of indices and offsets of other dtypes."""
+"""The check that an adapter does not cast, by indices and offsets of other dtypes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CAST = "hand the library the arrays as they came, and report those"
 def check_dtypes(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
 ) -> list[Finding]:
-    """Ask with indices and offsets of other dtypes.
+    """Make calls with indices and offsets of other dtypes.
 
-    An adapter that casts for the library and reports what it was given cannot be seen through the
-    answers alone. Where it writes scripts, the library alone is asked as well.
+    Answers alone do not show an adapter that casts for the library and reports the arrays that it
+    was given. If the adapter writes scripts, the library alone is asked as well.
     """
     asked = [
         interview.ask(question)

@@ -36,7 +36,7 @@ class Finding:
 
 
 def findings_or(found: Iterable[Finding], check: str, message: str) -> list[Finding]:
-    """Return what was found wrong, or else one PASS."""
+    """Return the findings, or one PASS if there are none."""
     return list(found) or [Finding(Status.PASS, check, message)]
 
 

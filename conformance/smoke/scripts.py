@@ -20,9 +20,9 @@ ADVICE = (
 def check_scripts(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
 ) -> list[Finding]:
-    """Run the scripts of plain calls by themselves; they answer as the adapter does.
+    """Run the scripts of plain calls without the adapter, and compare the answers.
 
-    One operation of each family is asked, for some scripts export and compile.
+    Only one operation of each family is asked, since some scripts export and compile.
     """
     asked = [working[operation][-1] for operation in one_of_each_family(working)]
     plain = [exchange for exchange in asked if not _draws_its_own(exchange)]

@@ -1,4 +1,4 @@
-"""Check that an adapter cannot see what is expected of it: read what it imports."""
+"""Check that an adapter cannot see expected values: read its imports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MODULE_NAME = re.compile(r"embcheck(\.\w+)+")
 
 
 def check_imports(client: WorkerClient) -> list[Finding]:
-    """Read the adapter's module, and find what it imports of embcheck beside the contract."""
+    """Read the adapter's module, and find imports of embcheck other than the contract."""
     read, found = [], []
     for origin in client.origin():
         module, path = origin["module"], Path(origin["file"] or "")
@@ -32,7 +32,7 @@ def check_imports(client: WorkerClient) -> list[Finding]:
             for name in seen
             if not _is_allowed(name)
         ]
-    said = f"{', '.join(read)}: the contract is seen, and no expectations"
+    said = f"{', '.join(read)}: imports the contract, and no expected values"
     return findings_or(found, "imports", said)
 
 
@@ -43,7 +43,7 @@ def _is_allowed(name: str) -> bool:
 
 
 def _seen(tree: ast.AST, module: str) -> Iterator[str]:
-    """Yield the names that a module imports, also those that it holds as text."""
+    """Yield the names that a module imports, including those in string literals."""
     package = module.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

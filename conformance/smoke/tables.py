@@ -1,4 +1,4 @@
-"""The check that a table comes to the library as it is: what becomes of one of odd dimensions."""
+"""The check that an adapter passes tables on unchanged, by tables of one and three dimensions."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from embcheck.conformance.smoke.finding import Finding, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import one_of_each_family, table_questions
 
-AS_IT_CAME = "hand the library the table as it came, and nothing that follows from its shape"
+AS_IT_CAME = "pass the library the table unchanged, and nothing derived from its shape"
 
 
 def check_tables(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
 ) -> list[Finding]:
-    """Ask with tables of one and three dimensions.
+    """Make calls with tables of one and three dimensions.
 
-    What an adapter makes of a table's shape may fail there before the library sees the table, which
-    passes for the library's refusal. Where the adapter writes scripts, the library alone is asked
-    the same.
+    If an adapter computes something from a table's shape, that may fail before the library sees
+    the table, and be taken for the library's refusal. If the adapter writes scripts, the library
+    alone is asked as well.
     """
     asked = [
         interview.ask(question)

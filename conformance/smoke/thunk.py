@@ -1,4 +1,4 @@
-"""The checks of the thunk, by the gate that stands before every timing."""
+"""The checks of the thunk, by the same gate as every timing."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ ADVICE = "the thunk does the whole call anew each time, and returns when the ans
 
 
 class NoAnswer(Exception):
-    """A call was not answered; the message says what came instead."""
+    """A call was not answered; the message says how it ended."""
 
 
 def check_thunk(
     client: WorkerClient, spare: Callable[[], WorkerClient], answered: Iterable[Question]
 ) -> list[Finding]:
-    """Hold a larger call of each kind that was answered to what timings ask of a thunk.
+    """Check that timings can use the thunk, by a larger call of each kind that was answered.
 
-    What it should answer is what the backend itself answers to a fresh call, right or wrong.
-    `spare` makes a second worker of the backend, for what is suspect in this one.
+    The expected answer is the backend's own to a fresh call, right or wrong. `spare` makes a second
+    worker of the backend, in which a suspicious answer is confirmed.
     """
     found: list[Finding] = []
     names = []
@@ -42,7 +42,7 @@ def check_thunk(
         names.append(question.title)
     message = "does the whole call, waits for its answer, and can be called again"
     if not names:
-        said = "fresh modules answer each time otherwise, and no other operation is declared"
+        said = "each fresh module answers differently, and no other operation is declared"
         return [Finding(Status.INFO, "thunk", f"not checked: {said}")]
     return findings_or(found, "thunk", f"{message}: {', '.join(names)}")
 
@@ -67,7 +67,7 @@ def _faults(
 
 def _check_follows(oracle: Oracle) -> None:
     if oracle.traces[0].agrees(oracle.changed.expected):
-        raise ArmLost("one changed index leaves the answer of a fresh call as it is")
+        raise ArmLost("changing one index does not change the answer of a fresh call")
 
 
 def _fresh(client: WorkerClient, call: Call) -> Standard:
@@ -76,12 +76,12 @@ def _fresh(client: WorkerClient, call: Call) -> Standard:
         raise NoAnswer(str(getattr(answer, "message", answer)))
     arrays = {name: answer.arrays[name] for name in call.observe}
     if not any(array.size for array in arrays.values()):
-        raise NoAnswer("an answer without elements, in which nothing can be seen")
+        raise NoAnswer("the answer has no elements, so nothing can be compared")
     return Standard(call, arrays)
 
 
 def _enlarged(call: Call) -> Call:
-    """Return a call of the same kind, of a size that takes time."""
+    """Return a call of the same kind that is large enough to take time."""
     random = np.random.Generator(np.random.PCG64(7))
     rows = CLASSES if call.operation is Operation.ONE_HOT else ROWS
     indices = random.integers(rows, size=LOOKUPS)
@@ -100,7 +100,7 @@ def _enlarged(call: Call) -> Call:
 
 
 def _inputs(call: Call) -> Inputs:
-    """Describe a call as the gate of timings knows calls."""
+    """Describe a call as the timing gate's inputs."""
     shared = {name: array for name, array in call.inputs.items() if name == "weight"}
     trace = {name: array for name, array in call.inputs.items() if name != "weight"}
     indices = trace["indices"].reshape(-1)

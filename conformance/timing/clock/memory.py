@@ -1,8 +1,8 @@
-"""The most memory that a worker held during a cell, as the kernel counted it.
+"""A worker's peak resident memory during a cell, as the kernel counted it.
 
 Linux keeps a process's largest resident size (`VmHWM` in /proc/PID/status) and forgets it when 5 is
-written to /proc/PID/clear_refs (proc_pid_clear_refs(5)). Where that cannot be done there is no
-figure: the largest size since the process began would be that of some other cell.
+written to /proc/PID/clear_refs (proc_pid_clear_refs(5)). If that is not possible there is no
+figure, since the peak since the process began may be that of another cell.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Mark:
-    """A worker's resident bytes at the moment from which its peak counts."""
+    """A worker's resident bytes when its peak was reset."""
 
     pid: int
     resident: int

@@ -1,9 +1,8 @@
 """Has a backend become slower since an earlier run? Re-time what changed, and compare ratios.
 
-Only ratios to the reference are compared, on one machine, with one reference: absolute figures say
-as much of the day as of the code. On another machine ratios differ too, for a gather from memory
-waits for other caches; there nothing is compared. A backend has become slower where the whole
-interval of the change says so, in two runs that know nothing of each other.
+Only ratios to the same reference on the same machine are compared. Absolute times vary from day to
+day, and ratios vary between machines, whose caches differ. A backend has become slower if the whole
+interval of the change says so, in two independent runs.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ Key = tuple[str, str, int | None, str]
 
 
 class NotComparable(Exception):
-    """Nothing can be said against this run; the message says why and what to do."""
+    """A run cannot be compared with this one; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Change:
     """How a ratio to the reference changed: the new one over the old one, with its interval.
 
-    `verdict` is about that change; `repeated` is that of the second run, None where there was none.
+    `verdict` is about that change; `repeated` is that of the second run, None if there was none.
     """
 
     before: Measurement
@@ -48,13 +47,13 @@ class Change:
 
     @property
     def is_regression(self) -> bool:
-        """Whether two runs agree that it takes longer."""
+        """Whether both runs say that it became slower."""
         return self.verdict == self.repeated == Conclusion.SLOWER
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of a run against an earlier one.
+    """The result of a run against an earlier one.
 
     `unchanged` backends were not timed again; `left_out` says what could not be compared, and why.
     """
@@ -91,7 +90,7 @@ def run_against(
     settings: Settings,
     told: Told = lambda _: None,
 ) -> Comparison:
-    """Time again what is not as it was in a run, twice where it seems slower.
+    """Time again what changed since a run, and twice if it seems slower.
 
     Raises NotComparable where the reference itself changed, and UnknownBackend.
     """
@@ -99,7 +98,9 @@ def run_against(
     names = list(dict.fromkeys([reference, *backends]))
     header = describe_backends(names, settings.timeout)
     if _changed(base.header, header, reference):
-        raise NotComparable(f"ratios are to {reference}, which changed: time all anew without it")
+        raise NotComparable(
+            f"ratios are to {reference}, which changed: time everything again without --against"
+        )
     known = [name for name in names if identity.backend_identity(base.header, name) is not None]
     changed = [name for name in known if _changed(base.header, header, name)]
     same = _same_workloads(base.header, workloads, settings.profile)
@@ -127,7 +128,7 @@ def _repeat(
     settings: Settings,
     told: Told,
 ) -> ExitCode:
-    """Time what seems slower once more, in other processes and another order."""
+    """Time once more what seems slower, in other processes and another order."""
     names = dict.fromkeys(change.now.backend for change in slower)
     ids = {change.now.workload for change in slower}
     again = [workload for workload in workloads if workload.id in ids]
@@ -149,9 +150,10 @@ def compare(base: Run, now: Run) -> list[Change]:
 
 
 def compare_lines(before: Measurement, now: Measurement) -> Change:
-    """Compare two ratios; the interval of the change reaches as far as both intervals allow.
+    """Compare two ratios; the interval of the change is as wide as both intervals allow.
 
-    What neither run could tell apart (`details.resolution`) is no change.
+    A change within `details.resolution`, below which neither run can tell times apart, does not
+    count.
     """
     lines = (before, now)
     if now.verdict == Conclusion.NOT_TIMED:

@@ -1,6 +1,6 @@
 """A timing run: generations of workers, each of which times every cell once.
 
-What a generation read of a cell is written at once, so that an interrupted run can be taken up.
+A generation's readings of a cell are written at once, so that an interrupted run can be resumed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Told = Callable[[Step], None]
 
 
 class CannotResume(Exception):
-    """There is no interrupted run that could be taken up like this; says why."""
+    """There is no interrupted run that these settings could resume; the message says why."""
 
 
 def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
@@ -65,13 +65,13 @@ def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
 
 
 def plan_steps(workloads: Iterable[Workload], settings: Settings) -> list[Step]:
-    """List all that a run does, in order: every generation times all cells."""
+    """List the steps of a run, in order: every generation times all cells."""
     cells = plan_cells(workloads, settings.profile)
     return [Step(cell, number) for number in range(settings.generation_count) for cell in cells]
 
 
 def choose_reference(backends: Sequence[str]) -> str:
-    """Name the backend that ratios are taken to: the definition if it takes part, or the first."""
+    """Name the reference of ratios: the definition if it takes part, else the first backend."""
     return DEFINITION if DEFINITION in backends else backends[0]
 
 
@@ -85,10 +85,10 @@ def run_timing(
     resume: bool = False,
     purpose: str = PURPOSE,
 ) -> ExitCode:
-    """Time workloads on backends and record them in a folder; `told` hears of each step begun.
+    """Time workloads on backends and record them in a folder; `told` is called as each step begins.
 
-    An interruption leaves the steps that are over, and measurements of what they tell; `resume`
-    goes on from there. A run of another `purpose` stands beside it in the folder. Raises
+    After an interruption, finished steps are kept, and measured as far as they go; `resume`
+    continues from there. A run of another `purpose` is recorded beside it in the folder. Raises
     UnknownBackend or CannotResume before anything starts.
     """
     check_known(list(backends))
@@ -168,7 +168,7 @@ class _Run:
             raise
 
     def _hire(self, step: Step) -> Workers:
-        """Start the workers of a step's generation, if they are not those at work."""
+        """Start the workers of a step's generation, unless they are running."""
         crew = (step.generation, step.cell.threads)
         if crew == self._crew:
             return self._workers
@@ -182,7 +182,7 @@ class _Run:
         return workers
 
     def time(self, step: Step) -> None:
-        """Take a step, and write what was read; nothing if that is known."""
+        """Do a step and write its readings, unless they are in the record already."""
         done = self._done(step)
         if any(line.generation == step.generation for line in done):
             return
@@ -205,7 +205,7 @@ class _Run:
         return [line for line in self._lines if (line.workload, line.state, line.threads) == key]
 
     def conclude(self) -> None:
-        """Write the measurements that all steps until now tell."""
+        """Write the measurements of all steps so far."""
         lines = measurements(self._lines, self._backends, self._settings.generation_count)
         lines = figures.with_figures(lines, self._lines)
         for place, fault in self._faults(lines).items():
@@ -215,7 +215,7 @@ class _Run:
             self._writer.write(line)
 
     def _faults(self, lines: Sequence[Measurement]) -> dict[int, str]:
-        """Find figures that no machine can have, and look at the machine again before saying so."""
+        """Find physically impossible rates; measure the machine's limits again before reporting one."""
         found = figures.impossible(lines, self._lines, {})
         if found and self._limits is not None:
             found = figures.impossible(lines, self._lines, self._limits.look_again())
@@ -230,7 +230,7 @@ class _Run:
         return code
 
     def close(self) -> None:
-        """End the workers, and leave the record as it is."""
+        """End the workers without changing the record."""
         self._workers.close()
         self._writer.close()
         self._cache.cleanup()
@@ -261,7 +261,7 @@ class _Run:
 
 
 def interrupted(folder: Path, header: RunHeader) -> Run:
-    """Find the run to go on with: of the same machine, backends, workloads and settings."""
+    """Find the run to resume: of the same machine, backends, workloads and settings."""
     try:
         runs = [run for run in read_runs(folder) if run.header.purpose == header.purpose]
     except RecordError as error:
@@ -279,7 +279,7 @@ def interrupted(folder: Path, header: RunHeader) -> Run:
     if names != [str(info.get("id")) for info in before.header.backends]:
         different.append("other backends")
     different += [
-        f"{name} is not what it was"
+        f"{name} changed"
         for name in names
         if identity.backend_identity(before.header, name) != identity.backend_identity(header, name)
     ]

@@ -1,4 +1,4 @@
-"""Two samples whose order was drawn by lot: by how much of chance one of them is the larger."""
+"""A permutation test of two samples that were taken in random order."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from math import comb
 
 
 def chance_of_order(larger: Sequence[float], smaller: Sequence[float]) -> float:
-    """Return the share of all orders of two samples in which one is as often the larger as here.
+    """Return the share of all orders of two samples in which one is larger at least as often.
 
-    Counted are pairs in which the one is larger than the other, as by Mann and Whitney; a tie is
-    none. It is the chance of that much where the order was drawn by lot and makes no difference,
-    whatever disturbs the numbers, and however long a disturbance lasts.
+    The statistic is the number of pairs in which the one is larger, as by Mann and Whitney; a tie
+    does not count. The share is the p-value if the order was random and has no effect, whatever
+    disturbs the numbers, and however long a disturbance lasts.
     """
     wins = sum(one > other for one, other in product(larger, smaller))
     counts = _orders(len(larger), len(smaller))
@@ -22,10 +22,10 @@ def chance_of_order(larger: Sequence[float], smaller: Sequence[float]) -> float:
 
 @cache
 def _orders(one: int, other: int) -> tuple[int, ...]:
-    """Count the orders of two samples by their winning pairs, from none to all.
+    """Count the orders of two samples by their number of winning pairs, from none to all.
 
-    The largest number of all belongs to the first sample, and wins against all of the other, or it
-    belongs to the other, and the first one has none more.
+    By recursion: the largest number belongs to the first sample, and wins against all of the other,
+    or it belongs to the other, and adds no winning pair.
     """
     if not one or not other:
         return (1,)

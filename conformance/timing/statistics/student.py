@@ -24,7 +24,7 @@ def within(t: float, freedom: int) -> float:
 
 
 def quantile(level: float, freedom: int) -> float:
-    """Return the t between whose negative and itself a variate lies with a probability."""
+    """Return the t for which a variate lies between -t and t with a probability."""
     low, high = 0.0, 1.0
     while within(high, freedom) < level:
         high *= 2

@@ -91,7 +91,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Workload:
-    """A table, an index trace and a call, in sizes for each profile, or in arrays as they are."""
+    """A table, an index trace and a call, in sizes for each profile, or given arrays."""
 
     id: str
     title: str
@@ -174,7 +174,7 @@ def _profile(sizes: Mapping[str, Any]) -> Profile:
 
 
 def _inconsistencies(tree: Map, file: str) -> Iterator[Problem]:
-    """Find what a schema cannot say: sizes that the operation does not have, unknown real data."""
+    """Find what the schema cannot check: sizes that the operation lacks, unknown real data."""
     for key in ("table", "trace"):
         name = tree[key].get("real")
         if name is not None and name not in real_data.NAMES:

@@ -23,14 +23,14 @@ COLD_TRACES = 8
 ROTATING = "rotating"
 """The state of a cell whose traces rotate over a table of any size: cold only if that is large."""
 MAX_ALIKE = 1000
-"""How many rows that are the same as one another a change steps over."""
+"""How many equal rows a change may skip."""
 UPSTREAM_SEED = 7
 WEIGHTS_SEED = 8
 
 
 @dataclass(frozen=True)
 class Change:
-    """One index to change: its place among all indices, and the row that it shall name instead."""
+    """One index to change: its place among all indices, and its new row."""
 
     position: int
     row: int
@@ -38,7 +38,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Inputs:
-    """A workload's arrays: those that all its calls share, and those of each trace.
+    """A workload's arrays: those shared by all its calls, and those of each trace.
 
     `change` is the smallest change of the first trace that must change the answer.
     """
@@ -91,7 +91,7 @@ def make_inputs(workload: Workload, profile: Profile, traces: int) -> Inputs:
         made = tuple(_traces(workload, profile, len(table), traces))
     shared = {"weight": table}
     if {Observation.GRAD_WEIGHT, Observation.TRAINED_WEIGHT} & {*workload.observe}:
-        # Gradients are asked for bags of one number only, so every trace has this shape.
+        # Gradients are only observed for bags of equal length, so every trace has this shape.
         shape = (profile.bags or profile.indices or 0, table.shape[1])
         shared["grad_output"] = draw_upstream(shape, workload.dtype)
     return Inputs(workload, shared, made, _change(table, made[0]["indices"].reshape(-1)))
@@ -127,7 +127,7 @@ def _table(workload: Workload, profile: Profile) -> np.ndarray:
 
 
 def _traces(workload: Workload, profile: Profile, rows: int, count: int) -> Iterator[Arrays]:
-    """Make each trace: its indices, and what divides or weighs them."""
+    """Make each trace: its indices, offsets and weights."""
     origin = workload.trace
     layouts = [_layout(origin, profile, turn) for turn in range(count)]
     streams = _streams(origin, rows, [size for size, _ in layouts])
