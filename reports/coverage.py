@@ -1,4 +1,4 @@
-"""The coverage page: each sentence of the documentation, and the clauses that hold it."""
+"""The coverage page: each sentence of the documentation, and the clauses that cover it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_PARAMETER: Final = "summary"
 
 @dataclass(frozen=True)
 class Bar:
-    """How many sentences there are of an object, a parameter, or all, and what covers them."""
+    """The number of sentences of an object, a parameter, or all, by status."""
 
     name: str
     covered: int
@@ -26,12 +26,12 @@ class Bar:
 
     @property
     def gaps(self) -> int:
-        """How many sentences no clause holds, though one should."""
+        """The number of normative sentences that no clause covers."""
         return self.total - self.covered - self.non_normative
 
     @property
     def normative(self) -> int:
-        """How many sentences there are to be covered."""
+        """The number of normative sentences."""
         return self.total - self.non_normative
 
     @property
@@ -42,7 +42,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Sentence:
-    """One statement of the documentation, in our words; a new one is quoted."""
+    """One statement of the documentation, paraphrased; a new one is quoted."""
 
     parameter: str
     paraphrase: str
@@ -52,7 +52,7 @@ class Sentence:
 
     @property
     def open(self) -> bool:
-        """Whether something is to be done about it."""
+        """Whether it is a gap."""
         return self.status in _OPEN
 
 
@@ -67,7 +67,7 @@ class CoveredObject:
 
 @dataclass(frozen=True)
 class Coverage:
-    """All of the page; links lead to a clause's cases, None where this report has none."""
+    """The page; links lead to a clause's cases, None if this report has none."""
 
     source: str
     torch: str
@@ -76,11 +76,11 @@ class Coverage:
     open: tuple[tuple[str, Sentence], ...]
     loose_ends: tuple[tuple[str, tuple[str, ...]], ...]
     reach: Reach | None
-    """Sizes and pairs of options; None in a file of an embcheck that did not count them."""
+    """Sizes and pairs of options; None if an older embcheck wrote the file."""
 
 
 def clause_link(name: str, known: Collection[str]) -> str | None:
-    """Return a link to a clause's cases; None where the report has none."""
+    """Return a link to a clause's cases; None if the report has none."""
     return link(clause=name) if name in known else None
 
 
@@ -134,7 +134,7 @@ def _sentence(row: Mapping[str, Any], clauses: Collection[str]) -> Sentence:
 
 
 def _loose_ends(data: Mapping[str, Any]) -> Iterable[tuple[str, tuple[str, ...]]]:
-    """Yield what else does not fit together, with a title each."""
+    """Yield the other gaps, with a title each."""
     yield "clauses without a case", tuple(data.get("clauses_without_cases", ()))
     yield "documented clauses that no sentence carries", tuple(data.get("unfounded", ()))
     yield "cases without a clause", tuple(data.get("cases_without_clauses", ()))

@@ -1,4 +1,4 @@
-"""Documentation coverage for a terminal: 80 columns, and plain ASCII where it is no terminal."""
+"""Documentation coverage in 80 columns, in plain ASCII if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _INDENT = (0, 0, 0, 2)
 def print_coverage(coverage: Coverage, reach: Reach, console: Console) -> None:
     """Print what is covered by object and parameter, what is left out, then every gap.
 
-    Below stand the tables of sizes and of pairs of options, and the verdict on all of it.
+    The tables of sizes and of pairs of options follow, then the verdict.
     """
     console.print(_object_table(coverage.entries))
     _print_parameters(coverage.entries, console)
@@ -55,7 +55,7 @@ def _object_table(entries: Sequence[Entry]) -> Table:
 
 
 def _print_parameters(entries: Sequence[Entry], console: Console) -> None:
-    """Print `accounted/all` for each parameter, red where something is missing."""
+    """Print `accounted/all` for each parameter, in red if there is a gap."""
     for name, some in group(entries, "object").items():
         _print(console, f"\n{_short(name)}", "bold")
         parts = [_share(parameter, few) for parameter, few in group(some, "parameter").items()]

@@ -10,7 +10,7 @@ from embcheck.conformance.records.lines import ResultLine
 
 
 class Mark(StrEnum):
-    """What a (case, backend) pair came to, worst first."""
+    """The mark of a (case, backend) pair, worst first."""
 
     SILENT = "silent"
     CRASHED = "crashed"
@@ -61,11 +61,11 @@ LOOKS: Final[dict[Mark, Look]] = {
     Mark.SILENT: Look(
         "✗", "silent", "Failed silently: a wrong answer, or invalid input accepted, with no sign."
     ),
-    Mark.CRASHED: Look("†", "crash", "The process died; nothing in it survived."),
+    Mark.CRASHED: Look("†", "crash", "The process died, with all that was in it."),
     Mark.TIMED_OUT: Look("◷", "timeout", "No answer in time."),
     Mark.LOUD: Look("!", "loud", "Failed loudly: a valid call was refused with an error."),
     Mark.ERRORED: Look("?", "error", "The adapter or the harness is at fault, not the library."),
-    Mark.STALE: Look("↺", "stale", "A recorded deviation no longer happens as it is stated."),
+    Mark.STALE: Look("↺", "stale", "A known deviation no longer happens as it is stated."),
     Mark.DEVIATED: Look("≈", "by chance", "Known to depart by chance; this time it did not."),
     Mark.NOT_RUN: Look("·", "not run", "Nothing is known."),
     Mark.UNSUPPORTED: Look(
@@ -75,16 +75,16 @@ LOOKS: Final[dict[Mark, Look]] = {
     Mark.EARLIER: Look(
         "⇤",
         "earlier",
-        "Refused before the library saw it, by what traces, exports or converts for it.",
+        "Refused by an earlier stage (a tracer, exporter or converter), before the library saw it.",
     ),
     Mark.OBSERVED: Look("○", "observed", "Implementation-defined: recorded, never scored."),
 }
 
 
 def mark_of(result: ResultLine) -> Mark:
-    """Return the mark of a result; an outcome that is not known counts as the harness's fault.
+    """Return the mark of a result; an unknown outcome counts as a fault of the harness.
 
-    A known deviation has the mark of what happened: silent stays silent.
+    A known deviation has the mark of what happened: a silent failure stays silent.
     """
     happens = (result.deviation or {}).get("happens")
     if result.outcome == "deviated" and happens in _ENDINGS:

@@ -1,4 +1,4 @@
-"""What the coverage page shows of sizes and of pairs of options."""
+"""Sizes and pairs of options on the coverage page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Operation:
-    """How many pairs of values of two options an operation has, and which are not exercised."""
+    """The number of pairs of options' values of an operation, and which are not exercised."""
 
     name: str
     exercised: int
@@ -39,7 +39,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Reach:
-    """Both tables, and all that is left out for a reason or missing, as lists with titles."""
+    """Both tables, and lists of what is left out for a reason or missing."""
 
     thresholds: int
     axes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What an undefined call did, in a word that can be recognised at a glance."""
+"""The readings of undefined calls, each as one word."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ OTHER: Final = "other"
 
 @dataclass(frozen=True)
 class Word:
-    """A word of the ledger: how it looks, and what it means to somebody who uses the library.
+    """A word of the ledger: its look, and what it means to a user of the library.
 
-    `tone` names its colour; symbol and text tell words apart without it.
+    `tone` names its colour; symbol and text distinguish words without it.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Word:
 class Reading:
     """What a call did: its word, and the text as it was recorded.
 
-    `voice` is equal for two readings if they are known to say the same; None if nothing is known.
+    Two readings are the same if their `voice` is equal; None if that is not known.
     """
 
     word: Word
@@ -49,7 +49,7 @@ WORDS: Final = (
         "clamps",
         "⇥",
         "row",
-        "The nearest row that exists comes instead, with no sign.",
+        "The nearest row that exists, with no sign.",
         r"clamps( to (the last row|row \d+))?",
     ),
     Word(
@@ -66,17 +66,17 @@ WORDS: Final = (
         "A row of the table that the index does not explain, with no sign.",
         r"another row( \(\d+\))?",
     ),
-    Word("zeros", "0", "blank", "Zeros come, with no sign; a sum does not show them.", "zeros"),
-    Word("NaN", "≁", "blank", "NaN comes; it spreads until somebody looks.", "NaN"),
+    Word("zeros", "0", "blank", "Zeros, with no sign; a sum does not show them.", "zeros"),
+    Word("NaN", "≁", "blank", "NaN, which spreads through later results.", "NaN"),
     Word(
         "foreign values",
         "‼",
         "foreign",
-        "Numbers that stand nowhere in the table: other memory was read.",
+        "Numbers that are not in the table: other memory was read.",
         "foreign values",
     ),
-    Word("row N", "→", "plain", "Row N comes; nothing else can be told.", r"row \d+"),
-    Word(OTHER, "?", "other", "Something that has no word; its values are recorded.", OTHER),
+    Word("row N", "→", "plain", "Row N of the table; nothing more is known.", r"row \d+"),
+    Word(OTHER, "?", "other", "None of these; the values are recorded.", OTHER),
 )
 SAID: Final = Word("as said", "•", "plain", "As the words say.", ".*")
 _BLANK: Final = Word("nothing known", "", "nothing", "Unsupported, or not run.", "")
@@ -85,17 +85,17 @@ _UNKNOWN: Final = frozenset({Mark.UNSUPPORTED, Mark.NOT_RUN, Mark.ERRORED, Mark.
 
 
 def word_of(text: str) -> Word:
-    """Return the word that a text consists of; one that stands for itself if it is none of ours."""
+    """Return the word of a text; a new word if the text matches none."""
     return next((word for word in WORDS if re.fullmatch(word.pattern, text)), SAID)
 
 
 def stated(text: str | None) -> Reading | None:
-    """Return the reading that a case states, None if it states none."""
+    """Return the reading that a case states for PyTorch, None if it states none."""
     return None if text is None else _said(str(text))
 
 
 def reading_of(finding: Finding | None) -> Reading:
-    """Return what came of a call; without a finding the backend was not asked."""
+    """Return the reading of a finding; without a finding the backend was not asked."""
     if finding is None:
         return Reading(_BLANK, "", None)
     if finding.result is not None and finding.result.reading:
@@ -112,7 +112,7 @@ def reading_of(finding: Finding | None) -> Reading:
 
 
 def agree(one: Reading, other: Reading) -> bool:
-    """Whether two readings say the same; two that have no word agree by their values, if known."""
+    """Whether two readings are the same; two without a word are compared by value, if known."""
     if one.word.name == other.word.name == OTHER and OTHER in (one.voice, other.voice):
         return True
     return one.voice == other.voice

@@ -32,7 +32,7 @@ def print_comparison(found: Comparison, console: Console) -> None:
         table.add_row(*(safe_text(part, console) for part in _row(change)))
     console.print(table)
     count = sum(change.is_regression for change in found.changes)
-    said = "nothing became slower for sure"
+    said = "nothing is known to be slower"
     if count:
         said = f"{plural(count, 'timing')} became slower, in two runs"
     console.print(safe_text(said, console, "bold red" if count else ""))

@@ -128,7 +128,7 @@ class Arm:
             client.close()
 
     def settle(self, ids: Sequence[int]) -> dict[str, float]:
-        """Get ready to time the calls with these ids; return the cost of reading the clock there."""
+        """Get ready to time the calls with these ids; return the cost of reading the clock."""
         self._ids, self._turn = ids, 0
         details = self._ask({"request": "settle", "ids": list(ids)}).details
         return {name: details[name] for name in ("timer_seconds", "loop_seconds")}

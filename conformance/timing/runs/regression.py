@@ -99,7 +99,7 @@ def run_against(
     header = describe_backends(names, settings.timeout)
     if _changed(base.header, header, reference):
         raise NotComparable(
-            f"ratios are to {reference}, which changed: time everything again without --against"
+            f"ratios are to {reference}, which changed: time again without --against"
         )
     known = [name for name in names if identity.backend_identity(base.header, name) is not None]
     changed = [name for name in known if _changed(base.header, header, name)]

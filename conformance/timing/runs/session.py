@@ -215,7 +215,7 @@ class _Run:
             self._writer.write(line)
 
     def _faults(self, lines: Sequence[Measurement]) -> dict[int, str]:
-        """Find physically impossible rates; measure the machine's limits again before reporting one."""
+        """Find physically impossible rates; if there are any, measure the limits again."""
         found = figures.impossible(lines, self._lines, {})
         if found and self._limits is not None:
             found = figures.impossible(lines, self._lines, self._limits.look_again())

@@ -117,7 +117,7 @@ def measure_gather(
 
 
 def measure_hot_copy(table_bytes: float, threads: int, looks: int = 5) -> Rate:
-    """Copy as much as fits in the cache that holds the cell's rows; each core has its own caches."""
+    """Copy as much as fits in the cache that holds the cell's rows; each core has its caches."""
     source = np.ones(max(int(table_bytes) // 16, 4096))
     target = np.empty_like(source)
     seconds = best_seconds(lambda: np.copyto(target, source), looks)

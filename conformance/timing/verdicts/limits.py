@@ -42,7 +42,7 @@ class MachineLimits:
         return self._streams[threads]
 
     def look_again(self) -> dict[int, float]:
-        """Measure STREAM once more, since the machine may have been busy. Return limits by threads."""
+        """Measure STREAM again, since the machine may have been busy; return limits by threads."""
         limits = {}
         for threads, before in self._streams.items():
             streams = before.best(measure_streams(threads, LOOKS_AGAIN))

@@ -248,7 +248,7 @@ def _threads_over(record: Record, key: str) -> str:
 
 
 def _details(record: Record, key: str, figures: Figures) -> dict[str, Any]:
-    """Return the measurements behind the figures, in seconds or, if named so, nanoseconds a call."""
+    """Return what the figures are computed from, in seconds or, if named so, nanoseconds a call."""
     arms, inputs = record.arms(key), record.inputs
     rounds = [pair for generation in record.blocks(key) for pair in generation]
     blocks = [block for pair in rounds for block in pair]
