@@ -98,9 +98,7 @@ def run_against(
     names = list(dict.fromkeys([reference, *backends]))
     header = describe_backends(names, settings.timeout)
     if _changed(base.header, header, reference):
-        raise NotComparable(
-            f"ratios are to {reference}, which changed: time again without --against"
-        )
+        raise NotComparable(f"ratios are to {reference}, which changed: leave out --against")
     known = [name for name in names if identity.backend_identity(base.header, name) is not None]
     changed = [name for name in known if _changed(base.header, header, name)]
     same = _same_workloads(base.header, workloads, settings.profile)
