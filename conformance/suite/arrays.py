@@ -54,7 +54,7 @@ class ArraySpecError(ValueError):
 
 
 class ArraySource(Protocol):
-    """Something that gives an array when it is needed."""
+    """A source of an array, which is made when it is needed."""
 
     @property
     def layout(self) -> str:
@@ -116,7 +116,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class Joined:
-    """Arrays put one behind the other along their first axis, `repeat` times over."""
+    """Arrays concatenated along their first axis, `repeat` times."""
 
     parts: tuple[ArraySource, ...]
     shape: tuple[int, ...]
@@ -138,22 +138,22 @@ class Joined:
 
 @dataclass(frozen=True)
 class Real:
-    """An array of real data that an optional package brings."""
+    """An array of real data from an optional package."""
 
     name: str
     layout: str = "contiguous"
 
     def array(self) -> np.ndarray:
-        """Return a fresh copy; raises real_data.Missing where the data is not installed."""
+        """Return a fresh copy; raises real_data.Missing if the data is not installed."""
         return real_data.load(self.name).copy()
 
     def describe(self) -> dict[str, Any]:
-        """Return the data's name; its dtype and shape where it is installed."""
+        """Return the data's name, and its dtype and shape if it is installed."""
         return {"real": self.name}
 
 
 def _describe_made(source: Generated | Joined) -> dict[str, Any]:
-    """Describe an array that is made, its values only if they are few: making many takes time."""
+    """Describe a generated array, with its values only if they are few: making them is slow."""
     if math.prod(source.shape) <= MOST_DESCRIBED:
         return {**describe_array(source.array()), **_describe_layout(source.layout)}
     shape = {"dtype": source.dtype.name, "shape": list(source.shape)}
@@ -190,14 +190,14 @@ def plain_values(array: np.ndarray) -> Any:
     if array.dtype.kind in "fV" and _is_small_and_whole(array):
         return array.astype(np.float64).tolist()
     if array.dtype.kind in "fV":
-        # The shortest text that tells values of the dtype apart: 2.3, not 2.299999952316284.
+        # The shortest text that is unique in the dtype: 2.3, not 2.299999952316284.
         short = np.array([float(str(value)) for value in array.reshape(-1)], object)
         return short.reshape(array.shape).tolist()
     return str(array)
 
 
 def _is_small_and_whole(array: np.ndarray) -> bool:
-    """Whether all elements are whole numbers that every floating type writes alike."""
+    """Whether all elements are integers with the same text in every floating type."""
     values = array.astype(np.float64)
     with np.errstate(invalid="ignore"):  # NaN of a kind that signals may come from foreign memory.
         return bool(((np.abs(values) < SHORT_TEXT) & (values == np.trunc(values))).all())
@@ -214,10 +214,10 @@ def named_specials(values: Any) -> Any:
 def parse_array(
     spec: Any, default_dtype: str | None = None, default_shape: tuple[int, ...] | None = None
 ) -> ArraySource:
-    """Turn what a spec says of an array into a source.
+    """Turn the spec of an array into a source.
 
-    `spec` is a mapping with `values`, `generator`, `parts` or `real`, or, where a default dtype is
-    known, just the values. Raises ArraySpecError.
+    `spec` is a mapping with `values`, `generator`, `parts` or `real`, or, if a default dtype is
+    known, only the values. Raises ArraySpecError.
     """
     if not isinstance(spec, Mapping):
         spec = {"values": spec}
@@ -293,14 +293,14 @@ def _shape_of_part(parts: Mapping[str, ArraySource], name: str) -> tuple[int, ..
 
 
 def _shape_of(shape: Any) -> tuple[int, ...]:
-    """Check a shape, in which a variable may have stood."""
+    """Check a shape, which may come from a variable."""
     if not all(isinstance(size, int) and size >= 0 for size in shape):
         raise ArraySpecError(f"{list(shape)} is no shape", "write whole numbers of 0 and more")
     return tuple(shape)
 
 
 def _check_whole(spec: Mapping[str, Any]) -> None:
-    """Refuse what must be a whole number and is none, or is too small."""
+    """Refuse parameters that must be integers and are not, or are too small."""
     for name, least in WHOLE.items():
         value = spec.get(name, least)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
