@@ -12,7 +12,7 @@ from embcheck.conformance.suite.load import load_spec
 from embcheck.conformance.suite.problems import SpecError
 
 LADDERS = "sizes/"
-"""The folder of the specs that ask the same at many sizes."""
+"""The folder of the specs with ladders of sizes."""
 
 
 class SpecFile(pytest.File):
@@ -38,14 +38,14 @@ class SpecFile(pytest.File):
     def repr_failure(  # type: ignore[override]  # as pytest's own collectors
         self, excinfo: pytest.ExceptionInfo[BaseException]
     ) -> Any:
-        """Show what is wrong with a spec without a traceback."""
+        """Show a spec's problems without a traceback."""
         if isinstance(excinfo.value, SpecError):
             return str(excinfo.value)
         return super().repr_failure(excinfo)
 
 
 class Departure(Exception):
-    """A case did not come out as stated."""
+    """A case departed."""
 
 
 class CaseItem(pytest.Item):
@@ -64,7 +64,7 @@ class CaseItem(pytest.Item):
         self.keywords = {**above, self.name: True}
 
     def runtest(self) -> None:
-        """Run the case; departures fail, the unsupported and the impossible skip with a reason."""
+        """Run the case; a departure fails, and unsupported or not-run cases skip with a reason."""
         session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
         result, self.embcheck_lines = session.run(self.spec, self.case, self.backend)
         self.user_properties += [("case", self.case.id), ("outcome", result.outcome)]
@@ -84,7 +84,7 @@ class CaseItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Say where the case stands."""
+        """Return the place of the case."""
         return self.path, int(self.case.where.rsplit(":", 1)[1]) - 1, self.name
 
 
