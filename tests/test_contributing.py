@@ -53,7 +53,7 @@ def test_what_is_listed_names_the_example(name):
         assert names(ROOT / path, name), path
 
 
-@pytest.mark.parametrize("name", list(EXAMPLES))
+@pytest.mark.parametrize("name", LISTS)
 def test_what_names_the_example_is_listed(name):
     """No file outside the list names the example, known deviations of backends aside."""
     files = [path for folder in SEARCHED[name] for path in (ROOT / folder).rglob("*.*")]
