@@ -24,11 +24,11 @@ def check_backend(backend: str, as_json: bool, timeout: float) -> None:
     from embcheck.conformance.execution.client import BackendUnavailable  # noqa: PLC0415  quick)
     from embcheck.conformance.execution.discovery import UnknownBackend  # noqa: PLC0415
     from embcheck.conformance.exit_codes import ExitCode  # noqa: PLC0415
-    from embcheck.conformance.smoke.finding import Finding, lines  # noqa: PLC0415
+    from embcheck.conformance.smoke.finding import CheckResult, lines  # noqa: PLC0415
     from embcheck.conformance.smoke.session import smoke_test  # noqa: PLC0415
     from embcheck.reports.untrusted import one_line  # noqa: PLC0415
 
-    def told(check: list[Finding]) -> None:
+    def told(check: list[CheckResult]) -> None:
         for line in lines(check) if not as_json else ():
             click.echo(one_line(line, 500))
 

@@ -44,7 +44,7 @@ class SpecFile(pytest.File):
         return super().repr_failure(excinfo)
 
 
-class Departure(Exception):
+class CaseFailed(Exception):
     """A case departed."""
 
 
@@ -75,11 +75,11 @@ class CaseItem(pytest.Item):
         if result.outcome == "deviated":
             pytest.xfail(f"known {result.kind or ''} deviation: {result.message}")
         if result.outcome not in ("passed", "refused-earlier", "observed"):
-            raise Departure(_sentence(self, result))
+            raise CaseFailed(_sentence(self, result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show departures, known ones too, as text, and anything else with its traceback."""
-        if isinstance(excinfo.value, Departure | pytest.xfail.Exception):
+        if isinstance(excinfo.value, CaseFailed | pytest.xfail.Exception):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 

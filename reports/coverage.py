@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from embcheck.reports.evidence import Document
 from embcheck.reports.matrix import link
-from embcheck.reports.reach import Reach, reach
+from embcheck.reports.reach import ReachTables, reach
 
 _ORDER: Final = ("gap", "new", "changed", "gone", "covered", "non-normative")
 _OPEN: Final = frozenset({"gap", "new", "changed", "gone"})
@@ -66,7 +66,7 @@ class CoveredObject:
 
 
 @dataclass(frozen=True)
-class Coverage:
+class CoveragePage:
     """The page; links lead to a clause's cases, None if this report has none."""
 
     source: str
@@ -75,7 +75,7 @@ class Coverage:
     objects: tuple[CoveredObject, ...]
     open: tuple[tuple[str, Sentence], ...]
     loose_ends: tuple[tuple[str, tuple[str, ...]], ...]
-    reach: Reach | None
+    reach: ReachTables | None
     """Sizes and pairs of options; None if an older embcheck wrote the file."""
 
 
@@ -91,11 +91,11 @@ def clause_links(
     return tuple((name, clause_link(name, known)) for name in names)
 
 
-def coverage(document: Document, clauses: Collection[str]) -> Coverage:
+def coverage(document: Document, clauses: Collection[str]) -> CoveragePage:
     """Arrange a coverage file; `clauses` are those that the report has cases of."""
     data = document.data
     sentences = [(row["object"], _sentence(row, clauses)) for row in data["sentences"]]
-    return Coverage(
+    return CoveragePage(
         source=document.source,
         torch=data["torch"],
         bar=_bar("all", data),

@@ -16,7 +16,7 @@ from embcheck.conformance.documentation.coverage import (
     ACCOUNTED,
     DRIFT,
     Coverage,
-    Entry,
+    CoveredSentence,
     group,
     tally,
 )
@@ -42,7 +42,7 @@ def print_coverage(coverage: Coverage, reach: Reach, console: Console) -> None:
     _print_verdict(coverage, coverage.gaps + reach.gaps, console)
 
 
-def _object_table(entries: Sequence[Entry]) -> Table:
+def _object_table(entries: Sequence[CoveredSentence]) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), show_footer=True)
     every = tally(entries)
     table.add_column("object", "all", overflow="fold")
@@ -54,7 +54,7 @@ def _object_table(entries: Sequence[Entry]) -> Table:
     return table
 
 
-def _print_parameters(entries: Sequence[Entry], console: Console) -> None:
+def _print_parameters(entries: Sequence[CoveredSentence], console: Console) -> None:
     """Print `accounted/all` for each parameter, in red if there is a gap."""
     for name, some in group(entries, "object").items():
         _print(console, f"\n{_short(name)}", "bold")
@@ -62,7 +62,7 @@ def _print_parameters(entries: Sequence[Entry], console: Console) -> None:
         console.print(Padding(Columns(parts, padding=(0, 3)), _INDENT))
 
 
-def _share(parameter: str, entries: Iterable[Entry]) -> Text:
+def _share(parameter: str, entries: Iterable[CoveredSentence]) -> Text:
     counts = Counter(entry.status for entry in entries)
     accounted = sum(counts[status] for status in ACCOUNTED)
     style = "" if accounted == counts.total() else "bold red"
@@ -119,7 +119,7 @@ def _print_gaps(coverage: Coverage, console: Console) -> None:
                 console.print(Padding(safe_text(line, console), _INDENT))
 
 
-def _gap_lines(entries: Iterable[Entry]) -> list[str]:
+def _gap_lines(entries: Iterable[CoveredSentence]) -> list[str]:
     return [
         f"{_short(entry.object)}, {entry.parameter}: {', '.join(entry.clauses)}"
         for entry in entries

@@ -49,7 +49,7 @@ _ENDINGS: Final = frozenset({"crashed", "timed-out"})
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """How a mark is shown: a symbol, a short text, and a sentence for the legend."""
 
     symbol: str
@@ -57,27 +57,29 @@ class Look:
     meaning: str
 
 
-LOOKS: Final[dict[Mark, Look]] = {
-    Mark.SILENT: Look(
+LOOKS: Final[dict[Mark, Appearance]] = {
+    Mark.SILENT: Appearance(
         "✗", "silent", "Failed silently: a wrong answer, or invalid input accepted, with no sign."
     ),
-    Mark.CRASHED: Look("†", "crash", "The process died, with all that was in it."),
-    Mark.TIMED_OUT: Look("◷", "timeout", "No answer in time."),
-    Mark.LOUD: Look("!", "loud", "Failed loudly: a valid call was refused with an error."),
-    Mark.ERRORED: Look("?", "error", "The adapter or the harness is at fault, not the library."),
-    Mark.STALE: Look("↺", "stale", "A known deviation no longer happens as it is stated."),
-    Mark.DEVIATED: Look("≈", "by chance", "Known to depart by chance; this time it did not."),
-    Mark.NOT_RUN: Look("·", "not run", "Nothing is known."),
-    Mark.UNSUPPORTED: Look(
+    Mark.CRASHED: Appearance("†", "crash", "The process died, with all that was in it."),
+    Mark.TIMED_OUT: Appearance("◷", "timeout", "No answer in time."),
+    Mark.LOUD: Appearance("!", "loud", "Failed loudly: a valid call was refused with an error."),
+    Mark.ERRORED: Appearance(
+        "?", "error", "The adapter or the harness is at fault, not the library."
+    ),
+    Mark.STALE: Appearance("↺", "stale", "A known deviation no longer happens as it is stated."),
+    Mark.DEVIATED: Appearance("≈", "by chance", "Known to depart by chance; this time it did not."),
+    Mark.NOT_RUN: Appearance("·", "not run", "Nothing is known."),
+    Mark.UNSUPPORTED: Appearance(
         "\N{EN DASH}", "n/a", "Unsupported, with a reason; never counts as passed."
     ),
-    Mark.PASSED: Look("✓", "passed", "As the contract states."),
-    Mark.EARLIER: Look(
+    Mark.PASSED: Appearance("✓", "passed", "As the contract states."),
+    Mark.EARLIER: Appearance(
         "⇤",
         "earlier",
         "Refused by an earlier stage (a tracer, exporter or converter), before the library saw it.",
     ),
-    Mark.OBSERVED: Look("○", "observed", "Implementation-defined: recorded, never scored."),
+    Mark.OBSERVED: Appearance("○", "observed", "Implementation-defined: recorded, never scored."),
 }
 
 

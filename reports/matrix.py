@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from embcheck.reports.marks import LOOKS, Look, Mark
+from embcheck.reports.marks import LOOKS, Appearance, Mark
 from embcheck.reports.merge import Merged, behaviour_id, folder_of
 from embcheck.reports.untrusted import clean
 
@@ -19,7 +19,7 @@ class Chip:
     count: int
 
     @property
-    def look(self) -> Look:
+    def look(self) -> Appearance:
         """How the mark is shown."""
         return LOOKS[self.mark]
 

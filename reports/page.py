@@ -11,7 +11,7 @@ from embcheck.conformance.execution.causes import Category
 from embcheck.conformance.records.run import Run
 from embcheck.reports.atlas import Atlas, atlas
 from embcheck.reports.calibration import Calibration, calibration
-from embcheck.reports.coverage import Coverage, coverage
+from embcheck.reports.coverage import CoveragePage, coverage
 from embcheck.reports.curves import Curve, curves
 from embcheck.reports.departures import Departure, departures
 from embcheck.reports.evidence import Evidence
@@ -96,7 +96,7 @@ class Page:
     prices: tuple[tuple[str, list[Price]], ...]
     ledger: Ledger
     atlas: Atlas
-    coverage: Coverage | None
+    coverage: CoveragePage | None
     mutation: Mutation | None
     calibration: Calibration | None
     fallback: tuple[tuple[Finding, str], ...]

@@ -18,7 +18,7 @@ PAIRS_FILE = "pairs.yaml"
 
 
 @dataclass(frozen=True, order=True)
-class Pair:
+class OptionPair:
     """Two options of an operation, each with a value."""
 
     operation: str
@@ -42,7 +42,7 @@ class Rule:
     without: frozenset[str] = frozenset()
     """Options that the pair must not have."""
 
-    def covers(self, pair: Pair) -> bool:
+    def covers(self, pair: OptionPair) -> bool:
         """Whether the reason holds for a pair."""
         has = dict((pair.first, pair.second))
         return (
@@ -63,12 +63,12 @@ class Rules:
     left_out: tuple[Rule, ...] = ()
 
 
-def wanted_pairs() -> Iterator[Pair]:
+def wanted_pairs() -> Iterator[OptionPair]:
     """Yield every pair of values of two options, whether it is possible or not."""
     for operation, options in OPTIONS.items():
         for one, other in combinations(options, 2):
             for value in options[one]:
-                yield from (Pair(operation, (one, value), (other, x)) for x in options[other])
+                yield from (OptionPair(operation, (one, value), (other, x)) for x in options[other])
 
 
 def load_rules(path: Path) -> Rules:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from embcheck.conformance.documentation.drift import Pair, compare
+from embcheck.conformance.documentation.drift import SentencePair, compare
 from embcheck.conformance.documentation.exercise import (
     EXERCISE_FILE,
     Exercise,
@@ -27,7 +27,7 @@ FORMAT = 1
 TEXT_LENGTH = 160
 
 
-class Status(StrEnum):
+class SentenceStatus(StrEnum):
     """Whether a sentence is covered, or how it drifted."""
 
     COVERED = "covered"
@@ -44,12 +44,12 @@ class Status(StrEnum):
     """The installed torch no longer has it."""
 
 
-DRIFT = (Status.NEW, Status.CHANGED, Status.GONE)
-ACCOUNTED = (Status.COVERED, Status.NON_NORMATIVE)
+DRIFT = (SentenceStatus.NEW, SentenceStatus.CHANGED, SentenceStatus.GONE)
+ACCOUNTED = (SentenceStatus.COVERED, SentenceStatus.NON_NORMATIVE)
 
 
 @dataclass(frozen=True)
-class Entry:
+class CoveredSentence:
     """A sentence and what covers it; if it drifted, the beginning of torch's present text."""
 
     object: str
@@ -57,7 +57,7 @@ class Entry:
     paraphrase: str
     clauses: tuple[str, ...]
     reason: str | None
-    status: Status
+    status: SentenceStatus
     hash: str | None
     text: str | None = None
 
@@ -69,7 +69,7 @@ class Coverage:
     torch: str
     mapped_torch: str
     """The version whose documentation was mapped."""
-    entries: tuple[Entry, ...]
+    entries: tuple[CoveredSentence, ...]
     clauses_without_cases: tuple[str, ...]
     unfounded: tuple[str, ...]
     """Problems with the sentences of documented clauses, with file and line."""
@@ -122,10 +122,10 @@ def coverage_of(
     )
 
 
-def _entry(pair: Pair, with_cases: set[str]) -> Entry:
+def _entry(pair: SentencePair, with_cases: set[str]) -> CoveredSentence:
     mapped, found = pair.mapped, pair.found
     status = _status(pair, with_cases)
-    return Entry(
+    return CoveredSentence(
         object=pair.place[0],
         parameter=pair.place[1],
         paraphrase=mapped.paraphrase if mapped else "",
@@ -137,16 +137,18 @@ def _entry(pair: Pair, with_cases: set[str]) -> Entry:
     )
 
 
-def _status(pair: Pair, with_cases: set[str]) -> Status:
+def _status(pair: SentencePair, with_cases: set[str]) -> SentenceStatus:
     if pair.mapped is None:
-        return Status.NEW
+        return SentenceStatus.NEW
     if pair.found is None:
-        return Status.GONE
+        return SentenceStatus.GONE
     if pair.mapped.hash != pair.found.hash:
-        return Status.CHANGED
+        return SentenceStatus.CHANGED
     if pair.mapped.non_normative:
-        return Status.NON_NORMATIVE
-    return Status.COVERED if with_cases.issuperset(pair.mapped.clauses) else Status.GAP
+        return SentenceStatus.NON_NORMATIVE
+    return (
+        SentenceStatus.COVERED if with_cases.issuperset(pair.mapped.clauses) else SentenceStatus.GAP
+    )
 
 
 def as_json(coverage: Coverage) -> dict[str, Any]:
@@ -183,19 +185,19 @@ def as_json(coverage: Coverage) -> dict[str, Any]:
     }
 
 
-def group(entries: Iterable[Entry], by: str) -> dict[str, list[Entry]]:
+def group(entries: Iterable[CoveredSentence], by: str) -> dict[str, list[CoveredSentence]]:
     """Sort entries by their object or parameter, in order of appearance."""
-    groups: dict[str, list[Entry]] = {}
+    groups: dict[str, list[CoveredSentence]] = {}
     for entry in entries:
         groups.setdefault(getattr(entry, by), []).append(entry)
     return groups
 
 
-def tally(entries: Iterable[Entry]) -> dict[str, int]:
+def tally(entries: Iterable[CoveredSentence]) -> dict[str, int]:
     """Count the sentences of the installed torch that are covered, not normative, and all."""
     counts = Counter(entry.status for entry in entries)
     return {
-        "covered": counts[Status.COVERED],
-        "non_normative": counts[Status.NON_NORMATIVE],
-        "total": counts.total() - counts[Status.GONE],
+        "covered": counts[SentenceStatus.COVERED],
+        "non_normative": counts[SentenceStatus.NON_NORMATIVE],
+        "total": counts.total() - counts[SentenceStatus.GONE],
     }

@@ -15,7 +15,7 @@ Place = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Pair:
+class SentencePair:
     """A mapped sentence and the present one in its place.
 
     Without a mapped one it is new, without a present one gone, and changed if the hashes differ.
@@ -26,7 +26,7 @@ class Pair:
     found: Sentence | None
 
 
-def compare(mapped: Iterable[MappedSentence], found: Iterable[Sentence]) -> Iterator[Pair]:
+def compare(mapped: Iterable[MappedSentence], found: Iterable[Sentence]) -> Iterator[SentencePair]:
     """Pair the sentences of each object and parameter.
 
     Only the hash of the old text is known. A sentence that is gone and one that is new count as a
@@ -39,7 +39,7 @@ def compare(mapped: Iterable[MappedSentence], found: Iterable[Sentence]) -> Iter
         places.setdefault((entry.object, entry.parameter), ([], []))[0].append(entry)
     for place, (before, after) in places.items():
         for known, now in _pairs(before, after):
-            yield Pair(place, known, now)
+            yield SentencePair(place, known, now)
 
 
 def _pairs(

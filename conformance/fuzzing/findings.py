@@ -12,7 +12,7 @@ from embcheck.conformance.execution.client import Answered, Rejected
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.fuzzing.control import find_control
 from embcheck.conformance.fuzzing.duel import Duel, Exchange
-from embcheck.conformance.fuzzing.hunt import Departure
+from embcheck.conformance.fuzzing.hunt import ShrunkDeparture
 from embcheck.conformance.fuzzing.question import call_of
 from embcheck.conformance.fuzzing.related import Related, related
 from embcheck.conformance.fuzzing.signature import Signature
@@ -67,7 +67,7 @@ class Finding:
         }
 
 
-def conclude(duel: Duel, departure: Departure, root: Path) -> Finding:
+def conclude(duel: Duel, departure: ShrunkDeparture, root: Path) -> Finding:
     """Compare a departure with the suite, write it below a folder, and run the written spec."""
     exchange, signature = departure.exchange, departure.signature
     assert exchange.divergence is not None  # noqa: S101  (the hunt gives nothing else)

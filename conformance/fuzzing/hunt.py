@@ -57,7 +57,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Departure:
+class ShrunkDeparture:
     """A shrunk departure, its signature, and the calls that come before it.
 
     `before` is empty if the departure happened after other calls and does not repeat.
@@ -88,7 +88,7 @@ class Hunt:
         self._told = told
         self._deadline = time.monotonic() + (budget.seconds or float("inf"))
 
-    def departures(self) -> Iterator[Departure]:
+    def departures(self) -> Iterator[ShrunkDeparture]:
         """Give shrunk departures, each a new one; the last one may not be fully shrunk."""
         round_ = 0
         while self._left() > 0:
@@ -102,22 +102,22 @@ class Hunt:
                 return
             round_ += 1
 
-    def _shrunk(self, look: _Round, exchange: Exchange) -> Departure:
+    def _shrunk(self, look: _Round, exchange: Exchange) -> ShrunkDeparture:
         """Shrink a departure, in the way that its question allows."""
         if look.before is not None:
             signature = exchange.signature.after_others
             found = shortest(self._duel, exchange, look.before)
             if found is None:
-                return Departure(exchange, signature)
-            return Departure(found[1], signature, found[0][:-1])
+                return ShrunkDeparture(exchange, signature)
+            return ShrunkDeparture(found[1], signature, found[0][:-1])
         if not isinstance(exchange.question, Sketch):
             exchange = reduced(self._duel, exchange, SHRINK_COST)
-            return Departure(exchange, exchange.signature)
+            return ShrunkDeparture(exchange, exchange.signature)
         exchange, signature = fitted(self._duel, exchange, FITTING_COST)
         if not exchange.signature.traits.sizes:
             exchange = reduced(self._duel, exchange, SHRINK_COST)
-            return Departure(exchange, exchange.signature)
-        return Departure(exchange, signature)
+            return ShrunkDeparture(exchange, exchange.signature)
+        return ShrunkDeparture(exchange, signature)
 
     def _left(self) -> int:
         if self._budget.examples is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from embcheck.conformance.execution.client import Answer, Answered, Errored, NotSupported, Rejected
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.reproduction.literals import literal
-from embcheck.conformance.smoke.finding import Finding, Status
+from embcheck.conformance.smoke.finding import CheckResult, Status
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import Question
 
@@ -49,7 +49,7 @@ def known_alone(interview: Interview, questions: Sequence[Question]) -> dict[str
 
 def refused_alone(
     exchange: Exchange, alone: Mapping[str, Answer], check: str, advice: str
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Fail a call that the adapter answers and the library alone refuses."""
     title = exchange.question.title
     answer = alone.get(title)
@@ -58,7 +58,7 @@ def refused_alone(
             f"{title} is answered, but the library alone refuses it "
             f"({answer.exception}: {answer.message})"
         )
-        yield Finding(Status.FAIL, check, said, advice)
+        yield CheckResult(Status.FAIL, check, said, advice)
 
 
 def _program(question: Question, script: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import Answer, Answered, Errored, Rejected
 from embcheck.conformance.smoke.alone import answers_alone
-from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, same_output
 from embcheck.conformance.smoke.questions import one_of_each_family
 
@@ -19,7 +19,7 @@ ADVICE = (
 
 def check_scripts(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
-) -> list[Finding]:
+) -> list[CheckResult]:
     """Run the scripts of plain calls without the adapter, and compare the answers.
 
     Only one operation of each family is asked, since some scripts export and compile.
@@ -32,10 +32,10 @@ def check_scripts(
         told = alone.get(exchange.question.title)
         if told is not None and (fault := _fault(exchange, told)):
             said = f"{exchange.question.title}: {fault}"
-            found.append(Finding(Status.FAIL, "scripts", said, ADVICE))
+            found.append(CheckResult(Status.FAIL, "scripts", said, ADVICE))
     if not alone:
         said = "the adapter writes none, so that `embcheck reproduce` has none to print"
-        return [Finding(Status.INFO, "scripts", said, "give it a method script(call)")]
+        return [CheckResult(Status.INFO, "scripts", said, "give it a method script(call)")]
     return findings_or(found, "scripts", f"{len(alone)} ran alone, and answer as the adapter does")
 
 

@@ -9,26 +9,26 @@ from importlib.util import resolve_name
 from pathlib import Path
 
 from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 
 CONTRACT = "embcheck.conformance.contract"
 BACKENDS = "embcheck.backends"
 _MODULE_NAME = re.compile(r"embcheck(\.\w+)+")
 
 
-def check_imports(client: WorkerClient) -> list[Finding]:
+def check_imports(client: WorkerClient) -> list[CheckResult]:
     """Read the adapter's module, and find imports of embcheck other than the contract."""
     read, found = [], []
     for origin in client.origin():
         module, path = origin["module"], Path(origin["file"] or "")
         if path.suffix != ".py" or not path.is_file():
-            found.append(Finding(Status.WARN, "imports", f"{module} has no source to be read"))
+            found.append(CheckResult(Status.WARN, "imports", f"{module} has no source to be read"))
             continue
         read.append(module)
         seen = sorted(set(_seen(ast.parse(path.read_text("utf-8")), module)))
         advice = f"an adapter needs {CONTRACT} and nothing else"
         found += [
-            Finding(Status.FAIL, "imports", f"{module} imports {name}", advice)
+            CheckResult(Status.FAIL, "imports", f"{module} imports {name}", advice)
             for name in seen
             if not _is_allowed(name)
         ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import Answer, Answered, Rejected
 from embcheck.conformance.smoke.alone import known_alone, refused_alone
-from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import one_of_each_family, table_questions
 
@@ -16,7 +16,7 @@ AS_IT_CAME = "pass the library the table unchanged, and nothing derived from its
 
 def check_tables(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
-) -> list[Finding]:
+) -> list[CheckResult]:
     """Make calls with tables of one and three dimensions.
 
     If an adapter computes something from a table's shape, that may fail before the library sees
@@ -40,9 +40,9 @@ def check_tables(
     return findings_or(found, "tables", message)
 
 
-def _faults(exchange: Exchange, alone: Mapping[str, Answer]) -> Iterator[Finding]:
+def _faults(exchange: Exchange, alone: Mapping[str, Answer]) -> Iterator[CheckResult]:
     yield from refused_alone(exchange, alone, "tables", AS_IT_CAME)
     title = exchange.question.title
     if isinstance(exchange.answer, Rejected) and isinstance(alone.get(title), Answered):
         said = f"{title} is refused ({exchange.said}), but the library alone answers it"
-        yield Finding(Status.FAIL, "tables", said, AS_IT_CAME)
+        yield CheckResult(Status.FAIL, "tables", said, AS_IT_CAME)

@@ -8,13 +8,13 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.execution.client import Answered, WorkerClient
-from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.questions import Question, with_inputs
 from embcheck.conformance.timing.clock.arms import CANDIDATE, Arm
 from embcheck.conformance.timing.clock.gate import Oracle, Standard, admit
 from embcheck.conformance.timing.clock.schedule import ArmLost
 from embcheck.conformance.timing.workloads.load import Origin, Workload
-from embcheck.conformance.timing.workloads.traces import Change, Inputs
+from embcheck.conformance.timing.workloads.traces import IndexChange, Inputs
 
 ROWS, COLUMNS, LOOKUPS, BAG = 2000, 64, 10_000, 100
 CLASSES = 64
@@ -27,13 +27,13 @@ class NoAnswer(Exception):
 
 def check_thunk(
     client: WorkerClient, spare: Callable[[], WorkerClient], answered: Iterable[Question]
-) -> list[Finding]:
+) -> list[CheckResult]:
     """Check that timings can use the thunk, by a larger call of each kind that was answered.
 
     The expected answer is the backend's own to a fresh call, right or wrong. `spare` makes a second
     worker of the backend, in which a suspicious answer is confirmed.
     """
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     names = []
     for question in answered:
         if question.call.operation.value.endswith("_module"):
@@ -43,13 +43,13 @@ def check_thunk(
     message = "does the whole call, waits for its answer, and can be called again"
     if not names:
         said = "each fresh module answers differently, and no other operation is declared"
-        return [Finding(Status.INFO, "thunk", f"not checked: {said}")]
+        return [CheckResult(Status.INFO, "thunk", f"not checked: {said}")]
     return findings_or(found, "thunk", f"{message}: {', '.join(names)}")
 
 
 def _faults(
     client: WorkerClient, spare: Callable[[], WorkerClient], question: Question
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     inputs = _inputs(_enlarged(question.call))
     arm = Arm(question.title, client.name, CANDIDATE, client, spare=spare)
     try:
@@ -58,9 +58,11 @@ def _faults(
         admit(arm, inputs, oracle)
     except NoAnswer as reason:
         said = f"{question.title}, {LOOKUPS:,} lookups: not answered: {reason}"
-        yield Finding(Status.WARN, "thunk", said, "smaller calls were; see what the size changes")
+        yield CheckResult(
+            Status.WARN, "thunk", said, "smaller calls were; see what the size changes"
+        )
     except ArmLost as reason:
-        yield Finding(Status.FAIL, "thunk", f"{question.title}: {reason}", ADVICE)
+        yield CheckResult(Status.FAIL, "thunk", f"{question.title}: {reason}", ADVICE)
     finally:
         arm.drop()
 
@@ -106,7 +108,7 @@ def _inputs(call: Call) -> Inputs:
     indices = trace["indices"].reshape(-1)
     position = indices.size // 2
     limit = len(shared["weight"]) if shared else CLASSES
-    change = Change(position, int((indices[position] + 1) % limit))
+    change = IndexChange(position, int((indices[position] + 1) % limit))
     workload = Workload(
         id="smoke",
         title="smoke",

@@ -26,9 +26,9 @@ from embcheck.conformance.execution.readiness import Answer
 from embcheck.conformance.execution.refusal import Refuser
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.clock.lanes import Lane
-from embcheck.conformance.timing.clock.memory import Mark, mark
+from embcheck.conformance.timing.clock.memory import MemoryMark, mark
 from embcheck.conformance.timing.clock.schedule import ArmLost, Block
-from embcheck.conformance.timing.workloads.traces import Change
+from embcheck.conformance.timing.workloads.traces import IndexChange
 
 CANDIDATE, REFERENCE, A_A, SENTINEL = "candidate", "reference", "a/a", "sentinel"
 
@@ -50,7 +50,7 @@ class Arm:
     role: str
     client: WorkerClient | Lane
     life: dict[str, float] = field(default_factory=dict)
-    memory: Mark | None = None
+    memory: MemoryMark | None = None
     cache: str | None = None
     spare: Callable[[], WorkerClient] | None = None
     _ids: Sequence[int] = ()
@@ -82,7 +82,7 @@ class Arm:
         return self._ask({"request": "answer", "id": id_, "again": again}).arrays
 
     def probe(
-        self, id_: int, change: Change, *, late: bool = False
+        self, id_: int, change: IndexChange, *, late: bool = False
     ) -> Mapping[str, np.ndarray] | None:
         """Return the answer with one index changed in place; None if the library refused that.
 

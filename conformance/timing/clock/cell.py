@@ -30,7 +30,7 @@ from embcheck.conformance.timing.clock.schedule import (
     shuffled,
 )
 from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
-from embcheck.conformance.timing.workloads.load import Profile, Workload
+from embcheck.conformance.timing.workloads.load import Workload, WorkloadProfile
 from embcheck.conformance.timing.workloads.traces import COLD_TRACES, ROTATING, Inputs, make_inputs
 
 CACHE_FACTOR = 4
@@ -86,7 +86,7 @@ class Cell:
     """A workload, in a state, with 1 thread or `all`."""
 
     workload: Workload
-    profile: Profile
+    profile: WorkloadProfile
     state: str
     threads: int | str
 

@@ -14,7 +14,7 @@ PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
-class Mark:
+class MemoryMark:
     """A worker's resident bytes when its peak was reset."""
 
     pid: int
@@ -25,7 +25,7 @@ class Mark:
         return _status_bytes(self.pid, "VmHWM")
 
 
-def mark(pid: int | None) -> Mark | None:
+def mark(pid: int | None) -> MemoryMark | None:
     """Forget a process's earlier peak; None where the kernel does not do that."""
     if pid is None:
         return None
@@ -34,7 +34,7 @@ def mark(pid: int | None) -> Mark | None:
     except OSError:
         return None
     resident = _status_bytes(pid, "VmRSS")
-    return None if resident is None else Mark(pid, resident)
+    return None if resident is None else MemoryMark(pid, resident)
 
 
 def _status_bytes(pid: int, name: str) -> int | None:

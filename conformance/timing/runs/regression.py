@@ -31,7 +31,7 @@ class NotComparable(Exception):
 
 
 @dataclass(frozen=True)
-class Change:
+class RatioChange:
     """How a ratio to the reference changed: the new one over the old one, with its interval.
 
     `verdict` is about that change; `repeated` is that of the second run, None if there was none.
@@ -58,7 +58,7 @@ class Comparison:
     `unchanged` backends were not timed again; `left_out` says what could not be compared, and why.
     """
 
-    changes: Sequence[Change] = ()
+    changes: Sequence[RatioChange] = ()
     unchanged: Sequence[str] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     exit_code: ExitCode = ExitCode.CONFORMS
@@ -119,7 +119,7 @@ def run_against(
 
 
 def _repeat(
-    slower: Sequence[Change],
+    slower: Sequence[RatioChange],
     reference: str,
     workloads: Sequence[Workload],
     folder: Path,
@@ -134,12 +134,12 @@ def _repeat(
     return run_timing([reference, *names], again, folder / REPEAT, other, told)
 
 
-def _with_repeat(change: Change, base: Run, repeat: Run) -> Change:
+def _with_repeat(change: RatioChange, base: Run, repeat: Run) -> RatioChange:
     found = {_key(other.now): other.verdict for other in compare(base, repeat)}
     return replace(change, repeated=found.get(_key(change.now)))
 
 
-def compare(base: Run, now: Run) -> list[Change]:
+def compare(base: Run, now: Run) -> list[RatioChange]:
     """Compare the candidates of two runs that have the same reference in a cell."""
     before = {_key(line): line for line in _candidates(base)}
     return [
@@ -147,7 +147,7 @@ def compare(base: Run, now: Run) -> list[Change]:
     ]
 
 
-def compare_lines(before: Measurement, now: Measurement) -> Change:
+def compare_lines(before: Measurement, now: Measurement) -> RatioChange:
     """Compare two ratios; the interval of the change is as wide as both intervals allow.
 
     A change within `details.resolution`, below which neither run can tell times apart, does not
@@ -155,18 +155,18 @@ def compare_lines(before: Measurement, now: Measurement) -> Change:
     """
     lines = (before, now)
     if now.verdict == Conclusion.NOT_TIMED:
-        return Change(before, now, None, None, None, Conclusion.NOT_TIMED)
+        return RatioChange(before, now, None, None, None, Conclusion.NOT_TIMED)
     references = {line.details.get("reference") for line in lines}
     bounds = [(line.ratio, line.ratio_low, line.ratio_high) for line in lines]
     if len(references) > 1 or any(bound is None for three in bounds for bound in three):
-        return Change(before, now, None, None, None, Conclusion.INCONCLUSIVE)
+        return RatioChange(before, now, None, None, None, Conclusion.INCONCLUSIVE)
     (was, was_low, was_high), (is_, low, high) = bounds
     found = Estimate(is_ / was, low / was_high, high / was_low)  # type: ignore[operator]
     margin = max(float(line.details.get("resolution", MARGIN)) for line in lines)
     verdict = conclude(found, margin)
     if verdict == Conclusion.SAME and margin > MARGIN:
         verdict = Conclusion.INCONCLUSIVE
-    return Change(before, now, found.ratio, found.low, found.high, verdict)
+    return RatioChange(before, now, found.ratio, found.low, found.high, verdict)
 
 
 def _candidates(run: Run) -> Iterable[Measurement]:

@@ -35,7 +35,7 @@ PURPOSE = "timing"
 
 
 @dataclass(frozen=True)
-class Step:
+class TimingStep:
     """One generation of workers on one cell."""
 
     cell: Cell
@@ -45,7 +45,7 @@ class Step:
         return f"{self.cell}, generation {self.generation + 1}"
 
 
-Told = Callable[[Step], None]
+Told = Callable[[TimingStep], None]
 
 
 class CannotResume(Exception):
@@ -64,10 +64,12 @@ def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
     return sorted(cells, key=lambda cell: str(cell.threads), reverse=True)
 
 
-def plan_steps(workloads: Iterable[Workload], settings: Settings) -> list[Step]:
+def plan_steps(workloads: Iterable[Workload], settings: Settings) -> list[TimingStep]:
     """List the steps of a run, in order: every generation times all cells."""
     cells = plan_cells(workloads, settings.profile)
-    return [Step(cell, number) for number in range(settings.generation_count) for cell in cells]
+    return [
+        TimingStep(cell, number) for number in range(settings.generation_count) for cell in cells
+    ]
 
 
 def choose_reference(backends: Sequence[str]) -> str:
@@ -167,7 +169,7 @@ class _Run:
             self._cache.cleanup()
             raise
 
-    def _hire(self, step: Step) -> Workers:
+    def _hire(self, step: TimingStep) -> Workers:
         """Start the workers of a step's generation, unless they are running."""
         crew = (step.generation, step.cell.threads)
         if crew == self._crew:
@@ -181,7 +183,7 @@ class _Run:
             workers.launch([*shuffled(roles, seed_of("launching", step.generation)), ORACLE])
         return workers
 
-    def time(self, step: Step) -> None:
+    def time(self, step: TimingStep) -> None:
         """Do a step and write its readings, unless they are in the record already."""
         done = self._done(step)
         if any(line.generation == step.generation for line in done):
@@ -198,7 +200,7 @@ class _Run:
         self._lines.append(line)
         self._writer.write(line)
 
-    def _done(self, step: Step) -> list[RoundsLine]:
+    def _done(self, step: TimingStep) -> list[RoundsLine]:
         cell, threads = step.cell, machine.cores()
         threads = threads if cell.threads == "all" else int(cell.threads)
         key = (cell.workload.id, cell.state, threads)

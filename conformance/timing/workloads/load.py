@@ -71,7 +71,7 @@ class Ragged:
 
 
 @dataclass(frozen=True)
-class Profile:
+class WorkloadProfile:
     """The sizes of a workload, the states and threads to time it in, and seconds for each cell.
 
     `rows` and `columns` are absent for a real table; a lookup has `indices`, bags have `bags` and
@@ -101,7 +101,7 @@ class Workload:
     dtype: str
     table: Origin
     trace: Origin
-    profiles: Mapping[str, Profile]
+    profiles: Mapping[str, WorkloadProfile]
     options: Mapping[str, Any] = field(default_factory=dict)
     index_dtype: str = "int64"
     per_sample_weights: Origin | None = None
@@ -166,11 +166,11 @@ def _origin(tree: Mapping[str, Any] | None) -> Origin | None:
     return Origin(**tree) if tree else None
 
 
-def _profile(sizes: Mapping[str, Any]) -> Profile:
+def _profile(sizes: Mapping[str, Any]) -> WorkloadProfile:
     values = {**sizes, "states": tuple(sizes["states"]), "threads": tuple(sizes["threads"])}
     if "ragged" in sizes:
         values["ragged"] = Ragged(**sizes["ragged"])
-    return Profile(**values)
+    return WorkloadProfile(**values)
 
 
 def _inconsistencies(tree: Map, file: str) -> Iterator[Problem]:

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Observation, Operation
-from embcheck.conformance.timing.workloads.load import PROFILES, Given, Origin, Profile, Workload
+from embcheck.conformance.timing.workloads.load import (
+    PROFILES,
+    Given,
+    Origin,
+    Workload,
+    WorkloadProfile,
+)
 from embcheck.conformance.timing.workloads.own_files import BadInput, Read, read
 from embcheck.conformance.timing.workloads.traces import ROTATING
 
@@ -47,7 +53,7 @@ def own_workload(sources: Sources) -> Workload:
     if is_bag:
         _check_bags(arrays, table, sources)
     calls = tuple(_calls(arrays, sources.batch))
-    profile = Profile(("hot",) if len(calls) == 1 else (ROTATING,), ("all",), SECONDS)
+    profile = WorkloadProfile(("hot",) if len(calls) == 1 else (ROTATING,), ("all",), SECONDS)
     return Workload(
         id=OWN,
         title=f"{sources.table} looked up for {sources.trace}",
