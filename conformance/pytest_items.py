@@ -89,9 +89,9 @@ class CaseItem(pytest.Item):
 
 
 def quick_cases(items: Iterable[pytest.Item]) -> frozenset[str]:
-    """Return each clause's first case, whatever the backend, of those that are no ladder of sizes.
+    """Return each clause's first case outside of the ladders of sizes, for any backend.
 
-    A clause that only ladders ask for has none.
+    A clause that only ladders cover has none.
     """
     first: dict[str, str] = {}
     for item in items:
@@ -104,7 +104,7 @@ def quick_cases(items: Iterable[pytest.Item]) -> frozenset[str]:
 def split(
     items: Iterable[pytest.Item], keep: Callable[[Any], bool]
 ) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Split items in those whose case is to be kept, with all that are no cases, and the others."""
+    """Split items in those to keep (chosen cases, and all that are not cases) and the others."""
     kept: tuple[list[pytest.Item], list[pytest.Item]] = ([], [])
     for item in items:
         kept[isinstance(item, CaseItem) and not keep(item.case)].append(item)
