@@ -424,7 +424,7 @@ def environment(
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Gate the suite: exit 1 if a sentence of PyTorch's documentation is not covered, or drifted."""
+    """Gate the suite: exit 1 if a sentence of the documentation is not covered, or drifted."""
     install(session, libraries=(TORCH,))
     session.run("embcheck", "coverage", *session.posargs)
 
