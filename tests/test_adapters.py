@@ -1,4 +1,4 @@
-"""What every adapter owes the contract, whatever its library does."""
+"""What every adapter must do, whatever its library does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from embcheck.conformance.execution.discovery import extra_that_brings
 from embcheck.conformance.timing.clock.arms import Arm
 
 SLOW = {"torch-compile", "torch-aotinductor"}
-"""Which compile C++ for every call, and so are asked in their own sessions only."""
+"""These compile C++ for every call, so they are tested in their own sessions only."""
 
 BACKENDS = asked(tuple({*ON_CPU} - SLOW))
 CASTS = {"keras-torch", "scipy-csr"}
@@ -87,7 +87,7 @@ def test_a_float_index_reaches_the_library(workers, backend):
     ],
 )
 def test_what_cannot_be_expressed_is_said_before_the_call(workers, backend, call):
-    """An adapter that has no spelling for a call says so, which is no refusal."""
+    """An adapter that cannot express a call raises Unsupported, which is not a refusal."""
     assert isinstance(workers(backend).ask(call), NotSupported)
 
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_expressed_is_said_before_the_call(workers, backend, call
     ("backend", "library"), [("jax-take@cuda", "jax"), ("paddle@cuda", "paddle")]
 )
 def test_a_device_that_is_absent_is_said(backend, library):
-    """A library that finds no GPU says so itself; the adapter does not fall back on the CPU."""
+    """Without a GPU the backend is unavailable; the adapter does not fall back on the CPU."""
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
     client = WorkerClient(backend, timeout=300)
@@ -149,7 +149,7 @@ def test_paddle_stores_a_sparse_gradient_by_rows(workers):
     ],
 )
 def test_the_extra_that_brings_a_module_is_named(module, extra):
-    """By its requirements, or by its own name where the distribution is called otherwise."""
+    """By its requirements, or by its own name if the distribution has another name."""
     assert extra_that_brings(module) == extra
 
 
@@ -174,7 +174,7 @@ def test_a_damaged_cached_export_is_made_again(tmp_path):
 
 
 def test_a_refusal_keeps_its_name():
-    """What is raised from the cache is called what the exporter called it."""
+    """An exception from the cache has the name that the exporter gave it."""
     error = graph_cache.Refusal("TorchExportError", "torch.onnx", "no").error()
     assert (type(error).__name__, str(error)) == ("TorchExportError", "no")
 

@@ -1,4 +1,4 @@
-"""The pages on backends say what the adapters say, and the table leads to all of them."""
+"""The pages on backends match the adapters, and the table lists all of them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_page_of_a_backend_that_runs_here_is_up_to_date(backend):
     "path", sorted({*PAGES.glob("*.md")} - {PAGES / INDEX}), ids=lambda path: path.stem
 )
 def test_the_counts_of_a_page_are_those_of_its_entries(path):
-    """Also of a backend that cannot run here: its own page tells what it declares."""
+    """Also of a backend that cannot run here, whose page has its declarations."""
     text = path.read_text("utf-8")
     head = json.loads(text.removeprefix("<!-- ").partition(" -->")[0])
     operations = re.findall(r"^\| (\w+) \| (native|composed) \|", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The price of semantics: what is compared with what, and that it is right before it is timed."""
+"""The price of an option: which calls are paired, and that each is right before it is timed."""
 
 from __future__ import annotations
 
