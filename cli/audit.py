@@ -1,4 +1,4 @@
-"""`embcheck audit`: results drawn by chance, asked again of the library alone."""
+"""`embcheck audit`: check a random sample of results against the library alone."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import click
     metavar="[LABEL=]ID[:PYTHON]",
     help="Audit these backends only; all of the run if left out.",
 )
-@click.option("--draws", default=60, show_default=True, type=click.IntRange(1), help="How many.")
-@click.option("--seed", default=0, show_default=True, help="The same seed draws the same results.")
+@click.option("--draws", default=60, show_default=True, type=click.IntRange(1), help="Sample size.")
+@click.option("--seed", default=0, show_default=True, help="Random seed for the sample.")
 @click.option(
     "--out",
     default=Path("out/audit"),
@@ -27,11 +27,11 @@ import click
     help="Where the scripts are written.",
 )
 def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Path) -> None:
-    """Draw results of a RUN by chance, and check each against the library alone.
+    """Check a random sample of a RUN's results against the library alone.
 
-    Departures, passes and unsupported results are drawn alike. The adapter writes each call as a
-    script of its library's own API, which runs without embcheck and the adapter; what comes of it
-    is judged like the suite's own answers. Exits with 1 where both do not say the same.
+    As many departures as passes and unsupported results are drawn. The adapter writes each call
+    as a script of its library's own API, which runs without embcheck and the adapter. The script's
+    answer is judged like the suite's own. Exits with 1 if a script and the suite disagree.
     """
     from embcheck.cli.actions.audit import audit as act  # noqa: PLC0415  (--help stays quick)
 

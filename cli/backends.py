@@ -1,4 +1,4 @@
-"""`embcheck backends`: who is known, and who can answer here."""
+"""`embcheck backends`: list the known backends, and which of them run here."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ import click
     "--results",
     type=click.Path(path_type=Path, exists=True),
     metavar="RUN",
-    help="A run of the suite; the pages then say what the adapters did themselves in it.",
+    help="A run of the suite; pages then list what adapters did for their library in it.",
 )
 def backends(
     addresses: tuple[str, ...], as_json: bool, markdown: Path | None, results: Path | None
 ) -> None:
     """List backends: version, device and capabilities, or why one is unavailable.
 
-    Without names, every known backend is listed; pages are written of embcheck's own.
+    Without names, every known backend is listed; pages are written only for embcheck's own.
     """
     from embcheck.cli.actions.backends import backends as act  # noqa: PLC0415  (--help stays quick)
 

@@ -23,14 +23,15 @@ from embcheck.cli.bench_own import own_options
     type=click.Choice(["quick", "full", "gpu"]),
     default="quick",
     show_default=True,
-    help="Small tables, hot; full sizes, hot and cold, 1 and all threads; or a GPU's sizes.",
+    help="quick: small tables, hot. full: full sizes, hot and cold, 1 and all threads. "
+    "gpu: sizes for a GPU.",
 )
 @click.option(
     "--study",
     "studies",
     type=click.Choice(["curves", "prices"]),
     multiple=True,
-    help="Time scaling curves, or what single semantics and spellings cost (repeatable).",
+    help="Time scaling curves, or the cost of single options and spellings (repeatable).",
 )
 @click.option(
     "--curve",
@@ -45,7 +46,7 @@ from embcheck.cli.bench_own import own_options
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="DIR",
-    help="Write results.jsonl here, beside a conformance run's.",
+    help="Write results.jsonl here. A conformance run may already be in it.",
 )
 @click.option(
     "--seconds",
@@ -64,9 +65,9 @@ from embcheck.cli.bench_own import own_options
     "--against",
     type=click.Path(path_type=Path, exists=True),
     metavar="RUN",
-    help="Time again what changed since this run; exit 1 if it became slower, in two runs.",
+    help="Time again what changed since this run; exit 1 if it is slower in two runs.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the order in which backends run.")
+@click.option("--seed", default=0, show_default=True, help="Random seed for the order of backends.")
 @click.option(
     "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one request."
 )
@@ -87,15 +88,15 @@ def bench(
 ) -> None:
     """Time workloads on backends against a reference: numpy-reference, or else the first named.
 
-    A backend is timed only where its answers are right. Ratios come with a 95 % interval, over
-    rounds that visit every backend there and back and over generations of fresh processes. A
-    backend is FASTER, SLOWER or the SAME only where the interval says so with 3 % to spare, also
-    among the many comparisons of the run, and the reference under a second name comes out the
-    SAME; all else is INCONCLUSIVE.
+    A backend is timed only where its answers are right. Each ratio has a 95 % interval, over
+    rounds that visit every backend in ABBA order, and over generations of fresh processes. The
+    verdict is FASTER, SLOWER or SAME if the interval, corrected for the number of comparisons,
+    clears a margin of 3 %, and if the reference timed against itself is the SAME. Otherwise it is
+    INCONCLUSIVE.
 
-    With --table and --trace, your own table and indices are timed instead, on all backends that
-    are installed unless some are named. A --study stands beside the timings of workloads in the
-    same folder; without --workload, it is all that is done.
+    With --table and --trace, your own table and indices are timed instead, on all installed
+    backends or those that you name. A --study is recorded beside the timings of workloads in the
+    same folder; without --workload, only the study runs.
     """
     from embcheck.cli.actions.bench import bench as act  # noqa: PLC0415  (--help stays quick)
 

@@ -22,7 +22,7 @@ _OPTIONS = (
     click.option(
         "--mode",
         type=click.Choice(["sum", "mean", "max"]),
-        help="Reduce bags; mean if there are offsets. A plain lookup if left out without offsets.",
+        help="How bags are reduced. If left out: mean with offsets, a plain lookup without.",
     ),
     click.option(
         "--batch",

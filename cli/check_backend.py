@@ -1,4 +1,4 @@
-"""`embcheck check-backend`: tell a broken adapter from a library that is not compliant."""
+"""`embcheck check-backend`: check that an adapter is sound."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import click
     "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one call."
 )
 def check_backend(backend: str, as_json: bool, timeout: float) -> None:
-    """Check an adapter before its library is judged: one line a check.
+    """Check that an adapter is sound, before the suite judges its library. One line a check.
 
-    FAIL says that the adapter is broken and what to do; WARN, that somebody should look; INFO, what
-    the suite will judge. Exit codes: 0 nothing failed, 1 something did, 2 usage or unavailable.
+    FAIL: the adapter is broken, and how to correct it. WARN: a person should look. INFO: the suite
+    will judge this. Exit codes: 0 nothing failed, 1 something failed, 2 usage or unavailable.
     """
     from embcheck.cli.actions.check_backend import check_backend as act  # noqa: PLC0415  (--help stays quick)
 

@@ -29,8 +29,8 @@ import click
 def coverage(as_json: bool, python: str | None, docstrings: Path | None, out: Path | None) -> None:
     """Compute what the suite covers: sentences of PyTorch's documentation, sizes, pairs of options.
 
-    Exit codes: 0 all is accounted for; 1 a gap: a sentence that is new, changed, gone or not
-    covered, a size that is not crossed, options that are not asked together; 2 no torch to read.
+    Exit codes: 0 no gap; 1 a gap: a sentence that is new, changed, gone or not covered, a size that
+    no case reaches, a pair of options that no case combines; 2 no torch to read.
     """
     from embcheck.cli.actions.coverage import coverage as act  # noqa: PLC0415  (--help stays quick)
 

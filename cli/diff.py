@@ -21,8 +21,8 @@ import click
 def diff(run_a: Path, run_b: Path, mapped: tuple[str, ...], as_json: bool) -> None:
     """Tell what changed from one run to another: outcomes, kinds, readings, messages, cases.
 
-    A run is a folder that `embcheck run` wrote, or its results.jsonl. Exit code 0 if nothing
-    changed but versions, 1 if something did.
+    A run is a folder that `embcheck run` wrote, or its results.jsonl. Exit code 1 if anything but
+    versions changed, else 0.
     """
     from embcheck.cli.actions.diff import diff as act  # noqa: PLC0415  (--help stays quick)
 

@@ -19,7 +19,7 @@ DEFAULT_EXAMPLES = 1000
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Time for each backend; a finding of the last moment is still written.",
+    help="Time for each backend. A finding that is being shrunk at the end is still written.",
 )
 @click.option(
     "--examples",
@@ -27,7 +27,7 @@ DEFAULT_EXAMPLES = 1000
     metavar="N",
     help=f"Calls to generate for each backend; {DEFAULT_EXAMPLES} unless --seconds is given.",
 )
-@click.option("--seed", default=0, show_default=True, help="The same seed generates the same.")
+@click.option("--seed", default=0, show_default=True, help="Random seed for the calls.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -49,9 +49,9 @@ def fuzz(
 ) -> None:
     """Look for departures from the NumPy reference in generated calls.
 
-    Every departure is shrunk, told apart from the others, held against the known deviations, and
-    written as a spec. Exit codes: 0 nothing new; 1 a new finding; 2 a usage error; 3 a fault of
-    the harness or of an adapter.
+    Departures are shrunk, grouped by cause, compared with the known deviations, and written as
+    specs. Exit codes: 0 no new finding; 1 a new finding; 2 a usage error; 3 a fault of the harness
+    or of an adapter.
     """
     if find_spec("hypothesis") is None:
         click.echo('embcheck: hypothesis is not installed: pip install "embcheck[fuzz]"', err=True)

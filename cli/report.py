@@ -29,7 +29,7 @@ def report(directories: tuple[Path, ...], html_path: Path, quiet: bool) -> None:
 
     A DIR is a folder that a run wrote, or its results.jsonl. Of several results of one case on
     one backend, the latest counts. A coverage.json, mutation.json or calibration.json in a DIR
-    becomes a page, or a part of one; of several, the one written last.
+    becomes a page or a part of one; of several, the latest counts.
     """
     from embcheck.cli.actions.report import report as act  # noqa: PLC0415  (--help stays quick)
 

@@ -1,4 +1,4 @@
-"""`embcheck reproduce`: a standalone script that shows what a case came to, without embcheck."""
+"""`embcheck reproduce`: print a case as a script that needs no embcheck."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import click
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Where the case stands; the shipped suite if left out.",
+    help="The spec that has the case; the shipped suite if left out.",
 )
 def reproduce(case: str, backend: str, specs: tuple[Path, ...]) -> None:
     """Print a script that makes one call through the library's own API and compares the answer.
 
-    CASE is an id as results show it. The script needs the library and NumPy, nothing of embcheck,
-    and prints DEPARTS or conforms, before the traceback where the library refuses what is valid; it
-    is ready to be pasted in a bug report.
+    CASE is an id as results show it. The script needs only the library and NumPy, so that it can
+    be pasted in a bug report. It prints DEPARTS or conforms; if the library refuses a valid call,
+    its traceback follows.
     """
     from embcheck.cli.actions.reproduce import reproduce as act  # noqa: PLC0415  (--help stays quick)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 INSTRUCTIONS = ("default", "avx2", "avx512")
-"""Sets of a processor with x86-64; `default` is what each library needs at least."""
+"""Sets of vector instructions on x86-64; `default` is each library's minimum."""
 
 
 LONGEST_EXPRESSION, MOST_BRACKETS = 1000, 100
@@ -32,7 +32,7 @@ def _short(context: click.Context, option: click.Parameter, expression: str) -> 
     multiple=True,
     required=True,
     metavar="[LABEL=]ID[:PYTHON]",
-    help="A backend (repeatable), if need be under another interpreter that has embcheck too.",
+    help="A backend (repeatable); PYTHON is another interpreter, with embcheck installed.",
 )
 @click.option(
     "--specs",
@@ -54,26 +54,26 @@ def _short(context: click.Context, option: click.Parameter, expression: str) -> 
     "cases",
     multiple=True,
     metavar="ID",
-    help="Run this case (repeatable), by its id as reports show it; * stands for anything.",
+    help="Run this case (repeatable), by its id in reports; * matches anything.",
 )
 @click.option(
     "--quick",
     is_flag=True,
-    help="Run the first case of each clause and no ladder of sizes, and what --case names.",
+    help="Run the first case of each clause and no ladder of sizes, plus what --case names.",
 )
-@click.option("--large", is_flag=True, help="Run the cases that need gigabytes of memory too.")
+@click.option("--large", is_flag=True, help="Also run the cases that need gigabytes of memory.")
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Have the backends use so many threads.",
+    help="Number of threads of each backend.",
 )
 @click.option(
     "--instructions",
     type=click.Choice(INSTRUCTIONS),
-    help="Have the backends use no vector instructions beyond this set.",
+    help="Widest set of vector instructions that backends may use.",
 )
-@click.option("-n", "workers", default=0, metavar="WORKERS", help="Spread over processes.")
+@click.option("-n", "workers", default=0, metavar="WORKERS", help="Number of pytest processes.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -97,10 +97,10 @@ def run(
     out: Path,
     timeout: float,
 ) -> None:
-    """Run the conformance suite on backends and record what came of it.
+    """Run the conformance suite on backends and record the results.
 
-    Each backend lives in a process of its own. Known deviations, kept beside each adapter, do not
-    fail a run; anything else that departs does.
+    Each backend runs in a process of its own. Known deviations, kept beside each adapter, do not
+    fail a run; any other departure does.
     """
     from embcheck.cli.actions.run_suite import (  # noqa: PLC0415  (imports pytest and NumPy)
         Chosen,

@@ -1,4 +1,4 @@
-"""`embcheck triage`: departures that nothing explains, as deviations for a person to finish."""
+"""`embcheck triage`: write unexplained departures as deviations to fill in."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ import click
 def triage(run: Path, out: Path | None) -> None:
     """Write a candidate entry for each group of departures in RUN that no deviation explains.
 
-    The cause and the reason are left blank, and a blank one does not load: reproduce the departure,
-    say whether it is documented, undocumented, memory-unsafety, composition or environment, and
-    why, and move the entry to deviations/BACKEND.yaml beside the adapter.
+    The cause and the reason are left blank, and a blank one does not load. Reproduce the
+    departure, fill in its cause (documented, undocumented, memory-unsafety, composition or
+    environment) and the reason, and move the entry to deviations/BACKEND.yaml beside the adapter.
     """
     from embcheck.cli.actions.triage import triage as act  # noqa: PLC0415  (--help stays quick)
 

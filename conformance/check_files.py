@@ -16,7 +16,7 @@ from embcheck.conformance.timing.workloads.load import load_workloads, workload_
 
 @dataclass
 class Checked:
-    """What a check found: the problems, and how much is valid."""
+    """The result of a check: the problems, and the number of valid files."""
 
     specs: int = 0
     cases: int = 0
@@ -25,7 +25,7 @@ class Checked:
 
     @property
     def summary(self) -> str:
-        """Say how much is valid."""
+        """Return the numbers of valid files, as text."""
         specs = [f"{self.specs} specs with {self.cases} cases"] if self.specs else []
         others = (
             [f"{self.others} files of documentation, clauses, deviations or workloads"]

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """One vocabulary: what a run came to, for the shell and for CI."""
+    """The exit codes of all commands."""
 
     CONFORMS = 0
     """All conforms, or is explained."""
@@ -21,5 +21,5 @@ _GRAVITY = (ExitCode.CONFORMS, ExitCode.USAGE, ExitCode.DEPARTS, ExitCode.HARNES
 
 
 def gravest(codes: Iterable[ExitCode]) -> ExitCode:
-    """Return the gravest of some exit codes: harness, departure, usage, conforms."""
+    """Return the most severe exit code, in the order harness, departure, usage, conforms."""
     return max(codes, key=_GRAVITY.index)

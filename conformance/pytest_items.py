@@ -12,7 +12,7 @@ from embcheck.conformance.suite.load import load_spec
 from embcheck.conformance.suite.problems import SpecError
 
 LADDERS = "sizes/"
-"""The folder of the specs that ask the same at many sizes."""
+"""The folder of the specs with ladders of sizes."""
 
 
 class SpecFile(pytest.File):
@@ -38,14 +38,14 @@ class SpecFile(pytest.File):
     def repr_failure(  # type: ignore[override]  # as pytest's own collectors
         self, excinfo: pytest.ExceptionInfo[BaseException]
     ) -> Any:
-        """Show what is wrong with a spec without a traceback."""
+        """Show a spec's problems without a traceback."""
         if isinstance(excinfo.value, SpecError):
             return str(excinfo.value)
         return super().repr_failure(excinfo)
 
 
-class Departure(Exception):
-    """A case did not come out as stated."""
+class CaseFailed(Exception):
+    """A case departed."""
 
 
 class CaseItem(pytest.Item):
@@ -64,7 +64,7 @@ class CaseItem(pytest.Item):
         self.keywords = {**above, self.name: True}
 
     def runtest(self) -> None:
-        """Run the case; departures fail, the unsupported and the impossible skip with a reason."""
+        """Run the case; a departure fails, and unsupported or not-run cases skip with a reason."""
         session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
         result, self.embcheck_lines = session.run(self.spec, self.case, self.backend)
         self.user_properties += [("case", self.case.id), ("outcome", result.outcome)]
@@ -75,23 +75,23 @@ class CaseItem(pytest.Item):
         if result.outcome == "deviated":
             pytest.xfail(f"known {result.kind or ''} deviation: {result.message}")
         if result.outcome not in ("passed", "refused-earlier", "observed"):
-            raise Departure(_sentence(self, result))
+            raise CaseFailed(_sentence(self, result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show departures, known ones too, as text, and anything else with its traceback."""
-        if isinstance(excinfo.value, Departure | pytest.xfail.Exception):
+        if isinstance(excinfo.value, CaseFailed | pytest.xfail.Exception):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Say where the case stands."""
+        """Return the place of the case."""
         return self.path, int(self.case.where.rsplit(":", 1)[1]) - 1, self.name
 
 
 def quick_cases(items: Iterable[pytest.Item]) -> frozenset[str]:
-    """Return each clause's first case, whatever the backend, of those that are no ladder of sizes.
+    """Return each clause's first case outside of the ladders of sizes, for any backend.
 
-    A clause that only ladders ask for has none.
+    A clause that only ladders cover has none.
     """
     first: dict[str, str] = {}
     for item in items:
@@ -104,7 +104,7 @@ def quick_cases(items: Iterable[pytest.Item]) -> frozenset[str]:
 def split(
     items: Iterable[pytest.Item], keep: Callable[[Any], bool]
 ) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Split items in those whose case is to be kept, with all that are no cases, and the others."""
+    """Split items in those to keep (chosen cases, and all that are not cases) and the others."""
     kept: tuple[list[pytest.Item], list[pytest.Item]] = ([], [])
     for item in items:
         kept[isinstance(item, CaseItem) and not keep(item.case)].append(item)

@@ -54,23 +54,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--embcheck-large",
         action="store_true",
-        help="run the cases that need gigabytes of memory too",
+        help="also run the cases that need gigabytes of memory",
     )
     group.addoption(
         "--embcheck-threads",
         type=int,
         metavar="N",
-        help="have the backends use so many threads",
+        help="number of threads of each backend",
     )
     group.addoption(
         "--embcheck-instructions",
         metavar="NAME",
-        help="have the backends use no vector instructions beyond this set",
+        help="widest set of vector instructions that backends may use",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set the run up where a backend is named; nothing is imported otherwise."""
+    """Set the run up if a backend is named; otherwise nothing is imported."""
     names = config.getoption("--embcheck-backend")
     if not names:
         return
@@ -88,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect a spec file; YAML files in clauses/, workloads/ and deviations/ are none."""
+    """Collect a spec file; YAML files in clauses/, workloads/ and deviations/ are not specs."""
     if file_path.suffix != ".yaml" or not parent.config.getoption("--embcheck-backend"):
         return None
     from embcheck.conformance.pytest_items import SpecFile  # noqa: PLC0415  (only when active)
@@ -102,7 +102,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """Let the lines of a result travel with its report, across xdist as well."""
+    """Send the lines of a result with its report, also across xdist."""
     report = yield
     lines = getattr(item, "embcheck_lines", None)
     if lines is not None and report.when == "call":

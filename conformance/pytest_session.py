@@ -1,4 +1,4 @@
-"""One pytest session with backends: its workers, and the recording of what they answer."""
+"""One pytest session with backends: its workers, and the recording of their results."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class EmbcheckSession:
         return not self._is_xdists and self._config.getoption("dist", "no") != "no"
 
     def run(self, spec: Spec, case: Case, backend: str) -> tuple[ResultLine, dict[str, Any]]:
-        """Run a case on a backend; return the result and all lines that tell of it."""
+        """Run a case on a backend; return the result and the lines of its record."""
         self._start()
         ran = self._result(case, backend)
         verdict, deviation = ran.verdict, None
@@ -97,7 +97,7 @@ class EmbcheckSession:
         return result, {"result": to_json_data(result), **self._describe(case, spec.behaviour)}
 
     def _tried_alone(self, case: Case, backend: str, verdict: Verdict) -> Verdict:
-        """Try what nothing explains again in a fresh worker, and say so where it passes there."""
+        """Repeat an unexplained failure in a fresh worker, and say if it passes there."""
         if verdict.outcome not in _FAULTS:
             return verdict
         self._unexplained[backend] += 1
@@ -141,7 +141,7 @@ class EmbcheckSession:
         return self._run_case(case, backend)
 
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Let the backends work ahead, where this process runs all items in their order."""
+        """Let the backends work ahead, if this process runs all items in their order."""
         if self._hands_out or self._is_xdists or session.config.option.collectonly:
             return
         self._start()
@@ -197,9 +197,9 @@ class EmbcheckSession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out what is not asked for: large cases, those not named, or all but quick ones.
+        """Leave out large cases, those not named, or all but quick ones, as the options say.
 
-        Raises UsageError for the name of a case that is none of those that -k selects.
+        Raises UsageError for a name that no case has that -k selects.
         """
         large = self._config.getoption("--embcheck-large")
         kept, left_out = split(items, lambda case: large or not case.large)
@@ -239,7 +239,7 @@ class EmbcheckSession:
         return ", ".join(part for part, given in parts.items() if given)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Open the record once it is known how much there is to do."""
+        """Open the record once the number of items is known."""
         self._refuse_equal_ids(session.items)
         if not self._hands_out and session.items and not session.config.option.collectonly:
             self._open(len(session.items))
@@ -306,7 +306,7 @@ class EmbcheckSession:
         self._recorded += 1
 
     def _context(self, lines: Mapping[str, Any]) -> Iterator[ClauseLine | CaseLine]:
-        """Give what a result is about, the first time that it comes."""
+        """Return the lines of a result's case and clauses, the first time that they come."""
         for data in lines["clauses"]:
             if data["id"] not in self._written:
                 self._written.add(data["id"])
@@ -337,7 +337,7 @@ class EmbcheckSession:
         return self._recorded == self._planned
 
     def _unmatched_deviations(self) -> list[str]:
-        """Say which known deviations name no case of a whole run; they fail it."""
+        """Name known deviations that match no case of a whole run; they fail it."""
         return [
             f"deviations/{name}.yaml: {', '.join(entry.cases)} matches no case; remove the entry"
             for name in self.names
@@ -352,7 +352,7 @@ class EmbcheckSession:
 
 
 def _make_pool(config: pytest.Config, addresses: list[str]) -> BackendPool:
-    """Make workers with the threads and instructions that are asked for."""
+    """Make workers with the wanted threads and instructions."""
     asked = (config.getoption("--embcheck-threads"), config.getoption("--embcheck-instructions"))
     timeout = config.getoption("--embcheck-timeout")
     return BackendPool(addresses, timeout, processor_environment(*asked))
@@ -372,7 +372,7 @@ def _ended(item: pytest.Item) -> pytest.TestReport:
 
 
 def _suite_hash() -> str:
-    """Return a short hash over all shipped specs, by which runs of one suite are recognised."""
+    """Return a short hash over all shipped specs, which identifies the suite of a run."""
     digest = hashlib.sha256()
     root = files("embcheck.specs")
     for folder in sorted(root.iterdir(), key=lambda entry: entry.name):

@@ -1,4 +1,4 @@
-"""The atlas of bad indices: what each backend does with an index that names no row."""
+"""The atlas of bad indices: what each backend does with an index out of range."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from embcheck.reports.readings import WORDS, Reading, Word, reading_of
 from embcheck.reports.untrusted import clean
 
 PLACE = "place"
-"""The parameter of a case of the atlas that names where its index lies."""
+"""The parameter of an atlas case that names the place of its index."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an index lies, and the index itself where it is the same for all cases."""
+    """The place of an index, and the index itself if it is the same for all cases."""
 
     name: str
     index: str
@@ -28,7 +28,7 @@ class Place:
 
 @dataclass(frozen=True)
 class AtlasReading:
-    """What came of an index, and for which dtypes or modes; empty where it was so for all."""
+    """A reading, and the dtypes or modes that have it; empty if all have it."""
 
     reading: Reading
     variants: str
@@ -38,7 +38,7 @@ class AtlasReading:
 
 @dataclass(frozen=True)
 class AtlasRow:
-    """One operation on one backend: for each place, what came."""
+    """One operation on one backend: the readings at each place."""
 
     backend: str
     cells: tuple[tuple[AtlasReading, ...], ...]
@@ -55,7 +55,7 @@ class AtlasGroup:
 
 @dataclass(frozen=True)
 class Atlas:
-    """All of it, with the words that occur."""
+    """The whole atlas, with the words that occur in it."""
 
     places: tuple[Place, ...]
     groups: tuple[AtlasGroup, ...]
@@ -103,7 +103,7 @@ def _row(backend: str, findings: list[Finding], places: tuple[str, ...]) -> Atla
 
 
 def _cell(findings: list[Finding]) -> tuple[AtlasReading, ...]:
-    """Say once what came of several cases, and name their variants where others came otherwise."""
+    """Group cases by reading, and name their variants if the readings differ."""
     alike: dict[str, list[Finding]] = {}
     for finding in findings:
         alike.setdefault(reading_of(finding).text, []).append(finding)
@@ -128,7 +128,7 @@ def _variant(case: CaseLine) -> dict[str, str]:
 
 
 def _variants(some: list[dict[str, str]], everything: list[dict[str, str]]) -> str:
-    """Name some of all variants by the parameters that set them apart, else one by one."""
+    """Name some variants by the parameters that distinguish them, else one by one."""
     names = dict.fromkeys(name for variant in everything for name in variant)
     apart = {
         name: values

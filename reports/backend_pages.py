@@ -1,7 +1,7 @@
-"""A page for each backend, in Markdown, and the table that leads to them.
+"""A page for each backend, in Markdown, and the table of all pages.
 
-The table is made from the pages in the folder, so that pages of backends that need an environment
-of their own may be written there, one at a time.
+The table is made from the pages in the folder, so that backends that need different environments
+can write their pages one at a time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def write_pages(
 ) -> list[Path]:
     """Write a page for each backend, and the index of all pages in the folder; return the paths.
 
-    `helped` is what adapters did themselves in a run of the suite.
+    `helped` is what adapters did for their library in a run of the suite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -55,7 +55,7 @@ def page_name(backend: str) -> str:
 
 
 def page(profile: Profile, helped: tuple[Help, ...] = ()) -> str:
-    """Return a backend's page; versions are left out, for they are the environment's."""
+    """Return a backend's page, without versions, which depend on the environment."""
     info = profile.info
     declared = [str(name) for name in Capability if name in info["capabilities"]]
     text: str = _template("backend.md.jinja").render(
@@ -80,7 +80,7 @@ def index(folder: Path) -> str:
 
 
 def _row(profile: Profile) -> dict[str, Any]:
-    """Return a backend's row of the index; it stands in the first line of its page."""
+    """Return a backend's row of the table, which is in the first line of its page."""
     info = profile.info
     counts = _cases_by_category(profile)
     whose = f" ({categories_text(counts)})" if counts else ""
@@ -101,10 +101,10 @@ def _row(profile: Profile) -> dict[str, Any]:
 
 
 def _cases_by_category(profile: Profile) -> Counter[str]:
-    """Count the cases of each category; one that several entries name, by the first of them.
+    """Count the cases of each category; a case that several entries name counts for the first.
 
-    Several may name a case, for it fails in one way or another. What departs on some processors
-    only is left out.
+    Several entries may name a case that can fail in several ways. Departures on some processors
+    only are left out.
     """
     owners: dict[str, Category] = {}
     for explained in profile.deviations:
@@ -121,7 +121,7 @@ def _named(profile: Profile) -> frozenset[str]:
 
 
 def _groups(profile: Profile) -> list[tuple[str, list[Explained], int]]:
-    """Return the categories that there are, each with its entries and how many cases it has."""
+    """Return the categories that occur, each with its entries and its number of cases."""
     counts = _cases_by_category(profile)
     found = [
         (str(category), [e for e in profile.deviations if e.deviation.category is category])
@@ -136,7 +136,7 @@ def _operations(operations: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return text that stays in one cell of a table."""
+    """Escape text for one cell of a table."""
     return " ".join(text.replace("|", "\\|").split())
 
 

@@ -1,4 +1,4 @@
-"""How often timings were wrong on known differences: as a part of the report, and as Markdown."""
+"""The error rates of timings on known differences: as a part of the report, and as Markdown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMES: Final = {"hot": "hot", "dram": "DRAM"}
 
 @dataclass(frozen=True)
 class MethodRow:
-    """A way of comparing, and of each planted difference how often it said what."""
+    """A method of comparison, and how often it gave each verdict on each planted difference."""
 
     method: str
     ours: bool
@@ -23,7 +23,7 @@ class MethodRow:
 
 @dataclass(frozen=True)
 class TargetRow:
-    """What was aimed at, and what came of it; `tone` is `good`, `bad` or `unknown`."""
+    """A target and the measured rate; `tone` is `good`, `bad` or `unknown`."""
 
     what: str
     wanted: str
@@ -33,7 +33,7 @@ class TargetRow:
 
 @dataclass(frozen=True)
 class Calibration:
-    """All that a report says of it; `columns` are the heads of the methods' shares."""
+    """The calibration in a report; `columns` are the heads of the methods' shares."""
 
     source: str
     machine: str
@@ -106,7 +106,7 @@ def _method(method: Mapping[str, Any], places: Iterable[tuple[str, int]]) -> Met
 
 
 def _share(cell: Mapping[str, Any] | None) -> str:
-    """Return how often a difference was found, and how often with the wrong sign."""
+    """Return how often a difference was found, and how often in the wrong direction."""
     if cell is None or not cell["comparisons"]:
         return "-"
     planted = cell["planted_percent"] > 0

@@ -1,4 +1,4 @@
-"""Text on a terminal: nothing that a backend says can colour, move or hide what stands there."""
+"""Text on a terminal, in which a backend's messages cannot colour, move or hide anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def say(console: Console, text: str, style: str = "") -> None:
 
 
 def safe_text(text: str, console: Console, style: str = "") -> Text:
-    """Return text that carries no markup, no control character and nothing the console lacks."""
+    """Return text without markup, control characters, and characters that the console lacks."""
     text = clean(text)
     if not console.is_terminal or not console.encoding.startswith("utf"):
         text = text.encode("ascii", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""The coverage page: each sentence of the documentation, and the clauses that hold it."""
+"""The coverage page: each sentence of the documentation, and the clauses that cover it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from embcheck.reports.evidence import Document
 from embcheck.reports.matrix import link
-from embcheck.reports.reach import Reach, reach
+from embcheck.reports.reach import ReachTables, reach
 
 _ORDER: Final = ("gap", "new", "changed", "gone", "covered", "non-normative")
 _OPEN: Final = frozenset({"gap", "new", "changed", "gone"})
@@ -17,7 +17,7 @@ NO_PARAMETER: Final = "summary"
 
 @dataclass(frozen=True)
 class Bar:
-    """How many sentences there are of an object, a parameter, or all, and what covers them."""
+    """The number of sentences of an object, a parameter, or all, by status."""
 
     name: str
     covered: int
@@ -26,12 +26,12 @@ class Bar:
 
     @property
     def gaps(self) -> int:
-        """How many sentences no clause holds, though one should."""
+        """The number of normative sentences that no clause covers."""
         return self.total - self.covered - self.non_normative
 
     @property
     def normative(self) -> int:
-        """How many sentences there are to be covered."""
+        """The number of normative sentences."""
         return self.total - self.non_normative
 
     @property
@@ -42,7 +42,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Sentence:
-    """One statement of the documentation, in our words; a new one is quoted."""
+    """One statement of the documentation, paraphrased; a new one is quoted."""
 
     parameter: str
     paraphrase: str
@@ -52,7 +52,7 @@ class Sentence:
 
     @property
     def open(self) -> bool:
-        """Whether something is to be done about it."""
+        """Whether it is a gap."""
         return self.status in _OPEN
 
 
@@ -66,8 +66,8 @@ class CoveredObject:
 
 
 @dataclass(frozen=True)
-class Coverage:
-    """All of the page; links lead to a clause's cases, None where this report has none."""
+class CoveragePage:
+    """The page; links lead to a clause's cases, None if this report has none."""
 
     source: str
     torch: str
@@ -75,12 +75,12 @@ class Coverage:
     objects: tuple[CoveredObject, ...]
     open: tuple[tuple[str, Sentence], ...]
     loose_ends: tuple[tuple[str, tuple[str, ...]], ...]
-    reach: Reach | None
-    """Sizes and pairs of options; None in a file of an embcheck that did not count them."""
+    reach: ReachTables | None
+    """Sizes and pairs of options; None if an older embcheck wrote the file."""
 
 
 def clause_link(name: str, known: Collection[str]) -> str | None:
-    """Return a link to a clause's cases; None where the report has none."""
+    """Return a link to a clause's cases; None if the report has none."""
     return link(clause=name) if name in known else None
 
 
@@ -91,11 +91,11 @@ def clause_links(
     return tuple((name, clause_link(name, known)) for name in names)
 
 
-def coverage(document: Document, clauses: Collection[str]) -> Coverage:
+def coverage(document: Document, clauses: Collection[str]) -> CoveragePage:
     """Arrange a coverage file; `clauses` are those that the report has cases of."""
     data = document.data
     sentences = [(row["object"], _sentence(row, clauses)) for row in data["sentences"]]
-    return Coverage(
+    return CoveragePage(
         source=document.source,
         torch=data["torch"],
         bar=_bar("all", data),
@@ -134,7 +134,7 @@ def _sentence(row: Mapping[str, Any], clauses: Collection[str]) -> Sentence:
 
 
 def _loose_ends(data: Mapping[str, Any]) -> Iterable[tuple[str, tuple[str, ...]]]:
-    """Yield what else does not fit together, with a title each."""
+    """Yield the other gaps, with a title each."""
     yield "clauses without a case", tuple(data.get("clauses_without_cases", ()))
     yield "documented clauses that no sentence carries", tuple(data.get("unfounded", ()))
     yield "cases without a clause", tuple(data.get("cases_without_clauses", ()))

@@ -1,4 +1,4 @@
-"""Documentation coverage for a terminal: 80 columns, and plain ASCII where it is no terminal."""
+"""Documentation coverage in 80 columns, in plain ASCII if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from embcheck.conformance.documentation.coverage import (
     ACCOUNTED,
     DRIFT,
     Coverage,
-    Entry,
+    CoveredSentence,
     group,
     tally,
 )
@@ -31,7 +31,7 @@ _INDENT = (0, 0, 0, 2)
 def print_coverage(coverage: Coverage, reach: Reach, console: Console) -> None:
     """Print what is covered by object and parameter, what is left out, then every gap.
 
-    Below stand the tables of sizes and of pairs of options, and the verdict on all of it.
+    The tables of sizes and of pairs of options follow, then the verdict.
     """
     console.print(_object_table(coverage.entries))
     _print_parameters(coverage.entries, console)
@@ -42,7 +42,7 @@ def print_coverage(coverage: Coverage, reach: Reach, console: Console) -> None:
     _print_verdict(coverage, coverage.gaps + reach.gaps, console)
 
 
-def _object_table(entries: Sequence[Entry]) -> Table:
+def _object_table(entries: Sequence[CoveredSentence]) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), show_footer=True)
     every = tally(entries)
     table.add_column("object", "all", overflow="fold")
@@ -54,15 +54,15 @@ def _object_table(entries: Sequence[Entry]) -> Table:
     return table
 
 
-def _print_parameters(entries: Sequence[Entry], console: Console) -> None:
-    """Print `accounted/all` for each parameter, red where something is missing."""
+def _print_parameters(entries: Sequence[CoveredSentence], console: Console) -> None:
+    """Print `accounted/all` for each parameter, in red if there is a gap."""
     for name, some in group(entries, "object").items():
         _print(console, f"\n{_short(name)}", "bold")
         parts = [_share(parameter, few) for parameter, few in group(some, "parameter").items()]
         console.print(Padding(Columns(parts, padding=(0, 3)), _INDENT))
 
 
-def _share(parameter: str, entries: Iterable[Entry]) -> Text:
+def _share(parameter: str, entries: Iterable[CoveredSentence]) -> Text:
     counts = Counter(entry.status for entry in entries)
     accounted = sum(counts[status] for status in ACCOUNTED)
     style = "" if accounted == counts.total() else "bold red"
@@ -119,7 +119,7 @@ def _print_gaps(coverage: Coverage, console: Console) -> None:
                 console.print(Padding(safe_text(line, console), _INDENT))
 
 
-def _gap_lines(entries: Iterable[Entry]) -> list[str]:
+def _gap_lines(entries: Iterable[CoveredSentence]) -> list[str]:
     return [
         f"{_short(entry.object)}, {entry.parameter}: {', '.join(entry.clauses)}"
         for entry in entries

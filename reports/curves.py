@@ -1,4 +1,4 @@
-"""The scaling curves of a report: lines in a picture, the figures beside it, who overtakes whom."""
+"""The scaling curves of a report: plots, tables of figures, and crossovers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from embcheck.reports.untrusted import finite
 WIDTH, HEIGHT = 640.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 150.0, 12.0, 40.0
 LINES = 10
-"""Lines are told apart by as many colours and strokes; more begin again."""
+"""The number of colours and strokes; further lines repeat them."""
 _LABEL_HEIGHT = 13.0
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of a line and, where it has one, its interval, in the picture's units."""
+    """A point of a line and its interval, if any, in the picture's units."""
 
     x: str
     y: str
@@ -30,7 +30,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Line:
-    """One backend's points; `style` counts its colour, `label` is how high its name stands."""
+    """One backend's points; `style` is the number of its colour, `label` the height of its name."""
 
     backend: str
     style: int
@@ -45,7 +45,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark on an axis: where, and what it says."""
+    """A mark on an axis: its place and its label."""
 
     place: str
     text: str
@@ -81,7 +81,7 @@ class Scale:
         return self.least > 0
 
     def place(self, value: float) -> str:
-        """Return where a value lies, in the picture's units."""
+        """Return the place of a value, in the picture's units."""
         low, high, at = self.least, self.most, min(max(value, self.least), self.most)
         if self.is_log:
             low, high, at = math.log(low), math.log(high), math.log(at)
@@ -99,7 +99,7 @@ def point_of(line: Measurement) -> tuple[str, float] | None:
 
 
 def curves(measurements: Iterable[Measurement], runs: Sequence[Run]) -> tuple[Curve, ...]:
-    """Draw every curve that there are two points of."""
+    """Draw every curve with at least two points."""
     points: dict[str, list[tuple[float, Measurement]]] = {}
     for line in measurements:
         point = point_of(line)
@@ -159,7 +159,7 @@ def _line(
 
 
 def _labelled(lines: list[Line]) -> tuple[Line, ...]:
-    """Move names apart that would stand on one another, from the top down."""
+    """Move overlapping names apart, from the top down."""
     found, free = [], TOP
     for line in sorted(lines, key=lambda line: float(line.label)):
         place = max(float(line.label), free)
@@ -169,7 +169,7 @@ def _labelled(lines: list[Line]) -> tuple[Line, ...]:
 
 
 def crossings(name: str, backends: Sequence[str], runs: Sequence[Run]) -> list[str]:
-    """Say which backends change places on a curve, and where; from the rounds themselves."""
+    """Say which backends change places on a curve, and where, from the rounds themselves."""
     from embcheck.conformance.timing.verdicts.crossover import crossovers  # noqa: PLC0415  (imports NumPy)
     from embcheck.conformance.timing.verdicts.raw import group  # noqa: PLC0415
 
@@ -190,7 +190,7 @@ def crossings(name: str, backends: Sequence[str], runs: Sequence[Run]) -> list[s
 
 
 def _words(name: str) -> tuple[str, str]:
-    """Return a curve's title and what its values count, as the file of that id says."""
+    """Return a curve's title and the label of its values, from the file of that id."""
     from embcheck.conformance.timing.runs.curves import curve_files, load_curves  # noqa: PLC0415
 
     known = load_curves(curve_files()).get(name)

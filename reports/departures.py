@@ -1,4 +1,4 @@
-"""The departures that matter most, grouped so that they can be read at a glance."""
+"""The most important departures, grouped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from embcheck.reports.stages import Stages, tally
 
 
 class Standing(StrEnum):
-    """Whether a recorded deviation explains departures; what nothing explains comes first."""
+    """Whether a known deviation explains departures; unexplained ones come first."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -22,7 +22,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class Departure:
-    """All cases of a behaviour that went wrong on a backend in the same way."""
+    """All cases of a behaviour that depart on a backend in the same way."""
 
     standing: Standing
     mark: Mark
@@ -49,7 +49,7 @@ class Departure:
 
 
 def departures(merged: Merged) -> list[Departure]:
-    """Group departures: new ones first, the silent ones, those whose they are, then by how many."""
+    """Group departures; sort by unexplained first, silent first, category, and count."""
     groups: dict[tuple[Standing, Mark, str, str, str], list[Finding]] = {}
     for finding in merged.findings:
         if finding.mark.departs:

@@ -18,11 +18,11 @@ _VOLATILE = (
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b\d+(\.\d+)?(e-?\d+)? ?(ns|us|ms|s|sec|seconds?|minutes?)\b"), "<time>"),
 )
-"""What differs between messages that say the same."""
+"""Parts of a message that vary from run to run."""
 
 
 class What(StrEnum):
-    """What changed most: of several things, the first."""
+    """The sorts of change; a case has the first that applies."""
 
     OUTCOME = "outcome"
     KIND = "kind"
@@ -31,12 +31,12 @@ class What(StrEnum):
 
 
 class UnknownBackend(Exception):
-    """A backend that is to be compared is not in the run; says which are."""
+    """A backend to compare is not in the run; the message says which are."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What a case came to on a backend in one run; `not-asked` where it has no result."""
+    """The result of a case on a backend in one run; `not-asked` if there is none."""
 
     outcome: str = "not-asked"
     kind: str = ""
@@ -46,7 +46,7 @@ class State:
 
 @dataclass(frozen=True)
 class Pair:
-    """A backend of one run and the one that it is compared with, each with library and version."""
+    """A backend of each run, to be compared, with library and version."""
 
     before: str
     after: str
@@ -55,13 +55,13 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """The backend, or both where they are two."""
+        """The backend, or both if they differ."""
         return self.before if self.before == self.after else f"{self.before} = {self.after}"
 
 
 @dataclass(frozen=True)
 class Change:
-    """A case that came to something else."""
+    """A case whose result changed."""
 
     what: What
     case: str
@@ -83,7 +83,7 @@ class Difference:
     compared: int
 
     def __bool__(self) -> bool:
-        """Whether anything changed; another version alone is no change."""
+        """Whether anything but versions changed."""
         missing = self.new_backends or self.gone_backends or self.new_cases or self.gone_cases
         return bool(missing or self.changes)
 
@@ -161,9 +161,9 @@ def _library(merged: Merged, name: str) -> str:
 
 
 def _asked(pair: Pair, old: _Found, new: _Found, in_part: Collection[str]) -> Iterable[str]:
-    """Return the cases to compare: those that both were asked, where either may have been.
+    """Return the cases to compare.
 
-    Two backends, or one that a run was to ask in part only, need not be asked the same.
+    If the backends are two, or a run had only a part of the suite, those that both runs have.
     """
     ours, theirs = old[pair.before], new[pair.after]
     if pair.before != pair.after or pair.before in in_part:
@@ -181,7 +181,7 @@ def _changes(asked: Iterable[tuple[Pair, str]], old: _Found, new: _Found) -> Ite
 
 
 def _what(before: State, after: State, *, speaks_the_same: bool) -> What | None:
-    """Say what changed most; two libraries word their messages differently in any case."""
+    """Return the sort of change; messages of two libraries are not compared."""
     if before.outcome != after.outcome:
         return What.OUTCOME
     if before.kind != after.kind:

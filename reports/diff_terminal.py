@@ -25,7 +25,7 @@ _TITLES = {
 
 
 def print_difference(found: Difference, names: tuple[str, str], console: Console) -> None:
-    """Print what changed between two runs of these names, the gravest first."""
+    """Print what changed between two runs of these names, the most severe first."""
     _print_backends(found, names, console)
     for what, title in _TITLES.items():
         _print_changes(title, found.of(what), console)
@@ -72,7 +72,7 @@ def _print_changes(title: str, changes: Sequence[Change], console: Console) -> N
 
 
 def _word(what: What, state: State) -> str:
-    """Say what a state is, as far as it matters for a sort of change."""
+    """Describe a state, for a sort of change."""
     if what is What.MESSAGE:
         return one_line(state.message or "(nothing)", _MESSAGE)
     detail = state.kind or state.reading

@@ -1,4 +1,4 @@
-"""What lies beside a run's results: what is covered, which bugs are caught, how timings err."""
+"""The files beside a run's results: coverage, mutation score, and error rates of timings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 SIZE_LIMIT: Final = 32 * 2**20
-"""Bytes; the files of the shipped suite have about 1 % of that."""
+"""Bytes; the shipped suite's files have about 1 % of that."""
 REMEDIES: Final = {
     "coverage": "write it anew with `embcheck coverage --out DIR`, or remove it",
     "mutation": "write it anew with `nox -s mutation`, or remove it",
@@ -26,7 +26,7 @@ REMEDIES: Final = {
 
 
 class EvidenceError(Exception):
-    """A file beside a run cannot be used; says which, why and what to do."""
+    """A file beside a run cannot be used; the message says which, why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The newest of each kind of file; None where no folder has one."""
+    """The newest of each kind of file; None if no folder has one."""
 
     coverage: Document | None = None
     mutation: Document | None = None
@@ -47,7 +47,7 @@ class Evidence:
 
 
 def read_evidence(paths: Iterable[Path]) -> Evidence:
-    """Read what lies beside the results of some runs; raises EvidenceError for a broken file."""
+    """Read the files beside the results of some runs; raises EvidenceError for a broken file."""
     folders = [path if path.is_dir() else path.parent for path in paths]
     return Evidence(*(_newest(folders, kind) for kind in REMEDIES))
 

@@ -1,4 +1,4 @@
-"""The summary of a fuzzing run, from what it wrote: what was tried, and what was found."""
+"""The summary of a fuzzing run, from findings.json: what was tried, and what was found."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _print_findings(hunted: Mapping[str, Any], console: Console) -> None:
 
 
 def _finding_lines(finding: Mapping[str, Any]) -> list[str]:
-    """Tell a finding: what it is, what was said, what is known of it, where it is written."""
+    """Print a finding: its kind, message, known deviation, and file."""
     lines = [one_line(finding["title"], 300), one_line(finding["message"])]
     if finding["reason"]:
         lines.append(f"known from {one_line(finding['case'], 80)}")

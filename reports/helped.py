@@ -1,4 +1,4 @@
-"""What adapters did of calls themselves, as results tell, and how much hangs on it."""
+"""What adapters did for their library, and how many results depend on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINE_LIMIT = 200
 
 @dataclass(frozen=True)
 class Help:
-    """One thing that an adapter does: in how many results, and in how many of the passes."""
+    """One kind of help: the number of results with it, and of passes among them."""
 
     line: str
     results: int
@@ -23,7 +23,7 @@ class Help:
 
 
 def helped(merged: Merged) -> dict[str, tuple[Help, ...]]:
-    """Count by backend, the most passes first; backends whose adapter did nothing are left out."""
+    """Count by backend, the most passes first; leaves out backends without help."""
     found: defaultdict[str, defaultdict[str, list[Finding]]]
     found = defaultdict(lambda: defaultdict(list))
     for finding in merged.findings:
@@ -36,7 +36,7 @@ def helped(merged: Merged) -> dict[str, tuple[Help, ...]]:
 
 
 def _lines(finding: Finding) -> Iterable[str]:
-    """Return the lines of a result, each once; what came from an adapter may be anything."""
+    """Return the lines of a result, each once; an adapter's value may be of any type."""
     lines = finding.result.helped if finding.result is not None else ()
     told = lines if isinstance(lines, (list, tuple)) else ()
     return dict.fromkeys(one_line(str(line), LINE_LIMIT) for line in told)

@@ -25,7 +25,7 @@ NO_EVIDENCE = Evidence()
 
 
 def write_html(runs: Iterable[Run], path: Path, evidence: Evidence = NO_EVIDENCE) -> None:
-    """Write a report of the runs; an earlier file is replaced only by a whole one."""
+    """Write a report of the runs; replaces an earlier file only when the new one is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_text(render_html(runs, evidence), "utf-8", newline="\n")
@@ -33,10 +33,10 @@ def write_html(runs: Iterable[Run], path: Path, evidence: Evidence = NO_EVIDENCE
 
 
 def render_html(runs: Iterable[Run], evidence: Evidence = NO_EVIDENCE) -> str:
-    """Return a report of the runs, and of what lies beside them, as HTML.
+    """Return a report of the runs, and of the files beside them, as HTML.
 
-    Nothing that a run brought can become markup: the template escapes all of it, invisible
-    characters are spelled out, and the page's own policy lets no script run but the report's.
+    No text of a run can become markup: the template escapes it, invisible characters are spelled
+    out, and the page's content security policy allows only the report's own script.
     """
     environment = _environment()
     script = "".join(environment.get_template(name).render() for name in SCRIPTS)
@@ -63,5 +63,5 @@ def _environment() -> Environment:
 
 
 def _visible(value: Any) -> Any:
-    """Spell out invisible characters in whatever a template prints."""
+    """Spell out invisible characters in every value that a template prints."""
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,4 +1,4 @@
-"""The ledger: what backends do where the documentation leaves it open."""
+"""The ledger: what backends do in cases that the documentation leaves open."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ GLIMPSE = 24
 
 @dataclass(frozen=True)
 class LedgerCell:
-    """What a backend did; `departs` where PyTorch is known to do something else.
+    """What a backend did; `departs` if PyTorch is known to do something else.
 
-    `glimpse` shows a value that has no word, where it is short enough for a cell.
+    `glimpse` is a value without a word, if it is short enough for a cell.
     """
 
     backend: str
@@ -41,9 +41,9 @@ class LedgerCell:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """Cases that differ only in their parameters, and that every backend answered alike.
+    """Cases that differ only in their parameters, with the same reading on each backend.
 
-    `differs` where backends do not all do the same, PyTorch as the case states it among them.
+    `differs` if not all backends, and PyTorch as the case states it, do the same.
     """
 
     clause: str
@@ -67,7 +67,7 @@ class LedgerGroup:
 
 @dataclass(frozen=True)
 class LedgerTable:
-    """Some rows, and the backends that they were asked of."""
+    """Some rows, and the backends that ran them."""
 
     columns: tuple[str, ...]
     groups: tuple[LedgerGroup, ...]
@@ -79,18 +79,18 @@ class LedgerTable:
 
     @property
     def differing(self) -> int:
-        """How many rows backends do not agree on."""
+        """The number of rows on which backends differ."""
         return sum(row.differs for row in self.rows)
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """All that was observed and is not scored; `probes` are what only PyTorch can be asked."""
+    """All observed cases; `probes` are those that only PyTorch can answer."""
 
     cases: LedgerTable
     probes: LedgerTable
     categories: Mapping[str, int]
-    """How many known departures there are all the same, and whose: on no case may a process die."""
+    """The known departures by category: a process must not die in any case."""
 
     def __bool__(self) -> bool:
         return bool(self.cases.groups or self.probes.groups)
@@ -105,10 +105,10 @@ class Ledger:
 
 @dataclass(frozen=True)
 class LedgerCounts:
-    """How many cases were observed.
+    """The number of observed cases.
 
-    `stated` counts those of which it is known what PyTorch does, `unlike_pytorch` those of them in
-    which a backend did something else.
+    `stated` counts those that say what PyTorch does, `unlike_pytorch` those of them in which a
+    backend did something else.
     """
 
     observed: int
@@ -117,7 +117,7 @@ class LedgerCounts:
 
 
 def ledger(merged: Merged) -> Ledger:
-    """Gather what the backends of some runs did where anything is allowed."""
+    """Collect the observed cases of some runs."""
     found = _by_case(merged)
     cases = [merged.cases[name] for name in found]
     probes = [case for case in cases if case.call.get("operation") == "probe"]
@@ -127,7 +127,7 @@ def ledger(merged: Merged) -> Ledger:
 
 
 def ledger_counts(merged: Merged) -> LedgerCounts:
-    """Count the observed cases, and those in which a backend departs from what PyTorch does."""
+    """Count the observed cases, and those in which a backend differs from PyTorch."""
     known, unlike = [], 0
     for name, by_backend in _by_case(merged).items():
         readings = [reading_of(finding) for finding in by_backend.values()]
@@ -180,7 +180,7 @@ def _rows(
     columns: tuple[str, ...],
     merged: Merged,
 ) -> Iterable[LedgerRow]:
-    """Make rows of cases, those that differ only in parameters and came out alike as one."""
+    """Make rows; cases that differ only in parameters and have the same readings share a row."""
     alike: dict[tuple[object, ...], list[CaseLine]] = {}
     for case in cases:
         voices = tuple(

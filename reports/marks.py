@@ -10,7 +10,7 @@ from embcheck.conformance.records.lines import ResultLine
 
 
 class Mark(StrEnum):
-    """What a (case, backend) pair came to, worst first."""
+    """The mark of a (case, backend) pair, worst first."""
 
     SILENT = "silent"
     CRASHED = "crashed"
@@ -49,7 +49,7 @@ _ENDINGS: Final = frozenset({"crashed", "timed-out"})
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """How a mark is shown: a symbol, a short text, and a sentence for the legend."""
 
     symbol: str
@@ -57,34 +57,36 @@ class Look:
     meaning: str
 
 
-LOOKS: Final[dict[Mark, Look]] = {
-    Mark.SILENT: Look(
+LOOKS: Final[dict[Mark, Appearance]] = {
+    Mark.SILENT: Appearance(
         "✗", "silent", "Failed silently: a wrong answer, or invalid input accepted, with no sign."
     ),
-    Mark.CRASHED: Look("†", "crash", "The process died; nothing in it survived."),
-    Mark.TIMED_OUT: Look("◷", "timeout", "No answer in time."),
-    Mark.LOUD: Look("!", "loud", "Failed loudly: a valid call was refused with an error."),
-    Mark.ERRORED: Look("?", "error", "The adapter or the harness is at fault, not the library."),
-    Mark.STALE: Look("↺", "stale", "A recorded deviation no longer happens as it is stated."),
-    Mark.DEVIATED: Look("≈", "by chance", "Known to depart by chance; this time it did not."),
-    Mark.NOT_RUN: Look("·", "not run", "Nothing is known."),
-    Mark.UNSUPPORTED: Look(
+    Mark.CRASHED: Appearance("†", "crash", "The process died, with all that was in it."),
+    Mark.TIMED_OUT: Appearance("◷", "timeout", "No answer in time."),
+    Mark.LOUD: Appearance("!", "loud", "Failed loudly: a valid call was refused with an error."),
+    Mark.ERRORED: Appearance(
+        "?", "error", "The adapter or the harness is at fault, not the library."
+    ),
+    Mark.STALE: Appearance("↺", "stale", "A known deviation no longer happens as it is stated."),
+    Mark.DEVIATED: Appearance("≈", "by chance", "Known to depart by chance; this time it did not."),
+    Mark.NOT_RUN: Appearance("·", "not run", "Nothing is known."),
+    Mark.UNSUPPORTED: Appearance(
         "\N{EN DASH}", "n/a", "Unsupported, with a reason; never counts as passed."
     ),
-    Mark.PASSED: Look("✓", "passed", "As the contract states."),
-    Mark.EARLIER: Look(
+    Mark.PASSED: Appearance("✓", "passed", "As the contract states."),
+    Mark.EARLIER: Appearance(
         "⇤",
         "earlier",
-        "Refused before the library saw it, by what traces, exports or converts for it.",
+        "Refused by an earlier stage (a tracer, exporter or converter), before the library saw it.",
     ),
-    Mark.OBSERVED: Look("○", "observed", "Implementation-defined: recorded, never scored."),
+    Mark.OBSERVED: Appearance("○", "observed", "Implementation-defined: recorded, never scored."),
 }
 
 
 def mark_of(result: ResultLine) -> Mark:
-    """Return the mark of a result; an outcome that is not known counts as the harness's fault.
+    """Return the mark of a result; an unknown outcome counts as a fault of the harness.
 
-    A known deviation has the mark of what happened: silent stays silent.
+    A known deviation has the mark of what happened: a silent failure stays silent.
     """
     happens = result.deviation.happens if result.deviation else None
     if result.outcome == "deviated" and happens in _ENDINGS:

@@ -1,4 +1,4 @@
-"""The matrix of a report: behaviours down, backends across, and what each cell came to."""
+"""The matrix of a report: behaviours down, backends across, marks in the cells."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from embcheck.reports.marks import LOOKS, Look, Mark
+from embcheck.reports.marks import LOOKS, Appearance, Mark
 from embcheck.reports.merge import Merged, behaviour_id, folder_of
 from embcheck.reports.untrusted import clean
 
 
 @dataclass(frozen=True)
 class Chip:
-    """How often a mark came."""
+    """The count of a mark."""
 
     mark: Mark
     count: int
 
     @property
-    def look(self) -> Look:
+    def look(self) -> Appearance:
         """How the mark is shown."""
         return LOOKS[self.mark]
 
@@ -39,7 +39,7 @@ class Cell:
 
     @property
     def spoken(self) -> str:
-        """The cell in words, for those who do not see it."""
+        """The cell in words, for screen readers."""
         counts = ", ".join(f"{chip.count} {chip.look.short}" for chip in self.chips)
         return f"{self.backend}: {counts or 'nothing run'}"
 
@@ -89,7 +89,7 @@ def matrix(merged: Merged) -> tuple[Folder, ...]:
 
 
 def totals(merged: Merged) -> tuple[Chip, ...]:
-    """Count every mark over the whole report; marks that never came count 0."""
+    """Count every mark over the whole report, including marks that count 0."""
     counts = Counter(finding.mark for finding in merged.findings)
     return tuple(Chip(mark, counts[mark]) for mark in Mark)
 

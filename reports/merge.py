@@ -1,4 +1,4 @@
-"""Several runs seen as one: the last word of each (case, backend) and of each timing."""
+"""Several runs merged: the latest result of each (case, backend) and of each timing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDERS = ("embedding", "embedding_bag", "one_hot", "pretrained")
 
 @dataclass(frozen=True)
 class Finding:
-    """What a case came to on a backend; without a result, it was not run."""
+    """The result of a case on a backend; without a result, it was not run."""
 
     case: CaseLine
     backend: str
@@ -35,19 +35,19 @@ class Finding:
 
     @property
     def kind(self) -> str:
-        """How it failed, or `crashed` or `timed-out`; empty where it did not."""
+        """How it failed, or `crashed` or `timed-out`; empty if it did not fail."""
         if self.result is not None and self.result.kind:
             return str(self.result.kind)
         return str(self.mark) if self.mark in {Mark.CRASHED, Mark.TIMED_OUT} else ""
 
     @property
     def known(self) -> bool:
-        """Whether a recorded deviation explains what happened."""
+        """Whether a known deviation explains what happened."""
         return self.result is not None and self.result.outcome == "deviated"
 
     @property
     def category(self) -> str:
-        """Whose departure it is, where a recorded deviation says so of what departs; else empty."""
+        """The category of a known departure; else empty."""
         if self.result is None or not (self.known and self.mark.departs):
             return ""
         stated = self.result.deviation.category if self.result.deviation else None
@@ -55,7 +55,7 @@ class Finding:
 
     @property
     def changed(self) -> bool:
-        """Whether it departs otherwise than a recorded deviation says."""
+        """Whether it departs in another way than a known deviation says."""
         departs = self.mark.departs and not self.known
         return departs and self.result is not None and bool(self.result.deviation)
 
@@ -67,14 +67,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class BackendEntry:
-    """A backend as the headers of the runs tell of it."""
+    """A backend as the headers of the runs describe it."""
 
     id: str
     infos: tuple[Mapping[str, Any], ...]
 
     @property
     def unavailable(self) -> str | None:
-        """Why no run could start it; None if any could."""
+        """Why no run could start it; None if one could."""
         reasons = [info.get("unavailable") for info in self.infos]
         return str(reasons[-1]) if reasons and all(reasons) else None
 
@@ -85,14 +85,14 @@ class BackendEntry:
 
     @property
     def latest(self) -> Mapping[str, Any]:
-        """What the last run that could start it says of it."""
+        """Its description in the last run that could start it."""
         started = [info for info in self.infos if not info.get("unavailable")]
         return started[-1] if started else {}
 
 
 @dataclass(frozen=True)
 class Merged:
-    """Everything that a report shows, each thing once."""
+    """All data of a report, each item once."""
 
     runs: tuple[Run, ...]
     backends: Mapping[str, BackendEntry]
@@ -119,7 +119,7 @@ class Merged:
 
     @cached_property
     def parts(self) -> Mapping[str, str]:
-        """What was run of each backend that no run asked for the whole suite."""
+        """The selection of each backend that has no run of the whole suite."""
         found: dict[str, list[str]] = {}
         for run in self.runs:
             for info in run.header.backends if run.header.purpose == "conformance" else ():
@@ -129,7 +129,7 @@ class Merged:
 
 
 def merge(runs: Iterable[Run]) -> Merged:
-    """Merge runs: the later result of a (case, backend) wins, but `not-run` undoes nothing."""
+    """Merge runs: the latest result of a (case, backend) wins, except `not-run`."""
     ordered = tuple(sorted(runs, key=lambda run: str(run.header.started)))
     cases = _cases(ordered)
     backends = _backends(ordered)
@@ -162,7 +162,7 @@ def spec_order(case: str) -> tuple[int, str, str]:
 
 
 def _cases(runs: Iterable[Run]) -> dict[str, CaseLine]:
-    """Collect the cases; one that only a result names is made up from that result."""
+    """Collect the cases; a case that only a result names is built from that result."""
     cases: dict[str, CaseLine] = {}
     for run in runs:
         for result in run.results:
@@ -198,7 +198,7 @@ def _backends(runs: Iterable[Run]) -> dict[str, BackendEntry]:
 def _findings(
     runs: Iterable[Run], cases: Mapping[str, CaseLine], backends: Mapping[str, BackendEntry]
 ) -> Iterable[Finding]:
-    """Give the last result of each pair, and `not-run` for pairs of a run that have none."""
+    """Return the latest result of each pair, and `not-run` for pairs of a run without one."""
     last: dict[tuple[str, str], ResultLine | None] = {}
     for run in runs:
         if run.header.purpose == "conformance":
@@ -223,7 +223,7 @@ def _is_asked(case: CaseLine, info: Mapping[str, Any]) -> bool:
 
 
 def _measurements(runs: Iterable[Run]) -> Iterable[Measurement]:
-    """Give the last measurement of each cell, in the order in which cells first came."""
+    """Return the latest measurement of each cell, in the order of their first appearance."""
     last: dict[tuple[Any, ...], Measurement] = {}
     for run in runs:
         for line in run.measurements:

@@ -31,7 +31,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class ClauseScore:
-    """How many of the bugs against a clause its cases catch."""
+    """The number of bugs against a clause, and of those that its cases catch."""
 
     clause: str
     link: str | None
@@ -41,7 +41,7 @@ class ClauseScore:
 
 @dataclass(frozen=True)
 class Survivor:
-    """A bug that a tool made and no case catches, and why that is so."""
+    """A bug that a tool made and no case catches, and why."""
 
     id: str
     diff: tuple[tuple[str, str], ...]
@@ -61,7 +61,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class Mutation:
-    """All of the page: the bugs that live first, then those that other clauses' cases catch."""
+    """The page: surviving bugs first, then those that only other clauses' cases catch."""
 
     source: str
     killed: int

@@ -1,4 +1,4 @@
-"""What a report's page says, ready for its template."""
+"""The data of a report's template."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.records.run import Run
 from embcheck.reports.atlas import Atlas, atlas
 from embcheck.reports.calibration import Calibration, calibration
-from embcheck.reports.coverage import Coverage, coverage
+from embcheck.reports.coverage import CoveragePage, coverage
 from embcheck.reports.curves import Curve, curves
 from embcheck.reports.departures import Departure, departures
 from embcheck.reports.evidence import Evidence
@@ -43,7 +43,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class BackendView:
-    """Who answered: library, version, device, and how it provides each operation."""
+    """A backend: library, version, device, and how it provides each operation."""
 
     id: str
     library: str
@@ -54,18 +54,18 @@ class BackendView:
     unavailable: str | None
     mixed: bool
     part: str
-    """What was run of it, if not the whole suite."""
+    """The selection of cases, if not the whole suite."""
     made_from: tuple[str, ...]
-    """The backends whose work it continues, back to the source."""
+    """The backends that it is made from, back to the source."""
     settings: tuple[tuple[str, str], ...]
-    """What the adapter sets that is not the library's default."""
+    """The adapter's settings that are not the library's defaults."""
     helped: tuple[Help, ...]
-    """What the adapter does of calls itself."""
+    """What the adapter does for its library."""
 
 
 @dataclass(frozen=True)
 class RunView:
-    """One run: when, with what, on which machine, and whether it came to its end."""
+    """One run: time, versions, machine, and whether it is complete."""
 
     purpose: str
     started: str
@@ -79,7 +79,7 @@ class RunView:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the template needs."""
+    """All data of the template."""
 
     verdict: Verdict
     partial: tuple[str, ...]
@@ -96,7 +96,7 @@ class Page:
     prices: tuple[tuple[str, list[Price]], ...]
     ledger: Ledger
     atlas: Atlas
-    coverage: Coverage | None
+    coverage: CoveragePage | None
     mutation: Mutation | None
     calibration: Calibration | None
     fallback: tuple[tuple[Finding, str], ...]
@@ -247,7 +247,7 @@ def _backend(
 
 
 def _settings(told: Any) -> tuple[tuple[str, str], ...]:
-    """Return names and values as they are told; what is no mapping is nothing."""
+    """Return names and values as given; nothing for a value that is not a mapping."""
     if not isinstance(told, Mapping):
         return ()
     return tuple((one_line(str(name), 80), one_line(str(v), 200)) for name, v in told.items())

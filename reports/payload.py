@@ -1,4 +1,4 @@
-"""The cases behind a report's matrix, as one compact JSON block that its script unfolds."""
+"""The cases behind a report's matrix, as one compact JSON block for its script."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Pool(Generic[T]):
-    """Holds each thing once and hands out its number: tables and messages repeat a lot."""
+    """Keeps each value once and returns its number, since tables and messages repeat a lot."""
 
     def __init__(self) -> None:
         self._numbers: dict[T, int] = {}
 
     def number(self, thing: T) -> int:
-        """Return the number of a thing, taking it in if it is new."""
+        """Return the number of a value; adds it if it is new."""
         return self._numbers.setdefault(thing, len(self._numbers))
 
     def things(self) -> list[T]:
-        """Return what the numbers stand for."""
+        """Return the values by number."""
         return list(self._numbers)
 
 
 class Payload:
-    """Collects what the script needs; every text in it is clean."""
+    """Collects the script's data, with every text cleaned."""
 
     def __init__(self, merged: Merged, stages: Stages) -> None:
         self._merged = merged

@@ -1,4 +1,4 @@
-"""The prices of a report: what each semantic, stage and spelling costs each backend."""
+"""The prices of a report: the cost of each option, stage and spelling on each backend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from embcheck.reports.units import seconds_text
 from embcheck.reports.untrusted import finite
 
 KINDS = {
-    "semantics": "What a semantic costs",
+    "semantics": "What an option costs",
     "stage": "Forward, backward and step",
     "spelling": "How a lookup is spelled",
 }
@@ -19,7 +19,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Price:
-    """One price as text: the ratio to the call without it, and what it adds to a call."""
+    """One price as text: the ratio to the call without it, and the time that it adds."""
 
     workload: str
     backend: str
@@ -35,7 +35,7 @@ class Price:
 
 
 def price_groups(runs: Iterable[Run]) -> list[tuple[str, list[Price]]]:
-    """Group the prices of runs by what kind they are; the last one of each variant counts."""
+    """Group the prices of runs by kind; the latest one of each variant counts."""
     last: dict[tuple[str, ...], PriceLine] = {}
     for run in runs:
         for line in run.prices:

@@ -1,4 +1,4 @@
-"""What the coverage page shows of sizes and of pairs of options."""
+"""Sizes and pairs of options on the coverage page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Cell:
+class ReachedSize:
     """The largest size of a look on an axis, and how many thresholds are crossed."""
 
     largest: int
@@ -18,16 +18,16 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Look:
+class LookRow:
     """One kind of answer, with a cell for each axis; None where it does not have it."""
 
     name: str
-    cells: tuple[Cell | None, ...]
+    cells: tuple[ReachedSize | None, ...]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """How many pairs of values of two options an operation has, and which are not exercised."""
+    """The number of pairs of options' values of an operation, and which are not exercised."""
 
     name: str
     exercised: int
@@ -38,21 +38,21 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Reach:
-    """Both tables, and all that is left out for a reason or missing, as lists with titles."""
+class ReachTables:
+    """Both tables, and lists of what is left out for a reason or missing."""
 
     thresholds: int
     axes: tuple[str, ...]
-    looks: tuple[Look, ...]
+    looks: tuple[LookRow, ...]
     operations: tuple[Operation, ...]
     lists: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def reach(data: Mapping[str, Any]) -> Reach:
+def reach(data: Mapping[str, Any]) -> ReachTables:
     """Arrange the sizes and the pairs of a coverage file."""
     sizes, pairs = data["sizes"], data["pairs"]
     axes = tuple(dict.fromkeys(row["axis"] for row in sizes["crossings"]))
-    return Reach(
+    return ReachTables(
         thresholds=len(sizes["thresholds"]),
         axes=axes,
         looks=tuple(_looks(sizes["crossings"], axes)),
@@ -61,15 +61,15 @@ def reach(data: Mapping[str, Any]) -> Reach:
     )
 
 
-def _looks(crossings: Iterable[Mapping[str, Any]], axes: Iterable[str]) -> Iterator[Look]:
-    by_look: dict[str, dict[str, Cell]] = {}
+def _looks(crossings: Iterable[Mapping[str, Any]], axes: Iterable[str]) -> Iterator[LookRow]:
+    by_look: dict[str, dict[str, ReachedSize]] = {}
     for row in crossings:
-        cell = Cell(
+        cell = ReachedSize(
             row["largest"], len(row["crossed"]), len(row["left_out"]), tuple(row["missing"])
         )
         by_look.setdefault(row["look"], {})[row["axis"]] = cell
     for name, cells in by_look.items():
-        yield Look(name, tuple(cells.get(axis) for axis in axes))
+        yield LookRow(name, tuple(cells.get(axis) for axis in axes))
 
 
 def _operation(row: Mapping[str, Any]) -> Operation:

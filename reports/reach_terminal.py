@@ -22,7 +22,7 @@ _MISSING = "bold red"
 
 
 def print_reach(reach: Reach, console: Console) -> None:
-    """Print how large the calls are, which options stand together, and what is missing."""
+    """Print the sizes of the calls, the pairs of options, and the gaps."""
     _print_sizes(reach.sizes, console)
     _print_extents(reach.sizes, console)
     _print_reasons(_size_reasons(reach.sizes), console)
@@ -38,7 +38,7 @@ def print_reach(reach: Reach, console: Console) -> None:
 
 
 def _print_sizes(sizes: SizeTable, console: Console) -> None:
-    """Print a row a look: on each axis the largest size, and how many thresholds are crossed."""
+    """Print a row for each look: on each axis the largest size and the thresholds crossed."""
     _heading(
         f"Sizes: the largest that is asked, and how many of {len(sizes.thresholds)} thresholds are "
         "crossed",
@@ -48,7 +48,7 @@ def _print_sizes(sizes: SizeTable, console: Console) -> None:
         look: {crossing.axis: crossing for crossing in found}
         for look, found in groupby(sizes.crossings, key=lambda one: one.look)
     }
-    # Classes are an axis of one look alone: as one more column they would not fit.
+    # Only one look has the axis of classes; another column would not fit.
     for with_classes in (False, True):
         some = {
             look: axes for look, axes in looks.items() if (Axis.CLASSES in axes) is with_classes
@@ -75,7 +75,7 @@ def _crossing_cell(crossing: Crossing | None) -> Text:
 
 
 def _print_extents(sizes: SizeTable, console: Console) -> None:
-    """Print a row a dtype: on each axis what every look reaches, beside what each should."""
+    """Print a row for each dtype: on each axis the size that every look reaches, and the target."""
     _heading("Sizes by dtype: what every look reaches on each axis", console)
     table = _grid(["", *map(str, Axis)])
     least = {extent.axis: extent.least for extent in sizes.extents}
@@ -97,7 +97,7 @@ def _extent_cell(extents: Iterable[Extent], axis: Axis) -> Text:
 
 
 def _print_pairs(pairs: PairTable, console: Console) -> None:
-    """Print a row an operation: how many pairs there are, and what becomes of them."""
+    """Print a row for each operation: the number of pairs by status."""
     _heading("Options x options: pairs of values that are exercised together", console)
     table = _grid(["", "exercised", "wanted", "not needed", "impossible"])
     for one in pairs.operations:
@@ -133,7 +133,7 @@ def _missing_sizes(sizes: SizeTable) -> Iterator[str]:
 
 
 def _ranges(missing: Sequence[int], thresholds: Sequence[int]) -> str:
-    """Name sizes, those that follow one another among the thresholds as `first..last`."""
+    """Name sizes; consecutive thresholds as `first..last`."""
     places = {size: place for place, size in enumerate(thresholds)}
     runs: list[list[int]] = []
     for size in missing:

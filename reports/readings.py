@@ -1,4 +1,4 @@
-"""What an undefined call did, in a word that can be recognised at a glance."""
+"""The readings of undefined calls, each as one word."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ OTHER: Final = "other"
 
 @dataclass(frozen=True)
 class Word:
-    """A word of the ledger: how it looks, and what it means to somebody who uses the library.
+    """A word of the ledger: its look, and what it means to a user of the library.
 
-    `tone` names its colour; symbol and text tell words apart without it.
+    `tone` names its colour; symbol and text distinguish words without it.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Word:
 class Reading:
     """What a call did: its word, and the text as it was recorded.
 
-    `voice` is equal for two readings if they are known to say the same; None if nothing is known.
+    Two readings are the same if their `voice` is equal; None if that is not known.
     """
 
     word: Word
@@ -62,7 +62,7 @@ WORDS: Final = (
         "foreign values",
         "‼",
         "foreign",
-        "Numbers that stand nowhere in the table: other memory was read.",
+        "Numbers that are not in the table: other memory was read.",
     ),
     Word("row N", "→", "plain", "Row N comes; nothing else can be told."),
     Word(OTHER, "?", "other", "Something that has no word; its values are recorded."),
@@ -87,7 +87,7 @@ def stated(case: CaseLine, findings: Iterable[Finding] = ()) -> Reading | None:
 
 
 def reading_of(finding: Finding | None) -> Reading:
-    """Return what came of a call; without a finding the backend was not asked."""
+    """Return the reading of a finding; without a finding the backend was not asked."""
     if finding is None:
         return Reading(_BLANK, "", None)
     if finding.result is not None and finding.result.reading:
@@ -104,7 +104,7 @@ def reading_of(finding: Finding | None) -> Reading:
 
 
 def agree(one: Reading, other: Reading) -> bool:
-    """Whether two readings say the same; two that have no word agree by their values, if known."""
+    """Whether two readings are the same; two without a word are compared by value, if known."""
     if one.word.name == other.word.name == OTHER and OTHER in (one.voice, other.voice):
         return True
     return one.voice == other.voice

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from embcheck.conformance.timing.runs.regression import Change, Comparison
+from embcheck.conformance.timing.runs.regression import Comparison, RatioChange
 from embcheck.reports.timings import circumstances
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
@@ -32,13 +32,13 @@ def print_comparison(found: Comparison, console: Console) -> None:
         table.add_row(*(safe_text(part, console) for part in _row(change)))
     console.print(table)
     count = sum(change.is_regression for change in found.changes)
-    said = "nothing became slower for sure"
+    said = "nothing is known to be slower"
     if count:
         said = f"{plural(count, 'timing')} became slower, in two runs"
     console.print(safe_text(said, console, "bold red" if count else ""))
 
 
-def _row(change: Change) -> tuple[str, ...]:
+def _row(change: RatioChange) -> tuple[str, ...]:
     line = change.now
     name = f"{one_line(line.workload, 12)}, {one_line(circumstances(line), 20)}: "
     interval = "-"
@@ -54,7 +54,7 @@ def _row(change: Change) -> tuple[str, ...]:
     )
 
 
-def _word(change: Change) -> str:
+def _word(change: RatioChange) -> str:
     if change.is_regression:
         return "REGRESSED"
     if change.repeated is not None:

@@ -1,8 +1,7 @@
-"""Whose work a departure comes from: an exporter's, a runtime's, or that of the library itself.
+"""The stage that a departure comes from: the source library, an exporter, or a runtime.
 
-A backend may continue another's work (`made_from`), and so on back to a source. What departs in it
-may have departed before: the blame goes as far back as the departure is seen, and never past a
-stage that did right.
+A backend may be made from another one (`made_from`), and so on back to a source. A departure is
+attributed to the earliest stage that shows it, but not beyond a stage that conforms.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from embcheck.reports.merge import BackendEntry, Finding, Merged
 
 @dataclass(frozen=True)
 class Stage:
-    """A backend of a chain: its label in the runs, None where they have nothing of it."""
+    """A backend of a chain: its label in the runs, None if they do not have it."""
 
     name: str
     label: str | None
@@ -26,7 +25,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Chain:
-    """A backend and what it was made from, back to the source; not whole where that is unknown."""
+    """A backend and what it was made from, back to the source; `whole` if all of it is known."""
 
     stages: tuple[Stage, ...]
     is_whole: bool
@@ -34,7 +33,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Blame:
-    """The first stage in which a departure is seen, and the stages before it that tell nothing."""
+    """The first stage with a departure, and the earlier stages without a result."""
 
     first: str
     is_here: bool
@@ -51,7 +50,7 @@ class Blame:
 
 
 class _Sign(Enum):
-    """What a stage's own result says of a departure."""
+    """Whether a stage's own result shows a departure."""
 
     THE_SAME = auto()
     RIGHT = auto()
@@ -59,7 +58,7 @@ class _Sign(Enum):
 
 
 class Stages:
-    """Finds the stage that a departure is first seen in."""
+    """Finds the first stage with a departure."""
 
     def __init__(self, merged: Merged) -> None:
         self._labels = _labels(merged.backends)
@@ -68,13 +67,13 @@ class Stages:
         self._chains: dict[str, Chain] = {}
 
     def chain(self, backend: str) -> Chain:
-        """Return the chain of a backend, itself first; a circle is cut where it closes."""
+        """Return the chain of a backend, itself first; a cycle is cut."""
         if backend not in self._chains:
             self._chains[backend] = self._chain(backend)
         return self._chains[backend]
 
     def blame(self, finding: Finding) -> Blame | None:
-        """Return the first stage with a departure; None where nothing departs, or is continued."""
+        """Return the first stage with a departure; None without a departure or a chain."""
         chain = self.chain(finding.backend)
         if not finding.mark.departs or len(chain.stages) == 1:
             return None
@@ -118,7 +117,7 @@ class Stages:
 
 
 def tally(stages: Stages, findings: Iterable[Finding]) -> str:
-    """Say in which stages departures were first seen, and how many, the most frequent first."""
+    """Count departures by their first stage, the most frequent first."""
     blames = (stages.blame(finding) for finding in findings)
     counts = Counter(str(blame) for blame in blames if blame is not None)
     if len(counts) == 1:
@@ -137,7 +136,7 @@ def _same_values(one: Finding, other: Finding) -> bool:
 
 
 def _labels(backends: Mapping[str, BackendEntry]) -> dict[str, str]:
-    """Map adapters' ids to labels; of several labels of one adapter, the one that is its id."""
+    """Map adapters' ids to labels; if an adapter has several, the label that equals its id."""
     found: dict[str, list[str]] = {}
     for label, entry in backends.items():
         found.setdefault(str(entry.latest.get("adapter", label)), []).append(label)

@@ -19,7 +19,7 @@ from embcheck.reports.untrusted import one_line
 def print_studies(
     measurements: Iterable[Measurement], runs: Sequence[Run], console: Console
 ) -> None:
-    """Print what scaling curves and prices the runs have."""
+    """Print the scaling curves and prices of the runs."""
     for curve in curves(measurements, runs):
         say(console, f"\n{one_line(curve.title, 60)}: ns per lookup, by {curve.label}", "bold")
         table = _table("backend", *curve.values)

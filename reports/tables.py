@@ -35,7 +35,7 @@ CONFORMANCE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Score:
-    """How often each mark came, over the cases of one group on one backend."""
+    """The count of each mark, over the cases of one group on one backend."""
 
     counts: Mapping[Mark, int] = field(default_factory=dict)
 
@@ -44,31 +44,31 @@ class Score:
 
     @property
     def passed(self) -> int:
-        """How many cases came out as the contract states."""
+        """The number of cases that passed."""
         return self[Mark.PASSED]
 
     @property
     def scored(self) -> int:
-        """How many cases count: all but the unsupported, the observed and those not run."""
+        """The number of scored cases: all but unsupported, observed and not-run ones."""
         return sum(count for mark, count in self.counts.items() if mark.scored)
 
     @property
     def share(self) -> float | None:
-        """The share of the scored cases that passed; None if nothing is known."""
+        """The share of the scored cases that passed; None if no case is scored."""
         return self.passed / self.scored if self.scored else None
 
     @property
     def departures(self) -> int:
-        """How many departures there are."""
+        """The number of departures."""
         return sum(count for mark, count in self.counts.items() if mark.departs)
 
 
 @dataclass(frozen=True)
 class BackendScore:
-    """The two scores of a backend, its counts over all levels together, and what is known.
+    """The two scores of a backend, its counts over all levels, and its known departures.
 
-    `known` counts the departures that a recorded deviation explains, `categories` says whose they
-    are, and `changed` counts those that depart otherwise than one says.
+    `known` counts the departures that a known deviation explains, `categories` has them by
+    category, and `changed` counts those that depart in another way than a deviation says.
     """
 
     backend: str
@@ -81,18 +81,18 @@ class BackendScore:
 
 
 def by_category(findings: Iterable[Finding]) -> dict[str, int]:
-    """Count known departures by whose they are, in the order of the categories."""
+    """Count known departures by category, in the order of the categories."""
     counts = Counter(finding.category for finding in findings)
     return {str(name): counts[name] for name in Category if counts[name]}
 
 
 def categories_text(counts: Mapping[str, int]) -> str:
-    """Say how many departures are whose: `30 bug, 12 by-design`; empty where none is known."""
+    """Return the counts as text: `30 bug, 12 by-design`; empty if there are none."""
     return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
 def conformance_frame(runs: Iterable[Run]) -> pd.DataFrame:
-    """Return one row for each (case, backend); `mark` tells failures apart as silent or loud."""
+    """Return one row for each (case, backend); `mark` says if a failure is silent or loud."""
     import pandas as pd  # noqa: PLC0415  (slow to import, and not every command needs it)
 
     rows = [
@@ -113,7 +113,7 @@ def conformance_frame(runs: Iterable[Run]) -> pd.DataFrame:
         )
         for finding in merge(runs).findings
     ]
-    # Plain objects: a string type of pandas may refuse a lone surrogate in what a backend said.
+    # Plain objects: a string type of pandas may refuse a lone surrogate in a backend's message.
     frame = pd.DataFrame(rows, columns=list(CONFORMANCE_COLUMNS), dtype=object)
     return frame.astype({"departs": bool, "seconds": float})
 
@@ -127,7 +127,7 @@ def timing_frame(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def score_table(merged: Merged) -> list[BackendScore]:
-    """Count the two scores of each backend that answered anything."""
+    """Count the two scores of each backend that has results."""
     counts: dict[tuple[str, str], Counter[Mark]] = {}
     for finding in merged.findings:
         for name in (finding.group, "total"):

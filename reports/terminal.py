@@ -1,4 +1,4 @@
-"""Summaries of runs for a terminal: 80 columns, and plain ASCII where it is no terminal."""
+"""Summaries of runs in 80 columns, in plain ASCII if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _print_figures(measurements: Iterable[Measurement], console: Console) -> Non
 
 
 def _print_messages(measurements: Sequence[Measurement], console: Console) -> None:
-    """Print what is to be known of a figure, or why there is none, once for all that share it."""
+    """Print notes on figures, or why one is missing, once for all backends that share a note."""
     common = shared_reasons(measurements)
     names: dict[str, list[str]] = {}
     for line in measurements:
@@ -228,7 +228,7 @@ def _print_others(
 
 
 def _print_processors(merged: Merged, console: Console) -> None:
-    """Print which backends were to have other threads or instructions than a run asked for."""
+    """Print the backends whose threads or instructions are not those that a run asked for."""
     for run in merged.runs:
         for info in run.header.backends:
             for key in ("threads", "instructions"):
@@ -276,7 +276,7 @@ def _heading(group: Departure) -> tuple[Standing, Mark, str]:
 
 
 def _print_stages(merged: Merged, console: Console) -> None:
-    """Print, for each backend that continues another's work, where its departures came first."""
+    """Print, for each backend that is made from another, the first stages of its departures."""
     stages = Stages(merged)
     for backend in merged.columns:
         found = [f for f in merged.findings if f.backend == backend and f.mark.departs]

@@ -24,7 +24,7 @@ from embcheck.reports.untrusted import finite
 WIDTH = 200.0
 MARGIN = 8.0
 _FURTHEST = 1000.0
-"""The bars reach from 1/1000 to 1000; what lies beyond is drawn at the edge."""
+"""The bars reach from 1/1000 to 1000; values beyond are drawn at the edge."""
 _NEAREST = 1.1
 _MANY_CALLS = 1e9
 _VERDICTS = frozenset({"FASTER", "SLOWER", "SAME", "INCONCLUSIVE", "NOT TIMED"})
@@ -32,7 +32,7 @@ _VERDICTS = frozenset({"FASTER", "SLOWER", "SAME", "INCONCLUSIVE", "NOT TIMED"})
 
 @dataclass(frozen=True)
 class Bar:
-    """Where an interval is drawn, in the units of the picture."""
+    """The place of an interval, in the units of the picture."""
 
     low: str
     high: str
@@ -41,7 +41,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Costs:
-    """What a call costs and how near that is to what the machine can give, as text.
+    """The figures of a call and their shares of the machine's limits, as text.
 
     `rate` counts compulsory bytes; `of_gather` and `of_copy` are its shares of the ceilings.
     """
@@ -59,7 +59,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class TimingRow:
-    """One timing as text, with its bar where it has an interval."""
+    """One timing as text, with its bar if it has an interval."""
 
     backend: str
     role: str
@@ -99,7 +99,7 @@ class Axis:
     most: float
 
     def place(self, ratio: float) -> str:
-        """Return where a ratio lies, in the units of the picture."""
+        """Return the place of a ratio, in the units of the picture."""
         low, high = math.log(self.least), math.log(self.most)
         share = (math.log(min(max(ratio, self.least), self.most)) - low) / (high - low)
         return f"{MARGIN + share * (WIDTH - 2 * MARGIN):.1f}"
@@ -114,7 +114,7 @@ class Timings:
 
 
 def timings(measurements: Iterable[Measurement]) -> Timings:
-    """Group measurements by cell and place their bars on one axis; points of curves are none."""
+    """Group measurements by cell, with bars on one axis; leaves out points of curves."""
     lines = [line for line in measurements if point_of(line) is None]
     axis = _axis(lines)
     cells: dict[tuple[str, str], list[Measurement]] = {}
@@ -130,7 +130,7 @@ def reasons(line: Measurement) -> list[str]:
 
 
 def shared_reasons(lines: Sequence[Measurement]) -> list[str]:
-    """Return what was said of all of a cell's timings, or of all compared with the reference."""
+    """Return the notes that all timings of a cell share, or all but the reference's."""
     compared = [
         line
         for line in lines
@@ -141,7 +141,7 @@ def shared_reasons(lines: Sequence[Measurement]) -> list[str]:
 
 
 def in_short(reason: str, line: Measurement) -> str:
-    """Leave out why a timing's resolution is what it is; its details say it at length."""
+    """Leave out the reason for a timing's resolution, which is in its details."""
     found = line.details.resolution
     if found is None or reason != found.resolution_note or finite(found.resolution) is None:
         return reason
@@ -149,7 +149,7 @@ def in_short(reason: str, line: Measurement) -> str:
 
 
 def _shared(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the words that all of several rows have, in order; none of a single row."""
+    """Return the words that all of several rows have, in order; none for a single row."""
     several = len(rows) > 1
     return [word for word in rows[0] if all(word in row for row in rows)] if several else []
 
@@ -179,7 +179,7 @@ def flags(line: Measurement) -> tuple[str, ...]:
 
 
 def break_even_text(line: Measurement) -> str:
-    """Say after how many calls a longer preparation is paid back; empty where it never is."""
+    """Say after how many calls a longer preparation is paid back; empty if never."""
     calls = finite(line.break_even_calls)
     if calls is None or calls < 0:
         return ""
@@ -245,7 +245,7 @@ def _seconds(nanoseconds: float | None) -> float | None:
 
 
 def _details(details: TimingDetails) -> tuple[tuple[str, str], ...]:
-    """Return what else was measured, one value a line; figures to four digits."""
+    """Return the other measurements, one value a line; figures to four digits."""
     return tuple(
         (key.replace("_", " "), value_text(value))
         for key, value in to_plain(details).items()

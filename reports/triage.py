@@ -1,4 +1,4 @@
-"""Departures that no deviation explains, grouped by cause, as entries for a person to finish."""
+"""Unexplained departures, grouped, as entries for a person to fill in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ deviations:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Cases of one spec that departed in the same way, and what was said of the first."""
+    """Cases of one spec that departed in the same way, and the message of the first."""
 
     backend: str
     cases: tuple[str, ...]

@@ -13,7 +13,7 @@ _LISTED = 11
 
 
 def seconds_text(value: float | None) -> str:
-    """Return a duration with a fitting unit; a dash where it is not known."""
+    """Return a duration with a fitting unit; a dash if it is not known."""
     if value is None:
         return "-"
     for unit, factor in (("s", 1.0), ("ms", 1e3)):
@@ -56,7 +56,7 @@ def rate_text(value: float | None) -> str:
 
 
 def percent_text(share: float | None) -> str:
-    """Return a share in percent, rounded down: only all of it is 100 %; a dash for none known."""
+    """Return a share in percent, rounded down, so that only 1 is 100 %; a dash for None."""
     if share is None:
         return "-"
     return f"{math.floor(share * 1000) / 10:g} %"

@@ -1,4 +1,4 @@
-"""Make text that a backend or a file supplies harmless to read, on a page or in a terminal."""
+"""Make text from a backend or a file safe to show, on a page or in a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def clean(text: Any) -> str:
 
 
 def one_line(text: Any, limit: int = 200) -> str:
-    """Return clean text on one line, cut with three dots where it is longer than the limit."""
+    """Return clean text on one line, cut with three dots at the limit."""
     line = " ".join(clean(str(text)[: 4 * limit]).split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
@@ -48,7 +48,7 @@ def _visible(character: str) -> str:
 
 
 def finite(value: Any) -> float | None:
-    """Return a number as a float; None for what is no finite number."""
+    """Return a number as a float; None for anything but a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Arrays, calls and expectations of a results file as text that people can read."""
+"""Arrays, calls and expectations of a results file as readable text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BODY_LIMIT = 6000
 
 
 class Entry(NamedTuple):
-    """A named thing with a headline (dtype, shape) and, where there are any, its values."""
+    """A named array with a headline (dtype, shape) and its values, if any."""
 
     name: str
     head: str
@@ -35,7 +35,7 @@ def option_entries(options: Any) -> list[Entry]:
 
 
 def differences(call: Mapping[str, Any], control: Mapping[str, Any] | None) -> list[Entry]:
-    """Tell how a control differs from the call that must be refused."""
+    """Say how a control differs from the call that must be refused."""
     if not isinstance(control, Mapping):
         return []
     found = []
@@ -50,7 +50,7 @@ def differences(call: Mapping[str, Any], control: Mapping[str, Any] | None) -> l
 
 
 def array_text(values: Any) -> str:
-    """Write nested lists like an array: rows under one another, columns aligned."""
+    """Write nested lists like an array, a row a line, with aligned columns."""
     widest = _widest(values)
     return _cut(_array_text(values, widest if widest <= 24 else 0, 0))
 
@@ -107,7 +107,7 @@ def _recipe(recipe: Mapping[str, Any]) -> str:
 
 
 def _part(value: Any) -> str:
-    """Write what a recipe says: a number, or an array of its own."""
+    """Write a value of a recipe: a number, or an array with its own recipe."""
     if not isinstance(value, Mapping):
         return _plain(value)
     recipe = value.get("recipe", value)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from each_backend import absent
 
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.judging.judge import Verdict
@@ -65,7 +66,7 @@ def workers(cache: Path) -> Iterator[Callable[[str], WorkerClient]]:
         try:
             assert client.info.id == name
         except BackendUnavailable as reason:
-            pytest.skip(str(reason))
+            absent(name, reason)
         return client
 
     yield worker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -166,6 +167,21 @@ def test_no_file_or_folder_of_backends_is_named_like_a_library():
     names = {path.stem for path in files("backends")}
     names |= {path.name for path in (ROOT / "backends").rglob("*") if path.is_dir()}
     assert not names & (ARRAY_LIBRARIES | {"numpy"} | sys.stdlib_module_names)
+
+
+def test_each_folder_is_described():
+    """The list of folders in docs/architecture.md has all of the five packages, and no other."""
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    listed = text.partition("## Folders")[2].partition("```\n")[2].partition("```")[0]
+    named = set(re.findall(r"\b(\w+)/", listed)) - {"tests"}
+    folders = {
+        parent.name
+        for package in (*ALLOWED, "specs")
+        for path in (ROOT / package).rglob("*.*")
+        for parent in path.parents
+        if "__pycache__" not in path.parts and parent.is_relative_to(ROOT / package)
+    }
+    assert named == folders
 
 
 def test_files_stay_readable():

@@ -127,7 +127,7 @@ def test_a_seed_draws_the_same_whatever_the_order():
 @pytest.mark.parametrize(
     ("backend", "code", "words"),
     [
-        ("jax-take", 0, r"departed: (\d) drawn, \1 with a script, \1 of them alike"),
+        ("jax-take", 0, r"departed: (\d) drawn, \1 with a script, \1 of them agree"),
         ("zoo-casts-and-tells", 1, "zoo-casts-and-tells embedding/index_dtypes/"),
     ],
 )

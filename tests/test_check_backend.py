@@ -28,7 +28,7 @@ BROKEN = [
     ("zoo-hands-out-futures", "thunk", "before its answer existed"),
     ("zoo-lazy", "thunk", "it follows an index that was changed afterwards"),
     ("zoo-lists-its-script", "scripts", "must return one str of Python lines, not tuple"),
-    ("zoo-memoiser", "thunk", "one changed index leaves the answer of a fresh call as it is"),
+    ("zoo-memoiser", "thunk", "changing one index does not change the answer of a fresh call"),
     ("zoo-misnames-its-output", "scripts", "leaves no array of the name output"),
     ("zoo-misspells-its-library", "scripts", "does not run: ModuleNotFoundError: No module"),
     ("zoo-misspelt", "starts", "'gradeints' is not a valid Capability"),

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 import pytest
 from commands import embcheck
 
-from embcheck.conformance.documentation.coverage import Status, coverage_of
+from embcheck.conformance.documentation.coverage import SentenceStatus, coverage_of
 from embcheck.conformance.documentation.exercise import Combination, LeftOut, exercise_of, wanted
 from embcheck.conformance.documentation.mapping import (
     MappedSentence,
@@ -77,7 +77,7 @@ def drift(text, cases, default="None"):
     return [
         (str(entry.status), entry.parameter, entry.paraphrase.removeprefix("we: "), entry.text)
         for entry in entries(documentation(text, default), cases)
-        if entry.status is not Status.COVERED
+        if entry.status is not SentenceStatus.COVERED
     ]
 
 
@@ -144,7 +144,7 @@ def test_a_new_default_is_drift(lookup_cases):
 def test_an_object_that_is_gone_takes_its_sentences_along(lookup_cases):
     """Without the object, all that was mapped is gone, and nothing is counted as documented."""
     found = entries(Documentation("9.9.9", ()), lookup_cases)
-    assert {entry.status for entry in found} == {Status.GONE}
+    assert {entry.status for entry in found} == {SentenceStatus.GONE}
     assert len(found) == len(mapped())
 
 
@@ -155,7 +155,11 @@ def test_a_clause_without_a_case_covers_nothing(lookup_cases):
     mapping += mapped()[2:]
     found = coverage_of(documentation(), mapping, shipped_clauses(), lookup_cases, [])
     statuses = [entry.status for entry in found.entries]
-    assert statuses[:3] == [Status.GAP, Status.NON_NORMATIVE, Status.COVERED]
+    assert statuses[:3] == [
+        SentenceStatus.GAP,
+        SentenceStatus.NON_NORMATIVE,
+        SentenceStatus.COVERED,
+    ]
     assert "EMB-NORM-01" in found.clauses_without_cases
     assert CLAUSE not in found.clauses_without_cases
     bare = replace(lookup_cases[0], clauses=())

@@ -18,7 +18,7 @@ from embcheck.conformance.coverage.looks import LOOKS
 from embcheck.conformance.coverage.options import OPTIONS, values_of
 from embcheck.conformance.coverage.pair_table import pair_table
 from embcheck.conformance.coverage.reach import reach_of
-from embcheck.conformance.coverage.rules import Pair, Rule, Rules, load_rules, wanted_pairs
+from embcheck.conformance.coverage.rules import OptionPair, Rule, Rules, load_rules, wanted_pairs
 from embcheck.conformance.coverage.scored import asked, refused
 from embcheck.conformance.coverage.size_table import size_table
 from embcheck.conformance.coverage.sizes import Axis, bag_lengths, sizes_of
@@ -224,10 +224,10 @@ def test_a_bad_index_goes_only_with_a_call_that_must_be_refused_for_it(tmp_path)
     table = pair_table([], [found], Rules())
     (lookups,) = [one for one in table.operations if one.operation == "embedding"]
     bad = ("index", "too large")
-    assert Pair("embedding", ("padding_idx", "negative"), bad) not in lookups.missing
-    assert Pair("embedding", ("indices", "int32"), bad) not in lookups.missing
-    assert Pair("embedding", ("padding_idx", "none"), bad) in lookups.missing
-    beside = Pair("embedding", ("padding_idx", "negative"), ("indices", "int32"))
+    assert OptionPair("embedding", ("padding_idx", "negative"), bad) not in lookups.missing
+    assert OptionPair("embedding", ("indices", "int32"), bad) not in lookups.missing
+    assert OptionPair("embedding", ("padding_idx", "none"), bad) in lookups.missing
+    beside = OptionPair("embedding", ("padding_idx", "negative"), ("indices", "int32"))
     assert beside in lookups.missing
 
 
@@ -236,7 +236,9 @@ def test_a_pair_that_is_taken_away_is_a_gap(cases, rules):
     calls, refusals = list(asked(cases)), list(refused(cases))
     whole = pair_table(calls, refusals, rules)
     had = [pair for one in whole.operations for pair in one.missing]
-    pair = Pair("embedding_bag", ("padding_idx", "negative"), ("per_sample_weights", "trained"))
+    pair = OptionPair(
+        "embedding_bag", ("padding_idx", "negative"), ("per_sample_weights", "trained")
+    )
     options = dict((pair.first, pair.second))
     fewer = [
         one
@@ -251,7 +253,7 @@ def test_a_pair_that_is_taken_away_is_a_gap(cases, rules):
     bad = [one for one in refusals if one.spec.options.get("sparse")]
     kept = [one for one in refusals if one not in bad]
     lost = [p for one in pair_table(calls, kept, rules).operations for p in one.missing]
-    refusal = Pair("embedding", ("sparse", "true"), ("index", "negative"))
+    refusal = OptionPair("embedding", ("sparse", "true"), ("index", "negative"))
     assert refusal in lost
     assert refusal not in had
 

@@ -11,6 +11,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 from commands import embcheck
+from each_backend import absent
 
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import own_backends
@@ -126,7 +127,7 @@ def info_of(backend):
         try:
             return client.info
         except BackendUnavailable as reason:
-            pytest.skip(str(reason))
+            absent(backend, reason)
 
 
 def departures(backend) -> Iterator[tuple[str, str]]:

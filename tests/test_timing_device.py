@@ -1,4 +1,4 @@
-"""Time on a device stands beside the host's; tested with a device that is made up."""
+"""Device time is recorded beside host time; tested with a simulated device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a backend's cells tell of its processes narrows each interval, and keeps the truth."""
+"""The variance shared by a backend's cells narrows each interval, which still covers the ratio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounds are flagged for what others did, and never for what a library does to itself."""
+"""Rounds are flagged for disturbances by other processes, never for a library's own threads."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_waking_helpers_is_our_own_doing():
 
 
 def test_without_the_kernels_figures_nothing_is_foreign():
-    """A machine that has no /proc/stat is not blamed."""
+    """Without /proc/stat nothing is flagged."""
     noise = {name: QUIET[name] for name in ("wall_seconds", "harness_seconds", "cores")}
     assert flag_rounds([Round(("a",), {"a": a_round().blocks["pool"]}, noise)], ["a"]) == [[]]
 

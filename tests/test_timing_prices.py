@@ -1,4 +1,4 @@
-"""The price of semantics: what is compared with what, and that it is right before it is timed."""
+"""The price of an option: which calls are paired, and that each is right before it is timed."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_prices_are_timed_recorded_and_shown(tmp_path):
     assert "the answer is wrong" in wrong.message
     screen = io.StringIO()
     print_studies([], [run], Console(file=screen, width=80))
-    assert "What a semantic costs" in screen.getvalue()
+    assert "What an option costs" in screen.getvalue()
     assert "padding_idx" in screen.getvalue()
 
 

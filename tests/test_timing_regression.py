@@ -17,9 +17,9 @@ from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.clock.cell import Settings
 from embcheck.conformance.timing.runs.regression import (
-    Change,
     Comparison,
     NotComparable,
+    RatioChange,
     compare_lines,
     read_baseline,
     run_against,
@@ -181,7 +181,7 @@ def test_once_slower_is_no_regression():
 def test_the_table_fits_a_terminal(capsys):
     """Changes are printed in 80 columns, with the word for what became of each."""
     change = compare_lines(line(2.0, 1.98, 2.02), line(2.2, 2.16, 2.24))
-    gone = Change(
+    gone = RatioChange(
         change.before, line(None, None, None, "NOT TIMED"), None, None, None, Conclusion.NOT_TIMED
     )
     changes = [

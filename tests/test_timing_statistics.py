@@ -1,4 +1,4 @@
-"""Ratios, intervals and verdicts, on simulated machines whose truth is known."""
+"""Ratios, intervals and verdicts, on simulated machines with known true ratios."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_same_code_twice_is_never_called_different():
 
 @pytest.mark.parametrize(("cost", "expected"), [(1.1, "SLOWER"), (1 / 1.1, "FASTER")])
 def test_ten_percent_are_found(cost, expected):
-    """A planted difference of 10 % is found, in either direction, at least 95 times of 100."""
+    """A planted difference of 10 % is found, in either direction, at least 95 % of the time."""
     found = verdicts(cost, 100, PLAN, noise=0.03, spikes=0.05)
     assert found.count(Conclusion(expected)) >= 95
 
@@ -78,7 +78,7 @@ CHANGES = {
 @pytest.mark.parametrize("slowness", CHANGES)
 @pytest.mark.parametrize("spikes", [0.0, 0.1])
 def test_intervals_cover_the_truth(slowness, spikes, effect):
-    """The 95 % interval holds the true ratio at least 93 times of 100, whatever the machine does.
+    """The 95 % interval covers the true ratio at least 93 % of the time, on every kind of machine.
 
     Over three generations of four rounds, the fewest there are; `effect` is how far a process is
     off by its own, for as long as it lives.
@@ -94,7 +94,7 @@ def test_intervals_cover_the_truth(slowness, spikes, effect):
 
 
 def test_a_bootstrap_of_three_generations_would_cover_too_little():
-    """Resampled generations cover the truth about 75 times of 100: why Student's t is used."""
+    """Resampled generations cover the true ratio about 75 % of the time: hence Student's t."""
     plan = Plan(seconds=0.0, half_widths={}, min_rounds=4)
     covered = 0
     for seed in range(200):
@@ -105,7 +105,7 @@ def test_a_bootstrap_of_three_generations_would_cover_too_little():
 
 
 def test_stopping_on_precision_does_not_narrow_intervals_too_much():
-    """Rounds that end as soon as they agree still cover the truth at least 93 times of 100."""
+    """Rounds that stop once they agree still cover the true ratio at least 93 % of the time."""
     plan = Plan(seconds=0.5, half_widths={}, min_rounds=4)
     how = {"noise": 0.05, "spikes": 0.1, "half_width": 0.035}
     covered = 0
@@ -151,14 +151,14 @@ def test_a_doubt_is_where_the_interval_meets_the_margin():
 
 
 def test_a_large_difference_stands_in_a_large_table():
-    """What is clear is sure enough to stand among a thousand comparisons."""
+    """A clear difference is significant among a thousand comparisons."""
     random = np.random.default_rng(2)
     found = estimate([random.normal(0.7, 0.02, 20) for _ in range(5)])
     assert found.doubt(Conclusion.SLOWER) < 0.05 / 1000
 
 
 def test_many_comparisons_ask_for_more():
-    """Of ten, the surest needs 0.5 %, two 1 %, and so on; what is less sure may help the others."""
+    """Of ten, the smallest p-value may be 0.5 %, the second 1 %, and so on (Benjamini-Hochberg)."""
     assert withstand([0.04]) == [True]
     assert withstand([0.06, 0.04]) == [False, False]
     assert withstand([0.06, 0.02]) == [False, True]

@@ -1,4 +1,4 @@
-"""A library that trains in place goes on while it is timed; it is judged by a first step."""
+"""A library that trains in place changes its table while it is timed; a first step is judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A verdict claims no more than its cell can tell apart."""
+"""A verdict claims no more than the resolution of its cell."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SLOW = judged_as("a/a", 1.05, 1.04, 1.07)
 
 
 def judged(candidate, twin=GOOD, flagged=((),), drift=0.0):
-    """Return what becomes of a candidate's line in its cell."""
+    """Return a candidate's line after its cell was judged."""
     return limit_verdicts([REFERENCE, candidate, twin], flagged, drift)[1].line
 
 
@@ -53,7 +53,7 @@ def judged(candidate, twin=GOOD, flagged=((),), drift=0.0):
     ],
 )
 def test_the_interval_of_the_twin_is_the_margin(ratio, low, high, verdict):
-    """Beside an A/A row of 0.94 to 1.04 only what clears 6 % is decided, and nothing is SAME."""
+    """Beside an A/A row of 0.94 to 1.04 only a ratio beyond 6 % is decided, and nothing is SAME."""
     limited = judged(judged_as("candidate", ratio, low, high), WIDE)
     assert limited.verdict == verdict
     assert limited.ratio == ratio
@@ -63,14 +63,14 @@ def test_the_interval_of_the_twin_is_the_margin(ratio, low, high, verdict):
 
 
 def test_a_good_twin_leaves_verdicts_alone():
-    """Where the A/A row is SAME, so is what lies within 3 %."""
+    """If the A/A row is SAME, a ratio within 3 % is SAME too."""
     for ratio, low, high in ((1.0, 0.99, 1.01), (0.9, 0.89, 0.91)):
         candidate = judged_as("candidate", ratio, low, high)
         assert judged(candidate) == candidate.line
 
 
 def test_without_a_twin_nothing_is_decided():
-    """A cell whose A/A row could not be timed says nothing."""
+    """A cell whose A/A row could not be timed has no verdicts."""
     lost = Measurement("R1", "a", "hot", 1, None, None, None, None, "NOT TIMED", None, "a/a")
     limited = judged(judged_as("candidate", 0.1, 0.1, 0.1), Judged(lost))
     assert (limited.verdict, limited.ratio) == ("INCONCLUSIVE", 0.1)
@@ -91,7 +91,7 @@ def test_disturbed_rounds_count_by_what_they_did():
 
 
 def test_a_worker_that_does_not_rest_leaves_all_open():
-    """CPU time that an idle worker takes from the others cannot be put in a margin."""
+    """CPU time of an idle worker makes all verdicts INCONCLUSIVE, since no margin covers it."""
     for share, verdict in ((0.5, "INCONCLUSIVE"), (0.02, "INCONCLUSIVE"), (0.005, "FASTER")):
         restless = judged_as("candidate", 0.1, 0.1, 0.1, idle=share)
         limited = judged(restless)
@@ -116,7 +116,7 @@ def test_a_bias_in_one_cell_limits_the_others():
 
 
 def test_a_verdict_must_stand_among_the_others():
-    """Of many comparisons in a table, what is barely decided is taken back, and says why."""
+    """A verdict that is barely significant alone is withdrawn among many, with the reason."""
     random = np.random.default_rng(1)
     draws = np.sort(random.normal(0.05, 0.01, 10_000))
     sure = Estimate(2.0, 1.9, 2.1, draws + 0.65)

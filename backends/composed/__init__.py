@@ -1,1 +1,1 @@
-"""Lookups composed of a library's array operations: CuPy, MLX, Numba, SciPy and tinygrad."""
+"""Lookups composed of a library's array operations, and what composing them shares."""

@@ -51,7 +51,7 @@ def _tell(audited: list[Audited], seed: int, out: Path) -> None:
         of_group = [one for one in audited if group_of(one.result) == group]
         checked = [one for one in of_group if not one.unwritten]
         alike = sum(not one.finding for one in checked)
-        counts = f"{len(of_group)} drawn, {len(checked)} with a script, {alike} of them alike"
+        counts = f"{len(of_group)} drawn, {len(checked)} with a script, {alike} of them agree"
         click.echo(f"{group}: {counts}")
     reasons = dict.fromkeys(
         f"{one.result.backend}: {one_line(one.unwritten, 200)}" for one in audited if one.unwritten

@@ -48,9 +48,9 @@ def bench(
 ) -> None:
     """Time workloads on backends against a reference: numpy-reference, or else the first named."""
     if resume and against is not None:
-        raise click.UsageError("a comparison is not taken up again: leave out --resume")
+        raise click.UsageError("a comparison cannot be resumed: leave out --resume")
     if curves and "curves" not in studies:
-        raise click.UsageError("--curve picks curves of a study: add --study curves")
+        raise click.UsageError("--curve needs --study curves")
     settings = Settings(profile, seed, seconds, generations, timeout=timeout)
     sources = own_sources(own, ids)
     if against is None:
@@ -97,7 +97,7 @@ def _time(
     *,
     resume: bool,
 ) -> ExitCode:
-    """Time backends on workloads, a user's own among them, or study them; print what came of it."""
+    """Time backends on workloads, a user's own or studies; print the results."""
 
     def time_cells(workloads: list[Workload], purpose: str) -> ExitCode:
         with _progress(len(plan_steps(workloads, settings))) as told:
@@ -124,7 +124,7 @@ def _time(
 def _time_against(
     against: Path, backends: tuple[str, ...], ids: tuple[str, ...], out: Path, settings: Settings
 ) -> ExitCode:
-    """Time what changed since a run, and print what became of it."""
+    """Time what changed since a run, and print the comparison."""
     base = read_baseline(against)
     settings = replace(settings, profile=str(base.header.settings["profile"]))
     workloads = select_workloads(ids or tuple(base.header.settings["workloads"]))
@@ -137,7 +137,7 @@ def _time_against(
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[object], None]]:
-    """Show what is being timed and what is left on stderr, where that is a terminal."""
+    """Show progress on stderr, if that is a terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -146,7 +146,7 @@ def _progress(total: int) -> Iterator[Callable[[object], None]]:
         TextColumn("left:"),
         TimeRemainingColumn(),
     )
-    # Steps are few and long: an estimate from the last 30 seconds would know of none.
+    # Steps are few and long: the last 30 seconds would often contain none to estimate from.
     with Progress(
         *columns,
         console=console,

@@ -14,7 +14,10 @@ from embcheck.conformance.timing.workloads.own import Sources
 
 
 def own_sources(own: Mapping[str, Any], ids: Sequence[str]) -> Sources | None:
-    """Return what a user brings, None for nothing; refuse half of it, or it beside a workload."""
+    """Return a user's own table and indices, or None.
+
+    Raises UsageError for one without the other, and for both beside a workload.
+    """
     given = {name: value for name, value in own.items() if value is not None}
     if not given:
         return None
@@ -27,7 +30,7 @@ def own_sources(own: Mapping[str, Any], ids: Sequence[str]) -> Sources | None:
 
 
 def installed_backends(sources: Sources | None) -> tuple[str, ...]:
-    """Name the backends that can run here, and tell of the others; only for a user's own table."""
+    """Name the backends that run here, and print why others do not; for a user's own table only."""
     if sources is None:
         raise click.UsageError("name a backend: -b BACKEND")
 

@@ -11,7 +11,7 @@ from embcheck.conformance.execution.address import BadAddress
 from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.conformance.smoke.finding import Finding, lines
+from embcheck.conformance.smoke.finding import CheckResult, lines
 from embcheck.conformance.smoke.session import smoke_test
 from embcheck.reports.untrusted import one_line
 
@@ -19,7 +19,7 @@ from embcheck.reports.untrusted import one_line
 def check_backend(backend: str, as_json: bool, timeout: float) -> None:
     """Check an adapter before its library is judged: one line a check."""
 
-    def told(check: list[Finding]) -> None:
+    def told(check: list[CheckResult]) -> None:
         for line in lines(check) if not as_json else ():
             click.echo(one_line(line, 500))
 

@@ -44,7 +44,7 @@ def fuzz(
 
 
 def _run(session: Session, backends: tuple[str, ...]) -> int:
-    """Hunt; return the exit code, and say on stderr what stopped it."""
+    """Run the session; return the exit code, and print on stderr what stopped it."""
     try:
         session.run(backends)
     except (UnknownBackend, BackendUnavailable, OSError) as error:
@@ -64,7 +64,7 @@ def _run(session: Session, backends: tuple[str, ...]) -> int:
 
 @contextmanager
 def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None]]:
-    """Show on stderr how far it is, where that is a terminal."""
+    """Show progress on stderr, if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
@@ -83,10 +83,10 @@ def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None
 
 @contextmanager
 def _noticed_interrupts() -> Iterator[list[int]]:
-    """Give a list that grows with each Ctrl-C, for what one raises can be lost.
+    """Give a list that grows with each Ctrl-C, because the exception itself can be lost.
 
-    Hypothesis watches the garbage collector, and Python ignores what is raised meanwhile, with a
-    traceback that says so: it is left out, since the list has it.
+    Hypothesis hooks into the garbage collector, and Python ignores an exception that is raised
+    there and prints its traceback. That traceback is suppressed, since the list has the event.
     """
     came: list[int] = []
 
@@ -108,7 +108,7 @@ def _noticed_interrupts() -> Iterator[list[int]]:
 
 
 def _show(session: Session) -> None:
-    """Write what was found, print the summary, and say where it is."""
+    """Write the findings, and print the summary and the path."""
     file = session.write()
     print_fuzzing(json.loads(file.read_text("utf-8")), Console(highlight=False))
     click.echo(file)

@@ -27,22 +27,22 @@ from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.terminal import print_conformance
 
 SWITCH_SECONDS = 0.0005
-"""How long a thread may keep Python's lock. The threads that wait for answers need it for moments,
-and with the usual 5 ms the workers would be idle while pytest does its bookkeeping."""
+"""How long a thread may keep Python's lock. The threads that wait for answers need it briefly;
+with the usual 5 ms, workers would be idle while pytest does its bookkeeping."""
 
 _UNUSED = (
     *("capture", "logging", "warnings", "faulthandler", "unraisableexception", "threadexception"),
     *("unittest", "doctest", "tmpdir", "assertion", "subtests"),
 )
-"""Pytest's plugins that look at each case for what is not there, at more than a case's own cost.
+"""Pytest's plugins that have nothing to do here, and take longer than a case itself.
 
-What workers print is kept by their clients.
+Output is not captured here, since clients keep what their workers print.
 """
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which cases are to be run: of some specs (all that are shipped if none), and which there."""
+    """Which cases to run, from which specs; all shipped specs if there are none."""
 
     specs: list[Path]
     keyword: str
@@ -53,7 +53,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Setting:
-    """How they are to be run, and the folder for what comes of it."""
+    """How to run them, and the folder for the results."""
 
     workers: int
     out: Path
@@ -72,7 +72,7 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
     except (BadAddress, UnknownBackend, NoSuchInstructions) as error:
         errors.print(f"embcheck: {error}")
         return ExitCode.USAGE
-    # What is read and collected lives to the end: until then there is nothing to clear away.
+    # Everything that is read and collected lives to the end, so collecting garbage finds nothing.
     gc.disable()
     try:
         # The libraries are imported while the specs are read.
@@ -95,7 +95,7 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
 
 @dataclass(frozen=True)
 class _Request:
-    """What is to be run, in which files, and how."""
+    """What to run, from which files, and how."""
 
     paths: list[Path]
     chosen: Chosen
@@ -124,7 +124,7 @@ def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
 def _checked(chosen: Chosen, out: Path) -> list[Path]:
     """Return the spec files, all valid; make the folder.
 
-    Raises SpecError, OSError, or LookupError for the name of a case that is none of theirs.
+    Raises SpecError, OSError, or LookupError for a name that no case has.
     """
     paths = spec_files(chosen.specs)
     named(chosen.cases, {case.id for path in paths for case in load_spec(path).cases})
@@ -133,7 +133,7 @@ def _checked(chosen: Chosen, out: Path) -> list[Path]:
 
 
 def _stopped(status: int, watcher: _Watcher, errors: Console) -> int | None:
-    """Return the exit code of a session that did not come to its end; None if it did."""
+    """Return the exit code of a session that stopped early; None if it ended."""
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         errors.print("embcheck: nothing is selected; relax -k, name other --specs, or add --large")
         return ExitCode.USAGE
@@ -176,13 +176,13 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
 
 @dataclass
 class _StartedPool:
-    """Registered under a name by which embcheck's plugin finds workers that start already."""
+    """Registered under a name by which embcheck's plugin finds the workers that are starting."""
 
     pool: BackendPool
 
 
 class _Watcher:
-    """Shows progress, keeps hold of embcheck's session, and hands it workers that start already."""
+    """Shows progress, keeps embcheck's session, and gives it the workers that are starting."""
 
     def __init__(self, pool: BackendPool) -> None:
         self.pool = pool

@@ -1,1 +1,1 @@
-"""Results of a run drawn by chance, and asked of the library alone."""
+"""A random sample of a run's results, checked against the library alone."""

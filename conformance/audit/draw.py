@@ -1,4 +1,4 @@
-"""Which results are audited: drawn by chance, as many that passed as that departed."""
+"""Draw the random sample of results: as many that passed as that departed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ GROUPS = {
     "passed": frozenset({"passed", "refused-earlier"}),
     "unsupported": frozenset({"unsupported"}),
 }
-"""Outcomes by group; what is only observed, or was not run, says nothing that could be wrong."""
+"""Outcomes by group; observed and not-run results claim nothing, and are not audited."""
 
 
 def group_of(result: ResultLine) -> str | None:
-    """Return the group of a result; None for what is not audited."""
+    """Return the group of a result; None if it is not audited."""
     if result.level == "implementation-defined":
         return None
     return next((name for name, outcomes in GROUPS.items() if result.outcome in outcomes), None)
@@ -25,7 +25,7 @@ def group_of(result: ResultLine) -> str | None:
 def draw(results: Iterable[ResultLine], number: int, seed: int) -> list[ResultLine]:
     """Draw so many results, by turns from each group and within it from each backend.
 
-    The same seed draws the same of the same results, in whatever order they come.
+    The same seed gives the same sample of the same results, whatever their order.
     """
     chance = random.Random(seed)  # noqa: S311  (nothing here is secret)
     piles: dict[str, dict[str, list[ResultLine]]] = {group: {} for group in GROUPS}

@@ -1,4 +1,4 @@
-"""Audit results: have the call written, run it by the library alone, and judge that alike."""
+"""Audit results: write the call as a script, run it without the adapter, and judge its answer."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from embcheck.conformance.suite.model import Case, Rejects, Returns, Steps
 from embcheck.conformance.suite.real_data import Missing
 
 SECONDS = 120.0
-"""Time for one call of a library alone, with what it imports and compiles."""
+"""Time for one call of a library alone, including imports and compilation."""
 
 
 @dataclass(frozen=True)
 class Audited:
-    """A result, what the library alone came to, and what is to be thought of it.
+    """A result, the outcome of the library alone, and the finding.
 
-    `finding` is empty where both say the same. `unwritten` says why there is no script.
+    `finding` is empty if both agree. `unwritten` says why there is no script.
     """
 
     result: ResultLine
@@ -85,7 +85,7 @@ class _Audit:
         self._folder, self._python = folder, python
 
     def audit(self, results: Sequence[ResultLine]) -> Iterator[Audited]:
-        """Write all scripts, run them, and compare; what cannot be written comes first."""
+        """Write all scripts, run them, and compare; calls without a script come first."""
         written: list[tuple[ResultLine, Case, Program]] = []
         for number, result in enumerate(results):
             try:
@@ -131,7 +131,7 @@ class _Audit:
         if isinstance(case.expectation, Rejects):
             return judge_rejects(answer, Verdict(Outcome.PASSED))
         if isinstance(answer, Answered):
-            # What a script does not leave is not judged by it: the caller's arrays, above all.
+            # Only what a script defines is judged; it does not define the caller's arrays.
             unchanged = {f"{name}_after": array for name, array in call.inputs.items()}
             answer = replace(answer, arrays={**unchanged, **answer.arrays})
         assert isinstance(case.expectation, Returns)  # noqa: S101  (only these two are drawn)
@@ -153,7 +153,7 @@ def _said_of(result: ResultLine) -> str:
 
 
 def _happens_by_chance(result: ResultLine) -> bool:
-    """Whether what comes depends on what lies in memory, and need not come twice."""
+    """Whether the result may depend on foreign memory, and need not repeat."""
     known = result.deviation
     return known is not None and (known.sometimes or known.cause == Cause.MEMORY_UNSAFETY)
 
@@ -161,10 +161,10 @@ def _happens_by_chance(result: ResultLine) -> bool:
 def compare(
     result: ResultLine, case: Case, script: Path, answer: Answer, alone: Verdict
 ) -> Audited:
-    """Compare what the suite says of a backend with what its library alone answered.
+    """Compare the suite's result with the answer of the library alone.
 
-    `alone` is the verdict on the answer. A script whose own lines raise cannot hand the call to the
-    library either, which agrees with `unsupported` and with nothing else.
+    `alone` is the verdict on the answer. If the script's own lines raise, the call did not reach
+    the library, which agrees only with `unsupported`.
     """
     came = str(alone.kind or alone.outcome)
     audited = Audited(result, script, f"{came}: {alone.message}" if alone.message else came)

@@ -1,1 +1,1 @@
-"""How far the cases reach: the sizes that they ask, and the options that they ask together."""
+"""Which sizes the cases use, and which pairs of options they combine."""

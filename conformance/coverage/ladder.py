@@ -1,4 +1,4 @@
-"""Which sizes are wanted, and why some are not: `specs/documentation/sizes.yaml`."""
+"""Which sizes cases must reach, and which not and why: `specs/documentation/sizes.yaml`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIZES_FILE = "sizes.yaml"
 
 @dataclass(frozen=True)
 class Excuse:
-    """Sizes that need not be asked, and why; what is not named may be anything."""
+    """Sizes that no case needs, and why; a field that is empty matches anything."""
 
     reason: str
     look: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The kinds of answers that are to be asked at every size: an output, a gradient, a table."""
+"""The kinds of answers that need cases at every size: an output, a gradient, a table."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Look:
 
 
 def _set_options(spec: CallSpec) -> set[str]:
-    """Name the options that are set to anything but false and none."""
+    """Name the options that are set to a value other than false or none."""
     given = {
         name for name, value in spec.options.items() if value is not None and value is not False
     }
@@ -126,4 +126,4 @@ LOOKS = (
     *_bags(),
     Look("one_hot", Operation.ONE_HOT, OUTPUT, lambda _: True, ONE_HOT_AXES),
 )
-"""All of them; each is wanted at every threshold of every one of its axes."""
+"""All of them; each needs a case at every threshold of each of its axes."""

@@ -1,4 +1,4 @@
-"""The options of a call, each as one of a few values that are to be told apart."""
+"""The options of a call, each as one of a few classes of values."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _kinds(operation: Operation) -> Mapping[str, tuple[str, ...]]:
 OPTIONS: Mapping[Operation, Mapping[str, tuple[str, ...]]] = {
     operation: _kinds(operation) for operation in (*WITH_TABLE, Operation.ONE_HOT)
 }
-"""What can be combined in each operation, and the values that are to be told apart.
+"""What can be combined in each operation, each with its classes of values.
 
 `trained` weights are observed by their gradient; rank 3 stands for all higher ones.
 """
@@ -63,7 +63,7 @@ _OUTPUTS = frozenset({Observation.OUTPUT, Observation.WEIGHT_AFTER})
 
 
 def values_of(spec: CallSpec, index: str = "valid") -> dict[str, str]:
-    """Return what a call has for each option; an option that does nothing in it is left out.
+    """Return a call's value for each option; leaves out options without effect in it.
 
     `index` says what is bad about the indices, if anything.
     """
@@ -102,7 +102,7 @@ def _of_table(spec: CallSpec, index: str, *, gradient: bool) -> Iterator[tuple[s
 
 
 def _upstream(spec: CallSpec) -> Iterator[tuple[str, str]]:
-    """Yield what arrives at the output, if anything can: a lookup of nothing has no elements."""
+    """Yield the kind of upstream gradient, if the output has elements."""
     if not spec.operation.is_bag and 0 in source_of(spec, "indices").shape:
         return
     if "grad_output" not in spec.inputs:

@@ -1,4 +1,4 @@
-"""Which options are asked together: every pair of values, operation by operation."""
+"""Which pairs of options cases combine: every pair of values, by operation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from embcheck.conformance.coverage.options import OPTIONS, values_of
-from embcheck.conformance.coverage.rules import Pair, Rule, Rules, wanted_pairs
+from embcheck.conformance.coverage.rules import OptionPair, Rule, Rules, wanted_pairs
 from embcheck.conformance.coverage.scored import Asked, Refused
 from embcheck.conformance.suite.model import CallSpec
 
@@ -20,21 +20,21 @@ class OperationPairs:
     operation: str
     impossible: int
     exercised: int
-    left_out: Mapping[Pair, str]
+    left_out: Mapping[OptionPair, str]
     """Possible pairs that no case exercises, with the reason why none is needed."""
-    missing: tuple[Pair, ...]
-    contradicted: tuple[Pair, ...]
-    """Pairs that are said to be impossible, though a case exercises them."""
+    missing: tuple[OptionPair, ...]
+    contradicted: tuple[OptionPair, ...]
+    """Pairs that are listed as impossible, though a case exercises them."""
 
     @property
     def wanted(self) -> int:
-        """How many pairs a case is to exercise."""
+        """How many pairs need a case."""
         return self.exercised + len(self.missing)
 
 
 @dataclass(frozen=True)
 class PairTable:
-    """The pairs of all operations, and the reasons that hold for nothing."""
+    """The pairs of all operations, and the reasons that apply to no pair."""
 
     operations: tuple[OperationPairs, ...]
     idle_reasons: tuple[str, ...]
@@ -48,9 +48,9 @@ class PairTable:
 
 
 def pair_table(asked: Iterable[Asked], refused: Iterable[Refused], rules: Rules) -> PairTable:
-    """Compare the pairs that the calls exercise with all that are possible."""
+    """Compare the pairs that the calls exercise with all possible pairs."""
     done = exercised_pairs(asked, refused)
-    by_operation: dict[str, list[Pair]] = {str(operation): [] for operation in OPTIONS}
+    by_operation: dict[str, list[OptionPair]] = {str(operation): [] for operation in OPTIONS}
     for pair in wanted_pairs():
         by_operation[pair.operation].append(pair)
     used: set[Rule] = set()
@@ -60,11 +60,11 @@ def pair_table(asked: Iterable[Asked], refused: Iterable[Refused], rules: Rules)
     )
 
 
-def exercised_pairs(asked: Iterable[Asked], refused: Iterable[Refused]) -> set[Pair]:
+def exercised_pairs(asked: Iterable[Asked], refused: Iterable[Refused]) -> set[OptionPair]:
     """Collect the pairs that calls exercise.
 
-    A call that is refused for its index exercises no pair but those with that index: what the other
-    options do in it is never seen.
+    A call that is refused for its index exercises only the pairs with that index, since the other
+    options have no visible effect in it.
     """
     found = {pair for one in asked for pair in _pairs(one.spec, values_of(one.spec))}
     for call in refused:
@@ -73,17 +73,21 @@ def exercised_pairs(asked: Iterable[Asked], refused: Iterable[Refused]) -> set[P
     return found
 
 
-def _pairs(spec: CallSpec, values: Mapping[str, str]) -> Iterable[Pair]:
+def _pairs(spec: CallSpec, values: Mapping[str, str]) -> Iterable[OptionPair]:
     for one, other in combinations(values.items(), 2):
-        yield Pair(str(spec.operation), one, other)
+        yield OptionPair(str(spec.operation), one, other)
 
 
 def _compared(
-    operation: str, pairs: Sequence[Pair], done: set[Pair], rules: Rules, used: set[Rule]
+    operation: str,
+    pairs: Sequence[OptionPair],
+    done: set[OptionPair],
+    rules: Rules,
+    used: set[Rule],
 ) -> OperationPairs:
     impossible = {pair for pair in pairs if _reasons(rules.impossible, pair, used)}
     possible = [pair for pair in pairs if pair not in impossible]
-    left_out, missing = dict[Pair, str](), list[Pair]()
+    left_out, missing = dict[OptionPair, str](), list[OptionPair]()
     for pair in possible:
         if pair not in done:
             reasons = _reasons(rules.left_out, pair, used)
@@ -101,7 +105,7 @@ def _compared(
     )
 
 
-def _reasons(rules: Iterable[Rule], pair: Pair, used: set[Rule]) -> list[str]:
+def _reasons(rules: Iterable[Rule], pair: OptionPair, used: set[Rule]) -> list[str]:
     """Return the reasons that hold for a pair, and note their rules."""
     found = [rule for rule in rules if rule.covers(pair)]
     used.update(found)
@@ -130,5 +134,5 @@ def as_json(table: PairTable) -> dict[str, Any]:
     }
 
 
-def _names(pair: Pair) -> list[str]:
+def _names(pair: OptionPair) -> list[str]:
     return [" ".join(pair.first), " ".join(pair.second)]

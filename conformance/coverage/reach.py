@@ -19,14 +19,14 @@ from embcheck.conformance.suite.model import Case
 
 @dataclass(frozen=True)
 class Reach:
-    """How large the scored calls are, and which options they combine."""
+    """The sizes of the scored calls, and the options that they combine."""
 
     sizes: SizeTable
     pairs: PairTable
 
     @property
     def gaps(self) -> int:
-        """Count what is not asked, though it should be."""
+        """Count the gaps."""
         return self.sizes.gaps + self.pairs.gaps
 
     def as_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pairs of options that cannot be, or need not be, asked: `specs/documentation/pairs.yaml`."""
+"""Pairs of options that are impossible or need no case: `specs/documentation/pairs.yaml`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAIRS_FILE = "pairs.yaml"
 
 
 @dataclass(frozen=True, order=True)
-class Pair:
+class OptionPair:
     """Two options of an operation, each with a value."""
 
     operation: str
@@ -32,7 +32,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Rule:
-    """Pairs for which a reason holds: those that have one of the values of every option named."""
+    """Pairs to which a reason applies: those that have one of the values of every option named."""
 
     reason: str
     operation: tuple[str, ...]
@@ -42,7 +42,7 @@ class Rule:
     without: frozenset[str] = frozenset()
     """Options that the pair must not have."""
 
-    def covers(self, pair: Pair) -> bool:
+    def covers(self, pair: OptionPair) -> bool:
         """Whether the reason holds for a pair."""
         has = dict((pair.first, pair.second))
         return (
@@ -57,18 +57,18 @@ class Rule:
 
 @dataclass(frozen=True)
 class Rules:
-    """Pairs that cannot be, and pairs that need no case."""
+    """Pairs that are impossible, and pairs that need no case."""
 
     impossible: tuple[Rule, ...] = ()
     left_out: tuple[Rule, ...] = ()
 
 
-def wanted_pairs() -> Iterator[Pair]:
+def wanted_pairs() -> Iterator[OptionPair]:
     """Yield every pair of values of two options, whether it is possible or not."""
     for operation, options in OPTIONS.items():
         for one, other in combinations(options, 2):
             for value in options[one]:
-                yield from (Pair(operation, (one, value), (other, x)) for x in options[other])
+                yield from (OptionPair(operation, (one, value), (other, x)) for x in options[other])
 
 
 def load_rules(path: Path) -> Rules:

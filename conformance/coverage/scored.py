@@ -1,4 +1,4 @@
-"""The calls that count: scored, valid, run by default, and checked in full."""
+"""The calls that coverage counts: scored, valid, run by default, and checked in full."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GUARDS = (*ANSWERS, Level.DOMAIN)
 
 @dataclass(frozen=True)
 class Asked:
-    """A call that must be answered, and the observations of which every element is checked."""
+    """A call that must be answered, and the observations that are checked element by element."""
 
     case: str
     spec: CallSpec
@@ -37,7 +37,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Refused:
-    """A call that must be refused for a bad index alone, and what is bad about it."""
+    """A call that must be refused only because of a bad index, and what is bad about it."""
 
     case: str
     spec: CallSpec
@@ -47,8 +47,8 @@ class Refused:
 def asked(cases: Iterable[Case]) -> Iterator[Asked]:
     """Yield the valid calls of scored cases.
 
-    Left out is what may be missing from a run (cases marked `large`, real data), and the control
-    of a refusal: a control that fails is no failure.
+    Leaves out cases that a run may lack (those marked `large`, and real data), and the controls of
+    refusals, since a control that fails does not count as a failure.
     """
     for case in cases:
         if case.level not in ANSWERS or case.large:
@@ -59,7 +59,7 @@ def asked(cases: Iterable[Case]) -> Iterator[Asked]:
 
 
 def refused(cases: Iterable[Case]) -> Iterator[Refused]:
-    """Yield the calls that scored cases want refused because of nothing but a bad index."""
+    """Yield the calls that scored cases want refused only because of a bad index."""
     for case in cases:
         expectation = case.expectation
         if case.level in GUARDS and isinstance(expectation, Rejects) and _is_made(case.spec):
@@ -84,7 +84,7 @@ def bad_index(spec: CallSpec) -> str | None:
 
 
 def row_count(spec: CallSpec) -> int | None:
-    """Return how many rows the table has, or how many classes there are; None if none is said."""
+    """Return the number of rows or classes; None if it is not stated."""
     if spec.operation is Operation.ONE_HOT:
         classes = spec.option("num_classes")
         return int(classes) if isinstance(classes, int) and classes >= 0 else None
@@ -104,7 +104,7 @@ def source_of(spec: CallSpec, name: str) -> Made:
 
 
 def counts_of(indices: np.ndarray) -> np.ndarray:
-    """Return how often each row is named, of the rows that are named at all."""
+    """Return how often each row is named, for rows that are named at least once."""
     flat = indices.reshape(-1)
     if not flat.size:
         return np.zeros(0, np.int64)
@@ -125,7 +125,7 @@ def _answered(case: Case) -> Iterator[tuple[CallSpec, Returns]]:
 
 
 def _checked(returns: Returns) -> frozenset[str]:
-    """Name the observations that are wholly known, where a wrong element anywhere is seen."""
+    """Name the observations that are checked element by element."""
     return frozenset(
         name
         for name, expected in returns.observations.items()

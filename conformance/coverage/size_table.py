@@ -1,4 +1,4 @@
-"""Axis by axis and look by look: the largest size that is asked, and the thresholds crossed."""
+"""By axis and look: the largest size that a case has, and the thresholds crossed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ INDEX_DTYPES = ("int32", "int64")
 
 @dataclass(frozen=True)
 class Crossing:
-    """What is asked of one look on one axis.
+    """The sizes of one look on one axis.
 
-    A threshold is crossed by a call of exactly that size: kernels change there, and a call on
-    each side of it is another threshold.
+    A call of exactly that size crosses a threshold. Kernels change there; the sizes on each side of
+    it are thresholds of their own.
     """
 
     look: str
@@ -30,32 +30,32 @@ class Crossing:
     largest: int
     crossed: tuple[int, ...]
     left_out: Mapping[int, str]
-    """Thresholds that are not crossed, with the reason why they need not be."""
+    """Thresholds that need not be crossed, with the reason."""
     missing: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Extent:
-    """The largest size that one look asks in one dtype, of the weight or of the indices."""
+    """The largest size of one look in one dtype, of the weight or of the indices."""
 
     dtype: str
     look: str
     axis: Axis
     largest: int
     least: int
-    """The size that is wanted."""
+    """The size that cases must reach."""
     reason: str | None = None
-    """Why it need not be reached, where it is not."""
+    """Why cases need not reach it, if they do not."""
 
     @property
     def missing(self) -> bool:
-        """Whether the wanted size is not reached, for no reason."""
+        """Whether no case reaches the size, and no reason excuses it."""
         return self.largest < self.least and self.reason is None
 
 
 @dataclass(frozen=True)
 class SizeTable:
-    """Both tables, and the reasons that hold for nothing."""
+    """Both tables, and the reasons that apply to nothing."""
 
     thresholds: tuple[int, ...]
     crossings: tuple[Crossing, ...]
@@ -74,13 +74,13 @@ class SizeTable:
 
 @dataclass
 class _Seen:
-    """The sizes that one look has been asked at, by axis, and the largest by dtype and axis."""
+    """The sizes of one look's calls, by axis, and the largest by dtype and axis."""
 
     sizes: dict[Axis, set[int]] = field(default_factory=dict)
     largest: dict[tuple[str, Axis], int] = field(default_factory=dict)
 
     def add(self, sizes: Sizes, dtypes: Iterable[str]) -> None:
-        """Take note of a call."""
+        """Add a call's sizes."""
         names = tuple(dtypes)
         for axis, found in sizes.items():
             self.sizes.setdefault(axis, set()).update(found)
@@ -156,7 +156,7 @@ def _excuse(
     size: int,
     dtype: str | None = None,
 ) -> str | None:
-    """Return the first reason that holds, and note all that do."""
+    """Return the first reason that applies, and record all that do."""
     found = [one for one in ladder.left_out if one.covers(look, axis, size, dtype)]
     used.update(found)
     return found[0].reason if found else None

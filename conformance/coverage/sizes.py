@@ -12,7 +12,7 @@ from embcheck.conformance.suite.model import CallSpec
 
 
 class Axis(StrEnum):
-    """What can be small or large about a call."""
+    """A dimension of a call's size."""
 
     ROWS = "rows"
     COLUMNS = "columns"
@@ -32,9 +32,9 @@ Sizes = dict[Axis, frozenset[int]]
 
 
 def sizes_of(spec: CallSpec, *, of_padding: bool = False) -> Sizes:
-    """Measure a valid call; arrays are made only of what shapes cannot tell.
+    """Measure a valid call; makes arrays only where their shapes are not enough.
 
-    `of_padding` takes the repeats of the padding row instead of those of any row.
+    `of_padding` counts the repeats of the padding row instead of those of any row.
     """
     indices = source_of(spec, "indices")
     sizes = {Axis.POSITIONS: frozenset({_size(indices)})}

@@ -1,1 +1,1 @@
-"""What the documentation says, sentence by sentence, and which clauses cover it."""
+"""PyTorch's documentation, sentence by sentence, and the clauses that cover it."""

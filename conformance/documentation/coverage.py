@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from embcheck.conformance.documentation.drift import Pair, compare
+from embcheck.conformance.documentation.drift import SentencePair, compare
 from embcheck.conformance.documentation.exercise import (
     EXERCISE_FILE,
     Exercise,
@@ -27,58 +27,58 @@ FORMAT = 1
 TEXT_LENGTH = 160
 
 
-class Status(StrEnum):
-    """What became of a sentence."""
+class SentenceStatus(StrEnum):
+    """Whether a sentence is covered, or how it drifted."""
 
     COVERED = "covered"
     """Clauses with cases cover it."""
     NON_NORMATIVE = "non-normative"
-    """Nothing in it can be asserted."""
+    """It states nothing that can be tested."""
     GAP = "gap"
     """One of its clauses has no case."""
     NEW = "new"
-    """The installed torch says it, and nobody has mapped it."""
+    """The installed torch has it, and the mapping does not."""
     CHANGED = "changed"
-    """The installed torch says something else in its place."""
+    """The installed torch has other text in its place."""
     GONE = "gone"
-    """The installed torch no longer says it."""
+    """The installed torch no longer has it."""
 
 
-DRIFT = (Status.NEW, Status.CHANGED, Status.GONE)
-ACCOUNTED = (Status.COVERED, Status.NON_NORMATIVE)
+DRIFT = (SentenceStatus.NEW, SentenceStatus.CHANGED, SentenceStatus.GONE)
+ACCOUNTED = (SentenceStatus.COVERED, SentenceStatus.NON_NORMATIVE)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A sentence and what covers it; of what drifted, the beginning as torch has it now."""
+class CoveredSentence:
+    """A sentence and what covers it; if it drifted, the beginning of torch's present text."""
 
     object: str
     parameter: str
     paraphrase: str
     clauses: tuple[str, ...]
     reason: str | None
-    status: Status
+    status: SentenceStatus
     hash: str | None
     text: str | None = None
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """What is covered, and everything that is not."""
+    """What is covered, and what is not."""
 
     torch: str
     mapped_torch: str
     """The version whose documentation was mapped."""
-    entries: tuple[Entry, ...]
+    entries: tuple[CoveredSentence, ...]
     clauses_without_cases: tuple[str, ...]
     unfounded: tuple[str, ...]
-    """What is wrong with the sentences of clauses that claim to be documented, with the place."""
+    """Problems with the sentences of documented clauses, with file and line."""
     cases_without_clauses: tuple[str, ...]
     exercise: Exercise
 
     @property
     def gaps(self) -> int:
-        """Count everything that is to be put right."""
+        """Count the gaps."""
         lists = (
             [entry for entry in self.entries if entry.status not in ACCOUNTED],
             self.clauses_without_cases,
@@ -122,10 +122,10 @@ def coverage_of(
     )
 
 
-def _entry(pair: Pair, with_cases: set[str]) -> Entry:
+def _entry(pair: SentencePair, with_cases: set[str]) -> CoveredSentence:
     mapped, found = pair.mapped, pair.found
     status = _status(pair, with_cases)
-    return Entry(
+    return CoveredSentence(
         object=pair.place[0],
         parameter=pair.place[1],
         paraphrase=mapped.paraphrase if mapped else "",
@@ -137,16 +137,18 @@ def _entry(pair: Pair, with_cases: set[str]) -> Entry:
     )
 
 
-def _status(pair: Pair, with_cases: set[str]) -> Status:
+def _status(pair: SentencePair, with_cases: set[str]) -> SentenceStatus:
     if pair.mapped is None:
-        return Status.NEW
+        return SentenceStatus.NEW
     if pair.found is None:
-        return Status.GONE
+        return SentenceStatus.GONE
     if pair.mapped.hash != pair.found.hash:
-        return Status.CHANGED
+        return SentenceStatus.CHANGED
     if pair.mapped.non_normative:
-        return Status.NON_NORMATIVE
-    return Status.COVERED if with_cases.issuperset(pair.mapped.clauses) else Status.GAP
+        return SentenceStatus.NON_NORMATIVE
+    return (
+        SentenceStatus.COVERED if with_cases.issuperset(pair.mapped.clauses) else SentenceStatus.GAP
+    )
 
 
 def as_json(coverage: Coverage) -> dict[str, Any]:
@@ -183,19 +185,19 @@ def as_json(coverage: Coverage) -> dict[str, Any]:
     }
 
 
-def group(entries: Iterable[Entry], by: str) -> dict[str, list[Entry]]:
+def group(entries: Iterable[CoveredSentence], by: str) -> dict[str, list[CoveredSentence]]:
     """Sort entries by their object or parameter, in order of appearance."""
-    groups: dict[str, list[Entry]] = {}
+    groups: dict[str, list[CoveredSentence]] = {}
     for entry in entries:
         groups.setdefault(getattr(entry, by), []).append(entry)
     return groups
 
 
-def tally(entries: Iterable[Entry]) -> dict[str, int]:
+def tally(entries: Iterable[CoveredSentence]) -> dict[str, int]:
     """Count the sentences of the installed torch that are covered, not normative, and all."""
     counts = Counter(entry.status for entry in entries)
     return {
-        "covered": counts[Status.COVERED],
-        "non_normative": counts[Status.NON_NORMATIVE],
-        "total": counts.total() - counts[Status.GONE],
+        "covered": counts[SentenceStatus.COVERED],
+        "non_normative": counts[SentenceStatus.NON_NORMATIVE],
+        "total": counts.total() - counts[SentenceStatus.GONE],
     }

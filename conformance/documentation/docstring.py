@@ -30,7 +30,7 @@ _SIGNATURE_LINE = re.compile(r"\w+\(.*\) -> \S+$")
 
 
 @dataclass(frozen=True)
-class Block:
+class TextBlock:
     """A paragraph, a list item or an example; `parameter` may be a section's name instead."""
 
     parameter: str
@@ -39,19 +39,19 @@ class Block:
     """Whether the text is one item as it stands: an example, the head of an entry."""
 
 
-def blocks_of(docstring: str) -> Iterator[Block]:
-    """Take a docstring apart; nothing of its text is left out but headings and list marks."""
+def blocks_of(docstring: str) -> Iterator[TextBlock]:
+    """Split a docstring into blocks; drops only headings and list marks."""
     for heading, lines in _sections(inspect.cleandoc(docstring).splitlines()):
         if heading == "Args":
             yield from _entries(lines)
         elif heading == EXAMPLES:
-            yield from (Block(EXAMPLES, example, verbatim=True) for example in _examples(lines))
+            yield from (TextBlock(EXAMPLES, example, verbatim=True) for example in _examples(lines))
         else:
             yield from _prose(heading, lines)
 
 
 def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each section's name and dedented body; what stands outside of one is the summary."""
+    """Yield each section's name and dedented body; text outside of sections is the summary."""
     heading, body = SUMMARY, list[str]()
     for line in lines:
         found = None if line.startswith(" ") else _heading(line)
@@ -71,8 +71,8 @@ def _heading(line: str) -> tuple[str, list[str]] | None:
     return None
 
 
-def _entries(lines: Sequence[str]) -> Iterator[Block]:
-    """Yield `name (type)` of each entry, then the blocks of what is said about it."""
+def _entries(lines: Sequence[str]) -> Iterator[TextBlock]:
+    """Yield `name (type)` of each entry, then the blocks of its description."""
     name, body = "Args", list[str]()
     for line in lines:
         match = None if line.startswith(" ") else _ENTRY.match(line)
@@ -82,7 +82,7 @@ def _entries(lines: Sequence[str]) -> Iterator[Block]:
         yield from _prose(name, body)
         name, body = match["name"], [match["text"] or ""]
         if match["type"]:
-            yield Block(name, f"{name} ({match['type']})", verbatim=True)
+            yield TextBlock(name, f"{name} ({match['type']})", verbatim=True)
     yield from _prose(name, body)
 
 
@@ -98,8 +98,8 @@ def _examples(lines: Sequence[str]) -> Iterator[str]:
         yield "\n".join(example)
 
 
-def _prose(parameter: str, lines: Sequence[str]) -> Iterator[Block]:
-    """Yield paragraphs and list items; what stands indented below a `::` is one block."""
+def _prose(parameter: str, lines: Sequence[str]) -> Iterator[TextBlock]:
+    """Yield paragraphs and list items; indented text below a `::` is one block."""
     literal = list[str]()
     above: int | None = None
     for chunk in _chunks(lines):
@@ -111,20 +111,20 @@ def _prose(parameter: str, lines: Sequence[str]) -> Iterator[Block]:
         text = " ".join(line.strip() for line in chunk)
         text = text[_mark_length(text) :]
         is_signature = parameter == SUMMARY and _SIGNATURE_LINE.match(text)
-        yield Block(SIGNATURE if is_signature else parameter, text)
+        yield TextBlock(SIGNATURE if is_signature else parameter, text)
         literal, above = [], indent if text.endswith("::") else None
     yield from _literal(parameter, literal)
 
 
-def _literal(parameter: str, lines: Sequence[str]) -> Iterator[Block]:
+def _literal(parameter: str, lines: Sequence[str]) -> Iterator[TextBlock]:
     if lines:
-        yield Block(parameter, "\n".join(lines), verbatim=True)
+        yield TextBlock(parameter, "\n".join(lines), verbatim=True)
 
 
 def _chunks(lines: Sequence[str]) -> Iterator[list[str]]:
     """Yield the lines of each paragraph and list item.
 
-    As in reStructuredText, a list begins after an empty line: a wrapped "index + 1" is none.
+    As in reStructuredText, a list begins after an empty line; a wrapped "index + 1" is not a list.
     """
     chunk = list[str]()
     for line in lines:

@@ -15,10 +15,10 @@ Place = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A mapped sentence and what stands in its place now.
+class SentencePair:
+    """A mapped sentence and the present one in its place.
 
-    Without the first it is new, without the second gone, and changed if their hashes differ.
+    Without a mapped one it is new, without a present one gone, and changed if the hashes differ.
     """
 
     place: Place
@@ -26,12 +26,11 @@ class Pair:
     found: Sentence | None
 
 
-def compare(mapped: Iterable[MappedSentence], found: Iterable[Sentence]) -> Iterator[Pair]:
+def compare(mapped: Iterable[MappedSentence], found: Iterable[Sentence]) -> Iterator[SentencePair]:
     """Pair the sentences of each object and parameter.
 
-    Old text is not known, only its hash: a sentence that is gone and one that is new count as a
-    change where they stand between the same neighbours. A sentence that moved within its parameter
-    is the same.
+    Only the hash of the old text is known. A sentence that is gone and one that is new count as a
+    change if they have the same neighbours. A sentence that moved within its parameter is the same.
     """
     places: dict[Place, tuple[list[MappedSentence], list[Sentence]]] = {}
     for sentence in found:
@@ -40,7 +39,7 @@ def compare(mapped: Iterable[MappedSentence], found: Iterable[Sentence]) -> Iter
         places.setdefault((entry.object, entry.parameter), ([], []))[0].append(entry)
     for place, (before, after) in places.items():
         for known, now in _pairs(before, after):
-            yield Pair(place, known, now)
+            yield SentencePair(place, known, now)
 
 
 def _pairs(

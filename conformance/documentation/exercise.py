@@ -1,4 +1,4 @@
-"""Which documented options the suite's cases exercise, value by value and dtype by dtype."""
+"""Which documented options the suite's cases exercise, by value and dtype."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Combination:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Combinations that need no case, and why; what is not named may be anything."""
+    """Combinations that need no case, and why; a field that is empty matches anything."""
 
     reason: str
     operation: tuple[str, ...] = ()
@@ -83,13 +83,13 @@ class Exercise:
     left_out: Mapping[Combination, str]
     """Combinations that no case exercises, with the reason why none is needed."""
     not_exercised: tuple[Combination, ...]
-    """Those without a reason."""
+    """Combinations that no case exercises, without a reason."""
     idle_reasons: tuple[str, ...]
-    """Reasons that hold for nothing, as cases exercise it all."""
+    """Reasons that apply to nothing, since cases exercise all of it."""
 
 
 def exercise_of(cases: Iterable[Case], reasons: Sequence[LeftOut]) -> Exercise:
-    """Compare what the cases exercise with all combinations that are documented."""
+    """Compare what the cases exercise with all documented combinations."""
     done, every = exercised(cases), list(wanted())
     why = {
         combination: [entry for entry in reasons if entry.covers(combination)]
@@ -115,7 +115,7 @@ def wanted() -> Iterator[Combination]:
 
 
 def exercised(cases: Iterable[Case]) -> set[Combination]:
-    """Collect what the cases' calls exercise; a call that must be refused stands for its control.
+    """Collect what the cases' calls exercise; a call that must be refused counts by its control.
 
     An option about gradients counts only where a gradient or a training step is looked at, and a
     norm_type only beside a max_norm.

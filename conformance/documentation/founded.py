@@ -1,4 +1,4 @@
-"""Whether documented clauses stand on the documentation: what they name must be there, and fit."""
+"""Check that documented clauses name sentences of the documentation, and that these fit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from embcheck.conformance.suite.model import Clause, Level
 def unfounded(
     clauses: Iterable[Clause], mapped: Sequence[MappedSentence], found: Sequence[Sentence]
 ) -> Iterator[str]:
-    """Yield, with file and line, what is wrong with the sentences of each documented clause.
+    """Yield, with file and line, the problems with the sentences of each documented clause.
 
-    Whether a sentence says what the clause states is for people to judge. What can be held by
-    machine is that the sentence is there, that it is one of the clause's own texts, that the
-    mapping knows it by the same words, and that one of them speaks of the clause's parameter.
+    People judge whether a sentence says what the clause states. The check is that the sentence
+    exists, that it belongs to one of the clause's own texts, that the mapping has the same
+    paraphrase, and that one of the sentences is about the clause's parameter.
     """
     there: dict[str, list[Sentence]] = {}
     for sentence in found:
@@ -59,13 +59,13 @@ def _complaints(
 
 
 def _family(name: str) -> str:
-    """Name what a text is about: a function sends its readers to its module, and the reverse."""
+    """Name the objects of a text: a function's text refers to its module's, and the reverse."""
     first = name.removeprefix("torch.nn.").removeprefix("functional.").split(".")[0]
     return first.replace("_", "").lower()
 
 
 def _speaks_of(sentence: Sentence, clause: Clause) -> bool:
-    """Whether a sentence stands under a parameter of the clause, or names it."""
+    """Whether a sentence is listed under a parameter of the clause, or names it."""
     names = clause.parameter.split(", ")
     return any(
         sentence.parameter == name

@@ -19,12 +19,12 @@ _OTHER_FILES: Mapping[str, Callable[[Path], object]] = {
     SIZES_FILE: load_ladder,
     PAIRS_FILE: load_rules,
 }
-"""What stands beside the files of sentences, and how it is loaded."""
+"""The other files in the folder of sentences, and how each is loaded."""
 
 
 @dataclass(frozen=True)
 class MappedSentence:
-    """A sentence in our words, and what covers it: clauses, or the reason why nothing can."""
+    """A sentence's paraphrase, and the clauses that cover it or the reason why none can."""
 
     object: str
     parameter: str

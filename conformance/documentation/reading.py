@@ -15,12 +15,12 @@ FORMAT = 1
 
 
 class ReadingError(Exception):
-    """The docstrings cannot be read; says why, and what to do."""
+    """The docstrings cannot be read; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A public parameter, and the text of its default; None where it has none."""
+    """A public parameter, and the text of its default; None if it has no default."""
 
     name: str
     default: str | None
@@ -74,7 +74,7 @@ def read_installed(python: str) -> Documentation:
 
 
 def read_file(path: Path) -> Documentation:
-    """Read docstrings from a file that holds what `torch_documentation.py` prints."""
+    """Read docstrings from a file with the output of `backends/on_torch/documentation.py`."""
     try:
         return parse(path.read_text("utf-8"), str(path))
     except OSError as error:

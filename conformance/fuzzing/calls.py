@@ -1,13 +1,13 @@
 """Hypothesis strategies for calls: every operation but `probe`, every documented option.
 
 The simplest call is a lookup of one row of a 1 x 1 table without options, and failing calls shrink
-towards it. A call holds what is documented, unless `only_valid` is False: then about every second
-one is spoiled, by a bad index, a wrong dtype or rank, or options that exclude each other. Options
-stay within what the documentation gives a meaning (a positive `norm_type` and `max_norm`, no
-`max_norm` over rows with NaN or without columns), and what is looked at within what can be compared
-(no gradient of a maximum over rows that `max_norm` made equally long up to rounding; adaptive
-optimisers in single and double precision, where their epsilon is not zero; no entries of sparse
-gradients without columns, whose number is left open).
+towards it. Calls are valid, unless `only_valid` is False: then about every second one has a
+mistake, such as a bad index, a wrong dtype or rank, or options that exclude each other. Options
+keep to values with a documented meaning (a positive `norm_type` and `max_norm`, no `max_norm` over
+rows with NaN or without columns). Observations keep to those that can be compared (no gradient of a
+maximum over rows that `max_norm` made equally long up to rounding; adaptive optimisers only in
+single and double precision, where their epsilon is not zero; no entries of sparse gradients without
+columns, whose number is left open).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OBSERVATIONS = frozenset(Observation) - {
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,
     Observation.OUTPUT_SHARES_MEMORY,
 }
-"""What generated calls may look at; the rest is left to the cases."""
+"""The observations of generated calls; the others are left to the cases."""
 
 _SHAPES = ((1,), (2,), (5,), (), (2, 2), (3, 1), (0,), (2, 0), (0, 3), (2, 1, 2), (1, 3, 2))
 _COLUMNS = (1, 2, 3, 4, 5, 8, 17, 0)
@@ -56,7 +56,7 @@ _LONG = (30, 64, 200)
 
 @dataclass(frozen=True)
 class _Making:
-    """What the parts of a call are made with."""
+    """The settings that the parts of a call are made with."""
 
     draw: st.DrawFn
     operation: Operation
@@ -167,7 +167,7 @@ def _bag_sizes(making: _Making) -> tuple[int, ...]:
 
 
 def _options(making: _Making, rows: int, columns: int) -> Options:
-    """Draw the options that the operation has; what is not drawn has its default."""
+    """Draw options of the operation; others keep their default."""
     has_norms = making.is_finite and columns
     left_out = {"mode", "padding_idx", *(() if has_norms else ("max_norm", "norm_type"))}
     optional: dict[str, st.SearchStrategy[Any]] = {

@@ -34,7 +34,7 @@ from embcheck.conformance.suite.model import Structure, Values
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where a backend departs from the reference, and what tells this departure from others."""
+    """A departure of a backend from the reference, with the facts that distinguish it."""
 
     kind: Kind | Outcome
     """The kind of a failure; or `crashed`, `timed-out` or `errored`."""
@@ -49,16 +49,15 @@ class Divergence:
 
     @property
     def signature(self) -> tuple[object, ...]:
-        """What two findings of one cause have in common."""
+        """The facts that findings of one cause share."""
         return (self.kind, self.operation, self.observation, self.options, self.dtype)
 
 
 def compare(call: Call, reference: Answer, answer: Answer) -> Divergence | None:
-    """Compare an answer with the reference's answer to the same call; None where they agree.
+    """Compare an answer with the reference's answer to the same call; None if they agree.
 
-    Both refused is agreement, and where the library was not asked there is none to depart. A fresh
-    module draws its own weight, so that only shapes and dtypes can agree; `on_own_weight` gives a
-    call whose values can.
+    Two refusals agree. If the library was not asked, nothing departs. A fresh module draws its own
+    weight, so only shapes and dtypes are compared; `on_own_weight` gives a call to compare values.
     """
     if was_not_asked(reference, answer):
         return None
@@ -72,9 +71,9 @@ def compare(call: Call, reference: Answer, answer: Answer) -> Divergence | None:
 
 
 def was_not_asked(reference: Answer, answer: Answer) -> bool:
-    """Whether the library was not asked the call: it, or all of it, cannot be expressed.
+    """Whether the library was not asked: the call, or a part of it, cannot be expressed.
 
-    Nor was it where the adapter itself raised on a call that is to be refused.
+    It was not asked either if the adapter itself raised on a call that must be refused.
     """
     if isinstance(answer, Rejected) and answer.refuser is Refuser.ADAPTER:
         return isinstance(reference, Rejected)
@@ -83,10 +82,9 @@ def was_not_asked(reference: Answer, answer: Answer) -> bool:
 
 
 def on_own_weight(call: Call, answered: Mapping[str, np.ndarray]) -> Call | None:
-    """Return the function call that does what a fresh module did, on the weight that it drew.
+    """Return the function call that is equivalent to a fresh module, on the weight that it drew.
 
-    None where the weight that the module answered with is no longer the one that it began with:
-    after a step of training.
+    None after a step of training, when the module's weight is no longer the one that it drew.
     """
     if not call.operation.is_fresh or call.wants(*TRAINING_OBSERVATIONS):
         return None

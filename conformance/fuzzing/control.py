@@ -1,4 +1,4 @@
-"""Find the smallest change that makes a refused call one that both backend and reference answer."""
+"""Find the smallest change of a refused call that backend and reference both answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_REPAIRS = 3
 
 
 def find_control(call: Call, is_answered: Callable[[Call], bool]) -> Call | None:
-    """Return the call with the fewest repairs that is answered; None if none is."""
+    """Return the answered call with the fewest repairs; None if there is none."""
     call = replace(call, observe=(Observation.OUTPUT, Observation.INPUTS_AFTER))
     repairs = list(_repairs(call))
     for count in range(1, MAX_REPAIRS + 1):
@@ -32,7 +32,7 @@ def find_control(call: Call, is_answered: Callable[[Call], bool]) -> Call | None
 
 
 def _repairs(call: Call) -> Iterator[Repair]:
-    """List what can be put right; a spec can say each of these changes."""
+    """List the possible repairs, each of which a spec can express."""
     is_bag = call.operation.is_bag
     yield _clip_indices
     yield _as_int64("indices")

@@ -1,4 +1,4 @@
-"""Put a call to a backend and to the reference, and count what came of it."""
+"""Make a call on a backend and on the reference, and count the results."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from embcheck.conformance.fuzzing.traits import is_left_open, options_tried, wei
 from embcheck.conformance.suite.layouts import memory_of
 
 _COSTS = {Crashed: 5, TimedOut: 50}
-"""What an answer costs beside one that comes back: a new worker, or waiting and a new worker."""
+"""The cost of a crash or a time-out, in answered calls: a new worker, and perhaps waiting."""
 
 MOST_KEPT_BYTES = 100_000
-"""Of calls whose exchange is kept, so that they are asked once; larger ones are asked again."""
+"""Elements of a call whose exchange is kept; larger calls are asked again."""
 MOST_REMEMBERED = 256
-"""Calls that a worker was asked, which may be why it answers as it does."""
+"""Earlier calls of a worker that are kept, since they may affect its answers."""
 
 
 class ReferenceFailed(Exception):
-    """The reference neither answered nor refused a call; the message says what it did."""
+    """The reference neither answered nor refused a call; the message says what happened."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """What was asked, what the reference and the backend made of it, and how the two differ."""
+    """A question, the answers of reference and backend, and how they differ."""
 
     question: Question
     call: Call
@@ -55,7 +55,7 @@ class Exchange:
 
     @property
     def signature(self) -> Signature:
-        """What the divergence is about; there must be one."""
+        """The signature of the divergence; there must be one."""
         assert self.divergence is not None  # noqa: S101  (asked for departures only)
         found = self.divergence
         return signature_of(self.call, found.kind, found.observation, found.message)
@@ -69,7 +69,7 @@ class Exchange:
 
 @dataclass
 class Tally:
-    """What was tried, in numbers; a call that comes again does not count again."""
+    """Counts of what was tried; a repeated call counts once."""
 
     examples: int = 0
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -77,7 +77,7 @@ class Tally:
     endings: Counter[str] = field(default_factory=Counter)
 
     def count(self, exchange: Exchange) -> None:
-        """Count a call by operation and table, by its options, and by what came of it."""
+        """Count a call by operation and table, by its options, and by its result."""
         dtype = weight_dtype(exchange.call)
         self.calls[str(exchange.call.operation), dtype.name if dtype else "no table"] += 1
         self.options.update(options_tried(exchange.call).items())
@@ -93,7 +93,7 @@ def _ending(exchange: Exchange) -> str:
 
 
 class Duel:
-    """Asks a backend and the reference; each small call is asked once, however often it comes."""
+    """Asks a backend and the reference; a small call that repeats is asked once."""
 
     def __init__(self, backend: WorkerClient, reference: WorkerClient) -> None:
         self.backend = backend
@@ -106,11 +106,11 @@ class Duel:
 
     @property
     def asked(self) -> tuple[Question, ...]:
-        """What the worker of the backend was asked since it started, the last question included."""
+        """The questions to the backend's worker since it started, including the last one."""
         return tuple(self._asked)
 
     def ask(self, question: Question) -> Exchange:
-        """Ask for a call; what the backend does not declare counts as not supported."""
+        """Ask a call; one that needs an undeclared capability counts as not supported."""
         call = call_of(question)
         if sum(array.nbytes for array in call.inputs.values()) > MOST_KEPT_BYTES:
             return self._count(self._ask(question, call))
@@ -121,7 +121,7 @@ class Duel:
         return replace(self._known[key], question=question)
 
     def ask_in_order(self, questions: Iterable[Question]) -> Iterator[Exchange]:
-        """Ask for calls one after another, whatever is known of them."""
+        """Ask calls one after another, even if their answers are known."""
         for question in questions:
             yield self._ask(question, call_of(question))
 
@@ -157,9 +157,9 @@ class Duel:
         return answer
 
     def _compare(self, call: Call, ours: Answer, theirs: Answer) -> Divergence | None:
-        """Compare the answers; those of a fresh module once more, on the weight that it drew.
+        """Compare the answers; those of a fresh module also on the weight that it drew.
 
-        Where the documentation leaves the answer open, only the end of the process counts.
+        If the documentation leaves the answer open, only a crash or a time-out counts.
         """
         if was_not_asked(ours, theirs):
             return None
@@ -172,7 +172,7 @@ class Duel:
         return None if own is None else compare(own, self.reference.ask(own), theirs)
 
     def is_answered(self, call: Call) -> bool:
-        """Whether both give the same answer; the backend is spared what the reference refuses."""
+        """Whether both give the same answer; calls that the reference refuses are not asked."""
         return isinstance(self.reference.ask(call), Answered) and self.ask(call).is_agreed_answer
 
     def restart(self) -> None:
@@ -182,7 +182,7 @@ class Duel:
 
 
 def fingerprint(call: Call) -> bytes:
-    """Tell calls apart by everything that travels to a worker."""
+    """Return a key of everything that is sent to a worker."""
     digest = hashlib.sha256(json.dumps(describe_call(call), sort_keys=True).encode())
     for name, array in sorted(call.inputs.items()):
         head = (name, array.dtype.name, array.shape, memory_of(array))

@@ -1,4 +1,4 @@
-"""Where the numbers of a generated call come from: drawn one by one, or from a seed.
+"""The numbers of a generated call: drawn one by one, or from a seed.
 
 Drawn numbers shrink well; numbers from a seed make long sums, in which rounding shows.
 """

@@ -1,4 +1,4 @@
-"""Findings: departures that were shrunk, held against what is known, written and reproduced."""
+"""Findings: departures that were shrunk, compared with known ones, written and reproduced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from embcheck.conformance.execution.answers import Answered, Rejected
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.fuzzing.control import find_control
 from embcheck.conformance.fuzzing.duel import Duel, Exchange
-from embcheck.conformance.fuzzing.hunt import Departure
+from embcheck.conformance.fuzzing.hunt import ShrunkDeparture
 from embcheck.conformance.fuzzing.question import call_of
 from embcheck.conformance.fuzzing.related import Related, related
 from embcheck.conformance.fuzzing.signature import Signature
@@ -26,7 +26,7 @@ CASE = "found"
 
 @dataclass(frozen=True)
 class Finding:
-    """A departure of a backend: what it is about, what is known of it, and where it is written.
+    """A departure of a backend: its signature, its known deviation, and its file.
 
     `problem` says why there is no spec, or how the spec does not reproduce the departure.
     """
@@ -67,8 +67,8 @@ class Finding:
         }
 
 
-def conclude(duel: Duel, departure: Departure, root: Path) -> Finding:
-    """Hold a departure against the suite, write it below a folder, and run what was written."""
+def conclude(duel: Duel, departure: ShrunkDeparture, root: Path) -> Finding:
+    """Compare a departure with the suite, write it below a folder, and run the written spec."""
     exchange, signature = departure.exchange, departure.signature
     assert exchange.divergence is not None  # noqa: S101  (the hunt gives nothing else)
     known = related(signature, duel.backend.name, duel.backend.info)
@@ -122,7 +122,7 @@ def _name(signature: Signature) -> str:
 
 
 def _observations(exchange: Exchange) -> list[tuple[str, ...]]:
-    """List what the written case may look at: what differs alone, or all that the call did."""
+    """List the observations of the written case: the one that differs, or all of the call's."""
     found = exchange.signature.observation
     if found in (None, Observation.INPUTS_AFTER):
         found = Observation.OUTPUT
@@ -131,7 +131,7 @@ def _observations(exchange: Exchange) -> list[tuple[str, ...]]:
 
 
 def _reproduce(duel: Duel, path: Path, signature: Signature) -> str:
-    """Run a written spec on a fresh worker; say what happened if it is not what was found."""
+    """Run a written spec on a fresh worker; say what happened if it differs from the finding."""
     (case,) = load_spec(path).cases
     duel.backend.restart()
     verdict = CaseRunner(duel.backend, duel.reference).run(case).verdict

@@ -1,8 +1,8 @@
-"""Make a sketch of a large call smaller: plainer first, then each size as small as still departs.
+"""Shrink the sketch of a large call: make it plainer, then each size as small as still departs.
 
-Sizes are found by bisection: what is found departs, and one less does not, but where the departure
-comes and goes with the size. What is left of the sizes is what the departure needs: where a call
-of few rows or bags departs as well as one of many, it is not they that matter.
+Sizes are found by bisection: the size found departs, and one less does not, unless the departure
+comes and goes with the size. A size remains in the finding only if the departure needs it: a call
+with few rows or bags must not depart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ORDER = ("columns", "bags", "entries", "positions", "rows")
 
 
 def fitted(duel: Duel, exchange: Exchange, cost: int) -> tuple[Exchange, Signature]:
-    """Return the smallest exchange found with the same departure, and what the departure needs."""
+    """Return the smallest exchange found with the same departure, and its signature."""
     fitting = _Fitting(duel, exchange, duel.cost + cost)
     before = None
     while before != fitting.sketch:
@@ -32,7 +32,7 @@ def fitted(duel: Duel, exchange: Exchange, cost: int) -> tuple[Exchange, Signatu
 
 
 class _Fitting:
-    """The smallest sketch so far, and what it came to."""
+    """The smallest sketch so far, and its result."""
 
     def __init__(self, duel: Duel, exchange: Exchange, limit: int) -> None:
         self.exchange = exchange
@@ -98,7 +98,7 @@ class _Fitting:
         return None if answered.divergence is None else answered
 
     def needed(self) -> Signature:
-        """Return the signature with those sizes only that the departure does not do without."""
+        """Return the signature with only those sizes that the departure needs."""
         signature, sketch = self.exchange.signature, self.sketch
         axes = set(signature.traits.axes)
         count = sketch.index_count

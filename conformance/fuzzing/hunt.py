@@ -1,8 +1,8 @@
 """Rounds of generating and shrinking, until no new departure is found or the budget is spent.
 
-A round ends with the first departure that no earlier finding explains: a small call is shrunk by
-Hypothesis, a large one by bisection, and of one that only departs after other calls the shortest
-sequence is looked for. The next round passes over all that this finding explains.
+A round ends with the first departure that no earlier finding explains. A small call is shrunk by
+Hypothesis, a large one by bisection. If it only departs after other calls, the shortest sequence is
+searched for. The next round skips all departures that this finding explains.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ SHRINK_COST = 150
 FITTING_COST = 300
 """The same for a large call, of which each size is found by bisection."""
 ROUND_EXAMPLES = 1_000_000
-"""Examples in a round that only time bounds."""
+"""Examples in a round that is limited only by time."""
 
 
 class _RoundOver(BaseException):
-    """Ends a round from within; Hypothesis takes it for no failure, since it is no Exception."""
+    """Ends a round from within; Hypothesis ignores it, since it is not an Exception."""
 
 
 class _TimeUp(_RoundOver):
@@ -45,23 +45,22 @@ class _TimeUp(_RoundOver):
 
 
 class _Departs(Exception):
-    """Tells Hypothesis that a call is what the round looks for."""
+    """Tells Hypothesis that a call has the departure that the round looks for."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How many calls to generate, and how long; None is no bound. Shrinking is no example."""
+    """The limits of calls and of time; None for no limit. Calls of shrinking do not count."""
 
     examples: int | None
     seconds: float | None
 
 
 @dataclass(frozen=True)
-class Departure:
-    """A shrunk departure, what it is about, and the calls that come before it.
+class ShrunkDeparture:
+    """A shrunk departure, its signature, and the calls that come before it.
 
-    Of a departure that only happened after other calls, `before` is empty where it does not happen
-    again.
+    `before` is empty if the departure happened after other calls and does not repeat.
     """
 
     exchange: Exchange
@@ -89,8 +88,8 @@ class Hunt:
         self._told = told
         self._deadline = time.monotonic() + (budget.seconds or float("inf"))
 
-    def departures(self) -> Iterator[Departure]:
-        """Give shrunk departures, each unlike those before; the last one may be half shrunk."""
+    def departures(self) -> Iterator[ShrunkDeparture]:
+        """Give shrunk departures, each a new one; the last one may not be fully shrunk."""
         round_ = 0
         while self._left() > 0:
             look = _Round(self._duel, self.found, self._deadline, self._told)
@@ -103,22 +102,22 @@ class Hunt:
                 return
             round_ += 1
 
-    def _shrunk(self, look: _Round, exchange: Exchange) -> Departure:
-        """Make a departure small, in the way that its question allows."""
+    def _shrunk(self, look: _Round, exchange: Exchange) -> ShrunkDeparture:
+        """Shrink a departure, in the way that its question allows."""
         if look.before is not None:
             signature = exchange.signature.after_others
             found = shortest(self._duel, exchange, look.before)
             if found is None:
-                return Departure(exchange, signature)
-            return Departure(found[1], signature, found[0][:-1])
+                return ShrunkDeparture(exchange, signature)
+            return ShrunkDeparture(found[1], signature, found[0][:-1])
         if not isinstance(exchange.question, Sketch):
             exchange = reduced(self._duel, exchange, SHRINK_COST)
-            return Departure(exchange, exchange.signature)
+            return ShrunkDeparture(exchange, exchange.signature)
         exchange, signature = fitted(self._duel, exchange, FITTING_COST)
         if not exchange.signature.traits.sizes:
             exchange = reduced(self._duel, exchange, SHRINK_COST)
-            return Departure(exchange, exchange.signature)
-        return Departure(exchange, signature)
+            return ShrunkDeparture(exchange, exchange.signature)
+        return ShrunkDeparture(exchange, signature)
 
     def _left(self) -> int:
         if self._budget.examples is None:
@@ -138,7 +137,7 @@ class Hunt:
             report_multiple_bugs=False,
             verbosity=Verbosity.quiet,
             print_blob=False,
-            # A backend may be slow, and calls are large now and then: neither is a mistake here.
+            # A backend may be slow, and some calls are large; neither is a fault of the strategies.
             suppress_health_check=list(HealthCheck),
         )
         @given(self._strategy)
@@ -166,7 +165,7 @@ class _Round:
     ) -> None:
         self.smallest: Exchange | None = None
         self.before: Trial | None = None
-        """What was asked before a departure that does not happen without it."""
+        """The questions before a departure that does not happen without them."""
         self._first: Signature | None = None
         self._duel = duel
         self._found = found
@@ -176,7 +175,7 @@ class _Round:
         self._shrinks = 0
 
     def at(self, trial: Trial) -> None:
-        """Ask what a trial asks; raise if it is what the round looks for."""
+        """Ask a trial's questions; raise if one has the departure that the round looks for."""
         if time.monotonic() > self._deadline:
             raise _TimeUp
         if self._first is None:
@@ -200,7 +199,7 @@ class _Round:
         return self._shrinks > SHRINK_CALLS or self._duel.cost - self._cost_at_first > SHRINK_COST
 
     def _is_looked_for(self, exchange: Exchange) -> bool:
-        """Whether a departure is new, and in shrinking no other than the one that is shrunk."""
+        """Whether a departure is new, and in shrinking the one that is being shrunk."""
         signature = exchange.signature
         if self._is_explained(signature):
             return False
@@ -220,7 +219,7 @@ class _Round:
 
 @contextmanager
 def quiet_hypothesis() -> Iterator[None]:
-    """Keep what Hypothesis remembers out of the working folder."""
+    """Keep Hypothesis's database out of the working folder."""
     with TemporaryDirectory() as folder:
         set_hypothesis_home_dir(Path(folder))
         yield

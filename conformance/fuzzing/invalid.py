@@ -1,4 +1,4 @@
-"""Ways to spoil a valid call, so that a conforming backend refuses it."""
+"""Mistakes that make a valid call invalid, so that a conforming backend refuses it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Spoiler = Callable[[Call], st.SearchStrategy[Call]]
 
 
 def spoiled(call: Call) -> st.SearchStrategy[Call]:
-    """Return a strategy for what becomes of a valid call by one mistake."""
+    """Return a strategy for calls that are a valid call with one mistake."""
     return st.sampled_from(
         [spoil for applies, spoil in _spoilers(call) if applies],
     ).flatmap(lambda spoil: spoil(call))
@@ -51,7 +51,7 @@ def _spoilers(call: Call) -> list[tuple[bool, Spoiler]]:
 
 
 def _index_dtype(call: Call) -> st.SearchStrategy[Call]:
-    """Give indices a wrong dtype, and offsets with them: beside 64-bit ones, narrow ones may do."""
+    """Give indices a wrong dtype, and offsets too, since narrow ones beside int64 may be valid."""
     names = WRONG_INDEX_DTYPES + (("int32",) if call.operation is Operation.ONE_HOT else ())
     numbered = [name for name in ("indices", "offsets") if name in call.inputs]
     return st.sampled_from(names).map(
@@ -179,7 +179,7 @@ def with_options(call: Call, **options: Any) -> Call:
 
 
 def _without(call: Call, *names: str) -> Call:
-    """Return the call without some inputs or options, and what can be observed without them."""
+    """Return the call without some inputs or options, and without observations that need them."""
     inputs = {name: array for name, array in call.inputs.items() if name not in names}
     options = {name: value for name, value in call.options.items() if name not in names}
     observe = call.observe

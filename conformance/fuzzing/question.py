@@ -1,4 +1,4 @@
-"""What is put to a backend: a call that is written out, or a sketch of a large one."""
+"""A question to a backend: a call with its arrays, or a sketch of a large call."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from embcheck.conformance.fuzzing.sketch import Sketch
 
 Question = Call | Sketch
 Trial = tuple[Question, ...]
-"""Calls that are put one after another; most trials have one."""
+"""Questions that are asked one after another; most trials have one."""
 
 
 def call_of(question: Question) -> Call:
-    """Return the call, which a sketch makes anew each time: many large ones would fill memory."""
+    """Return the call; a sketch makes it each time, since many large ones would fill memory."""
     return question.call() if isinstance(question, Sketch) else question

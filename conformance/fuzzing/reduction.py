@@ -1,8 +1,8 @@
-"""Make a departing call smaller in ways that Hypothesis does not know.
+"""Shrink a departing call in ways that Hypothesis cannot.
 
-Hypothesis shrinks what it drew; where one draw depends on another, or numbers come from a seed, it
-stops early. The steps here know what a call means: an option or an input is left out, one bag or
-one position is kept, a table gets plain numbers.
+Hypothesis shrinks its draws; if one draw depends on another, or numbers come from a seed, it stops
+early. The steps here know the meaning of a call: they leave out an option or an input, keep one bag
+or one position, or simplify a table's numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_KEPT = 8
 
 
 def reduced(duel: Duel, exchange: Exchange, cost: int) -> Exchange:
-    """Return the smallest exchange found with the same departure, and no other circumstances."""
+    """Return the smallest exchange found with the same departure and no new traits."""
     limit = duel.cost + cost
     found: Exchange | None = exchange
     while found is not None:
@@ -89,7 +89,7 @@ def _fewer_observations(call: Call) -> Iterator[Call]:
 
 
 def _without(call: Call, name: str) -> Call:
-    """Leave out an option or an input, and what cannot be observed without it."""
+    """Leave out an option or an input, and the observations that need it."""
     return replace(
         call,
         inputs={key: array for key, array in call.inputs.items() if key != name},
@@ -193,7 +193,7 @@ def _plain_dtypes(call: Call) -> Iterator[Call]:
 
 
 def _plain_numbers(call: Call) -> Call:
-    """Count through the table, and weigh all the same."""
+    """Number the table's elements, and make all weights equal."""
     arrays = {}
     if "weight" in call.inputs:
         weight = call.inputs["weight"]
@@ -208,7 +208,7 @@ def _counted(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
 
 
 def _with(call: Call, **arrays: np.ndarray) -> Call:
-    """Return the call with other arrays, each laid out as the one in whose place it comes."""
+    """Return the call with other arrays, each in the layout of the one that it replaces."""
     laid = {name: _as_before(call, name, array) for name, array in arrays.items()}
     return replace(call, inputs={**call.inputs, **laid})
 

@@ -1,4 +1,4 @@
-"""What the suite already says about a departure: a known deviation, or the nearest clause."""
+"""Find the known deviation of a departure, or the nearest clause."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from embcheck.conformance.suite.model import Case, Rejects, Returns
 from embcheck.conformance.suite.real_data import Missing
 
 NEAR = 0.5
-"""The share of common traits from which a case is about the same as a finding."""
+"""The least share of common traits for which a case counts as near a finding."""
 
 
 @dataclass(frozen=True)
 class Related:
-    """The known deviation that a departure is, or the clause that is about it; None for neither."""
+    """The known deviation of a departure, or the nearest clause; None for neither."""
 
     deviation: Deviation | None = None
     case: str | None = None
@@ -31,7 +31,7 @@ class Related:
 
 @dataclass(frozen=True)
 class _Known:
-    """A case of the suite, as something to hold a signature against."""
+    """A case of the suite, in a form that is compared with signatures."""
 
     case: Case
     traits: Traits
@@ -39,11 +39,10 @@ class _Known:
 
 
 def related(signature: Signature, backend: str, info: BackendInfo) -> Related:
-    """Find what the suite says of a departure: first among the known deviations of the backend.
+    """Find the known deviation of a departure, or else the nearest clause.
 
-    A deviation is the same where one of its cases is about the same function, kind and observation,
-    and case and finding are unusual in the same way. A step of training is wrong where the gradient
-    is.
+    A deviation is the same if one of its cases has the same function, kind and observation, and
+    case and finding have the same traits. A wrong gradient also makes a training step wrong.
     """
     deviations = [entry for entry in load_deviations(backend) if entry.holds_for(info)]
     for cause in _causes(signature):
@@ -65,7 +64,7 @@ def related(signature: Signature, backend: str, info: BackendInfo) -> Related:
 
 
 def _causes(signature: Signature) -> list[Signature]:
-    """List the signature, and for a step of training that of its gradient."""
+    """List the signature and, for a training step, that of its gradient."""
     if signature.observation not in TRAINING_OBSERVATIONS:
         return [signature]
     gradient = replace(signature, kind=Kind.WRONG_VALUE, observation=Observation.GRAD_WEIGHT)
@@ -106,8 +105,8 @@ def _is_about(known: _Known, signature: Signature) -> bool:
 def _same(known: _Known, signature: Signature) -> bool:
     """Whether a deviating case and a finding are the same: one is a special case of the other.
 
-    What is more in the case are its arrays only; and a case that is not unusual explains nothing
-    but itself. A departure that begins at a size is one of a case that is long on the same axes.
+    The case may have more traits only of its arrays, and a case without traits explains only
+    itself. A departure that begins at a size matches a case that is long on the same axes.
     """
     found, case = signature.traits, traits_for(signature.kind, known.traits)
     if signature.after or not found.axes <= case.axes:

@@ -1,8 +1,8 @@
-"""Departures that only happen after other calls: told from the rest, and made short.
+"""Find departures that only happen after other calls, and the shortest sequence that shows them.
 
-A question that departed is asked again alone, in a fresh process. Where it is answered rightly
-then, what was asked before it is asked again, in ever longer pieces, and what is not needed is
-left out.
+A question that departed is asked again alone, in a fresh process. If it is answered correctly
+there, the earlier questions are asked again, in ever longer pieces, and those that are not needed
+are left out.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _REPEATS = (2, 64)
 
 
 def departs_alone(duel: Duel, exchange: Exchange) -> bool:
-    """Whether a question departs in the same way where nothing was asked before it."""
+    """Whether a question departs in the same way in a fresh process."""
     return Replays(duel, exchange.signature, 1).departing((exchange.question,)) is not None
 
 
 def shortest(duel: Duel, exchange: Exchange, before: Trial) -> tuple[Trial, Exchange] | None:
     """Return the shortest sequence found that departs in the same way, and its last exchange.
 
-    `before` is what the worker was asked before the question that departed; what a spec cannot say
-    of it is left out: a refused call, or one of another operation. None where the departure does
+    `before` are the worker's questions before the one that departed, without those that a sequence
+    in a spec cannot have: refused calls, and calls of other operations. None if the departure does
     not repeat.
     """
     replays = Replays(duel, exchange.signature, MOST_REPLAYS)
@@ -59,7 +59,7 @@ def _candidates(question: Question, before: Trial) -> Iterator[Trial]:
         yield (*before[-length:], question)
         length *= 4
     yield (*before, question)
-    # Whatever a call leaves behind may show in the next one that is like it.
+    # State that a call leaves behind may show in the next similar call.
     yield (*before, question, question)
 
 
@@ -91,7 +91,7 @@ class Replays:
         )
 
     def shortened(self, trial: Trial, exchange: Exchange) -> tuple[Trial, Exchange]:
-        """Leave out what is not needed: halves, quarters, single calls; then simplify the rest."""
+        """Leave out halves, quarters, and single calls that are not needed; simplify the rest."""
         size = len(trial) // 2
         while size:
             position = 0
@@ -139,6 +139,6 @@ def _distinct(trial: Trial) -> list[Question]:
 
 
 def _replaced(trial: Trial, old: Sequence[Question], new: Sequence[Question]) -> Trial:
-    """Put new questions in the places of old ones."""
+    """Replace old questions by new ones."""
     places = {id(before): after for before, after in zip(old, new, strict=True)}
     return tuple(places.get(id(question), question) for question in trial)

@@ -1,4 +1,4 @@
-"""One fuzzing run: each backend hunted in turn, and what came of it as data."""
+"""One fuzzing run: each backend in turn, and the results as data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run of the fuzzer is told."""
+    """The settings of a run."""
 
     seed: int
     budget: Budget
@@ -38,7 +38,7 @@ class Settings:
 
 @dataclass
 class Hunted:
-    """What was tried on one backend, and what was found; `fault` is the harness's own."""
+    """The counts and findings of one backend; `fault` is a fault of the harness."""
 
     backend: Mapping[str, Any]
     tally: Tally
@@ -47,7 +47,7 @@ class Hunted:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Say what the findings come to: new ones depart, and an adapter may be at fault."""
+        """The exit code: new findings depart, and an adapter may be at fault."""
         kinds = {finding.signature.kind for finding in self.findings}
         if self.fault or Outcome.ERRORED in kinds:
             return ExitCode.HARNESS
@@ -56,7 +56,7 @@ class Hunted:
 
 
 class Session:
-    """Hunts backends one after the other; `hunted` has what is known so far at any time."""
+    """Fuzzes backends one after the other; `hunted` has the results so far at any time."""
 
     def __init__(self, settings: Settings, told: Callable[[str, Tally, int], None]) -> None:
         self.hunted: list[Hunted] = []
@@ -65,11 +65,11 @@ class Session:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The gravest of all backends'."""
+        """The most severe exit code of all backends."""
         return gravest([ExitCode.CONFORMS, *(hunted.exit_code for hunted in self.hunted)])
 
     def run(self, names: Iterable[str]) -> None:
-        """Hunt backends; raises UnknownBackend, BackendUnavailable or BackendBroken."""
+        """Fuzz backends; raises UnknownBackend, BackendUnavailable or BackendBroken."""
         clients = [self._worker(name) for name in dict.fromkeys(names)]
         reference = self._worker(REFERENCE)
         try:
@@ -105,7 +105,7 @@ class Session:
             hunted.fault = str(failure)
 
     def write(self) -> Path:
-        """Write what was found for machines; return the file."""
+        """Write findings.json; return its path."""
         settings = self._settings
         data = {
             "format": FORMAT,
@@ -123,7 +123,7 @@ class Session:
 
 
 def _expressible(info: BackendInfo) -> dict[str, Any]:
-    """Name the operations and observations that a backend declares: others teach nothing."""
+    """Return the operations and observations that a backend declares."""
     operations = tuple(name for name in OPERATIONS if name in info.operations)
     observe = {
         name
@@ -135,7 +135,7 @@ def _expressible(info: BackendInfo) -> dict[str, Any]:
 
 
 def _add(findings: list[Finding], finding: Finding) -> None:
-    """Add a finding, in place of those that turn out to be a part of it."""
+    """Add a finding, and remove those that it includes."""
     for other in list(findings):
         if finding.signature.explains(other.signature):
             findings.remove(other)

@@ -1,4 +1,4 @@
-"""What a divergence is about; findings of one signature are one finding."""
+"""Signatures of divergences; divergences with one signature are one finding."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from embcheck.conformance.fuzzing.traits import Traits, dtype_class, traits_of, 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 VALID_MODES = frozenset(f"mode={mode}" for mode in OPTIONS["mode"].values)
 BESIDE_GRADIENT = "beside a gradient"
-"""A trait of an output that differs where a gradient is asked for too."""
+"""A trait of an output that differs only if a gradient is observed too."""
 
 
 @dataclass(frozen=True)
 class Signature:
     """How a backend departs, and in what kind of call.
 
-    `kind` is that of a failed case, or `crashed`, `timed-out` or `errored`; `observation` is what
-    differs, where something that came back does; `reason` is what a backend says that refuses a
-    valid call, but for the numbers in it.
+    `kind` is that of a failed case, or `crashed`, `timed-out` or `errored`. `observation` is the
+    one that differs, if one does. `reason` is the message of a backend that refuses a valid call,
+    without its numbers.
     """
 
     operation: Operation
@@ -38,17 +38,17 @@ class Signature:
     dtype: str
     reason: str = ""
     after: bool = False
-    """Whether the same call alone, in a fresh process, is answered rightly."""
+    """Whether the same call alone, in a fresh process, is answered correctly."""
 
     @property
     def after_others(self) -> Signature:
-        """The departure as one that other calls cause, whatever this one is like."""
+        """The departure as one that earlier calls cause, without traits of this call."""
         return replace(self, operation=self.operation.function, traits=Traits.none(), after=True)
 
     def explains(self, other: Signature) -> bool:
-        """Whether the other is the same departure, in a call with more about it.
+        """Whether the other is the same departure, in a call with the same traits or more.
 
-        What a function does, the modules that call it do too.
+        A departure of a function is also one of the modules that call it.
         """
         return (
             self.operation in (other.operation, other.operation.function)
@@ -58,7 +58,7 @@ class Signature:
         )
 
     def is_like(self, other: Signature) -> bool:
-        """Whether the other is the same departure, whatever the sizes: some grow in shrinking."""
+        """Whether the other is the same departure, ignoring sizes, which may grow in shrinking."""
         return replace(self, traits=self.traits.sized()).explains(other)
 
     def __str__(self) -> str:
@@ -87,7 +87,7 @@ def signature_of(call: Call, kind: str, observation: str | None, message: str = 
 
 
 def traits_for(kind: str, traits: Traits) -> Traits:
-    """Leave the mode of bags out where it does not matter: refusals are the same in every mode."""
+    """Leave out the mode of bags for refusals, which are the same in every mode."""
     if kind in (Kind.ACCEPTED_INVALID, Kind.REJECTED_VALID):
         return replace(traits, options=traits.options - VALID_MODES)
     return traits

@@ -1,4 +1,4 @@
-"""The sizes of a call, by axis: thresholds of kernels lie on each of them."""
+"""The sizes of a call, by axis; kernels have thresholds on each axis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Sizes = frozenset[tuple[str, int]]
 """Axes and their sizes, of which no axis has two."""
 
 USUAL = 8
-"""Up to here a size is nothing unusual: the smallest vector is as wide."""
+"""Larger sizes are unusual; the smallest vector has this width."""
 
 LADDER = (
     *(15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513),
@@ -20,7 +20,7 @@ LADDER = (
 """Sizes on both sides of the usual thresholds."""
 
 VAST = 2**24 + 8
-"""Rows, of which float32 cannot number the last ones."""
+"""Rows, of which float32 cannot represent the last numbers."""
 
 
 def sizes_of(call: Call) -> dict[str, int]:

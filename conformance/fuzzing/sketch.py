@@ -1,7 +1,6 @@
 """A large call in a few words: sizes, options, and by which generators its arrays are made.
 
-What is known in a few words can be made smaller by changing a number, and be written as a spec
-without its values.
+A sketch can be shrunk by changing a number, and be written as a spec without its values.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ ArraySpec = dict[str, Any]
 LAST, FIRST, NEGATIVE = "last", "first", "negative"
 """Which row is the padding: the last one, the first one, or the last one counted from the end."""
 _KEPT_FROM = 2**20
-"""Elements from which the array that was made last is kept for the next time."""
+"""Arrays with at least so many elements are kept until the next one is made."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Hypothesis strategies for large calls, and for short sequences of calls that resemble each other.
 
-A sketch is long on one axis, now and then on a second one, and short on the others, so that a call
-takes a few milliseconds. What the documentation leaves open stays out: no gradient of a maximum
-whose bags have equal rows.
+A sketch is long on one axis, sometimes on a second one, and short on the others, so that a call
+takes a few milliseconds. Calls that the documentation leaves open are not generated: gradients of a
+maximum whose bags have equal rows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OPERATIONS = (
     Operation.EMBEDDING_FROM_PRETRAINED,
     Operation.EMBEDDING_BAG_FROM_PRETRAINED,
 )
-"""What has a table that a spec can write; modules that draw their own call the same functions."""
+"""Operations with a table that a spec can write; modules that draw their own call the same code."""
 
 MOST_ELEMENTS = 150_000
 MOST_SHORTENED = 2_050

@@ -1,8 +1,8 @@
-"""What is unusual about a call, in a few words: by these, findings are told apart.
+"""The unusual traits of a call, in a few words, by which findings are distinguished.
 
-A trait says that the call is not the plainest of its operation: a lookup or bags of int64 indices
-in a float32 table of finite numbers, without options. What cannot be absent, such as the mode of
-bags, is always a trait.
+A trait is a difference from the plainest call of an operation: a lookup or bags of int64 indices in
+a float32 table of finite numbers, without options. Required options, such as the mode of bags, are
+always traits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DTYPE_CLASSES = {
 
 @dataclass(frozen=True)
 class Traits:
-    """The options in play, and what is unusual about the arrays."""
+    """The options in use, and the unusual properties of the arrays."""
 
     options: frozenset[str]
     arrays: frozenset[str]
@@ -60,7 +60,7 @@ class Traits:
         return replace(self, sizes=frozenset(pair for pair in self.sizes if pair[0] in axes))
 
     def __str__(self) -> str:
-        """Name all but what another trait says more precisely: `padding_idx<0`."""
+        """Name the traits, without those that another one implies, as `padding_idx<0` does."""
         names = [*sorted(self.options), *sorted(self.arrays)]
         vague = {n for n in names for other in names if other != n and other.startswith(n)}
         sizes = [f"{size:,} {axis}" for axis, size in sorted(self.sizes)]
@@ -68,7 +68,7 @@ class Traits:
 
 
 def traits_of(call: Call) -> Traits:
-    """Find what is unusual about a call."""
+    """Find the traits of a call."""
     found = [*_weight(call), *_indices(call)]
     if call.operation.is_bag:
         found += [*_bags(call), *_per_sample_weights(call)]
@@ -118,7 +118,7 @@ def _options(call: Call) -> Iterator[str]:
 
 
 def _special(name: str, value: Any, call: Call) -> Iterator[str]:
-    """Say where an option's value is more than an option being used."""
+    """Yield traits of options' values beyond their use."""
     if not isinstance(value, int | float):
         return
     if name == "padding_idx" and value < 0:
@@ -253,6 +253,6 @@ def options_tried(call: Call) -> Mapping[str, str]:
 
 
 def is_left_open(call: Call) -> bool:
-    """Whether the documentation says nothing of the call: its indices belong to no bag."""
+    """Whether the documentation leaves the call open: it has indices that belong to no bag."""
     offsets = call.inputs.get("offsets")
     return call.operation.is_bag and offsets is not None and not offsets.size

@@ -1,4 +1,4 @@
-"""What is tried: most trials are one small call; some are a large one, or calls in a row."""
+"""Trials: most are one small call; some are a large one, or several calls in a row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from embcheck.conformance.fuzzing.question import Trial
 from embcheck.conformance.fuzzing.sketches import sequences, sketches
 
 SMALL, LARGE, SEQUENCE = 10, 4, 2
-"""In so many of 16 trials."""
+"""Of 16 trials."""
 
 
 def trials(

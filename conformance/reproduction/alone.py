@@ -1,4 +1,4 @@
-"""Ask a library alone: run programs in processes of their own, and read what came of them."""
+"""Ask a library alone: run programs in processes of their own, and read their results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RUNNER = "embcheck.conformance.reproduction.runner"
 
 @dataclass(frozen=True)
 class Program:
-    """The lines of one call, where they lie, and the names that they leave."""
+    """The file with the lines of one call, and the names that they define."""
 
     path: Path
     observe: tuple[str, ...]
@@ -73,7 +73,7 @@ def _in_one_process(
             try:
                 ended = _wait(process, told, seconds)
             finally:
-                # Also what the programs started: it would outlive the folder that it works in.
+                # Also processes that the programs started, which would outlive their folder.
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -86,7 +86,7 @@ def _in_one_process(
 
 
 def _wait(process: subprocess.Popen[bytes], told: Path, seconds: float) -> bool:
-    """Wait until a process ends, or tells nothing new for so many seconds; say whether it ended."""
+    """Wait until a process ends, or writes nothing for so many seconds; say whether it ended."""
     size = -1
     while (now := told.stat().st_size if told.exists() else 0) != size:
         size = now
@@ -99,7 +99,7 @@ def _wait(process: subprocess.Popen[bytes], told: Path, seconds: float) -> bool:
 
 
 def _ended(code: int, said: bytes) -> Answer:
-    """Say how a process ended before its work was done."""
+    """Say how a process ended early."""
     if code < 0:
         return Crashed(f"the process died of {signal.Signals(-code).name}")
     last = said.decode("utf-8", "replace").strip().splitlines()[-1:]

@@ -86,7 +86,7 @@ _GENERATORS = {
 
 
 def _made(source: Generated) -> str:
-    """Write what a generator makes, before it takes its dtype."""
+    """Write a generator's values, before the conversion to their dtype."""
     size, shape, recipe = math.prod(source.shape), source.shape, source.recipe
     if recipe["generator"] == "arange":
         start, step, each = (recipe.get(name, least) for name, least in COUNTING.items())

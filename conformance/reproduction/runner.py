@@ -1,9 +1,9 @@
-"""The library alone: runs programs one after another, and tells what each left behind.
+"""The library alone: runs programs one after another, and writes the results of each.
 
 Started as `python -m embcheck.conformance.reproduction.runner REQUEST TOLD`. A program is a file,
-since some compilers read the source of what they compile. What it came to is written at once, so
-that a death leaves what was told before it. A program knows nothing of the adapter; an error in it
-is judged as an adapter's is, by who raised it.
+since some compilers read the source of what they compile. Each result is written at once, so that a
+crash keeps the earlier ones. A program does not use the adapter; an error in it is attributed like
+an adapter's, by the module that raised it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OF_THE_PROGRAM = (ImportError, NameError, SyntaxError)
 
 
 def run(path: Path, observe: Iterable[str], info: BackendInfo) -> wire.Frame:
-    """Run a program; return what it left under the names of the observations, or its error."""
+    """Run a program; return the observations that it defines, or its error."""
     names: dict[str, Any] = {"__name__": _PROGRAM}
     try:
         exec(compile(path.read_text("utf-8"), path, "exec"), names)  # noqa: S102  (its very task)
@@ -40,7 +40,7 @@ def run(path: Path, observe: Iterable[str], info: BackendInfo) -> wire.Frame:
 
 
 def info_of(told: Mapping[str, Any]) -> BackendInfo:
-    """Make as much of a backend's info as it takes to tell who raised an error."""
+    """Make the part of a backend's info that says which modules raise its errors."""
     return BackendInfo(
         id=told["id"],
         library=told["library"],

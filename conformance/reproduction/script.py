@@ -1,4 +1,4 @@
-"""Compose a script: what is documented, the inputs, the library's own lines, and the comparison."""
+"""Write a script: the documented result, the inputs, the library's own lines, the comparison."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def tell(name, got, wanted, is_same):
 
 @dataclass(frozen=True)
 class Subject:
-    """What a script is about: a case, the backend that was asked, and what came of it."""
+    """The subject of a script: a case, a backend, and the result."""
 
     case: Case
     info: BackendInfo
@@ -114,7 +114,7 @@ def _head(subject: Subject) -> str:
 
 
 def _known(entry: Deviation | None) -> list[str]:
-    """Say whose departure it is known to be, and why."""
+    """Say the category of a known departure, and the reason."""
     if entry is None:
         return []
     whose = ", ".join(dict.fromkeys((str(entry.category), str(entry.cause))))
@@ -152,7 +152,7 @@ def _from_reference(returns: Returns) -> bool:
 
 
 def _told_refusal(lines: str) -> str:
-    """Write the lines so that an exception is named as the departure that it is."""
+    """Write the lines so that an exception is reported as a departure."""
     return _tried(
         lines,
         '    print(f"DEPARTS: refused with {type(error).__name__}: {error}")',
@@ -161,7 +161,7 @@ def _told_refusal(lines: str) -> str:
 
 
 def _refusal(subject: Subject) -> str:
-    """Write the lines so that a refusal is told from an answer."""
+    """Write the lines so that a refusal conforms and an answer departs."""
     observed = subject.case.spec.observe
     shown = " ".join(f"{name} = {{{name}.tolist()}}" for name in observed)
     return _tried(
@@ -173,7 +173,7 @@ def _refusal(subject: Subject) -> str:
 
 
 def _tried(lines: str, *handled: str) -> str:
-    """Write lines whose exceptions are handled, but for those that say nothing of the library."""
+    """Write lines whose exceptions are handled, except those that are not the library's."""
     return "\n".join(
         [
             "try:",
@@ -204,7 +204,7 @@ def _comparison(name: str, wanted: Expected, subject: Subject, call: Call) -> st
 
 
 def _limit(name: str, values: np.ndarray, subject: Subject, call: Call) -> str:
-    """Write the allowed difference, as one number where it is one; nothing where it is 0."""
+    """Write the tolerance, as one number if all are equal; nothing if it is 0."""
     tolerance = subject.case.tolerance
     allowed = (
         bound(name, call, values)

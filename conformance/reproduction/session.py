@@ -1,4 +1,4 @@
-"""Find a case, ask a backend once more what it does, and have it write the call."""
+"""Run a case again on a backend, and write it as a script."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from embcheck.conformance.suite.model import Case, Steps
 def reproduce(name: str, backend: str, specs: Iterable[Path] = ()) -> str:
     """Return the script of a case on a backend.
 
-    Raises NotWritable for an unknown case, a backend that cannot start, cannot be asked this, or
-    writes no script for the call; UnknownBackend and BadAddress for the backend's name, SpecError
-    for a broken spec.
+    Raises NotWritable for an unknown case, or a backend that cannot start, does not support the
+    call, or writes no script for it; UnknownBackend and BadAddress for the backend's name,
+    SpecError for a broken spec.
     """
     case = _find(name, specs)
     reference, worker = WorkerClient(REFERENCE), WorkerClient(backend)
@@ -51,7 +51,7 @@ def reproduce(name: str, backend: str, specs: Iterable[Path] = ()) -> str:
 
 
 def _one_call(case: Case, runner: CaseRunner) -> tuple[Case, Verdict]:
-    """Run a case; of one with several calls, take the first that departs alone, else the first."""
+    """Run a case; of several calls, take the first that departs alone, else the first."""
     verdict = runner.run(case).verdict
     if not isinstance(case.expectation, Steps):
         return case, verdict

@@ -58,5 +58,5 @@ def render(template: str, names: Names) -> str:
 
 
 def next_version(own: Version) -> str:
-    """Return the first version that may break what was written for this one."""
+    """Return the first version that may be incompatible with this one."""
     return f"{own.major + 1}" if own.major else f"0.{own.minor + 1}"

@@ -1,4 +1,4 @@
-"""What a backend's name makes of the names around it."""
+"""The names of a backend's distribution, package and class, from the backend's name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*(@[a-z0-9]+)?")
 
 
 class BadName(Exception):
-    """A name that no backend can have; the message says why and what to do."""
+    """An invalid backend name; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Names:
 
 
 def _class_name(words: list[str]) -> str:
-    """Join words in capitals; a name that means something else already gets another word."""
+    """Join capitalised words; append a word if the name is already taken."""
     name = "".join(map(str.capitalize, words))
     is_taken = keyword.iskeyword(name) or hasattr(backend, name) or hasattr(call, name)
     return f"{name}Adapter" if is_taken else name

@@ -1,1 +1,1 @@
-"""The smoke test: tells a broken adapter from a library that is not compliant."""
+"""The smoke test: checks that an adapter is sound."""

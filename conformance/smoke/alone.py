@@ -9,15 +9,15 @@ from pathlib import Path
 from embcheck.conformance.execution.answers import Answer, Answered, Errored, NotSupported, Rejected
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.reproduction.literals import literal
-from embcheck.conformance.smoke.finding import Finding, Status
+from embcheck.conformance.smoke.finding import CheckResult, Status
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import Question
 
 
 def answers_alone(interview: Interview, questions: Sequence[Question]) -> dict[str, Answer]:
-    """Return what the library alone makes of each call, by title; Errored is a script at fault.
+    """Return the library's own answer to each call, by title; Errored means a faulty script.
 
-    Nothing is told of a call for which the adapter writes no script.
+    Calls for which the adapter writes no script are left out.
     """
     answers: dict[str, Answer] = {}
     programs: dict[str, Program] = {}
@@ -41,7 +41,7 @@ def answers_alone(interview: Interview, questions: Sequence[Question]) -> dict[s
 
 
 def known_alone(interview: Interview, questions: Sequence[Question]) -> dict[str, Answer]:
-    """Return what the library alone answered or refused; scripts at fault, and deaths, left out."""
+    """Return what the library alone answered or refused; leaves out faulty scripts and crashes."""
     told = answers_alone(interview, questions)
     known = (Answered, Rejected)
     return {title: answer for title, answer in told.items() if isinstance(answer, known)}
@@ -49,8 +49,8 @@ def known_alone(interview: Interview, questions: Sequence[Question]) -> dict[str
 
 def refused_alone(
     exchange: Exchange, alone: Mapping[str, Answer], check: str, advice: str
-) -> Iterator[Finding]:
-    """Fail what is answered through the adapter, and refused by the library alone."""
+) -> Iterator[CheckResult]:
+    """Fail a call that the adapter answers and the library alone refuses."""
     title = exchange.question.title
     answer = alone.get(title)
     if exchange.is_answered and isinstance(answer, Rejected):
@@ -58,7 +58,7 @@ def refused_alone(
             f"{title} is answered, but the library alone refuses it "
             f"({answer.exception}: {answer.message})"
         )
-        yield Finding(Status.FAIL, check, said, advice)
+        yield CheckResult(Status.FAIL, check, said, advice)
 
 
 def _program(question: Question, script: str) -> str:

@@ -1,4 +1,4 @@
-"""The checks of what is declared: that it works, and that nothing else does."""
+"""The checks of declarations: what is declared works, and what works is declared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.answers import Answered
-from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, missing_observations
 from embcheck.conformance.smoke.questions import (
     Question,
@@ -17,7 +17,7 @@ from embcheck.conformance.smoke.questions import (
 )
 
 
-def check_capabilities(interview: Interview, working: Iterable[Operation]) -> list[Finding]:
+def check_capabilities(interview: Interview, working: Iterable[Operation]) -> list[CheckResult]:
     """Make a call that needs each declared capability."""
     declared, operations = interview.backend.info.capabilities, list(working)
     found = [
@@ -32,20 +32,22 @@ def check_capabilities(interview: Interview, working: Iterable[Operation]) -> li
 
 def _declared(
     interview: Interview, capability: Capability, operations: list[Operation]
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     asked = list(_ask(interview, capability, operations))
     answered = [e for e in asked if e.is_answered and not missing_observations(e)]
     if answered:
         departure = interview.departure(answered[-1])
         if departure is not None:
             said = f"{answered[-1].question.title} answers differently from the reference: "
-            yield Finding(Status.INFO, "capabilities", said + departure)
+            yield CheckResult(Status.INFO, "capabilities", said + departure)
         return
-    reason = asked[0].said if asked else "no operation that works has a use for it"
+    reason = asked[0].said if asked else "no operation that works can use it"
     if asked and asked[0].is_answered:
         reason = f"{', '.join(missing_observations(asked[0]))} is not reported"
     said = f"{capability} is declared, but no call that needs it works: {reason}"
-    yield Finding(Status.FAIL, "capabilities", said, "correct the adapter, or do not declare it")
+    yield CheckResult(
+        Status.FAIL, "capabilities", said, "correct the adapter, or do not declare it"
+    )
 
 
 def _ask(
@@ -60,8 +62,8 @@ def _ask(
                 return
 
 
-def check_undeclared(interview: Interview, working: Iterable[Operation]) -> list[Finding]:
-    """Find what works without being declared."""
+def check_undeclared(interview: Interview, working: Iterable[Operation]) -> list[CheckResult]:
+    """Find what works but is not declared."""
     info, operations = interview.backend.info, list(working)
     capabilities = [name for name in Capability if name not in info.capabilities]
     names: list[str] = [name for name in capabilities if _works(interview, name, operations)]
@@ -70,7 +72,7 @@ def check_undeclared(interview: Interview, working: Iterable[Operation]) -> list
     if not names:
         return findings_or((), "undeclared", "nothing works that is not declared")
     said = f"works, and could be declared: {', '.join(names)}"
-    return [Finding(Status.WARN, "undeclared", said, "add it to info, and the suite tests it")]
+    return [CheckResult(Status.WARN, "undeclared", said, "add it to info, and the suite tests it")]
 
 
 def _works(interview: Interview, capability: Capability, operations: list[Operation]) -> bool:

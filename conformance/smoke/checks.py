@@ -15,7 +15,7 @@ from embcheck.conformance.execution.answers import (
     TimedOut,
 )
 from embcheck.conformance.execution.discovery import known_backends
-from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import (
     Exchange,
     Interview,
@@ -27,8 +27,8 @@ from embcheck.conformance.smoke.questions import plain_questions
 MUCH_PRINTED = 1024**2
 
 
-def check_info(info: BackendInfo, name: str) -> list[Finding]:
-    """Check that the backend says who it is, completely."""
+def check_info(info: BackendInfo, name: str) -> list[CheckResult]:
+    """Check that the backend's info is complete."""
     summary = (
         f"{info.library} {info.version} on {info.device}, {len(info.operations)} operations, "
         f"{len(info.capabilities)} capabilities"
@@ -36,35 +36,39 @@ def check_info(info: BackendInfo, name: str) -> list[Finding]:
     return findings_or(_info_faults(info, name), "info", summary)
 
 
-def _info_faults(info: BackendInfo, name: str) -> Iterator[Finding]:
+def _info_faults(info: BackendInfo, name: str) -> Iterator[CheckResult]:
     if info.id != name:
         said = f"the backend was asked for as '{name}' and calls itself '{info.id}'"
-        yield Finding(Status.FAIL, "info", said, f'set id="{name}", as the entry point has it')
+        yield CheckResult(Status.FAIL, "info", said, f'set id="{name}", as the entry point has it')
     for field in ("library", "version", "device"):
         value = getattr(info, field)
         if not isinstance(value, str) or not value.strip():
             advice = f"give {field} as text, the version as the library states it"
-            yield Finding(Status.FAIL, "info", f"{field} is {value!r}", advice)
+            yield CheckResult(Status.FAIL, "info", f"{field} is {value!r}", advice)
     if not info.operations:
         advice = "list in `operations` what the library has"
-        yield Finding(Status.FAIL, "info", "no operation is declared", advice)
+        yield CheckResult(Status.FAIL, "info", "no operation is declared", advice)
     for operation, how in info.operations.items():
         if not how.spelling.strip():
             advice = 'say how a user writes it, e.g. "jnp.take(weight, indices, axis=0)"'
-            yield Finding(Status.FAIL, "info", f"{operation} is not spelled out", advice)
+            yield CheckResult(Status.FAIL, "info", f"{operation} is not spelled out", advice)
     device = name.partition("@")[2]
     if device and not info.device.startswith(device):
         said = f"the name says @{device}, and info that it runs on {info.device}"
-        yield Finding(Status.WARN, "info", said, "set device=, and move the arrays there")
+        yield CheckResult(Status.WARN, "info", said, "set device=, and move the arrays there")
     if info.made_from is not None and info.made_from not in known_backends():
         said = f"made_from names '{info.made_from}', which no distribution here announces"
-        yield Finding(Status.WARN, "info", said, "name the backend whose work this one continues")
+        yield CheckResult(
+            Status.WARN, "info", said, "name the backend whose work this one continues"
+        )
 
 
-def check_operations(interview: Interview) -> tuple[list[Finding], dict[Operation, list[Exchange]]]:
-    """Ask each declared operation plain valid calls; return also the answers of those that work."""
+def check_operations(
+    interview: Interview,
+) -> tuple[list[CheckResult], dict[Operation, list[Exchange]]]:
+    """Make plain valid calls of each declared operation; also return the answers by operation."""
     working: dict[Operation, list[Exchange]] = {}
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     for operation in interview.backend.info.operations:
         if operation is Operation.PROBE:
             continue
@@ -77,7 +81,7 @@ def check_operations(interview: Interview) -> tuple[list[Finding], dict[Operatio
 
 
 def _ask_plainly(interview: Interview, operation: Operation) -> list[Exchange]:
-    """Ask until the process dies or hangs: the next call would end in the same way."""
+    """Make calls until the process dies or hangs: the next call would end in the same way."""
     asked = []
     for question in plain_questions(operation):
         asked.append(interview.ask(question))
@@ -86,33 +90,33 @@ def _ask_plainly(interview: Interview, operation: Operation) -> list[Exchange]:
     return asked
 
 
-def _operation_faults(operation: Operation, asked: Sequence[Exchange]) -> Iterator[Finding]:
+def _operation_faults(operation: Operation, asked: Sequence[Exchange]) -> Iterator[CheckResult]:
     dead = next((e for e in asked if isinstance(e.answer, (Crashed, TimedOut))), None)
     if dead is not None:
         said = f"{dead.question.title}: {dead.said}"
         advice = "make the same call without embcheck: does the library die or hang there too?"
-        yield Finding(Status.FAIL, "operations", said, advice)
+        yield CheckResult(Status.FAIL, "operations", said, advice)
         return
     if not any(exchange.is_answered for exchange in asked):
         what = "refused" if isinstance(asked[0].answer, Rejected) else "not answered"
         said = f"{operation} is declared, but every plain valid call was {what}: {asked[0].said}"
         advice = "correct the adapter, or take the operation out of info"
-        yield Finding(Status.FAIL, "operations", said, advice)
+        yield CheckResult(Status.FAIL, "operations", said, advice)
         return
     for exchange in asked:
         if isinstance(exchange.answer, Rejected):
             said = f"a plain valid call, {exchange.question.title}, was refused: {exchange.said}"
             advice = "see whether the library raised that, or a mistake in the adapter"
-            yield Finding(Status.WARN, "operations", said, advice)
+            yield CheckResult(Status.WARN, "operations", said, advice)
         if isinstance(exchange.answer, NotSupported):
             said = f"{exchange.question.title} is unsupported: {exchange.said}"
-            yield Finding(Status.INFO, "operations", said)
+            yield CheckResult(Status.INFO, "operations", said)
 
 
-def check_answers(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[Finding]:
-    """Check that what comes home are arrays of known dtypes, and all that was asked for.
+def check_answers(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[CheckResult]:
+    """Check that all wanted observations come back, as arrays of known dtypes.
 
-    What a backend does not declare, it need not report.
+    A backend need not report what it does not declare.
     """
     faults: dict[str, str] = {}
     for exchange in exchanges:
@@ -123,13 +127,13 @@ def check_answers(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[Find
         for name in missing_observations(exchange):
             faults.setdefault(f"{name} was asked for and is not reported", exchange.question.title)
     found = [
-        Finding(Status.FAIL, "answers", f"{title}: {fault}", "correct to_numpy or the thunk")
+        CheckResult(Status.FAIL, "answers", f"{title}: {fault}", "correct to_numpy or the thunk")
         for fault, title in faults.items()
     ]
     return findings_or(found, "answers", "arrays of known dtypes, and all that was asked for")
 
 
-def check_inputs(exchanges: Sequence[Exchange]) -> list[Finding]:
+def check_inputs(exchanges: Sequence[Exchange]) -> list[CheckResult]:
     """Check that each input is reported, untouched, in its dtype and shape."""
     faults: dict[str, str] = {}
     for exchange in exchanges:
@@ -137,13 +141,13 @@ def check_inputs(exchanges: Sequence[Exchange]) -> list[Finding]:
             faults.setdefault(fault, exchange.question.title)
     advice = "report the very arrays that the library was handed: **inputs_after(inputs)"
     found = [
-        Finding(Status.FAIL, "inputs", f"{title}: {fault}", advice)
+        CheckResult(Status.FAIL, "inputs", f"{title}: {fault}", advice)
         for fault, title in faults.items()
     ]
     return findings_or(found, "inputs", "each is reported after the call, untouched")
 
 
-def check_reads(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[Finding]:
+def check_reads(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[CheckResult]:
     """Check that the adapter reads each option and input of what it declares and answers."""
     advice = "hand it to the library, or raise Unsupported in prepare: such cases are not judged"
     found, answered = [], 0
@@ -152,34 +156,36 @@ def check_reads(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[Findin
             answered += 1
             for name in exchange.answer.details.get("unread", ()):
                 said = f"{exchange.question.title}: it was answered, and {name} was never read"
-                found.append(Finding(Status.FAIL, "reads", said, advice))
+                found.append(CheckResult(Status.FAIL, "reads", said, advice))
     return findings_or(found, "reads", f"each option and input of {answered} answered calls")
 
 
-def check_unsupported(exchanges: Sequence[Exchange]) -> list[Finding]:
-    """Check that Unsupported is raised before the call only, where it counts as a reason."""
+def check_unsupported(exchanges: Sequence[Exchange]) -> list[CheckResult]:
+    """Check that Unsupported is raised only in `prepare`, where it counts."""
     late = [e for e in exchanges if isinstance(e.answer, Errored) and e.answer.late]
     advice = "raise it in prepare; what the thunk raises counts as the library's refusal"
     found = [
-        Finding(Status.FAIL, "unsupported", f"{e.question.title}: the {e.said}", advice)
+        CheckResult(Status.FAIL, "unsupported", f"{e.question.title}: the {e.said}", advice)
         for e in late[:1]
     ]
     return findings_or(found, "unsupported", "never raised by a thunk or by to_numpy")
 
 
-def check_printing(exchanges: Sequence[Exchange]) -> list[Finding]:
-    """Check that calls do not print; a warning at the first ones is no matter."""
+def check_printing(exchanges: Sequence[Exchange]) -> list[CheckResult]:
+    """Check that calls do not print; warnings at the first calls are allowed."""
     loud = [exchange.printed for exchange in exchanges if exchange.printed]
     found = []
     if 2 * len(loud) > len(exchanges) or max(loud, default=0) > MUCH_PRINTED:
         said = f"{len(loud)} of {len(exchanges)} calls printed, {max(loud):,} bytes at most"
         advice = "turn it off: it costs time, and is timed"
-        found = [Finding(Status.WARN, "printing", said, advice)]
+        found = [CheckResult(Status.WARN, "printing", said, advice)]
     return findings_or(found, "printing", "calls print nothing, or little")
 
 
-def check_values(interview: Interview, working: dict[Operation, list[Exchange]]) -> list[Finding]:
-    """Say how many plain answers differ from the reference's: that is for the suite to judge."""
+def check_values(
+    interview: Interview, working: dict[Operation, list[Exchange]]
+) -> list[CheckResult]:
+    """Count the plain answers that differ from the reference's; the suite judges them."""
     asked = [exchange for exchanges in working.values() for exchange in exchanges]
     differing = [(e, said) for e in asked if (said := interview.departure(e)) is not None]
     if not differing:
@@ -189,4 +195,4 @@ def check_values(interview: Interview, working: dict[Operation, list[Exchange]])
         f"answers differently from the reference: {len(differing)} of {len(asked)} plain calls, "
         f"first {first.question.title}: {said}"
     )
-    return [Finding(Status.INFO, "values", message, "the suite judges that: embcheck run")]
+    return [CheckResult(Status.INFO, "values", message, "the suite judges that: embcheck run")]

@@ -1,4 +1,4 @@
-"""The check that no adapter casts: what becomes of indices and offsets of other dtypes."""
+"""The check that an adapter does not cast, by indices and offsets of other dtypes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.answers import Answer, Answered, NotSupported
 from embcheck.conformance.smoke.alone import known_alone, refused_alone
-from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, input_faults, same_output
 from embcheck.conformance.smoke.questions import as_if_cast, dtype_questions, one_of_each_family
 
@@ -16,11 +16,11 @@ CAST = "hand the library the arrays as they came, and report those"
 
 def check_dtypes(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
-) -> list[Finding]:
-    """Ask with indices and offsets of other dtypes.
+) -> list[CheckResult]:
+    """Make calls with indices and offsets of other dtypes.
 
-    An adapter that casts for the library and reports what it was given cannot be seen through the
-    answers alone. Where it writes scripts, the library alone is asked as well.
+    Answers alone do not show an adapter that casts for the library and reports the arrays that it
+    was given. If the adapter writes scripts, the library alone is asked as well.
     """
     asked = [
         interview.ask(question)
@@ -43,27 +43,27 @@ def check_dtypes(
 
 def _faults(
     interview: Interview, exchange: Exchange, alone: Mapping[str, Answer]
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     title, answer = exchange.question.title, exchange.answer
     faults = input_faults(exchange)
     if faults:
-        yield Finding(Status.FAIL, "dtypes", f"{title}: {faults[0]}", CAST)
+        yield CheckResult(Status.FAIL, "dtypes", f"{title}: {faults[0]}", CAST)
     elif isinstance(answer, NotSupported):
         advice = "let the library refuse it, where it can be handed over"
-        yield Finding(Status.INFO, "dtypes", f"{title} is unsupported: {answer.reason}", advice)
+        yield CheckResult(Status.INFO, "dtypes", f"{title} is unsupported: {answer.reason}", advice)
     elif isinstance(answer, Answered) and title in alone:
         yield from refused_alone(exchange, alone, "dtypes", CAST)
         by_itself = alone[title]
         if isinstance(by_itself, Answered) and not same_output(answer, by_itself):
             said = f"{title} is answered otherwise than by the library alone"
-            yield Finding(Status.FAIL, "dtypes", said, CAST)
+            yield CheckResult(Status.FAIL, "dtypes", said, CAST)
     elif exchange.is_answered and _is_as_if_cast(interview, exchange):
         said = (
             f"{title}: answered as if cast to int64; whether the library or the adapter casts "
             "cannot be seen from outside"
         )
         advice = "see that it is the library: the suite calls it accepted-invalid"
-        yield Finding(Status.WARN, "dtypes", said, advice)
+        yield CheckResult(Status.WARN, "dtypes", said, advice)
 
 
 def _is_as_if_cast(interview: Interview, exchange: Exchange) -> bool:

@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One line of the smoke test."""
 
     status: Status
@@ -35,14 +35,14 @@ class Finding:
         return f"{self.status}  {self.check}: {self.message}{advice}"
 
 
-def findings_or(found: Iterable[Finding], check: str, message: str) -> list[Finding]:
-    """Return what was found wrong, or else one PASS."""
-    return list(found) or [Finding(Status.PASS, check, message)]
+def findings_or(found: Iterable[CheckResult], check: str, message: str) -> list[CheckResult]:
+    """Return the findings, or one PASS if there are none."""
+    return list(found) or [CheckResult(Status.PASS, check, message)]
 
 
-def lines(findings: Iterable[Finding]) -> list[str]:
+def lines(findings: Iterable[CheckResult]) -> list[str]:
     """Write a line for each check and status: its first finding, and how many more there are."""
-    groups: dict[tuple[str, Status], list[Finding]] = {}
+    groups: dict[tuple[str, Status], list[CheckResult]] = {}
     for finding in findings:
         groups.setdefault((finding.check, finding.status), []).append(finding)
     return [
@@ -56,7 +56,7 @@ class SmokeTest:
     """All findings about one backend."""
 
     backend: str
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckResult, ...]
 
     @property
     def exit_code(self) -> ExitCode:

@@ -1,4 +1,4 @@
-"""Ask a backend one question after another, and keep what was asked and said."""
+"""Ask a backend one question after another, and keep questions and answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Exchange:
 
     @property
     def said(self) -> str:
-        """What came instead of an answer, in a few words."""
+        """How the call ended without an answer, in a few words."""
         answer = self.answer
         if isinstance(answer, Rejected):
             return f"{answer.exception}: {answer.message}"
@@ -37,7 +37,7 @@ class Exchange:
 
 @dataclass
 class Interview:
-    """A backend that is asked, the reference beside it, and all that was said so far.
+    """A backend, the reference, and all questions and answers so far.
 
     `python` is the interpreter of the backend's worker, `timeout` the seconds that a call may take.
     """
@@ -57,7 +57,7 @@ class Interview:
         return self.exchanges[-1]
 
     def departure(self, exchange: Exchange) -> str | None:
-        """Say how an answer differs from the reference's; None where it does not."""
+        """Say how an answer differs from the reference's; None if it does not."""
         call, answer = exchange.question.call, exchange.answer
         divergence = compare(call, self.reference.ask(call), answer)
         if divergence is None and isinstance(answer, Answered) and "weight_after" in answer.arrays:
@@ -68,7 +68,7 @@ class Interview:
 
 
 def input_faults(exchange: Exchange) -> list[str]:
-    """List how the inputs that are reported after a call differ from those that were given."""
+    """List how the inputs that are reported after a call differ from the call's own."""
     answer, call = exchange.answer, exchange.question.call
     if not isinstance(answer, Answered):
         return []
@@ -90,7 +90,7 @@ def input_faults(exchange: Exchange) -> list[str]:
 
 
 def missing_observations(exchange: Exchange) -> list[str]:
-    """List what was to be observed and is not among the answer's arrays."""
+    """List the wanted observations that the answer lacks."""
     if not isinstance(exchange.answer, Answered):
         return []
     wanted = set(exchange.question.call.observe) - {Observation.INPUTS_AFTER}

@@ -18,7 +18,7 @@ INDICES = (3, 0, 3, 1)
 INDEX_DTYPES = ("int8", "int16", "uint8", "float32", "bool")
 
 _CASTABLE = {"float32": (1.5, 0.5, 1.5, 1.5), "bool": (True, False, True, True)}
-"""Indices that are none, unless somebody makes whole numbers of them."""
+"""Invalid indices, unless an adapter casts them."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def call_of(
 
 
 def plain_questions(operation: Operation) -> list[Question]:
-    """List calls as everybody makes them; a backend need not know all of them, but one."""
+    """List everyday calls of an operation; a backend must be able to answer one of them."""
     if operation is Operation.ONE_HOT:
         given: dict[str, dict[str, Any]] = {"given classes": {"num_classes": ROWS}, "": {}}
     elif operation.is_bag:
@@ -114,7 +114,7 @@ def dtype_questions(asked: Question) -> Iterator[Question]:
 
 
 def table_questions(asked: Question) -> Iterator[Question]:
-    """Yield the same call with tables that are none: of one dimension, and of three."""
+    """Yield the same call with invalid tables: of one dimension, and of three."""
     weight = asked.call.inputs.get("weight")
     if weight is not None:
         tables = {"one dimension": weight[:, 0], "three dimensions": weight.reshape(ROWS, 2, -1)}
@@ -124,7 +124,7 @@ def table_questions(asked: Question) -> Iterator[Question]:
 
 
 def as_if_cast(question: Question) -> Question | None:
-    """Return the call that a cast to int64 makes of indices that are none; None for whole ones."""
+    """Return the call with its indices cast to int64; None if they are integers already."""
     indices = question.call.inputs["indices"]
     if indices.dtype.name not in _CASTABLE:
         return None
@@ -133,7 +133,7 @@ def as_if_cast(question: Question) -> Question | None:
 
 
 def one_of_each_family(operations: Iterable[Operation]) -> list[Operation]:
-    """Leave out modules whose function is there too."""
+    """Leave out modules whose function is asked too."""
     operations = list(operations)
     return [name for name in operations if name.function is name or name.function not in operations]
 
@@ -141,9 +141,9 @@ def one_of_each_family(operations: Iterable[Operation]) -> list[Operation]:
 def capability_questions(
     capability: Capability, operation: Operation, *, with_gradients: bool
 ) -> list[Question]:
-    """List the smallest calls of an operation that need a capability; none where it has no use.
+    """List the smallest calls of an operation that need a capability; none if it cannot use it.
 
-    What shows in gradients only is not looked at there unless the backend has them.
+    Gradients are observed only if the backend declares them.
     """
     need = _NEEDS[capability]
     if operation not in need.operations:
@@ -168,7 +168,7 @@ def capability_questions(
 
 
 def is_telling(capability: Capability, call: Call) -> bool:
-    """Whether an answer shows that the capability was made use of, rather than ignored."""
+    """Whether an answer shows that the capability had an effect."""
     if capability is Capability.PADDING_IDX and call.operation.is_bag:
         return True
     return _NEEDS[capability].shows_in in call.observe

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.answers import Answer, Answered, Errored, Rejected
 from embcheck.conformance.smoke.alone import answers_alone
-from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, same_output
 from embcheck.conformance.smoke.questions import one_of_each_family
 
@@ -19,10 +19,10 @@ ADVICE = (
 
 def check_scripts(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
-) -> list[Finding]:
-    """Run the scripts of plain calls by themselves; they answer as the adapter does.
+) -> list[CheckResult]:
+    """Run the scripts of plain calls without the adapter, and compare the answers.
 
-    One operation of each family is asked, for some scripts export and compile.
+    Only one operation of each family is asked, since some scripts export and compile.
     """
     asked = [working[operation][-1] for operation in one_of_each_family(working)]
     plain = [exchange for exchange in asked if not exchange.question.call.operation.is_fresh]
@@ -32,10 +32,10 @@ def check_scripts(
         told = alone.get(exchange.question.title)
         if told is not None and (fault := _fault(exchange, told)):
             said = f"{exchange.question.title}: {fault}"
-            found.append(Finding(Status.FAIL, "scripts", said, ADVICE))
+            found.append(CheckResult(Status.FAIL, "scripts", said, ADVICE))
     if not alone:
         said = "the adapter writes none, so that `embcheck reproduce` has none to print"
-        return [Finding(Status.INFO, "scripts", said, "give it a method script(call)")]
+        return [CheckResult(Status.INFO, "scripts", said, "give it a method script(call)")]
     return findings_or(found, "scripts", f"{len(alone)} ran alone, and answer as the adapter does")
 
 

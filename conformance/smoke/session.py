@@ -20,14 +20,14 @@ from embcheck.conformance.smoke.checks import (
     check_values,
 )
 from embcheck.conformance.smoke.dtypes import check_dtypes
-from embcheck.conformance.smoke.finding import Finding, SmokeTest, Status
+from embcheck.conformance.smoke.finding import CheckResult, SmokeTest, Status
 from embcheck.conformance.smoke.interview import Interview
 from embcheck.conformance.smoke.scripts import check_scripts
 from embcheck.conformance.smoke.source import check_imports
 from embcheck.conformance.smoke.tables import check_tables
 from embcheck.conformance.smoke.thunk import check_thunk
 
-Told = Callable[[list[Finding]], None]
+Told = Callable[[list[CheckResult]], None]
 
 
 def smoke_test(text: str, timeout: float, told: Told = lambda _: None) -> SmokeTest:
@@ -38,7 +38,7 @@ def smoke_test(text: str, timeout: float, told: Told = lambda _: None) -> SmokeT
     address = parse_address(text)
     backend = _worker(address, timeout)
     reference = WorkerClient(REFERENCE, timeout=timeout)
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     try:
         for check in _checks(address, Interview(backend, reference, address.python, timeout)):
             told(check)
@@ -53,15 +53,15 @@ def _worker(address: Address, timeout: float) -> WorkerClient:
     return WorkerClient(address, timeout=timeout)
 
 
-def _checks(address: Address, interview: Interview) -> Iterator[list[Finding]]:
+def _checks(address: Address, interview: Interview) -> Iterator[list[CheckResult]]:
     client = interview.backend
     try:
         info = client.info
     except BackendBroken as problem:
         advice = "make it start: import the module and call its factory by hand"
-        yield [Finding(Status.FAIL, "starts", str(problem), advice)]
+        yield [CheckResult(Status.FAIL, "starts", str(problem), advice)]
         return
-    yield [Finding(Status.PASS, "starts", f"in {client.import_seconds:.1f} s")]
+    yield [CheckResult(Status.PASS, "starts", f"in {client.import_seconds:.1f} s")]
     yield check_info(info, address.id)
     yield check_imports(client)
     found, working = check_operations(interview)

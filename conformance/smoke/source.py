@@ -1,4 +1,4 @@
-"""Check that an adapter cannot see what is expected of it: read what it imports."""
+"""Check that an adapter cannot see expected values: read its imports."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from importlib.util import resolve_name
 from pathlib import Path
 
 from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 
 CONTRACT = "embcheck.conformance.contract"
 BACKENDS = "embcheck.backends"
 _MODULE_NAME = re.compile(r"embcheck(\.\w+)+")
 
 
-def check_imports(client: WorkerClient) -> list[Finding]:
-    """Read the adapter's module, and find what it imports of embcheck beside the contract."""
+def check_imports(client: WorkerClient) -> list[CheckResult]:
+    """Read the adapter's module, and find imports of embcheck other than the contract."""
     read, found = [], []
     for origin in client.origin():
         module, path = origin["module"], Path(origin["file"] or "")
         if path.suffix != ".py" or not path.is_file():
-            found.append(Finding(Status.WARN, "imports", f"{module} has no source to be read"))
+            found.append(CheckResult(Status.WARN, "imports", f"{module} has no source to be read"))
             continue
         read.append(module)
         seen = sorted(set(_seen(ast.parse(path.read_text("utf-8")), module)))
         advice = f"an adapter needs {CONTRACT} and nothing else"
         found += [
-            Finding(Status.FAIL, "imports", f"{module} imports {name}", advice)
+            CheckResult(Status.FAIL, "imports", f"{module} imports {name}", advice)
             for name in seen
             if not _is_allowed(name)
         ]
-    said = f"{', '.join(read)}: the contract is seen, and no expectations"
+    said = f"{', '.join(read)}: imports the contract, and no expected values"
     return findings_or(found, "imports", said)
 
 
@@ -43,7 +43,7 @@ def _is_allowed(name: str) -> bool:
 
 
 def _seen(tree: ast.AST, module: str) -> Iterator[str]:
-    """Yield the names that a module imports, also those that it holds as text."""
+    """Yield the names that a module imports, including those in string literals."""
     package = module.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""The check that a table comes to the library as it is: what becomes of one of odd dimensions."""
+"""The check that an adapter passes tables on unchanged, by tables of one and three dimensions."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.answers import Answer, Answered, Rejected
 from embcheck.conformance.smoke.alone import known_alone, refused_alone
-from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import one_of_each_family, table_questions
 
-AS_IT_CAME = "hand the library the table as it came, and nothing that follows from its shape"
+AS_IT_CAME = "pass the library the table unchanged, and nothing derived from its shape"
 
 
 def check_tables(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
-) -> list[Finding]:
-    """Ask with tables of one and three dimensions.
+) -> list[CheckResult]:
+    """Make calls with tables of one and three dimensions.
 
-    What an adapter makes of a table's shape may fail there before the library sees the table, which
-    passes for the library's refusal. Where the adapter writes scripts, the library alone is asked
-    the same.
+    If an adapter computes something from a table's shape, that may fail before the library sees
+    the table, and be taken for the library's refusal. If the adapter writes scripts, the library
+    alone is asked as well.
     """
     asked = [
         interview.ask(question)
@@ -40,9 +40,9 @@ def check_tables(
     return findings_or(found, "tables", message)
 
 
-def _faults(exchange: Exchange, alone: Mapping[str, Answer]) -> Iterator[Finding]:
+def _faults(exchange: Exchange, alone: Mapping[str, Answer]) -> Iterator[CheckResult]:
     yield from refused_alone(exchange, alone, "tables", AS_IT_CAME)
     title = exchange.question.title
     if isinstance(exchange.answer, Rejected) and isinstance(alone.get(title), Answered):
         said = f"{title} is refused ({exchange.said}), but the library alone answers it"
-        yield Finding(Status.FAIL, "tables", said, AS_IT_CAME)
+        yield CheckResult(Status.FAIL, "tables", said, AS_IT_CAME)

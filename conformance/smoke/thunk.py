@@ -1,4 +1,4 @@
-"""The checks of the thunk, by the gate that stands before every timing."""
+"""The checks of the thunk, by the same gate as every timing."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.smoke.finding import Finding, Status, findings_or
+from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.questions import Question, with_inputs
 from embcheck.conformance.timing.clock.arms import CANDIDATE, Arm
 from embcheck.conformance.timing.clock.gate import Oracle, Standard, admit
 from embcheck.conformance.timing.clock.schedule import ArmLost
 from embcheck.conformance.timing.workloads.load import Origin, Workload
-from embcheck.conformance.timing.workloads.traces import Change, Inputs
+from embcheck.conformance.timing.workloads.traces import IndexChange, Inputs
 
 ROWS, COLUMNS, LOOKUPS, BAG = 2000, 64, 10_000, 100
 CLASSES = 64
@@ -23,18 +23,18 @@ ADVICE = "the thunk does the whole call anew each time, and returns when the ans
 
 
 class NoAnswer(Exception):
-    """A call was not answered; the message says what came instead."""
+    """A call was not answered; the message says how it ended."""
 
 
 def check_thunk(
     client: WorkerClient, spare: Callable[[], WorkerClient], answered: Iterable[Question]
-) -> list[Finding]:
-    """Hold a larger call of each kind that was answered to what timings ask of a thunk.
+) -> list[CheckResult]:
+    """Check that timings can use the thunk, by a larger call of each kind that was answered.
 
-    What it should answer is what the backend itself answers to a fresh call, right or wrong.
-    `spare` makes a second worker of the backend, for what is suspect in this one.
+    The expected answer is the backend's own to a fresh call, right or wrong. `spare` makes a second
+    worker of the backend, in which a suspicious answer is confirmed.
     """
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     names = []
     for question in answered:
         if question.call.operation.is_fresh:
@@ -43,14 +43,14 @@ def check_thunk(
         names.append(question.title)
     message = "does the whole call, waits for its answer, and can be called again"
     if not names:
-        said = "fresh modules answer each time otherwise, and no other operation is declared"
-        return [Finding(Status.INFO, "thunk", f"not checked: {said}")]
+        said = "each fresh module answers differently, and no other operation is declared"
+        return [CheckResult(Status.INFO, "thunk", f"not checked: {said}")]
     return findings_or(found, "thunk", f"{message}: {', '.join(names)}")
 
 
 def _faults(
     client: WorkerClient, spare: Callable[[], WorkerClient], question: Question
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     inputs = _inputs(_enlarged(question.call))
     arm = Arm(question.title, client.name, CANDIDATE, client, spare=spare)
     try:
@@ -59,16 +59,18 @@ def _faults(
         admit(arm, inputs, oracle)
     except NoAnswer as reason:
         said = f"{question.title}, {LOOKUPS:,} lookups: not answered: {reason}"
-        yield Finding(Status.WARN, "thunk", said, "smaller calls were; see what the size changes")
+        yield CheckResult(
+            Status.WARN, "thunk", said, "smaller calls were; see what the size changes"
+        )
     except ArmLost as reason:
-        yield Finding(Status.FAIL, "thunk", f"{question.title}: {reason}", ADVICE)
+        yield CheckResult(Status.FAIL, "thunk", f"{question.title}: {reason}", ADVICE)
     finally:
         arm.drop()
 
 
 def _check_follows(oracle: Oracle) -> None:
     if oracle.traces[0].agrees(oracle.changed.expected):
-        raise ArmLost("one changed index leaves the answer of a fresh call as it is")
+        raise ArmLost("changing one index does not change the answer of a fresh call")
 
 
 def _fresh(client: WorkerClient, call: Call) -> Standard:
@@ -77,12 +79,12 @@ def _fresh(client: WorkerClient, call: Call) -> Standard:
         raise NoAnswer(str(getattr(answer, "message", answer)))
     arrays = {name: answer.arrays[name] for name in call.observe}
     if not any(array.size for array in arrays.values()):
-        raise NoAnswer("an answer without elements, in which nothing can be seen")
+        raise NoAnswer("the answer has no elements, so nothing can be compared")
     return Standard(call, arrays)
 
 
 def _enlarged(call: Call) -> Call:
-    """Return a call of the same kind, of a size that takes time."""
+    """Return a call of the same kind that is large enough to take time."""
     random = np.random.Generator(np.random.PCG64(7))
     rows = CLASSES if call.operation is Operation.ONE_HOT else ROWS
     indices = random.integers(rows, size=LOOKUPS)
@@ -101,13 +103,13 @@ def _enlarged(call: Call) -> Call:
 
 
 def _inputs(call: Call) -> Inputs:
-    """Describe a call as the gate of timings knows calls."""
+    """Describe a call as the timing gate's inputs."""
     shared = {name: array for name, array in call.inputs.items() if name == "weight"}
     trace = {name: array for name, array in call.inputs.items() if name != "weight"}
     indices = trace["indices"].reshape(-1)
     position = indices.size // 2
     limit = len(shared["weight"]) if shared else CLASSES
-    change = Change(position, int((indices[position] + 1) % limit))
+    change = IndexChange(position, int((indices[position] + 1) % limit))
     workload = Workload(
         id="smoke",
         title="smoke",

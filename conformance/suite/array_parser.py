@@ -41,10 +41,10 @@ class ArraySpecError(ValueError):
 def parse_array(
     spec: Any, default_dtype: str | None = None, default_shape: tuple[int, ...] | None = None
 ) -> ArraySource:
-    """Turn what a spec says of an array into a source.
+    """Turn the spec of an array into a source.
 
-    `spec` is a mapping with `values`, `generator`, `parts` or `real`, or, where a default dtype is
-    known, just the values. Raises ArraySpecError.
+    `spec` is a mapping with `values`, `generator`, `parts` or `real`, or, if a default dtype is
+    known, only the values. Raises ArraySpecError.
     """
     if not isinstance(spec, Mapping):
         spec = {"values": spec}
@@ -187,7 +187,7 @@ def parse_shape(shape: Any) -> tuple[int, ...]:
 
 
 def _check_whole(spec: Mapping[str, Any]) -> None:
-    """Refuse what must be a whole number and is none, or is too small."""
+    """Refuse parameters that must be integers and are not, or are too small."""
     for name, least in WHOLE.items():
         value = spec.get(name, least)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:

@@ -36,7 +36,7 @@ DTYPES = (
 
 
 class ArraySource(Protocol):
-    """Something that gives an array when it is needed."""
+    """A source of an array, which is made when it is needed."""
 
     @property
     def layout(self) -> str:
@@ -98,7 +98,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class Joined:
-    """Arrays put one behind the other along their first axis, `repeat` times over."""
+    """Arrays concatenated along their first axis, `repeat` times."""
 
     parts: tuple[ArraySource, ...]
     shape: tuple[int, ...]
@@ -120,22 +120,22 @@ class Joined:
 
 @dataclass(frozen=True)
 class Real:
-    """An array of real data that an optional package brings."""
+    """An array of real data from an optional package."""
 
     name: str
     layout: str = "contiguous"
 
     def array(self) -> np.ndarray:
-        """Return a fresh copy; raises real_data.Missing where the data is not installed."""
+        """Return a fresh copy; raises real_data.Missing if the data is not installed."""
         return real_data.load(self.name).copy()
 
     def describe(self) -> dict[str, Any]:
-        """Return the data's name; its dtype and shape where it is installed."""
+        """Return the data's name, and its dtype and shape if it is installed."""
         return {"real": self.name}
 
 
 def _describe_made(source: Generated | Joined) -> dict[str, Any]:
-    """Describe an array that is made, its values only if they are few: making many takes time."""
+    """Describe a generated array, with its values only if they are few: making them is slow."""
     if math.prod(source.shape) <= MOST_DESCRIBED:
         return {**describe_array(source.array()), **_describe_layout(source.layout)}
     shape = {"dtype": source.dtype.name, "shape": list(source.shape)}
@@ -172,14 +172,14 @@ def plain_values(array: np.ndarray) -> Any:
     if array.dtype.kind in "fV" and _is_small_and_whole(array):
         return array.astype(np.float64).tolist()
     if array.dtype.kind in "fV":
-        # The shortest text that tells values of the dtype apart: 2.3, not 2.299999952316284.
+        # The shortest text that is unique in the dtype: 2.3, not 2.299999952316284.
         short = np.array([float(str(value)) for value in array.reshape(-1)], object)
         return short.reshape(array.shape).tolist()
     return str(array)
 
 
 def _is_small_and_whole(array: np.ndarray) -> bool:
-    """Whether all elements are whole numbers that every floating type writes alike."""
+    """Whether all elements are integers with the same text in every floating type."""
     values = array.astype(np.float64)
     with np.errstate(invalid="ignore"):  # NaN of a kind that signals may come from foreign memory.
         return bool(((np.abs(values) < SHORT_TEXT) & (values == np.trunc(values))).all())

@@ -1,4 +1,4 @@
-"""Which cases a name stands for: an id as it is printed, a glob, or an id without its brackets."""
+"""The cases of a name: an id as it is printed, a glob, or an id without its brackets."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ NEAR = 3
 
 
 def globs(names: Iterable[str]) -> re.Pattern[str]:
-    """Return what matches ids that are named; `*` stands for anything, all else for itself."""
+    """Return a pattern for ids; `*` matches anything, all else itself."""
     patterns = (re.escape(name).replace(r"\*", ".*") for name in names)
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
 
 
 def named(names: Iterable[str], cases: Collection[str]) -> frozenset[str]:
-    """Return the cases that are named; an id without brackets stands for all that it has become.
+    """Return the cases of names; an id without brackets means all cases of its matrix.
 
-    Raises LookupError for a name that stands for none, with ids that are near it.
+    Raises LookupError for a name that matches none, with similar ids.
     """
     found: set[str] = set()
     for name in names:
@@ -36,7 +36,7 @@ def _hint(name: str, cases: Collection[str]) -> str:
 
 
 def near(name: str, cases: Collection[str]) -> list[str]:
-    """List a few ids that somebody may have meant: the same but for brackets, else similar ones."""
+    """List a few likely ids: the same but for brackets, else similar ones."""
     template = name.partition("[")[0]
     siblings = sorted(case for case in cases if case.partition("[")[0] == template)
     return siblings[:NEAR] or difflib.get_close_matches(name, cases, n=NEAR)

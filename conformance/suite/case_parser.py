@@ -48,17 +48,17 @@ from embcheck.conformance.suite.source import Map, mark_of
 MAX_CASES = 10_000
 """Of one entry, by its matrix; the whole suite has a third of that."""
 ABSENT = "absent"
-"""The value of an option, an input or an expectation that is left out."""
+"""The value that leaves out an option, an input or an expectation."""
 _Part = tuple[str, Map, dict[str, Any]]
-"""A step's label, what it says of inputs, options and expectation, and its variables' values."""
+"""A step's label, its inputs, options and expectation, and its variables' values."""
 _NOT_AGAIN = frozenset({*TRAINING_OBSERVATIONS, Observation.WEIGHT_AFTER})
-"""What a call changes, so that the same call again starts from something else."""
+"""Observations of calls that change their weight, so that a second call starts from another."""
 
 
 class CaseParser:
     """Turns the tree of a spec file, already valid by its schema, into cases.
 
-    What is wrong goes to `problems`, with its place; parsing goes on with the next case.
+    Problems are added to `problems`, with their place; parsing continues with the next case.
     """
 
     def __init__(self, file: str, prefix: str, clauses: Mapping[str, Clause], tree: Map) -> None:
@@ -146,7 +146,7 @@ class CaseParser:
         return case
 
     def _ladder(self, entry: Map, parameters: Mapping[str, Any]) -> Matrix | None:
-        """Return the ladder of a case, empty without one; None, with a complaint, if bad."""
+        """Return the ladder of a case, empty without one; None, with a problem recorded, if bad."""
         ladder = self._substituted(entry.get("ladder", Map(entry.mark)), parameters)
         if ladder is None:
             return None
@@ -157,7 +157,7 @@ class CaseParser:
         return ladder
 
     def _substituted(self, entry: Map, values: Mapping[str, Any]) -> Map | None:
-        """Return what a case says with values for its variables; None, with a complaint, if bad."""
+        """Return a case with values for its variables; None, with a problem recorded, if bad."""
         try:
             tree: Map = substitute(entry, values)
         except UnknownVariable as error:
@@ -217,7 +217,7 @@ class CaseParser:
             yield f"in step {number}", part, parameters
 
     def _check_marks(self, entry: Map, case: Case) -> None:
-        """Hold `again` and `large` to the cases that they make sense for."""
+        """Check that `again` and `large` are used only in cases that allow them."""
         if case.again and any(_NOT_AGAIN & set(call.observe) for call in case.calls):
             what = "the call changes its weight, and begins from another one the second time"
             self._complain(entry, "again", what, "observe the output or gradients only")

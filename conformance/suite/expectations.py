@@ -1,4 +1,4 @@
-"""What a spec expects of one observation, with the dtype and shape that follow from the inputs."""
+"""The expectation of one observation, with the dtype and shape that follow from the inputs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def parse(name: str, spec: Any, call: CallSpec) -> Expected:
 
 
 def _plain_dtype(values: Any) -> type[np.generic]:
-    """Return the dtype of what a probe answers, where it is not stated: as torch.tensor would."""
+    """Return the default dtype of a probe's answer, as torch.tensor would choose it."""
     kind = np.array(values).dtype.kind
     return {"b": np.bool_, "i": np.int64}.get(kind, np.float32)
 

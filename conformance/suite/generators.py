@@ -1,4 +1,4 @@
-"""Arrays from a recipe: seeded random ones, and ones whose values say where they stand."""
+"""Arrays from a recipe: seeded random ones, and ones whose values tell their place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLACES = 3
 _NARROW = 1 << 14
 """Sums of two digits of a base up to this one fit in 16 bits."""
 _BLOCK = 1 << 20
-"""Elements that are made at a time: what is made on the way takes eight bytes of each."""
+"""Elements that are made at a time; intermediate arrays take eight bytes for each."""
 
 Recipe = Mapping[str, Any]
 Parts = Mapping[str, np.ndarray]
@@ -27,7 +27,7 @@ def generate(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -
 
 
 def _seeded(draw: Callable[[np.random.Generator, Shape, Recipe], Any]) -> Any:
-    """Make a generator of what `draw` draws by the recipe's seed."""
+    """Make a generator that calls `draw` with the recipe's seed."""
 
     def make(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         del parts
@@ -42,7 +42,7 @@ def _arange(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
     del parts
     start, step, each = (recipe.get(name, least) for name, least in COUNTING.items())
     size, modulo = math.prod(shape), recipe.get("modulo")
-    if modulo is not None and each == 1 and modulo < size:  # It comes again after so many.
+    if modulo is not None and each == 1 and modulo < size:  # The period of the numbers.
         period = (start + step * np.arange(modulo)) % modulo
         return np.resize(period.astype(dtype), shape)
     values = start + step * (np.arange(size) // each)
@@ -51,7 +51,7 @@ def _arange(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
 
 
 COUNTING = {"start": 0, "step": 1, "each": 1}
-"""What `arange` counts by where a recipe does not say."""
+"""The default parameters of `arange`."""
 
 
 def _digits(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
@@ -94,7 +94,7 @@ def _counts(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
 
 
 def _added(names: np.ndarray, adds: np.ndarray, shape: Shape) -> np.ndarray:
-    """Add up, for each row, what stands beside its names; names of no row are left out."""
+    """Sum, for each row, the values beside its indices; leaves out indices of no row."""
     rows = adds.reshape(names.size, -1).astype(np.float64)
     made = np.zeros((shape[0], rows.shape[1]))
     kept = names < shape[0]
@@ -167,9 +167,9 @@ def extremes(recipe: Recipe, size: int) -> list[float]:
 
 
 NEEDS = {"integers": ("high",), "full": ("value",), "counts": ("of",), "bags": ("offsets",)}
-"""What the recipe of a generator must say."""
+"""The required parameters of each generator."""
 PARTS = ("rows", "factors", "of", "adds", "offsets")
-"""What of a recipe is an array itself."""
+"""The parameters of each generator that are arrays."""
 LEAST_RANK = {"digits": 1, "counts": 1, "bags": 1, "eye": 2}
 WHOLE = {"seed": 0, "each": 1, "modulo": 1, "base": 2, "repeat": 1}
-"""What must be a whole number, and the smallest that it may be."""
+"""The parameters that must be integers, with their minimum."""

@@ -1,6 +1,6 @@
 """How an array lies in memory: by name, as specs write it, and exactly, as it travels.
 
-What lies between and around an array's own elements is filled with bytes that no row has.
+Memory between and around an array's own elements is filled with bytes that no row has.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _GAP = 3
 
 @dataclass(frozen=True)
 class Memory:
-    """Where an array's elements lie in the memory that it is a part of.
+    """The places of an array's elements in the memory that it is a view of.
 
-    `strides`, `before` and `after` are bytes; the last two are what the memory holds before the
-    array's first byte and behind its last one. `kind` is plain, readonly or mapped.
+    `strides`, `before` and `after` are in bytes; the last two are the sizes of the memory before
+    the array's first byte and after its last one. `kind` is plain, readonly or mapped.
     """
 
     strides: tuple[int, ...]

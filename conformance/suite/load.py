@@ -16,7 +16,7 @@ from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, read_yaml
 
 NOT_SPECS = ("clauses", "workloads", "curves", "deviations", "documentation")
-"""Folders beside the specs whose YAML files are something else."""
+"""Folders beside the specs whose YAML files are not specs."""
 
 
 def suite_root() -> Path:
@@ -53,7 +53,7 @@ def shipped_clauses() -> Mapping[str, Clause]:
 
 
 def load_clauses(paths: Iterable[Path]) -> Mapping[str, Clause]:
-    """Load clause files; raises SpecError for what is wrong in any of them."""
+    """Load clause files; raises SpecError with the problems of all of them."""
     clauses: dict[str, Clause] = {}
     problems: list[Problem] = []
     for path in paths:

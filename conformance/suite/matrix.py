@@ -65,7 +65,7 @@ def suffix(parameters: Mapping[str, Any]) -> str:
 def substitute(tree: Any, parameters: Mapping[str, Any]) -> Any:
     """Replace each `$name` by its value, and each `{$name: {...}}` by the chosen entry.
 
-    Places are kept. Raises UnknownVariable.
+    Keeps the places in the file. Raises UnknownVariable.
     """
     if isinstance(tree, Map):
         return _substitute_map(tree, parameters)

@@ -24,7 +24,7 @@ from embcheck.conformance.suite.arrays import (
 
 
 class Level(StrEnum):
-    """How binding a clause is."""
+    """What a clause is based on."""
 
     DOCUMENTED = "documented"
     DOMAIN = "domain"
@@ -34,7 +34,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Clause:
-    """One statement of the contract, in our words."""
+    """One statement of the contract, paraphrased."""
 
     id: str
     level: Level
@@ -45,9 +45,9 @@ class Clause:
     torch_only: bool = False
     """Whether only PyTorch itself can be asked: the cases are probes."""
     sentences: tuple[tuple[str, str], ...] = ()
-    """The sentences of the documentation that say it: hash and paraphrase of each."""
+    """The sentences of the documentation that state it: hash and paraphrase of each."""
     where: str = ""
-    """The file and line that it stands at."""
+    """Its file and line."""
 
 
 @dataclass(frozen=True)
@@ -210,9 +210,9 @@ class Rejects:
 
 @dataclass(frozen=True)
 class Observes:
-    """The call may do anything but kill the process or write to its inputs; it is recorded.
+    """The call may do anything but kill the process or write to its inputs; its answer is recorded.
 
-    `readings` names the answers that are to be told apart; the first that fits is recorded.
+    `readings` names possible answers; the first that fits is recorded.
     `pytorch` is the reading of PyTorch 2.13.0 on the CPU.
     """
 
@@ -225,7 +225,7 @@ class Step:
     """One of several calls that a process is asked one after another."""
 
     label: str
-    """What tells it from the others: `at rows = 3, columns = 7`, or `in step 2`."""
+    """Its label among the steps: `at rows = 3, columns = 7`, or `in step 2`."""
     spec: CallSpec
     returns: Returns
 
@@ -242,7 +242,7 @@ Expectation = Returns | Rejects | Observes | Steps
 
 @dataclass(frozen=True)
 class Case:
-    """One call and what must come of it."""
+    """One call and its expected result."""
 
     id: str
     title: str
@@ -276,7 +276,7 @@ class Case:
 
     @cached_property
     def description(self) -> Mapping[str, Any]:
-        """The call and what must come of it as plain JSON data; of several calls, the first."""
+        """The call and its expected result as plain JSON data; of several calls, the first."""
         expectation = self.expectation
         rejects = expectation if isinstance(expectation, Rejects) else None
         observes = expectation if isinstance(expectation, Observes) else Observes()
@@ -295,7 +295,7 @@ class Case:
 
     @cached_property
     def missing(self) -> str | None:
-        """Say which data the case needs and does not find; None if it can run."""
+        """Say which data of the case is missing; None if it can run."""
         for source in (source for call in self.calls for source in call.inputs.values()):
             if isinstance(source, Real) and (reason := real_data.missing(source.name)):
                 return reason

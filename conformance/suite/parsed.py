@@ -1,7 +1,7 @@
-"""What the shipped spec files say, kept on disk: parsing them takes longer than running some.
+"""A cache on disk of the parsed spec files, because parsing is slow.
 
-An entry is believed only if its bytes have the digest that it begins with, and if file, clauses,
-parser and NumPy are those that it was made from; otherwise the file is parsed again.
+An entry is used only if its bytes match the digest at its beginning, and if file, clauses, parser
+and NumPy are those that it was made from; otherwise the file is parsed again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def parsed_once(path: Path, root: Path, parse: Callable[[Path], Spec]) -> Spec:
 
 @lru_cache
 def _parser_state(root: Path) -> bytes:
-    """Digest all that a parsed spec depends on beside its file."""
+    """Return a digest of all that a parsed spec depends on beside its file."""
     digest = hashlib.sha256(np.__version__.encode())
     package = Path(str(files("embcheck.conformance")))
     sources = [*package.glob("suite/*.py"), *package.glob("contract/*.py")]
@@ -56,7 +56,7 @@ def _load(entry: Path, state: bytes) -> Spec | None:
 
 
 def _store(entry: Path, state: bytes, spec: Spec) -> None:
-    """Write an entry at once; a cache that cannot be written to only costs time."""
+    """Write an entry atomically; if the cache is not writable, parsing only takes longer."""
     stored = pickle.dumps(spec, pickle.HIGHEST_PROTOCOL)
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)

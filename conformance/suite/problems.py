@@ -1,4 +1,4 @@
-"""What is wrong with a spec file, where, and what to do about it."""
+"""Problems of a spec file, each with its place and a remedy."""
 
 from __future__ import annotations
 

@@ -22,11 +22,11 @@ LONG_TEXT_TOKENS = 16 * PREFILL_TOKENS
 
 
 class Missing(Exception):
-    """The data is not installed; the message says what would bring it."""
+    """The data is not installed; the message says how to install it."""
 
 
 def missing(name: str) -> str | None:
-    """Say why a real array cannot be had here; None if it can. Reads no data."""
+    """Say why a real array is not available; None if it is. Reads no data."""
     del name
     for module in ("safetensors", "tokenizers"):
         if find_spec(module) is None:
@@ -41,7 +41,7 @@ def missing(name: str) -> str | None:
 
 @lru_cache
 def load(name: str) -> np.ndarray:
-    """Load one of `NAMES`; raises Missing where `missing` says so."""
+    """Load one of `NAMES`; raises Missing if it is not available."""
     reason = missing(name)
     if reason:
         raise Missing(reason)

@@ -1,4 +1,4 @@
-"""The published JSON Schema, and its complaints in words, with places."""
+"""Validation by the published JSON Schema, with readable messages and places."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def problems_of(tree: Map, file: str, kind: str, part: str = "") -> list[Problem
 
 @lru_cache
 def _quick_validator(kind: str, part: str) -> jsonschema_rs.Validator:
-    """Return what recognises nearly every valid tree, a hundred times faster; it has no words."""
+    """Return a validator that is a hundred times faster, but has no messages."""
     return jsonschema_rs.validator_for(_schema(kind, part))
 
 
@@ -63,7 +63,7 @@ def _errors(validator: Draft202012Validator, tree: Map) -> Iterator[ValidationEr
 
 
 def _most_specific(error: ValidationError) -> Iterator[ValidationError]:
-    """Replace "fits none of the alternatives" by what is wrong with the nearest alternative."""
+    """Replace "fits none of the alternatives" by the violation of the nearest alternative."""
     if error.validator not in ("anyOf", "oneOf") or not error.context:
         yield error
         return

@@ -1,4 +1,4 @@
-"""YAML 1.2 text as plain data that remembers where each value stood."""
+"""YAML 1.2 text as plain data that knows the place of each value."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Mark = tuple[int, int]
 
 
 class Map(dict[str, Any]):
-    """A YAML mapping that knows where it, its keys and its values stood."""
+    """A YAML mapping that knows its place, and those of its keys and values."""
 
     def __init__(self, mark: Mark) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Map(dict[str, Any]):
 
 
 class Seq(list[Any]):
-    """A YAML sequence that knows where it and its items stood."""
+    """A YAML sequence that knows its place and those of its items."""
 
     def __init__(self, mark: Mark) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Seq(list[Any]):
 
 
 def mark_of(tree: Any, path: Iterable[Hashable]) -> Mark:
-    """Find where the value at a path stood; the nearest known parent's place if it is unknown."""
+    """Return the place of the value at a path, or of its nearest known parent."""
     mark: Mark = getattr(tree, "mark", (1, 1))
     for step in path:
         try:
@@ -128,7 +128,7 @@ def _meaning(value: str, implicit: tuple[bool, bool]) -> Any:
 
 @lru_cache
 def _scalars() -> YAML:
-    """Return what resolves and constructs all scalars; it parses no text of its own."""
+    """Return the object that resolves and constructs all scalars; it parses no text itself."""
     return YAML(typ="safe")
 
 
@@ -139,7 +139,7 @@ def _place(mark: Any) -> Mark:
 class _Builder:
     """Builds the tree from the parser's events.
 
-    The library's own composer is not used: where it is compiled, deep nesting ends the process.
+    The library's own composer is not used, since deep nesting crashes its compiled version.
     """
 
     def __init__(self, text: str, name: str) -> None:

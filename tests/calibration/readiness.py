@@ -24,7 +24,7 @@ from embcheck.conformance.timing.clock import gate
 from embcheck.conformance.timing.clock.arms import CANDIDATE, SENTINEL, Arm
 from embcheck.conformance.timing.clock.schedule import ArmLost
 from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
-from embcheck.conformance.timing.workloads.load import Origin, Profile, Workload
+from embcheck.conformance.timing.workloads.load import Origin, Workload, WorkloadProfile
 from embcheck.conformance.timing.workloads.traces import Inputs, make_inputs
 
 WAITING = {
@@ -112,7 +112,7 @@ def calls(lookups_bits: tuple[int, int]) -> Iterator[tuple[int, Inputs]]:
             options={"mode": "sum"} if bags else {},
         )
         size = {"bags": -(-lookups // 16), "bag_size": 16} if bags else {"indices": lookups}
-        profile = Profile(("hot",), ("all",), 1.0, rows, columns, **size)
+        profile = WorkloadProfile(("hot",), ("all",), 1.0, rows, columns, **size)
         yield seed, make_inputs(workload, profile, 1)
 
 

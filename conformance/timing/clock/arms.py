@@ -1,4 +1,4 @@
-"""One arm of a comparison: a worker, and what it is asked while a cell is timed."""
+"""One arm of a comparison: a worker, and the requests to it while a cell is timed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from embcheck.conformance.execution.client import BackendBroken, BackendUnavaila
 from embcheck.conformance.execution.messages import WhichAnswer, describe_call
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.clock.lanes import Lane
-from embcheck.conformance.timing.clock.memory import Mark, mark
+from embcheck.conformance.timing.clock.memory import MemoryMark, mark
 from embcheck.conformance.timing.clock.schedule import ArmLost, Block
-from embcheck.conformance.timing.workloads.traces import Change
+from embcheck.conformance.timing.workloads.traces import IndexChange
 
 CANDIDATE, REFERENCE, A_A, SENTINEL = "candidate", "reference", "a/a", "sentinel"
 
 BLOCK = tuple(each.name for each in fields(Block) if each.name != "calls")
-"""What a worker tells of a block."""
+"""A worker's report of a block."""
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Arm:
     """A backend under a role, in a worker that holds its calls.
 
     `life` collects the seconds of preparation and of the first calls, once they are known. `cache`
-    is the folder for what adapters keep on disk, if it is another than that of the worker. `spare`
-    makes a second worker of the backend, which who lets an arm through the gate must give.
+    is the folder for the adapter's files, if it is not the worker's own. `spare` makes a second
+    worker of the backend; the gate needs it.
     """
 
     key: str
@@ -47,7 +47,7 @@ class Arm:
     role: str
     client: WorkerClient | Lane
     life: dict[str, float] = field(default_factory=dict)
-    memory: Mark | None = None
+    memory: MemoryMark | None = None
     cache: str | None = None
     spare: Callable[[], WorkerClient] | None = None
     _ids: Sequence[int] = ()
@@ -61,7 +61,7 @@ class Arm:
     def hold(self, id_: int, call: Call, shared: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Have a call prepared and kept; return the seconds that this and two calls took.
 
-        Where an export left something, its size in bytes is there too.
+        If an export left a file, its size in bytes is included.
         """
         header = {
             "request": "hold",
@@ -79,7 +79,7 @@ class Arm:
         return self._ask({"request": "answer", "id": id_, "again": again}).arrays
 
     def probe(
-        self, id_: int, change: Change, *, late: bool = False
+        self, id_: int, change: IndexChange, *, late: bool = False
     ) -> Mapping[str, np.ndarray] | None:
         """Return the answer with one index changed in place; None if the library refused that.
 
@@ -111,7 +111,7 @@ class Arm:
 
     @contextmanager
     def another(self) -> Iterator[Arm]:
-        """Lend an arm like this one, in a fresh worker that ends afterwards; raises ArmLost."""
+        """Give a like arm in a fresh worker, which is ended afterwards; raises ArmLost."""
         assert self.spare is not None  # noqa: S101  (who lets arms through the gate gives it)
         client = self.spare()
         try:
@@ -125,7 +125,7 @@ class Arm:
             client.close()
 
     def settle(self, ids: Sequence[int]) -> dict[str, float]:
-        """Get ready to time the calls with these ids; return what the clock costs there."""
+        """Get ready to time the calls with these ids; return the cost of reading the clock."""
         self._ids, self._turn = ids, 0
         details = self._ask({"request": "settle", "ids": list(ids)}).details
         return {name: details[name] for name in ("timer_seconds", "loop_seconds")}
@@ -165,7 +165,7 @@ class Arm:
 
 
 def _answered(answer: object) -> Answered:
-    """Return an answer, or raise ArmLost with what came instead."""
+    """Return an answer, or raise ArmLost with the way the call ended."""
     match answer:
         case Answered():
             return answer

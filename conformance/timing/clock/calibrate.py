@@ -26,8 +26,8 @@ def calibrate(
 ) -> Calibration:
     """Grow a block until it is half as long as wanted, and scale from there; at least one call.
 
-    A block that seems long enough is timed again: the fastest of a few is what counts, or one
-    interruption would leave the blocks too short for good.
+    A block that seems long enough is timed again, and the fastest of a few counts. Otherwise one
+    interruption would make all later blocks too short.
     """
     wanted = max(block_seconds, TIMER_FACTOR * timer_seconds)
     steps: list[tuple[int, float]] = []

@@ -30,15 +30,15 @@ from embcheck.conformance.timing.clock.schedule import (
     shuffled,
 )
 from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
-from embcheck.conformance.timing.workloads.load import Profile, Workload
+from embcheck.conformance.timing.workloads.load import Workload, WorkloadProfile
 from embcheck.conformance.timing.workloads.traces import COLD_TRACES, ROTATING, Inputs, make_inputs
 
 CACHE_FACTOR = 4
 DEVICE_CALLS = 100
 MIN_GENERATION_ROUNDS = 4
 GENERATIONS = {"quick": 3, "full": 10, "gpu": 5}
-"""Fresh processes of every backend. With three, the interval over processes is 4.3 standard errors
-to either side, with ten 2.3; but each generation imports every library again."""
+"""Fresh processes of every backend. With three, the half-width of the interval over processes is
+4.3 standard errors, with ten 2.3; but each generation imports every library again."""
 MAX_GROWN_BYTES = 1024**3
 
 
@@ -48,7 +48,7 @@ class Settings:
 
     `generations` overrides the profile's number of them. Rounds and seconds are for all of a
     cell's generations together. Without `ceilings` the machine's own rates are not measured, and
-    no figure is held to them.
+    figures are not compared with them.
     """
 
     profile: str = "quick"
@@ -86,7 +86,7 @@ class Cell:
     """A workload, in a state, with 1 thread or `all`."""
 
     workload: Workload
-    profile: Profile
+    profile: WorkloadProfile
     state: str
     threads: int | str
 
@@ -96,7 +96,7 @@ class Cell:
 
 @dataclass
 class Timed:
-    """All that is known of a cell once a generation of workers has timed it.
+    """The result of a cell in one generation of workers.
 
     `arms` are those that passed the gate; `lost` says, by role and backend, what could not be
     timed and why; `reference` is the backend that ratios are taken to; `stopped` says why the cell
@@ -119,12 +119,12 @@ class Timed:
     stopped: ArmLost | None = None
 
     def lose(self, arm: Arm, reason: ArmLost) -> None:
-        """Give an arm up."""
+        """Drop an arm, and record why."""
         self.arms.pop(arm.key, None)
         self.lost[arm.role, arm.backend] = reason
 
     def arm_of(self, role: str) -> Arm | None:
-        """Return the arm that has a role of which there is one."""
+        """Return the arm with a role that only one arm has."""
         return next((arm for arm in self.arms.values() if arm.role == role), None)
 
 
@@ -136,10 +136,10 @@ def time_cell(
     settings: Settings,
     generation: int = 0,
 ) -> Timed:
-    """Judge, calibrate and time the backends on a cell; whatever fails is in the result.
+    """Judge, calibrate and time the backends on a cell; failures are in the result.
 
-    The first generation takes another reference where the preferred one fails; to the later ones
-    its reference is the only one.
+    The first generation takes another reference if the preferred one fails. Later generations must
+    use the same reference.
     """
     timed = Timed(cell, workers.threads, generation)
     try:
@@ -164,9 +164,9 @@ def time_cell(
 def cell_inputs(cell: Cell) -> Inputs:
     """Make a cell's arrays: one trace when hot, eight when cold, over a table beyond the cache.
 
-    Rotating cells have eight traces over the table as it is. When cold, a seeded table grows to
-    four times the last-level cache, to 1 GiB at most. One whose dense gradient is asked for does
-    not, since the gradient would grow with it.
+    Rotating cells have eight traces over an unchanged table. When cold, a seeded table grows to
+    four times the last-level cache, to 1 GiB at most, unless its dense gradient is observed, which
+    would grow with it.
     """
     if cell.state == "hot":
         return make_inputs(cell.workload, cell.profile, 1)
@@ -185,13 +185,13 @@ def cell_inputs(cell: Cell) -> Inputs:
 
 
 def _oracle(inputs: Inputs, workers: Workers) -> tuple[gate.Oracle, Arm]:
-    """Ask the definition in the sentinel's worker, before it is the sentinel's."""
+    """Ask the definition in the worker that becomes the sentinel's afterwards."""
     sentinel = workers.arm(DEFINITION, SENTINEL)
     return gate.ask_oracle(replace(sentinel, role="oracle"), inputs), sentinel
 
 
 def _stop(timed: Timed, backends: Iterable[str], reason: Exception) -> None:
-    """End a cell before it began, for all backends."""
+    """Record for all backends that a cell was not begun."""
     timed.stopped = reason if isinstance(reason, ArmLost) else ArmLost(f"missing data: {reason}")
     timed.lost |= {(CANDIDATE, backend): timed.stopped for backend in backends}
 
@@ -201,8 +201,8 @@ def _admit(
 ) -> None:
     """Let the backends through the gate, and a second worker of the reference.
 
-    In random order, for it matters: of workers that gather the same rows from memory, those that
-    got their tables last were 2 % faster.
+    In random order, because order matters: of workers that gather the same rows from memory, those
+    that got their tables last were 2 % faster.
     """
 
     def admit(backend: str, role: str) -> Arm | None:
@@ -238,7 +238,7 @@ def _gate(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:
 
 
 def _try(timed: Timed, arm: Arm, action: Callable[[Arm], Any]) -> Arm | None:
-    """Do something with an arm: it takes part afterwards, or is lost."""
+    """Do something with an arm; if that fails, the arm is lost."""
     timed.arms[arm.key] = arm
     try:
         action(arm)
@@ -284,7 +284,7 @@ def _time(timed: Timed, settings: Settings) -> None:
 
 
 def _read_threads(timed: Timed) -> None:
-    """Ask every worker for its pools, now that all that it needs have been made."""
+    """Read every worker's thread pools, all of which exist by now."""
 
     def read(arm: Arm) -> None:
         timed.threads_read[arm.key] = arm.threads()
@@ -300,7 +300,7 @@ def _judge_last(timed: Timed, oracle: gate.Oracle) -> None:
 
 
 def _read_devices(timed: Timed) -> None:
-    """Time calls on their device, where that is not the CPU; a cell without that time has none."""
+    """Time calls on their device, if that is not the CPU."""
     for arm in list(timed.arms.values()):
         if arm.role != SENTINEL and arm.client.info.device != "cpu":
             flush = timed.cell.state == "cold"

@@ -1,4 +1,4 @@
-"""The gate before the clock: no figure without a right answer, computed afresh.
+"""The gate: a backend is timed only if its answers are right, and computed by each call.
 
 A backend passes when the very thunks that will be timed answer within the bound of
 `execution/judging/bounds.py` around the float64 definition, when one changed index changes the
@@ -53,7 +53,7 @@ class Standard:
         return self.complaint(got) is None
 
     def complaint(self, got: Arrays) -> str | None:
-        """Say what is wrong with an answer; None if nothing is."""
+        """Say what is wrong with an answer; None if it is right."""
         for name, wanted in self.expected.items():
             array = got.get(name)
             if array is None:
@@ -71,8 +71,8 @@ class Standard:
     def errors(self, got: Arrays) -> dict[str, float]:
         """Return the largest error against the rounded float64 answer, in two units.
 
-        In units of the last place of the expected element, where terms that cancel make it large;
-        and as a share of the bound, which knows the terms.
+        In units in the last place of the expected element, which cancellation can make large, and
+        as a share of the bound, which accounts for cancellation.
         """
         ulp = share = 0.0
         for name, wanted in self.expected.items():
@@ -99,7 +99,7 @@ class Oracle:
 
 
 def ask_oracle(arm: Arm, inputs: Inputs) -> Oracle:
-    """Have the float64 definition answer; raises ArmLost, a fault of the harness, if it cannot."""
+    """Ask the float64 definition; raises ArmLost, a fault of the harness, if it cannot answer."""
     try:
         arm.store(inputs.shared)
         calls = [*(inputs.call(trace) for trace in range(len(inputs.traces)))]
@@ -117,7 +117,7 @@ def ask_oracle(arm: Arm, inputs: Inputs) -> Oracle:
 
 
 def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
-    """Hold every trace's call and judge it; return how it was judged, or raise ArmLost."""
+    """Prepare every trace's call and judge its answer; return the judgement, or raise ArmLost."""
     lack = arm.client.info.lacks(inputs.call(0))
     if lack is not None:
         raise ArmLost(f"unsupported: {lack}")
@@ -137,7 +137,7 @@ def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
 
 
 def admit_shape(arm: Arm, inputs: Inputs, standard: Standard) -> dict[str, float]:
-    """Hold a call of another shape, judge it, and return the seconds that it took to get there."""
+    """Prepare a call of another shape, judge its answer, and return the seconds of preparation."""
     shared = {
         name: array for name, array in inputs.shared.items() if standard.call.inputs[name] is array
     }
@@ -150,16 +150,16 @@ def admit_shape(arm: Arm, inputs: Inputs, standard: Standard) -> dict[str, float
 
 
 def admit_sentinel(arm: Arm, inputs: Inputs) -> None:
-    """Hold the sentinel's gathers; they are not judged, only timed."""
+    """Prepare the sentinel's gathers, which are timed but not judged."""
     arm.store(inputs.shared)
     for trace in range(len(inputs.traces)):
         arm.hold(trace, inputs.call(trace), inputs.shared)
 
 
 def judge_last(arm: Arm, oracle: Oracle) -> None:
-    """Judge the last timed answer, and that it would be computed anew; raises ArmLost.
+    """Judge the last timed answer, and check that a call computes it again; raises ArmLost.
 
-    A call that trains may have taken many steps by then: it is judged by a first step again.
+    A call that trains may have taken many steps by then, so it is judged by another first step.
     """
     id_ = arm.last_id
     answer = arm.answer(id_, again=oracle.traces[id_].trains)
@@ -168,7 +168,7 @@ def judge_last(arm: Arm, oracle: Oracle) -> None:
 
 
 def compute_anew(arm: Arm, id_: int, standard: Standard) -> None:
-    """Overwrite the last answer and call again: what was remembered comes back wrong."""
+    """Overwrite the last answer and call again: a remembered answer comes back overwritten."""
     again = arm.poison(id_)
     if again.details["remembered"]:
         raise ArmLost("the same answer comes twice: remembered, not computed", ExitCode.DEPARTS)
@@ -176,10 +176,9 @@ def compute_anew(arm: Arm, id_: int, standard: Standard) -> None:
 
 
 def waits(arm: Arm, inputs: Inputs, oracle: Oracle) -> bool:
-    """Make sure that a call returns no sooner than its answer exists; raises ArmLost.
+    """Check that a call does not return before its answer exists; raises ArmLost.
 
-    Who is suspect is tried again in another worker; return whether that was so, and it was right
-    there.
+    A suspect is tried again in another worker; return whether there was one that is cleared.
     """
 
     def shows(arm: Arm) -> str | None:
@@ -203,10 +202,10 @@ def _shows_a_late_change(arm: Arm, inputs: Inputs, oracle: Oracle) -> bool:
 
 
 def _follows_a_changed_index(arm: Arm, inputs: Inputs, oracle: Oracle) -> str:
-    """Make sure that the answer follows the indices, on the timed thunk where the library allows.
+    """Check that the answer depends on the indices, with the timed thunk if the library allows it.
 
     A library that copied its inputs cannot see a change in place. It is asked for a second call,
-    and then for the first again, which defeats what remembers answers by shape.
+    and then for the first again, which exposes answers that are remembered by shape.
     """
     probed = arm.probe(0, inputs.change)
     if probed is not None and oracle.changed.agrees(probed) and oracle.follows(probed):
@@ -225,7 +224,7 @@ def _follows_a_changed_index(arm: Arm, inputs: Inputs, oracle: Oracle) -> str:
 
 
 def _distance(got: Arrays, wanted: Arrays) -> float:
-    """Add up how far an answer is from another; infinity where their forms differ."""
+    """Return the sum of absolute differences of two answers; infinity if their forms differ."""
     total = 0.0
     for name, array in wanted.items():
         if name not in got or got[name].shape != array.shape:
@@ -250,7 +249,7 @@ def _describe_wrong(name: str, got: np.ndarray, wanted: np.ndarray, wrong: np.nd
 
 
 def _bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
-    """Return the bound of an observation; an output's from the rows that it names alone."""
+    """Return the bound of an observation; an output's only from the rows that are looked up."""
     if name != Observation.OUTPUT or "weight" not in call.inputs:
         return bound(name, call, expected)
     indices = call.inputs["indices"]

@@ -1,7 +1,7 @@
 """Several calls of one backend in one worker, each in a lane of its own.
 
-What two processes of one backend take differs by more than most semantics cost; so calls that are
-paired are timed in the same process, and on the same table.
+Times differ between two processes of one backend by more than most options cost. So paired calls
+are timed in the same process, on the same table.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Lane:
 
     @property
     def import_seconds(self) -> float:
-        """What the import took."""
+        """The seconds of the import."""
         return self._client.import_seconds
 
     def request(

@@ -1,4 +1,4 @@
-"""A call of another shape than all others: a cell's first trace with its last row or bag twice."""
+"""A call of a new shape: a cell's first trace with its last row or bag repeated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from embcheck.conformance.timing.workloads.traces import Inputs
 
 
 def longer_standard(inputs: Inputs, oracle: Oracle) -> Standard:
-    """Return the call, and the output that follows from that of the first trace."""
+    """Return the call, and its output, derived from that of the first trace."""
     call = inputs.call(0)
     arrays = dict(call.inputs)
     if "offsets" in arrays:

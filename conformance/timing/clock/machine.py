@@ -1,4 +1,4 @@
-"""The machine while the clock runs: caches, cores, CPU time that went elsewhere."""
+"""The machine during timing: caches, cores, CPU time of other processes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def pressure_seconds() -> float | None:
 
 
 def watch() -> Callable[[], dict[str, Any]]:
-    """Start to look at the machine; what is returned says what happened since.
+    """Start to observe the machine; return a function that says what happened since.
 
     `steal` is the share of all cores' time that other virtual machines took, `pressure` the share
     of the time in which some process waited for a core; `busy_seconds` is the CPU time of all

@@ -1,8 +1,8 @@
-"""The most memory that a worker held during a cell, as the kernel counted it.
+"""A worker's peak resident memory during a cell, as the kernel counted it.
 
 Linux keeps a process's largest resident size (`VmHWM` in /proc/PID/status) and forgets it when 5 is
-written to /proc/PID/clear_refs (proc_pid_clear_refs(5)). Where that cannot be done there is no
-figure: the largest size since the process began would be that of some other cell.
+written to /proc/PID/clear_refs (proc_pid_clear_refs(5)). If that is not possible there is no
+figure, since the peak since the process began may be that of another cell.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A worker's resident bytes at the moment from which its peak counts."""
+class MemoryMark:
+    """A worker's resident bytes when its peak was reset."""
 
     pid: int
     resident: int
@@ -25,7 +25,7 @@ class Mark:
         return _status_bytes(self.pid, "VmHWM")
 
 
-def mark(pid: int | None) -> Mark | None:
+def mark(pid: int | None) -> MemoryMark | None:
     """Forget a process's earlier peak; None where the kernel does not do that."""
     if pid is None:
         return None
@@ -34,7 +34,7 @@ def mark(pid: int | None) -> Mark | None:
     except OSError:
         return None
     resident = _status_bytes(pid, "VmRSS")
-    return None if resident is None else Mark(pid, resident)
+    return None if resident is None else MemoryMark(pid, resident)
 
 
 def _status_bytes(pid: int, name: str) -> int | None:

@@ -1,7 +1,7 @@
-"""What disturbed the rounds of a generation, by what the operating system and the sentinel tell.
+"""What disturbed the rounds of a generation, according to the operating system and the sentinel.
 
-Only what others did counts: the threads of one library push each other off their cores all the
-time, so that switches are told by arms that are one thread.
+Only other processes count as a disturbance. The threads of one library preempt each other all the
+time, so only arms with one thread report context switches.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from embcheck.conformance.timing.clock.schedule import Round
 STEAL, PRESSURE, SWITCHES, FOREIGN = "steal", "pressure", "switches", "foreign"
 MAX_STEAL = 0.01
 MAX_PRESSURE = 0.20
-"""Threads of one worker may wait for each other where they are more than there are cores."""
+"""Threads of one worker wait for each other if there are more of them than cores."""
 MAX_SWITCHES = 1.0
 """Involuntary context switches a block."""
 MAX_FOREIGN = 0.10
 FOREIGN_SECONDS = 0.5
 TICK_SECONDS = 0.01
-"""The kernel tells CPU times in hundredths of a second, which one round is too short for."""
+"""The kernel counts CPU time in hundredths of a second, too coarse for one round."""
 MAX_DRIFT = 0.10
 
 
 def flag_rounds(rounds: Sequence[Round], single: Collection[str]) -> list[list[str]]:
-    """Name what disturbed each round; `single` are the keys of arms that are one thread each.
+    """Name what disturbed each round; `single` are the keys of arms with one thread.
 
     `steal`: other virtual machines took over 1 % of all cores' time. `pressure`: some process
-    waited for a core in over 20 % of the time. `switches`: arms of one thread were pushed off their
-    core more than once a block. `foreign`: processes that are not ours used over 10 % of all cores;
-    that is told of rounds in a row which last half a second together.
+    waited for a core during over 20 % of the time. `switches`: arms with one thread had more than
+    one involuntary context switch a block. `foreign`: other processes used over 10 % of all cores,
+    measured over consecutive rounds that last half a second together.
     """
     names: list[list[str]] = []
     for round_ in rounds:
@@ -58,7 +58,7 @@ def drifts(sentinel_logs: Sequence[float], limit: float = MAX_DRIFT) -> list[boo
 
 
 def _stretches(rounds: Sequence[Round]) -> Iterator[slice]:
-    """Cut rounds into stretches that are long enough; what is left belongs to the last one."""
+    """Split rounds into stretches that are long enough; a remainder joins the last one."""
     wall = [round_.noise.get("wall_seconds", 0.0) for round_ in rounds]
     begin = 0
     for end in range(1, len(rounds) + 1):

@@ -1,9 +1,9 @@
-"""Does a call return before its answer exists? Only what noise cannot show counts.
+"""Does a call return before its answer exists? Only evidence that noise cannot produce counts.
 
-Noise changes no bytes of an answer, and shows no index in it that was changed later. What reading
-an answer takes, it does change. So that is compared between readings whose order is drawn by lot,
-and whose only difference is which answer is read: the probability of an order by chance is counted,
-and holds for whatever else goes on. How often timings accuse wrongly is in docs/timing.md.
+Noise does not change the bytes of an answer, nor make it depend on an index that was changed after
+the call. But noise does change how long an answer takes to read. So two kinds of readings, which
+differ only in the answer that is read, are taken in random order, and compared by a permutation
+test, whose p-value holds whatever the noise is. docs/timing.md has the rate of false alarms.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from embcheck.conformance.timing.clock.arms import Arm
 from embcheck.conformance.timing.statistics.ranks import chance_of_order
 
 CHANGED_CALLS = 2
-"""Of 5: on a busy machine an answer may be there before its first bytes are read."""
+"""Of 5; on a busy machine an answer may be complete before its first bytes are read."""
 LATE_SECONDS = 1e-4
 LATE_SHARE = 0.5
-"""Of a call: what comes later than that, and than LATE_SECONDS, would spoil a timing."""
+"""Of a call's time; an answer that is later than this and LATE_SECONDS would distort a timing."""
 READINGS = 32
-"""Of each answer. A quarter of them may be disturbed, or be there at once by luck."""
+"""Of each answer; a quarter of them may be disturbed, or complete at once by chance."""
 SERIES = 3
 CHANCE = 1.6e-4
-"""Of each of two comparisons in each series: by chance a worker is accused once in 1000 suspicions
-at most, and two of them once in a million."""
+"""Of each of two comparisons in each series: the rate of false alarms is at most 1 in 1000 for one
+worker, and 1 in a million for two."""
 SHORTEST_WAIT = 1e-3
 
 
 def unready(arm: Arm, shows_a_late_change: Callable[[], bool]) -> str | None:
-    """Say what shows that a held call returns before its answer exists; None if nothing does.
+    """Say what shows that a call returns before its answer exists; None if nothing does.
 
-    On another device than the CPU the first reading also pays for a copy that libraries remember,
-    and the second call that the others wait behind; nothing is told from times there.
+    On a device other than the CPU, times are not evidence: the first reading includes a copy that
+    libraries keep, and a second call queues behind the others.
     """
     changed, calls = arm.look_at_bytes(0)
     if changed >= CHANGED_CALLS:
@@ -49,7 +49,7 @@ _EARLY = "the call returned before its answer existed"
 
 
 def _reads_late(arm: Arm) -> str | None:
-    """Say how much later than its call an answer can be read; None if it is there at once."""
+    """Say how much later than its call an answer can be read; None if at once."""
     calls, readings = arm.read_at_once(0)
     margin = max(LATE_SECONDS, LATE_SHARE * min(calls))
     if median(readings) <= margin:
@@ -60,7 +60,7 @@ def _reads_late(arm: Arm) -> str | None:
 
 
 def _series(arm: Arm, margin: float, wait: float) -> str | None:
-    """Compare readings, in an order that is drawn by lot, of an answer just returned and others."""
+    """Compare, in random order, readings of an answer just returned with readings of others."""
     order = [*WhichAnswer] * READINGS
     random.SystemRandom().shuffle(order)
     seconds: dict[WhichAnswer, list[float]] = {answer: [] for answer in WhichAnswer}

@@ -1,4 +1,4 @@
-"""In which order blocks are timed, and when there are enough: ABBA rounds, stopped on precision."""
+"""The order of blocks, and when to stop: ABBA rounds, until precise enough."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ Item = TypeVar("Item")
 MIN_ROUNDS = 12
 HALF_WIDTH = 0.02
 A_A_HALF_WIDTH = 0.01
-"""An interval of 2 % to either side leaves SAME little room within 3 %: the A/A row, on which all
-other verdicts hang, is asked for more."""
+"""A half-width of 2 % leaves little room for SAME within 3 %. All other verdicts depend on the A/A
+row, so it needs a narrower interval."""
 
 
 @dataclass(frozen=True)
 class Block:
     """One reading of the clock: calls run in a row.
 
-    Seconds are for the whole block; `switches` counts involuntary context switches in it,
-    `idle_seconds` and `idle_cpu_seconds` what the worker waited before it and burnt meanwhile,
-    `background_seconds` what threads burnt of that which nobody had asked for anything;
-    `untimed_cpu_seconds` is what it cost to wake helpers before the block and to rest after it.
+    Seconds are for the whole block. `switches` counts its involuntary context switches.
+    `idle_seconds` is how long the worker waited before it, `idle_cpu_seconds` the CPU time that it
+    used meanwhile, and `background_seconds` the part of that used by threads without work.
+    `untimed_cpu_seconds` is the CPU time to wake helper threads before the block and to let them
+    rest after it.
     """
 
     calls: int
@@ -57,7 +58,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Plan:
-    """How many rounds: at least `min_rounds`, then until precise enough or out of seconds.
+    """The number of rounds: at least `min_rounds`, then until precise enough or out of time.
 
     `half_widths` says, for the arms whose precision counts, how narrow the interval is to be.
     """
@@ -68,7 +69,7 @@ class Plan:
 
 
 class ArmLost(Exception):
-    """An arm cannot be timed (any further); the message says why, `exit_code` how grave that is."""
+    """An arm cannot be timed (any further); the message says why, `exit_code` how severe it is."""
 
     def __init__(self, message: str, exit_code: ExitCode = ExitCode.CONFORMS) -> None:
         super().__init__(message)
@@ -76,7 +77,7 @@ class ArmLost(Exception):
 
 
 def seed_of(*parts: object) -> int:
-    """Turn what names a cell into a seed, the same in every process."""
+    """Make a seed from a cell's name, the same in every process."""
     text = "\0".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
@@ -104,10 +105,11 @@ def run_rounds(
     watch: Callable[[], Callable[[], Mapping[str, Any]]],
     lost: Callable[[str, ArmLost], None],
 ) -> list[Round]:
-    """Run rounds until the plan is fulfilled; without the reference there is nothing to compare to.
+    """Run rounds until the plan is fulfilled, or the reference is lost.
 
-    `measure` times one block of an arm, or raises ArmLost: the arm is left out from then on, and
-    handed to `lost`. `watch` starts to look at the machine and returns what says what it saw.
+    `measure` times one block of an arm, or raises ArmLost; then the arm is passed to `lost` and
+    left out of later rounds. `watch` starts to observe the machine and returns a function that says
+    what happened since.
     """
     rounds: list[Round] = []
     living = dict.fromkeys(arms)
@@ -134,7 +136,7 @@ def run_rounds(
             wanted = {arm: plan.half_widths[arm] for arm in living if arm in plan.half_widths}
             if precise(rounds, wanted, reference):
                 return rounds
-            # Looks are rarer as rounds add up: a look costs a bootstrap for each arm.
+            # Checks become rarer as rounds add up, since each check costs a bootstrap for each arm.
             next_look = len(rounds) + max(1, len(rounds) // 8)
     return rounds
 
@@ -147,10 +149,10 @@ def seconds_per_call(rounds: Sequence[Round], arm: str) -> list[tuple[float, flo
 
 
 def precise(rounds: Sequence[Round], half_widths: Mapping[str, float], reference: str) -> bool:
-    """Whether the interval of each arm is as narrow as wanted; never whether it is significant.
+    """Whether each arm's interval is narrow enough; significance must not stop the rounds.
 
-    The interval over rounds alone: to stop where few generations happen to agree would favour
-    intervals that are too narrow.
+    Only the interval over rounds counts: stopping when a few generations happen to agree would
+    favour intervals that are too narrow.
     """
     base = seconds_per_call(rounds, reference)
     return all(

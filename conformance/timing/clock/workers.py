@@ -1,4 +1,4 @@
-"""The workers of a timing run: one a backend, a second one of the reference, and the sentinel's."""
+"""The workers of a timing run: one of each backend, a second of the reference, the sentinel's."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from embcheck.conformance.timing.clock.schedule import ArmLost
 DEFINITION = "numpy-reference"
 SENTINEL_NAME = "np.take"
 ORACLE = (DEFINITION, SENTINEL)
-"""The worker of the sentinel answers for the definition before."""
+"""The definition answers in the sentinel's worker, before the sentinel is timed."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def thread_count(threads: int | str) -> int:
-    """Return a number of threads; `all` stands for as many as there are cores."""
+    """Return a number of threads; `all` means the number of cores."""
     return cores() if threads == "all" else int(threads)
 
 
@@ -36,10 +36,10 @@ class Workers:
     """Starts workers when they are needed, keeps them, and ends them together.
 
     With a number of `threads`, a worker is confined to as many cores before it starts, which every
-    library's pools obey; the variables say the same to those that read them. What adapters and
-    compilers keep on disk goes below the folder `cache`, a fresh one for each run. A backend finds
-    there in a role and cell what it made in them: exports are timed in each cell's first
-    generation, whatever was made before for others, and the later ones need not wait for them.
+    library's pools obey. Environment variables say the same to libraries that read them. Files of
+    adapters and compilers go below the folder `cache`, which is fresh for each run. Each role and
+    cell has a folder of its own there. So exports are timed in each cell's first generation, even
+    if another cell has made the same ones, and later generations find them.
     """
 
     def __init__(self, threads: int | str, timeout: float, cache: Path | None = None) -> None:
@@ -53,7 +53,7 @@ class Workers:
     def arm(self, backend: str, role: str, cell: str = "") -> Arm:
         """Return a fresh arm on the worker that a backend has for a role; raises ArmLost.
 
-        It keeps exports for the `cell` alone, if one is named.
+        It keeps exports only for the `cell`, if one is named.
         """
         name = SENTINEL_NAME if role == SENTINEL else backend
         arm = Arm(f"{name} ({role})", name, role, self._client(backend, role))
@@ -72,7 +72,7 @@ class Workers:
     def launch(self, keys: Iterable[tuple[str, str]]) -> None:
         """Start the workers of backends in their roles, all at once.
 
-        Imports are not measured then, for they share the cores.
+        Imports are not measured then, because they share the cores.
         """
         with few_cores(self.threads) if self._confined else _anywhere():
             for key in keys:
@@ -83,7 +83,7 @@ class Workers:
             self._greet(key)
 
     def source(self, backend: str) -> str | None:
-        """Return a hash over the adapter's source, if its worker can be had."""
+        """Return a hash of the adapter's source, if its worker starts."""
         try:
             answer = self._client(backend, CANDIDATE).request({"request": "source"})
         except ArmLost:
@@ -91,7 +91,7 @@ class Workers:
         return answer.details["sha256"] if isinstance(answer, Answered) else None
 
     def close(self) -> None:
-        """End all workers, not gently, since a library may take a second to let go."""
+        """Kill all workers, since a library may take a second to shut down."""
         for client in self._clients.values():
             client.kill()
             client.close()
@@ -99,7 +99,7 @@ class Workers:
     def _client(self, backend: str, role: str) -> WorkerClient:
         key = (backend, role)
         if key in self._clients and self._clients[key].pid is None:
-            # It died. Its client would start it again, but not confined to a core.
+            # It died. Its client would restart it, but not confined to a core.
             del self._clients[key]
         if key not in self._clients and key not in self._problems:
             self._start(key)
@@ -126,14 +126,14 @@ class Workers:
         )
 
     def _spare(self, key: tuple[str, str]) -> WorkerClient:
-        """Return one more worker, confined like the others, for whoever then ends it."""
+        """Return one more worker, confined like the others, which the caller must end."""
         client = self._make(key)
         with few_cores(self.threads) if self._confined else _anywhere():
             client.launch()
         return client
 
     def _greet(self, key: tuple[str, str]) -> None:
-        """Wait until a worker is there, or know why it is not."""
+        """Wait until a worker has started or failed."""
         try:
             _ = self._clients[key].info
         except (BackendUnavailable, BackendBroken) as problem:
@@ -155,13 +155,13 @@ def caches_below(folder: Path) -> dict[str, str]:
 
 
 def _digest(*names: str) -> str:
-    """Return the name of a folder for what has such names, which may hold any characters."""
+    """Return a safe folder name for names that may hold any characters."""
     return sha256("\0".join(names).encode()).hexdigest()[:16]
 
 
 @contextmanager
 def few_cores(count: int) -> Iterator[None]:
-    """Confine this process, and so what it starts meanwhile, to the last cores that it may use."""
+    """Confine this process, and the processes that it starts meanwhile, to its last cores."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

@@ -13,9 +13,9 @@ from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import mark_of, read_yaml
 from embcheck.conformance.timing.clock.machine import cores
 from embcheck.conformance.timing.workloads.load import (
-    Profile,
     UnknownWorkload,
     Workload,
+    WorkloadProfile,
     load_workloads,
     workload_files,
 )
@@ -92,5 +92,5 @@ def _point(
         workload = replace(workload, trace=replace(workload.trace, zipf=value or None))
     else:
         varied[curve.axis] = int(value)
-    made = Profile((ROTATING,), (threads,), seconds, **varied)
+    made = WorkloadProfile((ROTATING,), (threads,), seconds, **varied)
     return replace(workload, id=f"{curve.id}={value:g}", profiles={profile: made})

@@ -24,7 +24,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def machine_differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Say in what two machines differ; empty where one could be the other."""
+    """Say how two machines differ; empty if they may be the same."""
     return [
         f"{key}: {one.get(key)}, {other.get(key)}"
         for key in MACHINE
@@ -33,7 +33,7 @@ def machine_differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> lis
 
 
 def workload_hashes(workloads: Iterable[Workload], profile: str) -> dict[str, str]:
-    """Return a short hash of what each workload is in a profile; words about it do not count."""
+    """Return a short hash of each workload in a profile, without its titles."""
     return {
         workload.id: _hash(
             {
@@ -49,7 +49,7 @@ WORDS = ("title", "stands_for")
 
 
 def backend_identity(header: RunHeader, backend: str) -> tuple[Any, ...] | None:
-    """Return what tells a backend of a run from another version; None if it did not take part."""
+    """Return what identifies the version of a backend in a run; None if it did not take part."""
     info = next((info for info in header.backends if info.get("id") == backend), None)
     if info is None or "library" not in info:
         return None

@@ -1,4 +1,4 @@
-"""A run of prices: every backend's variants of every workload, each recorded when it is over."""
+"""A run of prices: every backend's variants of every workload, each recorded when it ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from embcheck.conformance.timing.workloads.load import Workload
 
 PURPOSE = "prices"
 PRICED = ("T2", "W1", "R1")
-"""Whose calls are priced where none is named: a lookup of real text, a large one, and bags."""
+"""The workloads that are priced by default: a lookup of real text, a large one, and bags."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PriceStep:
 def plan_prices(
     backends: Iterable[str], workloads: Iterable[Workload], settings: Settings
 ) -> list[PriceStep]:
-    """List all that a run does, in order; calls are hot and have all threads."""
+    """List the steps of a run, in order; calls are hot and have all threads."""
     return [
         PriceStep(Cell(workload, workload.profiles[settings.profile], "hot", "all"), backend)
         for workload in workloads
@@ -52,11 +52,11 @@ def run_prices(
     *,
     resume: bool = False,
 ) -> ExitCode:
-    """Price workloads' calls on backends and record them; `told` hears of each step begun.
+    """Price workloads' calls on backends and record them; `told` is called as each step begins.
 
-    Only what asks for an output alone has a price: a training workload is a stage already. An
-    interruption leaves the steps that are over, and `resume` goes on from there. Raises
-    UnknownBackend or CannotResume before anything starts.
+    Only workloads that observe an output alone have prices, since a training workload is a stage
+    already. After an interruption, finished steps are kept, and `resume` continues from there.
+    Raises UnknownBackend or CannotResume before anything starts.
     """
     steps = plan_prices(backends, workloads, settings)
     header = _header(list(dict.fromkeys(backends)), workloads, settings)

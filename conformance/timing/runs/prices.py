@@ -1,4 +1,4 @@
-"""The price of semantics: variants of one call, paired round by round in one worker."""
+"""The price of an option: variants of one call, paired round by round in one worker."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from embcheck.conformance.timing.workloads.variants import (
 
 @dataclass
 class Priced:
-    """What is known of a backend's variants on one cell."""
+    """The result of a backend's variants on one cell."""
 
     cell: Cell
     backend: str
@@ -64,7 +64,7 @@ class Priced:
 def price(
     cell: Cell, backend: str, workers: Workers, settings: Settings, generation: int = 0
 ) -> Priced:
-    """Time the variants of a cell's call on one backend; whatever fails is in the result.
+    """Time the variants of a cell's call on one backend; failures are in the result.
 
     It takes one generation's share of the cell's rounds and time.
     """
@@ -93,9 +93,9 @@ def price(
 
 
 def price_lines(generations: Sequence[Priced]) -> list[PriceLine]:
-    """Return a line for each variant but the plain call; one for that if it could not be timed.
+    """Return a line for each variant; one for the plain call only if it could not be timed.
 
-    Each generation is of a process of its own. What one of them lost has no price.
+    Each generation is one process. A variant that any of them lost has no price.
     """
     first = generations[0]
     lost = {key: reason for priced in generations for key, reason in priced.lost.items()}
@@ -117,7 +117,7 @@ def price_lines(generations: Sequence[Priced]) -> list[PriceLine]:
 
 
 def _spellings(owner: Arm, inputs: Inputs) -> list[str]:
-    """Ask an adapter how else it could say the call."""
+    """Ask an adapter for its other spellings of the call."""
     call = inputs.call(0)
     header = {"request": "spellings", "call": describe_call(call), "stored": []}
     answer = owner.client.request(header, call.inputs)
@@ -125,7 +125,7 @@ def _spellings(owner: Arm, inputs: Inputs) -> list[str]:
 
 
 def _admit(arm: Arm, variant: Variant, workers: Workers) -> None:
-    """Hold a variant's call to the definition, as any that is timed."""
+    """Judge a variant's call by the definition, as any call that is timed."""
     lack = arm.client.info.lacks(variant.inputs.call(0))
     if lack is not None:
         raise ArmLost(f"unsupported: {lack}")
@@ -141,7 +141,7 @@ def _calibrate(priced: Priced, arm: Arm, block_seconds: float) -> None:
 
 
 def _try(priced: Priced, arm: Arm, action: Callable[[], Any]) -> None:
-    """Do something with an arm: it takes part afterwards, or is lost."""
+    """Do something with an arm; if that fails, the arm is lost."""
     priced.arms[arm.key] = arm
     try:
         action()

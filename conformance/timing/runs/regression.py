@@ -1,9 +1,8 @@
 """Has a backend become slower since an earlier run? Re-time what changed, and compare ratios.
 
-Only ratios to the reference are compared, on one machine, with one reference: absolute figures say
-as much of the day as of the code. On another machine ratios differ too, for a gather from memory
-waits for other caches; there nothing is compared. A backend has become slower where the whole
-interval of the change says so, in two runs that know nothing of each other.
+Only ratios to the same reference on the same machine are compared. Absolute times vary from day to
+day, and ratios vary between machines, whose caches differ. A backend has become slower if the whole
+interval of the change says so, in two independent runs.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ Key = tuple[str, str, int | None, str]
 
 
 class NotComparable(Exception):
-    """Nothing can be said against this run; the message says why and what to do."""
+    """A run cannot be compared with this one; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
-class Change:
+class RatioChange:
     """How a ratio to the reference changed: the new one over the old one, with its interval.
 
-    `verdict` is about that change; `repeated` is that of the second run, None where there was none.
+    `verdict` is about that change; `repeated` is that of the second run, None if there was none.
     """
 
     before: Measurement
@@ -49,18 +48,18 @@ class Change:
 
     @property
     def is_regression(self) -> bool:
-        """Whether two runs agree that it takes longer."""
+        """Whether both runs say that it became slower."""
         return self.verdict == self.repeated == Conclusion.SLOWER
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of a run against an earlier one.
+    """The result of a run against an earlier one.
 
     `unchanged` backends were not timed again; `left_out` says what could not be compared, and why.
     """
 
-    changes: Sequence[Change] = ()
+    changes: Sequence[RatioChange] = ()
     unchanged: Sequence[str] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     exit_code: ExitCode = ExitCode.CONFORMS
@@ -92,7 +91,7 @@ def run_against(
     settings: Settings,
     told: Told = lambda _: None,
 ) -> Comparison:
-    """Time again what is not as it was in a run, twice where it seems slower.
+    """Time again what changed since a run, and twice if it seems slower.
 
     Raises NotComparable where the reference itself changed, and UnknownBackend.
     """
@@ -100,7 +99,7 @@ def run_against(
     names = list(dict.fromkeys([reference, *backends]))
     header = describe_backends(names, settings.timeout)
     if _changed(base.header, header, reference):
-        raise NotComparable(f"ratios are to {reference}, which changed: time all anew without it")
+        raise NotComparable(f"ratios are to {reference}, which changed: leave out --against")
     known = [name for name in names if identity.backend_identity(base.header, name) is not None]
     changed = [name for name in known if _changed(base.header, header, name)]
     same = _same_workloads(base.header, workloads, settings.profile)
@@ -121,14 +120,14 @@ def run_against(
 
 
 def _repeat(
-    slower: Sequence[Change],
+    slower: Sequence[RatioChange],
     reference: str,
     workloads: Sequence[Workload],
     folder: Path,
     settings: Settings,
     told: Told,
 ) -> ExitCode:
-    """Time what seems slower once more, in other processes and another order."""
+    """Time once more what seems slower, in other processes and another order."""
     names = dict.fromkeys(change.now.backend for change in slower)
     ids = {change.now.workload for change in slower}
     again = [workload for workload in workloads if workload.id in ids]
@@ -136,12 +135,12 @@ def _repeat(
     return run_timing([reference, *names], again, folder / REPEAT, other, told)
 
 
-def _with_repeat(change: Change, base: Run, repeat: Run) -> Change:
+def _with_repeat(change: RatioChange, base: Run, repeat: Run) -> RatioChange:
     found = {_key(other.now): other.verdict for other in compare(base, repeat)}
     return replace(change, repeated=found.get(_key(change.now)))
 
 
-def compare(base: Run, now: Run) -> list[Change]:
+def compare(base: Run, now: Run) -> list[RatioChange]:
     """Compare the candidates of two runs that have the same reference in a cell."""
     before = {_key(line): line for line in _candidates(base)}
     return [
@@ -149,23 +148,23 @@ def compare(base: Run, now: Run) -> list[Change]:
     ]
 
 
-def compare_lines(before: Measurement, now: Measurement) -> Change:
-    """Compare two ratios; the interval of the change reaches as far as both intervals allow.
+def compare_lines(before: Measurement, now: Measurement) -> RatioChange:
+    """Compare two ratios; the interval of the change is as wide as both intervals allow.
 
     What neither run could tell apart is no change.
     """
     lines = (before, now)
     if now.verdict == Conclusion.NOT_TIMED:
-        return Change(before, now, None, None, None, Conclusion.NOT_TIMED)
+        return RatioChange(before, now, None, None, None, Conclusion.NOT_TIMED)
     references = {line.details.reference for line in lines}
     bounds = [(line.ratio, line.ratio_low, line.ratio_high) for line in lines]
     if len(references) > 1 or any(bound is None for three in bounds for bound in three):
-        return Change(before, now, None, None, None, Conclusion.INCONCLUSIVE)
+        return RatioChange(before, now, None, None, None, Conclusion.INCONCLUSIVE)
     (was, was_low, was_high), (is_, low, high) = bounds
     found = Estimate(is_ / was, low / was_high, high / was_low)  # type: ignore[operator]
     resolutions = [line.details.resolution for line in lines]
     margin = max(one.resolution if one else MARGIN for one in resolutions)
-    return Change(before, now, found.ratio, found.low, found.high, decide(found, margin))
+    return RatioChange(before, now, found.ratio, found.low, found.high, decide(found, margin))
 
 
 def _candidates(run: Run) -> Iterable[Measurement]:

@@ -1,6 +1,6 @@
 """A timing run: generations of workers, each of which times every cell once.
 
-What a generation read of a cell is written at once, so that an interrupted run can be taken up.
+A generation's readings of a cell are written at once, so that an interrupted run can be resumed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PURPOSE = "timing"
 
 
 @dataclass(frozen=True)
-class Step:
+class TimingStep:
     """One generation of workers on one cell."""
 
     cell: Cell
@@ -46,11 +46,11 @@ class Step:
         return f"{self.cell}, generation {self.generation + 1}"
 
 
-Told = Callable[[Step], None]
+Told = Callable[[TimingStep], None]
 
 
 class CannotResume(Exception):
-    """There is no interrupted run that could be taken up like this; says why."""
+    """There is no interrupted run that these settings could resume; the message says why."""
 
 
 def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
@@ -65,14 +65,16 @@ def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
     return sorted(cells, key=lambda cell: str(cell.threads), reverse=True)
 
 
-def plan_steps(workloads: Iterable[Workload], settings: Settings) -> list[Step]:
-    """List all that a run does, in order: every generation times all cells."""
+def plan_steps(workloads: Iterable[Workload], settings: Settings) -> list[TimingStep]:
+    """List the steps of a run, in order: every generation times all cells."""
     cells = plan_cells(workloads, settings.profile)
-    return [Step(cell, number) for number in range(settings.generation_count) for cell in cells]
+    return [
+        TimingStep(cell, number) for number in range(settings.generation_count) for cell in cells
+    ]
 
 
 def choose_reference(backends: Sequence[str]) -> str:
-    """Name the backend that ratios are taken to: the definition if it takes part, or the first."""
+    """Name the reference of ratios: the definition if it takes part, else the first backend."""
     return DEFINITION if DEFINITION in backends else backends[0]
 
 
@@ -86,10 +88,10 @@ def run_timing(
     resume: bool = False,
     purpose: str = PURPOSE,
 ) -> ExitCode:
-    """Time workloads on backends and record them in a folder; `told` hears of each step begun.
+    """Time workloads on backends and record them in a folder; `told` is called as each step begins.
 
-    An interruption leaves the steps that are over, and measurements of what they tell; `resume`
-    goes on from there. A run of another `purpose` stands beside it in the folder. Raises
+    After an interruption, finished steps are kept, and measured as far as they go; `resume`
+    continues from there. A run of another `purpose` is recorded beside it in the folder. Raises
     UnknownBackend or CannotResume before anything starts.
     """
     check_known(list(backends))
@@ -168,7 +170,7 @@ class _Run:
             self._cache.cleanup()
             raise
 
-    def _workers_for(self, step: Step) -> Workers:
+    def _workers_for(self, step: TimingStep) -> Workers:
         """Return the workers of a step's generation, started if they are not those at work."""
         crew = (step.generation, step.cell.threads)
         if crew == self._crew:
@@ -182,8 +184,8 @@ class _Run:
             workers.launch([*shuffled(roles, seed_of("launching", step.generation)), ORACLE])
         return workers
 
-    def time(self, step: Step) -> None:
-        """Take a step, and write what was read; nothing if that is known."""
+    def time(self, step: TimingStep) -> None:
+        """Do a step and write its readings, unless they are in the record already."""
         done = self._done(step)
         if any(line.generation == step.generation for line in done):
             return
@@ -199,14 +201,14 @@ class _Run:
         self._lines.append(line)
         self._writer.write(line)
 
-    def _done(self, step: Step) -> list[RoundsLine]:
+    def _done(self, step: TimingStep) -> list[RoundsLine]:
         cell, threads = step.cell, machine.cores()
         threads = threads if cell.threads == "all" else int(cell.threads)
         key = (cell.workload.id, cell.state, threads)
         return [line for line in self._lines if (line.workload, line.state, line.threads) == key]
 
     def conclude(self) -> None:
-        """Write the measurements that all steps until now tell."""
+        """Write the measurements of all steps so far."""
         lines = measurements(self._lines, self._backends, self._settings.generation_count)
         lines = figures.with_figures(lines, self._lines)
         for place, fault in self._faults(lines).items():
@@ -217,7 +219,7 @@ class _Run:
             self._writer.write(line)
 
     def _faults(self, lines: Sequence[Measurement]) -> dict[int, str]:
-        """Find figures that no machine can have, and look at the machine again before saying so."""
+        """Find physically impossible rates; if there are any, measure the limits again."""
         found = figures.impossible(lines, self._lines, {})
         if found and self._limits is not None:
             found = figures.impossible(lines, self._lines, self._limits.look_again())
@@ -232,7 +234,7 @@ class _Run:
         return code
 
     def close(self) -> None:
-        """End the workers, and leave the record as it is."""
+        """End the workers without changing the record."""
         self._workers.close()
         self._writer.close()
         self._cache.cleanup()
@@ -263,7 +265,7 @@ class _Run:
 
 
 def interrupted(folder: Path, header: RunHeader) -> Run:
-    """Find the run to go on with: of the same machine, backends, workloads and settings."""
+    """Find the run to resume: of the same machine, backends, workloads and settings."""
     try:
         runs = [run for run in read_runs(folder) if run.header.purpose == header.purpose]
     except RecordError as error:
@@ -281,7 +283,7 @@ def interrupted(folder: Path, header: RunHeader) -> Run:
     if names != [str(info.get("id")) for info in before.header.backends]:
         different.append("other backends")
     different += [
-        f"{name} is not what it was"
+        f"{name} changed"
         for name in names
         if identity.backend_identity(before.header, name) != identity.backend_identity(header, name)
     ]

@@ -3,11 +3,11 @@
 The unit is a round's folded log ratio: the mean of the logs of a backend's two block times (there
 and back), less the reference's. Folding cancels a drift that is linear within the round.
 
-There are two levels: rounds, and the generations of worker processes that ran them. Rounds are
-many, and are resampled. Generations are three to ten; a bootstrap of three numbers is their range,
-which holds the truth 75 times of 100, so their means are taken to be normal instead, and the
-interval is Student's. What is said of a ratio must hold on both levels. How much generations differ
-is learnt from all of a backend's cells: see `moderation`.
+There are two levels: rounds, and the generations of worker processes that ran them. There are many
+rounds, which are resampled. There are three to ten generations. A bootstrap of three numbers is
+their range, which covers the true value 75 % of the time, so their means are taken to be normal
+instead, and the interval is Student's. A verdict must hold on both levels. The variance between
+generations is estimated from all of a backend's cells: see `moderation`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FEW_DRAWS = 10
 
 
 class Conclusion(StrEnum):
-    """What a timing came to against the reference."""
+    """The verdict of a timing against the reference."""
 
     FASTER = "FASTER"
     SLOWER = "SLOWER"
@@ -43,8 +43,8 @@ class Conclusion(StrEnum):
 class Estimate:
     """The ratio of times, and the bounds of its interval at `LEVEL`.
 
-    `draws` are resampled log ratios; `error` is the standard error of the log ratio over
-    `generations`, 0 where there is only one, and has so many degrees of `freedom`.
+    `draws` are resampled log ratios. `error` is the standard error of the log ratio over
+    `generations`, 0 if there is only one; `freedom` is its degrees of freedom.
     """
 
     ratio: float
@@ -89,10 +89,10 @@ class Estimate:
 
 
 def _share_above(draws: np.ndarray, bound: float) -> float:
-    """Return the share of draws from a bound on.
+    """Return the share of draws at or beyond a bound.
 
-    Where hardly any are, the tail is taken to be normal: none of 10,000 is too coarse a share for
-    a table of hundreds of comparisons.
+    If there are hardly any, the tail is taken to be normal: a share of 0 in 10,000 is too coarse
+    for a table of hundreds of comparisons.
     """
     count = int(np.count_nonzero(draws >= bound))
     if count >= FEW_DRAWS or not len(draws):
@@ -169,9 +169,9 @@ def conclude(found: Estimate, margin: float = MARGIN) -> Conclusion:
 def withstand(doubts: Sequence[float], level: float = LEVEL) -> list[bool]:
     """Say which of many conclusions to keep: of those that are, a share of `level` is true.
 
-    On average over runs; where nothing is true, nothing is kept in that share of them. Benjamini
-    and Hochberg, Controlling the false discovery rate, 1995; a test simulates comparisons that
-    share a reference. To have *all* that are kept be true would ask of three processes and a table
-    of fifty comparisons that differences be thirty standard errors.
+    This holds on average over runs. If no conclusion is true, none is kept in that share of runs
+    (Benjamini and Hochberg, Controlling the false discovery rate, 1995; a test simulates
+    comparisons that share a reference). Control of the family-wise error rate would need
+    differences of thirty standard errors, with three processes and fifty comparisons.
     """
     return [bool(rate <= 1 - level) for rate in scipy.stats.false_discovery_control(doubts)]

@@ -1,11 +1,11 @@
-"""How much a backend's processes differ, learnt from all its cells: each alone has few processes.
+"""The variance between a backend's processes, estimated from all its cells.
 
-Smyth, Linear models and empirical Bayes methods for assessing differential expression, 2004: the
-variances of many comparisons are taken to be spread about a common one as a scaled inverse
-chi-square. How far they are spread is seen from the variances themselves; the nearer they are to
-each other, the more the common one counts beside a comparison's own, as so many more processes.
-Where they have nothing in common, each stands alone, as without. One that is far beyond the common
-variance stands alone in any case (Phipson et al., Robust hyperparameter estimation, 2016).
+Each cell alone has few processes. Smyth, Linear models and empirical Bayes methods for assessing
+differential expression, 2004: the variances of many comparisons are taken to follow a scaled
+inverse chi-square distribution about a common variance, which is fitted to them. The less they
+vary, the more weight the common variance has, as additional degrees of freedom. If they vary too
+much, each comparison keeps its own. A comparison far beyond the common variance always keeps its
+own (Phipson et al., Robust hyperparameter estimation, 2016).
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ import scipy
 from embcheck.conformance.timing.statistics.estimate import LEVEL, Estimate, interval
 
 FEWEST = 4
-"""Comparisons; of fewer, nothing is learnt."""
+"""Comparisons; fewer are not moderated."""
 FAR = 3.0
-"""Times the common variance: what is beyond is none of the others' kind."""
+"""Times the common variance; a comparison beyond it keeps its own."""
 _LEAST_WORTH = 1e-6
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A variance of log ratios between processes, and how many degrees of freedom it is worth."""
+    """A variance of log ratios between processes, and its degrees of freedom."""
 
     variance: float
     freedom: float
 
 
 def moderate(found: Sequence[Estimate], level: float = LEVEL) -> list[Estimate]:
-    """Return a backend's estimates in the cells of a run, with intervals by what all of them tell.
+    """Return a backend's estimates in the cells of a run, with moderated intervals.
 
-    Those of fewer generations than the others stay as they are, and so do those without an error.
+    Estimates with fewer generations than the others, or without an error, are unchanged.
     """
     count = max((one.generations for one in found), default=1)
     variances = [_variance(one) for one in found if one.generations == count > 1 and one.error > 0]
@@ -57,10 +57,10 @@ def _variance(one: Estimate) -> float:
 
 
 def learn(variances: Sequence[float], freedom: int) -> Spread:
-    """Fit the common variance, and what it is worth: no more than all comparisons have.
+    """Fit the common variance and its degrees of freedom, at most those of all comparisons.
 
-    By the mean and the variance of the logs (Smyth, section 6.2). Each has so many degrees of
-    `freedom`.
+    By the mean and the variance of the logs (Smyth, section 6.2). Each comparison has `freedom`
+    degrees of freedom.
     """
     half, most = freedom / 2, float(freedom * len(variances))
     logs = [math.log(value) - _log_bias(half) for value in variances]

@@ -1,4 +1,4 @@
-"""Two samples whose order was drawn by lot: by how much of chance one of them is the larger."""
+"""A permutation test of two samples that were taken in random order."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import scipy
 
 
 def chance_of_order(larger: Sequence[float], smaller: Sequence[float]) -> float:
-    """Return the share of all orders of two samples in which one is as often the larger as here.
+    """Return the share of all orders of two samples in which one is larger at least as often.
 
-    Counted are pairs in which the one is larger than the other, as by Mann and Whitney; a tie is
-    none. It is the chance of that much where the order was drawn by lot and makes no difference,
-    whatever disturbs the numbers, and however long a disturbance lasts.
+    The statistic is the number of pairs in which the one is larger, as by Mann and Whitney; a tie
+    does not count. The share is the p-value if the order was random and has no effect, whatever
+    disturbs the numbers, and however long a disturbance lasts.
     """
     # SciPy's test halves ties: of equal numbers, the other sample's is made the larger one.
     ranks = 2 * scipy.stats.rankdata([*larger, *smaller], "dense")

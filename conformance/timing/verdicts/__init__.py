@@ -1,1 +1,1 @@
-"""What rounds come to: ratios, verdicts, figures, and what the machine could do."""
+"""From rounds to ratios, verdicts and figures, beside the machine's limits."""

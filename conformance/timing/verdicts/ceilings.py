@@ -1,8 +1,8 @@
-"""What the memory of this machine can give: STREAM's rates, and gathers of rows.
+"""The memory bandwidth of this machine: STREAM's rates, and gathers of rows.
 
 Rates are the best of several blocks, as in STREAM (McCalpin, 1995), and counted as there: a copy
-moves 2N bytes, an addition 3N, a sum N. What the processor reads only to overwrite it is not
-counted; `LEAST_UNCOUNTED` makes up for it where a rate is used as a limit.
+moves 2N bytes, an addition 3N, a sum N. Reads for ownership, before an overwrite, are not counted;
+`LEAST_UNCOUNTED` corrects for them when a rate is used as a limit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Split = Callable[[Callable[[slice], Any]], None]
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate in bytes a second, and how it was reached."""
+    """A rate in bytes a second, and how it was measured."""
 
     bytes_per_second: float
     way: str
@@ -66,12 +66,12 @@ class Streams:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What a cell is held against: gathers and copies in the cell's own cache state."""
+    """The rates that a cell is compared with: gathers and copies in its own cache state."""
 
     gather: Rate
     copy: Rate
     limit: float
-    """Bytes a second that nothing can exceed but by a fault of the harness."""
+    """Bytes a second; only a fault of the harness can exceed it."""
     streams: Streams
 
 
@@ -117,7 +117,7 @@ def measure_gather(
 
 
 def measure_hot_copy(table_bytes: float, threads: int, looks: int = 5) -> Rate:
-    """Copy as much as fits where the cell's rows fit; each core has caches of its own."""
+    """Copy as much as fits in the cache that holds the cell's rows; each core has its caches."""
     source = np.ones(max(int(table_bytes) // 16, 4096))
     target = np.empty_like(source)
     seconds = best_seconds(lambda: np.copyto(target, source), looks)
@@ -125,9 +125,9 @@ def measure_hot_copy(table_bytes: float, threads: int, looks: int = 5) -> Rate:
 
 
 def gather_indices(rows: int, traces: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the rows that a gather reads: a cell's own, as often as they recur there.
+    """Return the rows that a gather reads: the cell's own, with their repeats.
 
-    Random ones where the traces are so short that a call would be mostly overhead.
+    Random rows if the traces are so short that a call would be mostly overhead.
     """
     long = [trace.reshape(-1) for trace in traces if trace.size >= MIN_GATHERED]
     if long:

@@ -1,4 +1,4 @@
-"""Where on a curve one backend begins to be faster than another."""
+"""The point of a curve at which one backend becomes faster than another."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from embcheck.conformance.timing.verdicts.raw import Record
 
 @dataclass(frozen=True)
 class Crossover:
-    """One backend is faster at `low`, the other at `high`, and none is known to be between.
+    """One backend is faster at `low`, the other at `high`, and between them neither is for sure.
 
     `at` is where the straight line between both log ratios, over the log of the value where that
     is defined, crosses 1.

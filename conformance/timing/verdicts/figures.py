@@ -1,4 +1,4 @@
-"""What a cell's times mean: rates, shares of what the machine can give, memory."""
+"""A cell's figures: rates, shares of the machine's limits, memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST = 1.05
 
 
 def annotate(line: RoundsLine, timed: Timed, ceiling: Ceiling | None) -> RoundsLine:
-    """Add to a cell's rounds what its figures are counted from: bytes, ceilings, memory."""
+    """Add to a cell's rounds the inputs of its figures: bytes, ceilings, memory."""
     if timed.inputs is None or not timed.rounds:
         return line
     inputs = {
@@ -52,7 +52,7 @@ def traffic_of(inputs: Inputs) -> Traffic:
 
 
 def reuse_of(inputs: Inputs) -> dict[str, float]:
-    """Describe how often the traces of a cell, together, look the same rows up."""
+    """Describe the reuse of rows over all traces of a cell."""
     rows = np.concatenate([trace["indices"].reshape(-1) for trace in inputs.traces])
     if not rows.size:
         return {}
@@ -66,7 +66,7 @@ def reuse_of(inputs: Inputs) -> dict[str, float]:
 
 
 def with_figures(lines: Iterable[Measurement], rounds: Iterable[RoundsLine]) -> list[Measurement]:
-    """Add a run's figures to its measurements; what was not timed has none."""
+    """Add figures to a run's measurements of arms that were timed."""
     records = group(rounds)
     return [_with_figures(line, records) for line in lines]
 
@@ -100,7 +100,7 @@ def _with_figures(line: Measurement, records: Mapping[tuple[str, str, int], Reco
 
 
 def best_ceiling(record: Record) -> Mapping[str, Any] | None:
-    """Return the best of what the generations measured; None if none did."""
+    """Return the best of the generations' values; None if there is none."""
     found = [line.inputs["ceiling"] for line in record.lines if line.inputs.get("ceiling")]
     if not found:
         return None
@@ -114,10 +114,10 @@ def best_ceiling(record: Record) -> Mapping[str, Any] | None:
 def impossible(
     lines: Sequence[Measurement], rounds: Iterable[RoundsLine], limits: Mapping[int, float]
 ) -> dict[int, str]:
-    """Name the figures that no machine can have, by the place of their line: faults of ours.
+    """Name physically impossible rates, by the place of their line; each is a harness fault.
 
-    Only lookups are held to it: what a gradient must move depends on how it is stored. `limits`
-    are bytes a second that were reached with a number of threads outside of any cell.
+    Only lookups are checked, because the bytes of a gradient depend on how it is stored. `limits`
+    are bytes a second by number of threads, measured outside of the cells.
     """
     records = group(rounds)
     found = {}
@@ -161,7 +161,7 @@ def _shares(compulsory: float, ceiling: Mapping[str, Any]) -> Shares:
 
 
 def _memory(arm: Arm) -> Mapping[str, int]:
-    """Return the most resident bytes of a worker in the cell, and how much that was more."""
+    """Return the peak of a worker's resident bytes in the cell, and its increase."""
     peak = arm.memory.peak() if arm.memory else None
     if arm.memory is None or peak is None:
         return {}
@@ -173,7 +173,7 @@ def device_figures(
 ) -> tuple[DeviceTimes | None, str | None]:
     """Return a call's time on the device, over all generations, or why there is none.
 
-    The ratio and its interval are the host's; this is a column beside them.
+    The ratio and its interval are the host's; this is another column.
     """
     key = record.key(backend, role)
     read = [arm.device for arm in record.arms(key) if arm.device] if key else []

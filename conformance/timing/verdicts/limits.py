@@ -32,7 +32,7 @@ BLOCK_SECONDS = 0.004
 
 
 class MachineLimits:
-    """Measures what the machine gives, for the numbers of threads that a run's cells have."""
+    """Measures the machine's rates, for the numbers of threads of a run's cells."""
 
     def __init__(self, threads: Sequence[int]) -> None:
         self._streams = {count: measure_streams(count) for count in dict.fromkeys(threads)}
@@ -42,7 +42,7 @@ class MachineLimits:
         return self._streams[threads]
 
     def look_again(self) -> dict[int, float]:
-        """Measure STREAM once more: the machine may have been busy. Return limits by threads."""
+        """Measure STREAM again, since the machine may have been busy; return limits by threads."""
         limits = {}
         for threads, before in self._streams.items():
             streams = before.best(measure_streams(threads, LOOKS_AGAIN))
@@ -69,7 +69,7 @@ class MachineLimits:
 
 
 def _index_select(workers: Workers, weight: np.ndarray, rows: Sequence[np.ndarray]) -> list[Rate]:
-    """Time PyTorch's gather in the worker that is there already; nothing where it cannot be."""
+    """Time PyTorch's gather in its worker of the cell; None if that is not possible."""
     moved = gathered_bytes(weight, rows)
     try:
         arm = workers.arm(TORCH, CANDIDATE)

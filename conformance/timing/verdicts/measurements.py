@@ -1,6 +1,6 @@
-"""A cell's rounds as lines of the record: ratios, verdicts, and all that they rest on.
+"""A cell's rounds as lines of the record: ratios, verdicts, and the figures behind them.
 
-Everything here is computed from `rounds` lines, so that a record can be computed again.
+Everything here is computed from `rounds` lines, so that it can be recomputed from a record.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def measurements(
 ) -> list[Measurement]:
     """Turn the rounds of a run into its measurements: of each backend, of A/A, of the sentinel.
 
-    `generations` is how many were planned; a cell that has fewer decides nothing.
+    `generations` is how many were planned; a cell that has fewer has no verdicts.
     """
     records = list(group(lines).values())
     estimates = _estimates(records)
@@ -68,7 +68,7 @@ def measurements(
 
 
 def _estimates(records: Sequence[Record]) -> Estimates:
-    """Compare all arms with the reference; an arm's cells of one kind learn from each other."""
+    """Compare all arms with the reference; an arm's cells of one kind share a variance."""
     kinds: dict[tuple[str, str, int], dict[CellKey, Estimate]] = {}
     for record in records:
         for key in record.first.arms:
@@ -85,7 +85,7 @@ def _estimates(records: Sequence[Record]) -> Estimates:
 def measure(
     record: Record, backends: Sequence[str], generations: int, estimates: Estimates
 ) -> list[Judged]:
-    """Return what a cell says by itself: a line for each backend, A/A and the sentinel."""
+    """Return a cell's lines: one for each backend, for A/A and for the sentinel."""
     twin = record.reference or backends[0]
     roles = [(name, REFERENCE if name == record.reference else CANDIDATE) for name in backends]
     found = [
@@ -155,10 +155,10 @@ def _not_timed(record: Record, backend: str, role: str) -> Measurement:
 
 @dataclass(frozen=True)
 class Figures:
-    """An arm's seconds for a call in the steady state, and for what comes before it.
+    """An arm's seconds for a call in the steady state, and for everything before it.
 
-    `life` has medians over generations, for each is a fresh process and has a first call. But
-    preparation is the first generation's: the later ones may find on disk what it has compiled.
+    `life` has medians over generations, each of which is a fresh process with a first call. Only
+    preparation is the first generation's, since later ones may find its compiled files on disk.
     """
 
     seconds: float
@@ -219,7 +219,7 @@ def _lost_reference(record: Record) -> str:
 
 
 def _state_notes(record: Record) -> list[str]:
-    """Say where a cold cell is less cold than the protocol asks."""
+    """Say if a cold cell is less cold than the protocol requires."""
     cache = record.inputs["last_level_cache_bytes"]
     if record.first.state != "cold":
         return []
@@ -232,10 +232,10 @@ def _state_notes(record: Record) -> list[str]:
 
 
 def _threads_over(record: Record, key: str) -> str:
-    """Say where more threads worked, or were to work, than the cell allows.
+    """Say if an arm had more threads than the cell allows.
 
-    Threads that hand work over to each other are no excess: the one that calls, those that
-    dispatch, those of a pool. So only twice as many and two more are.
+    The calling thread, threads that dispatch and those of a pool hand work to each other and do
+    not run at once. So only more than twice the allowed number and two count.
     """
     allowed = record.first.threads
     for arm in record.arms(key):
@@ -277,7 +277,7 @@ def _details(record: Record, key: str, figures: Figures) -> TimingDetails:
 
 
 def _rounds(record: Record, arms: Sequence[ArmRecord], blocks: Sequence[Block]) -> Rounds:
-    """Return what the harness and the waiting cost, and how many cores worked."""
+    """Return the cost of the harness and of waiting, and the number of cores in use."""
     wall = sum(block.seconds for block in blocks)
     idle = sum(block.idle_seconds for block in blocks)
     loop = median(arm.clock["loop_seconds"] for arm in arms)

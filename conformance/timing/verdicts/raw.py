@@ -1,4 +1,4 @@
-"""What a generation of workers read, as a line of the record, and a cell's lines read together."""
+"""A generation's readings of a cell as a line of the record, and a cell's lines together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CellKey = tuple[str, str, int]
 
 
 def describe(timed: Timed) -> RoundsLine:
-    """Turn what is known of a cell after a generation into plain data."""
+    """Turn a cell's result in one generation into plain data."""
     return RoundsLine(
         workload=timed.cell.workload.id,
         state=timed.cell.state,
@@ -64,7 +64,7 @@ def _arm(timed: Timed, arm: Arm) -> ArmRecord:
     return ArmRecord(
         backend=arm.backend,
         role=arm.role,
-        # Later generations import at once, and their times say nothing.
+        # Later generations import concurrently, so their import times mean nothing.
         import_seconds=arm.client.import_seconds if timed.generation == 0 else None,
         life=dict(arm.life),
         gate=dict(timed.gates.get(arm.key, {})),
@@ -114,7 +114,7 @@ class Record:
 
     @property
     def reference(self) -> str | None:
-        """The backend that ratios are taken to; None if none was admitted."""
+        """The reference of ratios; None if no backend passed the gate."""
         return self.first.reference
 
     @property
@@ -134,13 +134,13 @@ class Record:
         return keys.pop() if len(keys) == 1 else None
 
     def key_of(self, role: str) -> str | None:
-        """Return the key of the arm with a role of which there is one."""
+        """Return the key of the arm with a role that only one arm has."""
         arms = self.first.arms
         found = next((arm.backend for arm in arms.values() if arm.role == role), None)
         return None if found is None else self.key(found, role)
 
     def arms(self, key: str) -> list[ArmRecord]:
-        """Return what each generation found out about an arm."""
+        """Return each generation's facts about an arm."""
         return [line.arms[key] for line in self.lines]
 
     def blocks(self, key: str) -> list[list[tuple[Block, Block]]]:
@@ -158,7 +158,7 @@ class Record:
         ]
 
     def lost(self, backend: str, role: str) -> str | None:
-        """Say why a backend was not timed in a role, in the first generation where it was not."""
+        """Say why a backend was not timed in a role, in the first generation that lost it."""
         for line in self.lines:
             for entry in line.lost:
                 if (entry.backend, entry.role) == (backend, role):
@@ -167,11 +167,11 @@ class Record:
         return None
 
     def exit_codes(self) -> list[int]:
-        """List how grave the losses were."""
+        """List the exit codes of the losses."""
         return [entry.exit_code for line in self.lines for entry in line.lost]
 
     def flagged(self) -> list[list[str]]:
-        """Name, for each round, what disturbed it; nothing is left out of the estimate for it."""
+        """Name, for each round, what disturbed it; disturbed rounds stay in the estimate."""
         return [names for line in self.lines for names in _flag_rounds(line)]
 
     def sentinel_drift(self) -> float:

@@ -1,9 +1,8 @@
-"""What a run can tell apart: A/A rows, disturbed rounds, busy idlers, many comparisons.
+"""The resolution of a run: A/A rows, disturbed rounds, busy idle workers, many comparisons.
 
-A difference that the reference shows against itself is none. So the interval of a cell's A/A row,
-where it is not SAME, takes the place of the margin: what lies within is INCONCLUSIVE, and a
-backend that takes a tenth of the time is still FASTER. Disturbed rounds count by how far they
-moved the sentinel.
+A difference no larger than the reference's own does not count. If a cell's A/A row is not SAME,
+its interval replaces the margin: a difference within it is INCONCLUSIVE, and a backend that takes a
+tenth of the time is still FASTER. Disturbed rounds count by how far they moved the sentinel.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from embcheck.conformance.timing.statistics.estimate import (
 from embcheck.conformance.timing.verdicts.decide import Because, Doubt, Limit, decide, margin_of
 
 MAX_IDLE_CPU = 0.01
-"""Of a core, by threads that nobody asked for anything."""
+"""Largest CPU share of an idle worker, of one core."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class Judged:
 def limit_verdicts(
     cell: Sequence[Judged], flagged: Sequence[Sequence[str]], drift: float
 ) -> list[Judged]:
-    """Leave the lines of a cell only the verdicts that its A/A row and its noise allow.
+    """Keep only the verdicts of a cell that its A/A row and its noise allow.
 
     `flagged` names what disturbed each round; `drift` is how far, in logs, the sentinel was off
     its median in the worst tenth of them.
@@ -133,7 +132,7 @@ def limit_verdicts(
 
 
 def limit_run(judged: Sequence[Judged]) -> list[Judged]:
-    """Hold all cells of a run to the A/A row that found a difference where there is none."""
+    """Apply the worst false difference of any A/A row to all cells of a run."""
     wrong = biased(judged)
     if wrong is None or wrong.found is None:
         return list(judged)
@@ -143,9 +142,9 @@ def limit_run(judged: Sequence[Judged]) -> list[Judged]:
 
 
 def biased(judged: Iterable[Judged]) -> Judged | None:
-    """Find the A/A row that found the largest difference where there is none; None if none did.
+    """Find the A/A row with the largest significant difference; None if there is none.
 
-    For sure, that is: of the A/A rows of many cells, one is off by chance now and then.
+    Significant among all A/A rows, since one of many is off by chance now and then.
     """
     rows = [one for one in judged if one.bare.role == A_A and one.found]
     wrong = (Conclusion.FASTER, Conclusion.SLOWER)
@@ -155,17 +154,17 @@ def biased(judged: Iterable[Judged]) -> Judged | None:
 
 
 def correct(judged: Sequence[Judged]) -> list[Judged]:
-    """Take back the verdicts that do not hold together, for there are many in a table.
+    """Withdraw verdicts that are not significant among all comparisons of a run.
 
-    All of a run's verdicts but those on the reference itself; see `estimate.withstand`.
+    Verdicts on the reference itself are not included; see `estimate.withstand`.
     """
     compared = [place for place, one in enumerate(judged) if one.is_compared]
     decided = [p for p in compared if judged[p].verdict != Conclusion.INCONCLUSIVE]
     count = len(compared)
     doubts = [_doubt(judged[place]) for place in decided]
-    # What is undecided is a comparison too, and the least sure one.
+    # An undecided verdict is a comparison too, with the largest p-value.
     held = withstand([*doubts, *[1.0] * (count - len(doubts))])
-    said = f"one of {count} comparisons, and not sure enough to stand among so many"
+    said = f"one of {count} comparisons, and not significant among so many"
     corrected = list(judged)
     for place, doubt, holds in zip(decided, doubts, held, strict=False):
         one = replace(judged[place], multiplicity=Multiplicity(doubt, count))

@@ -71,7 +71,7 @@ class Ragged:
 
 
 @dataclass(frozen=True)
-class Profile:
+class WorkloadProfile:
     """The sizes of a workload, the states and threads to time it in, and seconds for each cell.
 
     `rows` and `columns` are absent for a real table; a lookup has `indices`, bags have `bags` and
@@ -91,7 +91,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Workload:
-    """A table, an index trace and a call, in sizes for each profile, or in arrays as they are."""
+    """A table, an index trace and a call, in sizes for each profile, or given arrays."""
 
     id: str
     title: str
@@ -101,7 +101,7 @@ class Workload:
     dtype: str
     table: Origin
     trace: Origin
-    profiles: Mapping[str, Profile]
+    profiles: Mapping[str, WorkloadProfile]
     options: Mapping[str, Any] = field(default_factory=dict)
     index_dtype: str = "int64"
     per_sample_weights: Origin | None = None
@@ -166,15 +166,15 @@ def _origin(tree: Mapping[str, Any] | None) -> Origin | None:
     return Origin(**tree) if tree else None
 
 
-def _profile(sizes: Mapping[str, Any]) -> Profile:
+def _profile(sizes: Mapping[str, Any]) -> WorkloadProfile:
     values = {**sizes, "states": tuple(sizes["states"]), "threads": tuple(sizes["threads"])}
     if "ragged" in sizes:
         values["ragged"] = Ragged(**sizes["ragged"])
-    return Profile(**values)
+    return WorkloadProfile(**values)
 
 
 def _inconsistencies(tree: Map, file: str) -> Iterator[Problem]:
-    """Find what a schema cannot say: sizes that the operation does not have, unknown real data."""
+    """Find what the schema cannot check: sizes that the operation lacks, unknown real data."""
     for key in ("table", "trace"):
         name = tree[key].get("real")
         if name is not None and name not in real_data.NAMES:

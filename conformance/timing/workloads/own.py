@@ -1,4 +1,4 @@
-"""A user's own table and index stream as a workload, or what is wrong with them."""
+"""A user's own table and index stream as a workload, after validation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Observation, Operation
-from embcheck.conformance.timing.workloads.load import PROFILES, Given, Origin, Profile, Workload
+from embcheck.conformance.timing.workloads.load import (
+    PROFILES,
+    Given,
+    Origin,
+    Workload,
+    WorkloadProfile,
+)
 from embcheck.conformance.timing.workloads.own_files import BadInput, Read, read
 from embcheck.conformance.timing.workloads.traces import ROTATING
 
@@ -25,7 +31,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Sources:
-    """What a user names: files, the mode of the bags if they are any, and how much a call takes.
+    """A user's choices: files, the mode of bags if there are bags, and the size of a call.
 
     `batch` counts bags, or indices of a lookup; None for the whole stream in one call.
     """
@@ -47,7 +53,7 @@ def own_workload(sources: Sources) -> Workload:
     if is_bag:
         _check_bags(arrays, table, sources)
     calls = tuple(_calls(arrays, sources.batch))
-    profile = Profile(("hot",) if len(calls) == 1 else (ROTATING,), ("all",), SECONDS)
+    profile = WorkloadProfile(("hot",) if len(calls) == 1 else (ROTATING,), ("all",), SECONDS)
     return Workload(
         id=OWN,
         title=f"{sources.table} looked up for {sources.trace}",
@@ -80,7 +86,7 @@ def _table(sources: Sources) -> np.ndarray:
 
 
 def _stream(sources: Sources) -> Arrays:
-    """Read the indices, and the offsets and weights that there are."""
+    """Read the indices, and offsets and weights if there are any."""
     trace = read(sources.trace)
     arrays = {"indices": np.ascontiguousarray(trace.array)}
     offsets = _offsets(sources, trace)
@@ -164,7 +170,7 @@ def _check_offsets(indices: np.ndarray, offsets: np.ndarray) -> None:
 
 
 def _calls(arrays: Arrays, batch: int | None) -> Iterator[Arrays]:
-    """Cut a stream into calls of a batch each, as many as rotate; what is left over is dropped."""
+    """Split a stream into calls of one batch each, as many as rotate; the rest is dropped."""
     offsets = arrays.get("offsets")
     total = len(arrays["indices"] if offsets is None else offsets)
     if batch is None:

@@ -12,7 +12,7 @@ import numpy as np
 
 
 class BadInput(Exception):
-    """A user's file or array cannot be timed; says what is wrong, and what to do."""
+    """A user's file or array cannot be timed; the message says why, and what to do."""
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(f"{what}; {remedy}")
@@ -41,7 +41,7 @@ def read(text: str) -> Read:
 
 
 def _split(text: str) -> tuple[Path, str | None]:
-    """Tell the file from a name in it; a file's own name may hold a colon."""
+    """Split a path from the name in the file; the path itself may hold a colon."""
     if Path(text).is_file():
         return Path(text), None
     file, _, name = text.rpartition(":")
@@ -104,7 +104,7 @@ def _chosen(path: Path, name: str | None, kind: str, names: Iterable[str]) -> st
 
 
 def _load(path: Path, action: Callable[[], Any]) -> Any:
-    """Read something of a file; what a library says of a damaged one is passed on."""
+    """Read something from a file; a library's message about a damaged file is passed on."""
     try:
         return action()
     except BadInput:

@@ -1,4 +1,4 @@
-"""Index streams with the reuse of a recommender: a published histogram, met by construction.
+"""Index streams with the reuse of a recommender, by a published histogram.
 
 In Meta's dlrm_datasets of 2021 (embedding_bag, 856 tables), 47 % of the rows that are touched are
 touched once and take 6.9 % of the accesses; 26 % of the accesses go to rows that are touched more
@@ -28,7 +28,7 @@ FREQUENT_MEAN = 1024
 def reuse_stream(seed: list[int], rows: int, accesses: int) -> np.ndarray:
     """Return a stream of row numbers, int64; the same for a seed on every machine.
 
-    A table with fewer rows than the histogram touches is named by all its rows, more often.
+    If a table has fewer rows than the histogram touches, all of them are named, more often.
     """
     counts = reuse_counts(accesses)
     stream = np.repeat(scatter(np.arange(counts.size), rows), counts)
@@ -37,9 +37,9 @@ def reuse_stream(seed: list[int], rows: int, accesses: int) -> np.ndarray:
 
 
 def scatter(ranks: np.ndarray, rows: int) -> np.ndarray:
-    """Spread ranks over a table, so that rows that are used often are no neighbours.
+    """Spread ranks over a table, so that frequent rows are not neighbours.
 
-    A multiplication by a number coprime to the number of rows: different ranks below it stay so.
+    By a multiplier coprime to the number of rows, so that different ranks have different rows.
     """
     step = max(1, int(rows * 0.6180339887))
     while np.gcd(step, rows) != 1:
@@ -90,7 +90,7 @@ def _quantiles(quantiles: np.ndarray, low: int, high: int, exponent: float) -> n
 
 
 def _settle(counts: np.ndarray, total: int, low: int, high: int) -> np.ndarray:
-    """Give what rounding left over, or take what it added, one access a row at a time."""
+    """Correct the total for rounding, by one access a row at a time."""
     missing = total - int(counts.sum())
     while missing:
         step = 1 if missing > 0 else -1

@@ -14,7 +14,7 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.suite import real_data
-from embcheck.conformance.timing.workloads.load import Origin, Profile, Ragged, Workload
+from embcheck.conformance.timing.workloads.load import Origin, Ragged, Workload, WorkloadProfile
 from embcheck.conformance.timing.workloads.reuse import reuse_stream, scatter
 
 Arrays = dict[str, np.ndarray]
@@ -23,14 +23,14 @@ COLD_TRACES = 8
 ROTATING = "rotating"
 """The state of a cell whose traces rotate over a table of any size: cold only if that is large."""
 MAX_ALIKE = 1000
-"""How many rows that are the same as one another a change steps over."""
+"""How many equal rows a change may skip."""
 UPSTREAM_SEED = 7
 WEIGHTS_SEED = 8
 
 
 @dataclass(frozen=True)
-class Change:
-    """One index to change: its place among all indices, and the row that it shall name instead."""
+class IndexChange:
+    """One index to change: its place among all indices, and its new row."""
 
     position: int
     row: int
@@ -38,7 +38,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Inputs:
-    """A workload's arrays: those that all its calls share, and those of each trace.
+    """A workload's arrays: those shared by all its calls, and those of each trace.
 
     `change` is the smallest change of the first trace that must change the answer.
     """
@@ -46,7 +46,7 @@ class Inputs:
     workload: Workload
     shared: Mapping[str, np.ndarray]
     traces: tuple[Mapping[str, np.ndarray], ...]
-    change: Change
+    change: IndexChange
 
     def call(self, trace: int) -> Call:
         """Return the call on one trace."""
@@ -82,7 +82,7 @@ class Inputs:
         return [_hash(trace) for trace in self.traces]
 
 
-def make_inputs(workload: Workload, profile: Profile, traces: int) -> Inputs:
+def make_inputs(workload: Workload, profile: WorkloadProfile, traces: int) -> Inputs:
     """Make a workload's table and a number of traces; raises real_data.Missing."""
     if workload.given is not None:
         table, made = workload.given.table, workload.given.calls[:traces]
@@ -91,19 +91,19 @@ def make_inputs(workload: Workload, profile: Profile, traces: int) -> Inputs:
         made = tuple(_traces(workload, profile, len(table), traces))
     shared = {"weight": table}
     if {Observation.GRAD_WEIGHT, Observation.TRAINED_WEIGHT} & {*workload.observe}:
-        # Gradients are asked for bags of one number only, so every trace has this shape.
+        # Gradients are only observed for bags of equal length, so every trace has this shape.
         shape = (profile.bags or profile.indices or 0, table.shape[1])
         shared["grad_output"] = draw_upstream(shape, workload.dtype)
     return Inputs(workload, shared, made, _change(table, made[0]["indices"].reshape(-1)))
 
 
-def _change(table: np.ndarray, indices: np.ndarray) -> Change:
+def _change(table: np.ndarray, indices: np.ndarray) -> IndexChange:
     """Choose an index in the middle, and the next row that differs from the one it names."""
     position = indices.size // 2
     row = int(indices[position])
     others = ((row + 1 + step) % len(table) for step in range(min(len(table), MAX_ALIKE)))
     different = (other for other in others if not np.array_equal(table[other], table[row]))
-    return Change(position, next(different, (row + 1) % len(table)))
+    return IndexChange(position, next(different, (row + 1) % len(table)))
 
 
 def draw_upstream(shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -116,7 +116,7 @@ def draw_weights(shape: tuple[int, ...], dtype: str) -> Arrays:
     return {"per_sample_weights": _uniform(WEIGHTS_SEED, shape, dtype)}
 
 
-def _table(workload: Workload, profile: Profile) -> np.ndarray:
+def _table(workload: Workload, profile: WorkloadProfile) -> np.ndarray:
     if workload.table.real is not None:
         return real_data.load(workload.table.real).astype(workload.dtype, copy=False)
     assert profile.rows is not None  # noqa: S101  (checked when the file was read)
@@ -126,8 +126,10 @@ def _table(workload: Workload, profile: Profile) -> np.ndarray:
     return _uniform(workload.table.seed, shape, workload.dtype, workload.table.bits)
 
 
-def _traces(workload: Workload, profile: Profile, rows: int, count: int) -> Iterator[Arrays]:
-    """Make each trace: its indices, and what divides or weighs them."""
+def _traces(
+    workload: Workload, profile: WorkloadProfile, rows: int, count: int
+) -> Iterator[Arrays]:
+    """Make each trace: its indices, offsets and weights."""
     origin = workload.trace
     layouts = [_layout(origin, profile, turn) for turn in range(count)]
     streams = _streams(origin, rows, [size for size, _ in layouts])
@@ -144,7 +146,7 @@ def _traces(workload: Workload, profile: Profile, rows: int, count: int) -> Iter
         yield arrays
 
 
-def _layout(origin: Origin, profile: Profile, turn: int) -> tuple[int, Arrays]:
+def _layout(origin: Origin, profile: WorkloadProfile, turn: int) -> tuple[int, Arrays]:
     """Return how many indices a trace has, and the offsets of its bags if they are ragged."""
     if profile.ragged is not None:
         seed = [origin.seed or 0, turn, 1]

@@ -1,8 +1,8 @@
-"""How many bytes a call moves: three ways to count, and none that depends on a clock.
+"""The bytes that a call moves, counted in three ways from its arrays.
 
-- *logical*: every row that is looked up, as often as it is; indices, offsets, weights, output;
-- *line-padded*: the same, a row being the cache lines that it lies in;
-- *compulsory*: each row once, however often it is looked up: what any implementation must move.
+- *logical*: each row as often as it is looked up; indices, offsets, weights, output;
+- *line-padded*: the same, but whole cache lines for each row;
+- *compulsory*: each row once: the minimum that any implementation must move.
 
 A gradient or a training step adds what it reads and writes: the upstream gradient, and either the
 whole dense gradient or the rows that are trained.
@@ -22,7 +22,7 @@ LINE_BYTES = 64
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes of a call, and the bytes of the rows that it touches at all."""
+    """Bytes of a call, and the bytes of the distinct rows that it touches."""
 
     logical: float
     padded: float
@@ -31,7 +31,7 @@ class Traffic:
 
 
 def traffic(call: Call) -> Traffic:
-    """Count a call's bytes; the table is taken to begin with a cache line."""
+    """Count a call's bytes; assumes that the table is aligned to cache lines."""
     weight, indices = call.inputs["weight"], call.inputs["indices"].reshape(-1)
     row = weight.shape[1] * weight.itemsize
     rows = np.unique(indices)

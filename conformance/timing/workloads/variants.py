@@ -1,4 +1,4 @@
-"""The same call with and without one semantic: what is paired to learn what it costs."""
+"""The same call with and without one option; a pair of them shows its cost."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Variant:
 
 
 def variants_of(inputs: Inputs) -> list[Variant]:
-    """List what a workload's plain call is compared with, on its first trace; itself first."""
+    """List the variants of a workload's plain call, on its first trace; the plain call first."""
     inputs = replace(inputs, traces=inputs.traces[:1])
     found = [Variant(PLAIN, "semantics", inputs), Variant(AGAIN, "semantics", inputs)]
     found += _of_indices(inputs)
@@ -98,7 +98,7 @@ def _of_bags(inputs: Inputs) -> Iterator[Variant]:
 
 
 def _of_training(inputs: Inputs) -> Iterator[Variant]:
-    """Take the stages of a training step apart, each with those before it."""
+    """List the stages of a training step, each with those before it."""
     shape, dtype = (inputs.bags or 0, inputs.shared["weight"].shape[1]), inputs.workload.dtype
     upstream = {"grad_output": draw_upstream(shape, dtype)}
     dense = (Observation.OUTPUT, Observation.GRAD_WEIGHT)

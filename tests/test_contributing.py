@@ -1,0 +1,69 @@
+"""CONTRIBUTING.md lists the files that a change touches; the files themselves say which."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SECTION = re.compile(r"^### [^\n]*`([\w-]+)`\n(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
+ITEM = re.compile(r"^- ([^:]*):", re.MULTILINE)
+PATH = re.compile(r"`([^`]*)`")
+
+EXAMPLES = {
+    name: {path for item in ITEM.findall(text) for path in PATH.findall(item)}
+    for name, text in SECTION.findall((ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+}
+"""The name of each example, and the paths in its list; a folder's ends with a slash."""
+
+SEARCHED = {
+    **dict.fromkeys(EXAMPLES, ("backends", "cli", "conformance", "reports")),
+    "EMB-FREQ-01": ("specs", "tests/mutants", "conformance", "reports"),
+}
+PENDING = pytest.mark.xfail(reason="the table of options is not written yet")
+TEXT = {".py", ".json", ".yaml", ".toml", ".html", ".css", ".js", ".jinja", ".md"}
+
+
+def names(path: Path, name: str) -> bool:
+    """Whether a file, or one below a folder, has a name as a word of its own, in any case."""
+    if path.is_dir():
+        return any(names(file, name) for file in path.rglob("*") if file.suffix in TEXT)
+    word = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.IGNORECASE)
+    return word.search(path.read_text("utf-8")) is not None
+
+
+def test_each_list_is_found():
+    """Six kinds of change, each with an example and a list of files."""
+    assert len(EXAMPLES) == 6
+    assert all(EXAMPLES.values())
+
+
+LISTS = [
+    pytest.param(name, marks=PENDING if name == "scale_grad_by_freq" else []) for name in EXAMPLES
+]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_is_listed_names_the_example(name):
+    """A path that does not exist, or has nothing to do with the example, does not stand there."""
+    for path in sorted(EXAMPLES[name]):
+        assert (ROOT / path).exists(), path
+        assert names(ROOT / path, name), path
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_names_the_example_is_listed(name):
+    """No file outside the list names the example, known deviations of backends aside."""
+    files = [path for folder in SEARCHED[name] for path in (ROOT / folder).rglob("*.*")]
+    files += [*(ROOT / "specs").glob("*.json"), ROOT / "pyproject.toml", ROOT / "noxfile.py"]
+    for file in files:
+        path = file.relative_to(ROOT).as_posix()
+        if file.suffix in TEXT and file.parent.name != "deviations" and names(file, name):
+            assert any(path == one or path.startswith(f"{one}/") for one in listed(name)), path
+
+
+def listed(name: str) -> set[str]:
+    """Return the paths of an example's list without the slash that ends a folder's."""
+    return {path.rstrip("/") for path in EXAMPLES[name]}
