@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,6 @@ from embcheck.conformance.smoke.questions import Question, with_inputs
 from embcheck.conformance.timing.clock.arms import CANDIDATE, Arm
 from embcheck.conformance.timing.clock.gate import Oracle, Standard, admit
 from embcheck.conformance.timing.clock.schedule import ArmLost
-from embcheck.conformance.timing.workloads.load import Origin, Workload
 from embcheck.conformance.timing.workloads.traces import IndexChange, Inputs
 
 ROWS, COLUMNS, LOOKUPS, BAG = 2000, 64, 10_000, 100
@@ -110,16 +110,4 @@ def _inputs(call: Call) -> Inputs:
     position = indices.size // 2
     limit = len(shared["weight"]) if shared else CLASSES
     change = IndexChange(position, int((indices[position] + 1) % limit))
-    workload = Workload(
-        id="smoke",
-        title="smoke",
-        stands_for="a plain call",
-        operation=call.operation,
-        observe=call.observe,
-        dtype="float32",
-        table=Origin(),
-        trace=Origin(),
-        profiles={},
-        options=call.options,
-    )
-    return Inputs(workload, shared, (trace,), change)
+    return Inputs(replace(call, inputs={}), shared, (trace,), change)

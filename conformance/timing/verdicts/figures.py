@@ -30,7 +30,7 @@ def annotate(line: RoundsLine, timed: Timed, ceiling: Ceiling | None) -> RoundsL
         return line
     inputs = {
         **line.inputs,
-        "forward": tuple(timed.inputs.workload.observe) == (Observation.OUTPUT,),
+        "forward": tuple(timed.inputs.bare.observe) == (Observation.OUTPUT,),
         "moved": asdict(traffic_of(timed.inputs)),
         "reuse": reuse_of(timed.inputs),
         "ceiling": None if ceiling is None else asdict(ceiling),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,12 +38,12 @@ class IndexChange:
 
 @dataclass(frozen=True)
 class Inputs:
-    """A workload's arrays: those shared by all its calls, and those of each trace.
+    """What is timed: a call without arrays, those that all calls share, and those of each trace.
 
     `change` is the smallest change of the first trace that must change the answer.
     """
 
-    workload: Workload
+    bare: Call
     shared: Mapping[str, np.ndarray]
     traces: tuple[Mapping[str, np.ndarray], ...]
     change: IndexChange
@@ -59,9 +59,7 @@ class Inputs:
         return self._call({**self.traces[0], "indices": indices})
 
     def _call(self, arrays: Mapping[str, np.ndarray]) -> Call:
-        workload = self.workload
-        inputs = {**self.shared, **arrays}
-        return Call(workload.operation, inputs, workload.options, workload.observe)
+        return replace(self.bare, inputs={**self.shared, **arrays})
 
     @property
     def lookups(self) -> int:
@@ -71,7 +69,7 @@ class Inputs:
     @property
     def bags(self) -> int | None:
         """Count the bags of a call; None for a lookup."""
-        if not self.workload.operation.is_bag:
+        if not self.bare.operation.is_bag:
             return None
         first = self.traces[0]
         return len(first["offsets"] if "offsets" in first else first["indices"])
@@ -94,7 +92,8 @@ def make_inputs(workload: Workload, profile: WorkloadProfile, traces: int) -> In
         # Gradients are only observed for bags of equal length, so every trace has this shape.
         shape = (profile.bags or profile.indices or 0, table.shape[1])
         shared["grad_output"] = draw_upstream(shape, workload.dtype)
-    return Inputs(workload, shared, made, _change(table, made[0]["indices"].reshape(-1)))
+    bare = Call(workload.operation, {}, workload.options, workload.observe)
+    return Inputs(bare, shared, made, _change(table, made[0]["indices"].reshape(-1)))
 
 
 def _change(table: np.ndarray, indices: np.ndarray) -> IndexChange:

@@ -43,7 +43,7 @@ def variants_of(inputs: Inputs) -> list[Variant]:
     inputs = replace(inputs, traces=inputs.traces[:1])
     found = [Variant(PLAIN, "semantics", inputs), Variant(AGAIN, "semantics", inputs)]
     found += _of_indices(inputs)
-    if inputs.workload.operation.is_bag:
+    if inputs.bare.operation.is_bag:
         found += [*_of_bags(inputs), *_of_training(inputs)]
     return found
 
@@ -70,7 +70,7 @@ def _of_indices(inputs: Inputs) -> Iterator[Variant]:
 
 
 def _of_bags(inputs: Inputs) -> Iterator[Variant]:
-    trace, options = inputs.traces[0], inputs.workload.options
+    trace, options = inputs.traces[0], inputs.bare.options
     if read_option(options, "mode") == "sum":
         for mode in ("mean", "max"):
             yield Variant(f"{mode}, not sum", "semantics", _with(inputs, options={"mode": mode}))
@@ -99,8 +99,10 @@ def _of_bags(inputs: Inputs) -> Iterator[Variant]:
 
 def _of_training(inputs: Inputs) -> Iterator[Variant]:
     """List the stages of a training step, each with those before it."""
-    shape, dtype = (inputs.bags or 0, inputs.shared["weight"].shape[1]), inputs.workload.dtype
-    upstream = {"grad_output": draw_upstream(shape, dtype)}
+    weight = inputs.shared["weight"]
+    upstream = {
+        "grad_output": draw_upstream((inputs.bags or 0, weight.shape[1]), weight.dtype.name)
+    }
     dense = (Observation.OUTPUT, Observation.GRAD_WEIGHT)
     yield Variant(BACKWARD, "stage", _with(inputs, upstream, observe=dense))
     rows = (Observation.OUTPUT, Observation.SPARSE_GRAD_VALUES)
@@ -121,12 +123,11 @@ def _with(
     options: Mapping[str, Any] | None = None,
     observe: tuple[str, ...] = (),
 ) -> Inputs:
-    """Return inputs with other arrays of the trace, and options added to the workload's."""
-    workload = inputs.workload
-    workload = replace(
-        workload,
-        options={**workload.options, **(options or {})},
-        observe=observe or workload.observe,
+    """Return inputs with other arrays of the trace, and options added to the call's."""
+    bare = replace(
+        inputs.bare,
+        options={**inputs.bare.options, **(options or {})},
+        observe=observe or inputs.bare.observe,
     )
     trace = {**inputs.traces[0], **(arrays or {})}
-    return replace(inputs, workload=workload, traces=(trace,))
+    return replace(inputs, bare=bare, traces=(trace,))
