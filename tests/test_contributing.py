@@ -22,7 +22,6 @@ SEARCHED = {
     **dict.fromkeys(EXAMPLES, ("backends", "cli", "conformance", "reports")),
     "EMB-FREQ-01": ("specs", "tests/mutants", "conformance", "reports"),
 }
-PENDING = pytest.mark.xfail(reason="the table of options is not written yet")
 TEXT = {".py", ".json", ".yaml", ".toml", ".html", ".css", ".js", ".jinja", ".md"}
 
 
@@ -40,12 +39,7 @@ def test_each_list_is_found():
     assert all(EXAMPLES.values())
 
 
-LISTS = [
-    pytest.param(name, marks=PENDING if name == "scale_grad_by_freq" else []) for name in EXAMPLES
-]
-
-
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", list(EXAMPLES))
 def test_what_is_listed_names_the_example(name):
     """A path that does not exist, or has nothing to do with the example, does not stand there."""
     for path in sorted(EXAMPLES[name]):
@@ -53,7 +47,7 @@ def test_what_is_listed_names_the_example(name):
         assert names(ROOT / path, name), path
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", list(EXAMPLES))
 def test_what_names_the_example_is_listed(name):
     """No file outside the list names the example, known deviations of backends aside."""
     files = [path for folder in SEARCHED[name] for path in (ROOT / folder).rglob("*.*")]
