@@ -17,7 +17,7 @@ from commands import embcheck, environment
 from hypothesis import HealthCheck, Phase, given, settings
 
 from embcheck.backends.reference.numpy_reference import NumpyReference
-from embcheck.cli import fuzz as fuzz_command
+from embcheck.cli.actions import fuzz as fuzz_command
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.answers import Answered, NotSupported, Refuser, Rejected

@@ -41,7 +41,7 @@ def test_a_curve_is_picked_by_its_id(tmp_path):
     """Only its points are timed; an unknown one, and one without the study, are refused."""
     words = ("bench", "-b", "numpy-reference", "--out", tmp_path)
     done = embcheck(*words, "--curve", "ROWS")
-    assert (done.returncode, "add --study curves" in done.stderr) == (2, True)
+    assert (done.returncode, "--curve needs --study curves" in done.stderr) == (2, True)
     done = embcheck(*words, "--study", "curves", "--curve", "ROW")
     assert (done.returncode, "there is no curve 'ROW'" in done.stderr) == (2, True)
     quick = ("--seconds", "0.05", "--generations", "1")
