@@ -26,7 +26,7 @@ from embcheck.conformance.contract.help import helps
 os.environ.setdefault("CI", "true")
 """Or OpenVINO reports each conversion to its makers, and forks a process to do so."""
 
-_CONVERT = "model = openvino.convert_model(lookup.lookup, example_input=examples)"
+_CONVERT = "model = openvino.convert_model(lookup, example_input=examples)"
 
 _RESIZE = "model.reshape({place: list(array.shape) for place, array in enumerate(arrays)})"
 
