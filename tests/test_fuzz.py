@@ -17,7 +17,8 @@ from commands import embcheck, environment
 from hypothesis import HealthCheck, Phase, given, settings
 
 from embcheck.backends.reference.numpy_reference import NumpyReference
-from embcheck.cli.actions import fuzz as fuzz_command
+from embcheck.cli import fuzz as fuzz_command
+from embcheck.cli.actions import fuzz as fuzz_action
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.answers import Answered, NotSupported, Refuser, Rejected
@@ -285,7 +286,7 @@ def test_a_lost_interrupt_is_noticed_and_not_told(capsys):
     told: list[object] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "unraisablehook", lambda ignored: told.append(ignored.exc_type))
-        with fuzz_command._noticed_interrupts() as came:
+        with fuzz_action._noticed_interrupts() as came:
             Loses()
             Fails()
     assert came == [signal.SIGINT]
