@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -71,21 +72,7 @@ from embcheck.cli.bench_own import own_options
 @click.option(
     "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one request."
 )
-def bench(
-    backends: tuple[str, ...],
-    ids: tuple[str, ...],
-    profile: str,
-    out: Path,
-    seconds: float | None,
-    generations: int | None,
-    resume: bool,
-    studies: tuple[str, ...],
-    curves: tuple[str, ...],
-    against: Path | None,
-    seed: int,
-    timeout: float,
-    **own: str | int | None,
-) -> None:
+def bench(**options: Any) -> None:
     """Time workloads on backends against a reference: numpy-reference, or else the first named.
 
     A backend is timed only where its answers are right. Each ratio has a 95 % interval, over
@@ -100,18 +87,4 @@ def bench(
     """
     from embcheck.cli.actions.bench import bench as act  # noqa: PLC0415  (--help stays quick)
 
-    act(
-        backends,
-        ids,
-        profile,
-        out,
-        seconds,
-        generations,
-        resume,
-        studies,
-        curves,
-        against,
-        seed,
-        timeout,
-        **own,
-    )
+    act(**options)
