@@ -80,7 +80,7 @@ class CaseLine:
 
 @dataclass(frozen=True)
 class KnownDeviation:
-    """The entry that names what departed: see `execution.deviations.Deviation`.
+    """The entry that names what departed: see `execution.judging.deviations.Deviation`.
 
     Records from before there were causes have none.
     """
