@@ -8,7 +8,14 @@ from pathlib import Path
 
 from embcheck.conformance.documentation.mapping import check_documentation
 from embcheck.conformance.execution.judging.deviations import read_deviations
-from embcheck.conformance.suite.load import load_clauses, load_spec, spec_files, suite_root
+from embcheck.conformance.suite.features import shipped_features
+from embcheck.conformance.suite.load import (
+    FEATURES,
+    load_clauses,
+    load_spec,
+    spec_files,
+    suite_root,
+)
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.timing.runs.curves import curve_files, load_curves
 from embcheck.conformance.timing.workloads.load import load_workloads, workload_files
@@ -54,7 +61,7 @@ def check_files(paths: Iterable[Path]) -> Checked:
             for name in ("clauses", "documentation")
             for file in sorted((root / name).glob("*.yaml"))
         ]
-        files += [*workload_files(), *curve_files()]
+        files += [*workload_files(), *curve_files(), suite_root() / FEATURES]
     for file in files:
         try:
             _check(file, checked)
@@ -64,6 +71,10 @@ def check_files(paths: Iterable[Path]) -> Checked:
 
 
 def _check(file: Path, checked: Checked) -> None:
+    if file == suite_root() / FEATURES:
+        shipped_features()
+        checked.others += 1
+        return
     other: Callable[[list[Path]], object] | None = {
         "clauses": load_clauses,
         "deviations": lambda files: [read_deviations(file) for file in files],

@@ -108,6 +108,17 @@ class Merged:
         return tuple(name for name in self.backends if name in found)
 
     @cached_property
+    def _by_backend(self) -> Mapping[str, list[Finding]]:
+        found: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            found.setdefault(finding.backend, []).append(finding)
+        return found
+
+    def of_backend(self, backend: str) -> list[Finding]:
+        """Return the findings of one backend."""
+        return self._by_backend.get(backend, [])
+
+    @cached_property
     def unavailable(self) -> tuple[BackendEntry, ...]:
         """The backends that no run could start."""
         return tuple(entry for entry in self.backends.values() if entry.unavailable)

@@ -17,6 +17,8 @@ from embcheck.conformance.suite.source import Map, read_yaml
 
 NOT_SPECS = ("clauses", "workloads", "curves", "deviations", "documentation")
 """Folders beside the specs whose YAML files are not specs."""
+FEATURES = "features.yaml"
+"""A file beside them that is none either."""
 
 
 def suite_root() -> Path:
@@ -43,7 +45,9 @@ def spec_files(paths: Iterable[Path] = ()) -> list[Path]:
 
 
 def _is_other(file: Path, root: Path) -> bool:
-    return bool({*file.relative_to(root).parts[:-1], root.name} & {*NOT_SPECS})
+    return file == suite_root() / FEATURES or bool(
+        {*file.relative_to(root).parts[:-1], root.name} & {*NOT_SPECS}
+    )
 
 
 @lru_cache

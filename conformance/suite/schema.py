@@ -22,6 +22,7 @@ SCHEMAS = {
     "deviations": "deviations.schema.json",
     "documentation": "documentation.schema.json",
     "exercise": "exercise.schema.json",
+    "features": "features.schema.json",
     "sizes": "sizes.schema.json",
     "pairs": "pairs.schema.json",
     "workloads": "workloads.schema.json",

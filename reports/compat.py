@@ -1,0 +1,170 @@
+"""Which backend supports what: data that ships, so that the first answer needs no run.
+
+The data is made from finished runs by `embcheck compat --run DIR --out FILE`. Importing this module
+needs no array library.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+FILE_NAME = "compat.json"
+
+
+class CompatError(Exception):
+    """Data on compatibility cannot be read, or knows no such name; says what to do."""
+
+
+@dataclass(frozen=True)
+class Supported:
+    """Whether a backend supports a feature.
+
+    `support` is `yes`, `partly`, `no`, `absent` (not offered) or `unknown` (a deciding case has no
+    result). `how` is how it fails: `silently`, `dying` or `loudly`; None where nothing fails.
+    `says` tells in a phrase what fails, with what. `example` is a case that shows it; `reason` and
+    `link` are those of the known deviation there.
+    """
+
+    support: str
+    how: str | None = None
+    says: str = ""
+    example: str = ""
+    reason: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A backend, and what it supports, by feature. `date` is that of its run, ISO 8601."""
+
+    id: str
+    library: str
+    version: str
+    device: str
+    date: str
+    features: Mapping[str, Supported]
+
+
+@dataclass(frozen=True)
+class Compat:
+    """What the backends of some runs support.
+
+    `features` maps names to sentences, `digests` to hashes of what decided them.
+    """
+
+    suite: str
+    features: Mapping[str, str]
+    digests: Mapping[str, str]
+    backends: Mapping[str, Column] = field(default_factory=dict)
+
+    def supports(self, backend: str, feature: str) -> Supported:
+        """Return whether a backend supports a feature; raises CompatError for an unknown name."""
+        if feature not in self.features:
+            raise CompatError(f"no feature '{feature}'; `embcheck compat` lists them")
+        return self.column(backend).features.get(feature, Supported("unknown", says="not asked"))
+
+    def near(self, name: str) -> list[str]:
+        """Return the known names that are most like one that is unknown, at most three."""
+        return get_close_matches(name, [*self.features, *self.backends], 3)
+
+    def column(self, backend: str) -> Column:
+        """Return what a backend supports; raises CompatError for an unknown one."""
+        if backend not in self.backends:
+            known = ", ".join(self.backends)
+            raise CompatError(f"no data on '{backend}'; there is on {known}")
+        return self.backends[backend]
+
+
+def supports(backend: str, feature: str) -> Supported:
+    """Return whether a backend supports a feature, by the data that embcheck ships.
+
+    Raises CompatError for an unknown name.
+    """
+    return shipped().supports(backend, feature)
+
+
+@lru_cache
+def shipped() -> Compat:
+    """Return the data that embcheck ships."""
+    return parse(files("embcheck.reports").joinpath(FILE_NAME).read_text("utf-8"), FILE_NAME)
+
+
+def load(path: Path) -> Compat:
+    """Read a file of such data; raises CompatError."""
+    try:
+        return parse(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CompatError(f"{path}: {error}") from None
+
+
+def parse(text: str, name: str) -> Compat:
+    """Read such data from a text; raises CompatError."""
+    try:
+        data = json.loads(text)
+        if data["format"] != FORMAT:
+            raise CompatError(f"{name}: has format {data['format']}, this embcheck reads {FORMAT}")
+        reasons = data["reasons"]
+        backends = {id_: _column(id_, told, reasons) for id_, told in data["backends"].items()}
+        says = {feature: told["says"] for feature, told in data["features"].items()}
+        digests = {feature: told["digest"] for feature, told in data["features"].items()}
+        return Compat(data["suite"], says, digests, backends)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise CompatError(f"{name}: holds no data on compatibility ({error!r})") from None
+
+
+def to_text(compat: Compat) -> str:
+    """Write such data as JSON: the same bytes for the same data."""
+    reasons: dict[tuple[str, str], int] = {}
+    data = {
+        "format": FORMAT,
+        "suite": compat.suite,
+        "features": {
+            name: {"says": says, "digest": compat.digests[name]}
+            for name, says in compat.features.items()
+        },
+        "backends": {
+            id_: {
+                "library": column.library,
+                "version": column.version,
+                "device": column.device,
+                "date": column.date,
+                "features": {
+                    name: _plain(found, reasons) for name, found in column.features.items()
+                },
+            }
+            for id_, column in sorted(compat.backends.items())
+        },
+    }
+    data["reasons"] = [{"reason": reason, "link": link} for reason, link in reasons]
+    return json.dumps(data, ensure_ascii=False, indent=0) + "\n"
+
+
+def _plain(found: Supported, reasons: dict[tuple[str, str], int]) -> dict[str, Any]:
+    told: dict[str, Any] = {"support": found.support}
+    told |= {name: getattr(found, name) for name in ("how", "says", "example")}
+    if found.reason:
+        told["reason"] = reasons.setdefault((found.reason, found.link), len(reasons))
+    return {name: value for name, value in told.items() if value not in (None, "")}
+
+
+def _column(id_: str, told: Mapping[str, Any], reasons: list[Mapping[str, str]]) -> Column:
+    features = {name: _supported(entry, reasons) for name, entry in told["features"].items()}
+    library, version, device, date = (
+        str(told[key]) for key in ("library", "version", "device", "date")
+    )
+    return Column(id_, library, version, device, date, features)
+
+
+def _supported(entry: Mapping[str, Any], reasons: list[Mapping[str, str]]) -> Supported:
+    told = dict(entry)
+    if "reason" in told:
+        told |= reasons[told["reason"]]
+    return Supported(**{name: value and str(value) for name, value in told.items()})

@@ -1,0 +1,126 @@
+"""Show in a terminal which backend supports what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from embcheck.reports.compat import Column, Compat, Supported
+from embcheck.reports.units import plural
+from embcheck.reports.untrusted import one_line
+
+_ORDER = ("yes", "partly", "no", "absent", "unknown")
+_STYLES: Mapping[str, str] = {
+    "yes": "green",
+    "partly": "yellow",
+    "no": "red",
+    "absent": "dim",
+    "unknown": "dim",
+}
+_RANKS: Mapping[str | None, int] = {"silently": 0, "dying": 1, "loudly": 2, None: 3}
+
+
+def print_overview(data: Compat, console: Console) -> None:
+    """Print how many features each backend supports."""
+    table = _table(("backend", "library", *_ORDER, "silently"))
+    for column in data.backends.values():
+        counts = Counter(found.support for found in column.features.values())
+        silent = sum(found.how == "silently" for found in column.features.values())
+        library = f"{column.library} {column.version}"
+        table.add_row(
+            Text(one_line(column.id, 24)),
+            Text(one_line(library, 17)),
+            *(str(counts[support] or "") for support in _ORDER),
+            Text(str(silent or ""), "red"),
+        )
+    console.print(table)
+    console.print(f"\nOf {plural(len(data.features), 'feature')}; each is one of:")
+    for line in _legend():
+        console.print(f"  {line}")
+    console.print("\nMore: embcheck compat BACKEND, embcheck compat FEATURE, or both.")
+
+
+def print_column(data: Compat, backend: str, console: Console) -> None:
+    """Print what one backend supports: what fails, the worst first; then the names of the rest."""
+    column = data.column(backend)
+    console.print(Text(_head(column), "bold"))
+    told = [item for item in column.features.items() if item[1].how or item[1].support == "partly"]
+    if told:
+        table = _table(("feature", "", "how"))
+        for name, found in sorted(told, key=lambda item: _rank(item[1])):
+            table.add_row(name, _support(found), Text(one_line(found.says)))
+        console.print(table)
+    for support in ("yes", "absent", "unknown"):
+        names = [name for name, found in column.features.items() if found.support == support]
+        if names:
+            console.print(Text(f"\n{support}: ", _STYLES[support]) + Text(", ".join(names)))
+    rest = [name for name in data.features if name not in column.features]
+    if rest:
+        console.print(Text("\nasked of PyTorch alone: ", "dim") + Text(", ".join(rest)))
+    console.print(f"\nWhy: embcheck compat {one_line(column.id)} FEATURE")
+
+
+def print_feature(data: Compat, feature: str, console: Console) -> None:
+    """Print which backends support one feature, the worst first."""
+    console.print(Text(f"{feature}: {data.features[feature]}", "bold"))
+    found = {name: data.supports(name, feature) for name in data.backends}
+    table = _table(("backend", "", "how"))
+    for name, answer in sorted(found.items(), key=lambda item: _rank(item[1])):
+        table.add_row(Text(one_line(name, 24)), _support(answer), Text(one_line(answer.says)))
+    console.print(table)
+    console.print(f"\nWhy: embcheck compat BACKEND {feature}")
+
+
+def print_answer(data: Compat, backend: str, feature: str, console: Console) -> None:
+    """Print whether one backend supports one feature, and why."""
+    found = data.supports(backend, feature)
+    console.print(Text(_head(data.column(backend)), "bold"))
+    console.print(f"{feature}: {data.features[feature]}\n")
+    console.print(_support(found).append_text(Text(f"  {one_line(found.says)}")))
+    if found.reason:
+        console.print(Padding(Text(found.reason), (1, 2, 0, 2)))
+    if found.link:
+        console.print(Padding(Text(found.link), (0, 2, 0, 2)), soft_wrap=True)
+    if found.example:
+        words = f"embcheck reproduce -b {backend} --case '{found.example}'"
+        console.print("\nTo see it:", Text(words), sep="\n  ", soft_wrap=True)
+
+
+def _head(column: Column) -> str:
+    return one_line(
+        f"{column.id}: {column.library} {column.version} on {column.device}, {column.date}"
+    )
+
+
+def _support(found: Supported) -> Text:
+    words = found.support if found.how is None else f"{found.support}, {found.how}"
+    return Text(words, _STYLES.get(found.support, ""))
+
+
+def _rank(found: Supported) -> tuple[int, int]:
+    place = ("no", "partly", "absent", "unknown", "yes").index(found.support)
+    return _RANKS[found.how], place
+
+
+def _legend() -> list[str]:
+    return [
+        "yes      every case that decides it passed",
+        "partly   some passed; `how` says which do not",
+        "no       none passed",
+        "absent   not offered, and said so",
+        "unknown  a case that decides it has no result",
+        "silently: of partly and no, how many give wrong answers without a sign",
+    ]
+
+
+def _table(columns: tuple[str, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        right = name in (*_ORDER, "silently")
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "how")
+    return table

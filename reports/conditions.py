@@ -1,0 +1,191 @@
+"""What the cases of a feature that fail have in common, in a few words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
+from typing import Any
+
+from embcheck.conformance.contract.options import OPTIONS
+from embcheck.conformance.records.lines import CaseLine
+from embcheck.reports.units import plural
+
+MOST = 3
+"""Conditions in a phrase; where more are needed, the share of cases says more."""
+LEAST_SIZE = 16
+"""A size that is worth a condition: that no smaller call fails is chance."""
+_OBSERVED = {
+    "grad_weight": "gradients",
+    "grad_per_sample_weights": "gradients of weights",
+    "weight_after": "the table afterwards",
+    "weight_after_step": "training",
+}
+_UNUSUAL = ("nan", "inf", "-inf")
+AXES = ("rows", "columns", "positions", "bags")
+
+
+def sizes_of(case: CaseLine) -> dict[str, int]:
+    """Return the sizes of a case's call along its axes, as far as its record tells them."""
+    shapes = {name: _shape(case, name) for name in ("weight", "indices", "offsets")}
+    sizes: dict[str, int] = {}
+    if len(shapes["weight"] or ()) == 2:
+        sizes["rows"], sizes["columns"] = shapes["weight"] or ()
+    if shapes["indices"] is not None:
+        sizes["positions"] = math.prod(shapes["indices"])
+        if "bag" in str(case.call.get("operation")) and len(shapes["indices"]) == 2:
+            sizes["bags"] = shapes["indices"][0]
+    if len(shapes["offsets"] or ()) == 1:
+        last = bool(_options(case).get("include_last_offset"))
+        sizes["bags"] = (shapes["offsets"] or (0,))[0] - last
+    return sizes
+
+
+def needs_of(case: CaseLine) -> frozenset[str]:
+    """Name what a call needs of a backend: an operation, options, kinds of observations."""
+    options = _options(case)
+    used = [
+        name
+        for name in options
+        if name != "mode" and name in OPTIONS and OPTIONS[name].is_used(options)
+    ]
+    seen = [name for name in case.call.get("observe") or () if name in _OBSERVED]
+    weights = [name for name in _inputs(case) if name == "per_sample_weights"]
+    return frozenset([str(case.call.get("operation")), *used, *seen, *weights])
+
+
+def phrase(some: Collection[CaseLine], others: Collection[CaseLine]) -> str:
+    """Say what some cases have and no other case has, as `with float16 tables`.
+
+    Where up to `MOST` conditions do not cover them, it says how many they are.
+    """
+    found = _conditions([*map(_facts, some)], [*map(_facts, others)])
+    if found is None:
+        return f"in {len(some):,} of {plural(len(some) + len(others), 'case')}"
+    *most, last = found
+    return f"with {', '.join(most)} or {last}" if most else f"with {last}"
+
+
+Facts = dict[str, int]
+"""What a call is, in words, and the place of each word in a phrase."""
+
+
+def _conditions(some: list[Facts], others: list[Facts]) -> list[str] | None:
+    """Return the fewest conditions that hold for all of some calls and for none of the others."""
+    _add_sizes(some, others)
+    places = {fact: place for facts in some for fact, place in facts.items()}
+    single = sorted(places, key=lambda fact: places[fact])
+    pure: list[tuple[str, ...]] = [
+        (fact,) for fact in single if not any(fact in facts for facts in others)
+    ]
+    # Of one call alone, any two words would do.
+    pairs = [
+        pair
+        for pair in combinations(single, 2)
+        if sum(_all(pair, facts) for facts in some) > 1
+        and not any(_all(pair, facts) for facts in others)
+    ]
+    pure += [pair for pair in pairs if not {*pure} & {(pair[0],), (pair[1],)}]
+    chosen: list[tuple[str, ...]] = []
+    left = some
+    while left and pure and len(chosen) < MOST:
+        # The plainest of the best: single words stand before pairs.
+        best = max(pure, key=lambda condition: sum(_all(condition, facts) for facts in left))
+        chosen.append(best)
+        still = [facts for facts in left if not _all(best, facts)]
+        if len(still) == len(left):
+            return None
+        left = still
+    return None if left else [" and ".join(condition) for condition in chosen]
+
+
+def _all(condition: tuple[str, ...], facts: Facts) -> bool:
+    return all(fact in facts for fact in condition)
+
+
+def _add_sizes(some: list[Facts], others: list[Facts]) -> None:
+    """Add along which axes calls are larger than every other call, and take the sizes away."""
+    sizes = {id(facts): {axis: facts.pop(axis, 0) for axis in AXES} for facts in [*some, *others]}
+    for axis in AXES:
+        most = max((sizes[id(facts)][axis] for facts in others), default=0)
+        for facts in some:
+            if sizes[id(facts)][axis] > most >= LEAST_SIZE:
+                facts[f"more than {most:,} {axis}"] = len(facts)
+
+
+def _facts(case: CaseLine) -> Facts:
+    """Name what a call is, the plainest first; with its sizes by axis."""
+    words = {word: place for place, word in enumerate(dict.fromkeys(_named(case)))}
+    return words | sizes_of(case)
+
+
+def _named(case: CaseLine) -> Iterator[str]:
+    inputs = _inputs(case)
+    operation = str(case.call.get("operation", ""))
+    for name, noun in (("weight", "tables"), ("indices", "indices")):
+        if name in inputs:
+            yield f"{inputs[name].get('dtype')} {noun}"
+    yield from _named_options(case, is_bag="bag" in operation)
+    for name in case.call.get("observe") or ():
+        if name in _OBSERVED:
+            yield _OBSERVED[name]
+    yield _form(operation)
+    yield from (f"no {axis}" for axis, size in sizes_of(case).items() if size == 0)
+    yield from (f"{each['layout']} arrays" for each in inputs.values() if "layout" in each)
+    if case.steps:
+        yield "several calls in a row"
+    if any(_has_specials(source.get("values")) for source in inputs.values()):
+        yield "NaN or infinity"
+    if _has_empty_bags(inputs.get("offsets", {}).get("values")):
+        yield "empty bags"
+
+
+def _named_options(case: CaseLine, *, is_bag: bool) -> Iterator[str]:
+    inputs, options = _inputs(case), _options(case)
+    if is_bag:
+        yield f"mode {options.get('mode', OPTIONS['mode'].default)}"
+        yield "offsets" if "offsets" in inputs else "two-dimensional indices"
+    for name in options:
+        option = OPTIONS.get(name)
+        if option is not None and name != "mode" and option.is_used(options):
+            yield name
+            if name in ("padding_idx", "max_norm", "norm_type"):
+                yield f"{name} {options[name]}"
+    if "per_sample_weights" in inputs:
+        yield "per_sample_weights"
+
+
+def _form(operation: str) -> str:
+    if operation.endswith("from_pretrained"):
+        return "a table from outside"
+    return "the module" if operation.endswith("module") else "the function"
+
+
+def _has_specials(values: Any) -> bool:
+    if isinstance(values, list):
+        return any(_has_specials(value) for value in values)
+    return isinstance(values, str) and values in _UNUSUAL
+
+
+def _has_empty_bags(offsets: Any) -> bool:
+    if not isinstance(offsets, list):
+        return False
+    return any(a == b for a, b in pairwise(offsets))
+
+
+def _inputs(case: CaseLine) -> Mapping[str, Mapping[str, Any]]:
+    inputs = case.call.get("inputs")
+    if not isinstance(inputs, Mapping):
+        return {}
+    return {str(name): source for name, source in inputs.items() if isinstance(source, Mapping)}
+
+
+def _options(case: CaseLine) -> Mapping[str, Any]:
+    options = case.call.get("options")
+    return options if isinstance(options, Mapping) else {}
+
+
+def _shape(case: CaseLine, name: str) -> Sequence[int] | None:
+    shape = _inputs(case).get(name, {}).get("shape")
+    plain = isinstance(shape, list) and all(isinstance(size, int) for size in shape)
+    return shape if plain else None

@@ -1,0 +1,281 @@
+"""What a backend supports: features, decided by the results of their cases and by nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from embcheck.conformance.contract.operation import Operation
+from embcheck.conformance.records.lines import CaseLine
+from embcheck.conformance.suite.features import Beyond, Feature
+from embcheck.conformance.suite.model import Case, Level
+from embcheck.reports.conditions import needs_of, phrase, sizes_of
+from embcheck.reports.marks import Mark
+from embcheck.reports.merge import ANSWER_LEVELS, Finding, Merged
+from embcheck.reports.units import plural
+
+
+class Support(StrEnum):
+    """Whether a backend has a feature."""
+
+    YES = "yes"
+    PARTLY = "partly"
+    NO = "no"
+    ABSENT = "absent"
+    """The backend does not offer it, and says so."""
+    UNKNOWN = "unknown"
+    """A case that decides it has no result."""
+
+
+class How(StrEnum):
+    """How a feature fails, worst first."""
+
+    SILENTLY = "silently"
+    DYING = "dying"
+    LOUDLY = "loudly"
+
+
+MARGINAL = 0.1
+"""The share of a feature's cases that says nothing of a backend which lacks all others."""
+
+_BY_MARK: Mapping[Mark, How] = {
+    Mark.SILENT: How.SILENTLY,
+    Mark.CRASHED: How.DYING,
+    Mark.TIMED_OUT: How.DYING,
+    Mark.LOUD: How.LOUDLY,
+}
+_BY_KIND: Mapping[str, How] = {
+    "crashed": How.DYING,
+    "timed-out": How.DYING,
+    "rejected-valid": How.LOUDLY,
+}
+_VERBS: Mapping[str, str] = {
+    "accepted-invalid": "not refused",
+    "rejected-valid": "refused",
+    "crashed": "the process dies",
+    "timed-out": "hangs",
+    "wrong-value": "wrong values",
+    "wrong-shape": "wrong shapes",
+    "wrong-dtype": "wrong dtypes",
+    "wrong-effect": "wrong side effects",
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a backend has a feature, and what decided it.
+
+    `says` is a phrase that names how it fails, and with what. `example` is the case that shows it
+    best, `reason` and `link` are those of the known deviation there. The counts are of cases.
+    """
+
+    support: Support
+    how: How | None = None
+    says: str = ""
+    example: str = ""
+    reason: str = ""
+    link: str = ""
+    passed: int = 0
+    failed: int = 0
+    absent: int = 0
+    missing: int = 0
+
+
+Decisions = dict[str, dict[str, Decision]]
+
+
+def decide(merged: Merged, features: Mapping[str, Feature], planned: Iterable[Case]) -> Decisions:
+    """Decide every feature for every backend that was asked: by backend, then by feature.
+
+    `planned` are the cases of the suite; one without a result leaves its features unknown.
+    """
+    asked = [
+        case
+        for case in planned
+        if case.level is not Level.IMPLEMENTATION_DEFINED and not case.large
+    ]
+    deciding = _deciding(merged, features, asked)
+    found: Decisions = {}
+    for backend in merged.columns:
+        by_feature = _by_feature(merged, backend, deciding)
+        operations = merged.backends[backend].latest.get("operations", ())
+        without = Counter(
+            name
+            for case in asked
+            if case.id not in by_feature.seen and _is_asked(case, operations)
+            for name in deciding.get(case.id, ())
+        )
+        lacks = _lacks(merged.of_backend(backend))
+        found[backend] = {
+            name: decision(_own(by_feature.findings.get(name, []), lacks), without[name])
+            for name in features
+            if name in by_feature.findings or without[name]
+        }
+    return found
+
+
+def _lacks(findings: Iterable[Finding]) -> frozenset[str]:
+    """Name what a backend does not offer in any case."""
+    needed: dict[str, set[str]] = {}
+    for finding in findings:
+        for need in needs_of(finding.case):
+            needed.setdefault(need, set()).add(_group(finding))
+    return frozenset(need for need, groups in needed.items() if groups <= {"absent", "missing"})
+
+
+def _own(findings: list[Finding], lacks: Collection[str]) -> list[Finding]:
+    """Leave out what is absent because of a need that most cases of the feature have not.
+
+    That a backend lacks it altogether is said by the feature of which most cases need it.
+    """
+    common = Counter(need for finding in findings for need in needs_of(finding.case))
+    rare = {need for need in lacks if common[need] <= len(findings) / 2}
+    own = [
+        finding
+        for finding in findings
+        if _group(finding) != "absent" or not needs_of(finding.case) & rare
+    ]
+    return own or findings
+
+
+@dataclass(frozen=True)
+class _ByFeature:
+    """The scored findings of a backend, by the features that they decide."""
+
+    findings: Mapping[str, list[Finding]]
+    seen: frozenset[str]
+
+
+def _by_feature(merged: Merged, backend: str, deciding: Mapping[str, list[str]]) -> _ByFeature:
+    findings: dict[str, list[Finding]] = {}
+    seen = []
+    for finding in merged.of_backend(backend):
+        # An answer that no bound was narrow enough to judge decides nothing.
+        if finding.group != "none" and finding.mark is not Mark.NOT_RUN:
+            seen.append(finding.case.case)
+            for name in deciding[finding.case.case] if finding.mark is not Mark.OBSERVED else ():
+                findings.setdefault(name, []).append(finding)
+    return _ByFeature(findings, frozenset(seen))
+
+
+def _deciding(
+    merged: Merged, features: Mapping[str, Feature], planned: Iterable[Case]
+) -> dict[str, list[str]]:
+    """Return the features that each case decides."""
+    owner = {clause: name for name, feature in features.items() for clause in feature.clauses}
+    beyond = [(name, feature.beyond) for name, feature in features.items() if feature.beyond]
+    clauses = {case.id: [clause.id for clause in case.clauses] for case in planned}
+    clauses |= {name: [*line.clauses] for name, line in merged.cases.items()}
+    lines = merged.cases
+    return {
+        case: [
+            *dict.fromkeys(owner[clause] for clause in named if clause in owner),
+            *(name for name, size in beyond if case in lines and _is_beyond(lines[case], size)),
+        ]
+        for case, named in clauses.items()
+    }
+
+
+def _is_asked(case: Case, operations: Collection[str]) -> bool:
+    return case.spec.operation is not Operation.PROBE or Operation.PROBE in operations
+
+
+def decision(findings: Iterable[Finding], without: int = 0) -> Decision:
+    """Decide one feature by the findings of the cases that decide it.
+
+    So many cases that decide it are `without` a result.
+    """
+    groups: dict[str, list[Finding]] = {"passed": [], "failed": [], "absent": [], "missing": []}
+    for finding in findings:
+        groups[_group(finding)].append(finding)
+    passed, failed, absent, _ = groups.values()
+    counts: dict[str, Any] = {name: len(group) for name, group in groups.items()}
+    counts["missing"] += without
+    if failed:
+        worst = min(failed, key=_severity)
+        deviation = worst.result.deviation if worst.result else None
+        return Decision(
+            Support.PARTLY if passed else Support.NO,
+            _how(worst),
+            _says(failed, absent, passed),
+            worst.case.case,
+            deviation.reason if deviation else "",
+            (deviation.link or "") if deviation else "",
+            **counts,
+        )
+    if counts["missing"]:
+        said = f"{plural(counts['missing'], 'case')} without a result"
+        return Decision(Support.UNKNOWN, says=said, **counts)
+    if not passed:
+        return Decision(Support.ABSENT, **counts)
+    if not absent:
+        return Decision(Support.YES, **counts)
+    # Most features have cases in which their option is not used.
+    rest = len(passed) <= MARGINAL * (len(passed) + len(absent))
+    support = Support.ABSENT if rest else Support.PARTLY
+    return Decision(support, says=_absent(absent, passed), **counts)
+
+
+def _is_beyond(case: CaseLine, size: Beyond) -> bool:
+    is_answered = case.level in ANSWER_LEVELS
+    return is_answered and sizes_of(case).get(size.axis, 0) > size.size
+
+
+def _group(finding: Finding) -> str:
+    """Put a finding in one of four groups.
+
+    What an earlier stage refused is absent, for the library was not asked. What is known to depart
+    by chance fails, also if it did not this time.
+    """
+    if _how(finding) is not None:
+        return "failed"
+    if finding.mark is Mark.PASSED:
+        return "passed"
+    return "absent" if finding.mark in (Mark.UNSUPPORTED, Mark.EARLIER) else "missing"
+
+
+def _kind(finding: Finding) -> str:
+    """Return how a finding fails, or might."""
+    by_chance = finding.mark is Mark.DEVIATED and finding.result and finding.result.deviation
+    return by_chance.happens if by_chance else finding.kind
+
+
+def _how(finding: Finding) -> How | None:
+    if finding.mark is Mark.DEVIATED:
+        return _BY_KIND.get(_kind(finding), How.SILENTLY)
+    return _BY_MARK.get(finding.mark)
+
+
+def _severity(finding: Finding) -> tuple[int, bool, int]:
+    """Sort the worst first, one with a reason before others, small examples before large ones."""
+    has_reason = finding.result is not None and finding.result.deviation is not None
+    size = sum(sizes_of(finding.case).values())
+    return [*How, None].index(_how(finding)), not has_reason, size
+
+
+def _says(failed: list[Finding], absent: list[Finding], passed: list[Finding]) -> str:
+    """Say how it fails, and with what: the most frequent way first, two ways at most."""
+    kinds = Counter(map(_kind, failed)).most_common()
+    said = []
+    for kind, _ in kinds[:2]:
+        of_kind = [finding for finding in failed if _kind(finding) == kind]
+        verb = _VERBS.get(kind, kind)
+        # Told apart from all others, or two kinds of failure would have the same condition.
+        others = [*passed, *(finding for finding in failed if _kind(finding) != kind)]
+        said.append(f"{verb} {_with(of_kind, others)}" if others else verb)
+    if len(kinds) > 2:
+        said.append(f"{plural(sum(count for _, count in kinds[2:]), 'case')} fail otherwise")
+    if absent and passed:
+        said.append(_absent(absent, passed))
+    return "; ".join(said)
+
+
+def _absent(absent: list[Finding], passed: list[Finding]) -> str:
+    return f"not offered {_with(absent, passed)}"
+
+
+def _with(some: list[Finding], others: list[Finding]) -> str:
+    return phrase([finding.case for finding in some], [finding.case for finding in others])
