@@ -15,9 +15,11 @@ from embcheck.conformance.execution.judging.deviations import (
     explain,
     load_deviations,
     load_deviations_beside,
+    read_deviations,
     unmatched,
 )
 from embcheck.conformance.execution.judging.judge import Kind, Outcome, Verdict
+from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.problems import SpecError
 
 INFO = BackendInfo("x", "lib", "1.5")
@@ -171,6 +173,21 @@ def test_entries_that_match_nothing_are_listed():
     """An entry whose cases do not exist is found."""
     assert unmatched([KNOWN], [CASE]) == []
     assert unmatched([KNOWN], ["bag/max/other"]) == [KNOWN]
+
+
+def test_every_shipped_pattern_names_a_case():
+    """Cases are renamed; an entry that no longer names one explains nothing."""
+    cases = [case.id for path in spec_files() for case in load_spec(path).cases]
+    shipped = sorted(Path(backends.__file__).parent.rglob("deviations/*.yaml"))
+    dead = [
+        f"{file.name}: {pattern}"
+        for file in shipped
+        for entry in read_deviations(file)
+        for pattern in entry.cases
+        if unmatched([replace(entry, cases=(pattern,))], cases)
+    ]
+    assert len(shipped) > 40
+    assert dead == []
 
 
 @pytest.mark.parametrize(
