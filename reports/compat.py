@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
@@ -30,7 +30,9 @@ class Supported:
     `support` is `yes`, `partly`, `no`, `absent` (not offered) or `unknown` (a deciding case has no
     result). `how` is how it fails: `silently`, `dying` or `loudly`; None where nothing fails.
     `says` tells in a phrase what fails, with what. `example` is a case that shows it; `reason` and
-    `link` are those of the known deviation there.
+    `link` are those of the known deviation there. Where it is `partly`, `dtypes` has the answer for
+    tables of each dtype alone, as far as cases ask. `apart` names options with which it fails, and
+    which are features of their own.
     """
 
     support: str
@@ -39,6 +41,12 @@ class Supported:
     example: str = ""
     reason: str = ""
     link: str = ""
+    dtypes: Mapping[str, Supported] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
+
+    def for_tables(self, dtype: str) -> Supported:
+        """Return the answer for tables of a dtype, where it is told apart."""
+        return self.dtypes.get(dtype, self)
 
 
 @dataclass(frozen=True)
@@ -54,16 +62,27 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Use:
+    """A typical use: a sentence, the features that it needs, and those that make errors loud."""
+
+    says: str
+    needs: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Compat:
     """What the backends of some runs support.
 
-    `features` maps names to sentences, `digests` to hashes of what decided them.
+    `features` maps names to sentences, `digests` to hashes of what decided them, `profiles` the
+    names of typical uses to what these need.
     """
 
     suite: str
     features: Mapping[str, str]
     digests: Mapping[str, str]
-    backends: Mapping[str, Column] = field(default_factory=dict)
+    profiles: Mapping[str, Use]
+    backends: Mapping[str, Column]
 
     def supports(self, backend: str, feature: str) -> Supported:
         """Return whether a backend supports a feature; raises CompatError for an unknown name."""
@@ -115,7 +134,11 @@ def parse(text: str, name: str) -> Compat:
         backends = {id_: _column(id_, told, reasons) for id_, told in data["backends"].items()}
         says = {feature: told["says"] for feature, told in data["features"].items()}
         digests = {feature: told["digest"] for feature, told in data["features"].items()}
-        return Compat(data["suite"], says, digests, backends)
+        profiles = {
+            profile: Use(told["says"], tuple(told["needs"]), tuple(told["refused"]))
+            for profile, told in data["profiles"].items()
+        }
+        return Compat(data["suite"], says, digests, profiles, backends)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise CompatError(f"{name}: holds no data on compatibility ({error!r})") from None
 
@@ -130,6 +153,7 @@ def to_text(compat: Compat) -> str:
             name: {"says": says, "digest": compat.digests[name]}
             for name, says in compat.features.items()
         },
+        "profiles": {name: asdict(use) for name, use in compat.profiles.items()},
         "backends": {
             id_: {
                 "library": column.library,
@@ -150,9 +174,14 @@ def to_text(compat: Compat) -> str:
 def _plain(found: Supported, reasons: dict[tuple[str, str], int]) -> dict[str, Any]:
     told: dict[str, Any] = {"support": found.support}
     told |= {name: getattr(found, name) for name in ("how", "says", "example")}
+    told["apart"] = list(found.apart)
+    told["dtypes"] = {
+        dtype: {"support": part.support, **({"how": part.how} if part.how else {})}
+        for dtype, part in found.dtypes.items()
+    }
     if found.reason:
         told["reason"] = reasons.setdefault((found.reason, found.link), len(reasons))
-    return {name: value for name, value in told.items() if value not in (None, "")}
+    return {name: value for name, value in told.items() if value not in (None, "", {}, [])}
 
 
 def _column(id_: str, told: Mapping[str, Any], reasons: list[Mapping[str, str]]) -> Column:
@@ -167,4 +196,7 @@ def _supported(entry: Mapping[str, Any], reasons: list[Mapping[str, str]]) -> Su
     told = dict(entry)
     if "reason" in told:
         told |= reasons[told["reason"]]
-    return Supported(**{name: value and str(value) for name, value in told.items()})
+    dtypes = {name: Supported(**part) for name, part in told.pop("dtypes", {}).items()}
+    apart = tuple(map(str, told.pop("apart", ())))
+    texts = {name: str(value) for name, value in told.items()}
+    return Supported(**texts, dtypes=dtypes, apart=apart)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from embcheck.conformance.suite.features import Feature, shipped_features
+from embcheck.conformance.suite.features import shipped_features
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files
-from embcheck.reports.compat import Column, Compat, Supported
+from embcheck.reports.compat import Column, Compat, Supported, Use
 from embcheck.reports.merge import Merged
 from embcheck.reports.support import Decision, decide
 from embcheck.reports.untrusted import one_line
@@ -17,7 +17,8 @@ REASON_LIMIT = 600
 
 def compat_of(merged: Merged) -> Compat:
     """Decide every shipped feature by merged runs of the shipped suite."""
-    features, clauses = shipped_features(), shipped_clauses()
+    shipped, clauses = shipped_features(), shipped_clauses()
+    features = shipped.features
     cases = [case for path in spec_files() for case in load_spec(path).cases]
     decided = decide(merged, features, cases)
     suites = {run.header.suite for run in merged.runs if run.header.purpose == "conformance"}
@@ -25,6 +26,10 @@ def compat_of(merged: Merged) -> Compat:
         ", ".join(sorted(suites)),
         {name: feature.says for name, feature in features.items()},
         {name: feature.digest(clauses) for name, feature in features.items()},
+        {
+            name: Use(profile.says, profile.needs, profile.refused)
+            for name, profile in shipped.profiles.items()
+        },
         {backend: _column(merged, backend, found) for backend, found in decided.items()},
     )
 
@@ -32,10 +37,9 @@ def compat_of(merged: Merged) -> Compat:
 def stale(compat: Compat) -> list[str]:
     """Name the shipped features that the data lacks, or decided by other clauses."""
     clauses = shipped_clauses()
-    features: Mapping[str, Feature] = shipped_features()
     return [
         name
-        for name, feature in features.items()
+        for name, feature in shipped_features().features.items()
         if compat.digests.get(name) != feature.digest(clauses)
     ]
 
@@ -66,4 +70,9 @@ def _supported(decision: Decision) -> Supported:
         one_line(decision.example, SAYS_LIMIT),
         one_line(decision.reason, REASON_LIMIT),
         one_line(decision.link, SAYS_LIMIT),
+        {
+            dtype: Supported(str(part.support), str(part.how) if part.how else None)
+            for dtype, part in decision.dtypes.items()
+        },
+        decision.apart,
     )

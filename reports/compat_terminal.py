@@ -53,10 +53,14 @@ def print_column(data: Compat, backend: str, console: Console) -> None:
     if told:
         table = _table(("feature", "", "how"))
         for name, found in sorted(told, key=lambda item: _rank(item[1])):
-            table.add_row(name, _support(found), Text(one_line(found.says)))
+            table.add_row(name, _support(found), Text(says(found)))
         console.print(table)
     for support in ("yes", "absent", "unknown"):
-        names = [name for name, found in column.features.items() if found.support == support]
+        names = [
+            f"{name} ({says(found)})" if found.apart else name
+            for name, found in column.features.items()
+            if found.support == support
+        ]
         if names:
             console.print(Text(f"\n{support}: ", _STYLES[support]) + Text(", ".join(names)))
     rest = [name for name in data.features if name not in column.features]
@@ -71,7 +75,7 @@ def print_feature(data: Compat, feature: str, console: Console) -> None:
     found = {name: data.supports(name, feature) for name in data.backends}
     table = _table(("backend", "", "how"))
     for name, answer in sorted(found.items(), key=lambda item: _rank(item[1])):
-        table.add_row(Text(one_line(name, 24)), _support(answer), Text(one_line(answer.says)))
+        table.add_row(Text(one_line(name, 24)), _support(answer), Text(says(answer)))
     console.print(table)
     console.print(f"\nWhy: embcheck compat BACKEND {feature}")
 
@@ -81,7 +85,7 @@ def print_answer(data: Compat, backend: str, feature: str, console: Console) -> 
     found = data.supports(backend, feature)
     console.print(Text(_head(data.column(backend)), "bold"))
     console.print(f"{feature}: {data.features[feature]}\n")
-    console.print(_support(found).append_text(Text(f"  {one_line(found.says)}")))
+    console.print(_support(found).append_text(Text(f"  {says(found)}")))
     if found.reason:
         console.print(Padding(Text(found.reason), (1, 2, 0, 2)))
     if found.link:
@@ -95,6 +99,12 @@ def _head(column: Column) -> str:
     return one_line(
         f"{column.id}: {column.library} {column.version} on {column.device}, {column.date}"
     )
+
+
+def says(found: Supported) -> str:
+    """Say how a feature fails, and apart from what it was decided."""
+    apart = f"apart from {', '.join(found.apart)}" if found.apart else ""
+    return one_line("; ".join(filter(None, (found.says, apart))))
 
 
 def _support(found: Supported) -> Text:

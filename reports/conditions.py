@@ -41,6 +41,11 @@ def sizes_of(case: CaseLine) -> dict[str, int]:
     return sizes
 
 
+def table_dtype(case: CaseLine) -> str:
+    """Return the dtype of a call's table; empty without one."""
+    return str(_inputs(case).get("weight", {}).get("dtype", ""))
+
+
 def needs_of(case: CaseLine) -> frozenset[str]:
     """Name what a call needs of a backend: an operation, options, kinds of observations."""
     options = _options(case)

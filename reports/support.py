@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from embcheck.conformance.contract.operation import Operation
+from embcheck.conformance.contract.options import OPTIONS
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.conformance.suite.features import Beyond, Feature
 from embcheck.conformance.suite.model import Case, Level
-from embcheck.reports.conditions import needs_of, phrase, sizes_of
+from embcheck.reports.conditions import needs_of, phrase, sizes_of, table_dtype
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import ANSWER_LEVELS, Finding, Merged
 from embcheck.reports.units import plural
@@ -37,6 +38,11 @@ class How(StrEnum):
     DYING = "dying"
     LOUDLY = "loudly"
 
+
+_FEATURES = frozenset(name for name, option in OPTIONS.items() if option.capability) | {"sparse"}
+"""The options that are features of their own."""
+TABLES = ("float32", "float16", "bfloat16", "float64")
+"""The dtypes of tables that are legal."""
 
 MARGINAL = 0.1
 """The share of a feature's cases that says nothing of a backend which lacks all others."""
@@ -70,6 +76,8 @@ class Decision:
 
     `says` is a phrase that names how it fails, and with what. `example` is the case that shows it
     best, `reason` and `link` are those of the known deviation there. The counts are of cases.
+    Where a feature is supported partly, `dtypes` decides it for tables of each dtype alone. It is
+    decided without the cases that fail for a need of other features; `apart` names such needs.
     """
 
     support: Support
@@ -82,6 +90,8 @@ class Decision:
     failed: int = 0
     absent: int = 0
     missing: int = 0
+    dtypes: Mapping[str, Decision] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
 
 
 Decisions = dict[str, dict[str, Decision]]
@@ -108,37 +118,72 @@ def decide(merged: Merged, features: Mapping[str, Feature], planned: Iterable[Ca
             if case.id not in by_feature.seen and _is_asked(case, operations)
             for name in deciding.get(case.id, ())
         )
-        lacks = _lacks(merged.of_backend(backend))
+        weak = _weak(merged.of_backend(backend))
         found[backend] = {
-            name: decision(_own(by_feature.findings.get(name, []), lacks), without[name])
+            name: _decided(by_feature.findings.get(name, []), without[name], weak)
             for name in features
             if name in by_feature.findings or without[name]
         }
     return found
 
 
-def _lacks(findings: Iterable[Finding]) -> frozenset[str]:
-    """Name what a backend does not offer in any case."""
-    needed: dict[str, set[str]] = {}
+def _decided(findings: list[Finding], without: int, weak: _Weak) -> Decision:
+    """Decide a feature, and where it is supported partly, for tables of each dtype."""
+    own, apart = _own(findings, weak)
+    whole = replace(decision(own, without), apart=apart)
+    if whole.support is not Support.PARTLY:
+        return whole
+    groups: dict[str, list[Finding]] = {}
+    for finding in own:
+        groups.setdefault(table_dtype(finding.case), []).append(finding)
+    dtypes = {name: decision(groups[name], without) for name in TABLES if name in groups}
+    return replace(whole, dtypes=dtypes)
+
+
+@dataclass(frozen=True)
+class _Weak:
+    """The needs that a backend meets in no case, and the options that it fails in most cases."""
+
+    absent: frozenset[str]
+    poor: frozenset[str]
+
+
+def _weak(findings: Iterable[Finding]) -> _Weak:
+    groups: dict[str, Counter[str]] = {}
     for finding in findings:
-        for need in needs_of(finding.case):
-            needed.setdefault(need, set()).add(_group(finding))
-    return frozenset(need for need, groups in needed.items() if groups <= {"absent", "missing"})
+        # That a mistake is not refused says nothing of the options beside it.
+        if finding.group == "answers":
+            for need in needs_of(finding.case):
+                groups.setdefault(need, Counter())[_group(finding)] += 1
+    return _Weak(
+        frozenset(need for need, n in groups.items() if not n["passed"] and not n["failed"]),
+        frozenset(
+            need for need, n in groups.items() if need in _FEATURES and n["failed"] > n["passed"]
+        ),
+    )
 
 
-def _own(findings: list[Finding], lacks: Collection[str]) -> list[Finding]:
-    """Leave out what is absent because of a need that most cases of the feature have not.
+def _own(findings: list[Finding], weak: _Weak) -> tuple[list[Finding], tuple[str, ...]]:
+    """Leave out what fails, or is absent, for a need that most cases of the feature have not.
 
-    That a backend lacks it altogether is said by the feature of which most cases need it.
+    Another feature, of which most cases have that need, says so. Returns the rest, and the options
+    with which something fails.
     """
     common = Counter(need for finding in findings for need in needs_of(finding.case))
-    rare = {need for need in lacks if common[need] <= len(findings) / 2}
+    rare = {need for need in common if common[need] <= len(findings) / 2}
+    failing = {
+        finding.case.case: needs_of(finding.case) & rare & weak.poor
+        for finding in findings
+        if finding.group == "answers" and _group(finding) == "failed"
+    }
     own = [
         finding
         for finding in findings
-        if _group(finding) != "absent" or not needs_of(finding.case) & rare
+        if not failing.get(finding.case.case)
+        and not (_group(finding) == "absent" and needs_of(finding.case) & rare & weak.absent)
     ]
-    return own or findings
+    apart = {option for options in failing.values() for option in options}
+    return (own, tuple(sorted(apart))) if own else (findings, ())
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,18 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from embcheck.cli.main import main
-from embcheck.conformance.records.lines import CaseLine, KnownDeviation, ResultLine
-from embcheck.conformance.suite.features import load_features, shipped_features
-from embcheck.conformance.suite.load import shipped_clauses
+from embcheck.conformance.records.lines import CaseLine, KnownDeviation, ResultLine, RunHeader
+from embcheck.conformance.records.run import Run
+from embcheck.conformance.suite.features import Feature, load_features, shipped_features
+from embcheck.conformance.suite.load import load_spec, shipped_clauses, suite_root
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports import compat
+from embcheck.reports.advice import Fit, Needs, advise
 from embcheck.reports.compat_made import stale
 from embcheck.reports.conditions import phrase
 from embcheck.reports.marks import mark_of
-from embcheck.reports.merge import Finding
-from embcheck.reports.support import How, Support, decision
+from embcheck.reports.merge import Finding, merge
+from embcheck.reports.support import How, Support, decide, decision
 
 
 def case(name="embedding/lookup/a", *, level="documented", operation="embedding", **more):
@@ -118,7 +120,7 @@ def test_a_condition_holds_for_all_that_fail_and_for_none_that_pass(some, others
 
 def test_every_scored_clause_has_one_feature():
     """The shipped file says so, or it does not load."""
-    features = shipped_features()
+    features = shipped_features().features
     assert 60 <= len(features) <= 90
     owners = [clause for feature in features.values() for clause in feature.clauses]
     assert len(owners) == len(set(owners))
@@ -134,6 +136,7 @@ def test_every_scored_clause_has_one_feature():
         (("name: lookup.scalar", "name: lookup"), "is taken or retired"),
         (("features:\n", "retired: [lookup]\nfeatures:\n"), "is taken or retired"),
         (("name: lookup.scalar", "name: Lookup Scalar"), "Lookup Scalar"),
+        (("needs: [lookup,", "needs: [look,"), "names 'look', which is no feature"),
     ],
 )
 def test_a_mistake_in_the_features_is_told_with_its_line(tmp_path, change, said):
@@ -146,6 +149,122 @@ def test_a_mistake_in_the_features_is_told_with_its_line(tmp_path, change, said)
         load_features(file, shipped_clauses())
     assert said in str(caught.value)
     assert str(caught.value).startswith(f"{file}:")
+
+
+def test_what_another_feature_lacks_is_left_to_that_feature():
+    """A lookup is no worse where `max_norm` fails, or padding is not offered; it is told."""
+    cases = [case(f"embedding/lookup/{number}") for number in range(4)]
+    options = [case("embedding/lookup/a", max_norm=1.0), case("embedding/lookup/b", padding_idx=0)]
+    merged = merged_of(
+        *((line, "passed") for line in cases), (options[0], "failed"), (options[1], "unsupported")
+    )
+    feature = Feature("lookup", "An index gives a row.", ("EMB-LOOK-01",))
+    found = decide(merged, {"lookup": feature}, [])["b"]["lookup"]
+    assert (found.support, found.apart) == (Support.YES, ("max_norm",))
+
+
+def test_a_mistake_beside_an_option_that_fails_still_counts():
+    """A bad index that is answered is no matter of the option beside it."""
+    lines = [case(f"embedding/bounds/{number}", level="domain") for number in range(3)]
+    bad = case("embedding/bounds/a", level="domain", max_norm=1.0)
+    wrong = case("embedding/max_norm/a", max_norm=1.0)
+    merged = merged_of(*((line, "passed") for line in lines), (bad, "accepted"), (wrong, "failed"))
+    feature = Feature("bounds", "A bad index is an error.", ("EMB-LOOK-01",))
+    found = decide(merged, {"bounds": feature}, [])["b"]["bounds"]
+    assert (found.support, found.how, found.apart) == (
+        Support.PARTLY, How.SILENTLY, ("max_norm",)
+    )  # fmt: skip
+
+
+def test_a_case_of_the_suite_without_a_result_leaves_its_feature_unknown():
+    """A quick run has none of most cases."""
+    merged = merged_of((case(), "passed"))
+    feature = Feature("lookup", "An index gives a row.", ("EMB-LOOK-01",))
+    suite = load_spec(suite_root() / "embedding" / "lookup.yaml").cases
+    found = decide(merged, {"lookup": feature}, suite)["b"]["lookup"]
+    assert found.support is Support.UNKNOWN
+
+
+def test_tables_of_each_dtype_are_decided_alone():
+    """What fails for one dtype only is no reason against another."""
+    half = {"weight": {"dtype": "float16", "shape": [4, 3]}}
+    merged = merged_of((case(), "passed"), (case("embedding/lookup/b", inputs=half), "failed"))
+    feature = Feature("lookup", "An index gives a row.", ("EMB-LOOK-01",))
+    found = decide(merged, {"lookup": feature}, [])["b"]["lookup"]
+    assert {name: part.support for name, part in found.dtypes.items()} == {
+        "float32": Support.YES, "float16": Support.NO
+    }  # fmt: skip
+
+
+def merged_of(*outcomes):
+    """Return the merged run of a backend `b`, by what its cases came to."""
+    kinds = {"failed": ("failed", "wrong-value"), "accepted": ("failed", "accepted-invalid")}
+    findings = [
+        finding(*kinds.get(outcome, (outcome, None)), of=line) for line, outcome in outcomes
+    ]
+    header = RunHeader("conformance", "", "", "", {}, ({"id": "b"},), len(outcomes))
+    run = Run(header, cases={line.case: line for line, _ in outcomes})
+    run.results += [found.result for found in findings]
+    return merge([run])
+
+
+def data_with(**backends):
+    """Return data of backends, each with what it makes of some features."""
+    shipped = compat.shipped()
+    columns = {
+        name: compat.Column(name, "lib", "1", "cpu", "2026-01-01", features)
+        for name, features in backends.items()
+    }
+    return replace(shipped, backends=columns)
+
+
+YES, SILENT = compat.Supported("yes"), compat.Supported("no", "silently", "not refused")
+HALF = compat.Supported(
+    "partly", "loudly", dtypes={"float16": compat.Supported("no", "loudly"), "float32": YES}
+)
+
+
+@pytest.mark.parametrize(
+    ("features", "dtype", "fit"),
+    [
+        ({"bag.sum": YES, "bag.bounds": YES}, "float32", Fit.FITS),
+        ({"bag.sum": YES, "bag.bounds": SILENT}, "float32", Fit.UNGUARDED),
+        ({"bag.sum": YES}, "float32", Fit.UNGUARDED),
+        ({"bag.bounds": YES}, "float32", Fit.UNKNOWN),
+        ({"bag.sum": HALF, "bag.bounds": YES}, "float32", Fit.FITS),
+        ({"bag.sum": HALF, "bag.bounds": YES}, "float16", Fit.BLOCKED),
+        ({"bag.sum": compat.Supported("absent"), "bag.bounds": YES}, "float32", Fit.BLOCKED),
+        ({"bag.sum": compat.Supported("partly"), "bag.bounds": YES}, "float32", Fit.FITS),
+    ],
+)
+def test_advice_follows_from_features_and_the_dtype(features, dtype, fit):
+    """What is not known is never advised, nor what fails for the table's own dtype."""
+    needs = Needs(("bag.sum",), ("bag.bounds",), dtype)
+    assert [advice.fit for advice in advise(data_with(x=features), needs)] == [fit]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--profile", "token-lookup"], 0, "torch-eager"),
+        (["--profile", "token-lookup", "-b", "jax-take"], 0, "lookup.negative"),
+        (["--profile", "token-lookup", "-b", "jax-take", "--strict"], 1, "lookup.negative"),
+        (["--need", "lookup,bag.padding", "-b", "jax-take"], 1, "bag.padding (absent)"),
+        (["--need", "lookup", "--json"], 0, '"fit": "fits"'),
+        (["--profiles"], 0, "recommender-training"),
+        (["--need", "lookup.int23"], 2, "did you mean lookup.int32"),
+        (["--profile", "none"], 2, "there are token-lookup"),
+        (["--need", "lookup", "-b", "none"], 2, "no data on 'none'"),
+        ([], 2, "say what you need"),
+    ],
+)
+def test_advice_has_an_exit_code_for_scripts(words, code, said):
+    """0 if it fits, 1 if not, 2 for a mistake; at 80 columns."""
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["advise", *words])
+    assert said in result.output
+    assert result.exit_code == code
+    if not {"--profiles", "--json"} & {*words} and code != 2:
+        assert max(map(len, result.output.splitlines())) <= 80
 
 
 def test_the_shipped_data_is_of_the_shipped_features():

@@ -27,7 +27,7 @@ def compat(names: Sequence[str], runs: Sequence[Path], out: Path | None, *, as_j
     if out is not None and not runs:
         raise click.UsageError("--out writes the data of --run; name a run")
     try:
-        data = _of_runs(runs) if runs else shipped()
+        data = data_of(runs)
         if out is not None:
             out.write_text(to_text(data), "utf-8")
         backend, feature = _named(names, data)
@@ -48,8 +48,13 @@ def compat(names: Sequence[str], runs: Sequence[Path], out: Path | None, *, as_j
         sys.exit(ExitCode.USAGE)
 
 
-def _of_runs(runs: Sequence[Path]) -> Compat:
-    """Decide by runs; their records, and the suite, take a second to read."""
+def data_of(runs: Sequence[Path]) -> Compat:
+    """Return the data of runs, or what embcheck ships if there are none; raises CompatError.
+
+    To read records, and the suite, takes seconds.
+    """
+    if not runs:
+        return shipped()
     from embcheck.conformance.records.run import RecordError, read_runs  # noqa: PLC0415
     from embcheck.reports.compat_made import compat_of  # noqa: PLC0415
     from embcheck.reports.merge import merge  # noqa: PLC0415

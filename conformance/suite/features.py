@@ -43,26 +43,55 @@ class Feature:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def shipped_features() -> Mapping[str, Feature]:
-    """Load the features that embcheck ships, by name."""
+@dataclass(frozen=True)
+class Profile:
+    """A typical use: the features that it needs, and those by which a mistake is an error."""
+
+    name: str
+    says: str
+    needs: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Features:
+    """A file of features: those, and typical uses of them, each by name."""
+
+    features: Mapping[str, Feature]
+    profiles: Mapping[str, Profile]
+
+
+def shipped_features() -> Features:
+    """Load the features that embcheck ships."""
     return load_features(suite_root() / FEATURES, shipped_clauses())
 
 
-def load_features(path: Path, clauses: Mapping[str, Clause]) -> Mapping[str, Feature]:
+def load_features(path: Path, clauses: Mapping[str, Clause]) -> Features:
     """Load a file of features; raises SpecError with all of its mistakes.
 
     Every scored clause must belong to exactly one feature.
     """
     tree = read_yaml(path)
-    problems = problems_of(tree, str(path), "features") or [*_mistakes(tree, path, clauses)]
+    problems = problems_of(tree, str(path), "features") or [
+        *_mistakes(tree, path, clauses),
+        *_unknown_needs(tree, path),
+    ]
     if problems:
         raise SpecError(problems)
-    return MappingProxyType({entry["name"]: _feature(entry) for entry in tree["features"]})
+    features = {entry["name"]: _feature(entry) for entry in tree["features"]}
+    profiles = {entry["name"]: _profile(entry) for entry in tree.get("profiles", ())}
+    return Features(MappingProxyType(features), MappingProxyType(profiles))
 
 
 def _feature(entry: Map) -> Feature:
     beyond = Beyond(**entry["beyond"]) if "beyond" in entry else None
     return Feature(entry["name"], entry["says"], tuple(entry.get("clauses", ())), beyond)
+
+
+def _profile(entry: Map) -> Profile:
+    return Profile(
+        entry["name"], entry["says"], tuple(entry["needs"]), tuple(entry.get("refused", ()))
+    )
 
 
 def _mistakes(tree: Map, path: Path, clauses: Mapping[str, Clause]) -> Iterator[Problem]:
@@ -89,3 +118,13 @@ def _mistakes(tree: Map, path: Path, clauses: Mapping[str, Clause]) -> Iterator[
         if clause not in owner:
             said = f"'{clause}' belongs to no feature"
             yield Problem(str(path), 1, 1, said, "add it to the feature that it decides")
+
+
+def _unknown_needs(tree: Map, path: Path) -> Iterator[Problem]:
+    names = {entry["name"] for entry in tree["features"]}
+    for entry in tree.get("profiles", ()):
+        line, column = entry.value_marks["name"]
+        for name in (*entry["needs"], *entry.get("refused", ())):
+            if name not in names:
+                said = f"the profile '{entry['name']}' names '{name}', which is no feature"
+                yield Problem(str(path), line, column, said, "name one of the features above")

@@ -1,0 +1,66 @@
+"""`embcheck advise`: which backends have what you need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--need",
+    "needs",
+    multiple=True,
+    metavar="FEATURES",
+    help="Features that you need, such as bag.mean,padding.gradient; repeatable.",
+)
+@click.option("--profile", metavar="NAME", help="What a typical use needs; --profiles lists them.")
+@click.option("--profiles", is_flag=True, help="List the profiles, and what they need.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16", "bfloat16", "float64"]),
+    default="float32",
+    show_default=True,
+    help="The dtype of your tables.",
+)
+@click.option(
+    "-b", "--backend", "backends", multiple=True, metavar="ID", help="Only these; repeatable."
+)
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Decide by these runs, instead of the data that embcheck ships; repeatable.",
+)
+@click.option("--strict", is_flag=True, help="Rule out what takes mistakes for good calls.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def advise(
+    needs: tuple[str, ...],
+    profile: str | None,
+    profiles: bool,
+    dtype: str,
+    backends: tuple[str, ...],
+    runs: tuple[Path, ...],
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Say which backends have what you need, and what is in the way of the others.
+
+    By the results of whole runs, as `embcheck compat` shows them.
+
+    Exit codes: 0 some backend has all of it (with -b: each of those named); 1 none has (with -b:
+    one has not); 2 an unknown name, or data that cannot be read.
+    """
+    from embcheck.cli.actions.advise import Request, list_profiles  # noqa: PLC0415
+    from embcheck.cli.actions.advise import advise as act  # noqa: PLC0415  (--help stays quick)
+
+    if profiles:
+        list_profiles()
+        return
+    named = tuple(name.strip() for text in needs for name in text.split(",") if name.strip())
+    if not named and profile is None:
+        raise click.UsageError("say what you need: --need FEATURES or --profile NAME")
+    act(Request(named, profile, dtype, backends, runs, strict), as_json=as_json)
