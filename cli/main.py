@@ -20,6 +20,7 @@ COMMANDS = {
         "Show what the suite covers of PyTorch's documentation.",
     ),
     "advise": ("embcheck.cli.advise", "Say which backends have what you need."),
+    "migrate": ("embcheck.cli.migrate", "Show what changes from one backend to another."),
     "compat": ("embcheck.cli.compat", "Show which backend supports what."),
     "merge": ("embcheck.cli.merge", "Join runs of several environments or machines."),
     "diff": ("embcheck.cli.diff", "Show what changed between two runs."),

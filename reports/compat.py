@@ -17,6 +17,7 @@ from typing import Any
 
 FORMAT = 1
 FILE_NAME = "compat.json"
+_REASON = ("reason", "link", "instead")
 
 
 class CompatError(Exception):
@@ -29,10 +30,10 @@ class Supported:
 
     `support` is `yes`, `partly`, `no`, `absent` (not offered) or `unknown` (a deciding case has no
     result). `how` is how it fails: `silently`, `dying` or `loudly`; None where nothing fails.
-    `says` tells in a phrase what fails, with what. `example` is a case that shows it; `reason` and
-    `link` are those of the known deviation there. Where it is `partly`, `dtypes` has the answer for
-    tables of each dtype alone, as far as cases ask. `apart` names options with which it fails, and
-    which are features of their own.
+    `says` tells in a phrase what fails, with what. `example` is a case that shows it; `reason`,
+    `link` and `instead`, a spelling that conforms, are those of the known deviation there. Where it
+    is `partly`, `dtypes` has the answer for tables of each dtype alone, as far as cases ask.
+    `apart` names options with which it fails, and which are features of their own.
     """
 
     support: str
@@ -41,6 +42,7 @@ class Supported:
     example: str = ""
     reason: str = ""
     link: str = ""
+    instead: str = ""
     dtypes: Mapping[str, Supported] = field(default_factory=dict)
     apart: tuple[str, ...] = ()
 
@@ -145,7 +147,7 @@ def parse(text: str, name: str) -> Compat:
 
 def to_text(compat: Compat) -> str:
     """Write such data as JSON: the same bytes for the same data."""
-    reasons: dict[tuple[str, str], int] = {}
+    reasons: dict[tuple[str, ...], int] = {}
     data = {
         "format": FORMAT,
         "suite": compat.suite,
@@ -167,11 +169,11 @@ def to_text(compat: Compat) -> str:
             for id_, column in sorted(compat.backends.items())
         },
     }
-    data["reasons"] = [{"reason": reason, "link": link} for reason, link in reasons]
+    data["reasons"] = [dict(zip(_REASON, reason, strict=True)) for reason in reasons]
     return json.dumps(data, ensure_ascii=False, indent=0) + "\n"
 
 
-def _plain(found: Supported, reasons: dict[tuple[str, str], int]) -> dict[str, Any]:
+def _plain(found: Supported, reasons: dict[tuple[str, ...], int]) -> dict[str, Any]:
     told: dict[str, Any] = {"support": found.support}
     told |= {name: getattr(found, name) for name in ("how", "says", "example")}
     told["apart"] = list(found.apart)
@@ -180,7 +182,8 @@ def _plain(found: Supported, reasons: dict[tuple[str, str], int]) -> dict[str, A
         for dtype, part in found.dtypes.items()
     }
     if found.reason:
-        told["reason"] = reasons.setdefault((found.reason, found.link), len(reasons))
+        reason = tuple(getattr(found, name) for name in _REASON)
+        told["reason"] = reasons.setdefault(reason, len(reasons))
     return {name: value for name, value in told.items() if value not in (None, "", {}, [])}
 
 

@@ -70,6 +70,7 @@ def _supported(decision: Decision) -> Supported:
         one_line(decision.example, SAYS_LIMIT),
         one_line(decision.reason, REASON_LIMIT),
         one_line(decision.link, SAYS_LIMIT),
+        one_line(decision.instead, SAYS_LIMIT),
         {
             dtype: Supported(str(part.support), str(part.how) if part.how else None)
             for dtype, part in decision.dtypes.items()

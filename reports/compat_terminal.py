@@ -90,6 +90,8 @@ def print_answer(data: Compat, backend: str, feature: str, console: Console) -> 
         console.print(Padding(Text(found.reason), (1, 2, 0, 2)))
     if found.link:
         console.print(Padding(Text(found.link), (0, 2, 0, 2)), soft_wrap=True)
+    if found.instead:
+        console.print("\nInstead:", Text(found.instead), sep="\n  ", soft_wrap=True)
     if found.example:
         words = f"embcheck reproduce -b {backend} --case '{found.example}'"
         console.print("\nTo see it:", Text(words), sep="\n  ", soft_wrap=True)

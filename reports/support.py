@@ -75,7 +75,8 @@ class Decision:
     """Whether a backend has a feature, and what decided it.
 
     `says` is a phrase that names how it fails, and with what. `example` is the case that shows it
-    best, `reason` and `link` are those of the known deviation there. The counts are of cases.
+    best; `reason`, `link` and `instead`, a spelling that conforms, are those of the known deviation
+    there. The counts are of cases.
     Where a feature is supported partly, `dtypes` decides it for tables of each dtype alone. It is
     decided without the cases that fail for a need of other features; `apart` names such needs.
     """
@@ -86,6 +87,7 @@ class Decision:
     example: str = ""
     reason: str = ""
     link: str = ""
+    instead: str = ""
     passed: int = 0
     failed: int = 0
     absent: int = 0
@@ -249,6 +251,7 @@ def decision(findings: Iterable[Finding], without: int = 0) -> Decision:
             worst.case.case,
             deviation.reason if deviation else "",
             (deviation.link or "") if deviation else "",
+            deviation.conforms_as if deviation else "",
             **counts,
         )
     if counts["missing"]:

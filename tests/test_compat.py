@@ -23,6 +23,7 @@ from embcheck.reports.compat_made import stale
 from embcheck.reports.conditions import phrase
 from embcheck.reports.marks import mark_of
 from embcheck.reports.merge import Finding, merge
+from embcheck.reports.migration import migration
 from embcheck.reports.support import How, Support, decide, decision
 
 
@@ -265,6 +266,64 @@ def test_advice_has_an_exit_code_for_scripts(words, code, said):
     assert result.exit_code == code
     if not {"--profiles", "--json"} & {*words} and code != 2:
         assert max(map(len, result.output.splitlines())) <= 80
+
+
+PART = compat.Supported("partly", "loudly", "refused", reason="It refuses.")
+ABSENT, UNKNOWN = compat.Supported("absent"), compat.Supported("unknown")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "what"),
+    [
+        (YES, YES, "same"),
+        (YES, PART, "lost"),
+        (YES, ABSENT, "lost"),
+        (PART, ABSENT, "lost"),
+        (SILENT, ABSENT, "same"),
+        (ABSENT, SILENT, "lost"),
+        (ABSENT, YES, "gained"),
+        (ABSENT, PART, "gained"),
+        (PART, SILENT, "lost"),
+        (SILENT, PART, "gained"),
+        (PART, YES, "gained"),
+        (YES, compat.Supported("partly"), "lost"),
+        (YES, UNKNOWN, "unknown"),
+        (UNKNOWN, SILENT, "unknown"),
+    ],
+)
+def test_a_move_loses_gains_or_keeps_a_feature(was, now, what):
+    """What is not known is neither, and what is not offered is never a gain."""
+    data = data_with(old={"bag.sum": was}, new={"bag.sum": now})
+    found = migration(data, "old", "new")
+    lost = [name for change in found.lost for name in change.features]
+    told = {"lost": lost, "gained": found.gained, "unknown": found.unknown, "same": found.same}
+    assert [name for name, features in told.items() if features] == [what]
+
+
+def test_what_is_lost_for_one_reason_is_told_once_and_the_worst_first():
+    """Two features with one reason are one change; a silent one stands before a loud one."""
+    data = data_with(
+        old=dict.fromkeys(("bag.sum", "bag.mean", "bag.max"), YES),
+        new={"bag.sum": PART, "bag.mean": SILENT, "bag.max": PART},
+    )
+    changes = migration(data, "old", "new").lost
+    assert [sorted(change.features) for change in changes] == [["bag.mean"], ["bag.max", "bag.sum"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["torch-eager", "jax-take"], 1, "Instead: jax.jit"),
+        (["torch-eager", "torch-eager"], 0, "0 of"),
+        (["torch-eager", "jax-take", "--json"], 1, '"lost"'),
+        (["torch-eager", "none"], 2, "no data on 'none'"),
+    ],
+)
+def test_a_migration_is_shown_with_an_exit_code(words, code, said):
+    """1 where something is lost."""
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["migrate", *words])
+    assert said in result.output
+    assert result.exit_code == code
 
 
 def test_the_shipped_data_is_of_the_shipped_features():
