@@ -22,6 +22,7 @@ SEARCHED = {
     **dict.fromkeys(EXAMPLES, ("backends", "cli", "conformance", "reports")),
     "EMB-FREQ-01": ("specs", "tests/mutants", "conformance", "reports"),
 }
+COMPAT, BACKENDS = "reports/compat.json", ("mlx",)
 TEXT = {".py", ".json", ".yaml", ".toml", ".html", ".css", ".js", ".jinja", ".md"}
 
 
@@ -49,12 +50,13 @@ def test_what_is_listed_names_the_example(name):
 
 @pytest.mark.parametrize("name", list(EXAMPLES))
 def test_what_names_the_example_is_listed(name):
-    """No file outside the list names the example, known deviations of backends aside."""
+    """No file outside the list names the example, known deviations and the data of runs aside."""
     files = [path for folder in SEARCHED[name] for path in (ROOT / folder).rglob("*.*")]
     files += [*(ROOT / "specs").glob("*.json"), ROOT / "pyproject.toml", ROOT / "noxfile.py"]
     for file in files:
         path = file.relative_to(ROOT).as_posix()
-        if file.suffix in TEXT and file.parent.name != "deviations" and names(file, name):
+        is_data = file.parent.name == "deviations" or (path == COMPAT and name not in BACKENDS)
+        if file.suffix in TEXT and not is_data and names(file, name):
             assert any(path == one or path.startswith(f"{one}/") for one in listed(name)), path
 
 
