@@ -50,7 +50,11 @@ ENVIRONMENTS = {
     ),
     "jax": {
         **dict.fromkeys(
-            ("jax-take", "jax-take-x32", "jax-index", "jax-strict", "jax-sharded"), "jax"
+            (
+                *("jax-take", "jax-take-x32", "jax-index", "jax-strict", "jax-sharded"),
+                "jax-recipe",
+            ),
+            "jax",
         ),
         "flax-nnx": "flax",
         "equinox": "equinox",
@@ -215,6 +219,15 @@ def audit(session: nox.Session) -> None:
     backends, out = each("-b", DEFAULT), "out/audit"
     session.run("embcheck", "run", *backends, "--quick", "--out", out, success_codes=[0, 1])
     session.run("embcheck", "audit", out, "--out", f"{out}/scripts", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Run 2,000 cases on an honest backend beside one that does anything at all."""
+    install(session)
+    session.run("pip", "install", "--quiet", "--no-deps", "--force-reinstall", "./tests/zoo")
+    settings = {"EMBCHECK_SOAK_CASES": "2000", "EMBCHECK_SOAK_SEED": "1"}
+    session.run("pytest", "-q", "tests/test_soak.py", *session.posargs, env=settings)
 
 
 @nox.session

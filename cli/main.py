@@ -21,6 +21,7 @@ COMMANDS = {
     ),
     "advise": ("embcheck.cli.advise", "Say which backends have what you need."),
     "migrate": ("embcheck.cli.migrate", "Show what changes from one backend to another."),
+    "recipe": ("embcheck.cli.recipe", "Print code that does what PyTorch documents."),
     "compat": ("embcheck.cli.compat", "Show which backend supports what."),
     "merge": ("embcheck.cli.merge", "Join runs of several environments or machines."),
     "diff": ("embcheck.cli.diff", "Show what changed between two runs."),

@@ -42,6 +42,7 @@ LIBRARIES_OF = {
     "on_paddle": {"paddle"},
     "on_fbgemm": {"torch", "fbgemm_gpu", "torchrec"},
     "on_triton": {"torch", "triton"},
+    "recipes": {"jax"},
 }
 """The families of backends, and the libraries that each may import."""
 
