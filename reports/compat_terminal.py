@@ -93,7 +93,7 @@ def print_answer(data: Compat, backend: str, feature: str, console: Console) -> 
     if found.instead:
         console.print("\nInstead:", Text(found.instead), sep="\n  ", soft_wrap=True)
     if found.example:
-        words = f"embcheck reproduce -b {backend} --case '{found.example}'"
+        words = f"embcheck reproduce '{found.example}' -b {backend}"
         console.print("\nTo see it:", Text(words), sep="\n  ", soft_wrap=True)
 
 

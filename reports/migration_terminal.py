@@ -52,7 +52,7 @@ def _print_change(change: Change, new: str, console: Console) -> None:
     if change.instead:
         console.print("    Instead:", Text(one_line(change.instead)), soft_wrap=True)
     if change.example:
-        words = f"embcheck reproduce -b {one_line(new)} --case '{one_line(change.example)}'"
+        words = f"embcheck reproduce '{one_line(change.example)}' -b {one_line(new)}"
         console.print(Text(f"    {words}\n", "cyan"), soft_wrap=True)
 
 

@@ -361,8 +361,8 @@ def test_a_program_asks_by_name():
         ([], "partly"),
         (["jax-take"], "lookup.negative"),
         (["lookup.negative"], "jax-take"),
-        (["jax-take", "lookup.negative"], "embcheck reproduce -b jax-take"),
-        (["lookup.negative", "jax-take"], "embcheck reproduce -b jax-take"),
+        (["jax-take", "lookup.negative"], "embcheck reproduce"),
+        (["lookup.negative", "jax-take"], "embcheck reproduce"),
     ],
 )
 def test_the_command_answers_within_80_columns(words, said):
