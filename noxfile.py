@@ -44,6 +44,7 @@ ENVIRONMENTS = {
             "onnx-reference-dynamo",
             "onnx-reference-torchscript",
             "onnxruntime-dynamo",
+            "onnxruntime-recipe",
             "onnxruntime-torchscript",
         ),
         "onnx",

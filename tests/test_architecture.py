@@ -42,7 +42,7 @@ LIBRARIES_OF = {
     "on_paddle": {"paddle"},
     "on_fbgemm": {"torch", "fbgemm_gpu", "torchrec"},
     "on_triton": {"torch", "triton"},
-    "recipes": {"jax"},
+    "recipes": {"jax", "torch"},
 }
 """The families of backends, and the libraries that each may import."""
 
@@ -52,6 +52,7 @@ FAMILIES_BELOW = {
     "on_fbgemm": {"on_torch"},
     "on_triton": {"on_torch"},
     "on_keras": {"on_jax"},
+    "recipes": {"on_onnx", "on_torch"},
 }
 """The families that a family builds on, beside `composed`."""
 

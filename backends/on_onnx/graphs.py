@@ -6,7 +6,7 @@ that one export serves all calls of a configuration, and all that run it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,10 @@ class Graph:
     found: Mapping[str, np.ndarray]
 
 
-def graph_of(call: Call, export: Export) -> Graph:
+def graph_of(call: Call, export: Export, sources: Sequence[Path] = ()) -> Graph:
     """Export a call's lookup, or find its graph on the disk; raises what the exporter raised."""
     lookup = exported(call)
-    key = _key(call, lookup, export)
+    key = _key(call, lookup, export, sources)
     # A tracer runs what it exports, and max_norm then changes the table, which is the caller's.
     if call.option("max_norm") is not None and call.operation.makes_module:
         helps("exports a copy of the module, whose table the tracer would renormalise")
@@ -55,6 +55,7 @@ def graph_of(call: Call, export: Export) -> Graph:
     return Graph(entry, [call.inputs[name] for name in lookup.names], lookup.found(call))
 
 
-def _key(call: Call, lookup: Exported, export: Export) -> str:
+def _key(call: Call, lookup: Exported, export: Export, sources: Sequence[Path]) -> str:
     spelling = (call.operation, call.options, lookup.names, lookup.described, export.__name__)
-    return graph_cache.key_of(*spelling, _VERSIONS, *_SOURCES)
+    texts = [*_SOURCES, *(source.read_text() for source in sources)]
+    return graph_cache.key_of(*spelling, _VERSIONS, *texts)

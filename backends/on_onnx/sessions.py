@@ -6,7 +6,8 @@ https://onnxruntime.ai/docs/api/python/api_summary.html
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,19 @@ _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 class OnnxRuntime:
     """ONNX Runtime on one device, for what one exporter makes of a lookup."""
 
-    def __init__(self, name: str, export: Export, made_from: str, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        name: str,
+        export: Export,
+        made_from: str,
+        device: str = "cpu",
+        *,
+        sources: Sequence[Path] = (),
+    ) -> None:
+        """Graphs are made anew when one of the `sources` changes, beside the exporters' own."""
         if _PROVIDERS[device] not in onnxruntime.get_available_providers():
             raise Unavailable(f"onnxruntime {onnxruntime.__version__} has no {_PROVIDERS[device]}")
-        self._export = export
+        self._export, self._sources = export, sources
         self.info = BackendInfo(
             id=name,
             library="onnxruntime",
@@ -53,7 +63,7 @@ class OnnxRuntime:
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Export the lookup or find its graph, and bind the call's arrays to its inputs."""
-        graph = graph_of(call, self._export)
+        graph = graph_of(call, self._export, self._sources)
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(
@@ -72,7 +82,7 @@ class OnnxRuntime:
 
     def artefact_bytes(self, call: Call) -> int:
         """Return the size of a call's graph."""
-        return len(graph_of(call, self._export).model)
+        return len(graph_of(call, self._export, self._sources).model)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Copy the outputs out of the session's memory."""

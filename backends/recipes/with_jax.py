@@ -86,7 +86,14 @@ def embedding_bag(
     count = jax.ops.segment_sum(kept.astype(int), bags, len(bounds) - 1)[:, None]
     if mode == "max":
         rows = jnp.where(kept[:, None], rows, -jnp.inf)
-        return jnp.where(count > 0, jax.ops.segment_max(rows, bags, len(bounds) - 1), 0)
+        most = jax.ops.segment_max(jax.lax.stop_gradient(rows), bags, len(bounds) - 1)[bags]
+        places = jnp.where(
+            (rows == most) | jnp.isnan(rows), jnp.arange(len(rows))[:, None], len(rows)
+        )
+        first = jax.ops.segment_min(
+            places, bags, len(bounds) - 1
+        )  # one of several gets the gradient
+        return jnp.where(count > 0, jnp.take_along_axis(rows, first, 0, mode="fill"), 0)
     rows = rows.astype(jnp.promote_types(weight.dtype, jnp.float32))
     if per_sample_weights is not None:
         rows = rows * per_sample_weights[:, None]
