@@ -87,12 +87,9 @@ def embedding_bag(
     if mode == "max":
         rows = jnp.where(kept[:, None], rows, -jnp.inf)
         most = jax.ops.segment_max(jax.lax.stop_gradient(rows), bags, len(bounds) - 1)[bags]
-        places = jnp.where(
-            (rows == most) | jnp.isnan(rows), jnp.arange(len(rows))[:, None], len(rows)
-        )
-        first = jax.ops.segment_min(
-            places, bags, len(bounds) - 1
-        )  # one of several gets the gradient
+        places = jnp.arange(len(rows))[:, None]
+        places = jnp.where((rows == most) | jnp.isnan(rows), places, len(rows))
+        first = jax.ops.segment_min(places, bags, len(bounds) - 1)  # of several maxima
         return jnp.where(count > 0, jnp.take_along_axis(rows, first, 0, mode="fill"), 0)
     rows = rows.astype(jnp.promote_types(weight.dtype, jnp.float32))
     if per_sample_weights is not None:

@@ -31,18 +31,11 @@ def embedding_bag(
     include_last_offset=False,
 ):
     """Return one row for each bag; an empty one, or one of padding alone, is zeros."""
-    if mode not in ("sum", "mean", "max") or (mode != "sum" and per_sample_weights is not None):
-        raise ValueError(f"mode {mode!r} is unknown, or takes no weights")
-    if indices.ndim != (2 if offsets is None else 1):
-        raise ValueError("bags are rows of indices without offsets, or lie between offsets")
-    if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
-        raise TypeError("the weights' dtype is not the table's")
+    check_bags(indices, weight, offsets, mode, per_sample_weights)
     if offsets is not None:
-        if offsets.dtype != indices.dtype:
-            raise TypeError("offsets have the dtype of the indices")
         indices = refused_if_bad(offsets, indices, include_last_offset, weight)
     wide = weight.dtype if weight.dtype == torch.float64 else torch.float32
-    rows = embedding(indices, weight).to(wide)  # halves lose what is added
+    rows = embedding(indices, weight, padding_idx).to(wide)  # halves lose what is added
     kept = torch.ones_like(indices, dtype=torch.bool)
     if padding_idx is not None:
         kept = indices != (padding_idx + weight.shape[0] if padding_idx < 0 else padding_idx)
@@ -68,6 +61,18 @@ def embedding_bag(
     if mode == "mean":
         found = found / count.clamp(min=1)
     return torch.where(count > 0, found, 0.0).to(weight.dtype)
+
+
+def check_bags(indices, weight, offsets, mode, per_sample_weights):
+    """Raise while the graph is made: for shapes, dtypes and modes that fit no bags."""
+    if mode not in ("sum", "mean", "max") or (mode != "sum" and per_sample_weights is not None):
+        raise ValueError(f"mode {mode!r} is unknown, or takes no weights")
+    if indices.ndim != (2 if offsets is None else 1):
+        raise ValueError("bags are rows of indices without offsets, or lie between offsets")
+    if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
+        raise TypeError("the weights' dtype is not the table's")
+    if offsets is not None and offsets.dtype != indices.dtype:
+        raise TypeError("offsets have the dtype of the indices")
 
 
 def refused_if_bad(offsets, indices, include_last_offset, weight):
