@@ -14,7 +14,8 @@ from embcheck.reports.compat import Column, Compat, Supported
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
-_ORDER = ("yes", "partly", "no", "absent", "unknown")
+_ORDER = {"yes": "yes", "partly": "part", "no": "no", "absent": "abs", "unknown": "unk"}
+"""The kinds of support, and how they head a narrow column."""
 _STYLES: Mapping[str, str] = {
     "yes": "green",
     "partly": "yellow",
@@ -27,7 +28,7 @@ _RANKS: Mapping[str | None, int] = {"silently": 0, "dying": 1, "loudly": 2, None
 
 def print_overview(data: Compat, console: Console) -> None:
     """Print how many features each backend supports."""
-    table = _table(("backend", "library", *_ORDER, "silently"))
+    table = _table(("backend", "library", *_ORDER.values(), "silent"))
     for column in data.backends.values():
         counts = Counter(found.support for found in column.features.values())
         silent = sum(found.how == "silently" for found in column.features.values())
@@ -121,18 +122,18 @@ def _rank(found: Supported) -> tuple[int, int]:
 
 def _legend() -> list[str]:
     return [
-        "yes      every case that decides it passed",
-        "partly   some passed; `how` says which do not",
-        "no       none passed",
-        "absent   not offered, and said so",
-        "unknown  a case that decides it has no result",
-        "silently: of partly and no, how many give wrong answers without a sign",
+        "yes   every case that decides it passed",
+        "part  partly: some passed; `how` says which do not",
+        "no    none passed",
+        "abs   absent: not offered, and said so",
+        "unk   unknown: a case that decides it has no result",
+        "silent: of these, how many give wrong answers without a sign",
     ]
 
 
 def _table(columns: tuple[str, ...]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        right = name in (*_ORDER, "silently")
+        right = name in (*_ORDER.values(), "silent")
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "how")
     return table
