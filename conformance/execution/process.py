@@ -143,8 +143,9 @@ def start_worker(
     channel: Sequence[int],
     limits: Limits,
     scratch: str | None = None,
+    folder: str | None = None,
 ) -> WorkerProcess:
-    """Start a program under a keeper; `channel` are the descriptors that only it needs."""
+    """Start a program under a keeper, in a folder; only it needs the descriptors of `channel`."""
     (life_read, life_write), (status_read, status_write) = os.pipe(), os.pipe()
     order = keepers_order(life_read, status_write, 1, limits, scratch)
     order["unneeded"] = list(channel)
@@ -156,6 +157,7 @@ def start_worker(
             stderr=output,
             pass_fds=(life_read, status_write, *channel),
             env=environment,
+            cwd=folder,
             start_new_session=True,  # Ctrl-C is not meant for it.
         )
     except BaseException:
