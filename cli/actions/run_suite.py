@@ -108,7 +108,11 @@ class _Request:
 
 def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
     watcher = _Watcher(pool)
-    status = _run_pytest(request, watcher)
+    try:
+        status = _run_pytest(request, watcher)
+    except KeyboardInterrupt:  # While pytest begins or ends, it leaves that to its caller.
+        pool.stop()
+        watcher.is_interrupted, status = True, pytest.ExitCode.INTERRUPTED
     stopped = _stopped(status, watcher, errors)
     if watcher.session is None or stopped not in (None, INTERRUPTED):
         return ExitCode.HARNESS if stopped is None else stopped

@@ -102,6 +102,7 @@ class WorkerClient:
         self._ready = False
         self._is_waited_for = False
         self._is_stopped = False
+        self._is_full = False
 
     @property
     def info(self) -> BackendInfo:
@@ -206,7 +207,6 @@ class WorkerClient:
             self._channel.process.hear()
             if self._channel.process.is_full:
                 self.restart()
-                self._starter.empty_scratch()
         if not self._ready or self._channel is None:
             self._await_hello(self._launched())
         assert self._channel is not None  # noqa: S101  (it has just said hello)
@@ -251,6 +251,9 @@ class WorkerClient:
         if self._channel is None:
             if self._is_stopped:
                 raise BackendBroken("the run is being stopped")
+            if self._is_full:
+                self._starter.empty_scratch()
+                self._is_full = False
             if self.starts:
                 self.start_fork_server()
             self._channel = self._starter.start(self._limits)
@@ -363,6 +366,7 @@ class WorkerClient:
         channel, self._channel = self._channel, None
         self._ready = self._is_waited_for = False
         if channel is not None:
+            self._is_full |= channel.process.is_full
             channel.close()
 
     def _printed(self) -> str:

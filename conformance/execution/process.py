@@ -100,8 +100,6 @@ class WorkerProcess:
         while not self._is_silent:
             if not self._wait_for_news(deadline):
                 raise TimeoutError
-        if self._keeper is not None:
-            self._keeper.wait()
         return self.code
 
     def kill(self) -> None:
@@ -117,6 +115,8 @@ class WorkerProcess:
         try:
             if not self._is_silent:
                 self.wait(ENDING_SECONDS)
+            if self._keeper is not None:
+                self._keeper.wait()
         except TimeoutError:
             self._kill_without_keeper()
         finally:

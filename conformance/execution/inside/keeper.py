@@ -263,8 +263,8 @@ class Watch:
         for size in sizes(self._order["scratch"]):
             total += size
             if total > most:
-                limit = f"the limit is {most / GIB:.1f} GiB"
-                yield f"broken it has more than that in temporary files: {limit}"
+                yield "full"
+                yield f"broken it has more than {most / GIB:.1f} GiB of temporary files"
                 return
         if total > FULL_SHARE * most and not self._was_full:
             self._was_full = True
