@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -26,7 +27,7 @@ from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.processor import processor_environment
 from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.exit_codes import ExitCode, gravest
-from embcheck.conformance.pytest_items import CaseItem, quick_cases, split
+from embcheck.conformance.pytest_items import CaseItem, ended, quick_cases, split
 from embcheck.conformance.records.describe import case_line, clause_line, described, result_line
 from embcheck.conformance.records.environment import describe_environment, embcheck_version
 from embcheck.conformance.records.lines import (
@@ -167,7 +168,7 @@ class EmbcheckSession:
         report = hook.pytest_runtest_makereport(item=item, call=call)
         hook.pytest_runtest_logreport(report=report)
         item.embcheck_lines = None  # They are recorded, or on their way to xdist's first process.
-        hook.pytest_runtest_logreport(report=_ended(item))
+        hook.pytest_runtest_logreport(report=ended(item))
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
@@ -240,6 +241,8 @@ class EmbcheckSession:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Open the record once the number of items is known."""
+        if isinstance(sys.exception(), KeyboardInterrupt):  # Pytest ends an interrupted one too.
+            return
         self._refuse_equal_ids(session.items)
         if not self._hands_out and session.items and not session.config.option.collectonly:
             self._open(len(session.items))
@@ -363,19 +366,6 @@ def _make_pool(config: pytest.Config, addresses: list[str]) -> BackendPool:
     asked = (config.getoption(f"--embcheck-{key}") for key in ("threads", "instructions"))
     timeout = config.getoption("--embcheck-timeout")
     return BackendPool(addresses, timeout, processor_environment(*asked))
-
-
-def _ended(item: pytest.Item) -> pytest.TestReport:
-    """Report that there was nothing to tear down."""
-    return pytest.TestReport(
-        nodeid=item.nodeid,
-        location=item.location,
-        keywords={},
-        outcome="passed",
-        longrepr=None,
-        when="teardown",
-        user_properties=item.user_properties,
-    )
 
 
 def _suite_hash() -> str:

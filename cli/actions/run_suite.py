@@ -90,6 +90,7 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
         return ExitCode.USAGE
     except KeyboardInterrupt:
         pool.stop()
+        gc.freeze()  # Nor is there garbage when the interpreter ends, which is to be soon.
         errors.print("embcheck: interrupted before a case was run; nothing is recorded")
         return INTERRUPTED
     finally:
