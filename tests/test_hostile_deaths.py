@@ -344,11 +344,23 @@ main()
 """
 
 
-@pytest.mark.parametrize(("code", "word"), [(SLOW_SPECS, b"reading"), (SLOW_CLOSE, b"closing")])
+SLOW_COLLECTION = """
+import time
+from embcheck.conformance import pytest_items
+def slow(*_): print("collecting", flush=True); time.sleep(60)
+pytest_items.load_spec = slow
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [(SLOW_SPECS, b"reading"), (SLOW_COLLECTION, b"collecting"), (SLOW_CLOSE, b"closing")],
+)
 def test_ctrl_c_is_obeyed_while_specs_are_read_and_workers_are_closed(tmp_path, code, word):
-    """With 130 as well."""
-    code = "\n" + code
-    command = Command(tmp_path, "", *RUN, code=code)
+    """With 130 as well, and without a wait for a library whose import hangs."""
+    way = "" if word == b"closing" else "deaf"
+    command = Command(tmp_path, way, *RUN, code=f"\n{code}")
     assert word in command.process.stdout.read(len(word))
     seconds, errors = command.interrupt()
     assert command.process.returncode == 130, errors
