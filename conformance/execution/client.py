@@ -256,7 +256,10 @@ class WorkerClient:
                 self._is_full = False
             if self.starts:
                 self.start_fork_server()
-            self._channel = self._starter.start(self._limits)
+            try:
+                self._channel = self._starter.start(self._limits)
+            except OSError as error:
+                raise BackendBroken(f"its worker cannot be started: {error}") from None
             self._is_waited_for = False
             self.starts += 1
             if self._is_stopped:  # Another thread stopped it while it was started.
