@@ -20,7 +20,7 @@ from embcheck.conformance.execution.answers import (
     Rejected,
     TimedOut,
 )
-from embcheck.conformance.execution.bounded import safe
+from embcheck.conformance.execution.bounded import bounded_reply, safe
 from embcheck.conformance.execution.client import ENVIRONMENT
 from embcheck.conformance.execution.limits import Limits
 from embcheck.conformance.execution.process import WorkerProcess, start_worker
@@ -119,6 +119,7 @@ def _read(told: Path) -> list[Answer]:
                     header, arrays = wire.receive(stream)
                 except wire.Broken:
                     break
+                header = bounded_reply(header)
                 if header["status"] == "broken":
                     answers.append(Errored(f"the script does not run: {header['message']}"))
                 elif header["status"] == "refused":
