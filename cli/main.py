@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 import click
+
+from embcheck.cli.actions import INTERRUPTED
 
 COMMANDS = {
     "run": ("embcheck.cli.run", "Run the conformance suite on backends."),
@@ -49,6 +52,14 @@ class LazyGroup(click.Group):
             import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_")
         )
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call a subcommand; one that leaves Ctrl-C to this ends with 130, as a shell expects."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("embcheck: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the subcommands without importing them."""

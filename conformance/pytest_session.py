@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -26,8 +27,8 @@ from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.processor import processor_environment
 from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.exit_codes import ExitCode, gravest
-from embcheck.conformance.pytest_items import CaseItem, quick_cases, split
-from embcheck.conformance.records.describe import case_line, clause_line, result_line
+from embcheck.conformance.pytest_items import CaseItem, ended, quick_cases, split
+from embcheck.conformance.records.describe import case_line, clause_line, described, result_line
 from embcheck.conformance.records.environment import describe_environment, embcheck_version
 from embcheck.conformance.records.lines import (
     CaseLine,
@@ -166,25 +167,25 @@ class EmbcheckSession:
         call = pytest.CallInfo.from_call(item.runtest, "call", reraise=stops)
         report = hook.pytest_runtest_makereport(item=item, call=call)
         hook.pytest_runtest_logreport(report=report)
-        hook.pytest_runtest_logreport(report=_ended(item))
+        item.embcheck_lines = None  # They are recorded, or on their way to xdist's first process.
+        hook.pytest_runtest_logreport(report=ended(item))
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
     def _run_case(self, case: Case, backend: str, copy: int = 0) -> CaseResult:
         """Run a case; where a known deviation says that a spelling conforms, by that one too."""
         runner, info = self._pool.runner(backend, copy), self._pool.info(backend)
-        ran = runner.run(case)
+        ran = described(runner.run(case))
         verdict, deviation = explain(case.id, ran.verdict, info, self._deviations[backend])
         if deviation is None or not deviation.conforms_as or verdict.outcome != Outcome.DEVIATED:
             return ran
-        return replace(ran, respelled=runner.run(case, deviation.conforms_as).verdict)
+        return replace(ran, respelled=described(runner.run(case, deviation.conforms_as)).verdict)
 
     def _end_workers(self) -> None:
         if self._lookahead is not None:
             self._lookahead.stop()
-            self._pool.kill()
+            self._pool.stop()
             self._lookahead.join()
-            self._lookahead = None
         self._pool.close()
 
     def _start(self) -> None:
@@ -240,6 +241,8 @@ class EmbcheckSession:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Open the record once the number of items is known."""
+        if isinstance(sys.exception(), KeyboardInterrupt):  # Pytest ends an interrupted one too.
+            return
         self._refuse_equal_ids(session.items)
         if not self._hands_out and session.items and not session.config.option.collectonly:
             self._open(len(session.items))
@@ -304,6 +307,7 @@ class EmbcheckSession:
             return
         self._writer.write(*self._context(lines), result)
         self._recorded += 1
+        report.embcheck_lines = None  # type: ignore[attr-defined]  # pytest keeps its reports
 
     def _context(self, lines: Mapping[str, Any]) -> Iterator[ClauseLine | CaseLine]:
         """Return the lines of a result's case and clauses, the first time that they come."""
@@ -332,6 +336,12 @@ class EmbcheckSession:
             self._writer = None
 
     @property
+    def recorded(self) -> str:
+        """Say how much is recorded; empty before the record is opened."""
+        said = f"{self._recorded:,} of {self._planned:,} results are recorded"
+        return said if self._planned else ""
+
+    @property
     def is_complete(self) -> bool:
         """Whether every planned result is recorded."""
         return self._recorded == self._planned
@@ -353,22 +363,9 @@ class EmbcheckSession:
 
 def _make_pool(config: pytest.Config, addresses: list[str]) -> BackendPool:
     """Make workers with the wanted threads and instructions."""
-    asked = (config.getoption("--embcheck-threads"), config.getoption("--embcheck-instructions"))
+    asked = (config.getoption(f"--embcheck-{key}") for key in ("threads", "instructions"))
     timeout = config.getoption("--embcheck-timeout")
     return BackendPool(addresses, timeout, processor_environment(*asked))
-
-
-def _ended(item: pytest.Item) -> pytest.TestReport:
-    """Report that there was nothing to tear down."""
-    return pytest.TestReport(
-        nodeid=item.nodeid,
-        location=item.location,
-        keywords={},
-        outcome="passed",
-        longrepr=None,
-        when="teardown",
-        user_properties=item.user_properties,
-    )
 
 
 def _suite_hash() -> str:

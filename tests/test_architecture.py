@@ -22,7 +22,7 @@ TIMING = ("statistics", "workloads", "clock", "verdicts", "runs")
 
 ROOMS = {
     "inside": {"answers", "discovery", "messages", "processor", "same", "wire"},
-    "judging": {"answers", "discovery", "same"},
+    "judging": {"answers", "bounded", "discovery", "same"},
 }
 """The rooms of `execution`, and the modules beside them that each may import: what both ends of a
 worker's channel speak, what an answer is, and where backends are found."""

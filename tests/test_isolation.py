@@ -58,7 +58,7 @@ def test_a_worker_that_died_is_replaced_by_a_fork():
             assert isinstance(answer, Crashed)
             assert "SIGSEGV" in answer.message
             assert isinstance(worker.ask(lookup), Answered)
-            nurseries.add(parent_of(worker.pid))
+            nurseries.add(parent_of(parent_of(worker.pid)))  # Between them stands its keeper.
         assert len(nurseries) == 1
         assert nurseries != {os.getpid()}
     finally:

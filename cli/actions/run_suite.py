@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from embcheck.conformance.execution.address import BadAddress
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.processor import NoSuchInstructions, processor_environment
+from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.pytest_session import EmbcheckSession
 from embcheck.conformance.records.run import FILE_NAME, read_runs
@@ -88,6 +88,11 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
     except OSError as error:
         errors.print(f"embcheck: {error}")
         return ExitCode.USAGE
+    except KeyboardInterrupt:
+        pool.stop()
+        gc.freeze()  # Nor is there garbage when the interpreter ends, which is to be soon.
+        errors.print("embcheck: interrupted before a case was run; nothing is recorded")
+        return INTERRUPTED
     finally:
         gc.enable()
         pool.close()
@@ -104,10 +109,16 @@ class _Request:
 
 def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
     watcher = _Watcher(pool)
-    status = _run_pytest(request, watcher)
+    try:
+        status = _run_pytest(request, watcher)
+    except KeyboardInterrupt:  # While pytest begins or ends, it leaves that to its caller.
+        pool.stop()
+        watcher.is_interrupted, status = True, pytest.ExitCode.INTERRUPTED
     stopped = _stopped(status, watcher, errors)
     if watcher.session is None or stopped not in (None, INTERRUPTED):
         return ExitCode.HARNESS if stopped is None else stopped
+    if stopped == INTERRUPTED and not watcher.session.recorded:
+        return INTERRUPTED
     out = request.setting.out
     print_conformance(read_runs(out), Console(highlight=False))
     for complaint in watcher.session.complaints:
@@ -141,15 +152,18 @@ def _stopped(status: int, watcher: _Watcher, errors: Console) -> int | None:
         return ExitCode.USAGE
     if status == pytest.ExitCode.INTERNAL_ERROR:
         return ExitCode.HARNESS
+    if status == pytest.ExitCode.INTERRUPTED and watcher.is_interrupted:
+        recorded = watcher.session.recorded if watcher.session else ""
+        errors.print(f"embcheck: interrupted; {recorded or 'nothing is recorded'}")
+        return INTERRUPTED
     if status == pytest.ExitCode.INTERRUPTED:
-        errors.print("embcheck: interrupted; the results so far are recorded")
-        return INTERRUPTED if watcher.session else ExitCode.USAGE
+        return ExitCode.USAGE
     return None
 
 
 def _run_pytest(request: _Request, watcher: _Watcher) -> int:
     chosen, setting = request.chosen, request.setting
-    with tempfile.TemporaryDirectory() as folder:
+    with Scratch() as folder:
         settings = Path(folder, "pytest.ini")
         settings.write_text("[pytest]\n", "utf-8")
         arguments = [
@@ -187,6 +201,7 @@ class _Watcher:
     def __init__(self, pool: BackendPool) -> None:
         self.pool = pool
         self.session: EmbcheckSession | None = None
+        self.is_interrupted = False
         self.progress = Progress(
             TextColumn("conformance"),
             BarColumn(),
@@ -199,6 +214,10 @@ class _Watcher:
 
     def pytest_addhooks(self, pluginmanager: pytest.PytestPluginManager) -> None:
         pluginmanager.register(_StartedPool(self.pool), "embcheck-pool")
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        # Pytest calls it an interruption too if a file cannot be collected.
+        self.is_interrupted = not isinstance(excinfo.value, pytest.Session.Interrupted)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.session = session.config.pluginmanager.get_plugin("embcheck-session")

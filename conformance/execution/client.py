@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -28,20 +26,24 @@ from embcheck.conformance.execution.answers import (
     TimedOut,
     parse_answer,
 )
-from embcheck.conformance.execution.fork_server import ForkedWorker, ForkServer
+from embcheck.conformance.execution.bounded import bounded_arrays, bounded_reply
 from embcheck.conformance.execution.limits import (
-    MIB,
     LimitBroken,
     Limits,
     is_short_of_mappings,
-    watch,
+    work_done,
 )
 from embcheck.conformance.execution.messages import describe_call, parse_info
-from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
+from embcheck.conformance.execution.starter import Channel, Starter
 
-START_SECONDS = 180.0
-OUTPUT_LIMIT = 2000
-OUTPUT_KEPT = 16 * MIB
+LEAST_IMPORT_SECONDS = 20.0
+LONGER_IMPORT = 3
+"""A library that still works when its time is up may go on: until three times that, and for 20 s at
+least, as importing it may take longer than any call."""
+LOOK_AT_IMPORT_SECONDS = 1.0
+CLOSING_SECONDS = 2.0
+DEATH_SECONDS = 1.0
+"""Time for a process to end that has closed its channel."""
 LOOK_EVERY_CASES = 10
 """Cases, between two looks at how much room a worker has left."""
 
@@ -88,23 +90,25 @@ class WorkerClient:
         self._timeout = timeout
         self._limits = limits
         self._python = address.python
-        self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
-        self._needs_scratch = "TMPDIR" not in (environment or {})
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._process: subprocess.Popen[bytes] | ForkedWorker | None = None
-        self._fork_server: ForkServer | None = None
-        self._requests: PipeWriter
-        self._replies: PipeReader
-        self._output: BinaryIO
+        self._starter = Starter(
+            address.id,
+            address.python,
+            {**os.environ, **ENVIRONMENT, **(environment or {})},
+            needs_scratch="TMPDIR" not in (environment or {}),
+        )
+        self._channel: Channel | None = None
         self._info: BackendInfo | None = None
         self._lock = threading.Lock()
         self._ready = False
+        self._is_waited_for = False
+        self._is_stopped = False
+        self._is_full = False
 
     @property
     def info(self) -> BackendInfo:
         """The backend's info; raises BackendUnavailable or BackendBroken."""
         if self._info is None:
-            self._start()
+            self._await_hello(self._launched())
         if self._info is None:
             raise BackendBroken(f"{self.name} said nothing of itself")
         return self._info
@@ -112,12 +116,12 @@ class WorkerClient:
     @property
     def pid(self) -> int | None:
         """The worker's process id, while it lives."""
-        return self._process.pid if self._process else None
+        return self._channel.process.pid if self._channel else None
 
     @property
     def printed_bytes(self) -> int:
         """How much the worker has printed since it started, while it lives."""
-        return os.fstat(self._output.fileno()).st_size if self._process else 0
+        return self._channel.output.printed_bytes if self._channel else 0
 
     def ask(self, call: Call, *, again: bool = False, spelling: str | None = None) -> Answer:
         """Ask for one call; whatever becomes of it is returned, never raised.
@@ -164,124 +168,138 @@ class WorkerClient:
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
     ) -> Answer:
         try:
-            if not self._ready:
-                self._start()
+            channel = self._ready_channel()
         except (BackendBroken, BackendUnavailable) as error:
             return Errored(f"the worker cannot be started again: {error}")
         started = time.perf_counter()
         try:
-            self._drop_old_output()
-            self._set_deadline(timeout)
-            wire.send(self._requests, header, arrays, with_layouts=True)
-            reply, answer = wire.receive(self._replies)
+            self._is_waited_for = True
+            channel.output.drop_old()
+            self._set_deadline(channel, timeout)
+            wire.send(channel.requests, header, arrays, with_layouts=True)
+            reply, answer = wire.receive(channel.replies)
         except LimitBroken as broken:
-            self.kill()
-            self._describe_death()
-            return Crashed(f"the worker was killed: {broken}", time.perf_counter() - started)
+            said = self._end_with_last_words()
+            return Crashed(f"the worker was killed: {broken}{said}", time.perf_counter() - started)
         except TimeoutError:
-            self.kill()
-            self._describe_death()
+            self._end()
             return TimedOut(timeout)
         except (wire.Broken, OSError) as error:
             message = self._describe_death() or f"the worker's channel broke: {error}"
             return Crashed(message, time.perf_counter() - started)
+        self._is_waited_for = False
+        answer, left_out = bounded_arrays(answer)
+        reply = bounded_reply(reply) | ({"left_out": left_out} if left_out else {})
         return parse_answer(reply, answer)
 
-    def _set_deadline(self, seconds: float) -> None:
-        self._requests.deadline = self._replies.deadline = time.monotonic() + seconds
+    def _set_deadline(self, channel: Channel, seconds: float) -> None:
+        channel.requests.deadline = channel.replies.deadline = time.monotonic() + seconds
+        channel.replies.allow(self._limits.answer)
+
+    def _ready_channel(self) -> Channel:
+        """Return the channel of a worker that waits for a request; start one if there is none.
+
+        Where the calls so far have left much in the temporary folder, it is emptied before.
+        """
+        if self._is_waited_for:  # An interruption came between: its answer is nobody's.
+            self._end()
+        if self._channel is not None:
+            self._channel.process.hear()
+            if self._channel.process.is_full:
+                self.restart()
+        if not self._ready or self._channel is None:
+            self._await_hello(self._launched())
+        assert self._channel is not None  # noqa: S101  (it has just said hello)
+        return self._channel
 
     def close(self) -> None:
         """End the worker, gently if it listens, and what could replace it."""
-        self.restart()
-        self._close_fork_server()
-        if self._scratch is not None:
-            self._scratch.cleanup()
-            self._scratch = None
+        try:
+            self.restart()
+        finally:
+            self._starter.close()
+
+    def hang_up(self) -> None:
+        """Tell a worker that listens to end, without waiting for that; it is to be closed next."""
+        if self._channel is not None:
+            self._channel.requests.close()  # A worker ends when nobody can ask any more.
 
     def restart(self) -> None:
         """End the worker, gently if it listens; the next request starts a fresh one."""
-        if self._process is None:
+        if self._channel is None:
             return
-        with contextlib.suppress(OSError):
-            self._requests.close()  # A worker that listens ends when nobody can ask any more.
         try:
-            self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._process.wait()
-        self._close_channels()
+            self.hang_up()
+            if self._ready and not self._is_waited_for:
+                with contextlib.suppress(TimeoutError):
+                    self._channel.process.wait(CLOSING_SECONDS)
+        finally:
+            self._end()
 
     def restart_if_short_of_mappings(self) -> None:
         """Replace a worker that earlier cases have left little room; looks at every tenth only."""
         self._cases_asked += 1
         looks = self._cases_asked % LOOK_EVERY_CASES == 0
-        if looks and self._process is not None and is_short_of_mappings(self._process.pid):
+        if looks and self._channel is not None and is_short_of_mappings(self._channel.process.pid):
             self.restart()
 
     def launch(self) -> None:
         """Begin to start the worker; the first use waits for it."""
-        if self._process is None:
-            self._spawn()
+        self._launched()
 
-    def _start(self) -> None:
-        self.launch()
-        self._await_hello()
-
-    def _spawn(self) -> None:
-        request_read, request_write = make_pipe()
-        reply_read, reply_write = make_pipe()
-        if self._needs_scratch and self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(
-                prefix="embcheck-worker-", ignore_cleanup_errors=True
-            )
-            self._environment["TMPDIR"] = self._scratch.name
-        # A file and no pipe: a library may print without end, and nobody reads until it has died.
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
-        module = "embcheck.conformance.execution.inside.worker"
-        self._process = self._fork(request_read, reply_write) or subprocess.Popen(  # noqa: S603
-            [self._python, "-m", module, self.name, str(request_read), str(reply_write)],
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=self._output,
-            pass_fds=(request_read, reply_write),
-            env=self._environment,
-            start_new_session=True,  # With what it starts, it is killed as one group.
-        )
-        # Only the worker has these ends now, so that its death closes the channel.
-        os.close(request_read)
-        os.close(reply_write)
-        self._requests = PipeWriter(request_write)
-        self._replies = PipeReader(reply_read)
-        self._replies.watch = watch(self._process.pid, self._output.fileno(), self._limits)
-        self.starts += 1
-
-    def _fork(self, request_read: int, reply_write: int) -> ForkedWorker | None:
-        """Replace a worker that died by one that need not import the library again."""
-        try:
-            self.start_fork_server()
-            if self._fork_server is None:
-                return None
-            return self._fork_server.fork(request_read, reply_write, self._output.fileno())
-        except OSError:  # Forking saves time only: a worker that imports anew does as well.
-            self._close_fork_server()
-            return None
+    def _launched(self) -> Channel:
+        if self._channel is None:
+            if self._is_stopped:
+                raise BackendBroken("the run is being stopped")
+            if self._is_full:
+                self._starter.empty_scratch()
+                self._is_full = False
+            if self.starts:
+                self.start_fork_server()
+            try:
+                self._channel = self._starter.start(self._limits)
+            except OSError as error:
+                raise BackendBroken(f"its worker cannot be started: {error}") from None
+            self._is_waited_for = False
+            self.starts += 1
+            if self._is_stopped:  # Another thread stopped it while it was started.
+                self._channel.process.kill()
+        return self._channel
 
     def start_fork_server(self) -> None:
         """Begin to import the library once more, where workers can be forked from that."""
-        forks = self._info is not None and self._info.survives_fork
-        if forks and self._fork_server is None:
-            self._fork_server = ForkServer(self.name, self._python, self._environment)
+        if self._info is not None and self._info.survives_fork and not self._is_stopped:
+            self._starter.import_once_more()
 
-    def _close_fork_server(self) -> None:
-        if self._fork_server is not None:
-            self._fork_server.close()
-            self._fork_server = None
+    def _await_import(self, channel: Channel) -> None:
+        """Wait until the worker says something; raises TimeoutError if it does not in time."""
+        started = time.monotonic()
+        most = max(LEAST_IMPORT_SECONDS, LONGER_IMPORT * self._timeout)
+        self._set_deadline(channel, self._timeout)
+        done = -1.0
+        while True:
+            try:
+                channel.replies.wait()
+            except TimeoutError:
+                now, before, done = time.monotonic(), done, work_done(channel.process.pid)
+                if now - started > most or (before >= 0 and done - before < 1):
+                    raise TimeoutError(f"{now - started:.0f}") from None
+                channel.replies.deadline = now + LOOK_AT_IMPORT_SECONDS
+            else:
+                return self._set_deadline(channel, self._timeout)
 
-    def _await_hello(self) -> None:
+    def _await_hello(self, channel: Channel) -> None:
         try:
-            self._set_deadline(START_SECONDS)
-            hello, _ = wire.receive(self._replies)
-        except (wire.Broken, TimeoutError, LimitBroken):
+            self._await_import(channel)
+            hello = bounded_reply(wire.receive(channel.replies)[0])
+        except TimeoutError as took:
+            said = self._printed()
+            self.close()
+            raise BackendBroken(
+                f"importing {self.name} did not end in {took} s: raise --timeout if that is slow "
+                f"rather than stuck; {said}"
+            ) from None
+        except (wire.Broken, LimitBroken, OSError):
             said, died = self._printed(), self._describe_death()
             self.close()
             if "No module named 'embcheck'" in said:
@@ -309,42 +327,51 @@ class WorkerClient:
 
     def kill(self) -> None:
         """Kill the worker with everything that it started; a request that waits ends as crashed."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        channel = self._channel
+        if channel is not None:
+            channel.process.kill()
+
+    def stop(self) -> None:
+        """Kill the worker for good, from any thread: no other is started in its place."""
+        self._is_stopped = True
+        self.kill()
+        self._starter.kill()
 
     def _describe_death(self) -> str:
-        """Say how a worker died, and forget it."""
-        if self._process is None:
+        """Say how a worker died, with its last words, and forget it."""
+        if self._channel is None:
             return "the worker was not running"
+        process = self._channel.process
         try:
             # The channel closes a moment before the kernel tells how the process ended.
-            code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._process.wait()
-            self._close_channels()
-            return "the worker closed its channel without ending"
-        self.kill()  # Of its group, what it started may live on.
-        self._close_channels()
+            code = process.wait(DEATH_SECONDS)
+        except TimeoutError:
+            code = process.code
+            if not process.ended:
+                return f"the worker closed its channel without ending{self._end_with_last_words()}"
+        words = self._end_with_last_words()
+        if process.broken:
+            return f"the worker was killed: {process.broken}{words}"
+        if code is None:
+            return f"the worker was killed{words}"
         if code < 0:
-            return f"the process died of {signal.Signals(-code).name}"
-        return f"the process ended with exit code {code}"
+            return f"the process died of {signal.Signals(-code).name}{words}"
+        return f"the process ended with exit code {code}{words}"
 
-    def _close_channels(self) -> None:
-        for stream in (self._requests, self._replies, self._output):
-            with contextlib.suppress(OSError):
-                stream.close()
-        self._process = None
-        self._ready = False
+    def _end_with_last_words(self) -> str:
+        """End the worker; return what it printed last as the end of a sentence."""
+        words = self._channel.output.last_words() if self._channel else ""
+        self._end()
+        return f"; it printed last: {words}" if words else ""
 
-    def _drop_old_output(self) -> None:
-        """Drop what earlier calls printed, where it is much; the last words before a death stay."""
-        if os.fstat(self._output.fileno()).st_size > OUTPUT_KEPT:
-            os.ftruncate(self._output.fileno(), 0)
+    def _end(self) -> None:
+        """End the worker and all that it started at once, and forget it."""
+        channel, self._channel = self._channel, None
+        self._ready = self._is_waited_for = False
+        if channel is not None:
+            self._is_full |= channel.process.is_full
+            channel.close()
 
     def _printed(self) -> str:
-        size = self._output.seek(0, os.SEEK_END)
-        self._output.seek(max(0, size - OUTPUT_LIMIT))
-        text = self._output.read().decode("utf-8", "replace").strip()
+        text = self._channel.output.tail() if self._channel else ""
         return f"it printed: {text}" if text else "it printed nothing"

@@ -6,15 +6,14 @@ cost one more import. What runs in that process is `inside.forking`.
 
 from __future__ import annotations
 
-import signal
+import json
+import os
 import socket
-import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from embcheck.conformance.execution.messages import FORK, FORK_MESSAGE_BYTES, READY, WAIT
-
-START_SECONDS = 60.0
+from embcheck.conformance.execution.limits import UNLIMITED, Limits
+from embcheck.conformance.execution.messages import FORK_MESSAGE_BYTES, READY
+from embcheck.conformance.execution.process import WorkerProcess, keepers_order, start_worker
 
 
 class ForkServer:
@@ -23,62 +22,61 @@ class ForkServer:
     def __init__(self, name: str, python: str, environment: Mapping[str, str]) -> None:
         self._socket, theirs = socket.socketpair()
         module = "embcheck.conformance.execution.inside.forking"
-        self._process = subprocess.Popen(  # noqa: S603  (our own process)
-            [python, "-m", module, name, str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(),),
-            env=environment,
-            start_new_session=True,
-        )
-        theirs.close()
+        silence = os.open(os.devnull, os.O_RDWR)
+        try:
+            self._process = start_worker(
+                [python, "-m", module, name, str(theirs.fileno())],
+                environment,
+                output=silence,
+                channel=[theirs.fileno()],
+                limits=UNLIMITED,
+            )
+        finally:
+            os.close(silence)
+            theirs.close()
         self._ready = False
 
-    def fork(self, request_read: int, reply_write: int, output: int) -> ForkedWorker:
-        """Fork a worker that serves the given descriptors; raises OSError if the server died."""
-        self._socket.settimeout(START_SECONDS)
+    def fork(
+        self, channel: Sequence[int], output: int, limits: Limits, scratch: str | None, wait: float
+    ) -> WorkerProcess:
+        """Fork a worker that serves the given descriptors.
+
+        Raises OSError if the server died, or has not imported its library in `wait` seconds.
+        """
+        self._socket.settimeout(wait)
         self._wait_for_import()
-        socket.send_fds(self._socket, [FORK], [request_read, reply_write, output])
-        answer = self._socket.recv(FORK_MESSAGE_BYTES)
-        if not answer:
-            raise OSError("the fork server died")
-        return ForkedWorker(int(answer), self._socket)
+        (life_read, life_write), (status_read, status_write) = os.pipe(), os.pipe()
+        # The numbers of descriptors are those at the other side, which the server knows.
+        order = keepers_order(-1, -1, -1, limits, scratch)
+        try:
+            message = json.dumps(order).encode()
+            descriptors = [*channel, output, life_read, status_write]
+            socket.send_fds(self._socket, [message], descriptors)
+        except BaseException:
+            os.close(life_write)
+            os.close(status_read)
+            raise
+        finally:
+            os.close(life_read)
+            os.close(status_write)
+        worker = WorkerProcess(life_write, status_read)
+        try:
+            _ = worker.pid
+        except BaseException:
+            worker.close()
+            raise
+        return worker
 
     def _wait_for_import(self) -> None:
         if not self._ready and self._socket.recv(FORK_MESSAGE_BYTES) != READY:
             raise OSError("the backend could not be imported once more")
         self._ready = True
 
-    def close(self) -> None:
-        """End the process; its workers are not touched."""
-        self._socket.close()
+    def kill(self) -> None:
+        """Have the process killed; its workers are not touched."""
         self._process.kill()
-        self._process.wait()
 
-
-@dataclass
-class ForkedWorker:
-    """A forked worker, with the part of `subprocess.Popen` that its owner needs."""
-
-    pid: int
-    _socket: socket.socket
-    _code: int | None = None
-    _is_asked: bool = False
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Return the exit code, negative for a signal; raises subprocess.TimeoutExpired."""
-        if self._code is None:
-            self._socket.settimeout(timeout)
-            try:
-                if not self._is_asked:
-                    # It is the server's child: the kernel tells nobody else how it ended.
-                    self._socket.send(b"%s %d" % (WAIT, self.pid))
-                    self._is_asked = True
-                answer = self._socket.recv(FORK_MESSAGE_BYTES)
-            except TimeoutError:
-                raise subprocess.TimeoutExpired("worker", timeout or 0) from None
-            except ConnectionError:
-                answer = b""  # The server died, and nobody knows of its worker.
-            self._code = int(answer) if answer else -signal.SIGKILL
-        return self._code
+    def close(self) -> None:
+        """End the process; a worker of it ends too."""
+        self._socket.close()
+        self._process.close()

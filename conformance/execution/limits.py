@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,15 +20,19 @@ class Limits:
     """The most that a worker, with all that it started, may use; None is no limit.
 
     `memory` is resident bytes, `output` the bytes printed since the last request, `tasks` threads
-    and processes together.
+    and processes together, `files` bytes in its temporary folder, `answer` the bytes of one reply.
     """
 
     memory: int | None = 8 * GIB
     output: int | None = 256 * MIB
     tasks: int | None = 4000
+    files: int | None = 4 * GIB
+    answer: int = 4 * GIB
 
 
-UNLIMITED = Limits(None, None, None)
+TIMED = Limits(memory=None, output=4 * GIB, tasks=None, files=None)
+"""Of workers that are timed: looking at more would disturb them."""
+UNLIMITED = Limits(None, None, None, None)
 
 MAPPINGS_SHARE = 0.75
 """The share of the memory mappings that Linux grants a process, after which it is short of them."""
@@ -48,36 +50,25 @@ def is_short_of_mappings(pid: int) -> bool:
         return False
 
 
-def watch(pid: int, output: int, limits: Limits) -> Callable[[], None]:
-    """Return what raises LimitBroken once a process or its output file is beyond its limits."""
-
-    def check() -> None:
-        printed = os.fstat(output).st_size
-        if limits.output is not None and printed > limits.output:
-            raise LimitBroken(f"it printed {printed // MIB:,} MiB in one call")
-        memory, tasks = _usage(pid)
-        if limits.memory is not None and memory > limits.memory:
-            raise LimitBroken(
-                f"it used {memory / GIB:.1f} GiB of memory, the limit is "
-                f"{limits.memory / GIB:.1f} GiB"
-            )
-        if limits.tasks is not None and tasks > limits.tasks:
-            raise LimitBroken(f"it started {tasks:,} threads, the limit is {limits.tasks:,}")
-
-    return check
+WORK_SECONDS = 0.02
+"""Processor time in a second, from which a process is said to work."""
 
 
-def _usage(pid: int) -> tuple[int, int]:
-    """Return the resident bytes and the threads of a process and its descendants."""
-    memory = tasks = 0
+def work_done(pid: int) -> float:
+    """Return how much a process and its descendants have worked: processor time and data read.
+
+    The unit is arbitrary: it grows by 1 or more in a second in which they work.
+    """
+    done = 0.0
     try:
         family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:
-        return 0, 0
+        return done
     for process in family:
         try:
-            memory += process.memory_info().rss
-            tasks += process.num_threads()
-        except psutil.NoSuchProcess:
+            times = process.cpu_times()
+            done += (times.user + times.system) / WORK_SECONDS
+            done += process.io_counters().read_count / 10
+        except (psutil.Error, AttributeError):
             continue
-    return memory, tasks
+    return done

@@ -21,6 +21,7 @@ LOOK_SECONDS = 1.0
 FREE_SHARE = 0.75
 """The share of a core, over one look, that nothing on the machine uses."""
 MANY_CASES = 40
+JOIN_SECONDS = 0.5
 COPIES = 2
 
 Pair = tuple[Case, str]
@@ -57,9 +58,11 @@ class Lookahead:
     def result(self, case: Case, backend: str) -> CaseResult:
         """Wait for what a case came to on a backend."""
         try:
-            return self._results[case.id, backend].result()
+            result = self._results[case.id, backend].result()
         finally:
             self._room[backend].release()
+        del self._results[case.id, backend]
+        return result
 
     def stop(self) -> None:
         """Let each thread end with the case that it is at."""
@@ -68,9 +71,10 @@ class Lookahead:
             room.release()
 
     def join(self) -> None:
-        """Wait, a few seconds at most, for threads that were stopped."""
+        """Wait, for a moment at most, for threads that were stopped."""
+        deadline = time.monotonic() + JOIN_SECONDS
         for thread in self._threads:
-            thread.join(timeout=5)
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
     def _is_worth_a_copy(self, backend: str) -> bool:
         """Wait until a core is free for a second worker; False if there is little left by then.

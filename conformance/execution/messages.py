@@ -11,9 +11,9 @@ import numpy as np
 from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
 from embcheck.conformance.contract.call import Call, Operation
 
-READY, FORK, WAIT = b"ready", b"fork", b"wait"
-"""What a fork server says, and what it is asked: see `fork_server`."""
-FORK_MESSAGE_BYTES = 64
+READY = b"ready"
+"""What a fork server says once it can fork: see `fork_server`."""
+FORK_MESSAGE_BYTES = 8192
 
 
 class WhichAnswer(StrEnum):

@@ -6,12 +6,16 @@ import fcntl
 import os
 import select
 import time
-from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
-WATCH_SECONDS = 0.1
+from embcheck.conformance.execution.limits import GIB, LimitBroken
+
 WIDE_BYTES = 2**20
 """The most that Linux gives to anybody; of the usual 64 KiB, a large array takes hundreds."""
+LONGEST_WAIT = 10.0
+LATE_SECONDS = 5.0
+"""What comes within so many seconds after the deadline is still read: the harness may be late."""
 
 
 def make_pipe() -> tuple[int, int]:
@@ -22,29 +26,57 @@ def make_pipe() -> tuple[int, int]:
     return ends
 
 
+class Mortal(Protocol):
+    """The process at the other side."""
+
+    broken: str
+    ended: bool
+
+    def fileno(self) -> int:
+        """Return the descriptor that can be read when there is news to `hear`."""
+
+    def hear(self) -> None:
+        """Take in the news."""
+
+
 class Pipe:
     """A pipe's file descriptor, and the time by which its other side must have moved.
 
-    `deadline` is a reading of `time.monotonic`. Waiting raises TimeoutError after it, and calls
-    `watch`, which may raise too, ten times a second.
+    `deadline` is a reading of `time.monotonic`, after which waiting raises TimeoutError. The other
+    side ends when its process does, whoever else has the pipe open.
     """
 
-    def __init__(self, descriptor: int, event: int) -> None:
+    def __init__(self, descriptor: int, event: int, process: Mortal | None = None) -> None:
         self.deadline = float("inf")
-        self.watch: Callable[[], None] = lambda: None
         self._descriptor = descriptor
+        self._process = process
         self._poll = select.poll()
         self._poll.register(descriptor, event)
+        if process is not None:
+            self._poll.register(process.fileno(), select.POLLIN)
 
-    def wait(self) -> None:
-        """Wait until the other side has read, written or closed."""
+    def wait(self) -> bool:
+        """Wait until the other side has read, written or closed; False if it died instead.
+
+        Raises LimitBroken if it is killed for what it took.
+        """
         while True:
             remaining = self.deadline - time.monotonic()
-            if self._poll.poll(1000 * min(WATCH_SECONDS, max(0.0, remaining))):
-                return
-            if remaining <= 0:
+            ready = self._poll.poll(1000 * min(LONGEST_WAIT, max(0.0, remaining)))
+            if remaining <= (-LATE_SECONDS if ready else 0.0):
                 raise TimeoutError
-            self.watch()
+            if any(descriptor == self._descriptor for descriptor, _ in ready):
+                return True
+            if ready and self._has_died():
+                # What it wrote before it died is there by now.
+                return any(descriptor == self._descriptor for descriptor, _ in self._poll.poll(0))
+
+    def _has_died(self) -> bool:
+        assert self._process is not None  # noqa: S101  (nothing else could be ready)
+        self._process.hear()
+        if self._process.broken:
+            raise LimitBroken(self._process.broken)
+        return self._process.ended
 
     def close(self) -> None:
         """Close the descriptor, once."""
@@ -54,19 +86,35 @@ class Pipe:
 
 
 class PipeReader(Pipe):
-    """Reads what another process writes; short reads mean that it closed its end."""
+    """Reads what another process writes; short reads mean that it closed its end, or died.
 
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor, select.POLLIN | select.POLLHUP)
+    `room` is how many bytes may come until it is set anew; then reading raises LimitBroken.
+    """
+
+    def __init__(self, descriptor: int, process: Mortal | None = None) -> None:
+        super().__init__(descriptor, select.POLLIN | select.POLLHUP, process)
         self._buffer = bytearray()
+        self.room = float("inf")
+        self._most = self.room
+
+    def allow(self, most: int) -> None:
+        """Let so many bytes come from now on."""
+        self.room = self._most = most
+
+    def _count(self, came: int) -> None:
+        self.room -= came
+        if self.room < 0:
+            raise LimitBroken(f"it answered with more than {self._most / GIB:.1f} GiB")
 
     def read(self, count: int) -> bytes:
         """Return `count` bytes, or fewer at the end."""
         while len(self._buffer) < count:
-            self.wait()
+            if not self.wait():
+                break
             chunk = os.read(self._descriptor, max(65536, count - len(self._buffer)))
             if not chunk:
                 break
+            self._count(len(chunk))
             self._buffer += chunk
         data = bytes(self._buffer[:count])
         del self._buffer[:count]
@@ -78,10 +126,12 @@ class PipeReader(Pipe):
         view[:filled] = self._buffer[:filled]
         del self._buffer[:filled]
         while filled < len(view):
-            self.wait()
+            if not self.wait():
+                break
             count = os.readv(self._descriptor, [view[filled:]])
             if not count:
                 break
+            self._count(count)
             filled += count
         return filled
 
@@ -89,8 +139,8 @@ class PipeReader(Pipe):
 class PipeWriter(Pipe):
     """Writes what another process reads, in one go at each flush."""
 
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor, select.POLLOUT)
+    def __init__(self, descriptor: int, process: Mortal | None = None) -> None:
+        super().__init__(descriptor, select.POLLOUT, process)
         os.set_blocking(descriptor, False)
         self._parts: list[bytes | memoryview] = []
 
@@ -109,4 +159,5 @@ class PipeWriter(Pipe):
                 try:
                     view = view[os.write(self._descriptor, view) :]
                 except BlockingIOError:
-                    self.wait()
+                    if not self.wait():
+                        raise BrokenPipeError("the process died") from None

@@ -83,7 +83,11 @@ class BackendPool:
         Those of the `crashing`, which are known to die of some cases, are replaced without a wait.
         """
         with ThreadPoolExecutor(AT_ONCE) as executor:
-            list(executor.map(self._start, self.names))
+            try:
+                list(executor.map(self._start, self.names))
+            except BaseException:  # Ctrl-C, say: nobody waits for libraries that are imported.
+                self.stop()
+                raise
         for name in crashing:
             if name not in self._problems:  # Only who is there has said that it survives a fork.
                 self._clients[name, 0].start_fork_server()
@@ -122,15 +126,25 @@ class BackendPool:
         """Return what `WorkerClient.origin` says of a backend that runs."""
         return self._clients[name, 0].origin()
 
-    def kill(self) -> None:
-        """Kill all workers, whatever they are at."""
-        for client in [*self._clients.values(), self._reference]:
-            client.kill()
+    def stop(self) -> None:
+        """Kill all workers for good, whatever they are at."""
+        for client in self._all:
+            client.stop()
 
     def close(self) -> None:
         """End all workers."""
-        for client in [*self._clients.values(), self._reference]:
-            client.close()
+        try:
+            for client in self._all:
+                client.hang_up()
+            for client in self._all:
+                client.close()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def _all(self) -> list[WorkerClient]:
+        return [*self._clients.values(), self._reference]
 
 
 @contextmanager
@@ -140,5 +154,8 @@ def started_pool(names: Iterable[str], timeout: float) -> Iterator[BackendPool]:
     try:
         pool.start()
         yield pool
+    except BaseException:
+        pool.stop()
+        raise
     finally:
         pool.close()

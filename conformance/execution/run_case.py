@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.answers import Answer, Answered, NotSupported
+from embcheck.conformance.execution.bounded import bounded
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.judging.judge import (
     Outcome,
@@ -38,6 +40,8 @@ from embcheck.conformance.suite.model import (
 )
 from embcheck.conformance.suite.real_data import Missing
 
+MESSAGE = 10_000
+"""The most characters of what is said of a verdict, which may quote several messages."""
 WORKER_BYTES = 2 * GIB
 """What a library and its runtime may take beside the arrays of a large call."""
 
@@ -51,7 +55,8 @@ class CaseResult:
     """A verdict, and how long it took, in seconds: all of it, and the backend's own share.
 
     `helped` is what the adapter said that it did of the call itself. `respelled` is the verdict on
-    another spelling, where a known deviation says that it conforms.
+    another spelling, where a known deviation says that it conforms. `described` is what came, as
+    records show it, once that has taken the place of the verdict's arrays.
     """
 
     verdict: Verdict
@@ -59,6 +64,7 @@ class CaseResult:
     backend_seconds: float = 0.0
     helped: tuple[str, ...] = ()
     respelled: Verdict | None = None
+    described: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class CaseRunner:
@@ -85,6 +91,7 @@ class CaseRunner:
             place = f"{Path(where.filename).name}:{where.lineno}"
             said = f"the harness failed: {type(error).__name__}: {error} ({place})"
             verdict = Verdict(Outcome.ERRORED, message=said)
+        verdict = replace(verdict, message=bounded(verdict.message, MESSAGE))
         seconds, helped = time.perf_counter() - started, tuple(self._helped)
         return CaseResult(verdict, seconds, self._backend_seconds, helped)
 

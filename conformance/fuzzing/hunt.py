@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.strategies import SearchStrategy
 
+from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.fuzzing.duel import Duel, Exchange
 from embcheck.conformance.fuzzing.fitting import fitted
 from embcheck.conformance.fuzzing.question import Question, Trial
@@ -220,6 +220,6 @@ class _Round:
 @contextmanager
 def quiet_hypothesis() -> Iterator[None]:
     """Keep Hypothesis's database out of the working folder."""
-    with TemporaryDirectory() as folder:
+    with Scratch() as folder:
         set_hypothesis_home_dir(Path(folder))
         yield

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import cast
 
 import numpy as np
 
+from embcheck.conformance.execution.bounded import NAME, TEXT, bounded
 from embcheck.conformance.execution.judging.deviations import Deviation
-from embcheck.conformance.execution.judging.judge import Verdict, decode_text
+from embcheck.conformance.execution.judging.judge import Verdict
+from embcheck.conformance.execution.judging.shown import decode_text
 from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.records.lines import (
     CaseLine,
@@ -45,7 +47,7 @@ def case_line(case: Case, behaviour: str) -> CaseLine:
 def result_line(
     case: Case, backend: str, result: CaseResult, verdict: Verdict, deviation: Deviation | None
 ) -> ResultLine:
-    """Turn a result, its verdict explained, into a line; what came is described where it helps."""
+    """Turn a result that is `described`, and its verdict explained, into a line."""
     return ResultLine(
         case=case.id,
         clauses=tuple(clause.id for clause in case.clauses),
@@ -59,7 +61,7 @@ def result_line(
         silent=verdict.kind.silent if verdict.kind else None,
         reading=verdict.reading.text if verdict.reading else None,
         reading_word=verdict.reading.word if verdict.reading else None,
-        observed={name: _describe_observed(name, a) for name, a in verdict.observed.items()},
+        observed={name: cast("Described", what) for name, what in result.described.items()},
         deviation=_known(deviation) if deviation else None,
         bound_width=_few_digits(verdict.bound_width),
         helped=result.helped,
@@ -67,10 +69,20 @@ def result_line(
     )
 
 
+def described(result: CaseResult) -> CaseResult:
+    """Describe what came, and let go of the arrays: a run has thousands of results."""
+    found = {
+        bounded(name, NAME): _describe_observed(name, array)
+        for name, array in result.verdict.observed.items()
+    }
+    return replace(result, verdict=replace(result.verdict, observed={}), described=found)
+
+
 def _describe_observed(name: str, array: np.ndarray) -> Described:
-    if name.endswith("_text"):
-        return {"text": decode_text(array)}
-    return cast("Described", describe_array(array))
+    if not name.endswith("_text"):
+        return cast("Described", describe_array(array))
+    text = decode_text(array.reshape(-1)[:TEXT])
+    return {"text": f"{text}... ({array.size:,} bytes, cut)" if array.size > TEXT else text}
 
 
 def _known(deviation: Deviation) -> KnownDeviation:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +20,15 @@ from embcheck.conformance.execution.answers import (
     Rejected,
     TimedOut,
 )
+from embcheck.conformance.execution.bounded import bounded_reply, safe
 from embcheck.conformance.execution.client import ENVIRONMENT
+from embcheck.conformance.execution.limits import Limits
+from embcheck.conformance.execution.process import WorkerProcess, start_worker
+from embcheck.conformance.execution.scratch import Scratch
 
 _RUNNER = "embcheck.conformance.reproduction.runner"
+SAID_BYTES = 2000
+"""How much is read of what a process printed last."""
 
 
 @dataclass(frozen=True)
@@ -54,55 +57,56 @@ def _in_one_process(
     programs: Sequence[Program], info: BackendInfo, python: str, seconds: float
 ) -> list[Answer]:
     """Return answers up to the first death or hang, which is the last one; at least one."""
-    with tempfile.TemporaryDirectory() as folder:
+    with Scratch() as folder:
         request, told = Path(folder, "request.json"), Path(folder, "told")
         names = {"id": info.id, "library": info.library}
         modules = {"modules": info.modules, "exporters": info.exporters}
         asked = [{"path": str(p.path), "observe": p.observe} for p in programs]
         request.write_text(json.dumps({"info": names | modules, "programs": asked}), "utf-8")
         with Path(folder, "errors").open("w+b") as errors:
-            process = subprocess.Popen(  # noqa: S603  (the interpreter that the user named)
+            process = start_worker(
                 [python, "-m", _RUNNER, str(request), str(told)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                env={**os.environ, **ENVIRONMENT, "TMPDIR": folder},
-                cwd=folder,
-                start_new_session=True,
+                {**os.environ, **ENVIRONMENT, "TMPDIR": folder},
+                output=errors.fileno(),
+                channel=(),
+                limits=Limits(),
+                scratch=folder,
+                folder=folder,
             )
             try:
                 ended = _wait(process, told, seconds)
             finally:
                 # Also processes that the programs started, which would outlive their folder.
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            errors.seek(0)
+                process.close()
+            errors.seek(max(0, errors.seek(0, os.SEEK_END) - SAID_BYTES))
             said = errors.read()
         answers = _read(told)
     if len(answers) < len(programs):
-        answers.append(_ended(process.returncode, said) if ended else TimedOut(seconds))
+        answers.append(_ended(process, said) if ended else TimedOut(seconds))
     return answers
 
 
-def _wait(process: subprocess.Popen[bytes], told: Path, seconds: float) -> bool:
+def _wait(process: WorkerProcess, told: Path, seconds: float) -> bool:
     """Wait until a process ends, or writes nothing for so many seconds; say whether it ended."""
     size = -1
     while (now := told.stat().st_size if told.exists() else 0) != size:
         size = now
         try:
             process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             continue
         return True
     return False
 
 
-def _ended(code: int, said: bytes) -> Answer:
+def _ended(process: WorkerProcess, said: bytes) -> Answer:
     """Say how a process ended early."""
+    code = process.code
+    if code is None:
+        return Crashed(f"the process was killed: {process.broken or 'it lost its keeper'}")
     if code < 0:
         return Crashed(f"the process died of {signal.Signals(-code).name}")
-    last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
+    last = safe(said.decode("utf-8", "replace")).strip().splitlines()[-1:]
     return Crashed(f"the process ended with exit code {code} {' '.join(last)}".strip())
 
 
@@ -115,6 +119,7 @@ def _read(told: Path) -> list[Answer]:
                     header, arrays = wire.receive(stream)
                 except wire.Broken:
                     break
+                header = bounded_reply(header)
                 if header["status"] == "broken":
                     answers.append(Errored(f"the script does not run: {header['message']}"))
                 elif header["status"] == "refused":

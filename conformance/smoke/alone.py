@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from embcheck.conformance.execution.answers import Answer, Answered, Errored, NotSupported, Rejected
+from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.reproduction.literals import literal
 from embcheck.conformance.smoke.finding import CheckResult, Status
@@ -21,7 +21,7 @@ def answers_alone(interview: Interview, questions: Sequence[Question]) -> dict[s
     """
     answers: dict[str, Answer] = {}
     programs: dict[str, Program] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with Scratch() as folder:
         for number, question in enumerate(questions):
             answer = interview.backend.script(question.call)
             if isinstance(answer, Answered):

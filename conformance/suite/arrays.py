@@ -155,12 +155,18 @@ MOST_DESCRIBED = 256
 
 
 def describe_array(array: np.ndarray, limit: int = MOST_DESCRIBED) -> dict[str, Any]:
-    """Describe an array as plain JSON data, its values only up to `limit` elements."""
+    """Describe an array as plain JSON data, its values only up to `limit` elements or rows."""
     description: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
-    name, shown = ("values", array) if array.size <= limit else ("first", array.reshape(-1)[:8])
+    name, shown = ("values", array) if _lists(array) <= limit else ("first", array.reshape(-1)[:8])
     values = plain_values(shown)
     description[name] = values if array.dtype.kind in "biu" else named_specials(values)
     return description
+
+
+def _lists(array: np.ndarray) -> int:
+    """Return how many numbers, or lists where these are empty, its nested lists would have."""
+    shape = array.shape
+    return math.prod(shape[: shape.index(0)]) if 0 in shape else array.size
 
 
 def plain_values(array: np.ndarray) -> Any:

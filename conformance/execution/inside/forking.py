@@ -7,44 +7,70 @@ Started as `python -m embcheck.conformance.execution.inside.forking BACKEND SOCK
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import socket
 import sys
+from contextlib import suppress
 
+from embcheck.conformance.contract.backend import Backend
+from embcheck.conformance.execution.inside.keeper import keep
 from embcheck.conformance.execution.inside.start import start
 from embcheck.conformance.execution.inside.worker import serve
-from embcheck.conformance.execution.messages import FORK_MESSAGE_BYTES, READY, WAIT
+from embcheck.conformance.execution.messages import FORK_MESSAGE_BYTES, READY
+
+DESCRIPTORS = 5
+"""Two ends of the worker's channel, its output, its lifeline, and what its keeper writes to."""
 
 
 def main(name: str, descriptor: int) -> None:
-    """Import the backend, then fork and wait for workers as asked, until the socket closes."""
+    """Import the backend, then fork keepers with a worker each, until the socket ends."""
     channel = socket.socket(fileno=descriptor)
     backend, seconds = start(name)
     # What a library imports at its first call would else be imported by every worker again.
     for module in getattr(backend, "late_imports", ()):
         importlib.import_module(module)
     channel.send(READY)
+    keepers: list[int] = []
     while True:
-        message, descriptors, _, _ = socket.recv_fds(channel, FORK_MESSAGE_BYTES, 3)
+        message, descriptors, _, _ = socket.recv_fds(channel, FORK_MESSAGE_BYTES, DESCRIPTORS)
         if not message:
             return
-        if message.startswith(WAIT):
-            _, status = os.waitpid(int(message.split()[1]), 0)
-            channel.send(b"%d" % os.waitstatus_to_exitcode(status))
-            continue
+        keepers = [pid for pid in keepers if not _has_ended(pid)]
         pid = os.fork()
         if pid == 0:
-            channel.close()  # Or the worker would read what is meant for the server.
-            os.setsid()  # As a worker that was started alone: a group to be killed.
-            request_read, reply_write, output = descriptors
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            os.close(output)
-            serve(backend, request_read, reply_write, seconds)
-            os._exit(0)  # The server's own exit handlers and buffers are not the worker's.
+            _keep(backend, json.loads(message), descriptors, channel, seconds)
+        keepers.append(pid)
         for each in descriptors:
             os.close(each)
-        channel.send(b"%d" % pid)
+
+
+def _keep(
+    backend: Backend,
+    order: dict[str, object],
+    descriptors: list[int],
+    channel: socket.socket,
+    seconds: float,
+) -> None:
+    """Become the keeper of a worker that serves the given descriptors."""
+    request_read, reply_write, output, lifeline, status = descriptors
+    channel.close()  # Or the worker would read what is meant for the server.
+    os.setsid()  # What is meant for the server's group is not meant for the worker's.
+
+    def run() -> None:
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        serve(backend, request_read, reply_write, seconds)
+
+    told = {"lifeline": lifeline, "status": status, "output": output}
+    keep({**order, **told, "unneeded": [request_read, reply_write]}, run)
+
+
+def _has_ended(pid: int) -> bool:
+    with suppress(ChildProcessError):
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    return True
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from embcheck.conformance.execution.answers import (
     Rejected,
     TimedOut,
 )
+from embcheck.conformance.execution.bounded import bounded
 from embcheck.conformance.execution.judging.bounds import (
     STEP_EPSILONS,
     WIDEST,
@@ -28,6 +29,7 @@ from embcheck.conformance.execution.judging.bounds import (
     copies,
 )
 from embcheck.conformance.execution.judging.rows import Reading
+from embcheck.conformance.execution.judging.shown import decode_text, short
 from embcheck.conformance.execution.judging.ties import nearest
 from embcheck.conformance.execution.same import Signs, equal, same_bits
 from embcheck.conformance.suite.model import (
@@ -106,6 +108,8 @@ _EFFECTS = frozenset(
         Observation.OUTPUT_SHARES_MEMORY,
     }
 )
+MOST_SHOWN = 8
+"""How many observations are shown of an answer that should not have been given."""
 AskReference = Callable[[], Mapping[str, np.ndarray]]
 
 
@@ -197,9 +201,12 @@ def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
     if stopped is not None:
         return stopped
     if isinstance(answer, Answered):
-        shown = {n: a for n, a in answer.arrays.items() if not n.endswith("_after")}
+        given = {n: a for n, a in answer.arrays.items() if not n.endswith("_after")}
+        shown = dict(list(given.items())[:MOST_SHOWN])
         got = ", ".join(f"{name} = {short(array)}" for name, array in shown.items())
-        said = f"an invalid call was accepted and gave {got[:300]}"
+        left_out = len(given) - len(shown) + answer.details.get("left_out", 0)
+        more = f" and {left_out} more observations" if left_out else ""
+        said = f"an invalid call was accepted and gave {bounded(got, 300)}{more}"
         return failure(Kind.ACCEPTED_INVALID, said, shown)
     assert isinstance(answer, Rejected)  # noqa: S101  (the other kinds are handled above)
     said = _said(answer)
@@ -313,7 +320,7 @@ def judge_observation(
     observed = {name: got}
     if isinstance(wanted, Text):
         text = decode_text(got)
-        said = f"{name} = {text!r}, should be {wanted.text!r}"
+        said = f"{name} = {bounded(text, 300)!r}, should be {wanted.text!r}"
         return None if text == wanted.text else failure(Kind.WRONG_VALUE, said, observed)
     dtype = wanted.array.dtype if isinstance(wanted, Values) else wanted.dtype
     if got.shape != wanted.shape:
@@ -383,14 +390,3 @@ def _check_structure(name: str, got: np.ndarray, wanted: Structure, signs: Signs
         if not np.asarray(got[position] != 0).any():
             return f"{name}{list(position)} is all zeros, and should not be"
     return None
-
-
-def decode_text(array: np.ndarray) -> str:
-    """Read UTF-8 bytes that came from a backend; what is none is replaced."""
-    return array.astype(np.uint8).tobytes().decode("utf-8", "replace")
-
-
-def short(array: np.ndarray) -> str:
-    """Write an array in one line, the middle of a long one left out."""
-    text = np.array2string(array, separator=", ", threshold=12, max_line_width=10_000)
-    return text.replace("\n", "")

@@ -15,8 +15,8 @@ from embcheck.conformance.execution.judging.judge import (
     failure,
     judge_ending,
     judge_refusal,
-    short,
 )
+from embcheck.conformance.execution.judging.shown import short
 from embcheck.conformance.execution.same import equal
 from embcheck.conformance.suite.model import Expected, Structure
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.limits import UNLIMITED
+from embcheck.conformance.execution.limits import TIMED
 from embcheck.conformance.execution.pool import describe_backend
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.clock.arms import CANDIDATE, SENTINEL, Arm
@@ -121,9 +121,7 @@ class Workers:
             folder = self._cache / _digest(*key)
             folder.mkdir(exist_ok=True)
             environment |= caches_below(folder)
-        return WorkerClient(
-            key[0], timeout=self._timeout, limits=UNLIMITED, environment=environment
-        )
+        return WorkerClient(key[0], timeout=self._timeout, limits=TIMED, environment=environment)
 
     def _spare(self, key: tuple[str, str]) -> WorkerClient:
         """Return one more worker, confined like the others, which the caller must end."""

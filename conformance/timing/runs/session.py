@@ -9,10 +9,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from embcheck.conformance.execution.discovery import check_known
+from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.environment import embcheck_version
 from embcheck.conformance.records.lines import Measurement, Reason, RoundsLine, RunHeader
@@ -153,7 +153,7 @@ class _Run:
         self._exit_code = ExitCode.CONFORMS
         self._limits: MachineLimits | None = None
         self._crew: tuple[int, int | str] | None = None
-        self._cache = TemporaryDirectory(prefix="embcheck-bench-")
+        self._cache = Scratch("embcheck-bench-")
         first = plan_steps(workloads, settings)[0]
         self._workers = self._workers_for(first)
         try:

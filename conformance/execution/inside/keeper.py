@@ -1,0 +1,309 @@
+"""The keeper of one worker: its parent, which sees what it takes, and leaves nothing of it behind.
+
+The harness starts it as a file, `python -I -S keeper.py ORDER COMMAND...`, and a fork server forks
+it. It imports little, for there is one a worker. What the worker starts becomes a child of the
+keeper's when its own parent ends, however it detaches itself.
+
+ORDER is JSON: `lifeline` is the descriptor of a pipe that the harness holds open while it lives and
+wants the worker; on `status` the keeper writes the lines below; `output` is what the worker prints
+to; `unneeded` are descriptors that only the worker uses; `scratch` is its temporary folder;
+`memory`, `output_bytes`, `tasks` and `files` are the most that it may take, null for no limit.
+
+    pid N        the worker's process id, first of all
+    full         the temporary folder has more than it should, and may be emptied between two calls
+    ended N      the worker ended, with this exit code or by this signal, negative
+    broken TEXT  the worker took more than it may, and is killed
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
+
+MIB, GIB = 2**20, 2**30
+LOOK_SECONDS = 0.1
+FAMILY_SECONDS = 0.3
+FILES_SECONDS = 0.5
+OUTPUT_SECONDS = 1.0
+"""Between two looks where only the output has a limit: a timing is not to be disturbed."""
+SHARE = 200
+"""The time between two looks, in times of what a look takes, at least."""
+ENDING_SECONDS = 10.0
+FULL_SHARE = 1 / 8
+"""The share of the limit on files from which the folder is called full."""
+DEAF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+HAS_PROC = os.access("/proc/self/stat", os.R_OK)
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def keep(order: Mapping[str, Any], run: Callable[[], object]) -> NoReturn:
+    """Fork a worker that does `run`; once it or the harness ends, end all that is left."""
+    _control(PR_SET_CHILD_SUBREAPER, 1)
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in DEAF}
+    for number in DEAF:
+        signal.signal(number, signal.SIG_IGN)
+    woken, waker = os.pipe()
+    os.set_blocking(woken, False)
+    os.set_blocking(waker, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    keeper, worker = os.getpid(), os.fork()
+    if worker == 0:
+        signal.set_wakeup_fd(-1)
+        for number, handler in (*before.items(), (signal.SIGCHLD, signal.SIG_DFL)):
+            signal.signal(number, handler)
+        for descriptor in (order["lifeline"], order["status"], woken, waker):
+            os.close(descriptor)
+        _become_worker(keeper, run)
+    for descriptor in order["unneeded"]:
+        os.close(descriptor)
+    _say(order, f"pid {worker}")
+    family = Family()
+    _stay(order, worker, woken, Watch(order, worker, family))
+    end(worker, family)
+    os._exit(0)
+
+
+def _become_worker(keeper: int, run: Callable[[], object]) -> NoReturn:
+    code = 127
+    try:
+        os.setsid()
+        _control(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == keeper:  # Else it ended before this process asked to die with it.
+            run()
+            code = 0
+    except BaseException:  # noqa: BLE001  (what it raises is told as its last words)
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _stay(order: Mapping[str, Any], worker: int, woken: int, watch: Watch) -> None:
+    """Wait until the worker ends, takes too much, or is no longer wanted."""
+    poller = select.poll()
+    poller.register(order["lifeline"], select.POLLIN)
+    poller.register(woken, select.POLLIN)
+    while True:
+        ready = {descriptor for descriptor, _ in poller.poll(watch.wait_ms)}
+        if order["lifeline"] in ready:
+            return None
+        if woken in ready:
+            os.read(woken, 4096)
+            code = reap(worker)
+            if code is not None:
+                return _say(order, f"ended {code}")
+        for line in watch.look():
+            _say(order, line)
+            if line.startswith("broken "):
+                return None
+
+
+def _say(order: Mapping[str, Any], line: str) -> None:
+    try:
+        os.write(order["status"], f"{line}\n".encode())
+    except OSError:
+        return  # The harness is gone, as the lifeline tells too.
+
+
+def reap(worker: int) -> int | None:
+    """Take note of all children that ended; return the worker's exit code if it is one of them."""
+    code = None
+    try:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return code
+            if pid == worker:
+                code = os.waitstatus_to_exitcode(status)
+    except ChildProcessError:
+        return code
+
+
+def end(worker: int, family: Family) -> None:
+    """Kill all that descends from this process, also what is forked meanwhile."""
+    _signal(-worker, signal.SIGKILL)
+    deadline = time.monotonic() + ENDING_SECONDS
+    while time.monotonic() < deadline:
+        reap(worker)
+        pids = family.pids()
+        if not pids:
+            return
+        for pid in pids:  # What is stopped cannot fork while the others are killed.
+            _signal(pid, signal.SIGSTOP)
+        for pid in family.pids():
+            _signal(pid, signal.SIGKILL)
+        time.sleep(0.002)
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+class Family:
+    """The processes that descend from this one, found among all of the machine."""
+
+    def __init__(self) -> None:
+        self._keeper = os.getpid()
+        self._foreign: set[int] = set()
+
+    def pids(self) -> list[int]:
+        """Return the descendants' process ids.
+
+        Who does not descend from here never will, so that only new processes are looked at.
+        """
+        if not HAS_PROC:
+            return []
+        present = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
+        self._foreign &= present
+        parents = {pid: _parent(pid) for pid in sorted(present - self._foreign)}
+        ours: list[int] = []
+        undecided = {pid for pid in parents if pid != self._keeper}
+        known = {self._keeper}
+        while found := {pid for pid in undecided if parents[pid] in known}:
+            ours += found
+            known, undecided = found, undecided - found
+        for pid in sorted(undecided):
+            if parents[pid] in self._foreign or parents[pid] in (0, 1):
+                self._foreign.add(pid)
+        return ours
+
+
+def _parent(pid: int) -> int | None:
+    text = _read(f"/proc/{pid}/stat")
+    return int(text.rpartition(b")")[2].split()[1]) if text else None
+
+
+def _read(path: str) -> bytes:
+    """Read a small file of a process; empty if that is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _resident(pid: int) -> int:
+    text = _read(f"/proc/{pid}/statm").split()
+    return int(text[1]) * PAGE if len(text) > 1 else 0
+
+
+def _threads(pid: int) -> int:
+    text = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return int(text[17]) if len(text) > 17 else 0
+
+
+class Watch:
+    """Looks at what a worker takes, the more seldom the longer a look takes."""
+
+    def __init__(self, order: Mapping[str, Any], worker: int, family: Family) -> None:
+        self._order, self._worker, self._family = order, worker, family
+        self._due = {"family": 0.0, "files": 0.0}
+        self._was_full = False
+        limited = [name for name in ("memory", "tasks", "files") if order[name] is not None]
+        seconds = LOOK_SECONDS if limited else OUTPUT_SECONDS
+        is_idle = not limited and order["output_bytes"] is None
+        self.wait_ms = None if is_idle else 1000 * seconds
+
+    def look(self) -> Iterator[str]:
+        """Give the lines to say."""
+        order = self._order
+        most = order["output_bytes"]
+        printed = 0 if most is None else os.fstat(order["output"]).st_size
+        if most is not None and printed > most:
+            yield f"broken it printed {printed // MIB:,} MiB in one call"
+        if order["memory"] is not None or order["tasks"] is not None:
+            yield from self._look_at_family()
+        if order["files"] is not None and order["scratch"] and self._is_due("files"):
+            started = time.monotonic()
+            yield from self._look_at_files()
+            self._put_off("files", started, FILES_SECONDS)
+
+    def _is_due(self, what: str) -> bool:
+        return time.monotonic() >= self._due[what]
+
+    def _put_off(self, what: str, started: float, least: float) -> None:
+        now = time.monotonic()
+        self._due[what] = now + max(least, SHARE * (now - started))
+
+    def _look_at_family(self) -> Iterator[str]:
+        """Look at the worker each time, and at all that it started when that is due."""
+        most, most_tasks = self._order["memory"], self._order["tasks"]
+        if not self._is_due("family"):
+            memory, tasks = _resident(self._worker), 0
+        else:
+            started = time.monotonic()
+            pids = self._family.pids() or [self._worker]
+            memory, tasks = sum(map(_resident, pids)), sum(map(_threads, pids))
+            self._put_off("family", started, FAMILY_SECONDS)
+        if most is not None and memory > most:
+            limit = f"the limit is {most / GIB:.1f} GiB"
+            yield f"broken it used {memory / GIB:.1f} GiB of memory, {limit}"
+        if most_tasks is not None and tasks > most_tasks:
+            yield f"broken it started {tasks:,} threads, the limit is {most_tasks:,}"
+
+    def _look_at_files(self) -> Iterator[str]:
+        most, total = self._order["files"], 0
+        for size in sizes(self._order["scratch"]):
+            total += size
+            if total > most:
+                yield "full"
+                yield f"broken it has more than {most / GIB:.1f} GiB of temporary files"
+                return
+        if total > FULL_SHARE * most and not self._was_full:
+            self._was_full = True
+            yield "full"
+
+
+def sizes(folder: str) -> Iterator[int]:
+    """Give the bytes on disk of each file below a folder; links are not followed."""
+    folders = [folder]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        yield entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError:  # It was taken away meanwhile.
+            continue
+
+
+def _control(option: int, value: int) -> None:
+    """Set a property of this process that Linux has, and others lack."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _execute(command: list[str]) -> NoReturn:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and so would a program.
+        signal.signal(number, signal.SIG_DFL)
+    os.execvp(command[0], command)  # noqa: S606  (the interpreter that the user named)
+
+
+def main(order: Mapping[str, Any], command: list[str]) -> NoReturn:
+    """Keep a worker that runs a command."""
+    os.set_inheritable(order["lifeline"], False)
+    os.set_inheritable(order["status"], False)
+    keep(order, lambda: _execute(command))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,186 @@
+"""A worker process, as the keeper that started it tells of it: see `inside/keeper.py`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from embcheck.conformance.execution.limits import Limits
+
+KEEPER = Path(__file__).parent / "inside" / "keeper.py"
+PID_SECONDS = 30.0
+"""Time for a keeper to start its worker, on a machine that does much else."""
+ENDING_SECONDS = 5.0
+"""Time for a keeper to end its worker, after which it is ended itself."""
+
+
+class WorkerProcess:
+    """One worker. `broken` says what it took more of than it may, once its keeper saw that.
+
+    `ended` is true once it has ended or is being killed, `is_full` once its temporary folder
+    should be emptied. Both are as of the last call of `hear`.
+    """
+
+    def __init__(
+        self, lifeline: int, status: int, keeper: subprocess.Popen[bytes] | None = None
+    ) -> None:
+        self.broken = ""
+        self.ended = self.is_full = False
+        self.code: int | None = None
+        self._lifeline, self._status, self._keeper = lifeline, status, keeper
+        self._pid: int | None = None
+        self._partial = b""
+        self._is_silent = False
+        self._lock = threading.RLock()
+        os.set_blocking(status, False)
+
+    @property
+    def pid(self) -> int:
+        """The process id; raises OSError if the worker was never started."""
+        deadline = time.monotonic() + PID_SECONDS
+        while self._pid is None:
+            if self._is_silent or not self._wait_for_news(deadline):
+                raise OSError("the worker's keeper did not start it")
+        return self._pid
+
+    def fileno(self) -> int:
+        """Return the descriptor that can be read when there is news to `hear`."""
+        return self._status
+
+    def hear(self) -> None:
+        """Take in what the keeper has said, without waiting."""
+        with self._lock:
+            while not self._is_silent and self._status >= 0:
+                try:
+                    said = os.read(self._status, 65536)
+                except BlockingIOError:
+                    return
+                *lines, self._partial = (self._partial + said).split(b"\n")
+                for line in lines:
+                    self._take_in(line.decode())
+                if not said:
+                    self._is_silent = self.ended = True
+
+    def _take_in(self, line: str) -> None:
+        word, _, rest = line.partition(" ")
+        if word == "pid":
+            self._pid = int(rest)
+        elif word == "full":
+            self.is_full = True
+        elif word == "ended":
+            self.ended, self.code = True, int(rest)
+        else:
+            self.ended, self.broken = True, rest
+
+    def _wait_for_news(self, deadline: float) -> bool:
+        """Wait and hear; False if there is nothing to hear by then."""
+        poll = select.poll()
+        poll.register(self._status, select.POLLIN)
+        if not poll.poll(1000 * max(0.0, deadline - time.monotonic())):
+            return False
+        self.hear()
+        return True
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait until nothing is left of the worker; return its exit code, None if it was killed.
+
+        Raises TimeoutError after so many seconds.
+        """
+        deadline = time.monotonic() + seconds
+        while not self._is_silent:
+            if not self._wait_for_news(deadline):
+                raise TimeoutError
+        return self.code
+
+    def kill(self) -> None:
+        """Have the worker killed with all that it started; any thread may ask for it."""
+        with self._lock:
+            if self._lifeline >= 0:
+                os.close(self._lifeline)
+                self._lifeline = -1
+
+    def close(self) -> None:
+        """Kill the worker if it lives, and wait until nothing is left of it."""
+        self.kill()
+        try:
+            if not self._is_silent:
+                self.wait(ENDING_SECONDS)
+            if self._keeper is not None:
+                self._keeper.wait()
+        except TimeoutError:
+            self._kill_without_keeper()
+        finally:
+            with self._lock:
+                if self._status >= 0:
+                    os.close(self._status)
+                    self._status, self._is_silent = -1, True
+
+    def _kill_without_keeper(self) -> None:
+        """Kill at least the worker's own group, where the keeper does nothing any more."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._pid is not None:
+                os.killpg(self._pid, signal.SIGKILL)
+        if self._keeper is not None:
+            self._keeper.kill()
+            self._keeper.wait()
+
+
+def start_worker(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    output: int,
+    channel: Sequence[int],
+    limits: Limits,
+    scratch: str | None = None,
+    folder: str | None = None,
+) -> WorkerProcess:
+    """Start a program under a keeper, in a folder; only it needs the descriptors of `channel`."""
+    (life_read, life_write), (status_read, status_write) = os.pipe(), os.pipe()
+    order = keepers_order(life_read, status_write, 1, limits, scratch)
+    order["unneeded"] = list(channel)
+    try:
+        keeper = subprocess.Popen(  # noqa: S603  (our own program)
+            [sys.executable, "-I", "-S", str(KEEPER), json.dumps(order), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(life_read, status_write, *channel),
+            env=environment,
+            cwd=folder,
+            start_new_session=True,  # Ctrl-C is not meant for it.
+        )
+    except BaseException:
+        os.close(life_write)
+        os.close(status_read)
+        raise
+    finally:
+        os.close(life_read)
+        os.close(status_write)
+    return WorkerProcess(life_write, status_read, keeper)
+
+
+def keepers_order(
+    lifeline: int, status: int, output: int, limits: Limits, scratch: str | None
+) -> dict[str, Any]:
+    """Return what a keeper must know; its caller adds `unneeded`."""
+    return {
+        "lifeline": lifeline,
+        "status": status,
+        "output": output,
+        "scratch": scratch,
+        "memory": limits.memory,
+        "output_bytes": limits.output,
+        "tasks": limits.tasks,
+        "files": limits.files,
+    }

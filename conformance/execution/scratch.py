@@ -1,0 +1,80 @@
+"""Folders for temporary files, which go when this process ends, even if it is killed."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+WAIT_SECONDS = 0.5
+
+
+class Scratch(TemporaryDirectory[str]):
+    """A temporary folder that somebody else takes away if this process cannot."""
+
+    def __init__(self, prefix: str = "embcheck-") -> None:
+        super().__init__(prefix=prefix, ignore_cleanup_errors=True)
+        _janitor.tell("+", self.name)
+
+    def empty(self) -> None:
+        """Take away what is in the folder."""
+        for entry in list(os.scandir(self.name)):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    Path(entry.path).unlink()
+
+    def cleanup(self) -> None:
+        """Take away the folder."""
+        super().cleanup()
+        if not os.path.lexists(self.name):
+            _janitor.tell("-", self.name)
+
+
+class _Janitor:
+    """The process that outlives this one by a moment, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+
+    def tell(self, sign: str, path: str) -> None:
+        """Tell it of a folder that appeared (+) or went (-)."""
+        with self._lock:
+            if self._process is None or self._owner != os.getpid():
+                self._start()
+            assert self._process is not None  # noqa: S101  (it was just started)
+            assert self._process.stdin is not None  # noqa: S101  (it is a pipe)
+            os.write(self._process.stdin.fileno(), os.fsencode(f"{sign}{path}\0"))
+
+    def _start(self) -> None:
+        program = Path(__file__).with_name("janitor.py")
+        self._owner = os.getpid()
+        self._process = subprocess.Popen(  # noqa: S603  (our own program)
+            [sys.executable, "-I", "-S", str(program)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is not meant for it.
+            cwd="/",
+        )
+        atexit.register(self._stop)
+
+    def _stop(self) -> None:
+        """Let it end, when this process ends as it should."""
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None and self._owner == os.getpid():
+            process.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=WAIT_SECONDS)
+
+
+_janitor = _Janitor()
