@@ -35,7 +35,9 @@ FILES_SECONDS = 0.5
 OUTPUT_SECONDS = 1.0
 """Between two looks where only the output has a limit: a timing is not to be disturbed."""
 SHARE = 200
-"""The time between two looks, in times of what a look takes, at least."""
+"""The time between two looks, in times of the processor time that a look takes, at least."""
+MOST_SECONDS = 2.0
+"""Between two looks, however long they take: a worker may take a gigabyte a second."""
 ENDING_SECONDS = 10.0
 FULL_SHARE = 1 / 8
 """The share of the limit on files from which the folder is called full."""
@@ -231,7 +233,7 @@ class Watch:
         if order["memory"] is not None or order["tasks"] is not None:
             yield from self._look_at_family()
         if order["files"] is not None and order["scratch"] and self._is_due("files"):
-            started = time.monotonic()
+            started = time.process_time()
             yield from self._look_at_files()
             self._put_off("files", started, FILES_SECONDS)
 
@@ -239,16 +241,16 @@ class Watch:
         return time.monotonic() >= self._due[what]
 
     def _put_off(self, what: str, started: float, least: float) -> None:
-        now = time.monotonic()
-        self._due[what] = now + max(least, SHARE * (now - started))
+        took = time.process_time() - started
+        self._due[what] = time.monotonic() + min(max(least, SHARE * took), MOST_SECONDS)
 
     def _look_at_family(self) -> Iterator[str]:
         """Look at the worker each time, and at all that it started when that is due."""
         most, most_tasks = self._order["memory"], self._order["tasks"]
         if not self._is_due("family"):
-            memory, tasks = _resident(self._worker), 0
+            memory, tasks = _resident(self._worker), _threads(self._worker)
         else:
-            started = time.monotonic()
+            started = time.process_time()
             pids = self._family.pids() or [self._worker]
             memory, tasks = sum(map(_resident, pids)), sum(map(_threads, pids))
             self._put_off("family", started, FAMILY_SECONDS)
