@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from embcheck.conformance.records.run import Run
 from embcheck.reports.evidence import Evidence
 from embcheck.reports.matrix import link
-from embcheck.reports.merge import merge
+from embcheck.reports.merge import Merged, merge
 from embcheck.reports.page import build_page
 from embcheck.reports.units import percent_text
 from embcheck.reports.untrusted import clean, one_line
 
-SCRIPTS = ("pages.js", "report.js")
+SCRIPTS = ("pages.js", "data.js", "report.js")
+PLAIN_LIMIT = 2**18
+"""Characters of data that a page has as they are; more are packed."""
+
 NO_EVIDENCE = Evidence()
 
 
-def write_html(runs: Iterable[Run], path: Path, evidence: Evidence = NO_EVIDENCE) -> None:
+def write_html(runs: Iterable[Run] | Merged, path: Path, evidence: Evidence = NO_EVIDENCE) -> None:
     """Write a report of the runs; replaces an earlier file only when the new one is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
@@ -32,7 +37,7 @@ def write_html(runs: Iterable[Run], path: Path, evidence: Evidence = NO_EVIDENCE
     unfinished.replace(path)
 
 
-def render_html(runs: Iterable[Run], evidence: Evidence = NO_EVIDENCE) -> str:
+def render_html(runs: Iterable[Run] | Merged, evidence: Evidence = NO_EVIDENCE) -> str:
     """Return a report of the runs, and of the files beside them, as HTML.
 
     No text of a run can become markup: the template escapes it, invisible characters are spelled
@@ -43,7 +48,16 @@ def render_html(runs: Iterable[Run], evidence: Evidence = NO_EVIDENCE) -> str:
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = build_page(merge(runs), evidence)
     template = environment.get_template("report.html")
-    return template.render(page=page, script=script, script_hash=digest)
+    plain, packed = _data(page.data)
+    return template.render(page=page, script=script, script_hash=digest, plain=plain, packed=packed)
+
+
+def _data(data: Mapping[str, Any]) -> tuple[Markup, str]:
+    """Return the script's data as JSON or, if that is long, compressed; the other one is empty."""
+    plain = htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False)
+    if len(plain) <= PLAIN_LIMIT:
+        return plain, ""
+    return Markup(""), b64encode(gzip.compress(plain.encode(), mtime=0)).decode()
 
 
 @cache
@@ -58,7 +72,6 @@ def _environment() -> Environment:
     )
     environment.filters.update(percent=percent_text, one_line=one_line)
     environment.globals["link"] = link
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return environment
 
 

@@ -17,7 +17,7 @@ GUARD_LEVELS = frozenset({"domain"})
 FOLDERS = ("embedding", "embedding_bag", "one_hot", "pretrained")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The result of a case on a backend; without a result, it was not run."""
 
@@ -128,8 +128,13 @@ class Merged:
         return {name: "; ".join(dict.fromkeys(said)) for name, said in found.items() if all(said)}
 
 
-def merge(runs: Iterable[Run]) -> Merged:
-    """Merge runs: the latest result of a (case, backend) wins, except `not-run`."""
+def merge(runs: Iterable[Run] | Merged) -> Merged:
+    """Merge runs: the latest result of a (case, backend) wins, except `not-run`.
+
+    What is merged already is returned as it is.
+    """
+    if isinstance(runs, Merged):
+        return runs
     ordered = tuple(sorted(runs, key=lambda run: str(run.header.started)))
     cases = _cases(ordered)
     backends = _backends(ordered)
@@ -199,22 +204,26 @@ def _findings(
     runs: Iterable[Run], cases: Mapping[str, CaseLine], backends: Mapping[str, BackendEntry]
 ) -> Iterable[Finding]:
     """Return the latest result of each pair, and `not-run` for pairs of a run without one."""
-    last: dict[tuple[str, str], ResultLine | None] = {}
+    last: dict[str, dict[str, ResultLine | None]] = {case: {} for case in cases}
     for run in runs:
-        if run.header.purpose == "conformance":
-            for info in run.header.backends:
-                name = str(info.get("id", "?"))
-                asked = [case for case, line in run.cases.items() if _is_asked(line, info)]
-                last.update({(case, name): None for case in asked if (case, name) not in last})
+        for name, case in _asked(run):
+            last[case].setdefault(name, None)
         for result in run.results:
-            pair = (result.case, result.backend)
-            if mark_of(result) is not Mark.NOT_RUN or last.get(pair) is None:
-                last[pair] = result
-    order = {case: number for number, case in enumerate(cases)}
-    for (case, backend), found in sorted(last.items(), key=lambda item: order[item[0][0]]):
-        if not backends[backend].unavailable:
-            mark = mark_of(found) if found else Mark.NOT_RUN
-            yield Finding(cases[case], backend, mark, found)
+            found = last[result.case]
+            if found.get(result.backend) is None or mark_of(result) is not Mark.NOT_RUN:
+                found[result.backend] = result
+    available = {name for name, entry in backends.items() if not entry.unavailable}
+    for case, line in cases.items():
+        for name, latest in last[case].items():
+            if name in available:
+                yield Finding(line, name, mark_of(latest) if latest else Mark.NOT_RUN, latest)
+
+
+def _asked(run: Run) -> Iterable[tuple[str, str]]:
+    """Yield each backend of a run with each case that it was to answer."""
+    for info in run.header.backends if run.header.purpose == "conformance" else ():
+        name = str(info.get("id", "?"))
+        yield from ((name, case) for case, line in run.cases.items() if _is_asked(line, info))
 
 
 def _is_asked(case: CaseLine, info: Mapping[str, Any]) -> bool:

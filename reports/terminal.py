@@ -65,7 +65,7 @@ _STYLES = {
 }
 
 
-def print_conformance(runs: Sequence[Run], console: Console) -> None:
+def print_conformance(runs: Iterable[Run] | Merged, console: Console) -> None:
     """Print the scores of each backend and the departures that matter most."""
     merged = merge(runs)
     if merged.columns:
@@ -84,7 +84,7 @@ def print_conformance(runs: Sequence[Run], console: Console) -> None:
     _print_partial(merged, console)
 
 
-def print_timings(runs: Sequence[Run], console: Console) -> None:
+def print_timings(runs: Iterable[Run] | Merged, console: Console) -> None:
     """Print the timings, with the ratio to the reference and its 95 % interval, and the studies."""
     merged = merge(runs)
     measurements = [line for line in merged.measurements if point_of(line) is None]

@@ -12,13 +12,14 @@ from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.reports.evidence import EvidenceError, read_evidence
 from embcheck.reports.html import write_html
+from embcheck.reports.merge import merge
 from embcheck.reports.terminal import print_conformance, print_timings
 
 
 def report(directories: tuple[Path, ...], html_path: Path, quiet: bool) -> None:
     """Turn the runs in each DIR into one self-contained HTML report."""
     try:
-        runs = [run for directory in directories for run in read_runs(directory)]
+        runs = merge(run for directory in directories for run in read_runs(directory))
         write_html(runs, html_path, read_evidence(directories))
     except (RecordError, EvidenceError) as error:
         click.echo(f"embcheck report: {error}", err=True)
