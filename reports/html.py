@@ -19,6 +19,7 @@ from embcheck.reports.evidence import Evidence
 from embcheck.reports.matrix import link
 from embcheck.reports.merge import Merged, merge
 from embcheck.reports.page import build_page
+from embcheck.reports.readings import SAID, WORDS
 from embcheck.reports.units import percent_text
 from embcheck.reports.untrusted import clean, one_line
 
@@ -57,7 +58,7 @@ def _data(data: Mapping[str, Any]) -> tuple[Markup, str]:
     plain = htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False)
     if len(plain) <= PLAIN_LIMIT:
         return plain, ""
-    return Markup(""), b64encode(gzip.compress(plain.encode(), mtime=0)).decode()
+    return Markup(""), b64encode(gzip.compress(plain.encode(), 6, mtime=0)).decode()
 
 
 @cache
@@ -71,7 +72,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(percent=percent_text, one_line=one_line)
-    environment.globals["link"] = link
+    environment.globals.update(link=link, words=(*WORDS, SAID))
     return environment
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from embcheck.conformance.execution.judging.causes import Category
@@ -148,6 +148,7 @@ def merge(runs: Iterable[Run] | Merged) -> Merged:
     )
 
 
+@lru_cache(maxsize=2**16)
 def behaviour_id(case: str) -> str:
     """Return the spec that a case belongs to, `folder/file`."""
     return "/".join(case.split("/")[:2])

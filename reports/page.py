@@ -18,11 +18,12 @@ from embcheck.reports.evidence import Evidence
 from embcheck.reports.helped import Help, helped
 from embcheck.reports.ledger import Ledger, ledger
 from embcheck.reports.marks import Mark
-from embcheck.reports.matrix import Chip, Folder, link, matrix, totals
+from embcheck.reports.matrix import Chip, Folder, by_folder, link, matrix_rows, totals
 from embcheck.reports.merge import BackendEntry, Finding, Merged
 from embcheck.reports.mutation import Mutation, mutation
 from embcheck.reports.payload import Payload
 from embcheck.reports.prices import Price, price_groups
+from embcheck.reports.room import LARGE, with_room
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.tables import BackendScore, categories_text, score_table
 from embcheck.reports.timings import Timings, timings
@@ -89,6 +90,11 @@ class Page:
     legend: tuple[Chip, ...]
     columns: tuple[BackendView, ...]
     folders: tuple[Folder, ...]
+    rows_left: int
+    large: bool
+    """Whether links and folded texts come from the script's data only."""
+    case_numbers: Mapping[str, int]
+    backend_numbers: Mapping[str, int]
     backends: tuple[BackendView, ...]
     runs: tuple[RunView, ...]
     timings: Timings
@@ -119,6 +125,8 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         name: _backend(entry, stages, merged.parts, given.get(name, ()))
         for name, entry in merged.backends.items()
     }
+    rows = matrix_rows(merged)
+    shown = with_room(rows, len(merged.columns), lambda row: row.departs)
     departed = tuple(found for found in merged.findings if found.mark.departs)
     return Page(
         verdict=_verdict(merged, scores),
@@ -131,7 +139,11 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         worst_left=max(0, len(worst) - DEPARTURES_SHOWN),
         legend=totals(merged),
         columns=tuple(views[name] for name in merged.columns),
-        folders=matrix(merged),
+        folders=by_folder(shown),
+        rows_left=len(rows) - len(shown),
+        large=len(merged.findings) > LARGE,
+        case_numbers={name: number for number, name in enumerate(merged.cases)},
+        backend_numbers={name: number for number, name in enumerate(merged.columns)},
         backends=tuple(views.values()),
         runs=tuple(_run(run) for run in merged.runs),
         timings=timings(merged.measurements),

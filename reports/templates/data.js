@@ -45,6 +45,12 @@ class Results {
     };
   }
 
+  /** The place of a case's result on a backend; -1 if it has none. */
+  find(entry, backend) {
+    const place = this.data.backend.indexOf(backend, entry.start);
+    return place < entry.end ? place : -1;
+  }
+
   /** The places of a case's results. */
   places(entry) {
     return Array.from({ length: entry.end - entry.start }, (_, number) => entry.start + number);

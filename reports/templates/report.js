@@ -4,6 +4,7 @@ function showReport(data) {
   const OPEN_UP_TO = 40;
   const SHOWN_AT_ONCE = 200;
   const MESSAGE_LIMIT = 600;
+  const VALUES_LIMIT = 600;
   const results = new Results(data);
   const { marks, groups, cases } = results;
 
@@ -44,6 +45,11 @@ function showReport(data) {
       if (next) next.node.querySelector("summary").focus();
     });
     box.append(button);
+  }
+
+  function line(text, limit) {
+    const found = text.trim().split(/\s+/).join(" ");
+    return found.length <= limit ? found : `${found.slice(0, limit - 3)}...`;
   }
 
   /** A text that is cut where it is long, with a button that shows the rest. */
@@ -310,8 +316,49 @@ function showReport(data) {
     node.scrollIntoView({ block: "start" });
   }
 
+  /** The message of a ledger's cell, its values, and a link: in a large report they come late. */
+  function fillSaid(node, found, href) {
+    const parts = found.message ? [el("p", {}, bdi(line(found.message, 400)))] : [];
+    for (const number of found.observed) {
+      const [name, head, body] = data.entries[number];
+      const shown = body.length > VALUES_LIMIT ? `${body.slice(0, VALUES_LIMIT)} ...` : body;
+      parts.push(el("p", { class: "sub" }, bdi(name), ": ", bdi(head)), body ? el("pre", {}, shown) : "");
+    }
+    node.append(...parts, el("a", { class: "link", href }, "the case"));
+  }
+
+  /** Give the cells of a large report what would make it larger: links, roles, and labels. */
+  function completeCells() {
+    for (const table of document.querySelectorAll(".ledger")) {
+      const names = [...table.tHead.rows[0].cells].map((cell) => cell.firstChild.textContent);
+      names[1] = "PyTorch, as recorded";
+      for (const cell of table.querySelectorAll("td:not([role])")) {
+        cell.setAttribute("role", "cell");
+        cell.dataset.backend = names[cell.cellIndex];
+      }
+    }
+    for (const row of matrixRows) {
+      for (const node of row.querySelectorAll("[data-to]")) {
+        const name = data.backends[node.dataset.to];
+        node.href = linkTo({ behaviour: row.dataset.behaviour, backend: name });
+      }
+    }
+    for (const node of document.querySelectorAll("[data-of]")) {
+      const [number, backend] = node.dataset.of.split(",").map(Number);
+      const href = linkTo({ case: cases[number].id, backend: data.backends[backend] });
+      const found = () => results.at(results.find(cases[number], backend));
+      if (node.tagName === "A") {
+        node.href = href;
+        node.title = line(found().message, 160);
+      } else {
+        node.addEventListener("toggle", () => fillSaid(node, found(), href), { once: true });
+      }
+    }
+  }
+
   makeFilters();
   apply();
+  completeCells();
   window.addEventListener("hashchange", follow);
   // A link to the address that is already open changes nothing, yet must lead there again.
   document.addEventListener("click", (event) => {
