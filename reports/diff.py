@@ -6,10 +6,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
+from embcheck.conformance.records.lines import CaseLine
+from embcheck.conformance.records.run import Run
 from embcheck.reports.merge import Finding, Merged, behaviour_id
 
 FORMAT_VERSION = 1
@@ -64,16 +66,17 @@ class Pair:
 class Side:
     """What a comparison needs of a run: a small part of its memory.
 
-    `cases` maps the id of each case to its level, `states` has the results by backend and case,
-    `libraries` the library and version of each backend, `parts` the selection of those that were
-    asked only a part of the suite.
+    `runs` are without their results, `states` has these by backend and case. `libraries` has the
+    library and version of each backend, `parts` the selection of those that were asked only a part
+    of the suite. `partial` says of each run that is partial why.
     """
 
-    cases: Mapping[str, str]
+    runs: tuple[Run, ...]
+    cases: Mapping[str, CaseLine]
     states: Mapping[str, Mapping[str, State]]
     libraries: Mapping[str, str]
     parts: Mapping[str, str]
-    partial: bool
+    partial: tuple[str, ...]
 
     @classmethod
     def of(cls, merged: Merged) -> Side:
@@ -84,11 +87,12 @@ class Side:
             state = _state(finding)
             states[finding.backend][finding.case.case] = alike.setdefault(state, state)
         return cls(
-            {name: str(case.level) for name, case in merged.cases.items()},
+            tuple(replace(run, results=[], rounds=[], measurements=[]) for run in merged.runs),
+            merged.cases,
             states,
             {name: _library(merged, name) for name in merged.columns},
             merged.parts,
-            bool(merged.partial),
+            tuple("stopped before its end" for _ in merged.partial),
         )
 
 

@@ -15,7 +15,11 @@ from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
 CASE_LINES = 10
-GROUP_LINES = 20
+FEW_CASE_LINES = 3
+"""Cases of each group where there are many groups."""
+
+FEW_GROUPS = 5
+GROUP_LINES = 10
 BACKEND_LINES = 60
 _MESSAGE = 150
 _TITLES = {
@@ -75,7 +79,7 @@ def _print_changes(title: str, changes: Sequence[Change], console: Console) -> N
         _print(console, f"{one_line(pair, 60)}: {plural(len(cases), 'case')}", indent=2)
         _print(console, f"- {before}", "red", indent=4)
         _print(console, f"+ {after}", "green", indent=4)
-        _print_list(cases, console)
+        _print_list(cases, console, CASE_LINES if len(ordered) <= FEW_GROUPS else FEW_CASE_LINES)
     left = sum(len(cases) for _, cases in ordered[GROUP_LINES:])
     _print_rest(left, f" in {len(ordered) - GROUP_LINES:,} groups", console, indent=2)
 
@@ -94,10 +98,10 @@ def _print_cases(title: str, cases: Sequence[str], console: Console) -> None:
         _print_list([f"{name} ({count})" for name, count in by_behaviour(cases).items()], console)
 
 
-def _print_list(lines: Sequence[str], console: Console) -> None:
-    for line in lines[:CASE_LINES]:
+def _print_list(lines: Sequence[str], console: Console, limit: int = CASE_LINES) -> None:
+    for line in lines[:limit]:
         _print(console, one_line(line, 120), indent=6)
-    _print_rest(len(lines) - CASE_LINES, "", console, indent=6)
+    _print_rest(len(lines) - limit, "", console, indent=6)
 
 
 def _print_rest(count: int, what: str, console: Console, indent: int) -> None:

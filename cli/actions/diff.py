@@ -34,8 +34,8 @@ def diff(run_a: Path, run_b: Path, mapped: tuple[str, ...], as_json: bool) -> No
     else:
         print_difference(found, (str(run_a), str(run_b)), Console(highlight=False))
     for path, run in ((run_a, before), (run_b, after)):
-        if run.partial:
-            click.echo(f"embcheck diff: {path} stopped before its end", err=True)
+        for why in run.partial:
+            click.echo(f"embcheck diff: {path} {why}", err=True)
         for name, part in islice(run.parts.items(), PART_LINES):
             said = f"{path} has only a part of {one_line(name, 60)}: {one_line(part, 80)}"
             click.echo(f"embcheck diff: {said}", err=True)

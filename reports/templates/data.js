@@ -6,7 +6,8 @@ function withData(use, fail) {
   const block = document.getElementById("data");
   if (block.type === "application/json") { use(JSON.parse(block.textContent)); return; }
   if (!window.DecompressionStream) { fail(); return; }
-  const bytes = Uint8Array.from(atob(block.textContent), (letter) => letter.charCodeAt(0));
+  const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(block.textContent)
+    : Uint8Array.from(atob(block.textContent), (letter) => letter.charCodeAt(0));
   const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   new Response(plain).json().then(use);
 }

@@ -328,8 +328,8 @@ function showReport(data) {
   }
 
   /** Give the cells of a large report what would make it larger: links, roles, and labels. */
-  function completeCells() {
-    for (const table of document.querySelectorAll(".ledger")) {
+  function completeCells(part) {
+    for (const table of part.querySelectorAll(".ledger")) {
       const names = [...table.tHead.rows[0].cells].map((cell) => cell.firstChild.textContent);
       names[1] = "PyTorch, as recorded";
       for (const cell of table.querySelectorAll("td:not([role])")) {
@@ -337,13 +337,11 @@ function showReport(data) {
         cell.dataset.backend = names[cell.cellIndex];
       }
     }
-    for (const row of matrixRows) {
-      for (const node of row.querySelectorAll("[data-to]")) {
-        const name = data.backends[node.dataset.to];
-        node.href = linkTo({ behaviour: row.dataset.behaviour, backend: name });
-      }
+    for (const node of part.querySelectorAll("[data-to]")) {
+      const { behaviour } = node.closest("tr").dataset;
+      node.href = linkTo({ behaviour, backend: data.backends[node.dataset.to] });
     }
-    for (const node of document.querySelectorAll("[data-of]")) {
+    for (const node of part.querySelectorAll("[data-of]")) {
       const [number, backend] = node.dataset.of.split(",").map(Number);
       const href = linkTo({ case: cases[number].id, backend: data.backends[backend] });
       const found = () => results.at(results.find(cases[number], backend));
@@ -358,7 +356,8 @@ function showReport(data) {
 
   makeFilters();
   apply();
-  completeCells();
+  completeCells(document);
+  document.addEventListener("unfolded", (event) => completeCells(event.target));
   window.addEventListener("hashchange", follow);
   // A link to the address that is already open changes nothing, yet must lead there again.
   document.addEventListener("click", (event) => {
