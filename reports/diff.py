@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -132,7 +132,7 @@ class Difference:
         """Yield everything as the lines of a JSON document, one line for each change."""
         yield f'{{"format": {FORMAT_VERSION},'
         yield f'"pairs": {json.dumps([asdict(pair) for pair in self.pairs])},'
-        for name in ("new_backends", "gone_backends", "new_cases", "gone_cases", "compared"):
+        for name in (field.name for field in fields(self) if field.name not in _OF_THEIR_OWN):
             yield f'"{name}": {json.dumps(getattr(self, name))},'
         yield '"changes": ['
         last = len(self.changes) - 1
@@ -189,6 +189,7 @@ def normalise(message: str) -> str:
 
 
 _NOT_ASKED = State()
+_OF_THEIR_OWN = frozenset({"pairs", "changes"})
 _States = Mapping[str, State]
 
 
