@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,17 +30,21 @@ def grow(lines: Lines, cases: int, backends: int) -> Iterator[dict[str, Any]]:
     names = base.copies(base.whole(), backends)
     ids = base.copies(list(base.cases), cases)
     infos = [_info(base.infos.get(name, {"id": name}), number) for name, number in names]
-    yield {**base.header, "backends": infos, "planned": cases * backends}
+    counts = Counter(
+        base.results[name][case]["outcome"]
+        for case, _ in ids
+        for name, _ in names
+        if case in base.results[name]
+    )
+    yield {**base.header, "backends": infos, "planned": counts.total()}
     yield from base.clauses.values()
     for case, number in ids:
         yield {**base.cases[case], "case": _case_id(case, number)}
-    count = 0
     for case, case_number in ids:
         for name, number in names:
             if (found := base.results[name].get(case)) is not None:
-                count += 1
                 yield _copy(found, case_number, number)
-    yield {**base.footer, "counts": {"results": count}}
+    yield {**base.footer, "counts": dict(counts)}
 
 
 class _Base:
