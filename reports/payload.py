@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +14,16 @@ from embcheck.reports.untrusted import clean, finite, web_link
 from embcheck.reports.values import Entry, differences, entries, option_entries
 
 MESSAGE_LIMIT = 20_000
+"""Characters of a message that a report shows."""
+
+CUT_MESSAGE_LIMIT = 200
+"""Characters of it where a backend has had its share."""
+
+ALL_SHARES = 8 * 2**20
+LEAST_SHARE = 2**18
+"""Characters of messages and values that all backends may have together, and each one at least."""
+
+IN_RECORD = "(results.jsonl has the values)"
 _SECOND = 1000.0
 _DEVIATION_KEYS = ("category", "cause", "happens", "reason", "version", "conforms_as")
 T = TypeVar("T", bound=Hashable)
@@ -55,6 +66,8 @@ class Payload:
         self._details: Pool[tuple[Any, ...]] = Pool()
         self._deviations: Pool[tuple[tuple[str, str], ...]] = Pool()
         self._texts.number("")
+        self._share = max(LEAST_SHARE, ALL_SHARES // max(1, len(merged.columns)))
+        self._used: Counter[str] = Counter()
 
     def build(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -139,20 +152,45 @@ class Payload:
         if result is None:
             return (0, 0)
         kind = clean(found.kind) if found.kind else ""
-        message = clean(found.message[:MESSAGE_LIMIT])
-        if len(found.message) > MESSAGE_LIMIT:
-            message += f"\n... ({len(found.message) - MESSAGE_LIMIT} more characters)"
-        observed = tuple(self._numbers(entries(result.observed))) if result.observed else 0
+        message = self._message(found)
+        observed = self._observed(found.backend, result) if result.observed else 0
         deviation = 0
         if result.deviation is not None:
             shown = _deviation(result.deviation, changed=found.changed)
             deviation = self._deviations.number(shown) + 1
         blame = self._stages.blame(found)
         stage = 0 if blame is None else self._texts.number(clean(str(blame)))
-        row = [self._texts.number(kind), self._texts.number(message), observed, deviation, stage]
+        row = [self._texts.number(kind), message, observed, deviation, stage]
         while len(row) > 2 and not row[-1]:
             row.pop()
         return tuple(row)
+
+    def _message(self, found: Finding) -> int:
+        """Return the number of a message; one backend's flood is not to drown the page."""
+        limit = MESSAGE_LIMIT if self._has_room(found.backend) else CUT_MESSAGE_LIMIT
+        message = clean(found.message[:limit])
+        if len(found.message) > limit:
+            message += f"\n... ({len(found.message) - limit} more characters)"
+        return self._counted(self._texts, message, len(message), found.backend)
+
+    def _observed(self, backend: str, result: ResultLine) -> tuple[int, ...]:
+        shown = entries(result.observed)
+        if not self._has_room(backend):
+            shown = [entry._replace(body=IN_RECORD) if entry.body else entry for entry in shown]
+        return tuple(
+            self._counted(self._entries, entry, len(entry.body), backend) for entry in shown
+        )
+
+    def _has_room(self, backend: str) -> bool:
+        return self._used[backend] < self._share
+
+    def _counted(self, pool: Pool[T], thing: T, size: int, backend: str) -> int:
+        """Return the number of a thing in its pool; what is new counts for its backend's share."""
+        known = len(pool)
+        number = pool.number(thing)
+        if number == known:
+            self._used[backend] += size
+        return number
 
     def _numbers(self, found: list[Entry]) -> list[int]:
         return [self._entries.number(entry) for entry in found]
