@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from embcheck.reports.evidence import Evidence
 from embcheck.reports.matrix import link
 from embcheck.reports.merge import Merged, merge
 from embcheck.reports.page import build_page
+from embcheck.reports.payload import Payload
 from embcheck.reports.readings import SAID, WORDS
+from embcheck.reports.stages import Stages
 from embcheck.reports.units import percent_text
 from embcheck.reports.untrusted import clean, one_line
 
@@ -47,18 +50,20 @@ def render_html(runs: Iterable[Run] | Merged, evidence: Evidence = NO_EVIDENCE) 
     environment = _environment()
     script = "".join(environment.get_template(name).render() for name in SCRIPTS)
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = build_page(merge(runs), evidence)
+    merged = merge(runs)
+    plain, packed = _data(merged)
+    page = build_page(merged, evidence)
     template = environment.get_template("report.html")
-    plain, packed = _data(page.data)
     return template.render(page=page, script=script, script_hash=digest, plain=plain, packed=packed)
 
 
-def _data(data: Mapping[str, Any]) -> tuple[Markup, str]:
+def _data(merged: Merged) -> tuple[Markup, str]:
     """Return the script's data as JSON or, if that is long, compressed; the other one is empty."""
-    plain = htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False)
-    if len(plain) <= PLAIN_LIMIT:
-        return plain, ""
-    return Markup(""), b64encode(gzip.compress(plain.encode(), 6, mtime=0)).decode()
+    data = Payload(merged, Stages(merged)).build()
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    if len(text) <= PLAIN_LIMIT:
+        return htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False), ""
+    return Markup(""), b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
 
 
 @cache

@@ -21,7 +21,6 @@ from embcheck.reports.marks import Mark
 from embcheck.reports.matrix import Chip, Folder, by_folder, link, matrix_rows, totals
 from embcheck.reports.merge import BackendEntry, Finding, Merged
 from embcheck.reports.mutation import Mutation, mutation
-from embcheck.reports.payload import Payload
 from embcheck.reports.prices import Price, price_groups
 from embcheck.reports.room import LARGE, with_room
 from embcheck.reports.stages import Stages, tally
@@ -107,7 +106,6 @@ class Page:
     calibration: Calibration | None
     fallback: tuple[tuple[Finding, str], ...]
     fallback_left: int
-    data: Mapping[str, Any]
 
     @property
     def timed(self) -> bool:
@@ -156,7 +154,6 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         calibration=calibration(evidence.calibration) if evidence.calibration else None,
         fallback=tuple((f, tally(stages, [f])) for f in departed[:FALLBACK_LIMIT]),
         fallback_left=max(0, len(departed) - FALLBACK_LIMIT),
-        data=Payload(merged, stages).build(),
     )
 
 
