@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +38,7 @@ from embcheck.conformance.records.lines import (
 from embcheck.conformance.records.plain import from_plain
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.suite.case_names import named
+from embcheck.conformance.suite.identity import suite_fingerprint
 from embcheck.conformance.suite.model import Case, Spec
 
 QUICK = "--embcheck-quick"
@@ -242,7 +242,7 @@ class EmbcheckSession:
         """Open the record once the number of items is known."""
         self._refuse_equal_ids(session.items)
         if not self._hands_out and session.items and not session.config.option.collectonly:
-            self._open(len(session.items))
+            self._open([item.nodeid for item in session.items])
 
     @staticmethod
     def _refuse_equal_ids(items: Iterable[pytest.Item]) -> None:
@@ -261,10 +261,11 @@ class EmbcheckSession:
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Open the record when the first of xdist's processes has collected."""
         if ids and self._writer is None:
-            self._open(len(ids))
+            self._open(ids)
             self._pool.close()
 
-    def _open(self, planned: int) -> None:
+    def _open(self, ids: Collection[str]) -> None:
+        """Open the record of a run of these items, given by their ids."""
         folder = self._config.getoption("--embcheck-out")
         if folder is None or self._is_xdists:
             return
@@ -273,10 +274,10 @@ class EmbcheckSession:
             purpose="conformance",
             started=now(),
             embcheck=embcheck_version(),
-            suite=_suite_hash(),
+            suite=suite_fingerprint(self._spec_files(ids)),
             environment=describe_environment(),
             backends=tuple(self._pool.describe(name) for name in self.names),
-            planned=planned,
+            planned=len(ids),
             settings={
                 "selection": self._selection(),
                 "timeout_seconds": self._config.getoption("--embcheck-timeout"),
@@ -288,8 +289,13 @@ class EmbcheckSession:
                 },
             },
         )
-        self._planned = planned
+        self._planned = len(ids)
         self._writer = RunWriter(folder, header)
+
+    def _spec_files(self, ids: Iterable[str]) -> list[Path]:
+        """Return the spec files of items, given by their ids."""
+        names = dict.fromkeys(id_.partition("::")[0] for id_ in ids)
+        return [self._config.rootpath / name for name in names if name.endswith(".yaml")]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record a result, preceded by its case and clauses when they come for the first time."""
@@ -369,18 +375,6 @@ def _ended(item: pytest.Item) -> pytest.TestReport:
         when="teardown",
         user_properties=item.user_properties,
     )
-
-
-def _suite_hash() -> str:
-    """Return a short hash over all shipped specs, which identifies the suite of a run."""
-    digest = hashlib.sha256()
-    root = files("embcheck.specs")
-    for folder in sorted(root.iterdir(), key=lambda entry: entry.name):
-        if folder.is_dir():
-            for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-                if file.name.endswith(".yaml"):
-                    digest.update(f"{folder.name}/{file.name}\0".encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _exit_code(result: ResultLine) -> ExitCode:

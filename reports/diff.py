@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from embcheck.conformance.records.comparable import REMEDY, NotComparable, differences
 from embcheck.reports.merge import Finding, Merged, behaviour_id
 
 FORMAT_VERSION = 1
@@ -72,7 +73,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that changed from one run to another; `compared` counts the results of both."""
+    """Everything that changed from one run to another; `compared` counts the results of both.
+
+    `rejudged` names cases and clauses that two suites judge in two ways; such cases are not
+    compared.
+    """
 
     pairs: tuple[Pair, ...]
     new_backends: tuple[str, ...]
@@ -81,11 +86,12 @@ class Difference:
     gone_cases: tuple[str, ...]
     changes: tuple[Change, ...]
     compared: int
+    rejudged: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything but versions changed."""
         missing = self.new_backends or self.gone_backends or self.new_cases or self.gone_cases
-        return bool(missing or self.changes)
+        return bool(missing or self.changes or self.rejudged)
 
     def of(self, what: What) -> tuple[Change, ...]:
         """Return the changes of one sort."""
@@ -100,8 +106,15 @@ class Difference:
 def compare(before: Merged, after: Merged, mapping: Sequence[tuple[str, str]] = ()) -> Difference:
     """Compare two runs: each backend with itself, or, where backends are mapped, only those.
 
-    Raises UnknownBackend for a mapped backend that its run does not have.
+    Raises UnknownBackend for a mapped backend that its run does not have, and NotComparable if
+    the runs are said to be of one suite, and judge a case in two ways.
     """
+    rejudged = differences(before.runs, after.runs)
+    if rejudged and _suites(before) == _suites(after):
+        raise NotComparable(
+            f"the runs name the same suite, but judge {len(rejudged):,} clauses and cases in two "
+            f"ways, the first is {rejudged[0]}; {REMEDY}"
+        )
     old, new = _findings(before), _findings(after)
     for name, found in [*((a, old) for a, _ in mapping), *((b, new) for _, b in mapping)]:
         if name not in found:
@@ -109,7 +122,8 @@ def compare(before: Merged, after: Merged, mapping: Sequence[tuple[str, str]] = 
             raise UnknownBackend(f"no results of '{name}'; the run has those of {known}")
     same = [(name, name) for name in old if name in new]
     pairs = tuple(Pair(a, b, _library(before, a), _library(after, b)) for a, b in mapping or same)
-    shared = before.cases.keys() & after.cases.keys()
+    both = before.cases.keys() & after.cases.keys()
+    shared = both.difference(name.removeprefix("case ") for name in rejudged)
     in_part = before.parts.keys() | after.parts.keys()
     asked = [
         (pair, case) for pair in pairs for case in _asked(pair, old, new, in_part) if case in shared
@@ -118,11 +132,16 @@ def compare(before: Merged, after: Merged, mapping: Sequence[tuple[str, str]] = 
         pairs,
         () if mapping else tuple(name for name in new if name not in old),
         () if mapping else tuple(name for name in old if name not in new),
-        tuple(case for case in after.cases if case not in shared),
-        tuple(case for case in before.cases if case not in shared),
+        tuple(case for case in after.cases if case not in both),
+        tuple(case for case in before.cases if case not in both),
         tuple(_changes(asked, old, new)),
         len(asked),
+        tuple(rejudged),
     )
+
+
+def _suites(merged: Merged) -> set[str]:
+    return {run.header.suite for run in merged.runs if run.cases}
 
 
 def by_behaviour(cases: Iterable[str]) -> Counter[str]:

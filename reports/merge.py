@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from embcheck.conformance.execution.judging.causes import Category
+from embcheck.conformance.records.comparable import check_alike
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, Measurement, ResultLine
 from embcheck.conformance.records.run import Run
 from embcheck.reports.marks import Mark, mark_of
@@ -114,7 +115,7 @@ class Merged:
 
     @cached_property
     def partial(self) -> tuple[Run, ...]:
-        """The runs that stopped before their end."""
+        """The runs that stopped before their end, or do not add up."""
         return tuple(run for run in self.runs if run.partial)
 
     @cached_property
@@ -129,8 +130,12 @@ class Merged:
 
 
 def merge(runs: Iterable[Run]) -> Merged:
-    """Merge runs: the latest result of a (case, backend) wins, except `not-run`."""
+    """Merge runs: the latest result of a (case, backend) wins, except `not-run`.
+
+    Raises NotComparable if a case is not judged alike in all runs that have it.
+    """
     ordered = tuple(sorted(runs, key=lambda run: str(run.header.started)))
+    check_alike(ordered)
     cases = _cases(ordered)
     backends = _backends(ordered)
     return Merged(

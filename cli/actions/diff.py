@@ -16,6 +16,8 @@ from embcheck.reports.diff_terminal import print_difference
 from embcheck.reports.merge import merge
 from embcheck.reports.untrusted import one_line
 
+DOUBTS_SHOWN = 5
+
 
 def diff(run_a: Path, run_b: Path, mapped: tuple[str, ...], as_json: bool) -> None:
     """Tell what changed from one run to another: outcomes, kinds, readings, messages, cases."""
@@ -30,8 +32,9 @@ def diff(run_a: Path, run_b: Path, mapped: tuple[str, ...], as_json: bool) -> No
     else:
         print_difference(found, (str(run_a), str(run_b)), Console(highlight=False))
     for path, run in ((run_a, before), (run_b, after)):
-        if run.partial:
-            click.echo(f"embcheck diff: {path} stopped before its end", err=True)
+        for part in run.partial:
+            why = "; ".join(one_line(doubt) for doubt in part.doubts[:DOUBTS_SHOWN])
+            click.echo(f"embcheck diff: {path} is partial: {why}", err=True)
         for name, part in run.parts.items():
             said = f"{path} has only a part of {one_line(name, 60)}: {one_line(part, 80)}"
             click.echo(f"embcheck diff: {said}", err=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.lines import Measurement, RunHeader
-from embcheck.conformance.records.run import Run, read_runs
+from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.timing.clock.arms import CANDIDATE
 from embcheck.conformance.timing.clock.cell import Settings
 from embcheck.conformance.timing.runs import identity
@@ -27,7 +27,7 @@ REPEAT = "repeat"
 Key = tuple[str, str, int | None, str]
 
 
-class NotComparable(Exception):
+class NotComparable(RecordError):
     """A run cannot be compared with this one; the message says why and what to do."""
 
 

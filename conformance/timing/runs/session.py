@@ -49,7 +49,7 @@ class TimingStep:
 Told = Callable[[TimingStep], None]
 
 
-class CannotResume(Exception):
+class CannotResume(RecordError):
     """There is no interrupted run that these settings could resume; the message says why."""
 
 
