@@ -39,6 +39,7 @@ from embcheck.conformance.records.plain import from_plain
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.identity import suite_fingerprint
+from embcheck.conformance.suite.load import spec_files
 from embcheck.conformance.suite.model import Case, Spec
 
 QUICK = "--embcheck-quick"
@@ -287,13 +288,16 @@ class EmbcheckSession:
                     for key in ("large", "threads", "instructions")
                     if self._config.getoption(f"--embcheck-{key}")
                 },
+                **({} if self._config.getoption("--embcheck-all-specs") else {"named_specs": True}),
             },
         )
         self._planned = len(ids)
         self._writer = RunWriter(folder, header)
 
     def _spec_files(self, ids: Iterable[str]) -> list[Path]:
-        """Return the spec files of items, given by their ids."""
+        """Return the spec files of the run: all shipped ones, or those of its items' ids."""
+        if self._config.getoption("--embcheck-all-specs"):
+            return spec_files()
         names = dict.fromkeys(id_.partition("::")[0] for id_ in ids)
         return [self._config.rootpath / name for name in names if name.endswith(".yaml")]
 

@@ -32,8 +32,8 @@ def diff(run_a: Path, run_b: Path, mapped: tuple[str, ...], as_json: bool) -> No
     else:
         print_difference(found, (str(run_a), str(run_b)), Console(highlight=False))
     for path, run in ((run_a, before), (run_b, after)):
-        for part in run.partial:
-            why = "; ".join(one_line(doubt) for doubt in part.doubts[:DOUBTS_SHOWN])
+        for partial in run.partial:
+            why = "; ".join(one_line(doubt) for doubt in partial.doubts[:DOUBTS_SHOWN])
             click.echo(f"embcheck diff: {path} is partial: {why}", err=True)
         for name, part in run.parts.items():
             said = f"{path} has only a part of {one_line(name, 60)}: {one_line(part, 80)}"

@@ -33,7 +33,8 @@ def _sums(run: Run) -> Iterator[str]:
         yield f"it has {len(run.results):,} results, and {run.header.planned:,} were planned"
     counted = dict(run.footer.counts) if run.footer else {}
     had = Counter(result.outcome for result in run.results)
-    had.update(line.verdict for line in (*run.measurements, *run.prices))
+    had.update(line.verdict for line in run.measurements)
+    had.update(line.verdict for line in run.prices)
     for word in dict.fromkeys((*counted, *had)):
         if counted.get(word, 0) != had[word]:
             yield f"its end counts {counted.get(word, 0):,} {word}, and it has {had[word]:,}"

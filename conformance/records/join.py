@@ -26,7 +26,9 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
     """
     found = [(run, str(folder)) for folder in folders for run in read_runs(folder)]
     found.sort(key=lambda pair: str(pair[0].header.started))
-    _check_same(found, "conformance", "suite", "another suite of cases; run both with the same one")
+    shipped = [(run, folder) for run, folder in found if not run.header.settings.get("named_specs")]
+    said = "another suite of cases; run both with the same one"
+    _check_same(shipped, "conformance", "suite", said)
     for purpose in ("conformance", "timing", "curves", "prices"):
         _check_same(found, purpose, "embcheck", "another embcheck; run both with the same version")
     check_alike(run for run, _ in found)
@@ -46,9 +48,12 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
 
 def _lines(run: Run) -> Iterator[Line]:
     yield run.header
-    for lines in (run.clauses.values(), run.cases.values(), run.results, run.rounds):
-        yield from lines
-    yield from (*run.measurements, *run.prices)
+    yield from run.clauses.values()
+    yield from run.cases.values()
+    yield from run.results
+    yield from run.rounds
+    yield from run.measurements
+    yield from run.prices
     if run.footer is not None and not run.partial:
         yield run.footer
 

@@ -149,10 +149,12 @@ class DescribedBackend(TypedDict, total=False):
 class DescribedSettings(TypedDict, total=False):
     """How a run was made: the `selection` of cases in words, or the profile of timings.
 
-    `workloads` has a digest of each. What is not listed here may be anything.
+    `named_specs` is true where not all shipped specs were run, or others, so that `suite` is the
+    digest of these. `workloads` has a digest of each. What is not listed here may be anything.
     """
 
     selection: str
+    named_specs: bool
     profile: str
     reference: str
     workloads: Mapping[str, str]

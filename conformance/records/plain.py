@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 FLAT: Mapping[str, Any] = {"flat": True}
 """Metadata of a field whose dataclass, or None, has no name of its own in the record."""
@@ -48,8 +48,8 @@ def _entries(field: Field[Any], value: Any, *, whole: bool) -> list[tuple[str, A
 def from_plain(kind: type[T], data: Mapping[str, Any]) -> T:
     """Make a dataclass of JSON data; keys that it does not know are left out.
 
-    Plain values are taken as they come; `reading.read_lines` holds them to the schema before. Raises
-    TypeError where a field is missing, or is no object or list where it should be one.
+    Plain values are taken as they come: `reading.read_lines` holds them to the schema before.
+    Raises TypeError where a field is missing, or is no object or list where it should be one.
     """
     made: T = _reader_of(kind)(data)
     return made
@@ -73,8 +73,12 @@ def _reader_of(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
 
     def read(data: Mapping[str, Any]) -> Any:
         found = {key: value for key, value in data.items() if key in plain}
-        found.update((name, convert(data[name])) for name, convert in made if name in data)
-        found.update((name, noun(data)) for name, keys, noun in flat if not keys.isdisjoint(data))
+        for name, convert in made:
+            if name in data:
+                found[name] = convert(data[name])
+        for name, keys, noun in flat:
+            if not keys.isdisjoint(data):
+                found[name] = noun(data)
         return kind(**found)
 
     return read
@@ -92,10 +96,10 @@ def _converter(hint: Any, name: str) -> Callable[[Any], Any] | None:
 def _made(option: Any, name: str) -> Callable[[Any], Any] | None:
     origin, inner = get_origin(option), get_args(option)
     if is_dataclass(option):
-        read = _reader_of(option)
+        read = _reader_of(cast("Hashable", option))
         return lambda value: read(_checked(value, Mapping, name))
     if origin is Mapping and is_dataclass(inner[1]):
-        each = _reader_of(inner[1])
+        each = _reader_of(cast("Hashable", inner[1]))
         return lambda value: {
             key: each(_checked(entry, Mapping, name))
             for key, entry in _checked(value, Mapping, name).items()

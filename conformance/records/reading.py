@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from functools import lru_cache
@@ -62,15 +63,13 @@ class _NotJson(ValueError):
 def read_lines(file: Path) -> Iterator[tuple[int, Line | None]]:
     """Give the lines of a file with their numbers, None for a last one that was cut off.
 
-    Raises RecordError for a file that cannot be read, and for a line that is none.
+    Raises OSError for a file that cannot be read, RecordError for what is no file, and for a line
+    that is none.
     """
-    try:
-        if file.exists() and not file.is_file():
-            raise RecordError(f"{file}: is no file; name a folder that a run wrote")
-        with file.open("rb") as source:
-            yield from _lines(source, file)
-    except OSError as error:
-        raise RecordError(f"{file}: {error.strerror}; name a folder that a run wrote") from None
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise RecordError(f"{file}: is no file; name a folder that a run wrote")
+    with file.open("rb") as source:
+        yield from _lines(source, file)
 
 
 def _lines(source: BinaryIO, file: Path) -> Iterator[tuple[int, Line | None]]:
@@ -108,7 +107,7 @@ def _parsed(raw: bytes) -> Any:
     except UnicodeDecodeError:
         raise _NotJson("not UTF-8") from None
     except json.JSONDecodeError:
-        raise _NotJson("not JSON; the file is damaged") from None
+        raise _NotJson("not JSON") from None
     except RecursionError:
         raise _NotJson(_TOO_DEEP) from None
     if raw.count(b"[") + raw.count(b"{") > DEPTH_LIMIT:
@@ -184,10 +183,11 @@ def _line(data: Any, place: str, texts: dict[str, str]) -> Line:
     if not validator.is_valid(data):
         raise RecordError(f"{place}: {_complaint(validator, data)}; {REMEDY}")
     if kind is ResultLine:
+        share = texts.setdefault
         for key in _SHARED:
-            if isinstance(text := data.get(key), str):
-                data[key] = texts.setdefault(text, text)
-        data["clauses"] = [texts.setdefault(text, text) for text in data["clauses"]]
+            if text := data[key]:
+                data[key] = share(text, text)
+        data["clauses"] = [share(text, text) for text in data["clauses"]]
     line: Line = from_plain(kind, data)
     if isinstance(line, RoundsLine) and not _is_whole(line):
         raise RecordError(f"{place}: a round lacks times of an arm; {REMEDY}")

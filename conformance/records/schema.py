@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from types import NoneType
-from typing import Any, get_args, get_origin, is_typeddict
+from typing import Any, Required, get_args, get_origin, get_type_hints, is_typeddict
 
 from embcheck.conformance.execution.judging.causes import Category, Cause
 from embcheck.conformance.execution.judging.judge import Kind, Note, Outcome
@@ -156,7 +156,9 @@ def _option(hint: Any, nouns: dict[str, Any]) -> dict[str, Any]:
 def _dict(kind: Any, nouns: dict[str, Any]) -> dict[str, Any]:
     properties = {name: _type(hint, nouns) for name, hint in hints_of(kind).items()}
     made = {"description": _first_sentence(kind), "type": "object", "properties": properties}
-    required = sorted(kind.__required_keys__)
+    # Kept as text, an annotation does not tell the class itself that it is required.
+    extras = get_type_hints(kind, include_extras=True)
+    required = [name for name, hint in extras.items() if get_origin(hint) is Required]
     return {**made, "required": required} if required else made
 
 

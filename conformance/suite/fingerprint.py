@@ -32,7 +32,7 @@ def joined(parts: Iterable[str]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_CHARACTERS]
 
 
-def _plain(value: Any) -> Any:  # noqa: PLR0911  (a table)
+def _plain(value: Any) -> Any:
     """Return what is judged by as JSON data, arrays as a digest of their bytes."""
     if is_dataclass(value):
         kind = type(value).__name__

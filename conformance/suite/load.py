@@ -111,7 +111,7 @@ def _load_spec(path: Path, version: object) -> Spec:
             _ = case.description, case.fingerprint  # So that they are kept too.
         return spec
 
-    is_kept = path.exists() and is_shipped(path)
+    is_kept = path.exists() and _is_shipped(path)
     return parsed_once(path, suite_root(), parse_to_keep) if is_kept else parse(path)
 
 
@@ -128,13 +128,12 @@ def _parse_spec(path: Path, clauses: Mapping[str, Clause]) -> Spec:
     return Spec(f"{path.parent.name}/{path.stem}", tree["behaviour"], cases)
 
 
-def is_shipped(path: Path) -> bool:
-    """Whether a file is below the folder of the shipped specs."""
+def _is_shipped(path: Path) -> bool:
     return path.resolve().parent.is_relative_to(suite_root().resolve())
 
 
 def _clauses_for(path: Path) -> Mapping[str, Clause]:
-    if is_shipped(path):
+    if _is_shipped(path):
         return shipped_clauses()
     parent = path.resolve().parent
     own = [

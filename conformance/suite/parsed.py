@@ -24,7 +24,7 @@ _DIGEST_BYTES = 32
 
 def parsed_once(path: Path, root: Path, parse: Callable[[Path], Spec]) -> Spec:
     """Return the spec of a file below `root`, parsed if no entry on disk is of the same state."""
-    state = hashlib.sha256(parser_state(root) + bytes(path) + path.read_bytes()).digest()
+    state = hashlib.sha256(_parser_state(root) + bytes(path) + path.read_bytes()).digest()
     entry = cache_folder("specs") / hashlib.sha256(bytes(path.resolve())).hexdigest()[:24]
     known = _load(entry, state)
     if known is None:
@@ -34,7 +34,7 @@ def parsed_once(path: Path, root: Path, parse: Callable[[Path], Spec]) -> Spec:
 
 
 @lru_cache
-def parser_state(root: Path) -> bytes:
+def _parser_state(root: Path) -> bytes:
     """Return a digest of all that a parsed spec depends on beside its file."""
     digest = hashlib.sha256(np.__version__.encode())
     package = Path(str(files("embcheck.conformance")))

@@ -21,7 +21,7 @@ from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.runs.session import PURPOSE, Told, describe_backends, run_timing
 from embcheck.conformance.timing.statistics.estimate import MARGIN, Conclusion, Estimate
 from embcheck.conformance.timing.verdicts.decide import decide
-from embcheck.conformance.timing.workloads.load import Workload
+from embcheck.conformance.timing.workloads.load import PROFILES, Workload
 
 REPEAT = "repeat"
 Key = tuple[str, str, int | None, str]
@@ -71,7 +71,12 @@ def read_baseline(path: Path) -> Run:
     if not runs:
         raise NotComparable(f"{path} holds no timing run; write one with `embcheck bench`")
     if runs[-1].partial:
-        raise NotComparable(f"the run in {path} was interrupted; finish it with --resume")
+        why = "; ".join(runs[-1].doubts[:3])
+        raise NotComparable(f"the run in {path} is partial: {why}; finish it with --resume")
+    settings = runs[-1].header.settings
+    lacking = [name for name in ("profile", "reference", "workloads") if name not in settings]
+    if lacking or settings["profile"] not in PROFILES:
+        raise NotComparable(f"the run in {path} does not say how it was made; time it again")
     different = identity.machine_differences(
         runs[-1].header.environment, identity.describe_machine()
     )

@@ -270,7 +270,7 @@ def interrupted(folder: Path, header: RunHeader) -> Run:
         runs = [run for run in read_runs(folder) if run.header.purpose == header.purpose]
     except RecordError as error:
         raise CannotResume(str(error)) from None
-    if not runs or not runs[-1].partial:
+    if not runs or runs[-1].footer is not None:
         raise CannotResume(f"{folder} has no interrupted timing run; leave out --resume")
     before = runs[-1]
     different = identity.machine_differences(before.header.environment, header.environment)
