@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ class EmbcheckSession:
         self._writer: RunWriter | None = None
         self._started = False
         self._written: set[str] = set()
+        self.spec_files: dict[Path, None] = {}
         self._left_out: set[str] = set()
         self._not_asked: set[str] = set()
         self._unexplained: Counter[str] = Counter()
@@ -243,7 +245,7 @@ class EmbcheckSession:
         """Open the record once the number of items is known."""
         self._refuse_equal_ids(session.items)
         if not self._hands_out and session.items and not session.config.option.collectonly:
-            self._open([item.nodeid for item in session.items])
+            self._open(len(session.items))
 
     @staticmethod
     def _refuse_equal_ids(items: Iterable[pytest.Item]) -> None:
@@ -262,11 +264,10 @@ class EmbcheckSession:
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Open the record when the first of xdist's processes has collected."""
         if ids and self._writer is None:
-            self._open(ids)
+            self._open(len(ids))
             self._pool.close()
 
-    def _open(self, ids: Collection[str]) -> None:
-        """Open the record of a run of these items, given by their ids."""
+    def _open(self, planned: int) -> None:
         folder = self._config.getoption("--embcheck-out")
         if folder is None or self._is_xdists:
             return
@@ -275,10 +276,10 @@ class EmbcheckSession:
             purpose="conformance",
             started=now(),
             embcheck=embcheck_version(),
-            suite=suite_fingerprint(self._spec_files(ids)),
+            suite=self._suite(),
             environment=describe_environment(),
             backends=tuple(self._pool.describe(name) for name in self.names),
-            planned=len(ids),
+            planned=planned,
             settings={
                 "selection": self._selection(),
                 "timeout_seconds": self._config.getoption("--embcheck-timeout"),
@@ -291,15 +292,19 @@ class EmbcheckSession:
                 **({} if self._config.getoption("--embcheck-all-specs") else {"named_specs": True}),
             },
         )
-        self._planned = len(ids)
+        self._planned = planned
         self._writer = RunWriter(folder, header)
 
-    def _spec_files(self, ids: Iterable[str]) -> list[Path]:
-        """Return the spec files of the run: all shipped ones, or those of its items' ids."""
+    def _suite(self) -> str:
+        """Return the digest of the suite: of all shipped specs, or of those that are named."""
+        files: Iterable[Path] = self.spec_files
         if self._config.getoption("--embcheck-all-specs"):
-            return spec_files()
-        names = dict.fromkeys(id_.partition("::")[0] for id_ in ids)
-        return [self._config.rootpath / name for name in names if name.endswith(".yaml")]
+            files = spec_files()
+        elif self._hands_out:  # Its processes have collected; what they did, their arguments say.
+            place = self._config.invocation_params.dir
+            named = (place / name.partition("::")[0] for name in self._config.args)
+            files = spec_files(Path(normpath(path)) for path in named)
+        return suite_fingerprint(files)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record a result, preceded by its case and clauses when they come for the first time."""

@@ -15,6 +15,7 @@ from typing import Any
 import hostile_records as hostile
 import pytest
 from click.testing import CliRunner
+from commands import embcheck
 from hostile_records import Lines, numbers_of, passing_record, text_of, whole_record
 from report_runs import INVALID, PLAIN
 
@@ -22,6 +23,7 @@ from embcheck.cli.main import main
 from embcheck.conformance.records.run import FILE_NAME, RecordError, Run, read_runs
 from embcheck.conformance.suite.identity import suite_fingerprint
 from embcheck.conformance.suite.load import load_spec
+from embcheck.conformance.timing.runs.session import CannotResume, interrupted
 from embcheck.reports.html import render_html
 
 WHOLE, PASSING = whole_record(), passing_record()
@@ -64,8 +66,10 @@ def test_what_the_others_are_made_from_is_whole(tmp_path, base) -> None:
     assert CONFORMS in render_html(read_runs(write(tmp_path, PASSING)))
 
 
-@pytest.mark.parametrize(("what", "text"), MUTATIONS, ids=[what[:60] for what, _ in MUTATIONS])
-def test_a_changed_record_is_a_page_or_refused(tmp_path, base, what, text) -> None:
+@pytest.mark.parametrize(
+    "text", [text for _, text in MUTATIONS], ids=[name[:60] for name, _ in MUTATIONS]
+)
+def test_a_changed_record_is_a_page_or_refused(tmp_path, base, text) -> None:
     """Every command's work ends in a page or in an error with the line; no other exception."""
     said = hostile.use(tmp_path, text, base)
     if not said.startswith("<!doctype"):
@@ -75,7 +79,13 @@ def test_a_changed_record_is_a_page_or_refused(tmp_path, base, what, text) -> No
 
 
 END = b'"seconds": 60.0'
-SETTINGS = b'"settings": {}'
+
+
+def nested(depth: int) -> bytes:
+    """Return a header's settings with so many objects in one another."""
+    return b'"settings": ' + b'{"a":' * depth + b"1" + b"}" * depth
+
+
 BYTES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "latin-1": (lambda text: text.replace(b"acme", b"acm\xe9"), ":1: not UTF-8"),
     "utf-16": (lambda text: text.decode().encode("utf-16"), ":1: not UTF-8"),
@@ -88,11 +98,11 @@ BYTES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "infinity": (lambda text: text.replace(b"60.0", b"-Infinity"), "-Infinity is no number"),
     "1e999": (lambda text: text.replace(b"60.0", b"1e999"), "1e999 is no number"),
     "100,000 deep": (
-        lambda text: text.replace(SETTINGS, b'"settings": ' + b'{"a":' * 10**5 + b"1" + b"}" * 10**5),
+        lambda text: text.replace(b'"settings": {}', nested(10**5)),
         ":1: nested more than 100 deep",
     ),
     "200 deep": (
-        lambda text: text.replace(SETTINGS, b'"settings": {"a":' + b"[" * 200 + b"]" * 200 + b"}"),
+        lambda text: text.replace(b'"settings": {}', nested(200)),
         ":1: nested more than 100 deep",
     ),
     "a key twice": (lambda text: text.replace(END, END + b', "seconds": 1'), "key stands twice"),
@@ -109,7 +119,7 @@ BYTES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "text at the end": (lambda text: text + b"hello\n", "not JSON"),
     "nothing": (lambda _: b"", "holds no run"),
     "empty lines": (lambda _: b"\n\n \n", "holds no run"),
-    "a whole number as text": (lambda text: text.replace(b'"planned": 8', b'"planned": "8"'), "planned: "),
+    "a number as text": (lambda text: text.replace(b"60.0", b'"60"'), "seconds: "),
 }  # fmt: skip
 
 
@@ -132,7 +142,7 @@ KEPT: dict[str, Callable[[bytes], bytes]] = {
     "no last end of line": lambda text: text[:-1],
     "a lone surrogate": lambda text: text.replace(b'"message": ""', b'"message": "\\ud800"'),
     "keys that nobody knows": lambda text: text.replace(b'"type"', b'"new": [1], "type"'),
-    "50 deep": lambda text: text.replace(SETTINGS, b'"settings": {"a":' + b"[" * 50 + b"]" * 50 + b"}"),
+    "50 deep": lambda text: text.replace(b'"settings": {}', nested(50)),
 }  # fmt: skip
 
 
@@ -167,7 +177,7 @@ PLACES: dict[str, Callable[[Path], object]] = {
     "fifo": fifo,
     "endless": lambda path: path.symlink_to("/dev/zero"),
     "circle": lambda path: path.symlink_to(path),
-    "missing": lambda path: None,
+    "missing": Path,
 }
 
 
@@ -253,7 +263,7 @@ DOCTORED: dict[str, tuple[Lines, str]] = {
     ),
     "no counts": (hostile.with_value(PASSING, (LAST, "counts"), {}), "its end counts 0 passed"),
     "an outcome changed": (
-        [{**line, "outcome": "observed"} if n == RESULTS[0] else line for n, line in enumerate(PASSING)],
+        hostile.with_value(PASSING, (RESULTS[0], "outcome"), "observed"),
         "its end counts 8 passed, and it has 7",
     ),
     "two ends": ([*PASSING, PASSING[-1]], f"line {len(PASSING) + 1} stands after its end"),
@@ -453,9 +463,8 @@ def test_a_record_names_no_program(tmp_path) -> None:
     script = tmp_path / "python"
     script.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
     script.chmod(0o755)
-    bad = json.loads(
-        json.dumps(PASSING).replace('"zeta"', json.dumps(f"x=numpy-reference:{script}"))
-    )
+    address = json.dumps(f"x=numpy-reference:{script}")
+    bad = json.loads(json.dumps(PASSING).replace('"zeta"', address))
     code, said = called("audit", write(tmp_path / "run", bad), "--out", tmp_path / "audit")
     assert code == 2
     assert "is no backend's id; name the backends with -b" in said
@@ -485,6 +494,64 @@ def test_a_candidate_is_a_comment_and_a_list(tmp_path) -> None:
         not line or line.startswith(("#", "deviations:", "- cases:", "  "))
         for line in text.splitlines()
     )
+
+
+TIMED = list(WHOLE[numbers_of(WHOLE, "run")[1] :])
+"""The run of timings, with its end."""
+BASELINES = {
+    "how it was made": ((0, "settings"), {}, "does not say how it was made"),
+    "a profile that is none": (
+        (0, "settings"),
+        {"profile": "x", "reference": "acme", "workloads": {}},
+        "does not say how it was made",
+    ),
+    "its counts": ((len(TIMED) - 1, "counts"), {}, "is partial: its end counts 0 SAME"),
+}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_doctored_run_is_no_baseline(tmp_path, name) -> None:
+    """`bench --against` says what the run lacks before it times anything."""
+    *change, words = BASELINES[name]
+    timed = hostile.with_value(TIMED, (0, "purpose"), "timing")
+    folder = write(tmp_path / "base", hostile.with_value(timed, *change))
+    code, said = called("bench", "--against", folder, "--out", tmp_path / "out")
+    assert code == 2
+    assert words in said
+
+
+@pytest.mark.parametrize("inputs", [{}, {"lookups": "many"}, {"lookups": 0}])
+def test_rounds_that_cannot_be_measured_are_not_resumed(tmp_path, inputs) -> None:
+    """What was read of an interrupted run is tried before it is gone on with."""
+    lines = hostile.with_value(TIMED[:-1], (1, "inputs"), inputs)
+    (run,) = read_runs(write(tmp_path, lines))
+    with pytest.raises(CannotResume, match=r"cannot be measured.*leave out --resume"):
+        interrupted(tmp_path, run.header)
+
+
+def test_a_run_of_own_specs_is_of_a_suite_of_its_own(tmp_path) -> None:
+    """A comment leaves it the same, another expectation does not, and that is not compared."""
+    texts = {
+        "first": SPEC,
+        "comment": SPEC.replace("cases:", "# nothing\ncases:"),
+        "other": SPEC.replace("output: [[1]]", "output: [[2]]"),
+    }
+    headers = {}
+    for name, text in texts.items():
+        file = tmp_path / name / "own" / "spec.yaml"
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+        out = tmp_path / name
+        embcheck("run", "-b", "numpy-reference", "--specs", file, "--out", out)
+        headers[name] = read_runs(out)[0].header
+    assert headers["first"].suite == headers["comment"].suite != headers["other"].suite
+    assert headers["first"].settings["named_specs"] is True
+    both = [tmp_path / "first", tmp_path / "comment"]
+    assert called("merge", *both, "--out", tmp_path / "out")[0] == 0
+    assert called("diff", *both)[0] == 0
+    both[1] = tmp_path / "other"
+    assert called("merge", *both, "--out", tmp_path / "out")[0] == 2
+    assert "Judged otherwise, and not compared: 1" in called("diff", *both)[1]
 
 
 def test_a_spec_is_loaded_with_its_digest() -> None:

@@ -70,9 +70,10 @@ def read_baseline(path: Path) -> Run:
     runs = [run for run in read_runs(path) if run.header.purpose == PURPOSE]
     if not runs:
         raise NotComparable(f"{path} holds no timing run; write one with `embcheck bench`")
+    if runs[-1].footer is None:
+        raise NotComparable(f"the run in {path} was interrupted; finish it with --resume")
     if runs[-1].partial:
-        why = "; ".join(runs[-1].doubts[:3])
-        raise NotComparable(f"the run in {path} is partial: {why}; finish it with --resume")
+        raise NotComparable(f"the run in {path} is partial: {runs[-1].doubts[0]}; time it again")
     settings = runs[-1].header.settings
     lacking = [name for name in ("profile", "reference", "workloads") if name not in settings]
     if lacking or settings["profile"] not in PROFILES:

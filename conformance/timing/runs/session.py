@@ -289,6 +289,12 @@ def interrupted(folder: Path, header: RunHeader) -> Run:
     ]
     if different:
         raise CannotResume(f"the run in {folder} was another one: {'; '.join(different)}")
+    try:
+        lines = measurements(before.rounds, names, generations=1)
+        figures.with_figures(lines, before.rounds)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        what = f"the rounds in {folder} cannot be measured ({type(error).__name__}: {error})"
+        raise CannotResume(f"{what}; leave out --resume") from None
     return before
 
 
