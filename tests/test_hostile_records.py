@@ -314,6 +314,18 @@ DOCTORED: dict[str, tuple[Lines, str]] = {
         ],
         "1 results are explained by no deviation",
     ),
+    "a failure called passed": (
+        hostile.with_value(PASSING, (RESULTS[0], "kind"), "wrong-value"),
+        "1 results name a kind of failure that is not theirs",
+    ),
+    "a silent failure called loud": (
+        [
+            line | {**FAILED, "silent": False} if n == RESULTS[0]
+            else {**line, "counts": {"passed": 7, "failed": 1}} if n == LAST else line
+            for n, line in enumerate(PASSING)
+        ],
+        "1 results name a kind of failure that is not theirs",
+    ),
     "the header twice": ([PASSING[0], *PASSING], "after 0 of 8 results"),
     "no end": (PASSING[:-1], "it stopped before its end, after 8 of 8 results"),
 }  # fmt: skip

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from embcheck.conformance.records.run import Run
 
 _NO_RESULT = "not-run"
+_LOUD = "rejected-valid"
+_NO_FAILURES = frozenset({"passed", "refused-earlier", "observed", "unsupported", _NO_RESULT})
 
 
 def doubts(run: Run) -> list[str]:
@@ -75,3 +77,6 @@ def _said_against(
         yield "name another level, or other clauses, than their case"
     if result.outcome == "deviated" and result.deviation is None:
         yield "are explained by no deviation"
+    silent = None if result.kind is None else result.kind != _LOUD
+    if (result.kind and result.outcome in _NO_FAILURES) or result.silent not in (None, silent):
+        yield "name a kind of failure that is not theirs"
