@@ -10,11 +10,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from functools import lru_cache
 
+from embcheck.conformance.records.comparable import REMEDY, NotComparable, differences
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.conformance.records.run import Run
 from embcheck.reports.merge import Finding, Merged, behaviour_id
+from embcheck.reports.untrusted import one_line
 
 FORMAT_VERSION = 1
+DOUBTS_SHOWN = 5
 
 _VOLATILE = (
     (re.compile(r"\b0x[0-9a-fA-F]+"), "<address>"),
@@ -92,7 +95,7 @@ class Side:
             states,
             {name: _library(merged, name) for name in merged.columns},
             merged.parts,
-            tuple("stopped before its end" for _ in merged.partial),
+            tuple(_doubts(run) for run in merged.partial),
         )
 
 
@@ -109,7 +112,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that changed from one run to another; `compared` counts the results of both."""
+    """Everything that changed from one run to another; `compared` counts the results of both.
+
+    `rejudged` names cases and clauses that two suites judge in two ways; such cases are not
+    compared.
+    """
 
     pairs: tuple[Pair, ...]
     new_backends: tuple[str, ...]
@@ -118,11 +125,12 @@ class Difference:
     gone_cases: tuple[str, ...]
     changes: tuple[Change, ...]
     compared: int
+    rejudged: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything but versions changed."""
         missing = self.new_backends or self.gone_backends or self.new_cases or self.gone_cases
-        return bool(missing or self.changes)
+        return bool(missing or self.changes or self.rejudged)
 
     def of(self, what: What) -> tuple[Change, ...]:
         """Return the changes of one sort."""
@@ -146,16 +154,24 @@ def compare(
 ) -> Difference:
     """Compare two runs: each backend with itself, or, where backends are mapped, only those.
 
-    Raises UnknownBackend for a mapped backend that its run does not have.
+    Raises UnknownBackend for a mapped backend that its run does not have, and NotComparable if
+    the runs are said to be of one suite, and judge a case in two ways.
     """
     old, new = (run if isinstance(run, Side) else Side.of(run) for run in (before, after))
+    rejudged = differences(old.runs, new.runs)
+    if rejudged and _suites(old) == _suites(new):
+        raise NotComparable(
+            f"the runs name the same suite, but judge {len(rejudged):,} clauses and cases in two "
+            f"ways, the first is {rejudged[0]}; {REMEDY}"
+        )
     for name, found in [*((a, old) for a, _ in mapping), *((b, new) for _, b in mapping)]:
         if name not in found.states:
             known = ", ".join(found.states) or "none"
             raise UnknownBackend(f"no results of '{name}'; the run has those of {known}")
     same = [(name, name) for name in old.states if name in new.states]
     pairs = tuple(Pair(a, b, old.libraries[a], new.libraries[b]) for a, b in mapping or same)
-    shared = old.cases.keys() & new.cases.keys()
+    both = old.cases.keys() & new.cases.keys()
+    shared = both.difference(name.removeprefix("case ") for name in rejudged)
     in_part = old.parts.keys() | new.parts.keys()
     changes: list[Change] = []
     compared = 0
@@ -168,11 +184,16 @@ def compare(
         pairs,
         () if mapping else tuple(name for name in new.states if name not in old.states),
         () if mapping else tuple(name for name in old.states if name not in new.states),
-        tuple(case for case in new.cases if case not in shared),
-        tuple(case for case in old.cases if case not in shared),
+        tuple(case for case in new.cases if case not in both),
+        tuple(case for case in old.cases if case not in both),
         tuple(changes),
         compared,
+        tuple(rejudged),
     )
+
+
+def _suites(side: Side) -> set[str]:
+    return {run.header.suite for run in side.runs if run.cases}
 
 
 def by_behaviour(cases: Iterable[str]) -> Counter[str]:
@@ -204,6 +225,10 @@ def _state(finding: Finding) -> State:
         return State("not-run")
     message = normalise(str(result.message))
     return State(str(result.outcome), str(result.kind or ""), str(result.reading or ""), message)
+
+
+def _doubts(run: Run) -> str:
+    return "is partial: " + "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
 
 
 def _library(merged: Merged, name: str) -> str:

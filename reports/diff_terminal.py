@@ -37,6 +37,9 @@ def print_difference(found: Difference, names: tuple[str, str], console: Console
         _print_changes(title, found.of(what), console)
     _print_cases(f"Cases only in {names[0]}", found.gone_cases, console)
     _print_cases(f"Cases only in {names[1]}", found.new_cases, console)
+    if found.rejudged:
+        _print_heading(f"Judged otherwise, and not compared: {len(found.rejudged)}", console)
+        _print_list(found.rejudged, console)
     _print_heading(f"{len(found.changes)} of {found.compared} results differ", console)
 
 

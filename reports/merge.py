@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from embcheck.conformance.execution.judging.causes import Category
+from embcheck.conformance.records.comparable import check_alike
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, Measurement, ResultLine
 from embcheck.conformance.records.run import Run
 from embcheck.reports.marks import Mark, mark_of
@@ -114,7 +115,7 @@ class Merged:
 
     @cached_property
     def partial(self) -> tuple[Run, ...]:
-        """The runs that stopped before their end."""
+        """The runs that stopped before their end, or do not add up."""
         return tuple(run for run in self.runs if run.partial)
 
     @cached_property
@@ -131,11 +132,13 @@ class Merged:
 def merge(runs: Iterable[Run] | Merged) -> Merged:
     """Merge runs: the latest result of a (case, backend) wins, except `not-run`.
 
-    What is merged already is returned as it is.
+    What is merged already is returned as it is. Raises NotComparable if a case is not judged
+    alike in all runs that have it.
     """
     if isinstance(runs, Merged):
         return runs
     ordered = tuple(sorted(runs, key=lambda run: str(run.header.started)))
+    check_alike(ordered)
     cases = _cases(ordered)
     backends = _backends(ordered)
     return Merged(

@@ -30,6 +30,7 @@ from embcheck.reports.units import plural, seconds_text, value_text
 from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURES_SHOWN = 10
+DOUBTS_SHOWN = 5
 FALLBACK_LIMIT = 1000
 
 
@@ -223,12 +224,8 @@ def _why(scores: list[BackendScore]) -> str:
 
 
 def _partial(run: Run) -> str:
-    header = run.header
-    if header.purpose == "timing":
-        known = plural(len(run.measurements), "timing")
-    else:
-        known = f"{len(run.results):,} of {header.planned:,} results"
-    return f"the {header.purpose} run of {header.started} stopped before its end, after {known}"
+    why = "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
+    return f"the {run.header.purpose} run of {run.header.started} is partial: {why}"
 
 
 def _backend(

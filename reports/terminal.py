@@ -32,6 +32,7 @@ from embcheck.reports.units import nanoseconds_text, plural, seconds_text
 from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURE_LINES = 15
+DOUBTS_SHOWN = 5
 _NAME_WIDTH = 27
 _COUNTS = (
     ("silent", (Mark.SILENT,), "bold red"),
@@ -291,17 +292,9 @@ def _print_stages(merged: Merged, console: Console) -> None:
 
 def _print_partial(merged: Merged, console: Console) -> None:
     for run in merged.partial:
-        if run.header.purpose == "timing":
-            known = f"{len(run.measurements)} timings"
-        else:
-            known = f"{len(run.results)} of {run.header.planned} results"
-        started = one_line(run.header.started, 40)
-        say(
-            console,
-            f"PARTIAL: the {one_line(run.header.purpose, 20)} run of {started} stopped before its "
-            f"end, after {known}.",
-            "bold red",
-        )
+        run_of = f"{one_line(run.header.purpose, 20)} run of {one_line(run.header.started, 40)}"
+        why = "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
+        say(console, f"PARTIAL: the {run_of} is partial: {why}.", "bold red")
 
 
 def _new_table() -> Table:

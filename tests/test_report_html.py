@@ -206,8 +206,8 @@ def test_a_whole_run_is_not_called_partial() -> None:
 
 def test_a_part_of_the_suite_is_not_called_conforming() -> None:
     """A run of selected cases says so beside its scores, unless another had the whole suite."""
-    chosen = header(["acme"], settings={"selection": "-k <b>padding"})
-    part = replace(run([case(), result("acme")], ["acme"]), header=chosen)
+    chosen = {"selection": "-k <b>padding"}
+    part = run([case(), result("acme")], ["acme"], settings=chosen)
     reader = _Reader(render_html([part]))
     assert "conforms to the contract" not in reader.text
     assert "a part of the suite was left out" in reader.text
