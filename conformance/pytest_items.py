@@ -22,6 +22,7 @@ class SpecFile(pytest.File):
         """Load the spec and give an item for each (case, backend) pair."""
         session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
         spec = load_spec(self.path)
+        session.spec_files[self.path] = None
         # Pytest reads an item's keywords thrice, and its own mapping asks all folders each time.
         above = dict(self.keywords)
         for case in spec.cases:

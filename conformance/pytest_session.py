@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from importlib.resources import files
+from os.path import normpath
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +40,8 @@ from embcheck.conformance.records.lines import (
 from embcheck.conformance.records.plain import from_plain
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.suite.case_names import named
+from embcheck.conformance.suite.identity import suite_fingerprint
+from embcheck.conformance.suite.load import spec_files
 from embcheck.conformance.suite.model import Case, Spec
 
 QUICK = "--embcheck-quick"
@@ -64,6 +66,7 @@ class EmbcheckSession:
         self._writer: RunWriter | None = None
         self._started = False
         self._written: set[str] = set()
+        self.spec_files: dict[Path, None] = {}
         self._left_out: set[str] = set()
         self._not_asked: set[str] = set()
         self._unexplained: Counter[str] = Counter()
@@ -276,7 +279,7 @@ class EmbcheckSession:
             purpose="conformance",
             started=now(),
             embcheck=embcheck_version(),
-            suite=_suite_hash(),
+            suite=self._suite(),
             environment=describe_environment(),
             backends=tuple(self._pool.describe(name) for name in self.names),
             planned=planned,
@@ -289,10 +292,22 @@ class EmbcheckSession:
                     for key in ("large", "threads", "instructions")
                     if self._config.getoption(f"--embcheck-{key}")
                 },
+                **({} if self._config.getoption("--embcheck-all-specs") else {"named_specs": True}),
             },
         )
         self._planned = planned
         self._writer = RunWriter(folder, header)
+
+    def _suite(self) -> str:
+        """Return the digest of the suite: of all shipped specs, or of those that are named."""
+        files: Iterable[Path] = self.spec_files
+        if self._config.getoption("--embcheck-all-specs"):
+            files = spec_files()
+        elif self._hands_out:  # Its processes have collected; what they did, their arguments say.
+            place = self._config.invocation_params.dir
+            named = (place / name.partition("::")[0] for name in self._config.args)
+            files = spec_files(Path(normpath(path)) for path in named)
+        return suite_fingerprint(files)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record a result, preceded by its case and clauses when they come for the first time."""
@@ -366,18 +381,6 @@ def _make_pool(config: pytest.Config, addresses: list[str]) -> BackendPool:
     asked = (config.getoption(f"--embcheck-{key}") for key in ("threads", "instructions"))
     timeout = config.getoption("--embcheck-timeout")
     return BackendPool(addresses, timeout, processor_environment(*asked))
-
-
-def _suite_hash() -> str:
-    """Return a short hash over all shipped specs, which identifies the suite of a run."""
-    digest = hashlib.sha256()
-    root = files("embcheck.specs")
-    for folder in sorted(root.iterdir(), key=lambda entry: entry.name):
-        if folder.is_dir():
-            for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-                if file.name.endswith(".yaml"):
-                    digest.update(f"{folder.name}/{file.name}\0".encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _exit_code(result: ResultLine) -> ExitCode:

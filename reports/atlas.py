@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 from embcheck.conformance.records.lines import CaseLine
-from embcheck.reports.ledger import ATLAS_FOLDER, base_id
+from embcheck.reports.ledger import base_id, is_atlas
 from embcheck.reports.matrix import link
-from embcheck.reports.merge import Finding, Merged, behaviour_id, folder_of
+from embcheck.reports.merge import Finding, Merged
 from embcheck.reports.readings import WORDS, Reading, Word, reading_of
+from embcheck.reports.room import with_room
 from embcheck.reports.untrusted import clean
 
 PLACE = "place"
 """The parameter of an atlas case that names the place of its index."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class AtlasReading:
     reading: Reading
     variants: str
     message: str
+    case: str
     link: str
 
 
@@ -61,45 +65,59 @@ class Atlas:
     groups: tuple[AtlasGroup, ...]
     words: tuple[Word, ...]
 
+    @property
+    def size(self) -> int:
+        """The number of rows."""
+        return sum(len(group.rows) for group in self.groups)
+
+    def with_room(self) -> Atlas:
+        """Return what a page has room for."""
+        rows = [row for group in self.groups for row in group.rows]
+        kept = set(map(id, with_room(rows, len(self.places), lambda _: False)))
+        groups = (
+            replace(group, rows=tuple(row for row in group.rows if id(row) in kept))
+            for group in self.groups
+        )
+        return replace(self, groups=tuple(group for group in groups if group.rows))
+
     def __bool__(self) -> bool:
         return bool(self.groups)
 
 
 def atlas(merged: Merged) -> Atlas:
     """Pivot the cases of the atlas: operations and backends down, places of the index across."""
-    findings = [found for found in merged.findings if _is_atlas(found.case)]
-    cases = [found.case for found in findings]
-    places = tuple(dict.fromkeys(map(_place, cases)))
-    by_name: dict[str, list[Finding]] = {}
-    for found in findings:
-        by_name.setdefault(base_id(found.case.case), []).append(found)
-    groups = tuple(_group(name, group, merged.columns, places) for name, group in by_name.items())
+    findings = [found for found in merged.findings if is_atlas(found.case)]
+    cases = {found.case.case: found.case for found in findings}
+    by_place = _grouped(cases.values(), _place)
+    by_name = _grouped(findings, lambda found: base_id(found.case.case))
+    groups = (_group(name, group, merged.columns, by_place) for name, group in by_name.items())
     seen = {reading_of(found).word for found in findings}
     return Atlas(
-        tuple(Place(name, _index([c for c in cases if _place(c) == name])) for name in places),
-        groups,
+        tuple(Place(name, _index(group)) for name, group in by_place.items()),
+        tuple(groups),
         tuple(word for word in WORDS if word in seen),
     )
 
 
-def _is_atlas(case: CaseLine) -> bool:
-    return folder_of(behaviour_id(case.case)) == ATLAS_FOLDER
+def _grouped(things: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    """Group things by a key, in the order in which keys come first."""
+    groups: dict[str, list[T]] = {}
+    for thing in things:
+        groups.setdefault(key(thing), []).append(thing)
+    return groups
 
 
 def _group(
-    name: str, findings: list[Finding], columns: tuple[str, ...], places: tuple[str, ...]
+    name: str, findings: list[Finding], columns: tuple[str, ...], places: Iterable[str]
 ) -> AtlasGroup:
-    rows = tuple(
-        _row(backend, own, places)
-        for backend in columns
-        if (own := [finding for finding in findings if finding.backend == backend])
-    )
+    own = _grouped(findings, lambda found: found.backend)
+    rows = tuple(_row(backend, own[backend], places) for backend in columns if backend in own)
     return AtlasGroup(clean(name.rsplit("/", 1)[-1]), str(findings[0].case.title), rows)
 
 
-def _row(backend: str, findings: list[Finding], places: tuple[str, ...]) -> AtlasRow:
-    by_place = ([found for found in findings if _place(found.case) == place] for place in places)
-    return AtlasRow(backend, tuple(_cell(found) for found in by_place))
+def _row(backend: str, findings: list[Finding], places: Iterable[str]) -> AtlasRow:
+    by_place = _grouped(findings, lambda found: _place(found.case))
+    return AtlasRow(backend, tuple(_cell(by_place.get(place, [])) for place in places))
 
 
 def _cell(findings: list[Finding]) -> tuple[AtlasReading, ...]:
@@ -113,6 +131,7 @@ def _cell(findings: list[Finding]) -> tuple[AtlasReading, ...]:
             reading_of(group[0]),
             _variants([_variant(finding.case) for finding in group], everything),
             group[0].message,
+            group[0].case.case,
             link(case=group[0].case.case, backend=group[0].backend),
         )
         for group in alike.values()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run
@@ -191,10 +192,14 @@ def crossings(name: str, backends: Sequence[str], runs: Sequence[Run]) -> list[s
 
 def _words(name: str) -> tuple[str, str]:
     """Return a curve's title and the label of its values, from the file of that id."""
+    return _shipped_words().get(name, (name, ""))
+
+
+@cache
+def _shipped_words() -> Mapping[str, tuple[str, str]]:
     from embcheck.conformance.timing.runs.curves import curve_files, load_curves  # noqa: PLC0415
 
-    known = load_curves(curve_files()).get(name)
-    return (known.title, known.label) if known else (name, "")
+    return {id_: (curve.title, curve.label) for id_, curve in load_curves(curve_files()).items()}
 
 
 def _decades(scale: Scale) -> list[float]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
 
+from embcheck.conformance.records.comparable import REMEDY, NotComparable, differences
+from embcheck.conformance.records.lines import CaseLine
+from embcheck.conformance.records.run import Run
 from embcheck.reports.merge import Finding, Merged, behaviour_id
+from embcheck.reports.untrusted import one_line
 
 FORMAT_VERSION = 1
+DOUBTS_SHOWN = 5
 
 _VOLATILE = (
     (re.compile(r"\b0x[0-9a-fA-F]+"), "<address>"),
@@ -34,7 +40,7 @@ class UnknownBackend(Exception):
     """A backend to compare is not in the run; the message says which are."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class State:
     """The result of a case on a backend in one run; `not-asked` if there is none."""
 
@@ -60,6 +66,40 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Side:
+    """What a comparison needs of a run: a small part of its memory.
+
+    `runs` are without their results, `states` has these by backend and case. `libraries` has the
+    library and version of each backend, `parts` the selection of those that were asked only a part
+    of the suite. `partial` says of each run that is partial why.
+    """
+
+    runs: tuple[Run, ...]
+    cases: Mapping[str, CaseLine]
+    states: Mapping[str, Mapping[str, State]]
+    libraries: Mapping[str, str]
+    parts: Mapping[str, str]
+    partial: tuple[str, ...]
+
+    @classmethod
+    def of(cls, merged: Merged) -> Side:
+        """Take it from a merged run, which may be forgotten then."""
+        states: dict[str, dict[str, State]] = {name: {} for name in merged.columns}
+        alike: dict[State, State] = {}
+        for finding in merged.findings:
+            state = _state(finding)
+            states[finding.backend][finding.case.case] = alike.setdefault(state, state)
+        return cls(
+            tuple(replace(run, results=[], rounds=[], measurements=[]) for run in merged.runs),
+            merged.cases,
+            states,
+            {name: _library(merged, name) for name in merged.columns},
+            merged.parts,
+            tuple(_doubts(run) for run in merged.partial),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A case whose result changed."""
 
@@ -72,7 +112,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that changed from one run to another; `compared` counts the results of both."""
+    """Everything that changed from one run to another; `compared` counts the results of both.
+
+    `rejudged` names cases and clauses that two suites judge in two ways; such cases are not
+    compared.
+    """
 
     pairs: tuple[Pair, ...]
     new_backends: tuple[str, ...]
@@ -81,48 +125,75 @@ class Difference:
     gone_cases: tuple[str, ...]
     changes: tuple[Change, ...]
     compared: int
+    rejudged: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything but versions changed."""
         missing = self.new_backends or self.gone_backends or self.new_cases or self.gone_cases
-        return bool(missing or self.changes)
+        return bool(missing or self.changes or self.rejudged)
 
     def of(self, what: What) -> tuple[Change, ...]:
         """Return the changes of one sort."""
         return tuple(change for change in self.changes if change.what is what)
 
-    def to_json_data(self) -> dict[str, Any]:
-        """Return everything as plain JSON data."""
-        changes = [{**asdict(change), "pair": change.pair.name} for change in self.changes]
-        return {"format": FORMAT_VERSION, **asdict(self), "changes": changes}
+    def json_lines(self) -> Iterator[str]:
+        """Yield everything as the lines of a JSON document, one line for each change."""
+        yield f'{{"format": {FORMAT_VERSION},'
+        yield f'"pairs": {json.dumps([asdict(pair) for pair in self.pairs])},'
+        for name in (field.name for field in fields(self) if field.name not in _OF_THEIR_OWN):
+            yield f'"{name}": {json.dumps(getattr(self, name))},'
+        yield '"changes": ['
+        last = len(self.changes) - 1
+        for number, change in enumerate(self.changes):
+            yield json.dumps(_plain(change)) + ("," if number < last else "")
+        yield "]}"
 
 
-def compare(before: Merged, after: Merged, mapping: Sequence[tuple[str, str]] = ()) -> Difference:
+def compare(
+    before: Merged | Side, after: Merged | Side, mapping: Sequence[tuple[str, str]] = ()
+) -> Difference:
     """Compare two runs: each backend with itself, or, where backends are mapped, only those.
 
-    Raises UnknownBackend for a mapped backend that its run does not have.
+    Raises UnknownBackend for a mapped backend that its run does not have, and NotComparable if
+    the runs are said to be of one suite, and judge a case in two ways.
     """
-    old, new = _findings(before), _findings(after)
+    old, new = (run if isinstance(run, Side) else Side.of(run) for run in (before, after))
+    rejudged = differences(old.runs, new.runs)
+    if rejudged and _suites(old) == _suites(new):
+        raise NotComparable(
+            f"the runs name the same suite, but judge {len(rejudged):,} clauses and cases in two "
+            f"ways, the first is {rejudged[0]}; {REMEDY}"
+        )
     for name, found in [*((a, old) for a, _ in mapping), *((b, new) for _, b in mapping)]:
-        if name not in found:
-            known = ", ".join(found) or "none"
+        if name not in found.states:
+            known = ", ".join(found.states) or "none"
             raise UnknownBackend(f"no results of '{name}'; the run has those of {known}")
-    same = [(name, name) for name in old if name in new]
-    pairs = tuple(Pair(a, b, _library(before, a), _library(after, b)) for a, b in mapping or same)
-    shared = before.cases.keys() & after.cases.keys()
-    in_part = before.parts.keys() | after.parts.keys()
-    asked = [
-        (pair, case) for pair in pairs for case in _asked(pair, old, new, in_part) if case in shared
-    ]
+    same = [(name, name) for name in old.states if name in new.states]
+    pairs = tuple(Pair(a, b, old.libraries[a], new.libraries[b]) for a, b in mapping or same)
+    both = old.cases.keys() & new.cases.keys()
+    shared = both.difference(name.removeprefix("case ") for name in rejudged)
+    in_part = old.parts.keys() | new.parts.keys()
+    changes: list[Change] = []
+    compared = 0
+    for pair in pairs:
+        ours, theirs = old.states[pair.before], new.states[pair.after]
+        asked = [case for case in _asked(pair, ours, theirs, in_part) if case in shared]
+        changes += _changes(pair, asked, ours, theirs)
+        compared += len(asked)
     return Difference(
         pairs,
-        () if mapping else tuple(name for name in new if name not in old),
-        () if mapping else tuple(name for name in old if name not in new),
-        tuple(case for case in after.cases if case not in shared),
-        tuple(case for case in before.cases if case not in shared),
-        tuple(_changes(asked, old, new)),
-        len(asked),
+        () if mapping else tuple(name for name in new.states if name not in old.states),
+        () if mapping else tuple(name for name in old.states if name not in new.states),
+        tuple(case for case in new.cases if case not in both),
+        tuple(case for case in old.cases if case not in both),
+        tuple(changes),
+        compared,
+        tuple(rejudged),
     )
+
+
+def _suites(side: Side) -> set[str]:
+    return {run.header.suite for run in side.runs if run.cases}
 
 
 def by_behaviour(cases: Iterable[str]) -> Counter[str]:
@@ -130,6 +201,7 @@ def by_behaviour(cases: Iterable[str]) -> Counter[str]:
     return Counter(map(behaviour_id, cases))
 
 
+@lru_cache(maxsize=1024)
 def normalise(message: str) -> str:
     """Replace addresses, dates and durations in a message by placeholders."""
     for pattern, placeholder in _VOLATILE:
@@ -137,14 +209,14 @@ def normalise(message: str) -> str:
     return message
 
 
-_Found = Mapping[str, Mapping[str, State]]
+_NOT_ASKED = State()
+_OF_THEIR_OWN = frozenset({"pairs", "changes"})
+_States = Mapping[str, State]
 
 
-def _findings(merged: Merged) -> dict[str, dict[str, State]]:
-    found: dict[str, dict[str, State]] = {name: {} for name in merged.columns}
-    for finding in merged.findings:
-        found[finding.backend][finding.case.case] = _state(finding)
-    return found
+def _plain(change: Change) -> dict[str, object]:
+    states = {"before": asdict(change.before), "after": asdict(change.after)}
+    return {"what": change.what, "case": change.case, "pair": change.pair.name, **states}
 
 
 def _state(finding: Finding) -> State:
@@ -155,27 +227,30 @@ def _state(finding: Finding) -> State:
     return State(str(result.outcome), str(result.kind or ""), str(result.reading or ""), message)
 
 
+def _doubts(run: Run) -> str:
+    return "is partial: " + "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
+
+
 def _library(merged: Merged, name: str) -> str:
     entry = merged.backends[name]
     return f"{entry.distinct('library')} {entry.distinct('version')}".strip()
 
 
-def _asked(pair: Pair, old: _Found, new: _Found, in_part: Collection[str]) -> Iterable[str]:
+def _asked(pair: Pair, ours: _States, theirs: _States, in_part: Collection[str]) -> Iterable[str]:
     """Return the cases to compare.
 
     If the backends are two, or a run had only a part of the suite, those that both runs have.
     """
-    ours, theirs = old[pair.before], new[pair.after]
     if pair.before != pair.after or pair.before in in_part:
         return [case for case in ours if case in theirs]
     return dict.fromkeys((*ours, *theirs))
 
 
-def _changes(asked: Iterable[tuple[Pair, str]], old: _Found, new: _Found) -> Iterator[Change]:
-    for pair, case in asked:
-        before = old[pair.before].get(case, State())
-        after = new[pair.after].get(case, State())
-        what = _what(before, after, speaks_the_same=pair.before == pair.after)
+def _changes(pair: Pair, asked: Iterable[str], ours: _States, theirs: _States) -> Iterator[Change]:
+    speaks_the_same = pair.before == pair.after
+    for case in asked:
+        before, after = ours.get(case, _NOT_ASKED), theirs.get(case, _NOT_ASKED)
+        what = _what(before, after, speaks_the_same=speaks_the_same)
         if what is not None:
             yield Change(what, case, pair, before, after)
 

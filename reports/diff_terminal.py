@@ -15,6 +15,12 @@ from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
 CASE_LINES = 10
+FEW_CASE_LINES = 3
+"""Cases of each group where there are many groups."""
+
+FEW_GROUPS = 5
+GROUP_LINES = 10
+BACKEND_LINES = 60
 _MESSAGE = 150
 _TITLES = {
     What.OUTCOME: "Outcomes that changed",
@@ -31,6 +37,9 @@ def print_difference(found: Difference, names: tuple[str, str], console: Console
         _print_changes(title, found.of(what), console)
     _print_cases(f"Cases only in {names[0]}", found.gone_cases, console)
     _print_cases(f"Cases only in {names[1]}", found.new_cases, console)
+    if found.rejudged:
+        _print_heading(f"Judged otherwise, and not compared: {len(found.rejudged)}", console)
+        _print_list(found.rejudged, console)
     _print_heading(f"{len(found.changes)} of {found.compared} results differ", console)
 
 
@@ -38,13 +47,13 @@ def _print_backends(found: Difference, names: tuple[str, str], console: Console)
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("backend", *names):
         table.add_column(safe_text(one_line(heading, 60), console), overflow="fold")
-    for pair in found.pairs:
-        table.add_row(*_cells(console, pair.name, *_libraries(pair)))
-    for name in found.gone_backends:
-        table.add_row(*_cells(console, name, "has results", "-"))
-    for name in found.new_backends:
-        table.add_row(*_cells(console, name, "-", "has results"))
+    rows = [(pair.name, *_libraries(pair)) for pair in found.pairs]
+    rows += [(name, "has results", "-") for name in found.gone_backends]
+    rows += [(name, "-", "has results") for name in found.new_backends]
+    for row in rows[:BACKEND_LINES]:
+        table.add_row(*_cells(console, *row))
     console.print(table)
+    _print_rest(len(rows) - BACKEND_LINES, " backends", console, indent=0)
 
 
 def _libraries(pair: Pair) -> tuple[str, str]:
@@ -61,14 +70,21 @@ def _print_changes(title: str, changes: Sequence[Change], console: Console) -> N
         return
     _print_heading(f"{title}: {len(changes)}", console)
     groups: dict[tuple[str, str, str], list[str]] = {}
+    words: dict[State, str] = {}
     for change in changes:
-        before, after = (_word(change.what, state) for state in (change.before, change.after))
-        groups.setdefault((change.pair.name, before, after), []).append(change.case)
-    for (pair, before, after), cases in sorted(groups.items(), key=lambda item: -len(item[1])):
+        for state in (change.before, change.after):
+            if state not in words:
+                words[state] = _word(change.what, state)
+        key = (change.pair.name, words[change.before], words[change.after])
+        groups.setdefault(key, []).append(change.case)
+    ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+    for (pair, before, after), cases in ordered[:GROUP_LINES]:
         _print(console, f"{one_line(pair, 60)}: {plural(len(cases), 'case')}", indent=2)
         _print(console, f"- {before}", "red", indent=4)
         _print(console, f"+ {after}", "green", indent=4)
-        _print_list(cases, console)
+        _print_list(cases, console, CASE_LINES if len(ordered) <= FEW_GROUPS else FEW_CASE_LINES)
+    left = sum(len(cases) for _, cases in ordered[GROUP_LINES:])
+    _print_rest(left, f" in {len(ordered) - GROUP_LINES:,} groups", console, indent=2)
 
 
 def _word(what: What, state: State) -> str:
@@ -85,11 +101,16 @@ def _print_cases(title: str, cases: Sequence[str], console: Console) -> None:
         _print_list([f"{name} ({count})" for name, count in by_behaviour(cases).items()], console)
 
 
-def _print_list(lines: Sequence[str], console: Console) -> None:
-    for line in lines[:CASE_LINES]:
+def _print_list(lines: Sequence[str], console: Console, limit: int = CASE_LINES) -> None:
+    for line in lines[:limit]:
         _print(console, one_line(line, 120), indent=6)
-    if len(lines) > CASE_LINES:
-        _print(console, f"... and {len(lines) - CASE_LINES} more; --json has all", "dim", indent=6)
+    _print_rest(len(lines) - limit, "", console, indent=6)
+
+
+def _print_rest(count: int, what: str, console: Console, indent: int) -> None:
+    """Say how many more there are, if any."""
+    if count > 0:
+        _print(console, f"... and {count:,} more{what}; --json has all", "dim", indent)
 
 
 def _print_heading(text: str, console: Console) -> None:

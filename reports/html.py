@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 from base64 import b64encode
 from collections.abc import Iterable
 from functools import cache
@@ -10,21 +12,28 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from embcheck.conformance.records.run import Run
 from embcheck.reports.evidence import Evidence
 from embcheck.reports.matrix import link
-from embcheck.reports.merge import merge
+from embcheck.reports.merge import Merged, merge
 from embcheck.reports.page import build_page
+from embcheck.reports.payload import Payload
+from embcheck.reports.readings import SAID, WORDS
+from embcheck.reports.stages import Stages
 from embcheck.reports.units import percent_text
 from embcheck.reports.untrusted import clean, one_line
 
-SCRIPTS = ("pages.js", "report.js")
+SCRIPTS = ("pages.js", "data.js", "report.js")
+PLAIN_LIMIT = 2**18
+"""Characters of data that a page has as they are; more are packed."""
+
 NO_EVIDENCE = Evidence()
 
 
-def write_html(runs: Iterable[Run], path: Path, evidence: Evidence = NO_EVIDENCE) -> None:
+def write_html(runs: Iterable[Run] | Merged, path: Path, evidence: Evidence = NO_EVIDENCE) -> None:
     """Write a report of the runs; replaces an earlier file only when the new one is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
@@ -32,7 +41,7 @@ def write_html(runs: Iterable[Run], path: Path, evidence: Evidence = NO_EVIDENCE
     unfinished.replace(path)
 
 
-def render_html(runs: Iterable[Run], evidence: Evidence = NO_EVIDENCE) -> str:
+def render_html(runs: Iterable[Run] | Merged, evidence: Evidence = NO_EVIDENCE) -> str:
     """Return a report of the runs, and of the files beside them, as HTML.
 
     No text of a run can become markup: the template escapes it, invisible characters are spelled
@@ -41,9 +50,20 @@ def render_html(runs: Iterable[Run], evidence: Evidence = NO_EVIDENCE) -> str:
     environment = _environment()
     script = "".join(environment.get_template(name).render() for name in SCRIPTS)
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = build_page(merge(runs), evidence)
+    merged = merge(runs)
+    plain, packed = _data(merged)
+    page = build_page(merged, evidence)
     template = environment.get_template("report.html")
-    return template.render(page=page, script=script, script_hash=digest)
+    return template.render(page=page, script=script, script_hash=digest, plain=plain, packed=packed)
+
+
+def _data(merged: Merged) -> tuple[Markup, str]:
+    """Return the script's data as JSON or, if that is long, compressed; the other one is empty."""
+    data = Payload(merged, Stages(merged)).build()
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    if len(text) <= PLAIN_LIMIT:
+        return htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False), ""
+    return Markup(""), b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
 
 
 @cache
@@ -57,8 +77,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(percent=percent_text, one_line=one_line)
-    environment.globals["link"] = link
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    environment.globals.update(link=link, words=(*WORDS, SAID))
     return environment
 
 

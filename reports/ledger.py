@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.reports.matrix import link
 from embcheck.reports.merge import Finding, Merged, behaviour_id, folder_of
 from embcheck.reports.readings import OTHER, WORDS, Reading, Word, agree, reading_of, stated
+from embcheck.reports.room import with_room
 from embcheck.reports.tables import by_category
 from embcheck.reports.untrusted import clean
 from embcheck.reports.values import Entry, entries
@@ -30,13 +32,28 @@ class LedgerCell:
     `glimpse` is a value without a word, if it is short enough for a cell.
     """
 
+    case: str
     backend: str
     reading: Reading
     departs: bool
     message: str
-    values: tuple[Entry, ...]
+    observed: Mapping[str, Any]
     glimpse: str
-    link: str
+
+    @property
+    def values(self) -> tuple[Entry, ...]:
+        """What was observed, cut where it is long."""
+        return tuple(map(_short, entries(self.observed)))
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there is more to tell than its word."""
+        return bool(self.message or self.observed)
+
+    @property
+    def link(self) -> str:
+        """A link to the case."""
+        return link(case=self.case, backend=self.backend)
 
 
 @dataclass(frozen=True)
@@ -71,6 +88,16 @@ class LedgerTable:
 
     columns: tuple[str, ...]
     groups: tuple[LedgerGroup, ...]
+
+    def with_room(self) -> LedgerTable:
+        """Return what a page has room for: the rows on which backends differ go first."""
+        rows = with_room(self.rows, len(self.columns) + 1, lambda row: row.differs)
+        kept = set(map(id, rows))
+        groups = (
+            replace(group, rows=tuple(row for row in group.rows if id(row) in kept))
+            for group in self.groups
+        )
+        return replace(self, groups=tuple(group for group in groups if group.rows))
 
     @property
     def rows(self) -> tuple[LedgerRow, ...]:
@@ -138,6 +165,11 @@ def ledger_counts(merged: Merged) -> LedgerCounts:
     return LedgerCounts(len(known), sum(one is not None for one in known), unlike)
 
 
+def is_atlas(case: CaseLine) -> bool:
+    """Whether a case is one of the atlas."""
+    return folder_of(behaviour_id(case.case)) == ATLAS_FOLDER
+
+
 def base_id(case: str) -> str:
     """Return a case's id without the values of its matrix."""
     return case.split("[", 1)[0]
@@ -151,8 +183,7 @@ def parameters_text(case: CaseLine) -> str:
 def _by_case(merged: Merged) -> dict[str, dict[str, Finding]]:
     found: dict[str, dict[str, Finding]] = {}
     for finding in merged.findings:
-        is_atlas = folder_of(behaviour_id(finding.case.case)) == ATLAS_FOLDER
-        if finding.case.level == LEDGER_LEVEL and not is_atlas:
+        if finding.case.level == LEDGER_LEVEL and not is_atlas(finding.case):
             found.setdefault(finding.case.case, {})[finding.backend] = finding
     return found
 
@@ -220,16 +251,16 @@ def _cell(
     case: CaseLine, backend: str, finding: Finding | None, pytorch: Reading | None
 ) -> LedgerCell:
     reading = reading_of(finding)
-    observed = finding.result.observed if finding is not None and finding.result else None
-    values = entries(observed)
+    observed = finding.result.observed if finding is not None and finding.result else {}
+    glimpse = _glimpse(entries(observed)) if reading.word.name == OTHER else ""
     return LedgerCell(
+        case.case,
         backend,
         reading,
         _departs(reading, pytorch),
         finding.message if finding is not None else "",
-        tuple(map(_short, values)),
-        _glimpse(values) if reading.word.name == OTHER else "",
-        link(case=case.case, backend=backend),
+        observed if isinstance(observed, Mapping) else {},
+        glimpse,
     )
 
 

@@ -44,6 +44,7 @@ class Mark(StrEnum):
 DEPARTURES: Final = frozenset({Mark.SILENT, Mark.CRASHED, Mark.TIMED_OUT, Mark.LOUD})
 UNSCORED: Final = frozenset({Mark.UNSUPPORTED, Mark.NOT_RUN, Mark.EARLIER, Mark.OBSERVED})
 _RANK: Final = {mark: rank for rank, mark in enumerate(Mark)}
+_NAMED: Final = {str(mark): mark for mark in Mark}
 _LOUD_KIND: Final = "rejected-valid"
 _ENDINGS: Final = frozenset({"crashed", "timed-out"})
 
@@ -94,7 +95,4 @@ def mark_of(result: ResultLine) -> Mark:
     if result.outcome == "failed" or (result.outcome == "deviated" and result.kind):
         silent = result.kind != _LOUD_KIND if result.silent is None else result.silent
         return Mark.SILENT if silent else Mark.LOUD
-    try:
-        return Mark(result.outcome)
-    except ValueError:
-        return Mark.ERRORED
+    return _NAMED.get(str(result.outcome), Mark.ERRORED)

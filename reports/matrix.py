@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -54,6 +55,11 @@ class Row:
     cells: tuple[Cell, ...]
 
     @property
+    def departs(self) -> bool:
+        """Whether a backend departs from it."""
+        return any(cell.worst.departs for cell in self.cells)
+
+    @property
     def file(self) -> str:
         """The name of the spec file within its folder."""
         return self.behaviour.rsplit("/", 1)[-1]
@@ -69,23 +75,36 @@ class Folder:
 
 def matrix(merged: Merged) -> tuple[Folder, ...]:
     """Count the marks of each behaviour on each backend, grouped by folder."""
-    counts: dict[str, dict[str, Counter[Mark]]] = {}
+    return by_folder(matrix_rows(merged))
+
+
+def matrix_rows(merged: Merged) -> list[Row]:
+    """Count the marks of each behaviour on each backend."""
     sentences: dict[str, str] = {}
-    for finding in merged.findings:
-        behaviour = behaviour_id(finding.case.case)
-        sentences.setdefault(behaviour, str(finding.case.behaviour))
-        cells = counts.setdefault(behaviour, {})
-        cells.setdefault(finding.backend, Counter())[finding.mark] += 1
-    folders: dict[str, list[Row]] = {}
-    for behaviour, cells in counts.items():
-        row = Row(
-            behaviour,
-            sentences[behaviour],
-            link(behaviour=behaviour),
-            tuple(_cell(behaviour, name, cells.get(name, Counter())) for name in merged.columns),
+    for case in merged.cases.values():
+        sentences.setdefault(behaviour_id(case.case), str(case.behaviour))
+    counts = Counter(
+        (behaviour_id(finding.case.case), finding.backend, finding.mark)
+        for finding in merged.findings
+    )
+    behaviours = dict.fromkeys(behaviour for behaviour, _, _ in counts)
+    return [
+        Row(
+            name,
+            sentences[name],
+            link(behaviour=name),
+            tuple(_cell(name, backend, counts) for backend in merged.columns),
         )
-        folders.setdefault(folder_of(behaviour), []).append(row)
-    return tuple(Folder(name, tuple(rows)) for name, rows in folders.items())
+        for name in behaviours
+    ]
+
+
+def by_folder(rows: Iterable[Row]) -> tuple[Folder, ...]:
+    """Group behaviours by the folder of their specs."""
+    folders: dict[str, list[Row]] = {}
+    for row in rows:
+        folders.setdefault(folder_of(row.behaviour), []).append(row)
+    return tuple(Folder(name, tuple(found)) for name, found in folders.items())
 
 
 def totals(merged: Merged) -> tuple[Chip, ...]:
@@ -99,6 +118,7 @@ def link(**parts: str) -> str:
     return "#" + urlencode({key: clean(part) for key, part in parts.items()})
 
 
-def _cell(behaviour: str, backend: str, counts: Counter[Mark]) -> Cell:
-    chips = tuple(Chip(mark, counts[mark]) for mark in Mark if counts[mark])
+def _cell(behaviour: str, backend: str, counts: Mapping[tuple[str, str, Mark], int]) -> Cell:
+    found = ((mark, counts.get((behaviour, backend, mark), 0)) for mark in Mark)
+    chips = tuple(Chip(mark, count) for mark, count in found if count)
     return Cell(backend, chips, link(behaviour=behaviour, backend=backend))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from embcheck.conformance.execution.judging.causes import Category
+from embcheck.conformance.records.comparable import check_alike
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, Measurement, ResultLine
 from embcheck.conformance.records.run import Run
 from embcheck.reports.marks import Mark, mark_of
@@ -17,7 +18,7 @@ GUARD_LEVELS = frozenset({"domain"})
 FOLDERS = ("embedding", "embedding_bag", "one_hot", "pretrained")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The result of a case on a backend; without a result, it was not run."""
 
@@ -125,7 +126,7 @@ class Merged:
 
     @cached_property
     def partial(self) -> tuple[Run, ...]:
-        """The runs that stopped before their end."""
+        """The runs that stopped before their end, or do not add up."""
         return tuple(run for run in self.runs if run.partial)
 
     @cached_property
@@ -139,9 +140,16 @@ class Merged:
         return {name: "; ".join(dict.fromkeys(said)) for name, said in found.items() if all(said)}
 
 
-def merge(runs: Iterable[Run]) -> Merged:
-    """Merge runs: the latest result of a (case, backend) wins, except `not-run`."""
+def merge(runs: Iterable[Run] | Merged) -> Merged:
+    """Merge runs: the latest result of a (case, backend) wins, except `not-run`.
+
+    What is merged already is returned as it is. Raises NotComparable if a case is not judged
+    alike in all runs that have it.
+    """
+    if isinstance(runs, Merged):
+        return runs
     ordered = tuple(sorted(runs, key=lambda run: str(run.header.started)))
+    check_alike(ordered)
     cases = _cases(ordered)
     backends = _backends(ordered)
     return Merged(
@@ -154,6 +162,7 @@ def merge(runs: Iterable[Run]) -> Merged:
     )
 
 
+@lru_cache(maxsize=2**16)
 def behaviour_id(case: str) -> str:
     """Return the spec that a case belongs to, `folder/file`."""
     return "/".join(case.split("/")[:2])
@@ -210,22 +219,26 @@ def _findings(
     runs: Iterable[Run], cases: Mapping[str, CaseLine], backends: Mapping[str, BackendEntry]
 ) -> Iterable[Finding]:
     """Return the latest result of each pair, and `not-run` for pairs of a run without one."""
-    last: dict[tuple[str, str], ResultLine | None] = {}
+    last: dict[str, dict[str, ResultLine | None]] = {case: {} for case in cases}
     for run in runs:
-        if run.header.purpose == "conformance":
-            for info in run.header.backends:
-                name = str(info.get("id", "?"))
-                asked = [case for case, line in run.cases.items() if _is_asked(line, info)]
-                last.update({(case, name): None for case in asked if (case, name) not in last})
+        for name, case in _asked(run):
+            last[case].setdefault(name, None)
         for result in run.results:
-            pair = (result.case, result.backend)
-            if mark_of(result) is not Mark.NOT_RUN or last.get(pair) is None:
-                last[pair] = result
-    order = {case: number for number, case in enumerate(cases)}
-    for (case, backend), found in sorted(last.items(), key=lambda item: order[item[0][0]]):
-        if not backends[backend].unavailable:
-            mark = mark_of(found) if found else Mark.NOT_RUN
-            yield Finding(cases[case], backend, mark, found)
+            found = last[result.case]
+            if found.get(result.backend) is None or mark_of(result) is not Mark.NOT_RUN:
+                found[result.backend] = result
+    available = {name for name, entry in backends.items() if not entry.unavailable}
+    for case, line in cases.items():
+        for name, latest in last[case].items():
+            if name in available:
+                yield Finding(line, name, mark_of(latest) if latest else Mark.NOT_RUN, latest)
+
+
+def _asked(run: Run) -> Iterable[tuple[str, str]]:
+    """Yield each backend of a run with each case that it was to answer."""
+    for info in run.header.backends if run.header.purpose == "conformance" else ():
+        name = str(info.get("id", "?"))
+        yield from ((name, case) for case, line in run.cases.items() if _is_asked(line, info))
 
 
 def _is_asked(case: CaseLine, info: Mapping[str, Any]) -> bool:

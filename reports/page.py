@@ -18,11 +18,11 @@ from embcheck.reports.evidence import Evidence
 from embcheck.reports.helped import Help, helped
 from embcheck.reports.ledger import Ledger, ledger
 from embcheck.reports.marks import Mark
-from embcheck.reports.matrix import Chip, Folder, link, matrix, totals
+from embcheck.reports.matrix import Chip, Folder, by_folder, link, matrix_rows, totals
 from embcheck.reports.merge import BackendEntry, Finding, Merged
 from embcheck.reports.mutation import Mutation, mutation
-from embcheck.reports.payload import Payload
 from embcheck.reports.prices import Price, price_groups
+from embcheck.reports.room import LARGE, with_room
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.tables import BackendScore, categories_text, score_table
 from embcheck.reports.timings import Timings, timings
@@ -30,6 +30,7 @@ from embcheck.reports.units import plural, seconds_text, value_text
 from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURES_SHOWN = 10
+DOUBTS_SHOWN = 5
 FALLBACK_LIMIT = 1000
 
 
@@ -89,6 +90,11 @@ class Page:
     legend: tuple[Chip, ...]
     columns: tuple[BackendView, ...]
     folders: tuple[Folder, ...]
+    rows_left: int
+    large: bool
+    """Whether links and folded texts come from the script's data only."""
+    case_numbers: Mapping[str, int]
+    backend_numbers: Mapping[str, int]
     backends: tuple[BackendView, ...]
     runs: tuple[RunView, ...]
     timings: Timings
@@ -101,7 +107,6 @@ class Page:
     calibration: Calibration | None
     fallback: tuple[tuple[Finding, str], ...]
     fallback_left: int
-    data: Mapping[str, Any]
 
     @property
     def timed(self) -> bool:
@@ -119,6 +124,8 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         name: _backend(entry, stages, merged.parts, given.get(name, ()))
         for name, entry in merged.backends.items()
     }
+    rows = matrix_rows(merged)
+    shown = with_room(rows, len(merged.columns), lambda row: row.departs)
     departed = tuple(found for found in merged.findings if found.mark.departs)
     return Page(
         verdict=_verdict(merged, scores),
@@ -131,7 +138,11 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         worst_left=max(0, len(worst) - DEPARTURES_SHOWN),
         legend=totals(merged),
         columns=tuple(views[name] for name in merged.columns),
-        folders=matrix(merged),
+        folders=by_folder(shown),
+        rows_left=len(rows) - len(shown),
+        large=len(merged.findings) > LARGE,
+        case_numbers={name: number for number, name in enumerate(merged.cases)},
+        backend_numbers={name: number for number, name in enumerate(merged.columns)},
         backends=tuple(views.values()),
         runs=tuple(_run(run) for run in merged.runs),
         timings=timings(merged.measurements),
@@ -144,7 +155,6 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         calibration=calibration(evidence.calibration) if evidence.calibration else None,
         fallback=tuple((f, tally(stages, [f])) for f in departed[:FALLBACK_LIMIT]),
         fallback_left=max(0, len(departed) - FALLBACK_LIMIT),
-        data=Payload(merged, stages).build(),
     )
 
 
@@ -214,12 +224,8 @@ def _why(scores: list[BackendScore]) -> str:
 
 
 def _partial(run: Run) -> str:
-    header = run.header
-    if header.purpose == "timing":
-        known = plural(len(run.measurements), "timing")
-    else:
-        known = f"{len(run.results):,} of {header.planned:,} results"
-    return f"the {header.purpose} run of {header.started} stopped before its end, after {known}"
+    why = "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
+    return f"the {run.header.purpose} run of {run.header.started} is partial: {why}"
 
 
 def _backend(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
-from embcheck.conformance.records.lines import CaseLine, KnownDeviation
+from embcheck.conformance.records.lines import CaseLine, KnownDeviation, ResultLine
 from embcheck.reports.marks import LOOKS, Mark
 from embcheck.reports.merge import Finding, Merged, behaviour_id
 from embcheck.reports.stages import Stages
@@ -13,7 +14,18 @@ from embcheck.reports.untrusted import clean, finite, web_link
 from embcheck.reports.values import Entry, differences, entries, option_entries
 
 MESSAGE_LIMIT = 20_000
-_MARKS = list(Mark)
+"""Characters of a message that a report shows."""
+
+CUT_MESSAGE_LIMIT = 200
+"""Characters of it where a backend has had its share."""
+
+ALL_SHARES = 8 * 2**20
+LEAST_SHARE = 2**18
+"""Characters of messages and values that all backends may have together, and each one at least."""
+
+IN_RECORD = "(results.jsonl has the values)"
+_SECOND = 1000.0
+_DEVIATION_KEYS = ("category", "cause", "happens", "reason", "version", "conforms_as")
 T = TypeVar("T", bound=Hashable)
 
 
@@ -22,6 +34,9 @@ class Pool(Generic[T]):
 
     def __init__(self) -> None:
         self._numbers: dict[T, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
     def number(self, thing: T) -> int:
         """Return the number of a value; adds it if it is new."""
@@ -33,7 +48,14 @@ class Pool(Generic[T]):
 
 
 class Payload:
-    """Collects the script's data, with every text cleaned."""
+    """Collects the script's data, with every text cleaned.
+
+    Results stand in columns: `counts` has how many each case has, `backend`, `mark`, `detail` and
+    `milliseconds` have a number for each result. Its detail is what it may share with others: the
+    numbers of kind and message, of what was observed, of its deviation (counted from 1, 0 for
+    none), and of its stage; zeros at the end are left out. The first result with a detail has 0 in
+    the column, others the detail's number, counted from 1: a column of zeros packs best.
+    """
 
     def __init__(self, merged: Merged, stages: Stages) -> None:
         self._merged = merged
@@ -41,21 +63,21 @@ class Payload:
         self._entries: Pool[Entry] = Pool()
         self._texts: Pool[str] = Pool()
         self._behaviours: Pool[str] = Pool()
+        self._details: Pool[tuple[Any, ...]] = Pool()
+        self._deviations: Pool[tuple[tuple[str, str], ...]] = Pool()
+        self._texts.number("")
+        self._share = max(LEAST_SHARE, ALL_SHARES // max(1, len(merged.columns)))
+        self._used: Counter[str] = Counter()
 
     def build(self) -> dict[str, Any]:
-        """Return plain JSON data: cases once, and one short row for each finding."""
+        """Return plain JSON data."""
         merged = self._merged
-        case_numbers = {name: number for number, name in enumerate(merged.cases)}
-        backend_numbers = {name: number for number, name in enumerate(merged.columns)}
         cases = [self._case(case) for case in merged.cases.values()]
-        findings = [
-            [case_numbers[found.case.case], backend_numbers[found.backend], *self._finding(found)]
-            for found in merged.findings
-        ]
+        columns = self._columns()
         sentences = {behaviour_id(case.case): case.behaviour for case in merged.cases.values()}
         return {
             "backends": [clean(name) for name in merged.columns],
-            "marks": [self._mark(mark) for mark in _MARKS],
+            "marks": [self._mark(mark) for mark in Mark],
             "behaviours": [
                 [clean(name), clean(sentences[name])] for name in self._behaviours.things()
             ],
@@ -69,9 +91,34 @@ class Payload:
                 for clause in merged.clauses.values()
             },
             "cases": cases,
-            "findings": findings,
+            **columns,
+            "details": self._details.things(),
+            "deviations": [dict(deviation) for deviation in self._deviations.things()],
             "entries": self._entries.things(),
             "texts": self._texts.things(),
+        }
+
+    def _columns(self) -> dict[str, list[Any]]:
+        backends = {name: number for number, name in enumerate(self._merged.columns)}
+        counts = dict.fromkeys(self._merged.cases, 0)
+        backend: list[int] = []
+        mark: list[int] = []
+        detail: list[int] = []
+        milliseconds: list[float | None] = []
+        for found in self._merged.findings:
+            counts[found.case.case] += 1
+            backend.append(backends[found.backend])
+            mark.append(found.mark.rank)
+            known = len(self._details)
+            number = self._details.number(self._detail(found))
+            detail.append(0 if number == known else number + 1)
+            milliseconds.append(_milliseconds(found.result))
+        return {
+            "counts": list(counts.values()),
+            "backend": backend,
+            "mark": mark,
+            "detail": detail,
+            "milliseconds": milliseconds,
         }
 
     @staticmethod
@@ -99,36 +146,70 @@ class Payload:
             "controlExpected": self._numbers(entries(case.control_expected)),
         }
 
-    def _finding(self, found: Finding) -> list[Any]:
-        """Return mark, kind, message, seconds, observed, deviation, stage; as few as are needed."""
+    def _detail(self, found: Finding) -> tuple[Any, ...]:
+        """Return kind, message, observed, deviation, stage; without what is missing at the end."""
         result = found.result
-        row: list[Any] = [_MARKS.index(found.mark)]
         if result is None:
-            return row
+            return (0, 0)
         kind = clean(found.kind) if found.kind else ""
-        message = clean(found.message[:MESSAGE_LIMIT])
-        if len(found.message) > MESSAGE_LIMIT:
-            message += f"\n... ({len(found.message) - MESSAGE_LIMIT} more characters)"
-        row += [self._texts.number(kind), self._texts.number(message), finite(result.seconds)]
-        observed = self._numbers(entries(result.observed))
-        deviation = _deviation(result.deviation, changed=found.changed)
+        message = self._message(found)
+        observed = self._observed(found.backend, result) if result.observed else 0
+        deviation = 0
+        if result.deviation is not None:
+            shown = _deviation(result.deviation, changed=found.changed)
+            deviation = self._deviations.number(shown) + 1
         blame = self._stages.blame(found)
-        stage = None if blame is None else self._texts.number(clean(str(blame)))
-        rest = [observed or None, deviation, stage]
-        while rest and rest[-1] is None:
-            rest.pop()
-        return [*row, *rest]
+        stage = 0 if blame is None else self._texts.number(clean(str(blame)))
+        row = [self._texts.number(kind), message, observed, deviation, stage]
+        while len(row) > 2 and not row[-1]:
+            row.pop()
+        return tuple(row)
+
+    def _message(self, found: Finding) -> int:
+        """Return the number of a message; one backend's flood is not to drown the page."""
+        limit = MESSAGE_LIMIT if self._has_room(found.backend) else CUT_MESSAGE_LIMIT
+        message = clean(found.message[:limit])
+        if len(found.message) > limit:
+            message += f"\n... ({len(found.message) - limit} more characters)"
+        return self._counted(self._texts, message, len(message), found.backend)
+
+    def _observed(self, backend: str, result: ResultLine) -> tuple[int, ...]:
+        shown = entries(result.observed)
+        if not self._has_room(backend):
+            shown = [entry._replace(body=IN_RECORD) if entry.body else entry for entry in shown]
+        return tuple(
+            self._counted(self._entries, entry, len(entry.body), backend) for entry in shown
+        )
+
+    def _has_room(self, backend: str) -> bool:
+        return self._used[backend] < self._share
+
+    def _counted(self, pool: Pool[T], thing: T, size: int, backend: str) -> int:
+        """Return the number of a thing in its pool; what is new counts for its backend's share."""
+        known = len(pool)
+        number = pool.number(thing)
+        if number == known:
+            self._used[backend] += size
+        return number
 
     def _numbers(self, found: list[Entry]) -> list[int]:
         return [self._entries.number(entry) for entry in found]
 
 
-def _deviation(deviation: KnownDeviation | None, *, changed: bool) -> dict[str, str] | None:
-    if deviation is None:
+def _milliseconds(result: ResultLine | None) -> float | None:
+    """Return the time of a result with the digits that are shown: three, or hundredths of 1 s."""
+    seconds = finite(result.seconds) if result is not None else None
+    if seconds is None:
         return None
-    keys = ("category", "cause", "happens", "reason", "version", "conforms_as")
-    shown = {key: clean(getattr(deviation, key) or "") for key in keys}
+    rounded = round(seconds, 2) if abs(seconds) >= 1 else float(f"{seconds:.3g}")
+    value = finite(float(f"{rounded * _SECOND:.12g}"))
+    return int(value) if value is not None and value.is_integer() else value
+
+
+def _deviation(deviation: KnownDeviation, *, changed: bool) -> tuple[tuple[str, str], ...]:
+    shown = {key: clean(getattr(deviation, key) or "") for key in _DEVIATION_KEYS}
     if changed:
         shown["changed"] = "yes"
     link = web_link(deviation.link)
-    return {**shown, "link": link} if link else {**shown, "unlinked": clean(deviation.link or "")}
+    shown |= {"link": link} if link else {"unlinked": clean(deviation.link or "")}
+    return tuple(shown.items())

@@ -26,6 +26,11 @@ class Word:
     tone: str
     meaning: str
 
+    @property
+    def code(self) -> str:
+        """Its class where the style sheet has the symbol."""
+        return f"w-{self.name.replace(' ', '-')}"
+
 
 @dataclass(frozen=True)
 class Reading:

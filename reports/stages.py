@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cached_property
 
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import BackendEntry, Finding, Merged
@@ -62,8 +63,8 @@ class Stages:
 
     def __init__(self, merged: Merged) -> None:
         self._labels = _labels(merged.backends)
+        self._merged = merged
         self._backends = merged.backends
-        self._findings = {(found.case.case, found.backend): found for found in merged.findings}
         self._chains: dict[str, Chain] = {}
 
     def chain(self, backend: str) -> Chain:
@@ -90,6 +91,10 @@ class Stages:
         if not chain.is_whole and not unknown:
             unknown = [f"what {chain.stages[-1].name} is made from"]
         return _blame(chain, first, tuple(unknown))
+
+    @cached_property
+    def _findings(self) -> Mapping[tuple[str, str], Finding]:
+        return {(found.case.case, found.backend): found for found in self._merged.findings}
 
     def _chain(self, backend: str) -> Chain:
         stages = [Stage(backend, backend)]

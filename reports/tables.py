@@ -128,26 +128,27 @@ def timing_frame(runs: Iterable[Run]) -> pd.DataFrame:
 
 def score_table(merged: Merged) -> list[BackendScore]:
     """Count the two scores of each backend that has results."""
-    counts: dict[tuple[str, str], Counter[Mark]] = {}
+    counts = Counter((finding.backend, finding.group, finding.mark) for finding in merged.findings)
+    departed: dict[str, list[Finding]] = {name: [] for name in merged.columns}
     for finding in merged.findings:
-        for name in (finding.group, "total"):
-            counts.setdefault((finding.backend, name), Counter())[finding.mark] += 1
-    known = Counter(
-        finding.backend for finding in merged.findings if finding.known and finding.mark.departs
-    )
-    changed = Counter(finding.backend for finding in merged.findings if finding.changed)
-    findings: dict[str, list[Finding]] = {}
-    for finding in merged.findings:
-        findings.setdefault(finding.backend, []).append(finding)
+        if finding.mark.departs:
+            departed[finding.backend].append(finding)
     return [
         BackendScore(
             name,
-            answers=Score(counts.get((name, "answers"), {})),
-            guards=Score(counts.get((name, "guards"), {})),
-            total=Score(counts.get((name, "total"), {})),
-            known=known[name],
-            changed=changed[name],
-            categories=by_category(findings[name]),
+            answers=_score(counts, name, ("answers",)),
+            guards=_score(counts, name, ("guards",)),
+            total=_score(counts, name, ("answers", "guards", "none")),
+            known=sum(finding.known for finding in departed[name]),
+            changed=sum(finding.changed for finding in departed[name]),
+            categories=by_category(departed[name]),
         )
         for name in merged.columns
     ]
+
+
+def _score(
+    counts: Mapping[tuple[str, str, Mark], int], backend: str, groups: Iterable[str]
+) -> Score:
+    found = {mark: sum(counts.get((backend, group, mark), 0) for group in groups) for mark in Mark}
+    return Score({mark: count for mark, count in found.items() if count})

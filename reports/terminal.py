@@ -16,7 +16,7 @@ from embcheck.reports.curves import point_of
 from embcheck.reports.departures import Departure, Standing, departures
 from embcheck.reports.ledger import LedgerCounts, ledger_counts
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import Merged, merge
+from embcheck.reports.merge import Finding, Merged, merge
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.studies_terminal import print_studies
 from embcheck.reports.tables import BackendScore, Score, categories_text, score_table
@@ -32,6 +32,7 @@ from embcheck.reports.units import nanoseconds_text, plural, seconds_text
 from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURE_LINES = 15
+DOUBTS_SHOWN = 5
 _NAME_WIDTH = 27
 _COUNTS = (
     ("silent", (Mark.SILENT,), "bold red"),
@@ -65,7 +66,7 @@ _STYLES = {
 }
 
 
-def print_conformance(runs: Sequence[Run], console: Console) -> None:
+def print_conformance(runs: Iterable[Run] | Merged, console: Console) -> None:
     """Print the scores of each backend and the departures that matter most."""
     merged = merge(runs)
     if merged.columns:
@@ -84,7 +85,7 @@ def print_conformance(runs: Sequence[Run], console: Console) -> None:
     _print_partial(merged, console)
 
 
-def print_timings(runs: Sequence[Run], console: Console) -> None:
+def print_timings(runs: Iterable[Run] | Merged, console: Console) -> None:
     """Print the timings, with the ratio to the reference and its 95 % interval, and the studies."""
     merged = merge(runs)
     measurements = [line for line in merged.measurements if point_of(line) is None]
@@ -278,8 +279,11 @@ def _heading(group: Departure) -> tuple[Standing, Mark, str]:
 def _print_stages(merged: Merged, console: Console) -> None:
     """Print, for each backend that is made from another, the first stages of its departures."""
     stages = Stages(merged)
-    for backend in merged.columns:
-        found = [f for f in merged.findings if f.backend == backend and f.mark.departs]
+    departed: dict[str, list[Finding]] = {name: [] for name in merged.columns}
+    for finding in merged.findings:
+        if finding.mark.departs:
+            departed[finding.backend].append(finding)
+    for backend, found in departed.items():
         counts = tally(stages, found)
         if counts:
             name = one_line(backend, 60)
@@ -288,17 +292,9 @@ def _print_stages(merged: Merged, console: Console) -> None:
 
 def _print_partial(merged: Merged, console: Console) -> None:
     for run in merged.partial:
-        if run.header.purpose == "timing":
-            known = f"{len(run.measurements)} timings"
-        else:
-            known = f"{len(run.results)} of {run.header.planned} results"
-        started = one_line(run.header.started, 40)
-        say(
-            console,
-            f"PARTIAL: the {one_line(run.header.purpose, 20)} run of {started} stopped before its "
-            f"end, after {known}.",
-            "bold red",
-        )
+        run_of = f"{one_line(run.header.purpose, 20)} run of {one_line(run.header.started, 40)}"
+        why = "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
+        say(console, f"PARTIAL: the {run_of} is partial: {why}.", "bold red")
 
 
 def _new_table() -> Table:

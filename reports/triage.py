@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from embcheck.conformance.records.reading import RecordError
 from embcheck.reports.merge import Finding, Merged, behaviour_id
 from embcheck.reports.untrusted import one_line
 
@@ -51,10 +53,17 @@ def candidates(merged: Merged) -> list[Candidate]:
 
 
 def write_candidates(merged: Merged, folder: Path) -> list[Path]:
-    """Write `BACKEND.yaml` into a folder for each backend that has candidates."""
+    """Write `BACKEND.yaml` into a folder for each backend that has candidates.
+
+    Raises RecordError for a backend whose name cannot be a file's.
+    """
     by_backend: dict[str, list[Candidate]] = {}
     for candidate in candidates(merged):
         by_backend.setdefault(candidate.backend, []).append(candidate)
+    for backend in by_backend:
+        if Path(backend).name != backend or not backend.isprintable():
+            said = f"the backend '{backend}' cannot name a file; run it under another label"
+            raise RecordError(said)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for backend, found in by_backend.items():
@@ -72,10 +81,10 @@ def _entries(found: Iterable[Candidate]) -> str:
 
 
 def _entry(candidate: Candidate) -> str:
-    first = candidate.cases[0]
+    command = ["embcheck", "reproduce", candidate.cases[0], "-b", candidate.backend]
     lines = [
         f"# {one_line(candidate.message)}",
-        f"# embcheck reproduce '{first}' -b {candidate.backend}",
+        f"# {one_line(shlex.join(command), 2000)}",
         "- cases:",
         *(f"  - {json.dumps(case)}" for case in candidate.cases),
         f"  happens: {candidate.happens}",

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-_KEPT = frozenset("\n\t")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories that show nothing and can reorder, colour or hide what stands beside them."""
+
+_UNPLAIN = re.compile(r"[^\x20-\x7e\n\t]")
+"""What may have to be spelled out: all but plain text and the ends of lines."""
 
 
 def clean(text: Any) -> str:
     """Return text with control, bidirectional and other invisible characters spelled out."""
     raw = str(text)
-    if raw.isascii() and raw.isprintable():
-        return raw
-    return "".join(_visible(character) for character in raw)
+    return raw if raw.isprintable() else _UNPLAIN.sub(lambda found: _visible(found[0]), raw)
 
 
 def one_line(text: Any, limit: int = 200) -> str:
@@ -37,8 +39,9 @@ def web_link(link: Any) -> str | None:
     return link if parts.scheme in {"http", "https"} and parts.netloc else None
 
 
+@lru_cache(maxsize=4096)
 def _visible(character: str) -> str:
-    if character in _KEPT or unicodedata.category(character) not in _HIDDEN:
+    if unicodedata.category(character) not in _HIDDEN:
         return character
     return (
         character.encode("ascii", "backslashreplace").decode()

@@ -51,8 +51,9 @@ def differences(call: Mapping[str, Any], control: Mapping[str, Any] | None) -> l
 
 def array_text(values: Any) -> str:
     """Write nested lists like an array, a row a line, with aligned columns."""
-    widest = _widest(values)
-    return _cut(_array_text(values, widest if widest <= 24 else 0, 0))
+    texts = _texts(values)
+    widest = _widest(texts)
+    return _cut(_array_text(texts, widest if widest <= 24 else 0, 0))
 
 
 def _entry(name: str, what: Any) -> Entry:
@@ -118,28 +119,35 @@ def _part(value: Any) -> str:
 
 def _plain(value: Any) -> str:
     """Write a value as JSON, but whole floats without their zero and text without quotes."""
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_plain(item) for item in value)}]"
     if isinstance(value, str):
         return clean(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value)) if value or str(value)[0] != "-" else "-0"
-    return clean(json.dumps(value))
+    if isinstance(value, float):
+        if value.is_integer() and abs(value) < 1e15:
+            return str(int(value)) if value or str(value)[0] != "-" else "-0"
+        return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    return str(value) if type(value) is int else clean(json.dumps(value))
 
 
-def _array_text(values: Any, width: int, depth: int) -> str:
-    if not isinstance(values, list):
-        return _plain(values).rjust(width) if depth else _plain(values)
-    if not any(isinstance(item, list) for item in values):
-        return f"[{', '.join(_plain(item).rjust(width) for item in values)}]"
-    inner = [_array_text(item, width, depth + 1) for item in values]
+def _texts(values: Any) -> Any:
+    """Write each value of nested lists as text."""
+    return [_texts(item) for item in values] if isinstance(values, list) else _plain(values)
+
+
+def _widest(texts: Any) -> int:
+    if isinstance(texts, list):
+        return max((_widest(item) for item in texts), default=0)
+    return len(texts)
+
+
+def _array_text(texts: Any, width: int, depth: int) -> str:
+    if not isinstance(texts, list):
+        return str(texts).rjust(width) if depth else str(texts)
+    if not any(isinstance(item, list) for item in texts):
+        return f"[{', '.join(item.rjust(width) for item in texts)}]"
+    inner = [_array_text(item, width, depth + 1) for item in texts]
     return "[" + (",\n" + " " * (depth + 1)).join(inner) + "]"
-
-
-def _widest(values: Any) -> int:
-    if isinstance(values, list):
-        return max((_widest(item) for item in values), default=0)
-    return len(_plain(values))
 
 
 def _cut(text: str) -> str:

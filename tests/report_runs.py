@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ HOSTILE = '<script>document.title="owned"</script>\u202e\x1b[31m"\'[bold]'
 INVALID = "embedding/bounds/too-large"
 PLAIN = "embedding/lookup/picks-rows"
 TABLE = {"dtype": "float32", "shape": [2, 2], "values": [[1.0, 2.0], [3.5, "nan"]]}
+KNOWN = {"category": "by-design", "happens": "wrong-dtype", "reason": "by design"}
 INDICES = {"dtype": "int64", "shape": [2], "values": [0, 5]}
 
 
@@ -93,14 +95,17 @@ def run(
     **more: Any,
 ) -> Run:
     """Make a run of cases, results and measurements."""
-    made = Run(header(backends, **more))
+    planned = sum(isinstance(line, ResultLine) for line in lines) if ended else 10
+    made = Run(header(backends, **{"planned": planned, **more}))
     source = "nn.Embedding: summary"
     statement = "Every index picks the weight row of that number."
     made.add(ClauseLine("EMB-LOOK-01", "documented", statement, "nn.Embedding", "input", source))
     for line in lines:
         made.add(line)
     if ended:
-        made.add(RunFooter("2026-11-21T10:01:00+00:00", 60.0, 1, {}))
+        outcomes = Counter(line.outcome for line in made.results)
+        verdicts = Counter(line.verdict for line in made.measurements)
+        made.add(RunFooter("2026-11-21T10:01:00+00:00", 60.0, 1, {**outcomes, **verdicts}))
     return made
 
 
@@ -117,7 +122,7 @@ def every_outcome(backend: str = "acme") -> Run:
         ("timed-out", {"message": "no answer in 60 s"}),
         ("errored", {"message": "the adapter does not report output"}),
         ("unsupported", {"message": "no capability"}),
-        ("deviated", {"kind": "wrong-dtype", "deviation": {"reason": "by design"}}),
+        ("deviated", {"kind": "wrong-dtype", "deviation": KNOWN}),
         ("stale", {"message": "remove the entry"}),
     ]
     results = [

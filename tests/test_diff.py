@@ -243,7 +243,7 @@ def test_a_partial_run_is_told(tmp_path) -> None:
     partial = Run(header(["acme"]))
     partial.add(case())
     b = write_run(tmp_path / "b", partial)
-    assert f"{b} stopped before its end" in called(a, b).output
+    assert f"{b} is partial: it stopped before its end" in called(a, b).output
 
 
 def test_a_part_is_told(tmp_path) -> None:

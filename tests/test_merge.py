@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from commands import embcheck
-from report_runs import info, result, run, write_run
+from report_runs import case, info, result, run, write_run
 
 from embcheck.conformance.records.join import NotComparable, join
 from embcheck.conformance.records.run import read_runs
@@ -14,7 +14,8 @@ EARLY, LATE = "2026-11-21T09:00:00+00:00", "2026-11-21T11:00:00+00:00"
 
 def folder(tmp_path, name, backends, **more):
     """Write a run with one result for each backend, and return its folder."""
-    lines = [result(entry if isinstance(entry, str) else entry["id"]) for entry in backends]
+    names = [entry if isinstance(entry, str) else entry["id"] for entry in backends]
+    lines = [case(), *map(result, names)]
     return write_run(tmp_path / name, run(lines, backends, **more))
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from embcheck.conformance.records.describe import case_line
 from embcheck.conformance.records.lines import (
+    CaseLine,
+    ClauseLine,
     KnownDeviation,
     Measurement,
     ResultLine,
@@ -33,21 +35,25 @@ cases:
 """
 
 
-def header(purpose="conformance"):
+CASE = CaseLine("a/b/c", "t", "b", ("EMB-LOOK-01",), "documented", "w", {}, {})
+CLAUSE = ClauseLine("EMB-LOOK-01", "documented", "s", "o", "p", "docs")
+
+
+def header(purpose="conformance", planned=2):
     """Return the header of a run."""
-    return RunHeader(purpose, "2026-01-01T00:00:00+00:00", "0.1.0", "abc", {}, (), 2)
+    backends = ({"id": "x"}, {"id": "y"})
+    return RunHeader(purpose, "2026-01-01T00:00:00+00:00", "0.1.0", "abc", {}, backends, planned)
 
 
-def result(case="a/b/c", outcome="passed"):
+def result(backend="x", outcome="passed"):
     """Return a result."""
-    return ResultLine(case, ("EMB-LOOK-01",), "documented", "x", outcome, None, "", 0.1)
+    return ResultLine("a/b/c", ("EMB-LOOK-01",), "documented", backend, outcome, None, "", 0.1)
 
 
 def test_what_is_written_is_read(tmp_path):
     """A finished run comes back with its results, counts and exit code."""
     writer = RunWriter(tmp_path, header())
-    writer.write(result())
-    writer.write(result(outcome="failed"))
+    writer.write(CLAUSE, CASE, result(), result("y", "failed"))
     writer.finish(1)
     (run,) = read_runs(tmp_path)
     assert [line.outcome for line in run.results] == ["passed", "failed"]
@@ -93,12 +99,10 @@ def test_runs_of_two_purposes_share_a_folder(tmp_path):
     """A timing run keeps the conformance run of its folder; a second one replaces the first."""
     for _ in range(2):
         for purpose in ("conformance", "timing"):
-            writer = RunWriter(tmp_path, header(purpose))
-            writer.write(
-                result()
-                if purpose == "conformance"
-                else Measurement("r1", "x", "hot", 1, 2.0, 1.0, 0.9, 1.1, "SAME", 0.1)
-            )
+            writer = RunWriter(tmp_path, header(purpose, 1))
+            timing = Measurement("r1", "x", "hot", 1, 2.0, 1.0, 0.9, 1.1, "SAME", 0.1)
+            lines = (CLAUSE, CASE, result()) if purpose == "conformance" else (timing,)
+            writer.write(*lines)
             writer.finish(0)
     runs = read_runs(tmp_path)
     assert sorted(run.header.purpose for run in runs) == ["conformance", "timing"]
@@ -172,12 +176,12 @@ def test_what_is_no_record_is_refused(tmp_path, text, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"details": None}, "details is no object"),
-        ({"details": "many"}, "details is no object"),
+        ({"details": None}, 'details: null is not of type "object"'),
+        ({"details": "many"}, 'details: "many" is not of type "object"'),
         ({"details": {"p50_ns": 1.0}}, "ns_per_call"),
-        ({"reasons": "noise"}, "reasons is no list"),
-        ({"reasons": ["noise"]}, "reasons is no object"),
-        ({"reasons": [{"kind": "a/a"}]}, "'text'"),
+        ({"reasons": "noise"}, 'reasons: "noise" is not of type "array"'),
+        ({"reasons": ["noise"]}, 'reasons.0: "noise" is not of type "object"'),
+        ({"reasons": [{"kind": "a/a"}]}, 'reasons.0: "text" is a required property'),
     ],
 )
 def test_a_line_of_another_form_is_refused_with_its_place(tmp_path, change, words):

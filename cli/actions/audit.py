@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Pat
     """Draw results of a RUN by chance, and check each against the library alone."""
     try:
         results = [found for one in read_runs(run) for found in one.results]
-        named = addresses or tuple(dict.fromkeys(found.backend for found in results))
+        named = addresses or _plain_ids(run, (found.backend for found in results))
         labels = {address.label for address in parse_addresses(named)}
         drawn = draw((found for found in results if found.backend in labels), draws, seed)
         audited = list(audited_of(drawn, named, out))
@@ -35,6 +36,15 @@ def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Pat
     _tell(audited, seed, out)
     if any(one.finding for one in audited):
         sys.exit(ExitCode.DEPARTS)
+
+
+def _plain_ids(run: Path, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the backends of a record; one that is an address could start any program."""
+    found = tuple(dict.fromkeys(names))
+    for name in found:
+        if {"=", ":"} & set(name):
+            raise RecordError(f"{run}: '{name}' is no backend's id; name the backends with -b")
+    return found
 
 
 def _tell(audited: list[Audited], seed: int, out: Path) -> None:

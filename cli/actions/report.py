@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.reports.evidence import EvidenceError, read_evidence
 from embcheck.reports.html import write_html
+from embcheck.reports.merge import merge
 from embcheck.reports.terminal import print_conformance, print_timings
 
 
 def report(directories: tuple[Path, ...], html_path: Path, quiet: bool) -> None:
     """Turn the runs in each DIR into one self-contained HTML report."""
     try:
-        runs = [run for directory in directories for run in read_runs(directory)]
+        runs = merge(run for directory in directories for run in read_runs(directory))
+        gc.freeze()  # All that was read lives on; looking at it again and again costs a tenth.
         write_html(runs, html_path, read_evidence(directories))
     except (RecordError, EvidenceError) as error:
         click.echo(f"embcheck report: {error}", err=True)

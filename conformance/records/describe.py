@@ -40,6 +40,7 @@ def case_line(case: Case, behaviour: str) -> CaseLine:
         clauses=tuple(clause.id for clause in case.clauses),
         level=str(case.level),
         where=case.where,
+        fingerprint=case.fingerprint,
         **case.description,
     )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from embcheck.conformance.records.comparable import NotComparable, check_alike
 from embcheck.conformance.records.lines import Line, to_json_data
 from embcheck.conformance.records.run import FILE_NAME, Run, read_runs
 
@@ -14,41 +16,46 @@ IDENTITY = ("adapter", "library", "version", "device")
 MACHINE = ("cpu", "cores", "memory_gib")
 
 
-class NotComparable(Exception):
-    """Two runs cannot stand in one table; the message says why and what to do."""
-
-
 def join(folders: Iterable[Path], out: Path) -> list[Run]:
     """Write the runs of all folders to `out`, the oldest first, and return them.
 
     Raises RecordError for a folder without runs, NotComparable for runs of different suites or
-    versions of embcheck, for one label on two different libraries, and for timings that were
-    taken on different machines. What `out` held before stays in `results.previous.jsonl`.
+    versions of embcheck, for a case or a workload that is not the same in all, for one label on two
+    different libraries, and for timings that were taken on different machines. A run that is not
+    whole loses its end. What `out` held before stays in `results.previous.jsonl`.
     """
     found = [(run, str(folder)) for folder in folders for run in read_runs(folder)]
     found.sort(key=lambda pair: str(pair[0].header.started))
-    _check_same(found, "conformance", "suite", "another suite of cases; run both with the same one")
+    shipped = [(run, folder) for run, folder in found if not run.header.settings.get("named_specs")]
+    said = "another suite of cases; run both with the same one"
+    _check_same(shipped, "conformance", "suite", said)
     for purpose in ("conformance", "timing", "curves", "prices"):
         _check_same(found, purpose, "embcheck", "another embcheck; run both with the same version")
+    check_alike(run for run, _ in found)
     _check_backends(found)
     _check_machines(found)
+    _check_workloads(found)
     runs = [run for run, _ in found]
     out.mkdir(parents=True, exist_ok=True)
     path = out / FILE_NAME
     if path.exists():
         path.replace(out / "results.previous.jsonl")
     with path.open("w", encoding="utf-8") as file:
-        for run in runs:
-            file.writelines(json.dumps(line) + "\n" for line in _lines(run))
+        for line in chain.from_iterable(map(_lines, runs)):
+            file.write(json.dumps(to_json_data(line)) + "\n")
     return runs
 
 
-def _lines(run: Run) -> list[dict[str, Any]]:
-    lines: list[Line] = [run.header, *run.clauses.values(), *run.cases.values()]
-    lines += [*run.results, *run.rounds, *run.measurements, *run.prices]
-    if run.footer is not None:
-        lines.append(run.footer)
-    return [to_json_data(line) for line in lines]
+def _lines(run: Run) -> Iterator[Line]:
+    yield run.header
+    yield from run.clauses.values()
+    yield from run.cases.values()
+    yield from run.results
+    yield from run.rounds
+    yield from run.measurements
+    yield from run.prices
+    if run.footer is not None and not run.partial:
+        yield run.footer
 
 
 def _check_same(found: list[tuple[Run, str]], purpose: str, field: str, reason: str) -> None:
@@ -85,6 +92,19 @@ def _check_machines(found: list[tuple[Run, str]]) -> None:
                 raise NotComparable(
                     f"the timings in {home} and {folder} are of different machines "
                     f"({key}: {theirs}, {ours}); join conformance runs with one of them"
+                )
+
+
+def _check_workloads(found: list[tuple[Run, str]]) -> None:
+    """Refuse timings of two workloads under one name."""
+    seen: dict[tuple[str, str], tuple[str, str]] = {}
+    for run, folder in found:
+        for name, digest in run.header.settings.get("workloads", {}).items():
+            key = (str(run.header.settings.get("profile")), name)
+            other, home = seen.setdefault(key, (digest, folder))
+            if other != digest:
+                raise NotComparable(
+                    f"{name} is not the same workload in {home} and {folder}; time both again"
                 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, Required, TypedDict
 
 from embcheck.conformance.records.details import ArmRecord, Lost, PriceDetails, TimingDetails
 from embcheck.conformance.records.plain import to_plain
@@ -59,6 +59,7 @@ class CaseLine:
     answers that an implementation-defined case tells apart to such observations, `pytorch` is the
     one that PyTorch gives. `parameters` are the current values of the case's matrix. A case of
     several calls has the labels of its `steps`; `call` and `expected` are those of the first.
+    `fingerprint` is a digest of all that the case is judged by, long arrays and bounds too.
     """
 
     case: str
@@ -75,6 +76,7 @@ class CaseLine:
     pytorch: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
+    fingerprint: str = ""
     type: str = "case"
 
 
@@ -103,7 +105,10 @@ class KnownDeviation:
 class Described(TypedDict, total=False):
     """A text; or an array's dtype, shape and values (nested), of which a long one has the first.
 
-    What JSON has no number for is text: `nan`, `inf`, `-inf`, complex numbers.
+    What JSON has no number for is text: `nan`, `inf`, `-inf`, complex numbers. An input may have a
+    `layout` and the `recipe` that it is made by, or be `real` data. An expectation may be what the
+    `reference` answers, or state the values `at` some places, which places are `equal` to one
+    another, and which are `nonzero`.
     """
 
     dtype: str
@@ -111,6 +116,66 @@ class Described(TypedDict, total=False):
     values: Any
     first: list[Any]
     text: str
+    layout: str
+    recipe: Mapping[str, Any]
+    real: str
+    reference: str
+    at: list[Any]
+    equal: list[Any]
+    nonzero: list[Any]
+
+
+class DescribedBackend(TypedDict, total=False):
+    """A backend that was asked for: its info, or `unavailable` or `broken`, the reason.
+
+    `adapter` is whose it is, where its `id` is a label. What is not listed here may be anything.
+    """
+
+    id: Required[str]
+    unavailable: str
+    broken: str
+    adapter: str
+    library: str
+    version: str
+    device: str
+    operations: Mapping[str, Mapping[str, Any]]
+    capabilities: list[str]
+    made_from: str | None
+    threads: int | None
+    instructions: str | None
+    settings: Mapping[str, Any]
+
+
+class DescribedSettings(TypedDict, total=False):
+    """How a run was made: the `selection` of cases in words, or the profile of timings.
+
+    `named_specs` is true where not all shipped specs were run, or others, so that `suite` is the
+    digest of these. `workloads` has a digest of each. What is not listed here may be anything.
+    """
+
+    selection: str
+    named_specs: bool
+    profile: str
+    reference: str
+    workloads: Mapping[str, str]
+
+
+class DescribedCall(TypedDict, total=False):
+    """A call, as `CallSpec.describe` gives it."""
+
+    operation: str
+    inputs: Mapping[str, Described]
+    options: Mapping[str, Any]
+    observe: list[str]
+    exported_for: Mapping[str, str]
+
+
+class DescribedRound(TypedDict, total=False):
+    """One round of a cell; see `RoundsLine`."""
+
+    order: Required[list[str]]
+    blocks: Required[Mapping[str, list[list[float]]]]
+    noise: Required[Mapping[str, float]]
 
 
 @dataclass(frozen=True)

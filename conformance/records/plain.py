@@ -7,11 +7,11 @@ fields stand among those of its owner.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 FLAT: Mapping[str, Any] = {"flat": True}
 """Metadata of a field whose dataclass, or None, has no name of its own in the record."""
@@ -48,35 +48,68 @@ def _entries(field: Field[Any], value: Any, *, whole: bool) -> list[tuple[str, A
 def from_plain(kind: type[T], data: Mapping[str, Any]) -> T:
     """Make a dataclass of JSON data; keys that it does not know are left out.
 
-    Plain values are taken as they come, for they are untrusted: who shows one looks at it first.
-    Raises TypeError where a field is missing, or is no object where it should be one.
+    Plain values are taken as they come: `reading.read_lines` holds them to the schema before.
+    Raises TypeError where a field is missing, or is no object or list where it should be one.
     """
-    made: dict[str, Any] = {}
-    hints = hints_of(kind)
+    made: T = _reader_of(kind)(data)
+    return made
+
+
+@lru_cache
+def _reader_of(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
+    """Return what makes a dataclass of JSON data; how is found out once, for it takes longer."""
+    plain: set[str] = set()
+    made: list[tuple[str, Callable[[Any], Any]]] = []
+    flat: list[tuple[str, set[str], Callable[[Mapping[str, Any]], Any]]] = []
     for field in fields(kind):
-        hint = hints[field.name]
+        hint = hints_of(kind)[field.name]
         if field.metadata.get("flat"):
             noun = noun_of(hint)
-            if any(key.name in data for key in fields(noun)):
-                made[field.name] = from_plain(noun, data)
-        elif field.name in data:
-            made[field.name] = _made(hint, data[field.name], field.name)
-    return kind(**made)
+            flat.append((field.name, {key.name for key in fields(noun)}, _reader_of(noun)))
+        elif (convert := _converter(hint, field.name)) is not None:
+            made.append((field.name, convert))
+        else:
+            plain.add(field.name)
+
+    def read(data: Mapping[str, Any]) -> Any:
+        found = {key: value for key, value in data.items() if key in plain}
+        for name, convert in made:
+            if name in data:
+                found[name] = convert(data[name])
+        for name, keys, noun in flat:
+            if not keys.isdisjoint(data):
+                found[name] = noun(data)
+        return kind(**found)
+
+    return read
 
 
-def _made(hint: Any, value: Any, name: str) -> Any:
-    if value is None and NoneType in get_args(hint):
-        return None
-    for option in options_of(hint):
-        if is_dataclass(option):
-            return from_plain(option, _checked(value, Mapping, name))  # type: ignore[arg-type]
-        origin, inner = get_origin(option), get_args(option)
-        if origin is Mapping and is_dataclass(inner[1]):
-            entries = _checked(value, Mapping, name).items()
-            return {key: _made(inner[1], entry, name) for key, entry in entries}
-        if origin is tuple and (is_dataclass(inner[0]) or isinstance(value, list)):
-            return tuple(_made(inner[0], entry, name) for entry in _checked(value, list, name))
-    return value
+def _converter(hint: Any, name: str) -> Callable[[Any], Any] | None:
+    """Return what makes a field's value of JSON data; None if that is the value itself."""
+    allows_none = NoneType in get_args(hint)
+    convert = next(filter(None, (_made(option, name) for option in options_of(hint))), None)
+    if convert is None or not allows_none:
+        return convert
+    return lambda value: None if value is None else convert(value)
+
+
+def _made(option: Any, name: str) -> Callable[[Any], Any] | None:
+    origin, inner = get_origin(option), get_args(option)
+    if is_dataclass(option):
+        read = _reader_of(cast("Hashable", option))
+        return lambda value: read(_checked(value, Mapping, name))
+    if origin is Mapping and is_dataclass(inner[1]):
+        each = _reader_of(cast("Hashable", inner[1]))
+        return lambda value: {
+            key: each(_checked(entry, Mapping, name))
+            for key, entry in _checked(value, Mapping, name).items()
+        }
+    if origin is tuple:
+        entry_of = _converter(inner[0], name)
+        if entry_of is None:
+            return lambda value: tuple(_checked(value, list, name))
+        return lambda value: tuple(map(entry_of, _checked(value, list, name)))
+    return None
 
 
 def _checked(value: Any, kind: type, name: str) -> Any:

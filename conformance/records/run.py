@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from embcheck.conformance.records.doubts import doubts
 from embcheck.conformance.records.lines import (
-    FORMAT_VERSION,
-    LINE_TYPES,
     CaseLine,
     ClauseLine,
     Line,
@@ -21,20 +21,19 @@ from embcheck.conformance.records.lines import (
     RunFooter,
     RunHeader,
 )
-from embcheck.conformance.records.plain import from_plain
+from embcheck.conformance.records.reading import RecordError, read_lines
+
+__all__ = ["FILE_NAME", "RecordError", "Run", "read_runs"]
 
 FILE_NAME = "results.jsonl"
-_OLDER_CATEGORIES = {"upstream-bug": "bug", "adapter": "composition"}
-"""What the categories of deviations were called before they followed from a cause."""
-
-
-class RecordError(Exception):
-    """A results file cannot be read; says where and what to do."""
 
 
 @dataclass
 class Run:
-    """One execution: its header, what it knows, and whether it came to its end."""
+    """One execution: its header, what it knows, and whether it came to its end.
+
+    `damage` says what its lines are not as a run writes them.
+    """
 
     header: RunHeader
     clauses: dict[str, ClauseLine] = field(default_factory=dict)
@@ -44,24 +43,34 @@ class Run:
     measurements: list[Measurement] = field(default_factory=list)
     prices: list[PriceLine] = field(default_factory=list)
     footer: RunFooter | None = None
+    damage: list[str] = field(default_factory=list)
 
     @property
     def partial(self) -> bool:
-        """Whether the run stopped before its end."""
-        return self.footer is None
+        """Whether the run stopped before its end, or is not as it was written."""
+        return bool(self.doubts)
+
+    @cached_property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the run is partial, the most severe reason first; empty if it is not."""
+        return tuple(doubts(self))
 
     @property
     def selection(self) -> str:
         """Which cases of the suite were to be run, in words; empty for all."""
-        settings = self.header.settings if isinstance(self.header.settings, Mapping) else {}
-        return str(settings.get("selection") or "")
+        settings = self.header.settings
+        named = "the named specs" if settings.get("named_specs") else ""
+        return str(settings.get("selection") or named)
 
-    def add(self, line: Line) -> None:
-        """Take in one line that follows the header."""
+    def add(self, line: Line, number: int = 0) -> None:
+        """Take in one line that follows the header, from this line of its file."""
+        self.__dict__.pop("doubts", None)
+        if self.footer is not None:
+            self.damage.append(f"line {number} stands after its end")
         if isinstance(line, ClauseLine):
-            self.clauses[line.id] = line
+            self._hold(self.clauses.setdefault(line.id, line), line, number)
         elif isinstance(line, CaseLine):
-            self.cases[line.case] = line
+            self._hold(self.cases.setdefault(line.case, line), line, number)
         elif isinstance(line, ResultLine):
             self.results.append(line)
         elif isinstance(line, RoundsLine):
@@ -73,6 +82,11 @@ class Run:
         elif isinstance(line, RunFooter):
             self.footer = line
 
+    def _hold(self, first: Line, line: Line, number: int) -> None:
+        """Hold a line to the first one of its id."""
+        if first != line:
+            self.damage.append(f"line {number} states a case or clause otherwise than before")
+
 
 def read_runs(path: Path) -> list[Run]:
     """Read all runs of a file, or of the `results.jsonl` in a folder.
@@ -80,41 +94,39 @@ def read_runs(path: Path) -> list[Run]:
     A last line that was cut off is left out (the run is partial then). Raises RecordError for a
     file that is missing, is no record, or has a newer format.
     """
-    file = path / FILE_NAME if path.is_dir() else path
     try:
-        lines = file.read_text("utf-8").splitlines()
+        file = path / FILE_NAME if path.is_dir() else path
+        with _no_collecting():
+            return _read(file)
     except OSError as error:
-        raise RecordError(f"{file}: {error.strerror}; name a folder that a run wrote") from None
+        place = error.filename or path
+        raise RecordError(f"{place}: {error.strerror}; name a folder that a run wrote") from None
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Collect no garbage meanwhile: all that is read lives on, and looking costs a fifth."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _read(file: Path) -> list[Run]:
     runs: list[Run] = []
-    for number, text in enumerate(lines, 1):
-        try:
-            line = _parse(json.loads(text), f"{file}:{number}")
-        except json.JSONDecodeError:
-            if number == len(lines):
-                break
-            raise RecordError(f"{file}:{number}: not JSON; the file is damaged") from None
+    for number, line in read_lines(file):
         if isinstance(line, RunHeader):
             runs.append(Run(line))
+        elif line is None:
+            if runs:
+                runs[-1].damage.append(f"line {number} is cut off")
         elif runs:
-            runs[-1].add(line)
+            runs[-1].add(line, number)
         else:
             raise RecordError(f"{file}:{number}: no run header comes before; not a results file")
     if not runs:
         raise RecordError(f"{file}: holds no run; run the suite first")
     return runs
-
-
-def _parse(data: Any, place: str) -> Line:
-    if not isinstance(data, dict) or data.get("type") not in LINE_TYPES:
-        raise RecordError(f"{place}: not a line of a results file")
-    if data.get("format", FORMAT_VERSION) > FORMAT_VERSION:
-        raise RecordError(f"{place}: written by a newer embcheck; upgrade to read it")
-    kind = LINE_TYPES[data["type"]]
-    deviation = data.get("deviation")
-    if isinstance(deviation, dict) and "cause" not in deviation:
-        older = str(deviation.get("category", ""))
-        data["deviation"] = {**deviation, "category": _OLDER_CATEGORIES.get(older, older)}
-    try:
-        return from_plain(kind, data)
-    except TypeError as error:
-        raise RecordError(f"{place}: {error}") from None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from types import NoneType
-from typing import Any, get_args, get_origin, is_typeddict
+from typing import Any, Required, get_args, get_origin, get_type_hints, is_typeddict
 
 from embcheck.conformance.execution.judging.causes import Category, Cause
 from embcheck.conformance.execution.judging.judge import Kind, Note, Outcome
@@ -21,11 +21,18 @@ from embcheck.conformance.records.lines import (
     LINE_TYPES,
     CaseLine,
     ClauseLine,
+    Described,
+    DescribedBackend,
+    DescribedCall,
+    DescribedRound,
+    DescribedSettings,
     KnownDeviation,
     Measurement,
     PriceLine,
     Reason,
     ResultLine,
+    RoundsLine,
+    RunHeader,
 )
 from embcheck.conformance.records.plain import hints_of, noun_of, options_of
 from embcheck.conformance.suite.model import Level
@@ -47,6 +54,17 @@ WORDS: Mapping[tuple[type, str], type[StrEnum]] = {
     (Reason, "kind"): Because,
 }
 """Fields whose values are among those of an enum, wherever that is."""
+FORMS: Mapping[tuple[type, str], Any] = {
+    (RunHeader, "backends"): tuple[DescribedBackend, ...],
+    (RunHeader, "settings"): DescribedSettings,
+    (CaseLine, "call"): DescribedCall,
+    (CaseLine, "control"): DescribedCall | None,
+    (CaseLine, "expected"): Mapping[str, Described] | None,
+    (CaseLine, "control_expected"): Mapping[str, Described] | None,
+    (CaseLine, "readings"): Mapping[str, Mapping[str, Described]],
+    (RoundsLine, "rounds"): tuple[DescribedRound, ...],
+}
+"""Fields that hold plain data, of a form that readers rely on."""
 _PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}
 
 
@@ -83,7 +101,7 @@ def _object(kind: Any, nouns: dict[str, Any], *, whole: bool = False) -> dict[st
     required: list[str] = []
     together: dict[str, list[str]] = {}
     for field in fields(kind):
-        hint = hints_of(kind)[field.name]
+        hint = FORMS.get((kind, field.name), hints_of(kind)[field.name])
         if field.metadata.get("flat"):
             noun = _object(noun_of(hint), nouns)
             properties |= noun["properties"]
@@ -137,7 +155,11 @@ def _option(hint: Any, nouns: dict[str, Any]) -> dict[str, Any]:
 
 def _dict(kind: Any, nouns: dict[str, Any]) -> dict[str, Any]:
     properties = {name: _type(hint, nouns) for name, hint in hints_of(kind).items()}
-    return {"description": _first_sentence(kind), "type": "object", "properties": properties}
+    made = {"description": _first_sentence(kind), "type": "object", "properties": properties}
+    # Kept as text, an annotation does not tell the class itself that it is required.
+    extras = get_type_hints(kind, include_extras=True)
+    required = [name for name, hint in extras.items() if get_origin(hint) is Required]
+    return {**made, "required": required} if required else made
 
 
 def _first_sentence(kind: Any) -> str:

@@ -112,7 +112,7 @@ def _load_spec(path: Path, version: object) -> Spec:
     def parse_to_keep(file: Path) -> Spec:
         spec = parse(file)
         for case in spec.cases:
-            _ = case.description  # So that it is kept too.
+            _ = case.description, case.fingerprint  # So that they are kept too.
         return spec
 
     is_kept = path.exists() and _is_shipped(path)

@@ -21,6 +21,7 @@ from embcheck.conformance.suite.arrays import (
     describe_array,
     named_specials,
 )
+from embcheck.conformance.suite.fingerprint import fingerprint
 
 
 class Level(StrEnum):
@@ -292,6 +293,11 @@ class Case:
             "steps": tuple(step.label for step in steps),
             "parameters": {name: named_specials(value) for name, value in self.parameters.items()},
         }
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of all that the case is judged by."""
+        return fingerprint(self)
 
     @cached_property
     def missing(self) -> str | None:

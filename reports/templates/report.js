@@ -1,37 +1,12 @@
-
 "use strict";
 // Data is written with textContent only; nothing here parses it as HTML.
-(() => {
-  const groupsBox = document.getElementById("groups");
-  if (!groupsBox) return;
-  const data = JSON.parse(document.getElementById("data").textContent);
+function showReport(data) {
   const OPEN_UP_TO = 40;
+  const SHOWN_AT_ONCE = 200;
   const MESSAGE_LIMIT = 600;
-
-  const marks = data.marks.map(([key, symbol, short, meaning, departs]) => (
-    { key, symbol, short, meaning, departs }));
-  const groups = data.behaviours.map(([id, sentence]) => ({ id, sentence, cases: [] }));
-  const cases = data.cases.map((entry, number) => ({ ...entry, number, findings: [] }));
-  for (const row of data.findings) {
-    const [caseNumber, backend, mark, kind, message, seconds, observed, deviation, stage] = row;
-    cases[caseNumber].findings.push({
-      backend, mark: marks[mark], name: data.backends[backend],
-      kind: kind === undefined ? "" : data.texts[kind],
-      message: message === undefined ? "" : data.texts[message],
-      seconds, observed: observed || [], deviation: deviation || null,
-      stage: stage === undefined ? "" : data.texts[stage], shown: true,
-    });
-  }
-  for (const entry of cases) {
-    if (entry.findings.length) groups[entry.behaviour].cases.push(entry);
-    const clauses = entry.clauses.map((id) => `${id} ${(data.clauses[id] || []).join(" ")}`);
-    const own = [entry.id, entry.title, groups[entry.behaviour].sentence, ...clauses];
-    entry.words = own.join("\n").toLowerCase();
-    for (const found of entry.findings) {
-      const said = [found.name, found.kind, found.message, found.mark.key, found.mark.short, found.stage];
-      found.words = said.join("\n").toLowerCase();
-    }
-  }
+  const VALUES_LIMIT = 600;
+  const results = new Results(data);
+  const { marks, groups, cases } = results;
 
   function el(tag, attributes, ...children) {
     const node = document.createElement(tag);
@@ -50,10 +25,31 @@
     return el("span", { class: `chip ${mark.key}`, title: mark.meaning }, symbol, ` ${text}`);
   }
 
-  function chips(findings) {
-    const counts = new Map(marks.map((mark) => [mark, 0]));
-    for (const found of findings) counts.set(found.mark, counts.get(found.mark) + 1);
-    return [...counts].filter(([, count]) => count).map(([mark, count]) => chip(mark, count));
+  function chips(counts) {
+    return marks.filter((mark) => counts[mark.number]).map((mark) => chip(mark, counts[mark.number]));
+  }
+
+  /** Show the first entries of a list and those that a link led to, and a button for the rest. */
+  function showSome(list) {
+    const { box, entries, make, limit } = list;
+    const some = entries.filter((entry, place) => place < limit || entry.linked);
+    for (const entry of some) if (!entry.node) make(entry);
+    box.replaceChildren(...some.map((entry) => entry.node));
+    if (some.length === entries.length) return;
+    const left = (entries.length - some.length).toLocaleString("en");
+    const button = el("button", { type: "button", class: "more" }, `Show more: ${left} left`);
+    button.addEventListener("click", () => {
+      list.limit += SHOWN_AT_ONCE;
+      showSome(list);
+      const next = list.entries[limit];
+      if (next) next.node.querySelector("summary").focus();
+    });
+    box.append(button);
+  }
+
+  function line(text, limit) {
+    const found = text.trim().split(/\s+/).join(" ");
+    return found.length <= limit ? found : `${found.slice(0, limit - 3)}...`;
   }
 
   /** A text that is cut where it is long, with a button that shows the rest. */
@@ -120,9 +116,10 @@
     return el("div", {}, ...parts);
   }
 
-  function secondsText(value) {
-    if (typeof value !== "number") return "–";
-    return value >= 1 ? `${value.toFixed(2)} s` : `${(value * 1000).toPrecision(3)} ms`;
+  function timeText(milliseconds) {
+    if (typeof milliseconds !== "number") return "–";
+    return milliseconds >= 1000 ? `${(milliseconds / 1000).toFixed(2)} s`
+      : `${milliseconds.toPrecision(3)} ms`;
   }
 
   function deviationPart(deviation) {
@@ -164,14 +161,14 @@
       el("th", { role: "rowheader", scope: "row" },
         el("bdi", { class: "name" }, found.name), link),
       el("td", { role: "cell" }, chip(found.mark), kind), cameCell(found, entry),
-      el("td", { role: "cell", class: "number" }, secondsText(found.seconds)));
+      el("td", { role: "cell", class: "number" }, timeText(found.milliseconds)));
   }
 
   function fillCase(entry) {
     const head = ["Backend", "Mark", "What came", "Time"].map((text) =>
       el("th", { role: "columnheader", scope: "col", class: text === "Time" ? "number" : null },
         text));
-    const rows = entry.findings.map((found) => findingRow(found, entry));
+    const rows = results.places(entry).map((place) => findingRow(results.at(place), entry));
     const meta = el("p", { class: "meta" }, el("code", {}, entry.id), " ",
       el("span", { class: "level" }, entry.level), entry.where ? " · " : "", bdi(entry.where), " · ",
       el("a", { href: linkTo({ case: entry.id }) }, "link to this case"));
@@ -193,37 +190,42 @@
       entry.tally);
     entry.node = el("details", { class: "case", id: `case-${entry.number}` }, summary, entry.body);
     entry.node.addEventListener("toggle", () => entry.node.open && !entry.filled && fillCase(entry));
-    return entry.node;
   }
 
   function fillGroup(group) {
-    if (!group.filled) {
-      group.filled = true;
-      group.body.replaceChildren(...group.cases.map(makeCase));
-    }
-    for (const entry of group.cases) {
-      const shown = entry.findings.filter((found) => found.shown);
-      entry.node.hidden = !shown.length;
-      entry.tally.replaceChildren(...chips(shown));
-    }
+    group.list ||= { box: group.body, make: makeShownCase, limit: SHOWN_AT_ONCE };
+    group.list.entries = group.shown;
+    for (const entry of group.shown) if (entry.node) showTally(entry);
+    showSome(group.list);
+  }
+
+  function makeShownCase(entry) {
+    makeCase(entry);
+    showTally(entry);
+  }
+
+  function showTally(entry) {
+    entry.tally.replaceChildren(...chips(results.tally(entry)));
   }
 
   function makeGroup(group) {
-    group.tally = el("span", { class: "tally" });
+    group.tally = el("span", { class: "tally" }, ...chips(group.counts));
     group.body = el("div", { class: "list" });
     const summary = el("summary", {}, el("span", { class: "file" }, group.id),
       el("span", { class: "sentence" }, bdi(group.sentence)), group.tally);
     group.node = el("details", { class: "group" }, summary, group.body);
-    group.node.addEventListener("toggle", () => group.node.open && fillGroup(group));
-    return group.node;
+    group.node.addEventListener("toggle", () => group.node.open && !group.list && fillGroup(group));
   }
 
+  const groupsBox = document.getElementById("groups");
   const filters = document.getElementById("filters");
   const text = document.getElementById("text");
   const backend = document.getElementById("backend");
   const shownLine = document.getElementById("shown");
-  const present = marks.filter((mark) =>
-    cases.some((entry) => entry.findings.some((found) => found.mark === mark)));
+  const groupList = { box: groupsBox, make: makeGroup, limit: SHOWN_AT_ONCE };
+  const matrixRows = [...document.querySelectorAll("tr[data-behaviour]")];
+  const seen = new Set(data.mark);
+  const present = marks.filter((mark) => seen.has(mark.number));
   const boxes = new Map();
 
   function makeFilters() {
@@ -252,39 +254,24 @@
   }
 
   function apply() {
-    clearTimeout(apply.timer);
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
     const wanted = backend.value === "" ? null : Number(backend.value);
-    let results = 0;
-    let total = 0;
-    let shownCases = 0;
-    for (const entry of cases) {
-      let any = false;
-      for (const found of entry.findings) {
-        found.shown = boxes.get(found.mark).checked && (wanted === null || found.backend === wanted)
-          && words.every((word) => entry.words.includes(word) || found.words.includes(word));
-        any = any || found.shown;
-        results += found.shown;
-        total += 1;
-      }
-      shownCases += any;
+    const ticked = marks.map((mark) => boxes.has(mark) && boxes.get(mark).checked);
+    const found = results.filter(ticked, wanted, words);
+    shownLine.textContent = `${found.results.toLocaleString("en")} of `
+      + `${results.size.toLocaleString("en")} results, in ${found.cases.toLocaleString("en")} cases`;
+    groupList.entries = groups.filter((group) => group.shown.length);
+    for (const group of groupList.entries) {
+      if (!group.node) continue;
+      group.tally.replaceChildren(...chips(group.counts));
+      if (group.list) fillGroup(group);
     }
-    shownLine.textContent = `${results.toLocaleString("en")} of ${total.toLocaleString("en")} `
-      + `results, in ${shownCases.toLocaleString("en")} cases`;
-    for (const group of groups) showGroup(group, words.length > 0 && shownCases <= OPEN_UP_TO);
-    for (const row of document.querySelectorAll("tr[data-behaviour]")) {
-      row.hidden = hiddenGroups.has(row.dataset.behaviour);
+    showSome(groupList);
+    if (words.length && found.cases <= OPEN_UP_TO) {
+      for (const group of groupList.entries) if (group.node) group.node.open = true;
     }
-  }
-
-  const hiddenGroups = new Set();
-  function showGroup(group, open) {
-    const shown = group.cases.flatMap((entry) => entry.findings.filter((found) => found.shown));
-    group.node.hidden = !shown.length;
-    if (shown.length) hiddenGroups.delete(group.id); else hiddenGroups.add(group.id);
-    group.tally.replaceChildren(...chips(shown));
-    if (group.filled) fillGroup(group);
-    if (open && shown.length) group.node.open = true;
+    const shown = new Set(groupList.entries.map((group) => group.id));
+    for (const row of matrixRows) row.hidden = !shown.has(row.dataset.behaviour);
   }
 
   /** Show the cases that a clause is held by. */
@@ -299,14 +286,17 @@
   function follow() {
     const parts = new URLSearchParams(location.hash.slice(1));
     if (parts.has("clause")) { followClause(parts.get("clause")); return; }
-    const entry = cases.find((candidate) => candidate.id === parts.get("case"));
+    const entry = cases.find((one) => one.start < one.end && one.id === parts.get("case"));
     const group = entry ? groups[entry.behaviour]
-      : groups.find((candidate) => candidate.id === parts.get("behaviour"));
+      : groups.find((one) => one.cases.length && one.id === parts.get("behaviour"));
     if (!group) return;
+    group.linked = true;
+    if (entry) entry.linked = true;
     const wanted = data.backends.indexOf(parts.get("backend"));
     preset("all");
     if (!entry && wanted >= 0) backend.value = String(wanted);
     apply();
+    if (!group.node) return;
     group.node.open = true;
     fillGroup(group);
     if (!entry) { arrive(group.node); return; }
@@ -326,10 +316,48 @@
     node.scrollIntoView({ block: "start" });
   }
 
+  /** The message of a ledger's cell, its values, and a link: in a large report they come late. */
+  function fillSaid(node, found, href) {
+    const parts = found.message ? [el("p", {}, bdi(line(found.message, 400)))] : [];
+    for (const number of found.observed) {
+      const [name, head, body] = data.entries[number];
+      const shown = body.length > VALUES_LIMIT ? `${body.slice(0, VALUES_LIMIT)} ...` : body;
+      parts.push(el("p", { class: "sub" }, bdi(name), ": ", bdi(head)), body ? el("pre", {}, shown) : "");
+    }
+    node.append(...parts, el("a", { class: "link", href }, "the case"));
+  }
+
+  /** Give the cells of a large report what would make it larger: links, roles, and labels. */
+  function completeCells(part) {
+    for (const table of part.querySelectorAll(".ledger")) {
+      const names = [...table.tHead.rows[0].cells].map((cell) => cell.firstChild.textContent);
+      names[1] = "PyTorch, as recorded";
+      for (const cell of table.querySelectorAll("td:not([role])")) {
+        cell.setAttribute("role", "cell");
+        cell.dataset.backend = names[cell.cellIndex];
+      }
+    }
+    for (const node of part.querySelectorAll("[data-to]")) {
+      const { behaviour } = node.closest("tr").dataset;
+      node.href = linkTo({ behaviour, backend: data.backends[node.dataset.to] });
+    }
+    for (const node of part.querySelectorAll("[data-of]")) {
+      const [number, backend] = node.dataset.of.split(",").map(Number);
+      const href = linkTo({ case: cases[number].id, backend: data.backends[backend] });
+      const found = () => results.at(results.find(cases[number], backend));
+      if (node.tagName === "A") {
+        node.href = href;
+        node.title = line(found().message, 160);
+      } else {
+        node.addEventListener("toggle", () => fillSaid(node, found(), href), { once: true });
+      }
+    }
+  }
+
   makeFilters();
-  groupsBox.append(...groups.filter((group) => group.cases.length).map(makeGroup));
-  for (const group of groups) if (!group.node) makeGroup(group);
   apply();
+  completeCells(document);
+  document.addEventListener("unfolded", (event) => completeCells(event.target));
   window.addEventListener("hashchange", follow);
   // A link to the address that is already open changes nothing, yet must lead there again.
   document.addEventListener("click", (event) => {
@@ -337,4 +365,10 @@
     if (link && link.getAttribute("href") === location.hash) follow();
   });
   follow();
-})();
+}
+
+if (document.getElementById("groups")) {
+  withData(showReport, () => {
+    document.getElementById("groups").textContent = "This browser is too old to unpack the cases.";
+  });
+}

@@ -14,20 +14,20 @@ from typing import Any
 
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.lines import Measurement, RunHeader
-from embcheck.conformance.records.run import Run, read_runs
+from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.timing.clock.arms import CANDIDATE
 from embcheck.conformance.timing.clock.cell import Settings
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.runs.session import PURPOSE, Told, describe_backends, run_timing
 from embcheck.conformance.timing.statistics.estimate import MARGIN, Conclusion, Estimate
 from embcheck.conformance.timing.verdicts.decide import decide
-from embcheck.conformance.timing.workloads.load import Workload
+from embcheck.conformance.timing.workloads.load import PROFILES, Workload
 
 REPEAT = "repeat"
 Key = tuple[str, str, int | None, str]
 
 
-class NotComparable(Exception):
+class NotComparable(RecordError):
     """A run cannot be compared with this one; the message says why and what to do."""
 
 
@@ -70,8 +70,14 @@ def read_baseline(path: Path) -> Run:
     runs = [run for run in read_runs(path) if run.header.purpose == PURPOSE]
     if not runs:
         raise NotComparable(f"{path} holds no timing run; write one with `embcheck bench`")
-    if runs[-1].partial:
+    if runs[-1].footer is None:
         raise NotComparable(f"the run in {path} was interrupted; finish it with --resume")
+    if runs[-1].partial:
+        raise NotComparable(f"the run in {path} is partial: {runs[-1].doubts[0]}; time it again")
+    settings = runs[-1].header.settings
+    lacking = [name for name in ("profile", "reference", "workloads") if name not in settings]
+    if lacking or settings["profile"] not in PROFILES:
+        raise NotComparable(f"the run in {path} does not say how it was made; time it again")
     different = identity.machine_differences(
         runs[-1].header.environment, identity.describe_machine()
     )

@@ -49,7 +49,7 @@ class TimingStep:
 Told = Callable[[TimingStep], None]
 
 
-class CannotResume(Exception):
+class CannotResume(RecordError):
     """There is no interrupted run that these settings could resume; the message says why."""
 
 
@@ -270,7 +270,7 @@ def interrupted(folder: Path, header: RunHeader) -> Run:
         runs = [run for run in read_runs(folder) if run.header.purpose == header.purpose]
     except RecordError as error:
         raise CannotResume(str(error)) from None
-    if not runs or not runs[-1].partial:
+    if not runs or runs[-1].footer is not None:
         raise CannotResume(f"{folder} has no interrupted timing run; leave out --resume")
     before = runs[-1]
     different = identity.machine_differences(before.header.environment, header.environment)
@@ -289,6 +289,12 @@ def interrupted(folder: Path, header: RunHeader) -> Run:
     ]
     if different:
         raise CannotResume(f"the run in {folder} was another one: {'; '.join(different)}")
+    try:
+        lines = measurements(before.rounds, names, generations=1)
+        figures.with_figures(lines, before.rounds)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        what = f"the rounds in {folder} cannot be measured ({type(error).__name__}: {error})"
+        raise CannotResume(f"{what}; leave out --resume") from None
     return before
 
 

@@ -1,0 +1,57 @@
+"""Whether runs judge alike, so that their results may stand in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from embcheck.conformance.records.lines import CaseLine, ClauseLine
+from embcheck.conformance.records.reading import RecordError
+from embcheck.conformance.records.run import Run
+
+_OF_CASES = (
+    *("clauses", "level", "call", "expected", "control", "control_expected"),
+    *("readings", "pytorch", "steps", "fingerprint"),
+)
+_OF_CLAUSES = ("level", "statement", "torch_only")
+REMEDY = "run both with the same specs"
+
+
+class NotComparable(RecordError):
+    """Two runs cannot stand in one table; the message says why and what to do."""
+
+
+def differences(before: Iterable[Run], after: Iterable[Run]) -> list[str]:
+    """Name the clauses, then the cases, that are in two of the runs and judge in two ways."""
+    clauses: dict[str, ClauseLine] = {}
+    cases: dict[str, CaseLine] = {}
+    found: dict[str, None] = {}
+    for run in (*before, *after):
+        for name, clause in run.clauses.items():
+            if not _alike(clauses.setdefault(name, clause), clause, _OF_CLAUSES):
+                found[f"clause {name}"] = None
+        for name, case in run.cases.items():
+            if not _alike(cases.setdefault(name, case), case, _OF_CASES):
+                found[f"case {name}"] = None
+    return sorted(found, key=lambda name: not name.startswith("clause"))
+
+
+def check_alike(runs: Iterable[Run]) -> None:
+    """Raise NotComparable if a case or a clause is not the same in all runs that have it."""
+    if found := differences(runs, ()):
+        raise NotComparable(
+            f"{len(found):,} clauses and cases are not the same in all runs, the first is "
+            f"{found[0]}; {REMEDY}"
+        )
+
+
+def _alike(one: Any, other: Any, names: Iterable[str]) -> bool:
+    if one is other:
+        return True
+    pairs = ((name, getattr(one, name), getattr(other, name)) for name in names)
+    return all(ours == theirs or _is_older(name, ours, theirs) for name, ours, theirs in pairs)
+
+
+def _is_older(name: str, ours: Any, theirs: Any) -> bool:
+    """Whether one of two records is from before there were fingerprints."""
+    return name == "fingerprint" and not (ours and theirs)

@@ -1,0 +1,172 @@
+"""A large report in a browser: it shows what a small one shows, and builds little before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from browser import Open, chromium, find, no_scripts, phone, report_opener, settle, texts
+from report_runs import HOSTILE, INVALID, TABLE, case, every_outcome, left_open, reads, result, run
+
+from embcheck.conformance.records.run import Run
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One browser for all tests of this file."""
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def show(window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Return a function that opens a report as a large one, whatever it has."""
+    monkeypatch.setattr("embcheck.reports.page.LARGE", 0)
+    monkeypatch.setattr("embcheck.reports.html.PLAIN_LIMIT", 0)
+    with report_opener(window, tmp_path) as opened:
+
+        def unpacked(runs: list[Run], address: str = "") -> Any:
+            opened(runs, address)
+            window.execute_async_script(
+                "const done = arguments[0], shown = document.getElementById('shown');"
+                "const look = () => shown.textContent ? done() : setTimeout(look, 10); look();"
+            )
+            settle(window)
+            return window
+
+        yield unpacked
+
+
+def _open_questions(name: str = "acme", word: str = "NaN") -> Run:
+    cases = [left_open("embedding/open/differs", title="They differ.", pytorch="raises")]
+    cases.append(
+        left_open(
+            "atlas/bad_index/lookup[place=past-the-end]",
+            parameters={"place": "past-the-end"},
+            call={"operation": "embedding", "inputs": {}},
+        )
+    )
+    lines = [reads("other", "raises", of, message="IndexError: no") for of in cases]
+    lines += [reads(name, word, of, message=word, observed={"output": TABLE}) for of in cases]
+    return run([*cases, *lines], [name, "other"])
+
+
+def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
+    """The matrix is there, the cases are folded, and pages not opened hold no elements."""
+    window = show([every_outcome(), _open_questions()])
+    assert "lookup" in texts(window, "#matrix tbody tr[data-behaviour] .file")
+    assert texts(window, "#shown") == ["15 of 15 results, in 13 cases"]
+    assert find(window, "#groups .case") == []
+    for page in ("ledger", "atlas"):
+        count = f"return document.querySelectorAll('#{page} *').length"
+        assert window.execute_script(count) <= 1
+
+
+def test_a_cell_leads_to_its_cases(show: Open) -> None:
+    """The links of the matrix come from the data, and lead where they do in a small report."""
+    window = show([every_outcome("acme"), every_outcome("other")])
+    cell = find(window, '#matrix tr[data-behaviour="embedding/bounds"] td a')[1]
+    assert cell.get_attribute("aria-label") == "other: 1 silent"
+    cell.click()
+    settle(window)
+    assert texts(window, ".case .title") == [f"Title of {INVALID}"]
+    assert texts(window, ".case .tally") == ["✗ 1 silent"]
+
+
+def test_a_shared_link_opens_the_case_and_marks_the_backend(show: Open) -> None:
+    """A link with a case and a backend works as soon as the data is unpacked."""
+    window = show([every_outcome()], "#" + urlencode({"case": INVALID, "backend": "acme"}))
+    (chosen,) = find(window, "tr.chosen")
+    for text in ("acme", "silent", "accepted-invalid", "took it", "float32 [2, 2]", "3.5, nan"):
+        assert text in chosen.text
+
+
+def test_a_reading_unfolds_to_message_and_values(show: Open) -> None:
+    """What a word of the ledger unfolds to is added when it is opened, once."""
+    window = show([_open_questions()], "#ledger")
+    assert find(window, ".said pre") == []
+    for _ in range(3):
+        find(window, ".said > summary")[0].click()
+        settle(window)
+    (said,) = find(window, ".said[open]")
+    for text in ("NaN", "output: float32 [2, 2]", "3.5, nan", "the case"):
+        assert text in said.text
+    assert said.text.count("the case") == 1
+    said.find_element("css selector", ".link").click()
+    settle(window)
+    assert len(find(window, "tr.chosen")) == 1
+
+
+def test_a_cell_of_the_atlas_leads_to_its_case(show: Open) -> None:
+    """The links of the atlas come from the data, with the message as their title."""
+    window = show([_open_questions()], "#atlas")
+    (_, link) = find(window, ".atlas td a")
+    assert link.get_attribute("title") == "IndexError: no"
+    link.click()
+    settle(window)
+    assert "past-the-end" in texts(window, ".case[open] .id")[0]
+
+
+def test_many_behaviours_and_cases_come_by_the_hundred(show: Open) -> None:
+    """Only so many are built; a button shows more, and a link leads to one that is not shown."""
+    cases = [case(f"embedding/file{number}/a") for number in range(450)]
+    cases += [case(f"embedding/file0/{number}") for number in range(450)]
+    window = show([run([*cases, *(result("acme", of=of) for of in cases)], ["acme"])])
+    groups = "return document.querySelectorAll('.group').length"
+    assert window.execute_script(groups) == 200
+    (more,) = find(window, "#groups > .more")
+    assert more.text == "Show more: 250 left"
+    window.execute_script("arguments[0].click()", more)
+    assert window.execute_script(groups) == 400
+    window.execute_script("location.hash = 'behaviour=embedding%2Ffile449'")
+    settle(window)
+    assert texts(window, ".group[open] .file") == ["embedding/file449"]
+    window.execute_script("location.hash = 'case=embedding%2Ffile0%2F449'")
+    settle(window)
+    assert window.execute_script("return document.querySelectorAll('.case').length") == 202
+    assert "Title of embedding/file0/449" in texts(window, ".case[open] .title")
+
+
+def test_hostile_text_stays_text(show: Open) -> None:
+    """What unfolds late is written as text too."""
+    bad = f"</noscript></section><img src=x onerror=alert(1)>{HOSTILE}"
+    window = show([_open_questions(bad, bad)], "#ledger")
+    for summary in find(window, ".said > summary"):
+        summary.click()
+    settle(window)
+    assert "<img src=x onerror=alert(1)><script>" in texts(window, "#ledger")[0].replace("\n", "")
+    window.execute_script("location.hash = 'atlas'")
+    settle(window)
+    assert "<img src=x onerror=alert(1)>" in texts(window, "#atlas")[0].replace("\n", "")
+    assert window.find_elements("css selector", "img, [onerror]") == []
+    assert window.title.startswith("embcheck report")
+
+
+def test_a_phone_shows_the_ledger_as_a_list(window: Any, show: Open) -> None:
+    """Each cell has its backend's name before it, and the page does not scroll sideways."""
+    with phone(window):
+        show([_open_questions("a" * 60)], "#ledger")
+        label = "return getComputedStyle(arguments[0], '::before').content"
+        cells = find(window, ".ledger tr.differs td")
+        assert [window.execute_script(label, cell) for cell in cells] == [
+            '"PyTorch, as recorded"',
+            f'"{"a" * 60}"',
+            '"other"',
+        ]
+        assert window.execute_script("return document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.usefixtures("show")
+def test_without_scripts_every_page_is_there(window: Any, tmp_path: Path) -> None:
+    """A browser that runs no scripts shows matrix, ledger and atlas, and the departures."""
+    with report_opener(window, tmp_path) as opened, no_scripts(window):
+        opened([every_outcome(), _open_questions()])
+        assert len(find(window, ".fallback tbody tr")) == 6
+        assert len(find(window, ".ledger tbody td")) == 6
+        assert len(find(window, ".atlas tbody td a")) == 2
+        assert "words only" in texts(window, "#ledger .noscript")[0]
