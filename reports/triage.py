@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from embcheck.conformance.records.writer import write_whole
 from embcheck.reports.merge import Finding, Merged, behaviour_id
 from embcheck.reports.untrusted import one_line
 
@@ -55,14 +56,13 @@ def write_candidates(merged: Merged, folder: Path) -> list[Path]:
     by_backend: dict[str, list[Candidate]] = {}
     for candidate in candidates(merged):
         by_backend.setdefault(candidate.backend, []).append(candidate)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for backend, found in by_backend.items():
         entry = merged.backends[backend]
         library = f"{entry.distinct('library')} {entry.distinct('version')}"
         path = folder / f"{backend}.yaml"
         text = HEAD.format(library=one_line(library), backend=backend) + _entries(found)
-        path.write_text(text, "utf-8")
+        write_whole(path, text)
         paths.append(path)
     return paths
 

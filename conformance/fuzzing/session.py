@@ -21,6 +21,7 @@ from embcheck.conformance.fuzzing.findings import Finding, conclude
 from embcheck.conformance.fuzzing.hunt import Budget, Hunt, quiet_hypothesis
 from embcheck.conformance.fuzzing.trials import trials
 from embcheck.conformance.records.environment import embcheck_version
+from embcheck.conformance.records.writer import write_whole
 
 FILE_NAME = "findings.json"
 FORMAT = 1
@@ -104,10 +105,10 @@ class Session:
         except ReferenceFailed as failure:
             hunted.fault = str(failure)
 
-    def write(self) -> Path:
-        """Write findings.json; return its path."""
+    def describe(self) -> dict[str, Any]:
+        """Return what findings.json holds."""
         settings = self._settings
-        data = {
+        return {
             "format": FORMAT,
             "embcheck": embcheck_version(),
             "hypothesis": version("hypothesis"),
@@ -116,9 +117,11 @@ class Session:
             "seconds": settings.budget.seconds,
             "backends": [_describe(hunted, settings.out) for hunted in self.hunted],
         }
-        settings.out.mkdir(parents=True, exist_ok=True)
-        file = settings.out / FILE_NAME
-        file.write_text(json.dumps(data, indent=1) + "\n", "utf-8")
+
+    def write(self) -> Path:
+        """Write findings.json; return its path. Raises OSError, and leaves an earlier one then."""
+        file = self._settings.out / FILE_NAME
+        write_whole(file, json.dumps(self.describe(), indent=1) + "\n")
         return file
 
 
