@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.faults import system_words, tell_fault
 from embcheck.conformance import pytest_plugin
+from embcheck.conformance.contract.cache import cache_place, why_not_ours
 from embcheck.conformance.execution.address import BadAddress
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.pool import BackendPool
@@ -30,6 +31,7 @@ from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.terminal import print_conformance
+from embcheck.reports.untrusted import one_line
 
 JUNIT = "junit.xml"
 SWITCH_SECONDS = 0.0005
@@ -78,6 +80,8 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
     except (BadAddress, UnknownBackend, NoSuchInstructions) as error:
         errors.print(f"embcheck: {error}")
         return ExitCode.USAGE
+    if (reason := why_not_ours(cache_place())) is not None:
+        errors.print(f"embcheck: what backends keep is not used: {one_line(reason, 300)}")
     # Everything that is read and collected lives to the end, so collecting garbage finds nothing.
     gc.disable()
     claim = ExitStack()
