@@ -229,13 +229,15 @@ class _Watcher:
         self.session: EmbcheckSession | None = None
         self.fault: BaseException | None = None
         self.unwritten: OSError | None = None
+        console = Console(stderr=True)
         self.progress = Progress(
             TextColumn("conformance"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._task = self.progress.add_task("cases", total=None)
 

@@ -54,12 +54,16 @@ def _lock(path: Path) -> int:
         descriptor = os.open(path, _FLAGS, 0o666)
         try:
             _lock_or_refuse(descriptor, path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        try:
             if _is_at(descriptor, path):  # Or a process that ended has just removed it.
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
                 return descriptor
         except BaseException:
-            os.close(descriptor)
+            _release(descriptor, path)
             raise
         os.close(descriptor)
 
