@@ -59,7 +59,7 @@ def _run(session: Session, backends: tuple[str, ...]) -> int:
     """Run the session; return the exit code, and print on stderr what stopped it."""
     try:
         session.run(backends)
-    except (UnknownBackend, BackendUnavailable, OSError) as error:
+    except (UnknownBackend, BackendUnavailable, InUse, OSError) as error:
         return _told(error)
     except BackendBroken as error:
         click.echo(f"embcheck: {clean(error)}", err=True)

@@ -20,6 +20,7 @@ from embcheck.conformance.fuzzing.duel import Duel, ReferenceFailed, Tally
 from embcheck.conformance.fuzzing.findings import Finding, conclude
 from embcheck.conformance.fuzzing.hunt import Budget, Hunt, quiet_hypothesis
 from embcheck.conformance.fuzzing.trials import trials
+from embcheck.conformance.records.claim import claimed
 from embcheck.conformance.records.environment import embcheck_version
 from embcheck.conformance.records.writer import write_whole
 
@@ -70,13 +71,18 @@ class Session:
         return gravest([ExitCode.CONFORMS, *(hunted.exit_code for hunted in self.hunted)])
 
     def run(self, names: Iterable[str]) -> None:
-        """Fuzz backends; raises UnknownBackend, BackendUnavailable or BackendBroken."""
+        """Fuzz backends.
+
+        Raises UnknownBackend, BackendUnavailable or BackendBroken, InUse where another process has
+        the folder for the findings, and OSError where that cannot be written to.
+        """
         clients = [self._worker(name) for name in dict.fromkeys(names)]
         reference = self._worker(REFERENCE)
         try:
             for client in clients:
                 _ = client.info
-            with quiet_hypothesis():
+            self._settings.out.mkdir(parents=True, exist_ok=True)
+            with quiet_hypothesis(), claimed(self._settings.out):
                 for client in clients:
                     self._hunt(client, reference)
         finally:

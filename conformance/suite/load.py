@@ -19,6 +19,7 @@ NOT_SPECS = ("clauses", "workloads", "curves", "deviations", "documentation")
 """Folders beside the specs whose YAML files are not specs."""
 
 
+@lru_cache
 def suite_root() -> Path:
     """Return the folder of the specs that embcheck ships."""
     return Path(str(files("embcheck.specs")))
