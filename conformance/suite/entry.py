@@ -38,15 +38,13 @@ Plain = Any
 """What JSON has: numbers, texts, lists, mappings, None."""
 
 
-def to_text(spec: Spec, state: str) -> bytes:
+def to_text(spec: Spec) -> bytes:
     """Return a spec as text: a line for all cases, then one of what each case says of itself.
 
-    Fields without a type here (options, recipes, parameters) are plain data already. `state` tells
-    what the spec was made from.
+    Fields without a type here (options, recipes, parameters) are plain data already.
     """
     clauses = list(dict.fromkeys(clause for case in spec.cases for clause in case.clauses))
     data = {
-        "of": state,
         "name": spec.name,
         "behaviour": spec.behaviour,
         "clauses": [_clause_out(clause) for clause in clauses],
@@ -56,12 +54,10 @@ def to_text(spec: Spec, state: str) -> bytes:
     return "\n".join(json.dumps(line, separators=(",", ":")) for line in lines).encode()
 
 
-def from_text(text: bytes, state: str) -> Spec | None:
-    """Return the spec that `to_text` was given; None if it was made from another state."""
+def from_text(text: bytes) -> Spec:
+    """Return the spec that `to_text` was given."""
     first, *descriptions = text.split(b"\n")
     data = json.loads(first)
-    if data["of"] != state:
-        return None
     clauses = [_clause_in(clause) for clause in data["clauses"]]
     cases = tuple(
         _case_in(case, clauses, description)

@@ -10,19 +10,16 @@ import sys
 
 from embcheck.conformance.suite.entry import to_text
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files, suite_root
-from embcheck.conformance.suite.parsed import PARSER, digest_of, parser_state, state_of
+from embcheck.conformance.suite.parsed import digest_of, state_of
 
 
 def listing() -> str:
     """Return the list of the digests of all specs that embcheck ships, each parsed anew."""
     root, clauses = suite_root(), shipped_clauses()
     digests = {
-        f"{path.parent.name}/{path.name}": digest_of(
-            to_text(load_spec(path, clauses), state_of(path, root))
-        )
-        for path in spec_files()
+        state_of(path, root): digest_of(to_text(load_spec(path, clauses))) for path in spec_files()
     }
-    return json.dumps({PARSER: parser_state(root), **digests}, indent=0) + "\n"
+    return json.dumps(digests, indent=0) + "\n"
 
 
 if __name__ == "__main__":

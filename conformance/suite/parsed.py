@@ -21,9 +21,7 @@ from embcheck.conformance.suite.entry import from_text, to_text
 from embcheck.conformance.suite.model import Spec
 
 LIST = "parsed.json"
-"""The file with the digests, in the folder of the specs."""
-PARSER = "parser"
-"""Its key for what parses them all."""
+"""The file with the digests, in the folder of the specs: by what each was made from."""
 _MOST_BYTES = 64 * 1024 * 1024
 """Of an entry; the largest has 1 MB."""
 
@@ -32,19 +30,15 @@ Parse = Callable[[Path], Spec]
 
 def parsed_once(path: Path, root: Path, parse: Parse) -> Spec:
     """Return the spec of a file below `root`, parsed if no entry on disk is the one listed."""
-    known = _listed(root / LIST)
-    listed = known.get(f"{path.parent.name}/{path.name}")
-    if listed is None or known.get(PARSER) != parser_state(root):  # Someone is changing it.
+    listed = _listed(root / LIST).get(state_of(path, root))
+    if listed is None:  # The file or the parser was changed since.
         return parse(path)
     entry = cache_place() / "parsed-specs" / listed[:32]
-    state = state_of(path, root)
     text = bytes_of(entry, of_others=True, most=_MOST_BYTES)
     if text is not None and digest_of(text) == listed:
-        kept = from_text(text, state)
-        if kept is not None:
-            return kept
+        return from_text(text)
     spec = parse(path)
-    text = to_text(spec, state)
+    text = to_text(spec)
     if digest_of(text) == listed:
         _store(entry, text)
     return spec
@@ -58,11 +52,12 @@ def _listed(path: Path) -> Mapping[str, str]:
 
 def state_of(path: Path, root: Path) -> str:
     """Return a digest of all that a parsed spec depends on."""
-    return hashlib.sha256(parser_state(root).encode() + path.read_bytes()).hexdigest()
+    name = f"{path.parent.name}/{path.name}\0".encode()
+    return hashlib.sha256(_parser_state(root) + name + path.read_bytes()).hexdigest()
 
 
 @lru_cache
-def parser_state(root: Path) -> str:
+def _parser_state(root: Path) -> bytes:
     """Return a digest of all that a parsed spec depends on beside its file."""
     digest = hashlib.sha256()
     package = Path(str(files("embcheck.conformance")))
@@ -70,7 +65,7 @@ def parser_state(root: Path) -> str:
     beside = [*root.glob("*.json"), *root.glob("clauses/*.yaml")]
     for file in sorted([*sources, *(path for path in beside if path.name != LIST)]):
         digest.update(file.name.encode() + file.read_bytes())
-    return digest.hexdigest()
+    return digest.digest()
 
 
 def digest_of(text: bytes) -> str:
