@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from embcheck.conformance.contract.cache import bytes_of
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -55,9 +57,15 @@ def made_once(folder: Path, key: str, make: Callable[[], bytes | Refusal]) -> by
 
 
 def load(folder: Path, key: str) -> bytes | Refusal | None:
-    """Return the entry of a key; None if there is none, or none whose bytes fit its name."""
+    """Return the entry of a key; None if there is none that is ours and whose bytes fit its name.
+
+    The name is no proof of where the bytes come from: an entry may be code, and another user's is
+    not loaded.
+    """
     for path in folder.glob(f"{key}-*"):
-        data = path.read_bytes()
+        data = bytes_of(path)
+        if data is None:
+            continue
         if path.stem != f"{key}-{_digest(data)}":
             continue
         if path.suffix != ".json":

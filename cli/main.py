@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import click
 
 from embcheck.cli.actions import INTERRUPTED
+from embcheck.cli.faults import tell_fault, tell_lost_output
+from embcheck.cli.streams import reader_is_gone, tolerant_streams
 
 COMMANDS = {
     "run": ("embcheck.cli.run", "Run the conformance suite on backends."),
@@ -36,7 +39,34 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group that knows its subcommands by name, and imports one when it is called."""
+    """A group that knows its subcommands by name, and imports one when it is called.
+
+    No traceback reaches a user, and an exit code is that of the command whoever reads its output.
+    """
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command, and end the process with its exit code."""
+        with tolerant_streams() as out:
+            try:
+                return super().main(*args, **extra)
+            except SystemExit as ended:
+                out.flush()
+                if out.failure is None or reader_is_gone(out.failure):
+                    raise
+                code = ended.code if isinstance(ended.code, int) else 0
+                raise SystemExit(tell_lost_output(out.failure, code)) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; say in one line what it could not handle itself."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("embcheck: interrupted", err=True)
+            sys.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is, it must be told)
+            sys.exit(tell_fault(error))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the subcommands, in the order of use."""
@@ -52,14 +82,6 @@ class LazyGroup(click.Group):
             import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_")
         )
         return command
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Call a subcommand; one that leaves Ctrl-C to this ends with 130, as a shell expects."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("embcheck: interrupted", err=True)
-            ctx.exit(INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the subcommands without importing them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from os.path import normpath
 from pathlib import Path
@@ -28,17 +28,12 @@ from embcheck.conformance.execution.processor import processor_environment
 from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.pytest_items import CaseItem, ended, quick_cases, split
+from embcheck.conformance.pytest_recorder import Recorder
 from embcheck.conformance.records.describe import case_line, clause_line, described, result_line
 from embcheck.conformance.records.environment import describe_environment, embcheck_version
-from embcheck.conformance.records.lines import (
-    CaseLine,
-    ClauseLine,
-    ResultLine,
-    RunHeader,
-    to_json_data,
-)
+from embcheck.conformance.records.lines import ResultLine, RunHeader, to_json_data
 from embcheck.conformance.records.plain import from_plain
-from embcheck.conformance.records.writer import RunWriter, now
+from embcheck.conformance.records.writer import now
 from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.identity import suite_fingerprint
 from embcheck.conformance.suite.load import spec_files
@@ -63,16 +58,13 @@ class EmbcheckSession:
         self._deviations = {
             label: load_deviations(address.id) for label, address in self._pool.addresses.items()
         }
-        self._writer: RunWriter | None = None
+        self.recorder = Recorder()
         self._started = False
-        self._written: set[str] = set()
         self.spec_files: dict[Path, None] = {}
         self._left_out: set[str] = set()
         self._not_asked: set[str] = set()
         self._unexplained: Counter[str] = Counter()
         self._described: dict[str, dict[str, Any]] = {}
-        self._planned = 0
-        self._recorded = 0
         self.complaints: list[str] = []
         self._lookahead: Lookahead | None = None
 
@@ -266,7 +258,7 @@ class EmbcheckSession:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Open the record when the first of xdist's processes has collected."""
-        if ids and self._writer is None:
+        if ids and not self.recorder.is_open:
             self._open(len(ids))
             self._pool.close()
 
@@ -295,8 +287,7 @@ class EmbcheckSession:
                 **({} if self._config.getoption("--embcheck-all-specs") else {"named_specs": True}),
             },
         )
-        self._planned = planned
-        self._writer = RunWriter(folder, header)
+        self.recorder.open(folder, header)
 
     def _suite(self) -> str:
         """Return the digest of the suite: of all shipped specs, or of those that are named."""
@@ -310,7 +301,7 @@ class EmbcheckSession:
         return suite_fingerprint(files)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Record a result, preceded by its case and clauses when they come for the first time."""
+        """Record a result, whose lines come with its report."""
         lines = getattr(report, "embcheck_lines", None)
         if lines is None:
             return
@@ -318,23 +309,11 @@ class EmbcheckSession:
             lines = json.loads(lines)
         result = from_plain(ResultLine, lines["result"])
         self.exit_code = gravest([self.exit_code, _exit_code(result)])
-        if self._writer is None:
-            return
-        self._writer.write(*self._context(lines), result)
-        self._recorded += 1
+        self.recorder.add(lines, result)
         report.embcheck_lines = None  # type: ignore[attr-defined]  # pytest keeps its reports
 
-    def _context(self, lines: Mapping[str, Any]) -> Iterator[ClauseLine | CaseLine]:
-        """Return the lines of a result's case and clauses, the first time that they come."""
-        for data in lines["clauses"]:
-            if data["id"] not in self._written:
-                self._written.add(data["id"])
-                yield ClauseLine(**data)
-        if lines["case"]["case"] not in self._written:
-            self._written.add(lines["case"]["case"])
-            yield CaseLine(**lines["case"])
-
-    def pytest_sessionfinish(self) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End the workers, and the record if it is complete; a partial run gets no footer."""
         self._end_workers()
         if not self._selection():
@@ -346,34 +325,33 @@ class EmbcheckSession:
         ]
         if self.complaints:
             self.exit_code = gravest([self.exit_code, ExitCode.DEPARTS])
-        if self._writer is not None and self.is_complete:
-            self._writer.finish(self.exit_code)
-            self._writer = None
+        if self.is_complete:
+            self.recorder.finish(session, self.exit_code)
 
     @property
     def recorded(self) -> str:
         """Say how much is recorded; empty before the record is opened."""
-        said = f"{self._recorded:,} of {self._planned:,} results are recorded"
-        return said if self._planned else ""
+        recorder = self.recorder
+        said = f"{recorder.recorded:,} of {recorder.planned:,} results are recorded"
+        return said if recorder.planned else ""
 
     @property
     def is_complete(self) -> bool:
         """Whether every planned result is recorded."""
-        return self._recorded == self._planned
+        return self.recorder.recorded == self.recorder.planned
 
     def _unmatched_deviations(self) -> list[str]:
         """Name known deviations that match no case of a whole run; they fail it."""
         return [
             f"deviations/{name}.yaml: {', '.join(entry.cases)} matches no case; remove the entry"
             for name in self.names
-            for entry in unmatched(self._deviations[name], self._written | self._left_out)
+            for entry in unmatched(self._deviations[name], self.recorder.written | self._left_out)
         ]
 
     def pytest_unconfigure(self) -> None:
         """Close what an interruption left open."""
         self._end_workers()
-        if self._writer is not None:
-            self._writer.close()
+        self.recorder.close()
 
 
 def _make_pool(config: pytest.Config, addresses: list[str]) -> BackendPool:

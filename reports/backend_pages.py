@@ -21,6 +21,7 @@ from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.execution.profile import Explained, Profile
+from embcheck.conformance.records.writer import write_whole
 from embcheck.reports.helped import Help
 from embcheck.reports.tables import categories_text
 from embcheck.reports.units import plural
@@ -38,14 +39,13 @@ def write_pages(
 
     `helped` is what adapters did for their library in a run of the suite.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for profile in profiles:
         name = profile.info["id"]
         paths.append(folder / page_name(name))
-        paths[-1].write_text(page(profile, helped.get(name, ())), "utf-8")
+        write_whole(paths[-1], page(profile, helped.get(name, ())))
     paths.append(folder / INDEX)
-    paths[-1].write_text(index(folder), "utf-8")
+    write_whole(paths[-1], index(folder))
     return paths
 
 

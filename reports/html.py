@@ -16,6 +16,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from embcheck.conformance.records.run import Run
+from embcheck.conformance.records.writer import write_whole
 from embcheck.reports.evidence import Evidence
 from embcheck.reports.matrix import link
 from embcheck.reports.merge import Merged, merge
@@ -35,10 +36,7 @@ NO_EVIDENCE = Evidence()
 
 def write_html(runs: Iterable[Run] | Merged, path: Path, evidence: Evidence = NO_EVIDENCE) -> None:
     """Write a report of the runs; replaces an earlier file only when the new one is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(render_html(runs, evidence), "utf-8", newline="\n")
-    unfinished.replace(path)
+    write_whole(path, render_html(runs, evidence))
 
 
 def render_html(runs: Iterable[Run] | Merged, evidence: Evidence = NO_EVIDENCE) -> str:

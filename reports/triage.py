@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embcheck.conformance.records.reading import RecordError
+from embcheck.conformance.records.writer import write_whole
 from embcheck.reports.merge import Finding, Merged, behaviour_id
 from embcheck.reports.untrusted import one_line
 
@@ -64,14 +65,13 @@ def write_candidates(merged: Merged, folder: Path) -> list[Path]:
         if Path(backend).name != backend or not backend.isprintable():
             said = f"the backend '{backend}' cannot name a file; run it under another label"
             raise RecordError(said)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for backend, found in by_backend.items():
         entry = merged.backends[backend]
         library = f"{entry.distinct('library')} {entry.distinct('version')}"
         path = folder / f"{backend}.yaml"
         text = HEAD.format(library=one_line(library), backend=backend) + _entries(found)
-        path.write_text(text, "utf-8")
+        write_whole(path, text)
         paths.append(path)
     return paths
 

@@ -30,6 +30,9 @@ def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Pat
     except (BadAddress, UnknownBackend, RecordError, SpecError) as error:
         click.echo(f"embcheck audit: {error}", err=True)
         sys.exit(ExitCode.USAGE)
+    except OSError as error:
+        click.echo(f"embcheck audit: cannot write to {out}: {error.strerror}", err=True)
+        sys.exit(ExitCode.USAGE)
     if not audited:
         click.echo(f"embcheck audit: {run} has no results to draw from", err=True)
         sys.exit(ExitCode.USAGE)

@@ -20,6 +20,10 @@ from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.backend_pages import write_pages
 from embcheck.reports.helped import helped
 from embcheck.reports.merge import merge
+from embcheck.reports.untrusted import one_line
+
+SHORT, LONG = 60, 600
+"""Characters of a name, and of a sentence or a list, that a backend gives."""
 
 
 def backends(
@@ -60,19 +64,22 @@ def _write(
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    problem = entry.get("unavailable") or entry.get("broken")
-    if problem:
-        state = "unavailable" if "unavailable" in entry else "broken"
-        return f"{entry['id']}\n    {state}: {problem}"
+    """Describe a backend on a few lines, of which it writes none: all it says is untrusted."""
+    name = one_line(entry["id"], SHORT)
+    for state in ("unavailable", "broken"):
+        if state in entry:
+            return f"{name}\n    {state}: {one_line(entry[state] or 'no reason is given', LONG)}"
     native = [name for name, how in entry["operations"].items() if how["provision"] == "native"]
     composed = [name for name in entry["operations"] if name not in native]
-    lines = [f"{entry['id']}\n    {entry['library']} {entry['version']} on {entry['device']}"]
-    if native:
-        lines.append(f"    native: {', '.join(native)}")
-    if composed:
-        lines.append(f"    composed: {', '.join(composed)}")
-    if entry["capabilities"]:
-        lines.append(f"    capabilities: {', '.join(entry['capabilities'])}")
-    if entry["made_from"]:
-        lines.append(f"    continues: {entry['made_from']}")
+    library, version, device = (
+        one_line(entry[key], SHORT) for key in ("library", "version", "device")
+    )
+    lines = [f"{name}\n    {library} {version} on {device}"]
+    told = {
+        "native": ", ".join(native),
+        "composed": ", ".join(composed),
+        "capabilities": ", ".join(map(str, entry["capabilities"])),
+        "continues": entry["made_from"],
+    }
+    lines += [f"    {what}: {one_line(text, LONG)}" for what, text in told.items() if text]
     return "\n".join(lines)

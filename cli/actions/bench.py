@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,9 @@ from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.actions.bench_own import installed_backends, own_sources
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode, gravest
+from embcheck.conformance.records.claim import InUse, claimed
 from embcheck.conformance.records.run import FILE_NAME, RecordError, read_runs
+from embcheck.conformance.records.writer import CannotWrite
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.conformance.timing.clock.cell import Settings
 from embcheck.conformance.timing.runs.curves import points_of, select_curves
@@ -57,7 +58,10 @@ def bench(
         backends = backends or installed_backends(sources)
     elif sources or studies:
         raise click.UsageError("--against compares workloads: leave --table and --study out")
+    claim = ExitStack()
     try:
+        if out.is_dir():
+            claim.enter_context(claimed(out))
         if against is not None:
             code = _time_against(against, backends, ids, out, settings)
         else:
@@ -72,17 +76,19 @@ def bench(
         CannotResume,
         NotComparable,
         RecordError,
+        InUse,
+        CannotWrite,
     ) as error:
         click.echo(f"embcheck: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     except KeyboardInterrupt:
-        _show(out)
+        with suppress(RecordError):  # Nothing may be written yet, or over what is no record.
+            _show(out)
         advice = "" if against else "; go on with the same command and --resume"
         click.echo(f"embcheck: interrupted{advice}", err=True)
         sys.exit(INTERRUPTED)
-    except Exception:  # noqa: BLE001  (whatever it is, it is ours)
-        click.echo(f"embcheck: a fault of the harness\n{traceback.format_exc()}", err=True)
-        sys.exit(ExitCode.HARNESS)
+    finally:
+        claim.close()
     sys.exit(code)
 
 

@@ -11,6 +11,7 @@ import click
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.timing.workloads.own import Sources
+from embcheck.reports.untrusted import one_line
 
 
 def own_sources(own: Mapping[str, Any], ids: Sequence[str]) -> Sources | None:
@@ -39,7 +40,7 @@ def installed_backends(sources: Sources | None) -> tuple[str, ...]:
         try:
             _ = client.info
         except (BackendUnavailable, BackendBroken) as reason:
-            return " ".join(str(reason).split())[:200]
+            return one_line(reason)
         finally:
             client.close()
         return None

@@ -14,6 +14,7 @@ from embcheck.conformance.documentation.coverage import as_json as to_json
 from embcheck.conformance.documentation.coverage import shipped_coverage
 from embcheck.conformance.documentation.reading import ReadingError, read_file, read_installed
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.writer import write_whole
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.coverage_terminal import print_coverage
 
@@ -42,10 +43,8 @@ def coverage(as_json: bool, python: str | None, docstrings: Path | None, out: Pa
 
 
 def _write(file: Path, text: str) -> None:
-
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"{text}\n", "utf-8")
+        write_whole(file, f"{text}\n")
     except OSError as error:
         click.echo(f"embcheck coverage: cannot write {file}: {error.strerror}", err=True)
         sys.exit(ExitCode.USAGE)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -15,12 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from embcheck.cli.actions import INTERRUPTED
+from embcheck.cli.faults import system_words, tell_fault
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.fuzzing.duel import Tally
 from embcheck.conformance.fuzzing.hunt import Budget
 from embcheck.conformance.fuzzing.session import Session, Settings
+from embcheck.conformance.records.claim import InUse, claimed
 from embcheck.reports.fuzzing import print_fuzzing
 from embcheck.reports.untrusted import clean
 
@@ -35,30 +35,40 @@ def fuzz(
 ) -> None:
     """Look for departures from the NumPy reference in generated calls."""
     settings = Settings(seed, Budget(examples, seconds), timeout, out)
-    with _progress(examples) as told:
-        session = Session(settings, told)
-        code = _run(session, backends)
-    if session.hunted:
-        _show(session)
+    with ExitStack() as claim:
+        try:
+            if out.is_dir():
+                claim.enter_context(claimed(out))
+        except (InUse, OSError) as error:
+            sys.exit(_told(error))
+        with _progress(examples) as told:
+            session = Session(settings, told)
+            code = _run(session, backends)
+        if session.hunted:
+            code = _show(session, code)
     sys.exit(code)
+
+
+def _told(error: Exception) -> ExitCode:
+    said = system_words(error) if isinstance(error, OSError) else clean(error)
+    click.echo(f"embcheck: {said}", err=True)
+    return ExitCode.USAGE
 
 
 def _run(session: Session, backends: tuple[str, ...]) -> int:
     """Run the session; return the exit code, and print on stderr what stopped it."""
     try:
         session.run(backends)
-    except (UnknownBackend, BackendUnavailable, OSError) as error:
-        click.echo(f"embcheck: {clean(error)}", err=True)
-        return ExitCode.USAGE
+    except (UnknownBackend, BackendUnavailable, InUse, OSError) as error:
+        return _told(error)
     except BackendBroken as error:
         click.echo(f"embcheck: {clean(error)}", err=True)
         return ExitCode.HARNESS
     except KeyboardInterrupt:
         click.echo("embcheck: interrupted; the findings so far are written", err=True)
         return INTERRUPTED
-    except Exception:  # noqa: BLE001  (whatever it is, it is ours)
-        click.echo(f"embcheck: a fault of the harness\n{clean(traceback.format_exc())}", err=True)
-        return ExitCode.HARNESS
+    except Exception as error:  # noqa: BLE001  (whatever it is, it is ours)
+        return tell_fault(error)
     return session.exit_code
 
 
@@ -107,8 +117,14 @@ def _noticed_interrupts() -> Iterator[list[int]]:
         sys.unraisablehook = told_before
 
 
-def _show(session: Session) -> None:
-    """Write the findings, and print the summary and the path."""
-    file = session.write()
-    print_fuzzing(json.loads(file.read_text("utf-8")), Console(highlight=False))
-    click.echo(file)
+def _show(session: Session, code: int) -> int:
+    """Write the findings, and print the summary and the path; return the exit code.
+
+    Where they cannot be written, the summary is printed all the same.
+    """
+    print_fuzzing(session.describe(), Console(highlight=False))
+    try:
+        click.echo(session.write())
+    except OSError as error:
+        return code or _told(error)
+    return code

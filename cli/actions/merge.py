@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.claim import InUse
 from embcheck.conformance.records.join import join
 from embcheck.conformance.records.run import FILE_NAME, RecordError
 
@@ -16,7 +17,7 @@ def merge(directories: tuple[Path, ...], out: Path) -> None:
     """Join the runs in each DIR in one results.jsonl, for one report or one comparison."""
     try:
         runs = join(directories, out)
-    except RecordError as error:
+    except (RecordError, InUse) as error:
         click.echo(f"embcheck merge: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     except OSError as error:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from embcheck.cli.actions import INTERRUPTED
+from embcheck.cli.faults import system_words, tell_fault
 from embcheck.conformance import pytest_plugin
+from embcheck.conformance.contract.cache import cache_place, why_not_ours
 from embcheck.conformance.execution.address import BadAddress
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.pool import BackendPool
@@ -20,12 +25,15 @@ from embcheck.conformance.execution.processor import NoSuchInstructions, process
 from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.pytest_session import EmbcheckSession
-from embcheck.conformance.records.run import FILE_NAME, read_runs
+from embcheck.conformance.records.claim import InUse, claimed
+from embcheck.conformance.records.run import FILE_NAME, RecordError, read_runs
 from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.terminal import print_conformance
+from embcheck.reports.untrusted import one_line
 
+JUNIT = "junit.xml"
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep Python's lock. The threads that wait for answers need it briefly;
 with the usual 5 ms, workers would be idle while pytest does its bookkeeping."""
@@ -72,21 +80,29 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
     except (BadAddress, UnknownBackend, NoSuchInstructions) as error:
         errors.print(f"embcheck: {error}")
         return ExitCode.USAGE
+    if (reason := why_not_ours(cache_place())) is not None:
+        errors.print(f"embcheck: what backends keep is not used: {one_line(reason, 300)}")
     # Everything that is read and collected lives to the end, so collecting garbage finds nothing.
     gc.disable()
+    claim = ExitStack()
     try:
-        # The libraries are imported while the specs are read.
-        pool.launch()
+        if setting.out.is_dir():
+            claim.enter_context(claimed(setting.out))
+        if not chosen.specs:
+            # The libraries are imported while the specs are read. A user's own are read before:
+            # what a case expects is settled before any backend's code runs.
+            pool.launch()
         paths = _checked(chosen, setting.out)
+        claim.enter_context(claimed(setting.out))
         return _run(pool, _Request(paths, chosen, setting), errors)
     except SpecError as error:
         errors.print(str(error))
         return ExitCode.USAGE
-    except LookupError as error:
+    except (NoSuchCase, InUse, RecordError) as error:
         errors.print(f"embcheck: {error.args[0]}")
         return ExitCode.USAGE
     except OSError as error:
-        errors.print(f"embcheck: {error}")
+        errors.print(f"embcheck: {system_words(error)}")
         return ExitCode.USAGE
     except KeyboardInterrupt:
         pool.stop()
@@ -96,6 +112,11 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
     finally:
         gc.enable()
         pool.close()
+        claim.close()
+
+
+class NoSuchCase(Exception):
+    """No case has a name that was given; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +142,8 @@ def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
         return INTERRUPTED
     out = request.setting.out
     print_conformance(read_runs(out), Console(highlight=False))
+    if watcher.unwritten is not None:
+        errors.print(f"embcheck: cannot write {JUNIT}: {system_words(watcher.unwritten)}")
     for complaint in watcher.session.complaints:
         errors.print(complaint)
     if stopped is None and watcher.session.exit_code == ExitCode.DEPARTS:
@@ -129,42 +152,57 @@ def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
     if stopped is None and not watcher.session.is_complete:
         errors.print("embcheck: some results are missing; this is a fault of the harness")
         return ExitCode.HARNESS
-    return watcher.session.exit_code if stopped is None else stopped
+    code = watcher.session.exit_code if stopped is None else stopped
+    return code or ExitCode.USAGE if watcher.unwritten is not None else code
 
 
 def _checked(chosen: Chosen, out: Path) -> list[Path]:
     """Return the spec files, all valid; make the folder.
 
-    Raises SpecError, OSError, or LookupError for a name that no case has.
+    Raises SpecError, OSError or NoSuchCase.
     """
     paths = spec_files(chosen.specs)
-    named(chosen.cases, {case.id for path in paths for case in load_spec(path).cases})
+    ids = {case.id for path in paths for case in load_spec(path).cases}
+    try:
+        named(chosen.cases, ids)
+    except LookupError as error:
+        raise NoSuchCase(error.args[0]) from None
     out.mkdir(parents=True, exist_ok=True)
     return paths
 
 
 def _stopped(status: int, watcher: _Watcher, errors: Console) -> int | None:
     """Return the exit code of a session that stopped early; None if it ended."""
+    if watcher.session is not None and watcher.session.recorder.lost is not None:
+        errors.print(f"embcheck: {watcher.session.recorder.lost}")
+        return ExitCode.USAGE
+    if watcher.fault is not None:
+        return _told_fault(watcher.fault, watcher, errors)
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         errors.print("embcheck: nothing is selected; relax -k, name other --specs, or add --large")
         return ExitCode.USAGE
-    if status == pytest.ExitCode.USAGE_ERROR:
-        return ExitCode.USAGE
-    if status == pytest.ExitCode.INTERNAL_ERROR:
-        return ExitCode.HARNESS
     if status == pytest.ExitCode.INTERRUPTED and watcher.is_interrupted:
         recorded = watcher.session.recorded if watcher.session else ""
         errors.print(f"embcheck: interrupted; {recorded or 'nothing is recorded'}")
         return INTERRUPTED
-    if status == pytest.ExitCode.INTERRUPTED:
-        return ExitCode.USAGE
-    return None
+    # Pytest calls it an interruption too if a file cannot be collected.
+    usage = dict.fromkeys(
+        (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED), ExitCode.USAGE
+    )
+    return {**usage, pytest.ExitCode.INTERNAL_ERROR: ExitCode.HARNESS}.get(pytest.ExitCode(status))
+
+
+def _told_fault(fault: BaseException, watcher: _Watcher, errors: Console) -> int:
+    code = tell_fault(fault)
+    if watcher.session is not None and (count := watcher.session.recorder.recorded):
+        errors.print(f"embcheck: {count} results so far are recorded")
+    return code
 
 
 def _run_pytest(request: _Request, watcher: _Watcher) -> int:
     chosen, setting = request.chosen, request.setting
     with Scratch() as folder:
-        settings = Path(folder, "pytest.ini")
+        settings, junit = Path(folder, "pytest.ini"), Path(folder, JUNIT)
         settings.write_text("[pytest]\n", "utf-8")
         arguments = [
             *("-c", str(settings), "--rootdir", str(Path.cwd()), "-p", "no:cacheprovider"),
@@ -173,7 +211,7 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
             *(f"--embcheck-backend={name}" for name in watcher.pool.texts),
             f"--embcheck-out={setting.out}",
             f"--embcheck-timeout={setting.timeout}",
-            f"--junitxml={setting.out / 'junit.xml'}",
+            f"--junitxml={junit}",
             *(["-k", chosen.keyword] if chosen.keyword else []),
             *(f"--embcheck-case={name}" for name in chosen.cases),
             *(["--embcheck-quick"] if chosen.quick else []),
@@ -185,7 +223,9 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
             *map(str, request.paths),
         ]
         with watcher.progress:
-            return int(pytest.main(arguments, plugins=[watcher]))
+            status = int(pytest.main(arguments, plugins=[watcher]))
+        watcher.keep(junit, setting.out)
+        return status
 
 
 @dataclass
@@ -202,13 +242,17 @@ class _Watcher:
         self.pool = pool
         self.session: EmbcheckSession | None = None
         self.is_interrupted = False
+        self.fault: BaseException | None = None
+        self.unwritten: OSError | None = None
+        console = Console(stderr=True)
         self.progress = Progress(
             TextColumn("conformance"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._task = self.progress.add_task("cases", total=None)
 
@@ -218,6 +262,31 @@ class _Watcher:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         # Pytest calls it an interruption too if a file cannot be collected.
         self.is_interrupted = not isinstance(excinfo.value, pytest.Session.Interrupted)
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        """Keep what went wrong, in place of pytest's printing its traceback."""
+        self.fault = excinfo.value
+        return True
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Iterator[None]:
+        """Go on where pytest cannot write the JUnit file: the results are in the record."""
+        try:
+            return (yield)
+        except OSError as error:
+            self.unwritten = error
+
+    def keep(self, junit: Path, out: Path) -> None:
+        """Move the JUnit file, if there is one, to the results."""
+        unfinished = out / f"{JUNIT}.part"
+        try:
+            if junit.exists():
+                shutil.copyfile(junit, unfinished)
+                unfinished.replace(out / JUNIT)
+        except OSError as error:
+            self.unwritten = self.unwritten or error
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.session = session.config.pluginmanager.get_plugin("embcheck-session")

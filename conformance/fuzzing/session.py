@@ -20,7 +20,9 @@ from embcheck.conformance.fuzzing.duel import Duel, ReferenceFailed, Tally
 from embcheck.conformance.fuzzing.findings import Finding, conclude
 from embcheck.conformance.fuzzing.hunt import Budget, Hunt, quiet_hypothesis
 from embcheck.conformance.fuzzing.trials import trials
+from embcheck.conformance.records.claim import claimed
 from embcheck.conformance.records.environment import embcheck_version
+from embcheck.conformance.records.writer import write_whole
 
 FILE_NAME = "findings.json"
 FORMAT = 1
@@ -69,13 +71,18 @@ class Session:
         return gravest([ExitCode.CONFORMS, *(hunted.exit_code for hunted in self.hunted)])
 
     def run(self, names: Iterable[str]) -> None:
-        """Fuzz backends; raises UnknownBackend, BackendUnavailable or BackendBroken."""
+        """Fuzz backends.
+
+        Raises UnknownBackend, BackendUnavailable or BackendBroken, InUse where another process has
+        the folder for the findings, and OSError where that cannot be written to.
+        """
         clients = [self._worker(name) for name in dict.fromkeys(names)]
         reference = self._worker(REFERENCE)
         try:
             for client in clients:
                 _ = client.info
-            with quiet_hypothesis():
+            self._settings.out.mkdir(parents=True, exist_ok=True)
+            with quiet_hypothesis(), claimed(self._settings.out):
                 for client in clients:
                     self._hunt(client, reference)
         finally:
@@ -104,10 +111,10 @@ class Session:
         except ReferenceFailed as failure:
             hunted.fault = str(failure)
 
-    def write(self) -> Path:
-        """Write findings.json; return its path."""
+    def describe(self) -> dict[str, Any]:
+        """Return what findings.json holds."""
         settings = self._settings
-        data = {
+        return {
             "format": FORMAT,
             "embcheck": embcheck_version(),
             "hypothesis": version("hypothesis"),
@@ -116,9 +123,11 @@ class Session:
             "seconds": settings.budget.seconds,
             "backends": [_describe(hunted, settings.out) for hunted in self.hunted],
         }
-        settings.out.mkdir(parents=True, exist_ok=True)
-        file = settings.out / FILE_NAME
-        file.write_text(json.dumps(data, indent=1) + "\n", "utf-8")
+
+    def write(self) -> Path:
+        """Write findings.json; return its path. Raises OSError, and leaves an earlier one then."""
+        file = self._settings.out / FILE_NAME
+        write_whole(file, json.dumps(self.describe(), indent=1) + "\n")
         return file
 
 

@@ -8,9 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from embcheck.conformance.records.claim import claimed
 from embcheck.conformance.records.comparable import NotComparable, check_alike
 from embcheck.conformance.records.lines import Line, to_json_data
 from embcheck.conformance.records.run import FILE_NAME, Run, read_runs
+from embcheck.conformance.records.writer import PREVIOUS, refuse_other_than_file, whole_file
 
 IDENTITY = ("adapter", "library", "version", "device")
 MACHINE = ("cpu", "cores", "memory_gib")
@@ -22,7 +24,8 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
     Raises RecordError for a folder without runs, NotComparable for runs of different suites or
     versions of embcheck, for a case or a workload that is not the same in all, for one label on two
     different libraries, and for timings that were taken on different machines. A run that is not
-    whole loses its end. What `out` held before stays in `results.previous.jsonl`.
+    whole loses its end. What `out` held before stays in `results.previous.jsonl`. Raises InUse
+    where another process has `out`, and OSError where it cannot be written to.
     """
     found = [(run, str(folder)) for folder in folders for run in read_runs(folder)]
     found.sort(key=lambda pair: str(pair[0].header.started))
@@ -38,11 +41,13 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
     runs = [run for run, _ in found]
     out.mkdir(parents=True, exist_ok=True)
     path = out / FILE_NAME
-    if path.exists():
-        path.replace(out / "results.previous.jsonl")
-    with path.open("w", encoding="utf-8") as file:
+    refuse_other_than_file(path)
+    with claimed(out), whole_file(path) as file:
         for line in chain.from_iterable(map(_lines, runs)):
             file.write(json.dumps(to_json_data(line)) + "\n")
+        file.flush()
+        if path.exists():
+            path.replace(out / PREVIOUS)
     return runs
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from packaging.version import Version
@@ -37,10 +38,14 @@ def write_distribution(name: str, out: Path) -> Path:
     folder = out / names.distribution
     if folder.exists():
         raise AlreadyThere(f"{folder} is there already, and nothing in it was changed")
-    for template, place in _FILES.items():
-        path = folder / place.format(package=names.package, backend=names.backend)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(render(template, names), "utf-8")
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{names.distribution}-", dir=out) as unfinished:
+        whole = Path(unfinished, names.distribution)
+        for template, place in _FILES.items():
+            path = whole / place.format(package=names.package, backend=names.backend)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(render(template, names), "utf-8")
+        whole.rename(folder)
     return folder
 
 

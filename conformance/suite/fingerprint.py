@@ -35,7 +35,7 @@ def joined(parts: Iterable[str]) -> str:
 def _plain(value: Any) -> Any:
     """Return what is judged by as JSON data, arrays as a digest of their bytes."""
     if is_dataclass(value):
-        kind = type(value).__name__
+        kind = type(value).__name__.removeprefix("_Kept")  # A case from the cache is a case.
         kept = (field.name for field in fields(value) if field.name not in _WORDS.get(kind, ()))
         return {"is": kind, **{name: _plain(getattr(value, name)) for name in kept}}
     if isinstance(value, Mapping):

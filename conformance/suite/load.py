@@ -21,6 +21,7 @@ FEATURES = "features.yaml"
 """A file beside them that is none either."""
 
 
+@lru_cache
 def suite_root() -> Path:
     """Return the folder of the specs that embcheck ships."""
     return Path(str(files("embcheck.specs")))

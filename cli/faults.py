@@ -1,0 +1,53 @@
+"""What a command says of a failure that none of its parts has an answer to, and its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.reports.untrusted import clean, one_line
+
+TRACEBACK = "EMBCHECK_TRACEBACK"
+"""The environment variable that asks for the traceback."""
+
+
+def tell_fault(error: BaseException) -> ExitCode:
+    """Say in one line what went wrong; return the exit code.
+
+    A failure of the operating system, a full disk for one, is the user's to mend. Anything else is
+    a fault of the harness.
+    """
+    if isinstance(error, OSError):
+        code, said = ExitCode.USAGE, system_words(error)
+    else:
+        code = ExitCode.HARNESS
+        kind, text = type(error).__name__, one_line(error, 500)
+        said = f"a fault of the harness: {kind}{': ' * bool(text)}{text}"
+    advice = "" if code is ExitCode.USAGE else _advice()
+    click.echo(f"embcheck: {said}{advice}", err=True)
+    if os.environ.get(TRACEBACK):
+        click.echo(clean("".join(traceback.format_exception(error))), err=True)
+    return code
+
+
+def system_words(error: OSError) -> str:
+    """Return what the operating system says, and of which file."""
+    place = f"{one_line(error.filename, 300)}: " if error.filename is not None else ""
+    return f"{place}{one_line(error.strerror or error or type(error).__name__, 300)}"
+
+
+def _advice() -> str:
+    if os.environ.get(TRACEBACK):
+        return "; please report it with this traceback:"
+    return f"; please report it with the traceback that {TRACEBACK}=1 shows"
+
+
+def tell_lost_output(error: OSError, code: ExitCode | int) -> int:
+    """Say that standard output could not be written; return the exit code that this leaves."""
+    said = error.strerror or str(error)
+    print(f"embcheck: cannot write to standard output: {said}", file=sys.stderr)  # noqa: T201
+    return code or ExitCode.USAGE

@@ -1,0 +1,88 @@
+"""What a pytest session records: its header, then each result as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.claim import InUse
+from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine, RunHeader
+from embcheck.conformance.records.writer import CannotWrite, RunWriter
+
+
+class Recorder:
+    """The record of a session, if it has one, and how much of it is written."""
+
+    def __init__(self) -> None:
+        self.planned = 0
+        self.recorded = 0
+        self.written: set[str] = set()
+        """The ids of the clauses and cases in the record."""
+        self.lost: CannotWrite | None = None
+        """Why nothing more can be written."""
+        self._writer: RunWriter | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a record to be written to."""
+        return self._writer is not None
+
+    def open(self, folder: Path, header: RunHeader) -> None:
+        """Begin a record; raises UsageError where that is not possible in the folder."""
+        self.planned = header.planned
+        try:
+            self._writer = RunWriter(folder, header)
+        except InUse as refusal:
+            raise pytest.UsageError(f"embcheck: {refusal}") from None
+        except OSError as error:
+            said = f"embcheck: cannot write to {folder}: {error.strerror or error}"
+            raise pytest.UsageError(said) from None
+
+    def add(self, lines: Mapping[str, Any], result: ResultLine) -> None:
+        """Record a result, preceded by its case and clauses when they come for the first time.
+
+        Ends the session where it cannot be written.
+        """
+        if self._writer is None:
+            return
+        try:
+            self._writer.write(*self._context(lines), result)
+        except CannotWrite as reason:
+            self._give_up(reason)
+            pytest.exit(f"embcheck: {reason}", returncode=ExitCode.USAGE)
+        self.recorded += 1
+
+    def _context(self, lines: Mapping[str, Any]) -> Iterator[ClauseLine | CaseLine]:
+        """Return the lines of a result's case and clauses, the first time that they come."""
+        for data in lines["clauses"]:
+            if data["id"] not in self.written:
+                self.written.add(data["id"])
+                yield ClauseLine(**data)
+        if lines["case"]["case"] not in self.written:
+            self.written.add(lines["case"]["case"])
+            yield CaseLine(**lines["case"])
+
+    def finish(self, session: pytest.Session, exit_code: ExitCode) -> None:
+        """Write the footer; where that is not possible, the session ends as with bad usage."""
+        if self._writer is None:
+            return
+        try:
+            self._writer.finish(exit_code)
+            self._writer = None
+        except CannotWrite as reason:
+            self._give_up(reason)
+            session.exitstatus = ExitCode.USAGE
+
+    def close(self) -> None:
+        """Close what an interruption left open."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _give_up(self, reason: CannotWrite) -> None:
+        self.lost = reason
+        self.close()

@@ -1,0 +1,248 @@
+"""Parsed specs <-> plain JSON data, which is data only: reading it runs no code.
+
+A dataclass is a list: its number in `_KINDS`, then its fields.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.suite.arrays import Generated, Joined, Literal, Real
+from embcheck.conformance.suite.model import (
+    CallSpec,
+    Case,
+    Clause,
+    FromReference,
+    Level,
+    Made,
+    Observes,
+    Rejects,
+    Returns,
+    Spec,
+    Step,
+    Steps,
+    Structure,
+    Text,
+    Tolerance,
+    Values,
+)
+
+Plain = Any
+"""What JSON has: numbers, texts, lists, mappings, None."""
+
+
+def to_text(spec: Spec) -> bytes:
+    """Return a spec as text: a line for all cases, then one of what each case says of itself.
+
+    Fields without a type here (options, recipes, parameters) are plain data already.
+    """
+    clauses = list(dict.fromkeys(clause for case in spec.cases for clause in case.clauses))
+    data = {
+        "name": spec.name,
+        "behaviour": spec.behaviour,
+        "clauses": [_clause_out(clause) for clause in clauses],
+        "cases": [_case_out(case, clauses) for case in spec.cases],
+    }
+    lines = [data, *(case.description for case in spec.cases)]
+    return "\n".join(json.dumps(line, separators=(",", ":")) for line in lines).encode()
+
+
+def from_text(text: bytes) -> Spec:
+    """Return the spec that `to_text` was given."""
+    first, *descriptions = text.split(b"\n")
+    data = json.loads(first)
+    clauses = [_clause_in(clause) for clause in data["clauses"]]
+    cases = tuple(
+        _case_in(case, clauses, description)
+        for case, description in zip(data["cases"], descriptions, strict=True)
+    )
+    return Spec(data["name"], data["behaviour"], cases)
+
+
+class _KeptCase(Case):
+    """A case whose description is made from its text when it is wanted."""
+
+    @cached_property
+    def description(self) -> Mapping[str, Any]:
+        text = vars(self).get("kept")
+        if text is None:  # It was changed, and has to describe itself.
+            return super().description
+        data = json.loads(text)
+        return {**data, "steps": tuple(data["steps"])}
+
+
+def _clause_out(clause: Clause) -> Plain:
+    return {**vars(clause), "level": str(clause.level)}
+
+
+def _clause_in(data: Plain) -> Clause:
+    sentences = tuple(map(tuple, data["sentences"]))
+    return Clause(**{**data, "level": Level(data["level"]), "sentences": sentences})
+
+
+def _case_out(case: Case, clauses: list[Clause]) -> Plain:
+    fields = {name: getattr(case, name) for name in _CASE}
+    kinds = {name: _out(getattr(case, name)) for name in ("spec", "expectation", "tolerance")}
+    places = [clauses.index(clause) for clause in case.clauses]
+    return {**fields, **kinds, "clauses": places, "fingerprint": case.fingerprint}
+
+
+def _case_in(data: Plain, clauses: list[Clause], description: bytes) -> Case:
+    data["spec"], data["expectation"] = _in(data["spec"]), _in(data["expectation"])
+    data["tolerance"] = data["tolerance"] and _in(data["tolerance"])
+    data["clauses"] = tuple([clauses[place] for place in data["clauses"]])
+    fingerprint = data.pop("fingerprint")
+    case = _KeptCase(**data)
+    vars(case).update(kept=description, fingerprint=fingerprint)
+    return case
+
+
+_CASE = ("id", "title", "where", "parameters", "again", "large")
+"""The fields of a case that are plain data."""
+
+
+def _out(value: Any) -> Plain:
+    if value is None:
+        return None
+    number, fields = _NUMBERED[type(value)]
+    return [number, *(to(getattr(value, name)) for name, to in fields)]
+
+
+def _in(data: Plain) -> Any:
+    return _FROM[data[0]](data)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _array_out(array: np.ndarray) -> Plain:
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return [array.dtype.name, list(array.shape), little.tobytes().hex()]
+
+
+def _array_in(data: Plain) -> np.ndarray:
+    name, shape, text = data
+    array = np.frombuffer(bytearray.fromhex(text), _dtype(name)).reshape(shape)
+    return array if sys.byteorder == "little" else array.byteswap()
+
+
+_dtype = cache(np.dtype)
+_operation = cache(Operation)
+
+
+def _deep_tuple(data: Plain) -> Any:
+    return tuple(map(_deep_tuple, data)) if isinstance(data, list) else data
+
+
+def _by_name(values: Mapping[str, Any]) -> Plain:
+    return {name: _out(value) for name, value in values.items()}
+
+
+def _by_name_in(data: Plain) -> dict[str, Any]:
+    return {name: _FROM[value[0]](value) for name, value in data.items()}
+
+
+def _in_order(values: tuple[Any, ...]) -> Plain:
+    return [_out(value) for value in values]
+
+
+def _in_order_in(data: Plain) -> tuple[Any, ...]:
+    return tuple([_FROM[value[0]](value) for value in data])
+
+
+def _places(values: tuple[Any, ...]) -> Plain:
+    return [[place, _array_out(array)] for place, array in values]
+
+
+def _places_in(data: Plain) -> tuple[Any, ...]:
+    return tuple((tuple(place), _array_in(array)) for place, array in data)
+
+
+def _name(dtype: np.dtype[Any]) -> str:
+    return dtype.name
+
+
+def _literal(data: Plain) -> Literal:
+    # A frozen dataclass's own __init__ takes five times as long, and there are 12,000 of these.
+    made = object.__new__(Literal)
+    fields = made.__dict__
+    fields["values"], fields["layout"] = _array_in(data[1]), data[2]
+    return made
+
+
+def _generated(data: Plain) -> Generated:
+    made = object.__new__(Generated)  # As above.
+    fields = made.__dict__
+    fields["recipe"], fields["shape"], fields["dtype"] = data[1], tuple(data[2]), _dtype(data[3])
+    fields["parts"], fields["layout"] = _by_name_in(data[4]) if data[4] else {}, data[5]
+    return made
+
+
+_KINDS: Mapping[type[Any], tuple[dict[str, Callable[[Any], Plain]], Callable[[Plain], Any]]] = {
+    Literal: (
+        {"values": _array_out, "layout": _same},
+        _literal,
+    ),
+    Generated: (
+        {"recipe": _same, "shape": list, "dtype": _name, "parts": _by_name, "layout": _same},
+        _generated,
+    ),
+    Joined: (
+        {"parts": _in_order, "shape": list, "dtype": _name, "repeat": _same, "layout": _same},
+        lambda d: Joined(_in_order_in(d[1]), tuple(d[2]), _dtype(d[3]), d[4], d[5]),
+    ),
+    Real: ({"name": _same, "layout": _same}, lambda d: Real(d[1], d[2])),
+    CallSpec: (
+        {
+            "operation": str,
+            "inputs": _by_name,
+            "options": _same,
+            "observe": list,
+            "exported_for": _same,
+        },
+        lambda d: CallSpec(_operation(d[1]), _by_name_in(d[2]), d[3], tuple(d[4]), d[5]),
+    ),
+    Values: ({"array": _array_out}, lambda d: Values(_array_in(d[1]))),
+    Made: ({"source": _out}, lambda d: Made(_in(d[1]))),
+    Structure: (
+        {"shape": list, "dtype": _name, "at": _places, "equal": _same, "nonzero": _same},
+        lambda d: Structure(
+            tuple(d[1]), _dtype(d[2]), _places_in(d[3]), _deep_tuple(d[4]), _deep_tuple(d[5])
+        ),
+    ),
+    Text: ({"text": _same}, lambda d: Text(d[1])),
+    FromReference: ({}, lambda _: FromReference()),
+    Tolerance: (
+        {"reason": _same, "rtol": _same, "atol": _same},
+        lambda d: Tolerance(d[1], d[2], d[3]),
+    ),
+    Returns: ({"observations": _by_name}, lambda d: Returns(_by_name_in(d[1]))),
+    Rejects: (
+        {"control": _out, "control_returns": _out},
+        lambda d: Rejects(_in(d[1]), _in(d[2])),
+    ),
+    Observes: (
+        {"readings": _by_name, "pytorch": _same},
+        lambda d: Observes(_by_name_in(d[1]), d[2]),
+    ),
+    Step: (
+        {"label": _same, "spec": _out, "returns": _out},
+        lambda d: Step(d[1], _in(d[2]), _in(d[3])),
+    ),
+    Steps: ({"steps": _in_order}, lambda d: Steps(_in_order_in(d[1]))),
+}
+"""How each field becomes plain data, and how the object is made of the list."""
+
+_NUMBERED = {
+    kind: (number, list(fields.items()))
+    for number, (kind, (fields, _)) in enumerate(_KINDS.items())
+}
+_FROM = [made for _, made in _KINDS.values()]
