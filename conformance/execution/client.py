@@ -26,6 +26,8 @@ from embcheck.conformance.execution.answers import (
     Crashed,
     Errored,
     TimedOut,
+    broken_protocol,
+    death_of,
     parse_answer,
 )
 from embcheck.conformance.execution.fork_server import ForkedWorker, ForkServer
@@ -36,7 +38,7 @@ from embcheck.conformance.execution.limits import (
     is_short_of_mappings,
     watch,
 )
-from embcheck.conformance.execution.messages import describe_call, parse_info
+from embcheck.conformance.execution.messages import WORKER, describe_call, parse_hello
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
 
 START_SECONDS = 180.0
@@ -97,6 +99,8 @@ class WorkerClient:
         self._replies: PipeReader
         self._output: BinaryIO
         self._info: BackendInfo | None = None
+        self._number = 0
+        self.complaints: list[str] = []
         self._lock = threading.Lock()
         self._ready = False
 
@@ -163,6 +167,16 @@ class WorkerClient:
     def _request(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
     ) -> Answer:
+        """Ask; in a fresh worker where an earlier request's bytes stand in the way of the reply."""
+        answer = self._exchange(header, arrays, timeout)
+        if isinstance(answer, wire.Stale):
+            self.complaints.append(f"a worker was replaced: {answer}")
+            answer = self._exchange(header, arrays, timeout)
+        return broken_protocol(answer) if isinstance(answer, wire.Stale) else answer
+
+    def _exchange(
+        self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
+    ) -> Answer | wire.Stale:
         try:
             if not self._ready:
                 self._start()
@@ -172,8 +186,13 @@ class WorkerClient:
         try:
             self._drop_old_output()
             self._set_deadline(timeout)
-            wire.send(self._requests, header, arrays, with_layouts=True)
-            reply, answer = wire.receive(self._replies)
+            if self._replies.has_more():
+                raise wire.Stale(f"after reply number {self._number} it sent more")
+            self._number += 1
+            numbered = {**header, "number": self._number}
+            wire.send(self._requests, numbered, arrays, with_layouts=True)
+            reply, answer = wire.receive(self._replies, number=self._number)
+            parsed = parse_answer(reply, answer, header)
         except LimitBroken as broken:
             self.kill()
             self._describe_death()
@@ -182,10 +201,17 @@ class WorkerClient:
             self.kill()
             self._describe_death()
             return TimedOut(timeout)
-        except (wire.Broken, OSError) as error:
-            message = self._describe_death() or f"the worker's channel broke: {error}"
-            return Crashed(message, time.perf_counter() - started)
-        return parse_answer(reply, answer)
+        except (wire.Closed, OSError):
+            death = self._describe_death(self._last_output())
+            return Crashed(death, time.perf_counter() - started)
+        except wire.Broken as broken:
+            self.kill()
+            self._describe_death()
+            return broken if isinstance(broken, wire.Stale) else broken_protocol(broken)
+        if reply.get("stage") == WORKER:  # What failed there would fail the next request too.
+            self.kill()
+            self._describe_death()
+        return parsed
 
     def _set_deadline(self, seconds: float) -> None:
         self._requests.deadline = self._replies.deadline = time.monotonic() + seconds
@@ -280,32 +306,41 @@ class WorkerClient:
     def _await_hello(self) -> None:
         try:
             self._set_deadline(START_SECONDS)
-            hello, _ = wire.receive(self._replies)
-        except (wire.Broken, TimeoutError, LimitBroken):
-            said, died = self._printed(), self._describe_death()
+            self._number = 0
+            header, _ = wire.receive(self._replies, 0, number=0)
+            hello = parse_hello(header, self.name)
+        except (wire.Broken, TimeoutError, LimitBroken, OSError) as problem:
+            raise BackendBroken(self._failed_start(problem)) from None
+        if hello.info is None:
             self.close()
-            if "No module named 'embcheck'" in said:
-                advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
-                said = f"embcheck is not installed there: {advice}"
-            raise BackendBroken(f"{died} while importing {self.name}; {said}") from None
-        if hello["status"] == "unavailable":
-            self.close()
-            raise BackendUnavailable(hello["message"])
-        if hello["status"] != "ready":
-            self.close()
-            raise BackendBroken(f"{hello['exception']}: {hello['message']}")
-        if hello["embcheck"] != version("embcheck"):
+            raise (BackendUnavailable if hello.is_absence else BackendBroken)(hello.reason)
+        if hello.embcheck != version("embcheck"):
             self.close()
             raise BackendBroken(
-                f"its environment has embcheck {hello['embcheck']}, this one {version('embcheck')}"
+                f"its environment has embcheck {hello.embcheck}, this one {version('embcheck')}"
             )
-        try:
-            self._info = parse_info(hello["info"])
-        except (ValueError, TypeError) as error:
-            self.close()
-            raise BackendBroken(f"its info cannot be understood: {error}") from None
+        self._info = hello.info
         self._ready = True
-        self.import_seconds = self.import_seconds or hello["import_seconds"]
+        self.import_seconds = self.import_seconds or hello.import_seconds
+
+    def _failed_start(self, problem: Exception) -> str:
+        """Say why there was no hello, and end the worker."""
+        said = self._printed()
+        if isinstance(problem, (wire.Closed, OSError)):
+            how = self._describe_death()
+        else:
+            how = f"the worker was killed: {problem}"
+            if isinstance(problem, TimeoutError):
+                how = f"the worker said nothing in {START_SECONDS:g} s"
+            if isinstance(problem, wire.Broken):
+                how = broken_protocol(problem).message
+            self.kill()
+            self._describe_death()
+        self.close()
+        if "No module named 'embcheck'" in said:
+            advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
+            said = f"embcheck is not installed there: {advice}"
+        return f"{how} while importing {self.name}; {said}"
 
     def kill(self) -> None:
         """Kill the worker with everything that it started; a request that waits ends as crashed."""
@@ -313,8 +348,8 @@ class WorkerClient:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _describe_death(self) -> str:
-        """Say how a worker died, and forget it."""
+    def _describe_death(self, printed: str = "") -> str:
+        """Say how a worker died, with the end of what it printed, and forget it."""
         if self._process is None:
             return "the worker was not running"
         try:
@@ -327,9 +362,7 @@ class WorkerClient:
             return "the worker closed its channel without ending"
         self.kill()  # Of its group, what it started may live on.
         self._close_channels()
-        if code < 0:
-            return f"the process died of {signal.Signals(-code).name}"
-        return f"the process ended with exit code {code}"
+        return death_of(code, printed)
 
     def _close_channels(self) -> None:
         for stream in (self._requests, self._replies, self._output):
@@ -344,7 +377,10 @@ class WorkerClient:
             os.ftruncate(self._output.fileno(), 0)
 
     def _printed(self) -> str:
+        text = self._last_output()
+        return f"it printed: {text}" if text else "it printed nothing"
+
+    def _last_output(self) -> str:
         size = self._output.seek(0, os.SEEK_END)
         self._output.seek(max(0, size - OUTPUT_LIMIT))
-        text = self._output.read().decode("utf-8", "replace").strip()
-        return f"it printed: {text}" if text else "it printed nothing"
+        return self._output.read().decode("utf-8", "replace").strip()

@@ -22,6 +22,7 @@ from embcheck.conformance.execution.answers import (
     Refuser,
     Rejected,
     TimedOut,
+    death_of,
 )
 from embcheck.conformance.execution.client import ENVIRONMENT
 
@@ -100,10 +101,7 @@ def _wait(process: subprocess.Popen[bytes], told: Path, seconds: float) -> bool:
 
 def _ended(code: int, said: bytes) -> Answer:
     """Say how a process ended early."""
-    if code < 0:
-        return Crashed(f"the process died of {signal.Signals(-code).name}")
-    last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
-    return Crashed(f"the process ended with exit code {code} {' '.join(last)}".strip())
+    return Crashed(death_of(code, said.decode("utf-8", "replace").strip()))
 
 
 def _read(told: Path) -> list[Answer]:
