@@ -182,7 +182,7 @@ def parse_answer(
     said = f"{told['exception']}: {told['message']}"
     if status == "rejected":
         return Rejected(
-            told["exception"], told["message"], told.get("seconds", 0.0), _refuser(told)
+            told["exception"], told["message"], told.get("seconds", 0.0), refuser_of(told)
         )
     if status == "unsupported":
         return NotSupported(told["message"])
@@ -205,7 +205,8 @@ def death_of(code: int, printed: str = "") -> str:
     return f"the process ended with exit code {code}{': ' if last else ''}{last}"
 
 
-def _refuser(told: Mapping[str, Any]) -> Refuser:
+def refuser_of(told: Mapping[str, Any]) -> Refuser:
+    """Return who raised an error, as a reply tells; raises Broken where that is nobody known."""
     try:
         return Refuser(told.get("refuser", "library"))
     except ValueError as error:

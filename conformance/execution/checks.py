@@ -47,6 +47,7 @@ def text_of(most: int) -> Check:
 
 text = text_of(MOST_CHARACTERS + 100)
 """A worker cuts what an adapter says, and tells so; what it cut is not cut once more."""
+short = text_of(200)
 long_text = text_of(1_000_000)
 
 

@@ -19,6 +19,7 @@ from embcheck.conformance.execution.checks import (
     maybe,
     named,
     seconds,
+    short,
     text,
 )
 from embcheck.conformance.execution.wire import Broken
@@ -87,10 +88,10 @@ def describe_info(info: BackendInfo) -> dict[str, Any]:
 
 _INFO = fields(
     {
-        "id": text,
-        "library": text,
-        "version": text,
-        "device": text,
+        "id": short,
+        "library": short,
+        "version": short,
+        "device": short,
         "operations": named(fields({"provision": text, "spelling": text})),
         "capabilities": many(text),
         "fresh_worker_after_bad_index": flag,
@@ -155,7 +156,8 @@ def parse_hello(header: Mapping[str, Any], name: str) -> Hello:
     if status == "unavailable":
         return Hello(None, reason=told["message"], is_absence=True)
     if status == "errored":
-        return Hello(None, reason=f"{told['exception']}: {told['message']}")
+        where = "" if told["stage"] == "import" else f"{told['stage']} raised "
+        return Hello(None, reason=f"{where}{told['exception']}: {told['message']}")
     return Hello(_own(told["info"], name), told["embcheck"], told["import_seconds"])
 
 

@@ -122,6 +122,23 @@ class BackendPool:
         """Return what `WorkerClient.origin` says of a backend that runs."""
         return self._clients[name, 0].origin()
 
+    def complaints(self) -> list[str]:
+        """Say which workers sent what nobody had asked for, and were replaced."""
+        said = {
+            name: [
+                line
+                for (label, _), c in self._clients.items()
+                if label == name
+                for line in c.complaints
+            ]
+            for name in self.names
+        }
+        return [
+            f"{name}: {lines[0]} ({len(lines)} times in all)"
+            for name, lines in said.items()
+            if lines
+        ]
+
     def kill(self) -> None:
         """Kill all workers, whatever they are at."""
         for client in [*self._clients.values(), self._reference]:

@@ -19,14 +19,22 @@ from embcheck.conformance.execution.answers import (
     Answered,
     Crashed,
     Errored,
-    Refuser,
     Rejected,
     TimedOut,
+    broken_protocol,
     death_of,
+    refuser_of,
 )
+from embcheck.conformance.execution.checks import fields, text
 from embcheck.conformance.execution.client import ENVIRONMENT
+from embcheck.conformance.execution.messages import parted
 
 _RUNNER = "embcheck.conformance.reproduction.runner"
+_RESULTS = {
+    "answered": fields({}),
+    "refused": fields({"refuser": text, "exception": text, "message": text}),
+    "broken": fields({"message": text}),
+}
 
 
 @dataclass(frozen=True)
@@ -111,14 +119,16 @@ def _read(told: Path) -> list[Answer]:
             while stream.peek(1):
                 try:
                     header, arrays = wire.receive(stream)
-                except wire.Broken:
+                    status, told = parted(header, "the result", _RESULTS)
+                except wire.Closed:
                     break
-                if header["status"] == "broken":
-                    answers.append(Errored(f"the script does not run: {header['message']}"))
-                elif header["status"] == "refused":
-                    refuser = Refuser(header["refuser"])
+                except wire.Broken as broken:
+                    return [*answers, broken_protocol(broken)]
+                if status == "broken":
+                    answers.append(Errored(f"the script does not run: {told['message']}"))
+                elif status == "refused":
                     answers.append(
-                        Rejected(header["exception"], header["message"], refuser=refuser)
+                        Rejected(told["exception"], told["message"], refuser=refuser_of(told))
                     )
                 else:
                     answers.append(Answered(arrays))

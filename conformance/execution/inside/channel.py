@@ -70,7 +70,8 @@ class Channel:
         try:
             head = self._head(header, arrays)
         except (ValueError, TypeError, RecursionError) as error:
-            header, arrays = describe_failure("errored", "sending the reply", error), {}
+            stage = f"sending {self._culprit(header)}"
+            header, arrays = describe_failure("errored", stage, error), {}
             head = self._head(header, arrays)
         wire.write(self._replies, head, arrays)
         self._replies.write(wire.end_of(self._number))
@@ -78,6 +79,15 @@ class Channel:
 
     def _head(self, header: dict[str, Any], arrays: dict[str, Any]) -> bytes:
         return wire.head_of({**header, "number": self._number}, arrays)
+
+    def _culprit(self, header: dict[str, Any]) -> str:
+        """Name the field of a header that cannot be sent; the reply, if it is none alone."""
+        for name, value in header.items():
+            try:
+                self._head({name: value}, {})
+            except (ValueError, TypeError, RecursionError):
+                return name
+        return "the reply"
 
     def _has_twin(self) -> bool:
         until = perf_counter() + TWIN_SECONDS
