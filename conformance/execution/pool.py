@@ -124,19 +124,11 @@ class BackendPool:
 
     def complaints(self) -> list[str]:
         """Say which workers sent what nobody had asked for, and were replaced."""
-        said = {
-            name: [
-                line
-                for (label, _), c in self._clients.items()
-                if label == name
-                for line in c.complaints
-            ]
-            for name in self.names
-        }
+        said: dict[str, list[str]] = {}
+        for (name, _), client in self._clients.items():
+            said.setdefault(name, []).extend(client.complaints)
         return [
-            f"{name}: {lines[0]} ({len(lines)} times in all)"
-            for name, lines in said.items()
-            if lines
+            f"{name}: {lines[0]} ({len(lines)} in all)" for name, lines in said.items() if lines
         ]
 
     def kill(self) -> None:

@@ -119,16 +119,16 @@ def _read(told: Path) -> list[Answer]:
             while stream.peek(1):
                 try:
                     header, arrays = wire.receive(stream)
-                    status, told = parted(header, "the result", _RESULTS)
+                    status, reply = parted(header, "the result", _RESULTS)
                 except wire.Closed:
                     break
                 except wire.Broken as broken:
                     return [*answers, broken_protocol(broken)]
                 if status == "broken":
-                    answers.append(Errored(f"the script does not run: {told['message']}"))
+                    answers.append(Errored(f"the script does not run: {reply['message']}"))
                 elif status == "refused":
                     answers.append(
-                        Rejected(told["exception"], told["message"], refuser=refuser_of(told))
+                        Rejected(reply["exception"], reply["message"], refuser=refuser_of(reply))
                     )
                 else:
                     answers.append(Answered(arrays))

@@ -40,7 +40,7 @@ def run(path: Path, observe: Iterable[str], info: BackendInfo) -> wire.Frame:
     try:
         return {"status": "answered"}, checked(arrays)
     except TypeError as error:
-        return {"status": "broken", "message": str(error)}, {}
+        return {"status": "broken", "message": f"its arrays: {error}"}, {}
 
 
 def info_of(told: Mapping[str, Any]) -> BackendInfo:
