@@ -159,6 +159,9 @@ ANSWERS: Mapping[str, Check] = {
 }
 """The fields of the reply to each request that was answered; any other is a broken protocol."""
 
+ANY_WORKERS = ("ask", "script", "origin", "source")
+"""Requests that a fresh worker can answer too: they need no call that another one holds."""
+
 _FAILED = fields(
     {"exception": text, "message": text},
     {**_TOLD, "stage": text, "seconds": seconds, "refuser": text, "late": flag},
@@ -191,7 +194,7 @@ def parse_answer(
     return Errored(f"{told.get('stage', 'it')} raised {said}", late=told.get("late", False))
 
 
-def broken_protocol(broken: Broken) -> Errored:
+def broken_protocol(broken: Exception) -> Errored:
     """Judge a reply that is none: what the library answered is not known."""
     return Errored(f"the worker broke the protocol: {broken}")
 

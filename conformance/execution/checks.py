@@ -116,7 +116,8 @@ def named(check: Check) -> Check:
         if type(value) is not dict or len(value) > MOST_ENTRIES:
             raise _wrong(value, place, "an object")
         return {
-            text(key, place): check(entry, f"{place}.{cut(key)}") for key, entry in value.items()
+            text(key, place): check(entry, f"{place}.{clean(key, _SHOWN)}")
+            for key, entry in value.items()
         }
 
     return check_all

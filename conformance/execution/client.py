@@ -21,6 +21,7 @@ from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.answers import (
+    ANY_WORKERS,
     Answer,
     Answered,
     Crashed,
@@ -167,51 +168,64 @@ class WorkerClient:
     def _request(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
     ) -> Answer:
-        """Ask; in a fresh worker where an earlier request's bytes stand in the way of the reply."""
-        answer = self._exchange(header, arrays, timeout)
-        if isinstance(answer, wire.Stale):
-            self.complaints.append(f"a worker was replaced: {answer}")
-            answer = self._exchange(header, arrays, timeout)
-        return broken_protocol(answer) if isinstance(answer, wire.Stale) else answer
+        """Ask; once more in a fresh worker, where an earlier request has left this one spoilt."""
+        for may_ask_again in (header["request"] in ANY_WORKERS, False):
+            try:
+                return self._exchange(header, arrays, timeout)
+            except wire.Stale as left:
+                stale = left
+            if not may_ask_again:
+                break
+            self.complaints.append(f"a worker was replaced: {stale}")
+        return broken_protocol(stale)
 
     def _exchange(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
-    ) -> Answer | wire.Stale:
+    ) -> Answer:
         try:
             if not self._ready:
                 self._start()
         except (BackendBroken, BackendUnavailable) as error:
             return Errored(f"the worker cannot be started again: {error}")
         started = time.perf_counter()
+        answer: Answer
         try:
             self._drop_old_output()
             self._set_deadline(timeout)
-            if self._replies.has_more():
-                raise wire.Stale(f"after reply number {self._number} it sent more")
-            self._number += 1
-            numbered = {**header, "number": self._number}
-            wire.send(self._requests, numbered, arrays, with_layouts=True)
-            reply, answer = wire.receive(self._replies, number=self._number)
-            parsed = parse_answer(reply, answer, header)
+            return self._answer_to(header, arrays)
         except LimitBroken as broken:
-            self.kill()
-            self._describe_death()
-            return Crashed(f"the worker was killed: {broken}", time.perf_counter() - started)
+            answer = Crashed(f"the worker was killed: {broken}", time.perf_counter() - started)
         except TimeoutError:
-            self.kill()
-            self._describe_death()
-            return TimedOut(timeout)
+            answer = TimedOut(timeout)
         except (wire.Closed, OSError):
             death = self._describe_death(self._last_output())
             return Crashed(death, time.perf_counter() - started)
+        except wire.Stale:
+            self._end()
+            raise
         except wire.Broken as broken:
-            self.kill()
-            self._describe_death()
-            return broken if isinstance(broken, wire.Stale) else broken_protocol(broken)
-        if reply.get("stage") == WORKER:  # What failed there would fail the next request too.
-            self.kill()
-            self._describe_death()
+            answer = broken_protocol(broken)
+        self._end()
+        return answer
+
+    def _answer_to(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer:
+        """Send a request and read the reply; raises what tells that there is none."""
+        if self._replies.has_more():
+            raise wire.Stale(f"after reply number {self._number} it sent more")
+        self._number += 1
+        numbered = {**header, "number": self._number}
+        wire.send(self._requests, numbered, arrays, with_layouts=True)
+        reply, answer = wire.receive(self._replies, number=self._number)
+        parsed = parse_answer(reply, answer, header)
+        if isinstance(parsed, Errored) and reply.get("stage") == WORKER:
+            if self._number > 1:  # Perhaps an earlier call has spoilt the worker.
+                raise wire.Stale(parsed.message)
+            self._end()
         return parsed
+
+    def _end(self) -> None:
+        self.kill()
+        self._describe_death()
 
     def _set_deadline(self, seconds: float) -> None:
         self._requests.deadline = self._replies.deadline = time.monotonic() + seconds
@@ -326,16 +340,16 @@ class WorkerClient:
     def _failed_start(self, problem: Exception) -> str:
         """Say why there was no hello, and end the worker."""
         said = self._printed()
-        if isinstance(problem, (wire.Closed, OSError)):
-            how = self._describe_death()
-        else:
-            how = f"the worker was killed: {problem}"
-            if isinstance(problem, TimeoutError):
+        match problem:
+            case TimeoutError():
                 how = f"the worker said nothing in {START_SECONDS:g} s"
-            if isinstance(problem, wire.Broken):
+            case LimitBroken():
+                how = f"the worker was killed: {problem}"
+            case wire.Closed() | OSError():
+                how = self._describe_death()
+            case _:
                 how = broken_protocol(problem).message
-            self.kill()
-            self._describe_death()
+        self._end()
         self.close()
         if "No module named 'embcheck'" in said:
             advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
