@@ -72,7 +72,8 @@ class WorkerClient:
     """One backend in a process of its own, started when first needed and again after a death.
 
     A worker's environment is the caller's plus ENVIRONMENT plus `environment`. Unless that names a
-    TMPDIR, workers have one of their own, which goes with the client, however they died.
+    TMPDIR, workers have one of their own, which goes with the client, however they died. With
+    `any_id`, a backend may call itself otherwise than it is announced.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class WorkerClient:
         timeout: float = 60.0,
         limits: Limits = Limits(),  # noqa: B008  (frozen)
         environment: Mapping[str, str] | None = None,
+        any_id: bool = False,
     ) -> None:
         address = name if isinstance(name, Address) else parse_address(name)
         self.name = address.id
@@ -100,6 +102,7 @@ class WorkerClient:
         self._replies: PipeReader
         self._output: BinaryIO
         self._info: BackendInfo | None = None
+        self._any_id = any_id
         self._number = 0
         self.complaints: list[str] = []
         self._lock = threading.Lock()
@@ -322,17 +325,12 @@ class WorkerClient:
             self._set_deadline(START_SECONDS)
             self._number = 0
             header, _ = wire.receive(self._replies, 0, number=0)
-            hello = parse_hello(header, self.name)
+            hello = parse_hello(header, None if self._any_id else self.name)
         except (wire.Broken, TimeoutError, LimitBroken, OSError) as problem:
             raise BackendBroken(self._failed_start(problem)) from None
         if hello.info is None:
             self.close()
             raise (BackendUnavailable if hello.is_absence else BackendBroken)(hello.reason)
-        if hello.embcheck != version("embcheck"):
-            self.close()
-            raise BackendBroken(
-                f"its environment has embcheck {hello.embcheck}, this one {version('embcheck')}"
-            )
         self._info = hello.info
         self._ready = True
         self.import_seconds = self.import_seconds or hello.import_seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,6 @@ class Hello:
     """
 
     info: BackendInfo | None
-    embcheck: str = ""
     import_seconds: float = 0.0
     reason: str = ""
     is_absence: bool = False
@@ -150,22 +150,24 @@ _HELLOS = {
 }
 
 
-def parse_hello(header: Mapping[str, Any], name: str) -> Hello:
-    """Read the hello of a backend's worker; raises Broken where that is none, or another's."""
+def parse_hello(header: Mapping[str, Any], name: str | None) -> Hello:
+    """Read the hello of a backend's worker; raises Broken where that is none, or another's.
+
+    Without a name, it may be anybody's.
+    """
     status, told = parted(header, "the hello", _HELLOS)
     if status == "unavailable":
         return Hello(None, reason=told["message"], is_absence=True)
     if status == "errored":
         where = "" if told["stage"] == "import" else f"{told['stage']} raised "
         return Hello(None, reason=f"{where}{told['exception']}: {told['message']}")
-    return Hello(_own(told["info"], name), told["embcheck"], told["import_seconds"])
-
-
-def _own(info: object, name: str) -> BackendInfo:
-    own = parse_info(info)
-    if own.id != name:
-        raise Broken(f"its info says that it is {own.id}, it is announced as {name}")
-    return own
+    theirs, ours = told["embcheck"], version("embcheck")
+    if theirs != ours:
+        return Hello(None, reason=f"its environment has embcheck {theirs}, this one {ours}")
+    info = parse_info(told["info"])
+    if name is not None and info.id != name:
+        raise Broken(f"its info says that it is {info.id}, it is announced as {name}")
+    return Hello(info, told["import_seconds"])
 
 
 def parted(header: Mapping[str, Any], place: str, checks: Mapping[str, Any]) -> tuple[str, Any]:
