@@ -19,6 +19,7 @@ from embcheck.conformance.execution.address import Address
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.messages import describe_info
 from embcheck.conformance.execution.wire import end_of, head_of
+from embcheck.conformance.records.environment import embcheck_version
 
 NAME = "fake"
 _PROGRAM = """\
@@ -57,8 +58,6 @@ def said(number: int, header: dict[str, Any] | bytes, arrays: Any = None) -> byt
 
 def hello(**changed: Any) -> dict[str, Any]:
     """Return the header of a hello, some fields changed; one of `...` is left out."""
-    from embcheck.conformance.records.environment import embcheck_version  # noqa: PLC0415
-
     told = {
         "status": "ready",
         "embcheck": embcheck_version(),

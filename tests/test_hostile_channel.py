@@ -31,7 +31,9 @@ from embcheck.conformance.execution.answers import (
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable
 from embcheck.conformance.execution.inside.worker import Worker
 from embcheck.conformance.execution.messages import describe_info, parse_hello
+from embcheck.conformance.records.environment import embcheck_version
 
+VERSION = embcheck_version()
 SOURCE = {"request": "source"}
 SETTLE = {"request": "settle", "ids": []}
 ARRAYS = {"output": np.arange(6, dtype=np.float32).reshape(2, 3), "flag": np.array(True)}
@@ -265,7 +267,7 @@ def test_a_status_must_be_known(status):
     with pytest.raises(wire.Broken, match="the reply has no status that is known"):
         parse_answer({"status": status}, {})
     with pytest.raises(wire.Broken, match="the hello has no status that is known"):
-        parse_hello({"status": status if status != "ready" else "answered"}, NAME)
+        parse_hello({"status": status if status != "ready" else "answered"}, NAME, VERSION)
 
 
 WRONG_INFOS = [
@@ -297,7 +299,7 @@ WRONG_INFOS = [
 def test_an_info_is_checked_field_by_field(changed, words):
     """What a worker says of its backend is held to the types of BackendInfo, and to its name."""
     with pytest.raises(wire.Broken, match=words):
-        parse_hello(hello(info={**describe_info(INFO), **changed}), NAME)
+        parse_hello(hello(info={**describe_info(INFO), **changed}), NAME, VERSION)
 
 
 @pytest.mark.parametrize("name", [n for n in hostile.STARTS if n.startswith("has_")])
@@ -313,7 +315,7 @@ def test_an_info_that_no_adapter_should_have_is_never_a_traceback(name, monkeypa
         return  # The worker says so: see `test_what_a_worker_cannot_send_is_its_backends_fault`.
     got, _ = wire.receive(io.BytesIO(data), number=0)
     try:
-        read = parse_hello(got, "zoo-hostile-channel")
+        read = parse_hello(got, "zoo-hostile-channel", VERSION)
     except wire.Broken:
         return
     assert name == "has_a_long_version"
@@ -329,7 +331,7 @@ def test_an_info_that_no_adapter_should_have_is_never_a_traceback(name, monkeypa
 def test_any_hello_is_read_or_is_broken(field, value):
     """Whatever stands in a hello, nothing but Broken is raised."""
     try:
-        read = parse_hello(hello(**{field: value}), NAME)
+        read = parse_hello(hello(**{field: value}), NAME, VERSION)
     except wire.Broken:
         return
     assert 0 <= read.import_seconds < math.inf

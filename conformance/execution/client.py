@@ -325,7 +325,8 @@ class WorkerClient:
             self._set_deadline(START_SECONDS)
             self._number = 0
             header, _ = wire.receive(self._replies, 0, number=0)
-            hello = parse_hello(header, None if self._any_id else self.name)
+            name = None if self._any_id else self.name
+            hello = parse_hello(header, name, version("embcheck"))
         except (wire.Broken, TimeoutError, LimitBroken, OSError) as problem:
             raise BackendBroken(self._failed_start(problem)) from None
         if hello.info is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -150,10 +149,10 @@ _HELLOS = {
 }
 
 
-def parse_hello(header: Mapping[str, Any], name: str | None) -> Hello:
-    """Read the hello of a backend's worker; raises Broken where that is none, or another's.
+def parse_hello(header: Mapping[str, Any], name: str | None, embcheck: str) -> Hello:
+    """Read the hello of a backend's worker, which must have this version of embcheck.
 
-    Without a name, it may be anybody's.
+    Raises Broken where it is no hello, or another backend's; without a name it may be anybody's.
     """
     status, told = parted(header, "the hello", _HELLOS)
     if status == "unavailable":
@@ -161,9 +160,9 @@ def parse_hello(header: Mapping[str, Any], name: str | None) -> Hello:
     if status == "errored":
         where = "" if told["stage"] == "import" else f"{told['stage']} raised "
         return Hello(None, reason=f"{where}{told['exception']}: {told['message']}")
-    theirs, ours = told["embcheck"], version("embcheck")
-    if theirs != ours:
-        return Hello(None, reason=f"its environment has embcheck {theirs}, this one {ours}")
+    if told["embcheck"] != embcheck:
+        reason = f"its environment has embcheck {told['embcheck']}, this one {embcheck}"
+        return Hello(None, reason=reason)
     info = parse_info(told["info"])
     if name is not None and info.id != name:
         raise Broken(f"its info says that it is {info.id}, it is announced as {name}")
