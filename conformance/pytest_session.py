@@ -318,6 +318,7 @@ class EmbcheckSession:
         self._end_workers()
         if not self._selection():
             self.complaints += self._unmatched_deviations()
+        self.complaints += self._pool.complaints()
         self.complaints += [
             f"{name}: {count} failures are not explained; the first {TRIED_ALONE} were tried alone"
             for name, count in self._unexplained.items()

@@ -21,7 +21,7 @@ TIMING = ("statistics", "workloads", "clock", "verdicts", "runs")
 """The packages of timings, each of which imports only those before it."""
 
 ROOMS = {
-    "inside": {"answers", "discovery", "messages", "processor", "same", "wire"},
+    "inside": {"answers", "checks", "discovery", "messages", "processor", "same", "wire"},
     "judging": {"answers", "bounded", "discovery", "same"},
 }
 """The rooms of `execution`, and the modules beside them that each may import: what both ends of a

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+
+from embcheck.conformance.execution.checks import (
+    Check,
+    clean,
+    count,
+    fields,
+    flag,
+    long_text,
+    many,
+    maybe,
+    named,
+    number,
+    plain,
+    seconds,
+    spent,
+    text,
+)
+from embcheck.conformance.execution.messages import parted
+from embcheck.conformance.execution.wire import Broken
 
 
 class Refuser(StrEnum):
@@ -20,7 +41,10 @@ class Refuser(StrEnum):
 
 @dataclass(frozen=True)
 class Answered:
-    """The call returned, with these arrays by observation name."""
+    """The call returned, with these arrays by observation name.
+
+    `details` are the other fields of the reply, which are those of `ANSWERS`.
+    """
 
     arrays: Mapping[str, np.ndarray]
     seconds: float = 0.0
@@ -67,20 +91,126 @@ class Errored:
     late: bool = False
 
 
+LAST_LINE = 200
+"""Characters of it; Python's last line says what it died of."""
+
 Answer = Answered | Rejected | NotSupported | Crashed | TimedOut | Errored
 
+_TOLD = {"unread": many(text), "helped": many(text)}
+"""What a worker notes of an adapter while it makes a call."""
 
-def parse_answer(reply: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer:
-    """Make an answer of the reply that a worker sent, its header and its arrays."""
-    status = reply["status"]
+ANSWERS: Mapping[str, Check] = {
+    "ask": fields({"seconds": seconds}, {**_TOLD, "differing": many(text)}),
+    "ask_large": fields(
+        {
+            **_TOLD,
+            "seconds": seconds,
+            "shapes": named(many(count)),
+            "dtypes": named(text),
+            "changed": many(text),
+            "not_reported": many(text),
+        }
+    ),
+    "script": fields({"script": long_text}),
+    "origin": fields(
+        {"modules": many(fields({"module": text, "file": maybe(text), "doc": maybe(long_text)}))}
+    ),
+    "source": fields({"sha256": text}),
+    "store": fields({}),
+    "hold": fields(
+        {"prepare_seconds": seconds, "first_call_seconds": seconds, "second_call_seconds": seconds},
+        {"artefact_bytes": count},
+    ),
+    "spellings": fields({"names": many(text)}),
+    "device": fields(
+        {
+            "device_seconds": many(seconds),
+            "state": fields({"before": named(plain), "after": named(plain)}),
+        }
+    ),
+    "answer": fields({}),
+    "probe": fields({}),
+    "late_probe": fields({}),
+    "poison": fields({"overwritten": many(text), "remembered": flag}),
+    "settle": fields({"timer_seconds": number, "loop_seconds": number}),
+    "threads": fields(
+        {
+            "pools": named(count),
+            "threads_by_name": named(count),
+            "working_threads": maybe(count),
+        }
+    ),
+    "time": fields(
+        {
+            "seconds": spent,
+            "switches": count,
+            # Differences of two clocks, which are read one after the other.
+            "cpu_seconds": number,
+            "idle_seconds": number,
+            "idle_cpu_seconds": number,
+            "background_seconds": number,
+            "untimed_cpu_seconds": number,
+        }
+    ),
+    "drop": fields({}),
+    "look_at_bytes": fields({"changed": count, "calls": count}),
+    "read_at_once": fields({"call_seconds": many(seconds), "read_seconds": many(seconds)}),
+    "read": fields({"seconds": seconds}),
+}
+"""The fields of the reply to each request that was answered; any other is a broken protocol."""
+
+ANY_WORKERS = ("ask", "script", "origin", "source")
+"""Requests that a fresh worker can answer too: they need no call that another one holds."""
+
+_FAILED = fields(
+    {"exception": text, "message": text},
+    {**_TOLD, "stage": text, "seconds": seconds, "refuser": text, "late": flag},
+)
+_FAILURES = dict.fromkeys(("rejected", "unsupported", "exited", "errored"), _FAILED)
+
+
+def parse_answer(
+    reply: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    asked: Mapping[str, Any] = MappingProxyType({"request": "ask"}),
+) -> Answer:
+    """Make an answer of the reply, its header and its arrays, to what was asked by a header.
+
+    Raises Broken where the reply's header is none that a worker sends.
+    """
+    request = "ask_large" if "made" in asked else asked["request"]
+    status, told = parted(reply, "the reply", {**_FAILURES, "answered": ANSWERS[request]})
     if status == "answered":
-        return Answered(arrays, reply.get("seconds", 0.0), reply)
-    said = f"{reply['exception']}: {reply['message']}"
+        return Answered(arrays, told.get("seconds", 0.0), told)
+    said = f"{told['exception']}: {told['message']}"
     if status == "rejected":
-        seconds, refuser = reply.get("seconds", 0.0), Refuser(reply.get("refuser", "library"))
-        return Rejected(reply["exception"], reply["message"], seconds, refuser)
+        return Rejected(
+            told["exception"], told["message"], told.get("seconds", 0.0), refuser_of(told)
+        )
     if status == "unsupported":
-        return NotSupported(reply["message"])
+        return NotSupported(told["message"])
     if status == "exited":
         return Crashed(f"raised {said}, which ends the caller's process")
-    return Errored(f"{reply['stage']} raised {said}", late=reply.get("late", False))
+    return Errored(f"{told.get('stage', 'it')} raised {said}", late=told.get("late", False))
+
+
+def broken_protocol(broken: Exception) -> Errored:
+    """Judge a reply that is none: what the library answered is not known."""
+    return Errored(f"the worker broke the protocol: {broken}")
+
+
+def death_of(code: int, printed: str = "") -> str:
+    """Say how a process ended, by its exit code, negative for a signal, and by its last line."""
+    if code < 0:
+        names = {int(known): known.name for known in signal.Signals}
+        return f"the process died of {names.get(-code, f'signal {-code}')}"
+    last = clean("".join(printed.splitlines()[-1:]), LAST_LINE) if code else ""
+    return f"the process ended with exit code {code}{': ' if last else ''}{last}"
+
+
+def refuser_of(told: Mapping[str, Any]) -> Refuser:
+    """Return who raised an error, as a reply tells; raises Broken where that is nobody known."""
+    try:
+        return Refuser(told.get("refuser", "library"))
+    except ValueError as error:
+        raise Broken(f"the reply's refuser: {error}") from None

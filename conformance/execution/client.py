@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import threading
 import time
 from collections.abc import Mapping
@@ -19,28 +18,22 @@ from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.answers import (
+    ANY_WORKERS,
     Answer,
     Answered,
     Crashed,
     Errored,
     TimedOut,
+    broken_protocol,
+    death_of,
     parse_answer,
 )
 from embcheck.conformance.execution.bounded import bounded_arrays, bounded_reply
-from embcheck.conformance.execution.limits import (
-    LimitBroken,
-    Limits,
-    is_short_of_mappings,
-    work_done,
-)
-from embcheck.conformance.execution.messages import describe_call, parse_info
+from embcheck.conformance.execution.importing import await_import
+from embcheck.conformance.execution.limits import LimitBroken, Limits, is_short_of_mappings
+from embcheck.conformance.execution.messages import WORKER, describe_call, parse_hello
 from embcheck.conformance.execution.starter import Channel, Starter
 
-LEAST_IMPORT_SECONDS = 20.0
-LONGER_IMPORT = 3
-"""A library that still works when its time is up may go on: until three times that, and for 20 s at
-least, as importing it may take longer than any call."""
-LOOK_AT_IMPORT_SECONDS = 1.0
 CLOSING_SECONDS = 2.0
 DEATH_SECONDS = 1.0
 """Time for a process to end that has closed its channel."""
@@ -71,7 +64,8 @@ class WorkerClient:
     """One backend in a process of its own, started when first needed and again after a death.
 
     A worker's environment is the caller's plus ENVIRONMENT plus `environment`. Unless that names a
-    TMPDIR, workers have one of their own, which goes with the client, however they died.
+    TMPDIR, workers have one of their own, which goes with the client, however they died. With
+    `any_id`, a backend may call itself otherwise than it is announced.
     """
 
     def __init__(
@@ -81,6 +75,7 @@ class WorkerClient:
         timeout: float = 60.0,
         limits: Limits = Limits(),  # noqa: B008  (frozen)
         environment: Mapping[str, str] | None = None,
+        any_id: bool = False,
     ) -> None:
         address = name if isinstance(name, Address) else parse_address(name)
         self.name = address.id
@@ -98,6 +93,9 @@ class WorkerClient:
         )
         self._channel: Channel | None = None
         self._info: BackendInfo | None = None
+        self._any_id = any_id
+        self._number = 0
+        self.complaints: list[str] = []
         self._lock = threading.Lock()
         self._ready = False
         self._is_waited_for = False
@@ -167,30 +165,69 @@ class WorkerClient:
     def _request(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
     ) -> Answer:
+        """Ask; once more in a fresh worker, where an earlier request has left this one spoilt."""
+        for may_ask_again in (header["request"] in ANY_WORKERS, False):
+            try:
+                return self._exchange(header, arrays, timeout)
+            except wire.Stale as left:
+                stale = left
+            if not may_ask_again:
+                break
+            self.complaints.append(f"a worker was replaced: {stale}")
+        return broken_protocol(stale)
+
+    def _exchange(
+        self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
+    ) -> Answer:
         try:
             channel = self._ready_channel()
         except (BackendBroken, BackendUnavailable) as error:
             return Errored(f"the worker cannot be started again: {error}")
         started = time.perf_counter()
+        answer: Answer
         try:
             self._is_waited_for = True
             channel.output.drop_old()
             self._set_deadline(channel, timeout)
-            wire.send(channel.requests, header, arrays, with_layouts=True)
-            reply, answer = wire.receive(channel.replies)
+            answer = self._answer_to(channel, header, arrays)
         except LimitBroken as broken:
             said = self._end_with_last_words()
             return Crashed(f"the worker was killed: {broken}{said}", time.perf_counter() - started)
         except TimeoutError:
+            answer = TimedOut(timeout)
+        except (wire.Closed, OSError):
+            return Crashed(self._describe_death(), time.perf_counter() - started)
+        except wire.Stale:
             self._end()
-            return TimedOut(timeout)
-        except (wire.Broken, OSError) as error:
-            message = self._describe_death() or f"the worker's channel broke: {error}"
-            return Crashed(message, time.perf_counter() - started)
-        self._is_waited_for = False
+            raise
+        except wire.Broken as broken:
+            answer = broken_protocol(broken)
+        else:
+            self._is_waited_for = False
+            return answer
+        self._end()
+        return answer
+
+    def _answer_to(
+        self, channel: Channel, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    ) -> Answer:
+        """Send a request and read the reply; raises what tells that there is none."""
+        if channel.replies.has_more():
+            raise wire.Stale(f"after reply number {self._number} it sent more")
+        self._number += 1
+        numbered = {**header, "number": self._number}
+        wire.send(channel.requests, numbered, arrays, with_layouts=True)
+        reply, answer = wire.receive(channel.replies, number=self._number)
         answer, left_out = bounded_arrays(answer)
-        reply = bounded_reply(reply) | ({"left_out": left_out} if left_out else {})
-        return parse_answer(reply, answer)
+        reply = bounded_reply(reply)
+        parsed = parse_answer(reply, answer, header)
+        if left_out and isinstance(parsed, Answered):
+            return replace(parsed, details={**parsed.details, "left_out": left_out})
+        if isinstance(parsed, Errored) and reply.get("stage") == WORKER:
+            if self._number > 1:  # Perhaps an earlier call has spoilt the worker.
+                raise wire.Stale(parsed.message)
+            self._end()
+        return parsed
 
     def _set_deadline(self, channel: Channel, seconds: float) -> None:
         channel.requests.deadline = channel.replies.deadline = time.monotonic() + seconds
@@ -271,59 +308,43 @@ class WorkerClient:
         if self._info is not None and self._info.survives_fork and not self._is_stopped:
             self._starter.import_once_more()
 
-    def _await_import(self, channel: Channel) -> None:
-        """Wait until the worker says something; raises TimeoutError if it does not in time."""
-        started = time.monotonic()
-        most = max(LEAST_IMPORT_SECONDS, LONGER_IMPORT * self._timeout)
-        self._set_deadline(channel, self._timeout)
-        done = -1.0
-        while True:
-            try:
-                channel.replies.wait()
-            except TimeoutError:
-                now, before, done = time.monotonic(), done, work_done(channel.process.pid)
-                if now - started > most or (before >= 0 and done - before < 1):
-                    raise TimeoutError(f"{now - started:.0f}") from None
-                channel.replies.deadline = now + LOOK_AT_IMPORT_SECONDS
-            else:
-                return self._set_deadline(channel, self._timeout)
-
     def _await_hello(self, channel: Channel) -> None:
         try:
-            self._await_import(channel)
-            hello = bounded_reply(wire.receive(channel.replies)[0])
-        except TimeoutError as took:
-            said = self._printed()
+            await_import(channel, self._timeout)
+            self._set_deadline(channel, self._timeout)
+            self._number = 0
+            header, _ = wire.receive(channel.replies, 0, number=0)
+            name = None if self._any_id else self.name
+            hello = parse_hello(bounded_reply(header), name, version("embcheck"))
+        except (wire.Broken, TimeoutError, LimitBroken, OSError) as problem:
+            raise BackendBroken(self._failed_start(problem)) from None
+        if hello.info is None:
             self.close()
-            raise BackendBroken(
-                f"importing {self.name} did not end in {took} s: raise --timeout if that is slow "
-                f"rather than stuck; {said}"
-            ) from None
-        except (wire.Broken, LimitBroken, OSError):
-            said, died = self._printed(), self._describe_death()
-            self.close()
-            if "No module named 'embcheck'" in said:
-                advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
-                said = f"embcheck is not installed there: {advice}"
-            raise BackendBroken(f"{died} while importing {self.name}; {said}") from None
-        if hello["status"] == "unavailable":
-            self.close()
-            raise BackendUnavailable(hello["message"])
-        if hello["status"] != "ready":
-            self.close()
-            raise BackendBroken(f"{hello['exception']}: {hello['message']}")
-        if hello["embcheck"] != version("embcheck"):
-            self.close()
-            raise BackendBroken(
-                f"its environment has embcheck {hello['embcheck']}, this one {version('embcheck')}"
-            )
-        try:
-            self._info = parse_info(hello["info"])
-        except (ValueError, TypeError) as error:
-            self.close()
-            raise BackendBroken(f"its info cannot be understood: {error}") from None
+            raise (BackendUnavailable if hello.is_absence else BackendBroken)(hello.reason)
+        self._info = hello.info
         self._ready = True
-        self.import_seconds = self.import_seconds or hello["import_seconds"]
+        self.import_seconds = self.import_seconds or hello.import_seconds
+
+    def _failed_start(self, problem: Exception) -> str:
+        """Say why there was no hello, and end the worker."""
+        said = self._printed()
+        match problem:
+            case TimeoutError():
+                took = str(problem) or f"{self._timeout:g}"
+                how = f"the worker said nothing in {took} s"
+                said = f"raise --timeout if that is slow rather than stuck; {said}"
+            case LimitBroken():
+                how = f"the worker was killed: {problem}"
+            case wire.Closed() | OSError():
+                how = self._describe_death()
+            case _:
+                how = broken_protocol(problem).message
+        self._end()
+        self.close()
+        if "No module named 'embcheck'" in said:
+            advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
+            said = f"embcheck is not installed there: {advice}"
+        return f"{how} while importing {self.name}; {said}"
 
     def kill(self) -> None:
         """Kill the worker with everything that it started; a request that waits ends as crashed."""
@@ -354,9 +375,7 @@ class WorkerClient:
             return f"the worker was killed: {process.broken}{words}"
         if code is None:
             return f"the worker was killed{words}"
-        if code < 0:
-            return f"the process died of {signal.Signals(-code).name}{words}"
-        return f"the process ended with exit code {code}{words}"
+        return f"{death_of(code)}{words}"
 
     def _end_with_last_words(self) -> str:
         """End the worker; return what it printed last as the end of a sentence."""

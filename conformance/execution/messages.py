@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -10,10 +11,24 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.checks import (
+    count,
+    fields,
+    flag,
+    many,
+    maybe,
+    named,
+    seconds,
+    short,
+    text,
+)
+from embcheck.conformance.execution.wire import Broken
 
 READY = b"ready"
 """What a fork server says once it can fork: see `fork_server`."""
 FORK_MESSAGE_BYTES = 8192
+WORKER = "the worker"
+"""The stage of a failure in the worker's own code, which an adapter must have spoilt."""
 
 
 class WhichAnswer(StrEnum):
@@ -71,24 +86,93 @@ def describe_info(info: BackendInfo) -> dict[str, Any]:
     }
 
 
-def parse_info(info: Mapping[str, Any]) -> BackendInfo:
-    """Rebuild a backend's info from what its worker sent."""
-    return BackendInfo(
-        id=info["id"],
-        library=info["library"],
-        version=info["version"],
-        device=info["device"],
-        operations={
+_INFO = fields(
+    {
+        "id": short,
+        "library": short,
+        "version": short,
+        "device": short,
+        "operations": named(fields({"provision": text, "spelling": text})),
+        "capabilities": many(text),
+        "fresh_worker_after_bad_index": flag,
+        "made_from": maybe(text),
+        "survives_fork": flag,
+        "threads": maybe(count),
+        "instructions": maybe(text),
+        "modules": many(text),
+        "exporters": many(text),
+        "settings": named(text),
+    }
+)
+
+
+def parse_info(told: object) -> BackendInfo:
+    """Rebuild a backend's info from what its worker sent; raises Broken where that is none."""
+    info = _INFO(told, "the info")
+    try:
+        operations = {
             Operation(name): Provided(Provision(how["provision"]), how["spelling"])
             for name, how in info["operations"].items()
-        },
-        capabilities=frozenset(Capability(name) for name in info["capabilities"]),
-        fresh_worker_after_bad_index=info["fresh_worker_after_bad_index"],
-        made_from=info["made_from"],
-        survives_fork=info["survives_fork"],
-        threads=info["threads"],
-        instructions=info["instructions"],
-        settings=info["settings"],
-        modules=tuple(info["modules"]),
-        exporters=tuple(info["exporters"]),
+        }
+        capabilities = frozenset(Capability(name) for name in info["capabilities"])
+    except ValueError as error:
+        raise Broken(f"the info has what is unknown: {error}") from None
+    return BackendInfo(
+        **{
+            **info,
+            "operations": operations,
+            "capabilities": capabilities,
+            "modules": tuple(info["modules"]),
+            "exporters": tuple(info["exporters"]),
+        }
     )
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The first that a worker says: what it serves, or why it cannot.
+
+    `info` is None where there is no backend; `reason` says why then, and `is_absence` whether
+    something is missing here, rather than broken.
+    """
+
+    info: BackendInfo | None
+    import_seconds: float = 0.0
+    reason: str = ""
+    is_absence: bool = False
+
+
+_HELLOS = {
+    "ready": fields({"embcheck": text, "info": lambda told, _: told, "import_seconds": seconds}),
+    "unavailable": fields({"message": text}),
+    "errored": fields({"stage": text, "exception": text, "message": text}),
+}
+
+
+def parse_hello(header: Mapping[str, Any], name: str | None, embcheck: str) -> Hello:
+    """Read the hello of a backend's worker, which must have this version of embcheck.
+
+    Raises Broken where it is no hello, or another backend's; without a name it may be anybody's.
+    """
+    status, told = parted(header, "the hello", _HELLOS)
+    if status == "unavailable":
+        return Hello(None, reason=told["message"], is_absence=True)
+    if status == "errored":
+        where = "" if told["stage"] == "import" else f"{told['stage']} raised "
+        return Hello(None, reason=f"{where}{told['exception']}: {told['message']}")
+    if told["embcheck"] != embcheck:
+        reason = f"its environment has embcheck {told['embcheck']}, this one {embcheck}"
+        return Hello(None, reason=reason)
+    info = parse_info(told["info"])
+    if name is not None and info.id != name:
+        raise Broken(f"its info says that it is {info.id}, it is announced as {name}")
+    return Hello(info, told["import_seconds"])
+
+
+def parted(header: Mapping[str, Any], place: str, checks: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return a header's status, and its other fields, checked as the status asks."""
+    status = header.get("status")
+    if type(status) is not str or status not in checks:
+        raise Broken(f"{place} has no status that is known")
+    others = {key: value for key, value in header.items() if key != "status"}
+    return status, checks[status](others, place)

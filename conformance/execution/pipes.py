@@ -120,6 +120,10 @@ class PipeReader(Pipe):
         del self._buffer[:count]
         return data
 
+    def has_more(self) -> bool:
+        """Whether bytes are there already that nobody has read."""
+        return bool(self._buffer) or any(event & select.POLLIN for _, event in self._poll.poll(0))
+
     def readinto(self, view: memoryview) -> int:
         """Fill a view of bytes, and return how many came before the end."""
         filled = min(len(self._buffer), len(view))

@@ -126,6 +126,15 @@ class BackendPool:
         """Return what `WorkerClient.origin` says of a backend that runs."""
         return self._clients[name, 0].origin()
 
+    def complaints(self) -> list[str]:
+        """Say which workers sent what nobody had asked for, and were replaced."""
+        said: dict[str, list[str]] = {}
+        for (name, _), client in self._clients.items():
+            said.setdefault(name, []).extend(client.complaints)
+        return [
+            f"{name}: {lines[0]} ({len(lines)} in all)" for name, lines in said.items() if lines
+        ]
+
     def stop(self) -> None:
         """Kill all workers for good, whatever they are at."""
         for client in self._all:

@@ -3,14 +3,24 @@
 A frame is 8 bytes of length, that many bytes of JSON, and the bytes of the arrays that the
 JSON lists under `arrays`, in order. What the harness sends arrives in the memory layout that it
 has here; what a backend answers arrives in C order, for its values are what is judged.
+
+Requests are numbered, and a reply has the number of its request. Behind a reply stands that number
+once more, written when the worker is through with the request: two replies to one request are told
+from one.
+
+A worker imports this before its backend. So what is taken from other modules is taken once, at the
+top, and stays what it was when the backend puts something else in its place there.
 """
 
 from __future__ import annotations
 
-import json
-import struct
-from collections.abc import Iterable, Mapping
+import math
+import sys
+from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.util import find_spec, module_from_spec
+from struct import Struct
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,13 +30,49 @@ from embcheck.conformance.suite.layouts import Memory, is_plain, lay, memory_of,
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_ARRAY_BYTES = 4 * 1024**3
-"""Of what comes from a backend. A table that is handed to one may be larger."""
+"""Of all arrays in what comes from a backend. A table that is handed to one may be larger."""
 
 Frame = tuple[dict[str, Any], dict[str, np.ndarray]]
 
+_SHOWN = 40
+_MOST_AXES = 64
+"""NumPy has no arrays of more."""
+_NUMBER = Struct("<q")
+_BYTES = np.dtype(np.uint8)
+
+
+def _module_of_its_own(name: str) -> ModuleType:
+    """Import a module once more, as a copy that nothing else in this process has."""
+    spec = find_spec(name)
+    assert spec is not None  # noqa: S101  (of the standard library)
+    assert spec.loader is not None  # noqa: S101
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
 
 class Broken(Exception):
-    """The other side died, or sent something that is no frame."""
+    """The other side sent something that is no frame; the message says what."""
+
+
+class Closed(Broken):
+    """The channel was closed, before a frame or within one."""
+
+
+class Stale(Broken):
+    """What came belongs to an earlier request."""
+
+
+def _refuse(word: str) -> None:
+    raise Broken(f"{word} is no number that JSON knows")
+
+
+_encoder = _module_of_its_own("json.encoder")
+_decoder = _module_of_its_own("json.decoder")
+_encode_any = _encoder.JSONEncoder().encode
+_encode_strictly = _encoder.JSONEncoder(allow_nan=False).encode
+_decode_any = _decoder.JSONDecoder().decode
+_decode_strictly = _decoder.JSONDecoder(parse_constant=_refuse).decode
 
 
 class Readable(Protocol):
@@ -57,70 +103,152 @@ def send(
     with_layouts: bool = False,
 ) -> None:
     """Write one frame; with layouts, an array tells how it lies in memory."""
+    write(stream, head_of(header, arrays, with_layouts=with_layouts), arrays)
+    stream.flush()
+
+
+def head_of(
+    header: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    *,
+    with_layouts: bool = False,
+) -> bytes:
+    """Return a frame's bytes but for those of the arrays.
+
+    Raises ValueError, TypeError or RecursionError for a header that is no JSON. What goes to the
+    harness, without layouts, may have no NaN in its header, and no more bytes than it takes.
+    """
     described = [
         {"name": name, "dtype": array.dtype.name, "shape": array.shape}
         | ({"memory": asdict(memory_of(array))} if with_layouts and not is_plain(array) else {})
         for name, array in arrays.items()
     ]
-    text = json.dumps({**header, "arrays": described}).encode()
-    stream.write(struct.pack("<q", len(text)))
-    stream.write(text)
+    encode = _encode_any if with_layouts else _encode_strictly
+    text: bytes = encode({**header, "arrays": described}).encode()
+    if not with_layouts:
+        size = sum(array.nbytes for array in arrays.values())
+        if size > MAX_ARRAY_BYTES or len(text) > MAX_HEADER_BYTES:
+            raise ValueError(f"an answer of {max(size, len(text)):,} bytes, which is too large")
+    return _NUMBER.pack(len(text)) + text
+
+
+def write(stream: Writable, head: bytes, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a frame of which the head is made, and flush nothing."""
+    stream.write(head)
     for array in arrays.values():
-        native = array.astype(array.dtype.newbyteorder("="), copy=False)
-        stream.write(np.ascontiguousarray(native).reshape(-1).view(np.uint8).data)
-    stream.flush()
+        native = array.dtype.newbyteorder("=")
+        stream.write(array.astype(native, "C", copy=False).reshape(-1).view(_BYTES).data)
 
 
-def receive(stream: Readable, most: int = MAX_ARRAY_BYTES, *, with_layouts: bool = False) -> Frame:
-    """Read one frame; raises Broken if there is none, or if an array has more than `most` bytes.
+def end_of(number: int) -> bytes:
+    """Return what is written behind the reply to a request."""
+    return _NUMBER.pack(number)
+
+
+def receive(
+    stream: Readable,
+    most: int = MAX_ARRAY_BYTES,
+    *,
+    with_layouts: bool = False,
+    number: int | None = None,
+) -> Frame:
+    """Read one frame; raises Broken if there is none, or if the arrays have more than `most` bytes.
 
     What comes from a backend is data only: every array has one of the known dtypes, and no layout.
+    With a `number`, the frame must have it, and an end; raises Stale for a smaller number.
     """
-    (length,) = struct.unpack("<q", _exactly(stream, 8))
-    if not 0 <= length <= MAX_HEADER_BYTES:
+    (length,) = _NUMBER.unpack(_exactly(stream, _NUMBER.size))
+    if not 0 < length <= MAX_HEADER_BYTES:
         raise Broken(f"a header of {length} bytes")
-    try:
-        header = json.loads(_exactly(stream, length).decode())
-        arrays = {}
-        for entry in header.pop("arrays"):
-            array = _read_array(stream, entry, most)
-            if with_layouts and "memory" in entry:
-                array = lay(array, _memory(entry["memory"]))
-            arrays[entry["name"]] = array
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Broken(f"not a frame: {error}") from None
+    # Else a byte too many would have this wait for a header that is 256 times as long.
+    if (first := _exactly(stream, 1)) != b"{":
+        raise Broken(f"a header that begins with {first!r}")
+    header, entries = _parsed(b"{" + _exactly(stream, length - 1), strictly=not with_layouts)
+    if number is not None:
+        _check_number(header.pop("number", None), number)
+    arrays: dict[str, np.ndarray] = {}
+    for entry in entries:
+        name, array = _read_array(stream, entry, most)
+        if name in arrays:
+            raise Broken(f"two arrays are called {name[:_SHOWN]}")
+        most -= array.nbytes
+        arrays[name] = lay(array, _memory(entry)) if with_layouts and "memory" in entry else array
+    if number is not None:
+        _check_end(_exactly(stream, _NUMBER.size), number)
     return header, arrays
+
+
+def _parsed(text: bytes, *, strictly: bool) -> tuple[dict[str, Any], list[Any]]:
+    """Return a header's JSON object, and what it lists as arrays."""
+    try:
+        header = (_decode_strictly if strictly else _decode_any)(text.decode())
+    except ValueError as error:
+        raise Broken(f"a header that is no JSON: {error}") from None
+    except RecursionError:
+        raise Broken("a header that nests too deeply") from None
+    if type(header) is not dict or type(header.get("arrays")) is not list:
+        raise Broken("a header that is no object with a list of arrays")
+    return header, header.pop("arrays")
+
+
+def _check_number(got: Any, asked: int) -> None:
+    if type(got) is not int:
+        raise Broken(f"the reply has no number, number {asked} was asked")
+    if got != asked:
+        said = f"the reply is number {_shown(got)}, number {asked} was asked"
+        raise Stale(said) if 0 <= got < asked else Broken(said)
+
+
+def _check_end(end: bytes, number: int) -> None:
+    if end != end_of(number):
+        raise Broken(f"behind reply number {number} stands more than its end: a second reply?")
 
 
 def _exactly(stream: Readable, count: int) -> bytes:
     data = stream.read(count)
     if len(data) < count:
-        raise Broken("the channel was closed")
+        where = f"in a frame, {len(data)} bytes before {count}" if data else "before a frame"
+        raise Closed(f"the channel was closed {where}")
     return data
 
 
-def _read_array(stream: Readable, entry: Mapping[str, Any], most: int) -> np.ndarray:
-    if entry["dtype"] not in DTYPES:
-        raise Broken(f"an array of unknown dtype: {entry['dtype']}")
+def _read_array(stream: Readable, entry: Any, most: int) -> tuple[str, np.ndarray]:
+    """Read an array as its entry in the header describes it."""
+    if type(entry) is not dict or type(entry.get("name")) is not str:
+        raise Broken("an array without a name")
+    name, shape = entry["name"].encode("utf-8", "replace").decode(), _shape(entry.get("shape"))
+    if entry.get("dtype") not in DTYPES:
+        raise Broken(f"an array of unknown dtype: {_shown(entry.get('dtype'))}")
     dtype = np.dtype(entry["dtype"])
-    count = _element_count(entry["shape"])
+    count = math.prod(shape)
     if count * dtype.itemsize > most:
-        raise Broken(f"an array of {count} elements")
-    data = room(entry["shape"], dtype)
-    view = data.reshape(-1).view(np.uint8)
+        raise Broken(f"an array of {_shown(count)} elements")
+    try:
+        data = room(shape, dtype)
+        view = data.reshape(-1).view(_BYTES)
+    except (ValueError, OverflowError, MemoryError) as error:
+        raise Broken(f"an array of no possible shape: {error}") from None
     if (stream.readinto(view.data) or 0) < view.size:
-        raise Broken("the channel was closed")
-    return data
+        raise Closed("the channel was closed in an array")
+    return name, data
 
 
-def _memory(told: Mapping[str, Any]) -> Memory:
+def _memory(entry: Mapping[str, Any]) -> Memory:
+    told = entry["memory"]
     return Memory(tuple(told["strides"]), told["before"], told["after"], told["kind"])
 
 
-def _element_count(shape: Iterable[int]) -> int:
-    count = 1
-    for size in shape:
-        if not isinstance(size, int) or size < 0:
-            raise Broken(f"a shape that is none: {shape}")
-        count *= size
-    return count
+def _shape(told: Any) -> list[int]:
+    if type(told) is not list or len(told) > _MOST_AXES:
+        raise Broken(f"a shape that is none: {_shown(told)}")
+    for size in told:
+        if type(size) is not int or not 0 <= size <= sys.maxsize:
+            raise Broken(f"a shape that is none: one with {_shown(size)}")
+    return told
+
+
+def _shown(value: Any) -> str:
+    """Show a value that may be anything: a short one itself, of others the type."""
+    if type(value) in (str, int, float, bool):
+        return str(value)[:_SHOWN]
+    return type(value).__name__

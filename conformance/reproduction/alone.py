@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +15,27 @@ from embcheck.conformance.execution.answers import (
     Answered,
     Crashed,
     Errored,
-    Refuser,
     Rejected,
     TimedOut,
+    broken_protocol,
+    death_of,
+    refuser_of,
 )
-from embcheck.conformance.execution.bounded import bounded_reply, safe
+from embcheck.conformance.execution.checks import fields, text
 from embcheck.conformance.execution.client import ENVIRONMENT
 from embcheck.conformance.execution.limits import Limits
+from embcheck.conformance.execution.messages import parted
 from embcheck.conformance.execution.process import WorkerProcess, start_worker
 from embcheck.conformance.execution.scratch import Scratch
 
 _RUNNER = "embcheck.conformance.reproduction.runner"
 SAID_BYTES = 2000
 """How much is read of what a process printed last."""
+_RESULTS = {
+    "answered": fields({}),
+    "refused": fields({"refuser": text, "exception": text, "message": text}),
+    "broken": fields({"message": text}),
+}
 
 
 @dataclass(frozen=True)
@@ -104,10 +111,7 @@ def _ended(process: WorkerProcess, said: bytes) -> Answer:
     code = process.code
     if code is None:
         return Crashed(f"the process was killed: {process.broken or 'it lost its keeper'}")
-    if code < 0:
-        return Crashed(f"the process died of {signal.Signals(-code).name}")
-    last = safe(said.decode("utf-8", "replace")).strip().splitlines()[-1:]
-    return Crashed(f"the process ended with exit code {code} {' '.join(last)}".strip())
+    return Crashed(death_of(code, said.decode("utf-8", "replace").strip()))
 
 
 def _read(told: Path) -> list[Answer]:
@@ -117,15 +121,16 @@ def _read(told: Path) -> list[Answer]:
             while stream.peek(1):
                 try:
                     header, arrays = wire.receive(stream)
-                except wire.Broken:
+                    status, reply = parted(header, "the result", _RESULTS)
+                except wire.Closed:
                     break
-                header = bounded_reply(header)
-                if header["status"] == "broken":
-                    answers.append(Errored(f"the script does not run: {header['message']}"))
-                elif header["status"] == "refused":
-                    refuser = Refuser(header["refuser"])
+                except wire.Broken as broken:
+                    return [*answers, broken_protocol(broken)]
+                if status == "broken":
+                    answers.append(Errored(f"the script does not run: {reply['message']}"))
+                elif status == "refused":
                     answers.append(
-                        Rejected(header["exception"], header["message"], refuser=refuser)
+                        Rejected(reply["exception"], reply["message"], refuser=refuser_of(reply))
                     )
                 else:
                     answers.append(Answered(arrays))

@@ -18,6 +18,7 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution import wire
+from embcheck.conformance.execution.inside.attempt import checked
 from embcheck.conformance.execution.inside.refusal import refuser_of
 
 _PROGRAM = "__main__"
@@ -36,7 +37,10 @@ def run(path: Path, observe: Iterable[str], info: BackendInfo) -> wire.Frame:
         told = {"exception": type(error).__name__, "message": str(error)[:1000]}
         return {"status": "refused", "refuser": refuser, **told}, {}
     arrays = {name: names[name] for name in observe if isinstance(names.get(name), np.ndarray)}
-    return {"status": "answered"}, arrays
+    try:
+        return {"status": "answered"}, checked(arrays)
+    except TypeError as error:
+        return {"status": "broken", "message": f"its arrays: {error}"}, {}
 
 
 def info_of(told: Mapping[str, Any]) -> BackendInfo:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from embcheck.conformance.contract.backend import Backend, Unsupported
+from embcheck.conformance.execution.checks import clean
 from embcheck.conformance.execution.inside.refusal import refuser_of
 from embcheck.conformance.suite.arrays import DTYPES
 
@@ -15,6 +17,17 @@ Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 MESSAGE_LIMIT = 5000
 """More than the harness keeps, which says what it cut."""
+MOST_NAMES = 64
+"""Of arrays in an answer: no call has so many observations and inputs."""
+MOST_NAME = 200
+"""Characters of a name: of an array, or of an exception's type."""
+
+# Taken before the backend is imported, which may put something else in their place.
+_ARRAY, _MASKED, _view = np.ndarray, np.ma.MaskedArray, np.ndarray.view
+_DTYPES = {name: np.dtype(name) for name in DTYPES}
+_NAME = vars(type)["__name__"]
+_exact = str.__str__
+"""Of a subclass's instance, the text that it is, whatever the subclass says."""
 
 
 def attempt(
@@ -43,15 +56,16 @@ def attempt(
 def describe_failure(status: str, stage: str, error: BaseException) -> dict[str, Any]:
     """Describe an exception as the header of a reply."""
     try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001  (an exception's own __str__ may fail)
-        message = f"<no message: str() raised {type(broken).__name__}>"
-    return {
-        "status": status,
-        "stage": stage,
-        "exception": type(error).__name__,
-        "message": message[:MESSAGE_LIMIT].encode("utf-8", "replace").decode(),
-    }
+        message = clean(_exact(str(error)))
+    except BaseException as broken:  # noqa: BLE001  (an exception's own __str__ may do anything)
+        message = f"<no message: str() raised {_name_of(broken)}>"
+    return {"status": status, "stage": stage, "exception": _name_of(error), "message": message}
+
+
+def _name_of(value: Any) -> str:
+    """Return the name of a value's type, whatever the type says of it."""
+    name: str = _NAME.__get__(type(value))
+    return clean(_exact(name), MOST_NAME)
 
 
 def bring_home(
@@ -65,16 +79,46 @@ def bring_home(
 
 
 def checked(answer: Any) -> dict[str, np.ndarray]:
-    """Make sure that an answer is a mapping from names to arrays of plain numbers."""
+    """Return an answer, a mapping from names to arrays of plain numbers, as plain objects.
+
+    Raises TypeError for anything else. Nothing is believed that an object says of itself: what
+    counts is the memory of an array, as NumPy itself knows it.
+    """
     if not isinstance(answer, Mapping):
-        raise TypeError(f"to_numpy returned a {type(answer).__name__}, not a mapping of arrays")
-    for name, array in answer.items():
-        if not isinstance(name, str) or not isinstance(array, np.ndarray):
-            raise TypeError(f"to_numpy returned {name!r}: {type(array).__name__}, not an array")
-        if array.dtype.name not in DTYPES:
-            raise TypeError(f"to_numpy returned {name!r} with dtype {array.dtype}")
-        if not array.dtype.isnative:
-            raise TypeError(f"to_numpy returned {name!r} in foreign byte order: {array.dtype.str}")
-        if isinstance(array, np.ma.MaskedArray):
-            raise TypeError(f"to_numpy returned {name!r} with a mask, which is no plain array")
-    return dict(answer)
+        raise TypeError(f"to_numpy returned a {_name_of(answer)}, not a mapping of arrays")
+    names = _names(answer)
+    values = [answer[name] for name in names]
+    if type(answer) is not dict and (len(answer) != len(names) or _names(answer) != names):
+        raise TypeError("to_numpy returned a mapping whose names change from look to look")
+    return {name: _plain(name, value) for name, value in zip(names, values, strict=True)}
+
+
+def _names(answer: Mapping[Any, Any]) -> list[str]:
+    names = list(islice(iter(answer), MOST_NAMES + 1))
+    if len(names) > MOST_NAMES:
+        raise TypeError(f"to_numpy returned more than {MOST_NAMES} names")
+    for name in names:
+        if not issubclass(type(name), str):
+            raise TypeError(f"to_numpy returned a name that is no str, but {_name_of(name)}")
+    exact = [_exact(name) for name in names]
+    if len(set(exact)) < len(exact):
+        raise TypeError("to_numpy returned a mapping with a name twice")
+    if too_long := [name for name in exact if len(name) > MOST_NAME]:
+        raise TypeError(f"to_numpy returned a name of {len(too_long[0]):,} characters")
+    return exact
+
+
+def _plain(name: str, value: Any) -> np.ndarray:
+    """Return an array as one of NumPy's own; raises TypeError if it holds no plain numbers."""
+    kind = type(value)
+    if not issubclass(kind, _ARRAY):
+        raise TypeError(f"to_numpy returned {name!r}: {_name_of(value)}, not an array")
+    if issubclass(kind, _MASKED):
+        raise TypeError(f"to_numpy returned {name!r} with a mask, which is no plain array")
+    array = value if kind is _ARRAY else _view(value, _ARRAY)
+    dtype, known = array.dtype, _DTYPES.get(array.dtype.name)
+    if known is not None and not dtype.isnative:
+        raise TypeError(f"to_numpy returned {name!r} in foreign byte order: {dtype.str}")
+    if dtype != known:  # A structured one may have the name of a plain one.
+        raise TypeError(f"to_numpy returned {name!r} with dtype {dtype}")
+    return array

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import time
 import warnings
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,13 @@ def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:
     inputs = {name: parse_array(recipe).array() for name, recipe in header["made"].items()}
     before = {name: _digest(array) for name, array in inputs.items()}
     call = tracked(parse_call(header["call"], inputs))
-    started = time.perf_counter()
+    started = perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         failed, thunk = attempt(lambda: backend.prepare(call), "prepare", backend)
         if failed is None:
             failed, answer = attempt(thunk, "call", backend)
-    seconds = {"seconds": time.perf_counter() - started}
+    seconds = {"seconds": perf_counter() - started}
     if failed is not None:
         return {**failed, **seconds}, {}
     failed, home = attempt(lambda: checked(backend.to_numpy(answer)), "to_numpy")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+from time import perf_counter
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.execution import discovery
@@ -18,6 +18,6 @@ def start(name: str) -> tuple[Backend, float]:
     """
     confine_to_cores()
     os.environ.update(discovery.declared_environment(name))
-    started = time.perf_counter()
+    started = perf_counter()
     backend = discovery.create(name)
-    return backend, time.perf_counter() - started
+    return backend, perf_counter() - started

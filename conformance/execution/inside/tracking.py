@@ -71,10 +71,11 @@ def unread(call: Call) -> list[str]:
     """Name what was never read of a tracked call that was answered, of what some libraries lack.
 
     Nobody looks up without indices and a weight: who answers without them remembers, and is judged.
-    An upstream gradient is read only by what goes backward.
+    An upstream gradient is read only by what goes backward. Raises TypeError for a call that is not
+    tracked any more.
     """
-    assert isinstance(call.options, Tracked)  # noqa: S101  (see `tracked`)
-    assert isinstance(call.inputs, Tracked)  # noqa: S101
+    if not isinstance(call.options, Tracked) or not isinstance(call.inputs, Tracked):
+        raise TypeError("the adapter replaced the options or the inputs of its call")
     backward = call.wants(*GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS)
     optional = {"offsets", "per_sample_weights", *(("grad_output",) if backward else ())}
     return [*call.options.unread, *(name for name in call.inputs.unread if name in optional)]

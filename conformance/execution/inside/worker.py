@@ -7,13 +7,13 @@ the library prints goes to the worker's own stdout and stderr, never into the ch
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
-import time
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,15 @@ import numpy as np
 from embcheck.conformance.contract.backend import Backend, Unavailable
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import taken
-from embcheck.conformance.execution import discovery, wire
+from embcheck.conformance.execution import discovery
 from embcheck.conformance.execution.inside.attempt import (
     Reply,
     attempt,
     bring_home,
+    checked,
     describe_failure,
 )
+from embcheck.conformance.execution.inside.channel import Channel, said
 from embcheck.conformance.execution.inside.held import HeldCalls
 from embcheck.conformance.execution.inside.large_call import ask_large
 from embcheck.conformance.execution.inside.spellings import Spelled
@@ -50,6 +52,15 @@ class Worker:
             **HeldCalls(backend).requests,
         }
 
+    def hello(self, import_seconds: float) -> dict[str, Any]:
+        """Say whose worker this is."""
+        return {
+            "status": "ready",
+            "embcheck": version("embcheck"),
+            "info": describe_info(with_processor(self.backend.info)),
+            "import_seconds": import_seconds,
+        }
+
     def reply(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Answer one frame; whatever the backend raises becomes data."""
         return self._requests[header["request"]](header, arrays)
@@ -68,14 +79,14 @@ class Worker:
         call = tracked(parse_call(header["call"], arrays))
         spelled = header.get("spelling")
         backend = Spelled(self.backend, spelled) if spelled else self.backend
-        started = time.perf_counter()
+        started = perf_counter()
         with warnings.catch_warnings():  # By PYTHONWARNINGS=error, a warning would be a refusal.
             warnings.simplefilter("ignore")
             status, result = attempt(lambda: backend.prepare(call), "prepare", self.backend)
             if status is None:
                 run = result if not header.get("again") else twice(self.backend, call, result)
                 status, result = attempt(run, "call", self.backend)
-        told: dict[str, Any] = {"seconds": time.perf_counter() - started}
+        told: dict[str, Any] = {"seconds": perf_counter() - started}
         if status is not None:
             return {**status, **told}, {}
         told |= {"unread": unread(call), "helped": taken()}
@@ -126,8 +137,8 @@ def twice(backend: Backend, call: Call, thunk: Callable[[], Any]) -> Callable[[]
     """Call a thunk twice: return copies of the first answer's arrays, and the second answer."""
 
     def run() -> tuple[dict[str, np.ndarray], Any]:
-        first = backend.to_numpy(thunk())
-        return {name: np.array(first[name]) for name in call.observe if name in first}, thunk()
+        first = checked(backend.to_numpy(thunk()))
+        return {name: first[name].copy() for name in call.observe if name in first}, thunk()
 
     return run
 
@@ -135,6 +146,8 @@ def twice(backend: Backend, call: Call, thunk: Callable[[], Any]) -> Callable[[]
 def compared(first: Mapping[str, np.ndarray], reply: Reply) -> Reply:
     """Add to a reply which observations differ, bit for bit, from those of an earlier answer."""
     header, second = reply
+    if header["status"] != "answered":
+        return reply
     differing = [
         name
         for name, array in first.items()
@@ -153,35 +166,30 @@ def _text(script: Any) -> str:
 
 def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) -> None:
     """Say hello with the backend's info, then answer until told to stop."""
-    with os.fdopen(read_fd, "rb") as requests, os.fdopen(write_fd, "wb") as replies:
-        hello = {
-            "status": "ready",
-            "embcheck": version("embcheck"),
-            "info": describe_info(with_processor(backend.info)),
-            "import_seconds": import_seconds,
-        }
-        wire.send(replies, hello, {})
-        worker = Worker(backend)
-        while True:
-            try:
-                header, arrays = wire.receive(requests, sys.maxsize, with_layouts=True)
-            except wire.Broken:
-                return
-            wire.send(replies, *worker.reply(header, arrays))
+    answer_all(Channel(read_fd, write_fd), backend, import_seconds)
+
+
+def answer_all(channel: Channel, backend: Backend, import_seconds: float) -> None:
+    """Do that in a channel."""
+    worker = Worker(backend)
+    hello, _ = said(lambda: (worker.hello(import_seconds), {}))
+    channel.reply(hello, {})
+    while hello["status"] == "ready" and (request := channel.next()) is not None:
+        channel.reply(*said(partial(worker.reply, *request)))
 
 
 def main(name: str, read_fd: int, write_fd: int) -> None:
     """Import a backend and serve it, or say why that cannot be."""
+    channel = Channel(read_fd, write_fd)
     try:
         backend, import_seconds = start(name)
     except BaseException as error:  # noqa: BLE001  (an adapter's own fault is data here)
-        is_absence = isinstance(error, (Unavailable, ImportError, OSError))
-        reason = {"status": "unavailable", "message": str(error)}
-        with os.fdopen(write_fd, "wb") as replies:
-            said = reason if is_absence else describe_failure("errored", "import", error)
-            wire.send(replies, said, {})
+        failure = describe_failure("errored", "import", error)
+        if isinstance(error, (Unavailable, ImportError, OSError)):
+            failure = {"status": "unavailable", "message": failure["message"]}
+        channel.reply(failure, {})
         return
-    serve(backend, read_fd, write_fd, import_seconds)
+    answer_all(channel, backend, import_seconds)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""A worker that says what a test has written down: it imports nothing, and starts in a moment.
+
+Started in a worker's place, by `WorkerClient` itself. It lives several lives, one after another:
+each says its first words at once, and the next ones for each request.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embcheck.backends.reference.numpy_reference import NumpyReference
+from embcheck.conformance.execution.address import Address
+from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.messages import describe_info
+from embcheck.conformance.execution.wire import end_of, head_of
+from embcheck.conformance.records.environment import embcheck_version
+
+NAME = "fake"
+_PROGRAM = """\
+#!{python} -IS
+import json, os, struct, sys
+folder = os.path.dirname(__file__)
+read_fd, write_fd = int(sys.argv[-2]), int(sys.argv[-1])
+with open(folder + "/lives", "a+") as lives:
+    lives.write("x")
+    lives.seek(0)
+    life = len(lives.read()) - 1
+words = json.load(open(folder + "/words"))
+words = words[min(life, len(words) - 1)]
+os.write(write_fd, bytes.fromhex(words[0]))
+requests = os.fdopen(read_fd, "rb")
+for said in words[1:]:
+    (length,) = struct.unpack("<q", requests.read(8))
+    requests.read(length)
+    if said is None:
+        os._exit(3)
+    os.write(write_fd, bytes.fromhex(said))
+requests.read()
+"""
+
+INFO = replace(NumpyReference().info, id=NAME, threads=1, instructions="avx2", survives_fork=False)
+
+
+def said(number: int, header: dict[str, Any] | bytes, arrays: Any = None) -> bytes:
+    """Return the bytes of a reply, its end included; a header of bytes goes out as it is."""
+    if isinstance(header, bytes):
+        return len(header).to_bytes(8, "little") + header + end_of(number)
+    arrays = {} if arrays is None else arrays
+    head = head_of({**header, "number": number}, arrays)
+    return b"".join([head, *(np.asarray(a).tobytes() for a in arrays.values()), end_of(number)])
+
+
+def hello(**changed: Any) -> dict[str, Any]:
+    """Return the header of a hello, some fields changed; one of `...` is left out."""
+    told = {
+        "status": "ready",
+        "embcheck": embcheck_version(),
+        "info": describe_info(INFO),
+        "import_seconds": 0.5,
+        **changed,
+    }
+    return {key: value for key, value in told.items() if value is not ...}
+
+
+def right(number: int) -> bytes:
+    """Return a right reply to the request `source`."""
+    return said(number, {"status": "answered", "sha256": "0"})
+
+
+GOOD = [said(0, hello()), *(right(number) for number in range(1, 10))]
+"""A life without fault."""
+
+
+def fake(folder: Path, *lives: list[bytes | None], timeout: float = 5.0) -> WorkerClient:
+    """Return a client whose workers live these lives; the last one again and again."""
+    program = folder / "python"
+    program.write_text(_PROGRAM.format(python=sys.executable), "utf-8")
+    program.chmod(0o755)
+    words = [[part if part is None else part.hex() for part in life] for life in lives]
+    (folder / "words").write_text(json.dumps(words), "utf-8")
+    return WorkerClient(Address(NAME, NAME, str(program)), timeout=timeout)
+
+
+def lives_of(folder: Path) -> int:
+    """Count the workers that were started."""
+    return len((folder / "lives").read_text("utf-8"))
