@@ -115,7 +115,8 @@ class Arm:
         """
         header = {"request": "fresh_calls", "id": id_, "order": list(order), "whole": whole}
         found = self._lists({**header, "seed": seed}, ["seconds"])["seconds"]
-        pairs = list(zip(order, found, strict=True))
+        with _understood():
+            pairs = list(zip(order, found, strict=True))
         return [s for new, s in pairs if new], [s for new, s in pairs if not new]
 
     def reading_work(self, id_: int) -> dict[str, list[float]]:

@@ -24,7 +24,7 @@ from embcheck.conformance.execution.inside import held
 from embcheck_zoo.base import Correct
 
 SPIN_CALLS = 4
-BITS_PATIENCE = 40
+PATIENCE = 40
 """Calls after which the animals that wait for it turn bad: beyond the gate, within the timing."""
 
 
@@ -325,7 +325,7 @@ class CheapInBlocks(Slow):
         if frame is None:
             return super().answer(call)
         self._calls += 1
-        if self._calls % BITS_PATIENCE == 0:
+        if self._calls % PATIENCE == 0:
             return super().answer(call)
         return {"output": np.zeros((call.inputs["indices"].size, 8), np.float32)}
 
