@@ -311,16 +311,20 @@ def test_who_computes_passes(make, inputs, oracle):
 class Simulated:
     """An arm with times that are drawn: of calls on known indices, on new ones, and of noise."""
 
-    def __init__(self, seed, new=1e-4, known=1e-4, noise=0.0, whole=None):
+    def __init__(self, seed, new=1e-4, known=1e-4, noise=0.0, whole=None, is_suspect=False):
         self._random = np.random.default_rng(seed)
         self._seconds = {True: new, False: known}
         self._noise, self._whole = noise, whole
         self._burst = 0
+        self._is_suspect = is_suspect
         self.series = 0
 
     def fresh_calls(self, _, order, *, whole, seed):
         del seed
-        self.series += len(order) > 10
+        is_series = len(order) > 10
+        self.series += is_series
+        if self._is_suspect and not is_series:
+            return [1e-3] * 3, [1e-4] * 3
         found = {True: [], False: []}
         for is_new in order:
             differs = is_new and (self._whole is None or whole is self._whole)
@@ -337,10 +341,17 @@ class Simulated:
 
 def test_noise_is_accused_of_memory_as_rarely_as_counted(inputs):
     """Of suspicions under bursts of noise, less than one in 1,000 are confirmed by one worker."""
-    arms = [Simulated(seed, noise=0.2) for seed in range(500)]
+    arms = [Simulated(seed, noise=0.2, is_suspect=True) for seed in range(250)]
     accused = sum(remembers(arm, inputs) is not None for arm in arms)
-    assert sum(arm.series > 0 for arm in arms) > 150
-    assert accused <= 2
+    assert sum(arm.series == 4 for arm in arms) > 240
+    assert accused <= 1
+
+
+def test_few_are_suspect_by_noise(inputs):
+    """A suspicion costs time, so that three looks in a row must show it."""
+    arms = [Simulated(seed, noise=0.2) for seed in range(250)]
+    assert not any(remembers(arm, inputs) for arm in arms)
+    assert sum(arm.series > 0 for arm in arms) < 20
 
 
 @pytest.mark.parametrize(

@@ -199,9 +199,9 @@ class Arm:
             return self.seen[-1]
 
         blocks = [block for block in self.seen if block.calls == calls]
-        return outside.hides_time(blocks, repeat, helped=self._is_helped(), thorough=thorough)
+        return outside.hides_time(blocks, repeat, helped=self.is_helped(), thorough=thorough)
 
-    def _is_helped(self) -> bool:
+    def is_helped(self) -> bool:
         """Whether other threads than the first did a part of the work; so if it is not known."""
         now = self._cpu()
         if None in (*now, *self._first_cpu):

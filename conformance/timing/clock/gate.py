@@ -32,7 +32,7 @@ SAME_THUNK = "the timed call itself follows an index that changes in place"
 SECOND_CALL = "a second call of the same shapes, with one index changed, has its own answer"
 _AT_RANDOM = "in a block of random length, the last timed answer is wrong"
 _CHANGED_ID = 10_000
-OTHERS = 3
+OTHERS = 2
 """Changes beside the usual one, of which some may leave a maximum as it is."""
 
 

@@ -134,15 +134,16 @@ def _scheduled(process: str) -> tuple[float, float] | None:
 def kin_of(pid: int | None) -> tuple[int, ...]:
     """Find the processes that a worker has started, even those that have left its session.
 
-    They have the worker's TMPDIR, which no other worker has, in their environment.
+    They have the worker's TMPDIR, which no other worker has, in their environment. Ids of processes
+    grow, so only those above the worker's are looked at.
     """
-    marker = _temporary_folder(PROC / str(pid))
-    if marker is None:
+    marker = None if pid is None else _temporary_folder(PROC / str(pid))
+    if pid is None or marker is None:
         return ()
     return tuple(
         int(name)
         for name in os.listdir(PROC)  # noqa: PTH208  (paths are slower)
-        if name.isdecimal() and name != str(pid) and _temporary_folder(PROC / name) == marker
+        if name.isdecimal() and int(name) > pid and _temporary_folder(PROC / name) == marker
     )
 
 
