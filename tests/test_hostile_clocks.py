@@ -341,17 +341,17 @@ class Simulated:
 
 def test_noise_is_accused_of_memory_as_rarely_as_counted(inputs):
     """Of suspicions under bursts of noise, less than one in 1,000 are confirmed by one worker."""
-    arms = [Simulated(seed, noise=0.2, is_suspect=True) for seed in range(250)]
+    arms = [Simulated(seed, noise=0.2, is_suspect=True) for seed in range(120)]
     accused = sum(remembers(arm, inputs) is not None for arm in arms)
-    assert sum(arm.series == 4 for arm in arms) > 240
+    assert sum(arm.series == 4 for arm in arms) > 115
     assert accused <= 1
 
 
 def test_few_are_suspect_by_noise(inputs):
     """A suspicion costs time, so that three looks in a row must show it."""
-    arms = [Simulated(seed, noise=0.2) for seed in range(250)]
+    arms = [Simulated(seed, noise=0.2) for seed in range(120)]
     assert not any(remembers(arm, inputs) for arm in arms)
-    assert sum(arm.series > 0 for arm in arms) < 20
+    assert sum(arm.series > 0 for arm in arms) < 12
 
 
 @pytest.mark.parametrize(

@@ -143,8 +143,8 @@ def ask_oracle(arm: Arm, inputs: Inputs) -> Oracle:
 
 def _changes(inputs: Inputs) -> list[IndexChange]:
     """Choose changes of one index each, at random."""
-    draw, table = random.SystemRandom(), inputs.shared["weight"]
-    count = inputs.traces[0]["indices"].size
+    draw, first = random.SystemRandom(), inputs.call(0).inputs
+    count, table = first["indices"].size, first["weight"]
     return [IndexChange(draw.randrange(count), draw.randrange(len(table))) for _ in range(OTHERS)]
 
 
@@ -162,8 +162,8 @@ def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
         _require(standard, answer, "the answer is wrong")
         errors = standard.errors(answer)
         largest = {name: max(value, largest.get(name, 0.0)) for name, value in errors.items()}
-    if not oracle.traces[0].trains:
-        answers_by_itself(arm)
+    if arm.client.info.device == "cpu" and not oracle.traces[0].trains:
+        answers_by_itself(arm)  # From a device, reading is a copy, for which a processor waits.
     is_suspect = waits(arm, inputs, oracle)
     how = _follows_a_changed_index(arm, inputs, oracle)
     compute_anew(arm, 0, oracle.traces[0])
