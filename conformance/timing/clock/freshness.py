@@ -33,7 +33,7 @@ FEW, LINE_SECONDS = 32, 1e-7
 MARGINS = {False: 0.5, True: 2.0}
 """Of a call's time, by whether all indices change places or two. If all do, a call may take longer
 where the processor has learned the order of the others by heart."""
-WORK_SECONDS = 1e-4
+WORK_SECONDS = 5e-4
 WORK_COPIES = 4
 """What reading an answer may take of the processor: this, half of its call, or so many copies."""
 

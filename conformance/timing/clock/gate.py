@@ -162,13 +162,13 @@ def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
         _require(standard, answer, "the answer is wrong")
         errors = standard.errors(answer)
         largest = {name: max(value, largest.get(name, 0.0)) for name, value in errors.items()}
-    if arm.client.info.device == "cpu" and not oracle.traces[0].trains:
-        answers_by_itself(arm)  # From a device, reading is a copy, for which a processor waits.
     is_suspect = waits(arm, inputs, oracle)
     how = _follows_a_changed_index(arm, inputs, oracle)
     compute_anew(arm, 0, oracle.traces[0])
     if how == SAME_THUNK:
         computes_what_is_new(arm, inputs, oracle)
+    if arm.client.info.device == "cpu" and not oracle.traces[0].trains:
+        answers_by_itself(arm)  # From a device, reading is a copy, for which a processor waits.
     return {"index_change": how, "suspected_once": int(is_suspect), **largest}
 
 

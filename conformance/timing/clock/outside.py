@@ -26,6 +26,7 @@ ALLOWED_SHARE = 0.05
 """Of a block; so much of a request, and ALLOWED_SECONDS, need not be in the block."""
 ALLOWED_HELP_SECONDS = 0.012
 """The time to wake helper threads before a block, and to let them rest after it; see held.py."""
+MUCH_WAITING_SECONDS = 0.004
 LONG_SECONDS, LONG_FACTOR = 0.02, 5
 """A longer block, and how many times longer than the usual ones at most."""
 REPEATS = 12
@@ -67,10 +68,13 @@ class Seen:
     def is_accounted_for(self, *, helped: bool) -> bool:
         """Whether the request took little longer than the block that it was for.
 
-        What it waited for a core does not count; where that is not known, nothing can be said.
+        What it waited for a core does not count; where that is not known, nothing can be said. But
+        what waited for longer than it says that it ran clears nobody: that may hide a part of it.
         """
         if self.waited is None:
             return True
+        if self.waited > max(self.seconds, MUCH_WAITING_SECONDS):
+            return False
         allowed = ALLOWED_SECONDS + ALLOWED_SHARE * self.seconds
         allowed += helped * (ALLOWED_HELP_SECONDS + self.per_call)
         return self.duration - self.seconds - self.waited <= allowed
