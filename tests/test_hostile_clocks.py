@@ -153,7 +153,7 @@ def test_who_lies_in_the_usual_blocks_only_is_found():
     assert outside.hides_time(blocks(0.1), repeat, helped=False, thorough=False) is not None
 
 
-@pytest.mark.parametrize("waited", [0.0, 0.001, 0.0039])
+@pytest.mark.parametrize("waited", [0.0, 0.003, 0.05])
 def test_who_waits_for_a_core_is_not_accused(waited):
     """Time in which the kernel let others run is accounted for."""
     honest = blocks(waited=waited)
@@ -161,16 +161,16 @@ def test_who_waits_for_a_core_is_not_accused(waited):
 
 
 def test_waiting_hides_no_lie():
-    """A clock at a tenth is found though the worker waited nine times as long as it ran."""
-    late = [Seen(10, 0.02, 0.2, 0.18)] * 16
-    said = outside.hides_time(late, lambda _: late[0], helped=False, thorough=True)
+    """A clock at a tenth is found though a few requests waited nine times as long as they ran."""
+    late = [Seen(10, 0.02, 0.2, waited) for waited in [0.18] * 4 + [0.1] * 8]
+    said = outside.hides_time(late, lambda _: late[-1], helped=False, thorough=True)
     assert "cannot be believed" in said
 
 
 def test_one_undisturbed_block_clears():
     """Requests that noise makes longer are no evidence, if one is as long as its block."""
     late = [replace(block, duration=0.03) for block in blocks()]
-    answers = iter([late[0]] * 9 + [*blocks()] * 9)
+    answers = iter([late[0]] * 3 + [*blocks()] * 2)
     said = outside.hides_time(late, lambda _: next(answers), helped=False, thorough=True)
     assert said is None
 

@@ -26,10 +26,10 @@ ALLOWED_SHARE = 0.05
 """Of a block; so much of a request, and ALLOWED_SECONDS, need not be in the block."""
 ALLOWED_HELP_SECONDS = 0.012
 """The time to wake helper threads before a block, and to let them rest after it; see held.py."""
-MUCH_WAITING_SECONDS = 0.004
 LONG_SECONDS, LONG_FACTOR = 0.02, 5
 """A longer block, and how many times longer than the usual ones at most."""
-REPEATS = 12
+REPEATS, FEWEST = 12, 4
+"""Blocks to try again with; fewer than four of them clear nobody."""
 CLOCKS = ("begun", "ended", "cpu_begun", "cpu_ended")
 DIFFERENCES = ("idle_cpu_seconds", "background_seconds", "untimed_cpu_seconds")
 """Of two clocks, read one after the other, so that they may be a little below 0."""
@@ -68,13 +68,10 @@ class Seen:
     def is_accounted_for(self, *, helped: bool) -> bool:
         """Whether the request took little longer than the block that it was for.
 
-        What it waited for a core does not count; where that is not known, nothing can be said. But
-        what waited for longer than it says that it ran clears nobody: that may hide a part of it.
+        What it waited for a core does not count; where that is not known, nothing can be said.
         """
         if self.waited is None:
             return True
-        if self.waited > max(self.seconds, MUCH_WAITING_SECONDS):
-            return False
         allowed = ALLOWED_SECONDS + ALLOWED_SHARE * self.seconds
         allowed += helped * (ALLOWED_HELP_SECONDS + self.per_call)
         return self.duration - self.seconds - self.waited <= allowed
@@ -229,24 +226,29 @@ def hides_time(
 ) -> str | None:
     """Say how much of a worker's time is missing from what it tells; None if none is.
 
-    A busy machine delays some requests, so one that is all accounted for is enough: among the
-    `blocks` of the rounds, and, if a check is `thorough`, among longer blocks too, of which less
+    A busy machine delays some requests, so it is enough if half of the `blocks` of the rounds are
+    accounted for, or of some more, and, if a check is `thorough`, one longer block, of which less
     can be hidden. `repeat` times one more block of some calls.
     """
-    usual = any(block.is_accounted_for(helped=helped) for block in blocks)
+
+    def is_whole(block: Seen) -> bool:
+        return block.is_accounted_for(helped=helped)
+
+    usual = 2 * sum(map(is_whole, blocks)) >= len(blocks)
     if usual and not thorough:
         return None
     fastest = max(min(block.per_call for block in blocks), 1e-9)
     calls = blocks[-1].calls
     many = max(calls, min(math.ceil(LONG_SECONDS / fastest), LONG_FACTOR * calls))
-    found = [*blocks]
+    longer: list[Seen] = []
+    again: list[Seen] = []
     for _ in range(REPEATS):
-        longer = repeat(many)
-        found.append(longer)
-        if usual and longer.is_accounted_for(helped=helped):
+        longer.append(repeat(many))
+        usual = usual or (len(again) >= FEWEST and 2 * sum(map(is_whole, again)) >= len(again))
+        if usual and any(map(is_whole, longer)):
             return None
-        found.append(repeat(calls))
-        usual |= found[-1].is_accounted_for(helped=helped)
+        again.append(repeat(calls))
+    found = [*blocks, *longer, *again]
     best = max(found, key=lambda block: block.seconds / block.duration)
     return (
         f"the clock in its worker cannot be believed: of a request that took "
