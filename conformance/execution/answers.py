@@ -24,7 +24,6 @@ from embcheck.conformance.execution.checks import (
     number,
     plain,
     seconds,
-    spent,
     text,
 )
 from embcheck.conformance.execution.messages import parted
@@ -142,9 +141,13 @@ ANSWERS: Mapping[str, Check] = {
     ),
     "time": fields(
         {
-            "seconds": spent,
+            # A worker's clocks are held against the harness's by `timing.clock.outside`.
+            "begun": number,
+            "ended": number,
+            "cpu_begun": number,
+            "cpu_ended": number,
+            "seconds": number,
             "switches": count,
-            # Differences of two clocks, which are read one after the other.
             "cpu_seconds": number,
             "idle_seconds": number,
             "idle_cpu_seconds": number,
@@ -156,6 +159,15 @@ ANSWERS: Mapping[str, Check] = {
     "look_at_bytes": fields({"changed": count, "calls": count}),
     "read_at_once": fields({"call_seconds": many(seconds), "read_seconds": many(seconds)}),
     "read": fields({"seconds": seconds}),
+    "change": fields({}),
+    "fresh_calls": fields({"seconds": many(number)}),
+    "reading_work": fields(
+        {
+            "call_seconds": many(number),
+            "read_cpu_seconds": many(number),
+            "copy_cpu_seconds": many(number),
+        }
+    ),
 }
 """The fields of the reply to each request that was answered; any other is a broken protocol."""
 

@@ -10,6 +10,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import cycle
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Operation
-from embcheck.conformance.execution.inside import threads
+from embcheck.conformance.execution.inside import freshness, kept, readiness, threads
 from embcheck.conformance.execution.inside.attempt import Reply, attempt
 from embcheck.conformance.execution.inside.blocks import (
     Sentinel,
@@ -29,12 +30,13 @@ from embcheck.conformance.execution.inside.blocks import (
 )
 from embcheck.conformance.execution.inside.device import device_seconds
 from embcheck.conformance.execution.inside.held_call import Held
-from embcheck.conformance.execution.inside.readiness import LOOKS
 from embcheck.conformance.execution.inside.spellings import Spelled, spellings_of
 
 Arrays = dict[str, np.ndarray]
 
 Request = Callable[[dict[str, Any], Arrays], Reply]
+
+LOOKS = {**readiness.LOOKS, **freshness.LOOKS}
 
 REST_SECONDS = 0.005
 LOOK_SECONDS = 0.0002
@@ -55,6 +57,7 @@ class HeldCalls:
         self._rested = _clocks()
         self._thread_seconds: dict[str, float] = {}
         self._has_help = False
+        self._changed: dict[int, ExitStack] = {}
         self.requests: dict[str, Request] = {
             "store": self.store,
             "hold": self.hold,
@@ -63,6 +66,7 @@ class HeldCalls:
             "answer": self.answer,
             "probe": self.probe,
             "poison": self.poison,
+            "change": self.change,
             "settle": self.settle,
             "threads": self.threads,
             "time": self.time_block,
@@ -170,17 +174,36 @@ class HeldCalls:
             failed = held.run()
             return (failed, {}) if failed is not None else held.copied_home()
 
+    def change(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+        """Change one index of a held call where it lies; without one, change it back, and call."""
+        del arrays
+        held, failed = self._held[header["id"]], None
+        if "row" in header:
+            stack = self._changed.setdefault(header["id"], ExitStack())
+            stack.enter_context(held.changed_index(header))
+        else:
+            self._changed.pop(header["id"]).close()
+            failed = held.run()
+        return failed or {"status": "answered"}, {}
+
     def poison(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Overwrite a held call's last answer, run the call again, and bring the new answer home.
 
-        What was remembered rather than computed comes back overwritten. `remembered` says that an
-        answer that cannot be overwritten came back as the same object.
+        What was remembered rather than computed comes back overwritten: also where a copy of it is
+        handed out, since all that the thunk can reach is overwritten that is like the answer.
+        `remembered` says that an answer that cannot be overwritten came back as the same object, or
+        in the same memory while the earlier one still lived.
         """
         del arrays
         held = self._held[header["id"]]
         reply, home = held.home()
         if reply["status"] != "answered":
             return reply, {}
+        if not held.call.wants(*TRAINING_OBSERVATIONS):
+            roots, inputs = (held.thunk, self._backend), held.call.inputs.values()
+            module = type(self._backend).__module__
+            package = module.rpartition(".")[0] or module
+            kept.overwrite(roots, home, [*inputs, *self._stored.values()], package)
         writable = [name for name, array in home.items() if array.flags.writeable]
         for name in writable:
             home[name].fill(-1)
@@ -188,9 +211,12 @@ class HeldCalls:
         failed = held.run()
         if failed is not None:
             return failed, {}
-        remembered = held.answer is earlier and len(writable) < len(home)
-        reply, home = held.home()
-        return {**reply, "overwritten": sorted(writable), "remembered": remembered}, home
+        fixed = home.keys() - {*writable}
+        is_same = held.answer is earlier and bool(fixed)
+        reply, again = held.home()
+        shared = [name for name in fixed & again.keys() if _overlap(home[name], again[name])]
+        told = {"overwritten": sorted(writable), "remembered": is_same or bool(shared)}
+        return {**reply, **told}, again
 
     def settle(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Collect garbage once, and measure what the clock and a block's loop cost."""
@@ -223,7 +249,8 @@ class HeldCalls:
 
         Replies with wall and CPU seconds of the block, the involuntary context switches in it, and
         the wall and CPU seconds that the worker idled before, those of background threads apart:
-        what this thread spent while idle, it spent on answering the harness.
+        what this thread spent while idle, it spent on answering the harness. Both clocks as they
+        were when the request came and when it is done let the harness compare them with its own.
         """
         del arrays
         began = _clocks()
@@ -248,6 +275,10 @@ class HeldCalls:
         rested, self._rested = self._rested, _clocks()
         return {
             "status": "answered",
+            "begun": began[0],
+            "ended": self._rested[0],
+            "cpu_begun": began[1],
+            "cpu_ended": self._rested[1],
             "seconds": seconds,
             "cpu_seconds": cpu,
             "switches": switches,
@@ -303,6 +334,11 @@ def _rest() -> None:
         if after - before < AWAKE * LOOK_SECONDS:
             return
         before = after
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two arrays that cannot be written to lie in the same memory."""
+    return not other.flags.writeable and np.may_share_memory(one, other)
 
 
 def _artefact(backend: Any, call: Call) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +24,18 @@ from embcheck.conformance.execution.answers import (
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.messages import WhichAnswer, describe_call
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.timing.clock import outside
 from embcheck.conformance.timing.clock.lanes import Lane
 from embcheck.conformance.timing.clock.memory import MemoryMark, mark
 from embcheck.conformance.timing.clock.schedule import ArmLost, Block
 from embcheck.conformance.timing.workloads.traces import IndexChange
 
 CANDIDATE, REFERENCE, A_A, SENTINEL = "candidate", "reference", "a/a", "sentinel"
+
+LIFE = ("prepare_seconds", "first_call_seconds", "second_call_seconds")
+HELP = 0.1
+"""Of a worker's CPU time, spent by other threads than its first."""
+NAME_LIMIT = 200
 
 BLOCK = tuple(each.name for each in fields(Block) if each.name != "calls")
 """A worker's report of a block."""
@@ -39,7 +47,7 @@ class Arm:
 
     `life` collects the seconds of preparation and of the first calls, once they are known. `cache`
     is the folder for the adapter's files, if it is not the worker's own. `spare` makes a second
-    worker of the backend; the gate needs it.
+    worker of the backend; the gate needs it. `seen` has the blocks since it settled.
     """
 
     key: str
@@ -50,8 +58,12 @@ class Arm:
     memory: MemoryMark | None = None
     cache: str | None = None
     spare: Callable[[], WorkerClient] | None = None
+    seen: list[outside.Seen] = field(default_factory=list)
     _ids: Sequence[int] = ()
     _turn: int = 0
+    _kin: tuple[int, ...] = ()
+    _rested: outside.Moment | None = None
+    _first_cpu: tuple[float | None, float | None] = (None, None)
 
     def store(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Hand over the arrays that all calls of a cell share; memory counts from here."""
@@ -71,8 +83,7 @@ class Arm:
             "sentinel": self.role == SENTINEL,
         }
         own = {name: array for name, array in call.inputs.items() if name not in shared}
-        details = self._ask(header, own).details
-        return {name: details[name] for name in details if name.endswith(("_seconds", "_bytes"))}
+        return self._read(header, LIFE, own, ("artefact_bytes",))
 
     def answer(self, id_: int, *, again: bool = False) -> Mapping[str, np.ndarray]:
         """Return a held call's last answer; `again` has it called once more before."""
@@ -90,24 +101,49 @@ class Arm:
         answer = self.client.request(header)
         return None if isinstance(answer, Rejected) else _answered(answer).arrays
 
+    def change(self, id_: int, change: IndexChange | None) -> None:
+        """Change one index of a held call in place, until None changes it back and calls again."""
+        words = {"position": change.position, "row": change.row} if change else {}
+        self._ask({"request": "change", "id": id_, **words})
+
+    def fresh_calls(
+        self, id_: int, order: Sequence[bool], *, whole: bool, seed: int
+    ) -> tuple[list[float], list[float]]:
+        """Return the seconds of calls on indices that are new, as `order` says, and of others.
+
+        New are two indices that changed places, or if `whole` all of them.
+        """
+        header = {"request": "fresh_calls", "id": id_, "order": list(order), "whole": whole}
+        found = self._lists({**header, "seed": seed}, ["seconds"])["seconds"]
+        with _understood():
+            pairs = list(zip(order, found, strict=True))
+        return [s for new, s in pairs if new], [s for new, s in pairs if not new]
+
+    def reading_work(self, id_: int) -> dict[str, list[float]]:
+        """Return the seconds of calls, and the CPU seconds to read and to copy their answers."""
+        names = ("call_seconds", "read_cpu_seconds", "copy_cpu_seconds")
+        return self._lists({"request": "reading_work", "id": id_}, names)
+
     def poison(self, id_: int) -> Answered:
         """Overwrite the last answer, call again, and return what came then."""
         return self._ask({"request": "poison", "id": id_})
 
     def look_at_bytes(self, id_: int) -> tuple[int, int]:
         """Return how many answers changed after their calls had returned, and of how many."""
-        details = self._ask({"request": "look_at_bytes", "id": id_}).details
-        return details["changed"], details["calls"]
+        found = self._read({"request": "look_at_bytes", "id": id_}, ("changed", "calls"))
+        return int(found["changed"]), int(found["calls"])
 
     def read_at_once(self, id_: int) -> tuple[list[float], list[float]]:
         """Return the seconds of some calls, and those that their answers took to be read."""
-        details = self._ask({"request": "read_at_once", "id": id_}).details
-        return details["call_seconds"], details["read_seconds"]
+        found = self._lists(
+            {"request": "read_at_once", "id": id_}, ("call_seconds", "read_seconds")
+        )
+        return found["call_seconds"], found["read_seconds"]
 
     def read(self, id_: int, answer: WhichAnswer, wait: float) -> float:
         """Return the seconds that an answer takes to be read after a call has just returned."""
         header = {"request": "read", "id": id_, "answer": str(answer), "wait": wait}
-        return float(self._ask(header).details["seconds"])
+        return self._read(header, ["seconds"])["seconds"]
 
     @contextmanager
     def another(self) -> Iterator[Arm]:
@@ -127,26 +163,73 @@ class Arm:
     def settle(self, ids: Sequence[int]) -> dict[str, float]:
         """Get ready to time the calls with these ids; return the cost of reading the clock."""
         self._ids, self._turn = ids, 0
-        details = self._ask({"request": "settle", "ids": list(ids)}).details
-        return {name: details[name] for name in ("timer_seconds", "loop_seconds")}
+        found = self._read(
+            {"request": "settle", "ids": list(ids)}, ("timer_seconds", "loop_seconds")
+        )
+        self.seen.clear()
+        self._kin, self._first_cpu = outside.kin_of(self.client.pid), self._cpu()
+        return found
 
-    def time(self, calls: int) -> Block:
-        """Time a block of calls, going on in the rotation where the last block ended."""
+    def time(self, calls: int, *, last: int | None = None) -> Block:
+        """Time a block of calls, going on in the rotation where the last block ended.
+
+        Or so that it ends with the call that is the `last`, by its place in the rotation.
+        """
+        if last is not None:
+            self._turn = (last - calls + 1) % len(self._ids)
         header = {"request": "time", "ids": list(self._ids), "start": self._turn, "calls": calls}
-        details = self._ask(header).details
+        rested, before = self._rested, outside.look(self.client.pid, self._kin)
+        told = self._ask(header).details
+        after = outside.look(self.client.pid, self._kin)
+        lie = outside.disbelieve(before, after, told, calls)
+        if lie is not None:
+            raise ArmLost(lie, ExitCode.DEPARTS)
         self._turn = (self._turn + calls) % len(self._ids)
-        return Block(calls, **{name: details[name] for name in BLOCK})
+        self._rested = after
+        self.seen.append(outside.between(before, after, calls, told["seconds"]))
+        block = Block(calls, **{name: told[name] for name in BLOCK})
+        idle = max(block.background_seconds, outside.idle_cpu_seconds(rested, before))
+        return replace(block, background_seconds=idle)
+
+    def hides_time(self, calls: int, *, thorough: bool) -> str | None:
+        """Say what shows that blocks of so many calls took longer than told; None if nothing."""
+
+        def repeat(calls: int) -> outside.Seen:
+            self.time(calls)
+            return self.seen[-1]
+
+        blocks = [block for block in self.seen if block.calls == calls]
+        return outside.hides_time(blocks, repeat, helped=self.is_helped(), thorough=thorough)
+
+    def is_helped(self) -> bool:
+        """Whether other threads than the first did a part of the work; so if it is not known."""
+        now = self._cpu()
+        if None in (*now, *self._first_cpu):
+            return True
+        total, first = (b - a for a, b in zip(self._first_cpu, now, strict=True))  # type: ignore[operator]
+        return total - first > HELP * total
+
+    def _cpu(self) -> tuple[float | None, float | None]:
+        pid = self.client.pid
+        return outside.look(pid).cpu, outside.main_thread_seconds(pid)
 
     def threads(self) -> dict[str, Any]:
         """Read back the sizes of thread pools, and how many threads worked since it settled."""
-        details = self._ask({"request": "threads"}).details
-        return {name: details[name] for name in ("pools", "threads_by_name", "working_threads")}
+        told = self._ask({"request": "threads"}).details
+        with _understood():
+            return {
+                "pools": _counts(told["pools"]),
+                "threads_by_name": _counts(told["threads_by_name"]),
+                "working_threads": told["working_threads"] and int(told["working_threads"]),
+            }
 
     def device(self, id_: int, calls: int, *, flush: bool) -> dict[str, Any]:
         """Have a held call timed on its device; return the seconds of each time, and its state."""
         header = {"request": "device", "id": id_, "calls": calls, "flush": flush}
-        details = self._ask(header).details
-        return {name: details[name] for name in ("device_seconds", "state")}
+        told = self._ask(header).details
+        with _understood():
+            seconds = outside.finite(told["device_seconds"])
+            return {"device_seconds": seconds, "state": told["state"]}
 
     @property
     def last_id(self) -> int:
@@ -161,7 +244,45 @@ class Arm:
     def _ask(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = None
     ) -> Answered:
+        self._rested = None
         return _answered(self.client.request(header, arrays))
+
+    def _read(
+        self,
+        header: Mapping[str, Any],
+        names: Sequence[str],
+        arrays: Mapping[str, np.ndarray] | None = None,
+        optional: Sequence[str] = (),
+    ) -> dict[str, float]:
+        """Ask for numbers; raises ArmLost unless they can be: of seconds, no more than it took."""
+        started = time.perf_counter()
+        told = self._ask(header, arrays).details
+        most = time.perf_counter() - started
+        with _understood():
+            return {
+                name: outside.number(told, name, most if name.endswith("_seconds") else math.inf)
+                for name in (*names, *(name for name in optional if name in told))
+            }
+
+    def _lists(self, header: Mapping[str, Any], names: Sequence[str]) -> dict[str, list[float]]:
+        """Ask for lists of seconds."""
+        told = self._ask(header).details
+        with _understood():
+            return {name: outside.finite(told[name]) for name in names}
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Turn what is wrong with a worker's reply into ArmLost: it may come from the library."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as problem:
+        said = f"errored: its worker's reply cannot be believed: {problem}"
+        raise ArmLost(said, ExitCode.DEPARTS) from None
+
+
+def _counts(told: Mapping[str, Any]) -> dict[str, int]:
+    return {str(name)[:NAME_LIMIT]: int(count) for name, count in told.items()}
 
 
 def _answered(answer: object) -> Answered:

@@ -6,12 +6,14 @@ It is timed once by each generation of workers.
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from embcheck.conformance.contract.call import Observation
+from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.suite.real_data import Missing
 from embcheck.conformance.timing.clock import gate, machine
 from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
@@ -29,6 +31,7 @@ from embcheck.conformance.timing.clock.schedule import (
     seed_of,
     shuffled,
 )
+from embcheck.conformance.timing.clock.spots import SpotChecks
 from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
 from embcheck.conformance.timing.workloads.load import Workload, WorkloadProfile
 from embcheck.conformance.timing.workloads.traces import COLD_TRACES, ROTATING, Inputs, make_inputs
@@ -152,7 +155,8 @@ def time_cell(
     if timed.reference is not None:
         _try(timed, sentinel, lambda arm: gate.admit_sentinel(arm, _inputs(timed)))
         _prepare_clock(timed, settings)
-        _time(timed, settings)
+        _time(timed, settings, oracle)
+        _check_clocks(timed, settings)
         _read_threads(timed)
         _judge_last(timed, oracle)
         _read_devices(timed)
@@ -263,13 +267,19 @@ def _calibrate(timed: Timed, arm: Arm, block_seconds: float) -> None:
     )
 
 
-def _time(timed: Timed, settings: Settings) -> None:
+def _time(timed: Timed, settings: Settings, oracle: gate.Oracle) -> None:
     cell, reference = timed.cell, timed.arm_of(REFERENCE)
     if reference is None:
         return
+    spots = {key: SpotChecks(oracle) for key, arm in timed.arms.items() if arm.role != SENTINEL}
 
     def measure(key: str) -> Block:
-        return timed.arms[key].time(timed.calibrations[key].calls)
+        arm, calls = timed.arms[key], timed.calibrations[key].calls
+        block = arm.time(calls)
+        if key in spots:
+            follows = timed.gates[key]["index_change"] == gate.SAME_THUNK
+            spots[key].after_block(arm, calls, follows=follows)
+        return block
 
     timed.rounds = run_rounds(
         list(timed.arms),
@@ -281,6 +291,22 @@ def _time(timed: Timed, settings: Settings) -> None:
         watch=machine.watch,
         lost=lambda key, reason: timed.lose(timed.arms[key], reason),
     )
+
+
+def _check_clocks(timed: Timed, settings: Settings) -> None:
+    """Hold what workers tell of their blocks against the harness's clock, in longer blocks too.
+
+    Those are asked for in one generation of the cell, which nobody can foresee.
+    """
+
+    def check(arm: Arm) -> None:
+        thorough = random.SystemRandom().random() * settings.generation_count < 1
+        lie = arm.hides_time(timed.calibrations[arm.key].calls, thorough=thorough)
+        if lie is not None:
+            raise ArmLost(lie, ExitCode.DEPARTS)
+
+    for arm in list(timed.arms.values()) if timed.rounds else ():
+        _try(timed, arm, check)
 
 
 def _read_threads(timed: Timed) -> None:

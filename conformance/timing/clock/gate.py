@@ -9,8 +9,9 @@ is judged again.
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,15 +21,19 @@ from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Obse
 from embcheck.conformance.execution.judging.bounds import bound
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.clock.arms import Arm
+from embcheck.conformance.timing.clock.freshness import left_to_the_reading, remembers
 from embcheck.conformance.timing.clock.readiness import unready
 from embcheck.conformance.timing.clock.schedule import ArmLost
-from embcheck.conformance.timing.workloads.traces import Inputs
+from embcheck.conformance.timing.workloads.traces import IndexChange, Inputs
 
 Arrays = Mapping[str, np.ndarray]
 
 SAME_THUNK = "the timed call itself follows an index that changes in place"
 SECOND_CALL = "a second call of the same shapes, with one index changed, has its own answer"
+_AT_RANDOM = "in a block of random length, the last timed answer is wrong"
 _CHANGED_ID = 10_000
+OTHERS = 2
+"""Changes beside the usual one, of which some may leave a maximum as it is."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +89,31 @@ class Standard:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """One change of the first trace, and what the definition answers then."""
+
+    change: IndexChange
+    standard: Standard
+
+
+@dataclass(frozen=True)
 class Oracle:
-    """What the definition answers to each trace, and to the first one with one index changed."""
+    """What the definition answers to each trace, and to the first one with one index changed.
+
+    `others` are further changes, at places that nobody can foresee.
+    """
 
     traces: tuple[Standard, ...]
     changed: Standard
+    others: tuple[Changed, ...] = ()
 
-    def follows(self, got: Arrays) -> bool:
+    def follows(self, got: Arrays, changed: Standard | None = None) -> bool:
         """Whether an answer is nearer to the one with the changed index than to the first trace's.
 
         The bound on a long sum in a narrow dtype may be wider than what one row contributes.
         """
-        return _distance(got, self.changed.expected) < _distance(got, self.traces[0].expected)
+        wanted = (changed or self.changed).expected
+        return _distance(got, wanted) < _distance(got, self.traces[0].expected)
 
 
 def ask_oracle(arm: Arm, inputs: Inputs) -> Oracle:
@@ -103,17 +121,31 @@ def ask_oracle(arm: Arm, inputs: Inputs) -> Oracle:
     try:
         arm.store(inputs.shared)
         calls = [*(inputs.call(trace) for trace in range(len(inputs.traces)))]
+        changes = [inputs.change, *_changes(inputs)]
         standards = []
-        for call in (*calls, inputs.changed_call()):
+        for call in (*calls, *(replace(inputs, change=one).changed_call() for one in changes)):
             arm.hold(0, call, inputs.shared)
             standards.append(Standard(call, arm.answer(0)))
         arm.drop()
     except ArmLost as reason:
         raise ArmLost(f"the reference gave no answer: {reason}", ExitCode.HARNESS) from None
-    *traces, changed = standards
+    traces, (changed, *others) = standards[: len(calls)], standards[len(calls) :]
     if _distance(changed.expected, traces[0].expected) == 0:
         raise ArmLost("one changed index leaves the expected answer as it is", ExitCode.HARNESS)
-    return Oracle(tuple(traces), changed)
+    shown = (
+        Changed(change, standard)
+        for change, standard in zip(changes[1:], others, strict=True)
+        # A maximum, say, may be in another row.
+        if _distance(standard.expected, traces[0].expected) > 0
+    )
+    return Oracle(tuple(traces), changed, tuple(shown))
+
+
+def _changes(inputs: Inputs) -> list[IndexChange]:
+    """Choose changes of one index each, at random."""
+    draw, first = random.SystemRandom(), inputs.call(0).inputs
+    count, table = first["indices"].size, first["weight"]
+    return [IndexChange(draw.randrange(count), draw.randrange(len(table))) for _ in range(OTHERS)]
 
 
 def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
@@ -133,6 +165,10 @@ def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
     is_suspect = waits(arm, inputs, oracle)
     how = _follows_a_changed_index(arm, inputs, oracle)
     compute_anew(arm, 0, oracle.traces[0])
+    if how == SAME_THUNK:
+        computes_what_is_new(arm, inputs, oracle)
+    if arm.client.info.device == "cpu" and not oracle.traces[0].trains:
+        answers_by_itself(arm)  # From a device, reading is a copy, for which a processor waits.
     return {"index_change": how, "suspected_once": int(is_suspect), **largest}
 
 
@@ -175,6 +211,34 @@ def compute_anew(arm: Arm, id_: int, standard: Standard) -> None:
     _require(standard, again.arrays, "called again after its last answer was overwritten, it gives")
 
 
+def judge_timed(arm: Arm, standard: Standard) -> None:
+    """Judge the answer of the call that a block ended with; raises ArmLost."""
+    _require(standard, arm.answer(arm.last_id), _AT_RANDOM)
+
+
+def computes_what_is_new(arm: Arm, inputs: Inputs, oracle: Oracle) -> None:
+    """Check that a call on indices that it knows costs what one on new ones does; raises ArmLost.
+
+    A suspect is tried again in another worker.
+    """
+    said = remembers(arm, inputs)
+    if said is None:
+        return
+    with arm.another() as other:
+        other.store(inputs.shared)
+        other.hold(0, oracle.traces[0].call, inputs.shared)
+        said = remembers(other, inputs)
+    if said is not None:
+        raise ArmLost(f"answers are remembered: {said}; seen in two workers", ExitCode.DEPARTS)
+
+
+def answers_by_itself(arm: Arm) -> None:
+    """Check that the work is not left to the reading of an answer; raises ArmLost."""
+    said = left_to_the_reading(arm)
+    if said is not None:
+        raise ArmLost(said, ExitCode.DEPARTS)
+
+
 def waits(arm: Arm, inputs: Inputs, oracle: Oracle) -> bool:
     """Check that a call does not return before its answer exists; raises ArmLost.
 
@@ -210,6 +274,8 @@ def _follows_a_changed_index(arm: Arm, inputs: Inputs, oracle: Oracle) -> str:
     probed = arm.probe(0, inputs.change)
     if probed is not None and oracle.changed.agrees(probed) and oracle.follows(probed):
         how = SAME_THUNK
+        for other in oracle.others:
+            _require_followed(oracle, other.standard, arm.probe(0, other.change))
     else:
         arm.hold(_CHANGED_ID, oracle.changed.call, inputs.shared)
         answer = arm.answer(_CHANGED_ID)
@@ -221,6 +287,13 @@ def _follows_a_changed_index(arm: Arm, inputs: Inputs, oracle: Oracle) -> str:
         how = SECOND_CALL
     _require(oracle.traces[0], arm.answer(0, again=True), "called again, the answer is wrong")
     return how
+
+
+def _require_followed(oracle: Oracle, changed: Standard, got: Arrays | None) -> None:
+    """Raise ArmLost if a call that follows one changed index does not follow another."""
+    if got is None or not (changed.agrees(got) and oracle.follows(got, changed)):
+        said = "the answer follows one changed index and not another: remembered by some of them"
+        raise ArmLost(said, ExitCode.DEPARTS)
 
 
 def _distance(got: Arrays, wanted: Arrays) -> float:

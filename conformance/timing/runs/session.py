@@ -15,7 +15,7 @@ from embcheck.conformance.execution.discovery import check_known
 from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.environment import embcheck_version
-from embcheck.conformance.records.lines import Measurement, Reason, RoundsLine, RunHeader
+from embcheck.conformance.records.lines import Measurement, RoundsLine, RunHeader
 from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.timing.clock import machine
@@ -26,10 +26,9 @@ from embcheck.conformance.timing.clock.workers import DEFINITION, ORACLE, Worker
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.statistics.estimate import LEVEL, MARGIN
 from embcheck.conformance.timing.verdicts import figures, raw
-from embcheck.conformance.timing.verdicts.decide import Because
 from embcheck.conformance.timing.verdicts.limits import MachineLimits
 from embcheck.conformance.timing.verdicts.measurements import measurements
-from embcheck.conformance.timing.verdicts.trust import with_reasons
+from embcheck.conformance.timing.verdicts.trust import Row, row_of
 from embcheck.conformance.timing.workloads.load import Workload, workload_files
 
 PURPOSE = "timing"
@@ -209,14 +208,18 @@ class _Run:
 
     def conclude(self) -> None:
         """Write the measurements of all steps so far."""
-        lines = measurements(self._lines, self._backends, self._settings.generation_count)
-        lines = figures.with_figures(lines, self._lines)
-        for place, fault in self._faults(lines).items():
+        lines = self._measure({})
+        faults = self._faults(lines)
+        if faults:
             self._exit_code = ExitCode.HARNESS
-            reasons = [*lines[place].reasons, Reason(Because.IMPOSSIBLE, fault)]
-            lines[place] = with_reasons(lines[place], reasons)
+            lines = self._measure({row_of(lines[place]): said for place, said in faults.items()})
         for line in lines:
             self._writer.write(line)
+
+    def _measure(self, impossible: Mapping[Row, str]) -> list[Measurement]:
+        count = self._settings.generation_count
+        lines = measurements(self._lines, self._backends, count, impossible)
+        return figures.with_figures(lines, self._lines)
 
     def _faults(self, lines: Sequence[Measurement]) -> dict[int, str]:
         """Find physically impossible rates; if there are any, measure the limits again."""

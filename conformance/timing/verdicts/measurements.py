@@ -40,10 +40,12 @@ from embcheck.conformance.timing.verdicts.decide import Because, Doubt, decide
 from embcheck.conformance.timing.verdicts.raw import CellKey, Record, group
 from embcheck.conformance.timing.verdicts.trust import (
     Judged,
+    Row,
     correct,
     limit_run,
     limit_verdicts,
     with_reasons,
+    withdraw,
 )
 
 NOBODY = "no backend passed the gate"
@@ -54,16 +56,21 @@ Estimates = Mapping[tuple[CellKey, str], Estimate]
 
 
 def measurements(
-    lines: Iterable[RoundsLine], backends: Sequence[str], generations: int
+    lines: Iterable[RoundsLine],
+    backends: Sequence[str],
+    generations: int,
+    impossible: Mapping[Row, str] | None = None,
 ) -> list[Measurement]:
     """Turn the rounds of a run into its measurements: of each backend, of A/A, of the sentinel.
 
-    `generations` is how many were planned; a cell that has fewer has no verdicts.
+    `generations` is how many were planned; a cell that has fewer has no verdicts. `impossible` says
+    of rows which rate no machine has; they have no verdict, nor have others beside the reference's.
     """
     records = list(group(lines).values())
     estimates = _estimates(records)
     cells = [measure(record, backends, generations, estimates) for record in records]
-    judged = limit_run([one for cell in cells for one in cell])
+    judged = [one for cell in cells for one in withdraw(cell, impossible or {})]
+    judged = limit_run(judged)
     return [one.line for one in correct(judged)]
 
 

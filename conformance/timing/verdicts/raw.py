@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -65,7 +66,7 @@ def _arm(timed: Timed, arm: Arm) -> ArmRecord:
         backend=arm.backend,
         role=arm.role,
         # Later generations import concurrently, so their import times mean nothing.
-        import_seconds=arm.client.import_seconds if timed.generation == 0 else None,
+        import_seconds=_import_seconds(arm) if timed.generation == 0 else None,
         life=dict(arm.life),
         gate=dict(timed.gates.get(arm.key, {})),
         clock=dict(timed.clocks[arm.key]),
@@ -74,6 +75,12 @@ def _arm(timed: Timed, arm: Arm) -> ArmRecord:
         threads=dict(timed.threads_read.get(arm.key, {})),
         resident_bytes=_resident_bytes(arm),
     )
+
+
+def _import_seconds(arm: Arm) -> float | None:
+    """Return what a worker told of its import, unless its clock gave no number."""
+    seconds = arm.client.import_seconds
+    return seconds if math.isfinite(seconds) else None
 
 
 def _round(round_: Round) -> dict[str, Any]:

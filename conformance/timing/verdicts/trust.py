@@ -8,7 +8,7 @@ tenth of the time is still FASTER. Disturbed rounds count by how far they moved 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from embcheck.conformance.records.details import Multiplicity, Resolution
@@ -24,6 +24,15 @@ from embcheck.conformance.timing.verdicts.decide import Because, Doubt, Limit, d
 
 MAX_IDLE_CPU = 0.01
 """Largest CPU share of an idle worker, of one core."""
+
+
+Row = tuple[str, str, int | None, str, str]
+"""A row of a run: its workload, cache state, number of threads, backend and role."""
+
+
+def row_of(line: Measurement) -> Row:
+    """Name the row of a measurement."""
+    return line.workload, line.state, line.threads, line.backend, line.role
 
 
 @dataclass(frozen=True)
@@ -58,10 +67,11 @@ class Judged:
         """The verdict; those on the reference itself are not moved by what limits the others."""
         if not self.is_timed:
             return Conclusion.NOT_TIMED
+        is_impossible = any(_is_impossible(one) for one in self.against)
         if self.bare.role == REFERENCE:
-            return Conclusion.SAME
+            return Conclusion.INCONCLUSIVE if is_impossible else Conclusion.SAME
         if self.bare.role == A_A:
-            return decide(self.found)
+            return decide(self.found, doubted=is_impossible)
         doubted = any(isinstance(one, Doubt) for one in self.against)
         return decide(self.found, self.margin, doubted=doubted)
 
@@ -100,6 +110,21 @@ class Judged:
     def but(self, *against: Limit | Doubt) -> Judged:
         """Return the same with more found against it."""
         return replace(self, against=(*self.against, *against))
+
+
+def withdraw(cell: Sequence[Judged], impossible: Mapping[Row, str]) -> list[Judged]:
+    """Withdraw the verdicts on impossible rates; all of a cell whose reference has one."""
+    found = []
+    for one in cell:
+        own = impossible.get(row_of(one.bare))
+        base = [
+            f"the {other.bare.role} row's rate is impossible: {impossible[row_of(other.bare)]}"
+            for other in cell
+            if other.bare.role == REFERENCE and row_of(other.bare) in impossible
+        ]
+        said = [own] if own is not None else base
+        found.append(one.but(*(Doubt(Because.IMPOSSIBLE, text) for text in said)))
+    return found
 
 
 def limit_verdicts(
@@ -175,6 +200,10 @@ def correct(judged: Sequence[Judged]) -> list[Judged]:
 def reach(found: Estimate | None) -> float:
     """Return how far, in logs, an interval goes from 1; 0 for none."""
     return max(abs(math.log(found.low)), abs(math.log(found.high))) if found else 0.0
+
+
+def _is_impossible(one: Limit | Doubt) -> bool:
+    return isinstance(one, Doubt) and one.kind == Because.IMPOSSIBLE
 
 
 def _doubt(one: Judged) -> float:

@@ -1,0 +1,74 @@
+"""What a backend keeps of its answers: arrays that a thunk or its adapter can still reach.
+
+A remembered answer may be handed out as a copy, which nobody can spoil by overwriting what was
+handed out. But the original lies in something that the thunk refers to, so that it can be found.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+OBJECTS = 50_000
+"""To look at; what is remembered for a call is near to its thunk."""
+PLAIN = (str, bytes, int, float, complex, bool, type(None), ModuleType, np.generic)
+
+
+def overwrite(
+    roots: Iterable[Any], home: Mapping[str, np.ndarray], inputs: Iterable[np.ndarray], package: str
+) -> None:
+    """Overwrite all reachable arrays that hold an answer, unless an input is like it.
+
+    `package` is the adapter's own, of whose modules the variables are looked at too.
+    """
+    spared = list(inputs)
+    wanted = [a for a in home.values() if a.size and not any(_alike(a, b) for b in spared)]
+    for array in _arrays(roots, package):
+        shared = any(np.may_share_memory(array, other) for other in spared)
+        if not shared and array.flags.writeable and any(_alike(array, one) for one in wanted):
+            array.fill(-1)
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    return (
+        one.dtype == other.dtype
+        and one.size == other.size
+        and bool(
+            np.array_equal(one.reshape(-1), other.reshape(-1), equal_nan=one.dtype.kind in "fc")
+        )
+    )
+
+
+def _arrays(roots: Iterable[Any], package: str) -> Iterator[np.ndarray]:
+    """Walk from objects to those that they refer to, the nearest first."""
+    waiting: deque[Any] = deque(roots)
+    met: set[int] = set()
+    while waiting and len(met) < OBJECTS:
+        item = waiting.popleft()
+        if id(item) in met or isinstance(item, PLAIN):
+            continue
+        met.add(id(item))
+        array = _as_array(item)
+        if array is not None:
+            yield array
+        elif isinstance(item, FunctionType) and not f"{item.__module__}.".startswith(f"{package}."):
+            waiting.extend(cell for cell in item.__closure__ or ())
+        elif not isinstance(item, type) or f"{item.__module__}.".startswith(f"{package}."):
+            waiting.extend(gc.get_referents(item))
+
+
+def _as_array(item: Any) -> np.ndarray | None:
+    """Return an array, or a tensor on the CPU as one that shares its memory; None for others."""
+    if isinstance(item, np.ndarray):
+        return item if item.dtype.kind in "biufc" else None
+    if not hasattr(type(item), "__dlpack__"):
+        return None
+    try:
+        return np.asarray(item)
+    except Exception:  # noqa: BLE001  (a tensor elsewhere, or one that needs a gradient)
+        return None

@@ -1,0 +1,256 @@
+"""A worker seen from outside: by the harness's own clock, and by what the kernel counts for it.
+
+A worker times its blocks itself, since a pipe is too slow for that. But whatever runs in a worker
+may change its clocks, so that each of its readings has to fit between two of the harness's. Both
+clocks are the machine's (CLOCK_MONOTONIC on Linux), and a process's CPU time is one number for
+itself and for others. So an honest reading always fits, however busy the machine is.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+PROC = Path("/proc")
+ROUNDING = 1e-6
+"""Seconds; readings are exact to the nanosecond, but as floats only to less."""
+ALLOWED_SECONDS = 1e-3
+ALLOWED_SHARE = 0.05
+"""Of a block; so much of a request, and ALLOWED_SECONDS, need not be in the block."""
+ALLOWED_HELP_SECONDS = 0.012
+"""The time to wake helper threads before a block, and to let them rest after it; see held.py."""
+LONG_SECONDS, LONG_FACTOR = 0.02, 5
+"""A longer block, and how many times longer than the usual ones at most."""
+REPEATS, FEWEST = 12, 4
+"""Blocks to try again with; fewer than four of them clear nobody."""
+CLOCKS = ("begun", "ended", "cpu_begun", "cpu_ended")
+DIFFERENCES = ("idle_cpu_seconds", "background_seconds", "untimed_cpu_seconds")
+"""Of two clocks, read one after the other, so that they may be a little below 0."""
+IDLE_SECONDS = 1e-4
+"""CPU seconds that a worker may take after its reply has been read, until it waits again."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The harness's clock, and the CPU seconds of a worker and of the processes that are its own.
+
+    `waited` is how long the first threads of both were ready to run and waited for a core. None
+    stands for what the kernel does not tell.
+    """
+
+    wall: float
+    cpu: float | None
+    kin: Mapping[int, float]
+    waited: float | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A block as the worker tells it, in seconds, and the request as the harness saw it."""
+
+    calls: int
+    seconds: float
+    duration: float
+    waited: float | None
+
+    @property
+    def per_call(self) -> float:
+        """Seconds of one call, as the worker tells it."""
+        return self.seconds / self.calls
+
+    def is_accounted_for(self, *, helped: bool) -> bool:
+        """Whether the request took little longer than the block that it was for.
+
+        What it waited for a core does not count; where that is not known, nothing can be said.
+        """
+        if self.waited is None:
+            return True
+        allowed = ALLOWED_SECONDS + ALLOWED_SHARE * self.seconds
+        allowed += helped * (ALLOWED_HELP_SECONDS + self.per_call)
+        return self.duration - self.seconds - self.waited <= allowed
+
+
+def look(pid: int | None, kin: Iterable[int] = ()) -> Moment:
+    """Read the harness's clock and the CPU seconds of a worker and of its kin."""
+    if pid is None:
+        return Moment(time.perf_counter(), None, {})
+    found = {other: seconds for other in kin if (seconds := cpu_seconds(other)) is not None}
+    return Moment(time.perf_counter(), cpu_seconds(pid), found, _waited(pid))
+
+
+def between(before: Moment, after: Moment, calls: int, seconds: float) -> Seen:
+    """Return what was seen of a block between two moments."""
+    known = before.waited is not None and after.waited is not None
+    waited = after.waited - before.waited if known else None  # type: ignore[operator]
+    return Seen(calls, seconds, after.wall - before.wall, waited)
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """Return the CPU seconds of all threads that a process has or had; None if not told.
+
+    Linux keeps a CPU clock for each process, whose id is made of the process's
+    (clock_getcpuclockid(3)). `/proc/PID/stat` has the same in hundredths of a second only.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return None
+
+
+def main_thread_seconds(pid: int | None) -> float | None:
+    """Return the CPU seconds of a process's first thread; None if the kernel does not tell."""
+    told = _scheduled(str(pid))
+    return told[0] if told else None
+
+
+def _waited(pid: int) -> float | None:
+    told, own = _scheduled(str(pid)), _scheduled("self")
+    return told[1] + own[1] if told and own else None
+
+
+def _scheduled(process: str) -> tuple[float, float] | None:
+    """Return the seconds that a first thread ran, and waited to run (kernel: sched-stats.rst)."""
+    try:
+        file = os.open(f"{PROC}/{process}/schedstat", os.O_RDONLY)  # Five times a Path's speed.
+    except OSError:
+        return None
+    try:
+        ran, waited, _ = os.read(file, 100).split()
+    except (OSError, ValueError):
+        return None
+    finally:
+        os.close(file)
+    return int(ran) / 1e9, int(waited) / 1e9
+
+
+def kin_of(pid: int | None) -> tuple[int, ...]:
+    """Find the processes that a worker has started, even those that have left its session.
+
+    They have the worker's TMPDIR, which no other worker has, in their environment. Ids of processes
+    grow, so only those above the worker's are looked at.
+    """
+    marker = None if pid is None else _temporary_folder(PROC / str(pid))
+    if pid is None or marker is None:
+        return ()
+    return tuple(
+        int(name)
+        for name in os.listdir(PROC)  # noqa: PTH208  (paths are slower)
+        if name.isdecimal() and int(name) > pid and _temporary_folder(PROC / name) == marker
+    )
+
+
+def _temporary_folder(process: Path) -> bytes | None:
+    try:
+        variables = (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return None  # It has ended, or is another user's.
+    return next((one for one in variables if one.startswith(b"TMPDIR=")), None)
+
+
+def number(told: Mapping[str, Any], name: str, most: float = math.inf) -> float:
+    """Return a finite number that a worker told, from 0 to `most`; raises ValueError with a reason.
+
+    The worker's program may have been changed by what runs in it.
+    """
+    (value,) = finite([told.get(name)], name)
+    if not -ROUNDING <= value <= most + ROUNDING:
+        raise ValueError(f"{name} is {value:.6g}, which cannot be")
+    return value
+
+
+def finite(values: Iterable[Any], name: str = "a reading") -> list[float]:
+    """Return what a worker told as finite numbers; raises ValueError with a reason."""
+    found = []
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            said = f"{name} is no number: {str(value)[:40]!r}"
+            raise ValueError(said)  # noqa: TRY004  (who calls it asks for values, not types)
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is {value}")
+        found.append(float(value))
+    return found
+
+
+def disbelieve(before: Moment, after: Moment, told: Mapping[str, Any], calls: int) -> str | None:
+    """Say what shows that a worker's clocks are not the machine's; None if nothing does."""
+    try:
+        begun, ended, cpu_begun, cpu_ended = (number(told, name) for name in CLOCKS)
+        seconds = number(told, "seconds", max(0.0, ended - begun))
+        number(told, "cpu_seconds", max(0.0, cpu_ended - cpu_begun))
+        number(told, "idle_seconds")
+        number(told, "switches")
+        finite([told.get(name) for name in DIFFERENCES], "a difference of CPU times")
+    except (ValueError, OverflowError) as reason:
+        return f"the clock in its worker cannot be believed: {reason}"
+    if seconds == 0 and calls > 1:
+        return f"the clock in its worker cannot be believed: {calls} calls took no time"
+    if not _fits(before.wall, begun, ended, after.wall):
+        theirs, ours = _span(begun, ended), _span(before.wall, after.wall)
+        return f"the clock in its worker is not the machine's: it went {theirs}, that {ours}"
+    if before.cpu is None or after.cpu is None:
+        return None
+    if not _fits(before.cpu, cpu_begun, cpu_ended, after.cpu):
+        theirs, ours = _span(cpu_begun, cpu_ended), _span(before.cpu, after.cpu)
+        return f"the CPU clock in its worker is not the kernel's: it went {theirs}, that {ours}"
+    return None
+
+
+def _span(begun: float, ended: float) -> str:
+    return f"from {begun:.6f} to {ended:.6f} s"
+
+
+def _fits(*readings: float) -> bool:
+    """Whether readings are in order."""
+    return all(later - earlier >= -ROUNDING for earlier, later in pairwise(readings))
+
+
+def idle_cpu_seconds(rested: Moment | None, asked: Moment) -> float:
+    """Return the CPU seconds that a worker and its kin used between two requests, beyond a few."""
+    if rested is None or rested.cpu is None or asked.cpu is None:
+        return 0.0
+    kin = sum(asked.kin[pid] - rested.kin[pid] for pid in asked.kin.keys() & rested.kin.keys())
+    return max(0.0, asked.cpu - rested.cpu + kin - IDLE_SECONDS)
+
+
+def hides_time(
+    blocks: Sequence[Seen], repeat: Callable[[int], Seen], *, helped: bool, thorough: bool
+) -> str | None:
+    """Say how much of a worker's time is missing from what it tells; None if none is.
+
+    A busy machine delays some requests, so it is enough if half of the `blocks` of the rounds are
+    accounted for, or of some more, and, if a check is `thorough`, one longer block, of which less
+    can be hidden. `repeat` times one more block of some calls.
+    """
+
+    def is_whole(block: Seen) -> bool:
+        return block.is_accounted_for(helped=helped)
+
+    usual = 2 * sum(map(is_whole, blocks)) >= len(blocks)
+    if usual and not thorough:
+        return None
+    fastest = max(min(block.per_call for block in blocks), 1e-9)
+    calls = blocks[-1].calls
+    many = max(calls, min(math.ceil(LONG_SECONDS / fastest), LONG_FACTOR * calls))
+    longer: list[Seen] = []
+    again: list[Seen] = []
+    for _ in range(REPEATS):
+        longer.append(repeat(many))
+        usual = usual or (len(again) >= FEWEST and 2 * sum(map(is_whole, again)) >= len(again))
+        if usual and any(map(is_whole, longer)):
+            return None
+        again.append(repeat(calls))
+    found = [*blocks, *longer, *again]
+    best = max(found, key=lambda block: block.seconds / block.duration)
+    return (
+        f"the clock in its worker cannot be believed: of a request that took "
+        f"{best.duration * 1e3:.2f} ms it tells {best.seconds * 1e3:.2f} ms, and no more of others"
+    )
