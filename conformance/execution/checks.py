@@ -65,13 +65,6 @@ def seconds(value: Any, place: str) -> float:
     return float(value)
 
 
-def spent(value: Any, place: str) -> float:
-    """Check the seconds of something that was done: more than none."""
-    if number(value, place) <= 0:
-        raise _wrong(value, place, "a number of seconds above 0")
-    return float(value)
-
-
 def count(value: Any, place: str) -> int:
     """Check a whole number that is not negative."""
     if type(value) is not int or not 0 <= value <= LARGEST:
