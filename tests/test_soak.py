@@ -26,7 +26,8 @@ def test_an_honest_backend_has_the_same_results_beside_a_hostile_one(tmp_path):
     assert beside == alone
     outcomes = {result["outcome"] for result in others}
     assert len(others) == len(cases)
-    assert {"passed", "crashed", "errored"} <= outcomes
+    assert "passed" in outcomes
+    assert len(outcomes & {"crashed", "errored", "timed-out", "failed"}) >= 2
 
 
 def chosen(count):
@@ -44,7 +45,7 @@ def run(out, cases, *backends):
     """Run cases on backends; return the results of the honest one, and of the other."""
     words = [word for name in backends for word in ("-b", name)]
     words += [word for case in cases for word in ("--case", case)]
-    command = [sys.executable, "-m", "embcheck.cli", "run", *words, "--timeout", "10"]
+    command = [sys.executable, "-m", "embcheck.cli", "run", *words, "--timeout", "5"]
     ran = subprocess.run(
         [*command, "--out", str(out)], capture_output=True, text=True, check=False, cwd=out.parent
     )
