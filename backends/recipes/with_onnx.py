@@ -45,7 +45,9 @@ def embedding_bag(
     rows = torch.where(kept.unsqueeze(-1), rows, empty)
     if offsets is None:
         count = kept.sum(1).unsqueeze(-1)
-        found = rows.amax(1) if mode == "max" else rows.sum(1)
+        found = rows.sum(1)
+        if mode == "max":  # ONNX Runtime's maximum leaves NaN out.
+            found = torch.where(rows.isnan().sum(1) > 0, float("nan"), rows.amax(1))
     else:
         bags = bag_of_each(indices, offsets)
         # What lies behind the last offset falls into one more bag, which is dropped.
@@ -77,8 +79,9 @@ def check_bags(indices, weight, offsets, mode, per_sample_weights):
 
 def refused_if_bad(offsets, indices, include_last_offset, weight):
     """Move all indices behind the table if offsets do not begin with 0, decrease, or leave them."""
-    is_bad = (offsets[:1] != 0).any() | (offsets[1:] < offsets[:-1]).any()
-    is_bad = is_bad | (offsets[-1:] > indices.shape[0]).any()
+    # Counted, for the reduction of nothing that an exported `any` is has no value.
+    bad = (offsets[:1] != 0).sum() + (offsets[1:] < offsets[:-1]).sum()
+    is_bad = bad + (offsets[-1:] > indices.shape[0]).sum() > 0
     return torch.where(is_bad, weight.shape[0], indices)
 
 
