@@ -309,8 +309,9 @@ class EmbcheckSession:
             lines = json.loads(lines)
         result = from_plain(ResultLine, lines["result"])
         self.exit_code = gravest([self.exit_code, _exit_code(result)])
-        self.recorder.add(lines, result)
-        report.embcheck_lines = None  # type: ignore[attr-defined]  # pytest keeps its reports
+        if self.recorder.is_open:  # One of xdist's processes sends the lines on.
+            self.recorder.add(lines, result)
+            report.embcheck_lines = None  # type: ignore[attr-defined]  # pytest keeps its reports
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -23,6 +23,7 @@ def pytest_command(*arguments: object, cwd: Path) -> subprocess.CompletedProcess
 def environment() -> dict[str, str]:
     """Return an environment in which no outer pytest is felt."""
     own = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "COLUMNS")
+    own += ("PYTEST_DISABLE_PLUGIN_AUTOLOAD",)  # `embcheck run` sets it in its own process.
     return {**{key: value for key, value in os.environ.items() if key not in own}, "COLUMNS": "80"}
 
 

@@ -129,7 +129,7 @@ def test_exit_codes_and_json():
     assert {check["status"] for check in data["checks"]} == {"PASS", "INFO"}
     broken = embcheck("check-backend", "zoo-misspelt")
     assert broken.returncode == 1
-    assert broken.stdout.startswith("FAIL starts: its info cannot be understood")
+    assert broken.stdout.startswith("FAIL starts: the worker broke the protocol: the info has")
     for name, words in (
         ("numpy-refrence", "there is no backend"),
         ("zoo-unavailable", "the zoo has no such device"),

@@ -218,7 +218,7 @@ def record_of(client, cases, name="one-hot"):
     [
         ("extra", Outcome.PASSED),
         ("extras", Outcome.ERRORED),
-        ("extra-name", Outcome.PASSED),
+        ("extra-name", Outcome.ERRORED),
         ("empty-rows", Outcome.FAILED),
         ("many-axes", Outcome.FAILED),
         ("large-answer", Outcome.FAILED),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from report_payload import data_of, results_of
 from report_runs import (
     HOSTILE,
     INVALID,
@@ -55,35 +55,6 @@ class _Reader(HTMLParser):
 
     def count(self, tag: str) -> int:
         return sum(name == tag for name, _ in self.tags)
-
-
-def _data(page: str) -> Any:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    assert found is not None
-    return json.loads(found[1])
-
-
-def _results(page: str) -> list[dict[str, Any]]:
-    """Return each result of a page with its texts, arrays and deviation."""
-    data = _data(page)
-    known = iter(range(len(data["details"])))
-    found = []
-    for place, number in enumerate(data["detail"]):
-        detail = data["details"][number - 1 if number else next(known)]
-        kind, message, observed, deviation, stage = [*detail, *[0] * 5][:5]
-        found.append(
-            {
-                "backend": data["backends"][data["backend"][place]],
-                "mark": data["marks"][data["mark"][place]][0],
-                "kind": data["texts"][kind],
-                "message": data["texts"][message],
-                "stage": data["texts"][stage],
-                "observed": [data["entries"][entry] for entry in observed or ()],
-                "deviation": data["deviations"][deviation - 1] if deviation else None,
-                "milliseconds": data["milliseconds"][place],
-            }
-        )
-    return found
 
 
 def _strings(data: Any) -> list[str]:
@@ -263,7 +234,7 @@ def test_whose_known_departures_are_is_counted_and_shown() -> None:
     assert '4<span class="sub">1 bug</span><span class="sub">2 by-design</span></td>' in page
     assert page.count(" silent, known bug</span>") == 1
     assert page.count(" silent, known by-design</span>") == 1
-    shown = [found["deviation"] for found in _results(page)]
+    shown = [found["deviation"] for found in results_of(page)]
     assert [(one["category"], one["cause"]) for one in shown[:2]] == [
         ("bug", "memory-unsafety"),
         ("by-design", "documented"),
@@ -277,7 +248,7 @@ def test_a_changed_departure_is_told_from_a_known_one(outcome: str, changed: boo
     known = {"happens": "crashed", "reason": "r"} if changed else {"happens": "wrong-value"}
     lines = [case(), result("acme", outcome, kind="wrong-value", deviation=known)]
     text = render_html([run(lines, ["acme"])])
-    assert ("changed" in _results(text)[0]["deviation"]) is changed
+    assert ("changed" in results_of(text)[0]["deviation"]) is changed
     assert f" silent, {'changed' if changed else 'known'}</span>" in text
 
 
@@ -318,7 +289,7 @@ def test_an_unavailable_backend_is_named_with_its_reason() -> None:
     made.header = replace(made.header, backends=(*made.header.backends, gone))
     page = render_html([made])
     assert "no device" in _Reader(page).text
-    assert _data(page)["backends"] == ["acme"]
+    assert data_of(page)["backends"] == ["acme"]
 
 
 def test_hostile_text_never_becomes_markup() -> None:
@@ -329,7 +300,7 @@ def test_hostile_text_never_becomes_markup() -> None:
     assert not any(name.startswith("on") for _, attributes in reader.tags for name in attributes)
     assert '<script>document.title="owned"</script>' in reader.text
     assert not {"\u202e", "\x1b"} & set(page)
-    assert not {"\u202e", "\x1b"} & set("".join(_strings(_data(page))))
+    assert not {"\u202e", "\x1b"} & set("".join(_strings(data_of(page))))
     assert page.encode("utf-8")
     assert "\\u202e\\x1b[31m" in reader.text
     for _, attributes in reader.tags:
@@ -339,7 +310,7 @@ def test_hostile_text_never_becomes_markup() -> None:
 def test_the_data_block_survives_text_that_would_close_it() -> None:
     """The JSON block holds a closing tag as data, and reads back whole."""
     page = render_html(_hostile())
-    texts = _data(page)["texts"]
+    texts = data_of(page)["texts"]
     assert any(text.startswith("</script><!--<script>") for text in texts)
     block = page.split('id="data">')[1].split("</script>")[0]
     assert not {"<", ">", "&"} & set(block)
@@ -362,7 +333,7 @@ def test_the_data_block_survives_text_that_would_close_it() -> None:
 def test_only_web_addresses_become_links(link: Any, kept: bool) -> None:
     """A deviation's link is a link if it is http or https; else it is text."""
     lines = [case(), result("acme", "deviated", deviation={"reason": "r", "link": link})]
-    deviation = _results(render_html([run(lines, ["acme"])]))[0]["deviation"]
+    deviation = results_of(render_html([run(lines, ["acme"])]))[0]["deviation"]
     assert ("link" in deviation) is kept
 
 
@@ -378,7 +349,7 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script() -> None:
 
 def test_behind_a_cell_stand_the_call_the_expectation_and_what_came() -> None:
     """The data names inputs with dtype, shape and values, the control's difference, the clause."""
-    data = _data(render_html([every_outcome()]))
+    data = data_of(render_html([every_outcome()]))
     entries = data["entries"]
     invalid = next(entry for entry in data["cases"] if entry["id"] == INVALID)
     assert [entry["id"] for entry in data["cases"] if entry["refused"]] == [INVALID]
@@ -406,7 +377,7 @@ def test_expectations_of_a_structure_or_the_reference_are_readable() -> None:
     }
     expected = {"output": structure, "grad_weight": {"reference": "numpy-reference"}}
     lines = [case(expected=expected), result("acme")]
-    entries = {e[0]: e[1:] for e in _data(render_html([run(lines, ["acme"])]))["entries"]}
+    entries = {e[0]: e[1:] for e in data_of(render_html([run(lines, ["acme"])]))["entries"]}
     assert (
         entries["output"][1] == "at [0]: [1, 2]\nequal to one another: [0], [1]\nnot all zero: [1]"
     )
@@ -500,7 +471,7 @@ def test_a_figure_that_is_none_does_not_stop_a_report(value: Any) -> None:
     line = timing("acme", details=TimingDetails(times=times, shares=shares))
     assert "t1-one-token" in render_html([run([line], ["acme"], purpose="timing")])
     lines = [case(), result("acme", seconds=value)]
-    assert _data(render_html([run(lines, ["acme"])]))
+    assert data_of(render_html([run(lines, ["acme"])]))
 
 
 def test_no_results_at_all_make_a_report_that_says_so() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import json
-import re
 from typing import Any
 
 import pytest
+from report_payload import results_of
 from report_runs import case, info, result, run
 from rich.console import Console
 
@@ -150,10 +149,7 @@ def test_the_report_shows_it() -> None:
     assert f"Seen <bdi>{tallied}</bdi>" in page
     assert page.count("<td><bdi>first here</bdi></td>") == 2
     assert "continues <bdi>source</bdi>" in page
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    assert found is not None
-    data = json.loads(found[1])
-    stages = [data["texts"][row[8]] for row in data["findings"] if len(row) > 8]
+    stages = [finding["stage"] for finding in results_of(page) if finding["stage"]]
     assert sorted(stages) == ["first here", "first here", "first in source (source)"]
 
 

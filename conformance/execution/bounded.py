@@ -5,12 +5,16 @@ They are applied once, where a frame from a worker becomes data of the harness.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 TEXT = 4000
 """Characters of a message."""
 NAME = 200
+NOTE = 60
+"""Characters in which it is said that a text was cut."""
+CUT = re.compile(r"\.\.\. \([\d,]+ characters(, cut)?\)\Z")
 REPLY_TEXT = 256 * 1024
 """Characters of all texts of a reply together, but for those in `ROOMY`."""
 ROOMY = {"script": 2**20, "doc": 2**16}
@@ -29,8 +33,12 @@ DEEPEST = 20
 
 
 def bounded(text: str, limit: int = TEXT) -> str:
-    """Cut a text that is longer than a number of characters, and say how long it was."""
-    return text if len(text) <= limit else f"{text[:limit]}... ({len(text):,} characters, cut)"
+    """Cut a text that is longer than a number of characters, and say how long it was.
+
+    One that was cut to that number already keeps what it says of itself.
+    """
+    whole = len(text) <= limit or (len(text) <= limit + NOTE and CUT.search(text))
+    return text if whole else f"{text[:limit]}... ({len(text):,} characters, cut)"
 
 
 def safe(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from embcheck.conformance.execution.bounded import bounded
 from embcheck.conformance.execution.wire import Broken
 
 Check = Callable[[Any, str], Any]
@@ -26,7 +27,7 @@ _WORDS = {str: "a text", list: "a list", dict: "an object", type(None): "null"}
 
 def cut(value: str, most: int = MOST_CHARACTERS) -> str:
     """Shorten a text, and say how long it was."""
-    return value if len(value) <= most else f"{value[:most]}... ({len(value):,} characters)"
+    return bounded(value, most)
 
 
 def clean(value: str, most: int = MOST_CHARACTERS) -> str:

@@ -39,8 +39,13 @@ WORK_COPIES = 4
 
 
 def remembers(arm: Arm, inputs: Inputs) -> str | None:
-    """Say how much longer calls take on indices that are new; None if they do not."""
-    table, lookups = inputs.call(0).inputs["weight"], inputs.lookups
+    """Say how much longer calls take on indices that are new; None if they do not.
+
+    Calls without a table are not looked at.
+    """
+    table, lookups = inputs.call(0).inputs.get("weight"), inputs.lookups
+    if table is None:
+        return None
     lines = math.ceil(table[:1].nbytes / LINE_BYTES) if lookups < FEW else 0
     for whole, share in MARGINS.items():
         said = _renewed(arm, share, LEAST_SECONDS + lines * LINE_SECONDS, whole=whole)
