@@ -185,6 +185,8 @@ def test_a_folder_that_is_taken_away_in_mid_run(tmp_path, monkeypatch, how):
         return
     assert done.exit_code == 2
     assert out.read_text() == "mine"
+    if "nothing is recorded" in done.stderr:  # Cases are asked ahead of their record.
+        return
     (copy,) = saved.glob("embcheck-results-*")
     said = re.sub(r"\s+", " ", done.stderr)
     assert "another file has taken its place" in said

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution import scratch
 from embcheck.conformance.execution.answers import (
     Answered,
     Crashed,
@@ -37,6 +38,7 @@ from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.output import Output
 from embcheck.conformance.execution.pool import describe_backend
 from embcheck.conformance.execution.run_case import CaseResult, CaseRunner
+from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.records.describe import described, result_line
 from embcheck.conformance.records.lines import to_json_data
 from embcheck.conformance.suite.arrays import describe_array
@@ -364,3 +366,17 @@ def family_of(client):
 def alive(pids):
     """Return which processes still run."""
     return {pid for pid in pids if psutil.pid_exists(pid)}
+
+
+def test_who_takes_folders_away_is_replaced_where_it_is_killed():
+    """A folder that was told to it before is told to the next one."""
+    first = Scratch()
+    process = scratch._janitor._process
+    process.kill()
+    process.wait()
+    second = Scratch()
+    assert scratch._janitor._process.pid != process.pid
+    assert {first.name, second.name} <= scratch._janitor._told.keys()
+    first.cleanup()
+    second.cleanup()
+    assert not {first.name, second.name} & scratch._janitor._told.keys()

@@ -62,7 +62,8 @@ DECEIVERS = {
     "zoo-remembers-frozen": "remembered, not computed",
     "zoo-hands-out-futures": "before its answer existed: it follows an index that was changed",
     "zoo-copies-into-futures": "ms before its answer existed",
-    "zoo-fills-later": "before its answer existed: its bytes changed afterwards",
+    # Filled in time or not, that is chance: both are seen for what they are.
+    "zoo-fills-later": ("before its answer existed: its bytes changed", "the answer is wrong"),
     "zoo-fills-the-same": "before its answer existed: its bytes changed afterwards",
     "zoo-evaluates-when-read": "only when it is first read",
     "zoo-trips-itself": "errored: the adapter raised it, not the library: ValueError",
@@ -85,7 +86,8 @@ def test_a_backend_that_deceives_gets_no_figure(zoo_run, backend, words):
     """A wrong, remembered, late or missing answer is named instead of a number."""
     deceiver = zoo_run[2][backend, "candidate"]
     assert deceiver.verdict == "NOT TIMED"
-    assert words in deceiver.message
+    told = (words,) if isinstance(words, str) else words
+    assert any(each in deceiver.message for each in told)
     assert deceiver.ns_per_lookup is deceiver.ratio is None
 
 

@@ -45,15 +45,29 @@ class _Janitor:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
+        self._told: dict[str, None] = {}
 
     def tell(self, sign: str, path: str) -> None:
         """Tell it of a folder that appeared (+) or went (-)."""
         with self._lock:
             if self._process is None or self._owner != os.getpid():
                 self._start()
-            assert self._process is not None  # noqa: S101  (it was just started)
-            assert self._process.stdin is not None  # noqa: S101  (it is a pipe)
-            os.write(self._process.stdin.fileno(), os.fsencode(f"{sign}{path}\0"))
+            if sign == "+":
+                self._told[path] = None
+            else:
+                self._told.pop(path, None)
+            try:
+                self._write(sign, path)
+            except OSError:  # Somebody killed it; another one is told of all that is there.
+                self._stop()
+                self._start()
+                for each in self._told:
+                    self._write("+", each)
+
+    def _write(self, sign: str, path: str) -> None:
+        assert self._process is not None  # noqa: S101  (it was started)
+        assert self._process.stdin is not None  # noqa: S101  (it is a pipe)
+        os.write(self._process.stdin.fileno(), os.fsencode(f"{sign}{path}\0"))
 
     def _start(self) -> None:
         program = Path(__file__).with_name("janitor.py")
