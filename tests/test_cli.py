@@ -195,6 +195,7 @@ def test_backends_tells_who_is_here_and_why_not(monkeypatch):
     names = ("numpy-reference", "zoo-unavailable", "zoo-dies-on-import")
     known = {name: point for name, point in discovery.known_backends().items() if name in names}
     monkeypatch.setattr(discovery, "known_backends", lambda: known)
+    monkeypatch.setattr("embcheck.cli.actions.backends.known_backends", lambda: known)
     done = CliRunner().invoke(main, ["backends", "--json"])
     assert done.exit_code == 0, done.output
     entries = {entry["id"]: entry for entry in json.loads(done.stdout)}
