@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from embcheck.cli.data_options import json_option, runs_option
+
 
 @click.command()
 @click.option(
@@ -42,16 +44,9 @@ import click
 @click.option(
     "-b", "--backend", "backends", multiple=True, metavar="ID", help="Only these; repeatable."
 )
-@click.option(
-    "--run",
-    "runs",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Decide by these runs, instead of the data that embcheck ships; repeatable.",
-)
+@runs_option
 @click.option("--strict", is_flag=True, help="Rule out what takes mistakes for good calls.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@json_option
 def advise(
     needs: tuple[str, ...],
     profile: str | None,

@@ -6,24 +6,19 @@ from pathlib import Path
 
 import click
 
+from embcheck.cli.data_options import json_option, runs_option
+
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[BACKEND] [FEATURE]")
-@click.option(
-    "--run",
-    "runs",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Decide by these runs, instead of the data that embcheck ships; repeatable.",
-)
+@runs_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Write the data of --run here, as JSON.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@json_option
 def compat(names: tuple[str, ...], runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     """Show which backend supports what, by the results of whole runs.
 

@@ -6,19 +6,14 @@ from pathlib import Path
 
 import click
 
+from embcheck.cli.data_options import json_option, runs_option
+
 
 @click.command()
 @click.argument("old", metavar="FROM")
 @click.argument("new", metavar="TO")
-@click.option(
-    "--run",
-    "runs",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Compare by these runs, instead of the data that embcheck ships; repeatable.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@runs_option
+@json_option
 def migrate(old: str, new: str, runs: tuple[Path, ...], as_json: bool) -> None:
     """Show what a user of FROM loses and gains in TO, the worst first, grouped by why.
 

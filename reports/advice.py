@@ -63,9 +63,7 @@ def gather(data: Compat, needs: Collection[str], profile: str | None, dtype: str
         use = data.profiles[profile]
     for name in needs:
         if name not in data.features:
-            near = data.near(name)
-            known = f"did you mean {' or '.join(near)}?" if near else "see `embcheck compat`"
-            raise CompatError(f"no feature '{name}'; {known}")
+            raise CompatError(f"no feature '{name}'; {data.hint(name)}")
     features = [*(use.needs if use else ()), *needs]
     return Needs(tuple(dict.fromkeys(features)), use.refused if use else (), dtype)
 

@@ -92,9 +92,10 @@ class Compat:
             raise CompatError(f"no feature '{feature}'; `embcheck compat` lists them")
         return self.column(backend).features.get(feature, Supported("unknown", says="not asked"))
 
-    def near(self, name: str) -> list[str]:
-        """Return the known names that are most like one that is unknown, at most three."""
-        return get_close_matches(name, [*self.features, *self.backends], 3)
+    def hint(self, name: str) -> str:
+        """Say which known names an unknown one may have meant, at most three."""
+        near = get_close_matches(name, [*self.features, *self.backends], 3)
+        return f"did you mean {' or '.join(near)}?" if near else "see `embcheck compat`"
 
     def column(self, backend: str) -> Column:
         """Return what a backend supports; raises CompatError for an unknown one."""

@@ -74,9 +74,7 @@ def _named(names: Sequence[str], data: Compat) -> tuple[str | None, str | None]:
         elif name in data.features and feature is None:
             feature = name
         else:
-            near = data.near(name)
-            known = f"did you mean {' or '.join(near)}?" if near else "see `embcheck compat`"
-            raise CompatError(f"'{name}' is neither a backend nor a feature; {known}")
+            raise CompatError(f"'{name}' is neither a backend nor a feature; {data.hint(name)}")
     return backend, feature
 
 
