@@ -315,7 +315,7 @@ def _says(failed: list[Finding], absent: list[Finding], passed: list[Finding]) -
         others = [*passed, *(finding for finding in failed if _kind(finding) != kind)]
         said.append(f"{verb} {_with(of_kind, others)}" if others else verb)
     if len(kinds) > 2:
-        said.append(f"{plural(sum(count for _, count in kinds[2:]), 'case')} fail otherwise")
+        said.append(f"other failures in {plural(sum(count for _, count in kinds[2:]), 'case')}")
     if absent and passed:
         said.append(_absent(absent, passed))
     return "; ".join(said)
