@@ -10,13 +10,14 @@ import argparse
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from calibration.readiness import calls
-from embcheck.conformance.timing.clock import freshness, gate
+from embcheck.conformance.timing.clock import freshness, gate, outside
 from embcheck.conformance.timing.clock.arms import CANDIDATE, SENTINEL, Arm
 from embcheck.conformance.timing.clock.calibrate import calibrate
 from embcheck.conformance.timing.clock.schedule import ArmLost
@@ -65,9 +66,8 @@ def _count(backend: str, count: int) -> dict[str, Any]:
 
 
 def _let_through(crew: Workers, arm: Arm, inputs: Inputs, counts: Counter[str]) -> None:
-    definition = crew.arm(DEFINITION, SENTINEL)
-    definition.role = "oracle"
-    oracle = gate.ask_oracle(definition, inputs)
+    sentinel = crew.arm(DEFINITION, SENTINEL)
+    oracle = gate.ask_oracle(replace(sentinel, role="oracle"), inputs)
     real, asked = arm.fresh_calls, []
 
     def noting(id_: int, order: Any, **words: Any) -> Any:
@@ -83,13 +83,26 @@ def _let_through(crew: Workers, arm: Arm, inputs: Inputs, counts: Counter[str]) 
     for _ in range(BLOCKS):
         arm.time(many)
         spots.after_block(arm, many, follows=found["index_change"] == gate.SAME_THUNK)
-    lie = arm.hides_time(many, thorough=True)
-    helped = arm.is_helped()
+    usual = _usual_overhead(sentinel, inputs)
+    lie = arm.hides_time(many, usual=usual, thorough=True)
     counts["requests"] += len(arm.seen)
-    counts["missing_time"] += sum(not one.is_accounted_for(helped=helped) for one in arm.seen)
+    counts["missing_time"] += sum(not one.is_accounted_for(usual) for one in arm.seen)
     if lie is not None:
         raise ArmLost(lie)
     gate.judge_last(arm, oracle)
+
+
+def _usual_overhead(sentinel: Arm, inputs: Inputs) -> float:
+    """Return what requests of the sentinel take beside their blocks."""
+    sentinel.store(inputs.shared)
+    sentinel.hold(0, inputs.call(0), inputs.shared)
+    clock = sentinel.settle([0])
+    many = calibrate(lambda n: sentinel.time(n).seconds, clock["timer_seconds"], BLOCK_SECONDS)
+    for _ in range(BLOCKS):
+        sentinel.time(many.calls)
+    found = outside.usual_overhead(sentinel.seen)
+    sentinel.drop()
+    return found
 
 
 if __name__ == "__main__":

@@ -33,8 +33,6 @@ from embcheck.conformance.timing.workloads.traces import IndexChange
 CANDIDATE, REFERENCE, A_A, SENTINEL = "candidate", "reference", "a/a", "sentinel"
 
 LIFE = ("prepare_seconds", "first_call_seconds", "second_call_seconds")
-HELP = 0.1
-"""Of a worker's CPU time, spent by other threads than its first."""
 NAME_LIMIT = 200
 
 BLOCK = tuple(each.name for each in fields(Block) if each.name != "calls")
@@ -63,7 +61,6 @@ class Arm:
     _turn: int = 0
     _kin: tuple[int, ...] = ()
     _rested: outside.Moment | None = None
-    _first_cpu: tuple[float | None, float | None] = (None, None)
 
     def store(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Hand over the arrays that all calls of a cell share; memory counts from here."""
@@ -167,7 +164,7 @@ class Arm:
             {"request": "settle", "ids": list(ids)}, ("timer_seconds", "loop_seconds")
         )
         self.seen.clear()
-        self._kin, self._first_cpu = outside.kin_of(self.client.pid), self._cpu()
+        self._kin = outside.kin_of(self.client.pid)
         return found
 
     def time(self, calls: int, *, last: int | None = None) -> Block:
@@ -191,27 +188,18 @@ class Arm:
         idle = max(block.background_seconds, outside.idle_cpu_seconds(rested, before))
         return replace(block, background_seconds=idle)
 
-    def hides_time(self, calls: int, *, thorough: bool) -> str | None:
-        """Say what shows that blocks of so many calls took longer than told; None if nothing."""
+    def hides_time(self, calls: int, *, usual: float, thorough: bool) -> str | None:
+        """Say what shows that blocks of so many calls took longer than told; None if nothing.
+
+        `usual` is the overhead of a trusted worker's requests, in seconds.
+        """
 
         def repeat(calls: int) -> outside.Seen:
             self.time(calls)
             return self.seen[-1]
 
         blocks = [block for block in self.seen if block.calls == calls]
-        return outside.hides_time(blocks, repeat, helped=self.is_helped(), thorough=thorough)
-
-    def is_helped(self) -> bool:
-        """Whether other threads than the first did a part of the work; so if it is not known."""
-        now = self._cpu()
-        if None in (*now, *self._first_cpu):
-            return True
-        total, first = (b - a for a, b in zip(self._first_cpu, now, strict=True))  # type: ignore[operator]
-        return total - first > HELP * total
-
-    def _cpu(self) -> tuple[float | None, float | None]:
-        pid = self.client.pid
-        return outside.look(pid).cpu, outside.main_thread_seconds(pid)
+        return outside.hides_time(blocks, repeat, usual=usual, thorough=thorough)
 
     def threads(self) -> dict[str, Any]:
         """Read back the sizes of thread pools, and how many threads worked since it settled."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 PROC = Path("/proc")
@@ -24,8 +25,15 @@ ROUNDING = 1e-6
 ALLOWED_SECONDS = 1e-3
 ALLOWED_SHARE = 0.05
 """Of a block; so much of a request, and ALLOWED_SECONDS, need not be in the block."""
+ALLOWED_OVERHEAD = 2.0
+"""Times what requests of a trusted worker take beside their blocks, where that is longer."""
 ALLOWED_HELP_SECONDS = 0.012
-"""The time to wake helper threads before a block, and to let them rest after it; see held.py."""
+HELP_FACTOR = 20
+"""The time to wake helper threads before a block, and to let them rest after it; see held.py.
+
+As they are waited for only while they work a tenth of the time or more, no more is allowed than
+this many times the CPU time that they had.
+"""
 LONG_SECONDS, LONG_FACTOR = 0.02, 5
 """A longer block, and how many times longer than the usual ones at most."""
 REPEATS, FEWEST = 12, 4
@@ -41,40 +49,59 @@ IDLE_SECONDS = 1e-4
 class Moment:
     """The harness's clock, and the CPU seconds of a worker and of the processes that are its own.
 
-    `waited` is how long the first threads of both were ready to run and waited for a core. None
-    stands for what the kernel does not tell.
+    `first` are the CPU seconds of its first thread. `waited` is how long the first threads of the
+    worker and of the harness were ready to run and waited for a core. None stands for what the
+    kernel does not tell.
     """
 
     wall: float
     cpu: float | None
     kin: Mapping[int, float]
+    first: float | None = None
     waited: float | None = None
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A block as the worker tells it, in seconds, and the request as the harness saw it."""
+    """A block as the worker tells it, in seconds, and the request as the harness saw it.
+
+    `help` are the CPU seconds that other threads of the worker than its first had meanwhile.
+    """
 
     calls: int
     seconds: float
     duration: float
     waited: float | None
+    help: float | None = 0.0
 
     @property
     def per_call(self) -> float:
         """Seconds of one call, as the worker tells it."""
         return self.seconds / self.calls
 
-    def is_accounted_for(self, *, helped: bool) -> bool:
+    @property
+    def overhead(self) -> float | None:
+        """Seconds of the request that were not in the block, nor spent waiting for a core."""
+        return None if self.waited is None else self.duration - self.seconds - self.waited
+
+    def is_accounted_for(self, usual: float) -> bool:
         """Whether the request took little longer than the block that it was for.
 
-        What it waited for a core does not count; where that is not known, nothing can be said.
+        `usual` is the overhead of a trusted worker. Where the kernel does not tell how long a
+        request waited, nothing can be said.
         """
-        if self.waited is None:
+        if self.overhead is None:
             return True
-        allowed = ALLOWED_SECONDS + ALLOWED_SHARE * self.seconds
-        allowed += helped * (ALLOWED_HELP_SECONDS + self.per_call)
-        return self.duration - self.seconds - self.waited <= allowed
+        allowed = max(ALLOWED_SECONDS, ALLOWED_OVERHEAD * usual) + ALLOWED_SHARE * self.seconds
+        with_help = ALLOWED_HELP_SECONDS + self.per_call
+        allowed += with_help if self.help is None else min(with_help, HELP_FACTOR * self.help)
+        return self.overhead <= allowed
+
+
+def usual_overhead(trusted: Iterable[Seen]) -> float:
+    """Return the median overhead of a trusted worker's requests, in seconds; 0 if not known."""
+    known = [overhead for block in trusted if (overhead := block.overhead) is not None]
+    return max(0.0, median(known)) if known else 0.0
 
 
 def look(pid: int | None, kin: Iterable[int] = ()) -> Moment:
@@ -82,14 +109,22 @@ def look(pid: int | None, kin: Iterable[int] = ()) -> Moment:
     if pid is None:
         return Moment(time.perf_counter(), None, {})
     found = {other: seconds for other in kin if (seconds := cpu_seconds(other)) is not None}
-    return Moment(time.perf_counter(), cpu_seconds(pid), found, _waited(pid))
+    told, own = _scheduled(str(pid)), _scheduled("self")
+    waited = told[1] + own[1] if told and own else None
+    first = told[0] if told else None
+    return Moment(time.perf_counter(), cpu_seconds(pid), found, first, waited)
 
 
 def between(before: Moment, after: Moment, calls: int, seconds: float) -> Seen:
     """Return what was seen of a block between two moments."""
-    known = before.waited is not None and after.waited is not None
-    waited = after.waited - before.waited if known else None  # type: ignore[operator]
-    return Seen(calls, seconds, after.wall - before.wall, waited)
+    waited = _difference(before.waited, after.waited)
+    cpu, first = _difference(before.cpu, after.cpu), _difference(before.first, after.first)
+    help_ = None if cpu is None or first is None else max(0.0, cpu - first)
+    return Seen(calls, seconds, after.wall - before.wall, waited, help_)
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
 
 
 def cpu_seconds(pid: int) -> float | None:
@@ -104,17 +139,6 @@ def cpu_seconds(pid: int) -> float | None:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
         return None
-
-
-def main_thread_seconds(pid: int | None) -> float | None:
-    """Return the CPU seconds of a process's first thread; None if the kernel does not tell."""
-    told = _scheduled(str(pid))
-    return told[0] if told else None
-
-
-def _waited(pid: int) -> float | None:
-    told, own = _scheduled(str(pid)), _scheduled("self")
-    return told[1] + own[1] if told and own else None
 
 
 def _scheduled(process: str) -> tuple[float, float] | None:
@@ -222,20 +246,21 @@ def idle_cpu_seconds(rested: Moment | None, asked: Moment) -> float:
 
 
 def hides_time(
-    blocks: Sequence[Seen], repeat: Callable[[int], Seen], *, helped: bool, thorough: bool
+    blocks: Sequence[Seen], repeat: Callable[[int], Seen], *, usual: float, thorough: bool
 ) -> str | None:
     """Say how much of a worker's time is missing from what it tells; None if none is.
 
     A busy machine delays some requests, so it is enough if half of the `blocks` of the rounds are
     accounted for, or of some more, and, if a check is `thorough`, one longer block, of which less
-    can be hidden. `repeat` times one more block of some calls.
+    can be hidden. `repeat` times one more block of some calls; `usual` is the overhead of a trusted
+    worker.
     """
 
     def is_whole(block: Seen) -> bool:
-        return block.is_accounted_for(helped=helped)
+        return block.is_accounted_for(usual)
 
-    usual = 2 * sum(map(is_whole, blocks)) >= len(blocks)
-    if usual and not thorough:
+    enough = 2 * sum(map(is_whole, blocks)) >= len(blocks)
+    if enough and not thorough:
         return None
     fastest = max(min(block.per_call for block in blocks), 1e-9)
     calls = blocks[-1].calls
@@ -244,8 +269,8 @@ def hides_time(
     again: list[Seen] = []
     for _ in range(REPEATS):
         longer.append(repeat(many))
-        usual = usual or (len(again) >= FEWEST and 2 * sum(map(is_whole, again)) >= len(again))
-        if usual and any(map(is_whole, longer)):
+        enough = enough or (len(again) >= FEWEST and 2 * sum(map(is_whole, again)) >= len(again))
+        if enough and any(map(is_whole, longer)):
             return None
         again.append(repeat(calls))
     found = [*blocks, *longer, *again]
