@@ -180,12 +180,11 @@ def test_helpers_are_given_time():
     """They are woken before a block and rest after it; without them that time is missing."""
     for help_, is_shown in ((0.005, False), (None, False), (0.0, True), (0.0001, True)):
 
-        def helped(block, help_=help_):
-            return replace(block, help=help_)
+        def repeat(calls, help_=help_):
+            return replace(repeats(overhead=0.0105)(calls), help=help_)
 
-        honest = [helped(block) for block in blocks(overhead=0.0105)]
-        late = repeats(overhead=0.0105)
-        said = outside.hides_time(honest, lambda n: helped(late(n)), usual=0.0, thorough=False)
+        honest = [replace(block, help=help_) for block in blocks(overhead=0.0105)]
+        said = outside.hides_time(honest, repeat, usual=0.0, thorough=False)
         assert (said is not None) is is_shown
 
 

@@ -174,7 +174,7 @@ class WorkerClient:
             if not may_ask_again:
                 break
             self.complaints.append(f"a worker was replaced: {stale}")
-        return broken_protocol(stale)
+        return Crashed(str(stale)) if isinstance(stale, wire.Died) else broken_protocol(stale)
 
     def _exchange(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
@@ -212,6 +212,8 @@ class WorkerClient:
         self, channel: Channel, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     ) -> Answer:
         """Send a request and read the reply; raises what tells that there is none."""
+        if channel.process.ended:
+            raise wire.Died(f"between two requests, {self._describe_death()}")
         if channel.replies.has_more():
             raise wire.Stale(f"after reply number {self._number} it sent more")
         self._number += 1

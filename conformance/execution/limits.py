@@ -21,6 +21,7 @@ class Limits:
 
     `memory` is resident bytes, `output` the bytes printed since the last request, `tasks` threads
     and processes together, `files` bytes in its temporary folder, `answer` the bytes of one reply.
+    `is_timed` has them looked at seldom, so that a timing is not disturbed.
     """
 
     memory: int | None = 8 * GIB
@@ -28,10 +29,19 @@ class Limits:
     tasks: int | None = 4000
     files: int | None = 4 * GIB
     answer: int = 4 * GIB
+    is_timed: bool = False
 
 
-TIMED = Limits(memory=None, output=4 * GIB, tasks=None, files=None)
-"""Of workers that are timed: looking at more would disturb them."""
+TIMED_SHARE = 0.8
+"""The share of the machine's memory that a worker may have where tables are as large as wanted."""
+
+
+def timed() -> Limits:
+    """Return what a worker may use that is timed."""
+    memory = int(TIMED_SHARE * psutil.virtual_memory().total)
+    return Limits(memory=memory, output=4 * GIB, is_timed=True)
+
+
 UNLIMITED = Limits(None, None, None, None)
 
 MAPPINGS_SHARE = 0.75

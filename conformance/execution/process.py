@@ -183,4 +183,5 @@ def keepers_order(
         "output_bytes": limits.output,
         "tasks": limits.tasks,
         "files": limits.files,
+        "is_timed": limits.is_timed,
     }

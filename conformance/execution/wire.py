@@ -63,6 +63,10 @@ class Stale(Broken):
     """What came belongs to an earlier request."""
 
 
+class Died(Stale):
+    """The worker ended after it had replied to the last request."""
+
+
 def _refuse(word: str) -> None:
     raise Broken(f"{word} is no number that JSON knows")
 

@@ -7,7 +7,8 @@ keeper's when its own parent ends, however it detaches itself.
 ORDER is JSON: `lifeline` is the descriptor of a pipe that the harness holds open while it lives and
 wants the worker; on `status` the keeper writes the lines below; `output` is what the worker prints
 to; `unneeded` are descriptors that only the worker uses; `scratch` is its temporary folder;
-`memory`, `output_bytes`, `tasks` and `files` are the most that it may take, null for no limit.
+`memory`, `output_bytes`, `tasks` and `files` are the most that it may take, null for no limit;
+`is_timed` has this looked at seldom.
 
     pid N        the worker's process id, first of all
     full         the temporary folder has more than it should, and may be emptied between two calls
@@ -29,15 +30,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 MIB, GIB = 2**20, 2**30
-LOOK_SECONDS = 0.1
-FAMILY_SECONDS = 0.3
-FILES_SECONDS = 0.5
-OUTPUT_SECONDS = 1.0
-"""Between two looks where only the output has a limit: a timing is not to be disturbed."""
+OFTEN = {"look": 0.1, "family": 0.3, "files": 0.5}
+"""Seconds between two looks at the worker, at all that it started, and at its temporary folder."""
+SELDOM = {"look": 1.0, "family": 10.0, "files": 10.0}
+"""Seconds where the worker is timed. A look at it alone takes 0.02 ms, at its family 3 ms."""
 SHARE = 200
 """The time between two looks, in times of the processor time that a look takes, at least."""
-MOST_SECONDS = 2.0
-"""Between two looks, however long they take: a worker may take a gigabyte a second."""
+MOST_FACTOR = 7
+"""So many times as long at most, however long looks take: a worker may take a gigabyte a second."""
+LIMITS = ("memory", "tasks", "files", "output_bytes")
 ENDING_SECONDS = 10.0
 FULL_SHARE = 1 / 8
 """The share of the limit on files from which the folder is called full."""
@@ -218,10 +219,9 @@ class Watch:
         self._order, self._worker, self._family = order, worker, family
         self._due = {"family": 0.0, "files": 0.0}
         self._was_full = False
-        limited = [name for name in ("memory", "tasks", "files") if order[name] is not None]
-        seconds = LOOK_SECONDS if limited else OUTPUT_SECONDS
-        is_idle = not limited and order["output_bytes"] is None
-        self.wait_ms = None if is_idle else 1000 * seconds
+        self._seconds = SELDOM if order["is_timed"] else OFTEN
+        is_limited = any(order[most] is not None for most in LIMITS)
+        self.wait_ms = 1000 * self._seconds["look"] if is_limited else None
 
     def look(self) -> Iterator[str]:
         """Give the lines to say."""
@@ -235,14 +235,14 @@ class Watch:
         if order["files"] is not None and order["scratch"] and self._is_due("files"):
             started = time.process_time()
             yield from self._look_at_files()
-            self._put_off("files", started, FILES_SECONDS)
+            self._put_off("files", started)
 
     def _is_due(self, what: str) -> bool:
         return time.monotonic() >= self._due[what]
 
-    def _put_off(self, what: str, started: float, least: float) -> None:
-        took = time.process_time() - started
-        self._due[what] = time.monotonic() + min(max(least, SHARE * took), MOST_SECONDS)
+    def _put_off(self, what: str, started: float) -> None:
+        took, least = time.process_time() - started, self._seconds[what]
+        self._due[what] = time.monotonic() + min(max(least, SHARE * took), MOST_FACTOR * least)
 
     def _look_at_family(self) -> Iterator[str]:
         """Look at the worker each time, and at all that it started when that is due."""
@@ -253,7 +253,7 @@ class Watch:
             started = time.process_time()
             pids = self._family.pids() or [self._worker]
             memory, tasks = sum(map(_resident, pids)), sum(map(_threads, pids))
-            self._put_off("family", started, FAMILY_SECONDS)
+            self._put_off("family", started)
         if most is not None and memory > most:
             limit = f"the limit is {most / GIB:.1f} GiB"
             yield f"broken it used {memory / GIB:.1f} GiB of memory, {limit}"

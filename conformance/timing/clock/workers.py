@@ -10,9 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from embcheck.conformance.execution import limits
 from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.limits import TIMED
 from embcheck.conformance.execution.pool import describe_backend
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.clock.arms import CANDIDATE, SENTINEL, Arm
@@ -121,7 +121,9 @@ class Workers:
             folder = self._cache / _digest(*key)
             folder.mkdir(exist_ok=True)
             environment |= caches_below(folder)
-        return WorkerClient(key[0], timeout=self._timeout, limits=TIMED, environment=environment)
+        return WorkerClient(
+            key[0], timeout=self._timeout, limits=limits.timed(), environment=environment
+        )
 
     def _spare(self, key: tuple[str, str]) -> WorkerClient:
         """Return one more worker, confined like the others, which the caller must end."""

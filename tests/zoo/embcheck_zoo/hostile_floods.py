@@ -132,6 +132,9 @@ class Overflows(Correct):
         subprocess.run([sys.executable, "-c", DETACHED], check=True)
         time.sleep(600)
 
+    def _eat_later(self, _: Call) -> None:
+        threading.Timer(1.0, lambda: setattr(self, "kept", b"x" * (400 * MIB))).start()
+
     def _child_eats(self, _: Call) -> None:
         subprocess.Popen([sys.executable, "-c", EATER], start_new_session=True)
         time.sleep(600)
