@@ -8,7 +8,7 @@ fields stand among those of its owner.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -24,25 +24,33 @@ T = TypeVar("T", bound="DataclassInstance")
 
 def to_plain(value: Any, *, whole: bool = False) -> Any:
     """Return a value as JSON data; `whole` writes a dataclass's defaults too."""
-    if is_dataclass(value):
-        return {
-            key: plain
-            for field in fields(value)
-            for key, plain in _entries(field, getattr(value, field.name), whole=whole)
-        }
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if known := _fields_of(kind):
+        found: dict[str, Any] = {}
+        for name, default, is_flat in known:
+            entry = getattr(value, name)
+            if is_flat:
+                found |= {} if entry is None else to_plain(entry)
+            elif whole or default is MISSING or entry != default:
+                found[name] = to_plain(entry)
+        return found
     if isinstance(value, tuple):
         return [to_plain(entry) for entry in value]
-    if isinstance(value, Mapping) and any(map(is_dataclass, value.values())):
+    if isinstance(value, Mapping) and any(_fields_of(type(entry)) for entry in value.values()):
         return {key: to_plain(entry) for key, entry in value.items()}
     return value  # Other mappings, and lists, are plain data already.
 
 
-def _entries(field: Field[Any], value: Any, *, whole: bool) -> list[tuple[str, Any]]:
-    if field.metadata.get("flat"):
-        return [] if value is None else list(to_plain(value).items())
-    if not whole and field.default is not MISSING and value == field.default:
-        return []
-    return [(field.name, to_plain(value))]
+_SCALARS = frozenset({str, int, float, bool, NoneType})
+
+
+@lru_cache
+def _fields_of(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
+    """Return name, default and flatness of a dataclass's fields; none of another type's."""
+    found = fields(kind) if is_dataclass(kind) else ()
+    return tuple((one.name, one.default, bool(one.metadata.get("flat"))) for one in found)
 
 
 def from_plain(kind: type[T], data: Mapping[str, Any]) -> T:
