@@ -24,7 +24,7 @@ class Limits:
     `is_timed` has them looked at seldom, so that a timing is not disturbed.
     """
 
-    memory: int | None = 8 * GIB
+    memory: int | None = 4 * GIB
     output: int | None = 256 * MIB
     tasks: int | None = 4000
     files: int | None = 4 * GIB
