@@ -31,6 +31,7 @@ COMMANDS = {
     "compat": ("embcheck.cli.compat", "Show which backend supports what."),
     "merge": ("embcheck.cli.merge", "Join runs of several environments or machines."),
     "diff": ("embcheck.cli.diff", "Show what changed between two runs."),
+    "show": ("embcheck.cli.show", "Show a case, its clause, and what came of it."),
     "reproduce": ("embcheck.cli.reproduce", "Print a case as a script of the library's own API."),
     "audit": ("embcheck.cli.audit", "Check a random sample of results against the library alone."),
     "triage": ("embcheck.cli.triage", "Write unexplained departures as deviations to fill in."),

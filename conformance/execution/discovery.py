@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from importlib import import_module
@@ -21,8 +22,9 @@ class UnknownBackend(Exception):
     """No distribution announces a backend of that name."""
 
     def __init__(self, name: str) -> None:
-        known = ", ".join(sorted(known_backends())) or "none"
-        super().__init__(f"there is no backend '{name}'; known backends: {known}")
+        near = difflib.get_close_matches(name, known_backends())
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        super().__init__(f"there is no backend '{name}'; {hint}`embcheck backends` lists all")
         self.name = name
 
 

@@ -24,7 +24,7 @@ T = TypeVar("T", bound="DataclassInstance")
 
 def to_plain(value: Any, *, whole: bool = False) -> Any:
     """Return a value as JSON data; `whole` writes a dataclass's defaults too."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _SCALARS:
         return value
     if known := _fields_of(kind):
@@ -38,7 +38,7 @@ def to_plain(value: Any, *, whole: bool = False) -> Any:
         return found
     if isinstance(value, tuple):
         return [to_plain(entry) for entry in value]
-    if isinstance(value, Mapping) and any(_fields_of(type(entry)) for entry in value.values()):
+    if isinstance(value, Mapping) and any(map(is_dataclass, value.values())):
         return {key: to_plain(entry) for key, entry in value.items()}
     return value  # Other mappings, and lists, are plain data already.
 
