@@ -18,14 +18,21 @@ import click
 @click.option(
     "--html",
     "html_path",
-    required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Write the report here.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print only where the report is.")
-def report(directories: tuple[Path, ...], html_path: Path, quiet: bool) -> None:
-    """Turn the runs in each DIR into one self-contained HTML report.
+@click.option(
+    "--tables",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write outcomes and timings here, as CSV, and as Parquet if pyarrow is installed.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print only what was written.")
+def report(
+    directories: tuple[Path, ...], html_path: Path | None, tables: Path | None, quiet: bool
+) -> None:
+    """Turn the runs in each DIR into one self-contained HTML report, or into tables.
 
     A DIR is a folder that a run wrote, or its results.jsonl. Of several results of one case on
     one backend, the latest counts. A coverage.json, mutation.json or calibration.json in a DIR
@@ -33,4 +40,6 @@ def report(directories: tuple[Path, ...], html_path: Path, quiet: bool) -> None:
     """
     from embcheck.cli.actions.report import report as act  # noqa: PLC0415  (--help stays quick)
 
-    act(directories, html_path, quiet)
+    if html_path is None and tables is None:
+        raise click.UsageError("say what to write: --html FILE, --tables DIR or both")
+    act(directories, html_path=html_path, tables=tables, quiet=quiet)

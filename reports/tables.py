@@ -1,36 +1,14 @@
-"""Finished runs as pandas frames, and the scores counted from them."""
+"""The scores counted from finished runs."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from embcheck.conformance.execution.judging.causes import Category
-from embcheck.conformance.records.run import Run
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import Finding, Merged, behaviour_id, folder_of, merge
-from embcheck.reports.untrusted import finite
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-CONFORMANCE_COLUMNS = (
-    "folder",
-    "behaviour",
-    "case",
-    "level",
-    "group",
-    "clauses",
-    "backend",
-    "mark",
-    "kind",
-    "category",
-    "departs",
-    "message",
-    "seconds",
-)
+from embcheck.reports.merge import Finding, Merged
 
 
 @dataclass(frozen=True)
@@ -89,41 +67,6 @@ def by_category(findings: Iterable[Finding]) -> dict[str, int]:
 def categories_text(counts: Mapping[str, int]) -> str:
     """Return the counts as text: `30 bug, 12 by-design`; empty if there are none."""
     return ", ".join(f"{count:,} {name}" for name, count in counts.items())
-
-
-def conformance_frame(runs: Iterable[Run]) -> pd.DataFrame:
-    """Return one row for each (case, backend); `mark` says if a failure is silent or loud."""
-    import pandas as pd  # noqa: PLC0415  (slow to import, and not every command needs it)
-
-    rows = [
-        (
-            folder_of(behaviour_id(finding.case.case)),
-            behaviour_id(finding.case.case),
-            finding.case.case,
-            finding.case.level,
-            finding.group,
-            " ".join(finding.case.clauses),
-            finding.backend,
-            str(finding.mark),
-            finding.kind,
-            finding.category,
-            finding.mark.departs,
-            finding.message,
-            finite(finding.result.seconds) if finding.result else None,
-        )
-        for finding in merge(runs).findings
-    ]
-    # Plain objects: a string type of pandas may refuse a lone surrogate in a backend's message.
-    frame = pd.DataFrame(rows, columns=list(CONFORMANCE_COLUMNS), dtype=object)
-    return frame.astype({"departs": bool, "seconds": float})
-
-
-def timing_frame(runs: Iterable[Run]) -> pd.DataFrame:
-    """Return one row for each timing, in the order in which they were made."""
-    import pandas as pd  # noqa: PLC0415  (slow to import, and not every command needs it)
-
-    rows = [asdict(line) for line in merge(runs).measurements]
-    return pd.DataFrame(rows).drop(columns=["type", "details", "reasons"], errors="ignore")
 
 
 def score_table(merged: Merged) -> list[BackendScore]:

@@ -25,10 +25,11 @@ from report_runs import (
 from embcheck.conformance.records.details import CallTimes, Resolution, Shares, TimingDetails
 from embcheck.conformance.records.lines import Reason
 from embcheck.conformance.records.run import Run
+from embcheck.reports.frames import Loaded
 from embcheck.reports.html import render_html, write_html
 from embcheck.reports.marks import Mark, mark_of
 from embcheck.reports.merge import merge
-from embcheck.reports.tables import conformance_frame, score_table, timing_frame
+from embcheck.reports.tables import score_table
 from embcheck.reports.timings import timings
 
 
@@ -239,7 +240,7 @@ def test_whose_known_departures_are_is_counted_and_shown() -> None:
         ("bug", "memory-unsafety"),
         ("by-design", "documented"),
     ]
-    assert list(conformance_frame([made])["category"]) == ["bug", "by-design", "by-design", ""]
+    assert list(Loaded([made]).outcomes()["category"]) == ["bug", "by-design", "by-design", ""]
 
 
 @pytest.mark.parametrize(("outcome", "changed"), [("failed", True), ("deviated", False)])
@@ -504,21 +505,3 @@ def test_a_report_replaces_an_earlier_one(tmp_path: Path) -> None:
     write_html([every_outcome()], path)
     assert "acme" in path.read_text("utf-8")
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]
-
-
-def test_frames_have_a_row_for_each_result_and_timing() -> None:
-    """The pandas frames can be filtered by mark, level and backend."""
-    frame = conformance_frame([every_outcome()])
-    assert len(frame) == 11
-    assert sorted(frame.loc[frame.departs, "mark"]) == [
-        "crashed",
-        "loud",
-        "silent",
-        "silent",
-        "silent",
-        "timed-out",
-    ]
-    timed = timing_frame([run([timing("acme")], ["acme"], purpose="timing")])
-    assert timed.loc[0, "ratio_low"] == pytest.approx(0.99)
-    assert timing_frame([]).empty
-    assert conformance_frame([]).empty

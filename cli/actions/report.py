@@ -12,25 +12,35 @@ from rich.console import Console
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.reports.evidence import EvidenceError, read_evidence
+from embcheck.reports.frames import Loaded
 from embcheck.reports.html import write_html
 from embcheck.reports.merge import merge
 from embcheck.reports.terminal import print_conformance, print_timings
 
 
-def report(directories: tuple[Path, ...], html_path: Path, quiet: bool) -> None:
-    """Turn the runs in each DIR into one self-contained HTML report."""
+def report(
+    directories: tuple[Path, ...], *, html_path: Path | None, tables: Path | None, quiet: bool
+) -> None:
+    """Turn the runs in each DIR into one self-contained HTML report, and into tables."""
+    written: list[Path] = []
     try:
         runs = merge(run for directory in directories for run in read_runs(directory))
         gc.freeze()  # All that was read lives on; looking at it again and again costs a tenth.
-        write_html(runs, html_path, read_evidence(directories))
+        if html_path is not None:
+            write_html(runs, html_path, read_evidence(directories))
+            written.append(html_path)
+        if tables is not None:
+            written += Loaded(runs).write(tables)
     except (RecordError, EvidenceError) as error:
         click.echo(f"embcheck report: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     except OSError as error:
-        click.echo(f"embcheck report: cannot write {html_path}: {error.strerror}", err=True)
+        where = error.filename or html_path or tables
+        click.echo(f"embcheck report: cannot write {where}: {error.strerror}", err=True)
         sys.exit(ExitCode.USAGE)
     if not quiet:
         console = Console()
         print_conformance(runs, console)
         print_timings(runs, console)
-    click.echo(html_path)
+    for path in written:
+        click.echo(path)
