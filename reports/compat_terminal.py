@@ -160,7 +160,11 @@ def _history(column: Column, found: Supported) -> str:
 def print_age(
     data: Compat, console: Console, backend: str | None = None, feature: str | None = None
 ) -> None:
-    """Say what of the answers that were asked for is older than the installed suite."""
+    """Say what of the answers that were asked for is older than the installed suite.
+
+    The answer on a feature holds as long as its clauses are the same; what is said of a whole
+    backend also tells of new cases.
+    """
     asked = [data.column(backend)] if backend else [*data.backends.values()]
     stale = {
         name for column in asked for name in column.stale if feature is None or name == feature
@@ -168,7 +172,9 @@ def print_age(
     if stale:
         told = f"The clauses of {', '.join(sorted(stale))} changed since the run"
         console.print(Text(one_line(f"{told}; run the suite again.", 400), "yellow"))
-    elif sources() != data.sources or any(column.suite != data.suite for column in asked):
+    elif feature is None and (
+        sources() != data.sources or any(column.suite != data.suite for column in asked)
+    ):
         dates = sorted({column.date for column in asked})
         span = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else ""
         told = f"The installed suite is newer than these answers of {span}: its cases changed"
