@@ -135,8 +135,8 @@ VERSIONS = {
     ),
     "openvino-ops": tuple(
         f"{TORCH} openvino=={release}"
-        # 2024.5 is of November 2024.
-        for release in ("2024.5.0", "2025.2.0", "2025.4.1", "2026.2.*", "2026.4.*")
+        # 2025.2 is of June 2025; older ones have no SegmentMax, which the adapter writes bags by.
+        for release in ("2025.2.0", "2025.4.1", "2026.1.*", "2026.2.*", "2026.4.*")
     ),
     "tensorflow-eager": tuple(
         f"tensorflow-cpu=={release}"
