@@ -134,7 +134,7 @@ VERSIONS = {
         for release in ("1.20.1", "1.24.4", "1.28.0", "1.31.*", "1.32.*")
     ),
     "openvino-ops": tuple(
-        f"{TORCH} openvino=={release}"
+        f"openvino=={release}"
         # 2025.2 is of June 2025; older ones have no SegmentMax, which the adapter writes bags by.
         for release in ("2025.2.0", "2025.4.1", "2026.1.*", "2026.2.*", "2026.4.*")
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.resources import files
 from io import StringIO
@@ -293,3 +295,23 @@ def test_what_cannot_be_made_is_a_usage_error(words):
     """A badge of no backend, runs and data that are not there."""
     result = CliRunner().invoke(main, ["compat", *words])
     assert (result.exit_code, "Traceback" in result.output) == (2, False)
+
+
+QUICK = """
+import sys, time
+from click.testing import CliRunner
+from embcheck.cli.main import main
+for words in ([], ["jax-take"], ["bag.empty"], ["jax-take", "bag.empty"], ["jax-take", "--badge"]):
+    assert CliRunner().invoke(main, ["compat", *words]).exit_code == 0
+heavy = {"numpy", "scipy", "jsonschema", "ruamel", "torch", "jax", "packaging"}
+print(sorted(heavy & set(sys.modules)), time.process_time())
+"""
+
+
+def test_five_answers_take_half_a_second_of_a_processor():
+    """They read one file, and import no array library."""
+    words = [sys.executable, "-c", QUICK]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    imported, seconds = told.rsplit(maxsplit=1)
+    assert imported == "[]"
+    assert float(seconds) < 0.5
