@@ -78,7 +78,10 @@ class Supported:
 
 @dataclass(frozen=True)
 class Versions:
-    """The versions of a library that were run, oldest first, with one suite; the last run's day."""
+    """The versions of a library that were run, oldest first.
+
+    All were judged alike; `suite` is the hash of the suite of the last run, `date` its day.
+    """
 
     run: tuple[str, ...] = ()
     suite: str = ""

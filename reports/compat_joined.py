@@ -77,8 +77,8 @@ def join(new: Compat, old: Compat, wholly: Collection[str]) -> Joined:
 def with_versions(data: Compat, runs: Iterable[Column]) -> Compat:
     """Say since which version each answer holds, by whole runs of several versions.
 
-    Each column is of one version. What was known of other versions of these backends is replaced.
-    Raises CompatError for an unknown backend, for runs with several suites, or for what is no
+    Each column is of one version. What was known of other versions of these backends is replaced;
+    a single version says nothing. Raises CompatError for an unknown backend, or for what is no
     version.
     """
     by_backend: dict[str, dict[str, Column]] = {}
@@ -87,21 +87,15 @@ def with_versions(data: Compat, runs: Iterable[Column]) -> Compat:
     columns = {
         name: _with_versions(data.backends[name], by_version)
         for name, by_version in by_backend.items()
+        if len(by_version) > 1
     }
     return replace(data, backends={**data.backends, **columns})
 
 
 def _with_versions(column: Column, by_version: Mapping[str, Column]) -> Column:
     runs = sorted(by_version.values(), key=_place)
-    suites = sorted({run.suite for run in runs})
-    if len(suites) > 1:
-        raise CompatError(
-            f"the versions of {column.id} were run with several suites ({', '.join(suites)}); "
-            f"run `nox -s versions -- {column.id}`"
-        )
-    versions = Versions(
-        tuple(run.version for run in runs), runs[0].suite, max(run.date for run in runs)
-    )
+    last = max(runs, key=lambda run: run.date)
+    versions = Versions(tuple(run.version for run in runs), last.suite, last.date)
     features = {
         name: replace(found, history=_history(name, runs))
         for name, found in column.features.items()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from embcheck.conformance.records.comparable import differences
 from embcheck.conformance.records.run import FILE_NAME, Run, read_runs
 from embcheck.conformance.suite.features import shipped_features
 from embcheck.conformance.suite.fingerprint import joined
@@ -60,23 +62,32 @@ def asked_wholly(merged: Merged) -> frozenset[str]:
 def versions_of(folders: Iterable[Path]) -> Iterator[Column]:
     """Decide every feature by each run below some folders, one run after another.
 
-    Raises CompatError for a folder without runs, and for a run of a part of the suite, which says
-    nothing of the rest.
+    Raises CompatError for a folder without runs, for a run of a part of the suite, which says
+    nothing of the rest, and for one that does not judge as the others of its backend do.
     """
+    first: dict[str, Run] = {}
     for folder in folders:
         files = sorted(folder.rglob(FILE_NAME)) if folder.is_dir() else [folder]
         if not files:
             raise CompatError(f"{folder}: there is no {FILE_NAME}; run `nox -s versions`")
         for file in files:
-            yield from _versions_in(file)
+            for run in read_runs(file):
+                merged = merge([run])
+                if part := [*merged.parts.values(), *run.doubts]:
+                    raise CompatError(f"{file}: a run is not whole: {part[0]}")
+                for name in merged.columns:
+                    known = first.setdefault(name, replace(run, results=[]))
+                    _check_alike(file, name, known, run)
+                yield from compat_of(merged).backends.values()
 
 
-def _versions_in(file: Path) -> Iterator[Column]:
-    for run in read_runs(file):
-        merged = merge([run])
-        if part := [*merged.parts.values(), *run.doubts]:
-            raise CompatError(f"{file}: a run is not whole: {part[0]}")
-        yield from compat_of(merged).backends.values()
+def _check_alike(file: Path, backend: str, known: Run, run: Run) -> None:
+    cases = sorted({*known.cases} ^ {*run.cases})
+    if found := cases or differences([known], [run]):
+        raise CompatError(
+            f"{file}: is not judged as other versions of {backend} are, the first difference is "
+            f"{found[0]}; run `nox -s versions -- {backend}`"
+        )
 
 
 def _runs_of(runs: list[Run] | tuple[Run, ...], backend: str) -> Iterator[Run]:

@@ -169,20 +169,20 @@ def test_a_change_holds_since_the_version_that_shows_it():
 @pytest.mark.parametrize(
     ("runs", "says"),
     [
-        ([column(lookup=YES), column(version="2", suite="t", lookup=YES)], "several suites (s, t)"),
-        ([column(version="new", lookup=YES)], "'new' is no version"),
+        ([column(lookup=YES), column(version="new", lookup=YES)], "'new' is no version"),
         ([column("x", lookup=YES)], "no data on 'x'"),
     ],
 )
 def test_versions_that_cannot_be_compared_are_an_error(runs, says):
-    """Two suites may judge in two ways."""
+    """A backend without answers, and what cannot be put in order."""
     with pytest.raises(CompatError, match=re.escape(says)):
         with_versions(data(column(lookup=YES)), runs)
 
 
 def test_what_is_known_of_versions_stays_until_the_clauses_change():
     """Through a whole run, and through a part."""
-    old = with_versions(data(column(lookup=YES, bag=YES)), [column(lookup=YES, bag=YES)])
+    runs = [column(version=version, lookup=YES, bag=YES) for version in ("1.0", "2.0")]
+    old = with_versions(data(column(lookup=YES, bag=YES)), runs)
     for wholly in ((), ("b",)):
         new = data(column(lookup=YES, bag=YES), bag="1")
         made = join(new, old, wholly).data
@@ -257,6 +257,7 @@ def test_the_command_joins_writes_and_tells(tmp_path, monkeypatch):
         "1.0": whole_run(),
         "2.0": whole_run(version="2"),
     }
+    own = runs["1.0"].cases["embedding/lookup/own"]
     monkeypatch.setattr(
         "embcheck.conformance.records.run.read_runs", lambda path: [runs[path.name]]
     )
@@ -282,6 +283,11 @@ def test_the_command_joins_writes_and_tells(tmp_path, monkeypatch):
     made = compat.load(tmp_path / "new.json")
     assert made.supports("b", "lookup").support == "yes"
     assert made.backends["b"].versions.run == ("1.0", "2")
+    runs["1.0"].cases["embedding/lookup/own"] = replace(own, expected=None)
+    result = CliRunner().invoke(main, [*words, *versions])
+    assert result.exit_code == 2
+    assert "is not judged as other versions of b are" in result.output.replace("\n", " ")
+    (tmp_path / "versions" / "1.0" / "results.jsonl").unlink()
     (tmp_path / "versions" / "quick" / "results.jsonl").touch()
     result = CliRunner().invoke(main, [*words, *versions])
     assert result.exit_code == 2
