@@ -29,11 +29,15 @@ class CompatError(Exception):
 
 @dataclass(frozen=True)
 class Since:
-    """An answer, and the first of the versions run that gives it: until the next one's."""
+    """An answer, and the first of the versions run that gives it: until the next one's.
+
+    `says` tells what fails, with what, where there is more than one answer.
+    """
 
     version: str
     support: str
     how: str | None = None
+    says: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,15 @@ class Supported:
     def since(self) -> str:
         """The first of the versions run from which on this answer holds; empty if none was run.
 
-        It may hold in older versions too, if it is the oldest one that was run.
+        An answer is its `support` and `how`. It may hold in older versions too, if this is the
+        oldest one that was run.
         """
-        last = self.history[-1] if self.history else None
-        agrees = last is not None and (last.support, last.how) == (self.support, self.how)
-        return last.version if last and agrees else ""
+        version = ""
+        for since in reversed(self.history):
+            if (since.support, since.how) != (self.support, self.how):
+                break
+            version = since.version
+        return version
 
     def for_tables(self, dtype: str) -> Supported:
         """Return the answer for tables of a dtype, where it is told apart."""
@@ -244,7 +252,7 @@ def _plain(found: Supported, reasons: dict[tuple[str, ...], int]) -> dict[str, A
     told |= {name: getattr(found, name) for name in ("how", "says", "example")}
     told["apart"] = list(found.apart)
     told["history"] = [
-        {name: value for name, value in asdict(since).items() if value} for since in found.history
+        {key: value for key, value in asdict(since).items() if value} for since in found.history
     ]
     told["dtypes"] = {
         dtype: {"support": part.support, **({"how": part.how} if part.how else {})}

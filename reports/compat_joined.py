@@ -114,10 +114,11 @@ def _history(feature: str, runs: Iterable[Column]) -> tuple[Since, ...]:
     history: list[Since] = []
     for run in runs:
         found = run.features.get(feature, Supported("unknown"))
-        last = history[-1] if history else None
-        if last is None or (last.support, last.how) != (found.support, found.how):
-            history.append(Since(run.version, found.support, found.how))
-    return tuple(history)
+        since = Since(run.version, found.support, found.how, found.says)
+        if not history or replace(history[-1], version=run.version) != since:
+            history.append(since)
+    # What all of them say, the answer says.
+    return tuple(history) if len(history) > 1 else tuple(replace(one, says="") for one in history)
 
 
 def _with_versions_of(newer: Column, older: Column, same: Collection[str]) -> Column:

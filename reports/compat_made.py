@@ -73,7 +73,8 @@ def versions_of(folders: Iterable[Path]) -> Iterator[Column]:
         for file in files:
             for run in read_runs(file):
                 merged = merge([run])
-                if part := [*merged.parts.values(), *run.doubts]:
+                missing = [f"{entry.id}: {entry.unavailable}" for entry in merged.unavailable]
+                if part := [*merged.parts.values(), *missing, *run.doubts]:
                     raise CompatError(f"{file}: a run is not whole: {part[0]}")
                 for name in merged.columns:
                     known = first.setdefault(name, replace(run, results=[]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import zip_longest
 
 from rich.console import Console
 from rich.padding import Padding
@@ -98,9 +98,7 @@ def print_answer(data: Compat, backend: str, feature: str, console: Console) -> 
     if found.instead:
         console.print("\nInstead:", Text(found.instead), sep="\n  ", soft_wrap=True)
     if found.history:
-        console.print(
-            Padding(Text(history_line(data.column(backend), found)), (1, 0, 0, 0), expand=False)
-        )
+        print_history(data.column(backend), found, console)
     if found.example:
         words = f"embcheck reproduce '{found.example}' -b {backend}"
         console.print("\nTo see it:", Text(words), sep="\n  ", soft_wrap=True)
@@ -125,20 +123,22 @@ def print_versions(column: Column, console: Console) -> None:
     told = f"{_run(column)}; {len(changed) or 'none'} of {plural(asked, 'feature')} changed."
     console.print(Text(one_line(told)))
     for name, found in changed.items():
-        console.print(
-            Padding(Text(f"{name}: {_history(column, found)}"), (0, 0, 0, 2), expand=False)
-        )
+        line = Text(one_line(f"{name}: {'; '.join(_spans(column, found))}", 400))
+        console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
-def history_line(column: Column, found: Supported) -> str:
-    """Say since which version an answer holds, of those that were run."""
+def print_history(column: Column, found: Supported, console: Console) -> None:
+    """Print since which version an answer holds, of those that were run."""
     if len(found.history) == 1:
-        told = f"{_words(found.history[0])} in all of them"
+        told = f"{_run(column)}: {_words(found.history[0])} in all of them."
+        console.print(Text(f"\n{one_line(told)}"))
     else:
-        told = _history(column, found)
-    # Other runs, of another suite.
-    other = "" if found.since else f" The answer above is of {column.version}, {column.date}."
-    return one_line(f"{_run(column)}: {told}.{other}", 400)
+        console.print(Text(f"\n{one_line(_run(column))}:"))
+        for told in _spans(column, found):
+            console.print(Padding(Text(told), (0, 0, 0, 2), expand=False))
+    if not found.since:
+        told = f"The answer above is of other cases: {column.version}, {column.date}."
+        console.print(Text(one_line(told)))
 
 
 def _run(column: Column) -> str:
@@ -146,15 +146,20 @@ def _run(column: Column) -> str:
     return f"Versions run on {versions.date}: {', '.join(versions.run)}"
 
 
-def _history(column: Column, found: Supported) -> str:
-    """Return `no until 0.6.2, yes since 0.8.3`: each with a version that was run."""
+def _spans(column: Column, found: Supported) -> list[str]:
+    """Return `until 0.6.2 no, since 0.8.3 yes`, in parts: each with versions that were run."""
     run, history = column.versions.run, found.history
     told = []
-    for since, following in pairwise(history):
-        last = run[run.index(following.version) - 1]
-        span = f"until {last}" if since is history[0] else f"from {since.version} to {last}"
-        told.append(f"{_words(since)} {span}")
-    return one_line(", ".join([*told, f"{_words(history[-1])} since {history[-1].version}"]))
+    for since, following in zip_longest(history, history[1:]):
+        last = run[run.index(following.version) - 1] if following else None
+        if last is None:
+            span = f"since {since.version}"
+        elif since is history[0]:
+            span = f"until {last}"
+        else:
+            span = f"from {since.version} to {last}" if since.version != last else f"in {last}"
+        told.append(one_line(": ".join(filter(None, (f"{span} {_words(since)}", since.says)))))
+    return told
 
 
 def print_age(

@@ -30,7 +30,7 @@ from embcheck.reports.compat import Column, Compat, CompatError, Since, Supporte
 from embcheck.reports.compat_changes import print_changes
 from embcheck.reports.compat_joined import join, with_versions
 from embcheck.reports.compat_made import asked_wholly, compat_of, stale
-from embcheck.reports.compat_terminal import history_line, print_age
+from embcheck.reports.compat_terminal import print_age, print_answer, print_column
 from embcheck.reports.merge import merge
 
 YES, NO = Supported("yes"), Supported("no", "silently", "wrong values")
@@ -151,19 +151,32 @@ def test_a_change_holds_since_the_version_that_shows_it():
     ]
     made = with_versions(data(column(lookup=YES, bag=NO, one=NO)), runs)
     found = made.supports("b", "lookup")
-    assert found.history == (Since("0.4.30", "no", "silently"), Since("0.10.1", "yes"))
+    assert found.history == (
+        Since("0.4.30", "no", "silently", "wrong values"), Since("0.10.1", "yes")
+    )  # fmt: skip
     assert found.since == "0.10.1"
-    assert made.backends["b"].versions == compat.Versions(
-        ("0.4.30", "0.9.0", "0.10.1"), "s", "2026-01-03"
-    )
-    line = history_line(made.backends["b"], found)
-    assert line.endswith("no (silently) until 0.9.0, yes since 0.10.1.")
-    bag = made.supports("b", "bag")
-    assert (bag.since, len(bag.history)) == ("", 1)  # these runs say yes, the answer above says no
-    assert "yes in all of them. The answer above is of 1.0" in history_line(made.backends["b"], bag)
-    one = history_line(made.backends["b"], made.supports("b", "one"))
-    assert "no (loudly) until 0.4.30, unknown from 0.9.0 to 0.9.0, no (silently) since" in one
+    whole = made.backends["b"]
+    assert whole.versions == compat.Versions(("0.4.30", "0.9.0", "0.10.1"), "s", "2026-01-03")
+    lines = said(print_answer, made, "b", "lookup").splitlines()
+    assert "Versions run on 2026-01-03: 0.4.30, 0.9.0, 0.10.1:" in lines
+    assert lines[-2:] == ["  until 0.9.0 no (silently): wrong values", "  since 0.10.1 yes"]
+    bag = made.supports("b", "bag")  # these runs say yes, the answer above says no
+    assert (bag.since, bag.history) == ("", (Since("0.4.30", "yes"),))
+    text = said(print_answer, made, "b", "bag")
+    assert "yes in all of them.\nThe answer above is of other cases: 1.0" in text
+    assert "  in 0.9.0 unknown\n" in said(print_answer, made, "b", "one")
+    text = " ".join(said(print_column, made, "b").split())
+    assert "2 of 3 features changed. lookup: until 0.9.0 no (silently): wrong values; since" in text
     assert compat.parse(compat.to_text(made), "made") == made
+
+
+def test_another_failure_is_a_change_and_the_same_answer():
+    """Of one feature, other cases may fail; it is supported as before."""
+    other = replace(NO, says="wrong shapes")
+    runs = [column(version="1.0", lookup=NO), column(version="2.0", lookup=other)]
+    found = with_versions(data(column(lookup=other)), runs).supports("b", "lookup")
+    assert [since.says for since in found.history] == ["wrong values", "wrong shapes"]
+    assert found.since == "1.0"
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,9 @@ def _data(source: Source) -> tuple[Compat, Joined | None]:
             data = joined.data
         if source.versions:
             data = with_versions(data, versions_of(source.versions))
-            joined = replace(joined, data=data) if joined else None
+            if joined:
+                # Without runs, all is kept; that need not be told.
+                joined = replace(joined, data=data, kept=joined.kept if source.runs else ())
     except RecordError as error:
         raise CompatError(str(error)) from None
     else:
