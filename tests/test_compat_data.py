@@ -16,6 +16,10 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from embcheck.cli.main import main
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.execution.judging.causes import Cause
+from embcheck.conformance.execution.judging.deviations import Deviation, explain
+from embcheck.conformance.execution.judging.judge import Outcome, Verdict
 from embcheck.conformance.records.lines import (
     CaseLine,
     ClauseLine,
@@ -29,7 +33,7 @@ from embcheck.reports.badges import badge, badge_files
 from embcheck.reports.compat import Column, Compat, CompatError, Since, Supported
 from embcheck.reports.compat_changes import print_changes
 from embcheck.reports.compat_joined import join, with_versions
-from embcheck.reports.compat_made import asked_wholly, compat_of, stale
+from embcheck.reports.compat_made import asked_wholly, compat_of, stale, versions_of
 from embcheck.reports.compat_terminal import print_age, print_answer, print_column
 from embcheck.reports.merge import merge
 
@@ -305,6 +309,24 @@ def test_the_command_joins_writes_and_tells(tmp_path, monkeypatch):
     result = CliRunner().invoke(main, [*words, *versions])
     assert result.exit_code == 2
     assert "a run is not whole: quick" in result.output
+
+
+def test_a_version_that_conforms_where_others_do_not_passes(monkeypatch, tmp_path):
+    """An entry on other versions makes a surprise of it; one that misleads is still unknown."""
+    entry = Deviation(("x",), "wrong-value", Cause.UNDOCUMENTED, "It is wrong.")
+    info = BackendInfo("b", "lib", "1")
+    surprise, _ = explain("x", Verdict(Outcome.PASSED), info, [entry])
+    misled = "known to conform as f(x), but that is wrong-value: but it passes: remove the entry"
+    (tmp_path / "results.jsonl").touch()
+    found = []
+    for message in (surprise.message, misled):
+        run = whole_run(outcome="stale")
+        run.results[0] = replace(run.results[0], message=message)
+        monkeypatch.setattr("embcheck.reports.compat_made.read_runs", lambda _, run=run: [run])
+        (made,) = versions_of([tmp_path])
+        found.append(made.features["lookup"].says)
+    passed, unknown = (int(says.split(" ")[0].replace(",", "")) for says in found)
+    assert unknown == passed + 1  # cases of the suite without a result, and this one
 
 
 @pytest.mark.parametrize(
