@@ -144,7 +144,8 @@ VERSIONS = {
         for release in ("2.18.1", "2.19.1", "2.20.0", "2.21.0")
     ),
     "keras-numpy": tuple(
-        f"keras=={release}"
+        # Its NumPy backend imported JAX until 3.12, at least.
+        f"jax>=0.4.35,<0.11 keras=={release}"
         # 3.7 is of November 2024. Without gradients, but its suite takes a minute, not ten.
         for release in ("3.7.0", "3.10.0", "3.12.4", "3.14.1", "3.15.*")
     ),

@@ -147,15 +147,13 @@ def _run(column: Column) -> str:
 
 
 def _spans(column: Column, found: Supported) -> list[str]:
-    """Return `until 0.6.2 no, since 0.8.3 yes`, in parts: each with versions that were run."""
+    """Return `from 0.4.35 to 0.6.2 no`, `since 0.8.3 yes`: each with versions that were run."""
     run, history = column.versions.run, found.history
     told = []
     for since, following in zip_longest(history, history[1:]):
         last = run[run.index(following.version) - 1] if following else None
         if last is None:
             span = f"since {since.version}"
-        elif since is history[0]:
-            span = f"until {last}"
         else:
             span = f"from {since.version} to {last}" if since.version != last else f"in {last}"
         told.append(one_line(": ".join(filter(None, (f"{span} {_words(since)}", since.says)))))

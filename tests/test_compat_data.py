@@ -163,14 +163,20 @@ def test_a_change_holds_since_the_version_that_shows_it():
     assert whole.versions == compat.Versions(("0.4.30", "0.9.0", "0.10.1"), "s", "2026-01-03")
     lines = said(print_answer, made, "b", "lookup").splitlines()
     assert "Versions run on 2026-01-03: 0.4.30, 0.9.0, 0.10.1:" in lines
-    assert lines[-2:] == ["  until 0.9.0 no (silently): wrong values", "  since 0.10.1 yes"]
+    assert lines[-2:] == [
+        "  from 0.4.30 to 0.9.0 no (silently): wrong values",
+        "  since 0.10.1 yes",
+    ]
     bag = made.supports("b", "bag")  # these runs say yes, the answer above says no
     assert (bag.since, bag.history) == ("", (Since("0.4.30", "yes"),))
     text = said(print_answer, made, "b", "bag")
     assert "yes in all of them.\nThe answer above is of other cases: 1.0" in text
     assert "  in 0.9.0 unknown\n" in said(print_answer, made, "b", "one")
     text = " ".join(said(print_column, made, "b").split())
-    assert "2 of 3 features changed. lookup: until 0.9.0 no (silently): wrong values; since" in text
+    assert (
+        "2 of 3 features changed. lookup: from 0.4.30 to 0.9.0 no (silently): wrong values; since"
+        in text
+    )
     assert compat.parse(compat.to_text(made), "made") == made
 
 
