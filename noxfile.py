@@ -145,7 +145,7 @@ VERSIONS = {
     ),
     "keras-numpy": tuple(
         # Its NumPy backend imported JAX until 3.12, at least.
-        f"jax>=0.4.35,<0.11 keras=={release}"
+        f"jax==0.4.35 keras=={release}"
         # 3.7 is of November 2024. Without gradients, but its suite takes a minute, not ten.
         for release in ("3.7.0", "3.10.0", "3.12.4", "3.14.1", "3.15.*")
     ),
