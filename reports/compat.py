@@ -6,6 +6,7 @@ needs no array library.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,11 +18,26 @@ from typing import Any
 
 FORMAT = 1
 FILE_NAME = "compat.json"
+CASES_LISTED = "parsed.json"
+"""Has a digest of each file of cases."""
 _REASON = ("reason", "link", "instead")
 
 
 class CompatError(Exception):
     """Data on compatibility cannot be read, or knows no such name; says what to do."""
+
+
+@dataclass(frozen=True)
+class Since:
+    """An answer, and the first of the versions run that gives it: until the next one's.
+
+    `says` tells what fails, with what, where there is more than one answer.
+    """
+
+    version: str
+    support: str
+    how: str | None = None
+    says: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,9 @@ class Supported:
     `says` tells in a phrase what fails, with what. `example` is a case that shows it; `reason`,
     `link` and `instead`, a spelling that conforms, are those of the known deviation there. Where it
     is `partly`, `dtypes` has the answer for tables of each dtype alone, as far as cases ask.
-    `apart` names options with which it fails, and which are features of their own.
+    `apart` names options with which it fails, and which are features of their own. `history` has
+    the answers of the versions in `Column.versions`, from the oldest on: one entry where all agree,
+    none where they were not asked.
     """
 
     support: str
@@ -45,6 +63,21 @@ class Supported:
     instead: str = ""
     dtypes: Mapping[str, Supported] = field(default_factory=dict)
     apart: tuple[str, ...] = ()
+    history: tuple[Since, ...] = ()
+
+    @property
+    def since(self) -> str:
+        """The first of the versions run from which on this answer holds; empty if none was run.
+
+        An answer is its `support` and `how`. It may hold in older versions too, if this is the
+        oldest one that was run.
+        """
+        version = ""
+        for since in reversed(self.history):
+            if (since.support, since.how) != (self.support, self.how):
+                break
+            version = since.version
+        return version
 
     def for_tables(self, dtype: str) -> Supported:
         """Return the answer for tables of a dtype, where it is told apart."""
@@ -52,8 +85,24 @@ class Supported:
 
 
 @dataclass(frozen=True)
+class Versions:
+    """The versions of a library that were run, oldest first.
+
+    All were judged alike; `suite` is the hash of the suite of the last run, `date` its day.
+    """
+
+    run: tuple[str, ...] = ()
+    suite: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True)
 class Column:
-    """A backend, and what it supports, by feature. `date` is that of its run, ISO 8601."""
+    """A backend, and what it supports, by feature.
+
+    `date` is the day of its run, ISO 8601, and `suite` the hash of the suite that was run. `stale`
+    names the features whose clauses changed since that run; their answers are the older ones.
+    """
 
     id: str
     library: str
@@ -61,6 +110,9 @@ class Column:
     device: str
     date: str
     features: Mapping[str, Supported]
+    suite: str = ""
+    stale: tuple[str, ...] = ()
+    versions: Versions = field(default_factory=Versions)
 
 
 @dataclass(frozen=True)
@@ -77,7 +129,8 @@ class Compat:
     """What the backends of some runs support.
 
     `features` maps names to sentences, `digests` to hashes of what decided them, `profiles` the
-    names of typical uses to what these need.
+    names of typical uses to what these need. `suite` is the hash of the suite that embcheck had
+    when this was made, and `sources` a hash of the files that say so.
     """
 
     suite: str
@@ -85,6 +138,7 @@ class Compat:
     digests: Mapping[str, str]
     profiles: Mapping[str, Use]
     backends: Mapping[str, Column]
+    sources: str = ""
 
     def supports(self, backend: str, feature: str) -> Supported:
         """Return whether a backend supports a feature; raises CompatError for an unknown name."""
@@ -127,6 +181,20 @@ def load(path: Path) -> Compat:
         raise CompatError(f"{path}: {error}") from None
 
 
+def sources() -> str:
+    """Return a hash of the files that list the installed cases and clauses.
+
+    It takes milliseconds, where reading the suite takes seconds.
+    """
+    root = files("embcheck.specs")
+    listed = [root.joinpath(CASES_LISTED), root.joinpath("features.yaml")]
+    clauses = sorted(root.joinpath("clauses").iterdir(), key=lambda file: file.name)
+    found = hashlib.sha256()
+    for file in [*listed, *(file for file in clauses if file.name.endswith(".yaml"))]:
+        found.update(hashlib.sha256(file.read_bytes()).digest())
+    return found.hexdigest()[:16]
+
+
 def parse(text: str, name: str) -> Compat:
     """Read such data from a text; raises CompatError."""
     try:
@@ -141,7 +209,8 @@ def parse(text: str, name: str) -> Compat:
             profile: Use(told["says"], tuple(told["needs"]), tuple(told["refused"]))
             for profile, told in data["profiles"].items()
         }
-        return Compat(data["suite"], says, digests, profiles, backends)
+        made_of = str(data.get("sources", ""))
+        return Compat(str(data["suite"]), says, digests, profiles, backends, made_of)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise CompatError(f"{name}: holds no data on compatibility ({error!r})") from None
 
@@ -152,6 +221,7 @@ def to_text(compat: Compat) -> str:
     data = {
         "format": FORMAT,
         "suite": compat.suite,
+        "sources": compat.sources,
         "features": {
             name: {"says": says, "digest": compat.digests[name]}
             for name, says in compat.features.items()
@@ -163,6 +233,9 @@ def to_text(compat: Compat) -> str:
                 "version": column.version,
                 "device": column.device,
                 "date": column.date,
+                "suite": column.suite,
+                **({"stale": [*column.stale]} if column.stale else {}),
+                **({"versions": asdict(column.versions)} if column.versions.run else {}),
                 "features": {
                     name: _plain(found, reasons) for name, found in column.features.items()
                 },
@@ -178,6 +251,9 @@ def _plain(found: Supported, reasons: dict[tuple[str, ...], int]) -> dict[str, A
     told: dict[str, Any] = {"support": found.support}
     told |= {name: getattr(found, name) for name in ("how", "says", "example")}
     told["apart"] = list(found.apart)
+    told["history"] = [
+        {key: value for key, value in asdict(since).items() if value} for since in found.history
+    ]
     told["dtypes"] = {
         dtype: {"support": part.support, **({"how": part.how} if part.how else {})}
         for dtype, part in found.dtypes.items()
@@ -193,7 +269,11 @@ def _column(id_: str, told: Mapping[str, Any], reasons: list[Mapping[str, str]])
     library, version, device, date = (
         str(told[key]) for key in ("library", "version", "device", "date")
     )
-    return Column(id_, library, version, device, date, features)
+    stale = tuple(map(str, told.get("stale", ())))
+    run = told.get("versions", {"run": (), "suite": "", "date": ""})
+    versions = Versions(tuple(map(str, run["run"])), str(run["suite"]), str(run["date"]))
+    suite = str(told.get("suite", ""))
+    return Column(id_, library, version, device, date, features, suite, stale, versions)
 
 
 def _supported(entry: Mapping[str, Any], reasons: list[Mapping[str, str]]) -> Supported:
@@ -202,5 +282,6 @@ def _supported(entry: Mapping[str, Any], reasons: list[Mapping[str, str]]) -> Su
         told |= reasons[told["reason"]]
     dtypes = {name: Supported(**part) for name, part in told.pop("dtypes", {}).items()}
     apart = tuple(map(str, told.pop("apart", ())))
+    history = tuple(Since(**since) for since in told.pop("history", ()))
     texts = {name: str(value) for name, value in told.items()}
-    return Supported(**texts, dtypes=dtypes, apart=apart)
+    return Supported(**texts, dtypes=dtypes, apart=apart, history=history)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import zip_longest
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from embcheck.reports.compat import Column, Compat, Supported
+from embcheck.reports.compat import Column, Compat, Since, Supported, sources
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
@@ -64,9 +65,12 @@ def print_column(data: Compat, backend: str, console: Console) -> None:
         ]
         if names:
             console.print(Text(f"\n{support}: ", _STYLES[support]) + Text(", ".join(names)))
-    rest = [name for name in data.features if name not in column.features]
+    rest = [name for name in data.features if name not in {*column.features, *column.stale}]
     if rest:
         console.print(Text("\nasked of PyTorch alone: ", "dim") + Text(", ".join(rest)))
+    if column.versions.run:
+        console.print()
+        print_versions(column, console)
     console.print(f"\nWhy: embcheck compat {one_line(column.id)} FEATURE")
 
 
@@ -93,6 +97,8 @@ def print_answer(data: Compat, backend: str, feature: str, console: Console) -> 
         console.print(Padding(Text(found.link), (0, 2, 0, 2)), soft_wrap=True)
     if found.instead:
         console.print("\nInstead:", Text(found.instead), sep="\n  ", soft_wrap=True)
+    if found.history:
+        print_history(data.column(backend), found, console)
     if found.example:
         words = f"embcheck reproduce '{found.example}' -b {backend}"
         console.print("\nTo see it:", Text(words), sep="\n  ", soft_wrap=True)
@@ -108,6 +114,78 @@ def says(found: Supported) -> str:
     """Say how a feature fails, and apart from what it was decided."""
     apart = f"apart from {', '.join(found.apart)}" if found.apart else ""
     return one_line("; ".join(filter(None, (found.says, apart))))
+
+
+def print_versions(column: Column, console: Console) -> None:
+    """Print which features changed with the version, of those that were run."""
+    changed = {name: found for name, found in column.features.items() if len(found.history) > 1}
+    asked = sum(bool(found.history) for found in column.features.values())
+    told = f"{_run(column)}; {len(changed) or 'none'} of {plural(asked, 'feature')} changed."
+    console.print(Text(one_line(told)))
+    for name, found in changed.items():
+        line = Text(one_line(f"{name}: {'; '.join(_spans(column, found))}", 400))
+        console.print(Padding(line, (0, 0, 0, 2), expand=False))
+
+
+def print_history(column: Column, found: Supported, console: Console) -> None:
+    """Print since which version an answer holds, of those that were run."""
+    if len(found.history) == 1:
+        told = f"{_run(column)}: {_words(found.history[0])} in all of them."
+        console.print(Text(f"\n{one_line(told)}"))
+    else:
+        console.print(Text(f"\n{one_line(_run(column))}:"))
+        for told in _spans(column, found):
+            console.print(Padding(Text(told), (0, 0, 0, 2), expand=False))
+    if not found.since:
+        told = f"The answer above is of other cases: {column.version}, {column.date}."
+        console.print(Text(one_line(told)))
+
+
+def _run(column: Column) -> str:
+    versions = column.versions
+    return f"Versions run on {versions.date}: {', '.join(versions.run)}"
+
+
+def _spans(column: Column, found: Supported) -> list[str]:
+    """Return `from 0.4.35 to 0.6.2 no`, `since 0.8.3 yes`: each with versions that were run."""
+    run, history = column.versions.run, found.history
+    told = []
+    for since, following in zip_longest(history, history[1:]):
+        last = run[run.index(following.version) - 1] if following else None
+        if last is None:
+            span = f"since {since.version}"
+        else:
+            span = f"from {since.version} to {last}" if since.version != last else f"in {last}"
+        told.append(one_line(": ".join(filter(None, (f"{span} {_words(since)}", since.says)))))
+    return told
+
+
+def print_age(
+    data: Compat, console: Console, backend: str | None = None, feature: str | None = None
+) -> None:
+    """Say what of the answers that were asked for is older than the installed suite.
+
+    The answer on a feature holds as long as its clauses are the same; what is said of a whole
+    backend also tells of new cases.
+    """
+    asked = [data.column(backend)] if backend else [*data.backends.values()]
+    stale = {
+        name for column in asked for name in column.stale if feature is None or name == feature
+    }
+    if stale:
+        told = f"The clauses of {', '.join(sorted(stale))} changed since the run"
+        console.print(Text(one_line(f"{told}; run the suite again.", 400), "yellow"))
+    elif feature is None and (
+        sources() != data.sources or any(column.suite != data.suite for column in asked)
+    ):
+        dates = sorted({column.date for column in asked})
+        span = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else ""
+        told = f"The installed suite is newer than these answers of {span}: its cases changed"
+        console.print(Text(one_line(f"{told}.", 400), "dim"))
+
+
+def _words(found: Supported | Since) -> str:
+    return found.support if found.how is None else f"{found.support} ({found.how})"
 
 
 def _support(found: Supported) -> Text:

@@ -286,6 +286,16 @@ def test_what_a_worker_cannot_send_is_its_backends_fault(name):
         worker.close()
 
 
+def test_a_child_that_leaves_an_import_is_no_fault():
+    """As OpenVINO's telemetry, which sends from a process of its own."""
+    words = {"ZOO_HOSTILE": "forks_a_child_of_its_own"}
+    worker = WorkerClient("zoo-hostile-channel", environment=words)
+    try:
+        assert is_right(worker.ask(LOOKUP))
+    finally:
+        worker.close()
+
+
 SPEC = """\
 behaviour: Attacks on the channel, and lookups between them.
 cases:

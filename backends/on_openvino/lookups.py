@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import openvino.opset16 as op
+
+from embcheck.backends.on_openvino import opset as op
 
 
 def embedding(weight: Any, indices: Any) -> list[Any]:

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import openvino
-import openvino.opset16 as op
 
 from embcheck.backends.composed import composition
 from embcheck.backends.on_openvino import lookups, models
+from embcheck.backends.on_openvino import opset as op
 from embcheck.backends.on_openvino.models import Answer
 from embcheck.conformance.contract.backend import (
     BackendInfo,

@@ -5,44 +5,66 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.reports.compat import Compat, CompatError, shipped, to_text
+from embcheck.reports.badges import badge_files, badge_text
+from embcheck.reports.compat import Compat, CompatError, load, shipped, to_text
 from embcheck.reports.compat_terminal import (
+    print_age,
     print_answer,
     print_column,
     print_feature,
     print_overview,
 )
 
+if TYPE_CHECKING:
+    from embcheck.reports.compat_joined import Joined
 
-def compat(names: Sequence[str], runs: Sequence[Path], out: Path | None, *, as_json: bool) -> None:
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data comes from: runs, whole runs of several versions, and older data."""
+
+    runs: Sequence[Path] = ()
+    versions: Sequence[Path] = ()
+    against: Path | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be made of the data: a file, a badge or all of them, or JSON."""
+
+    out: Path | None = None
+    badge: bool = False
+    badges: Path | None = None
+    as_json: bool = False
+
+
+def compat(names: Sequence[str], source: Source, wanted: Wanted) -> None:
     """Show, or write, which backends support what."""
-    if out is not None and not runs:
+    if wanted.out is not None and not (source.runs or source.versions):
         raise click.UsageError("--out writes the data of --run; name a run")
     try:
-        data = data_of(runs)
-        if out is not None:
-            out.write_text(to_text(data), "utf-8")
+        data, joined = _data(source)
         backend, feature = _named(names, data)
-        if as_json:
+        if wanted.badge and (backend is None or feature is not None):
+            raise click.UsageError("--badge prints that of one backend; name one, and no feature")
+        if wanted.out is not None:
+            wanted.out.write_text(to_text(data), "utf-8")
+        if wanted.badges is not None:
+            _write_badges(data, wanted.badges)
+        elif wanted.badge and backend:
+            click.echo(badge_text(data.backends[backend]), nl=False)
+        elif wanted.as_json:
             click.echo(json.dumps(_plain(data, backend, feature), indent=2))
-            return
-        console = Console(highlight=False, markup=False)
-        if backend and feature:
-            print_answer(data, backend, feature, console)
-        elif backend:
-            print_column(data, backend, console)
-        elif feature:
-            print_feature(data, feature, console)
         else:
-            print_overview(data, console)
+            _show(data, joined, backend, feature)
     except (CompatError, OSError) as error:
         click.echo(f"embcheck compat: {error}", err=True)
         sys.exit(ExitCode.USAGE)
@@ -53,16 +75,59 @@ def data_of(runs: Sequence[Path]) -> Compat:
 
     To read records, and the suite, takes seconds.
     """
-    if not runs:
-        return shipped()
+    return _data(Source(runs))[0]
+
+
+def _data(source: Source) -> tuple[Compat, Joined | None]:
+    """Return the data, and where older data is named, what joining both changed."""
+    if not (source.runs or source.versions):
+        return shipped() if source.against is None else load(source.against), None
     from embcheck.conformance.records.run import RecordError, read_runs  # noqa: PLC0415
-    from embcheck.reports.compat_made import compat_of  # noqa: PLC0415
+    from embcheck.reports.compat_joined import join, with_versions  # noqa: PLC0415
+    from embcheck.reports.compat_made import asked_wholly, compat_of, versions_of  # noqa: PLC0415
     from embcheck.reports.merge import merge  # noqa: PLC0415
 
     try:
-        return compat_of(merge(run for folder in runs for run in read_runs(folder)))
+        merged = merge(run for folder in source.runs for run in read_runs(folder))
+        data, joined = compat_of(merged), None
+        if source.against is not None or not source.runs:
+            older = shipped() if source.against is None else load(source.against)
+            joined = join(data, older, asked_wholly(merged))
+            data = joined.data
+        if source.versions:
+            data = with_versions(data, versions_of(source.versions))
+            if joined:
+                # Without runs, all is kept; that need not be told.
+                joined = replace(joined, data=data, kept=joined.kept if source.runs else ())
     except RecordError as error:
         raise CompatError(str(error)) from None
+    else:
+        return data, joined
+
+
+def _show(data: Compat, joined: Joined | None, backend: str | None, feature: str | None) -> None:
+    console = Console(highlight=False, markup=False)
+    if joined is not None and not (backend or feature):
+        from embcheck.reports.compat_changes import print_changes  # noqa: PLC0415
+
+        print_changes(joined, console)
+    elif backend and feature:
+        print_answer(data, backend, feature, console)
+    elif backend:
+        print_column(data, backend, console)
+    elif feature:
+        print_feature(data, feature, console)
+    else:
+        print_overview(data, console)
+    print_age(data, Console(stderr=True, highlight=False, markup=False), backend, feature)
+
+
+def _write_badges(data: Compat, folder: Path) -> None:
+    badges = badge_files(data)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in badges.items():
+        (folder / name).write_text(text, "utf-8")
+    click.echo(f"wrote {len(badges)} badges in {folder}")
 
 
 def _named(names: Sequence[str], data: Compat) -> tuple[str | None, str | None]:

@@ -40,6 +40,7 @@ class Channel:
         self._number = 0
         self._has_forked = False
         self._twins = mmap(-1, 8)  # Memory that is shared with children.
+        self._twins[:] = b"\xff" * 8  # No request's number; that of the hello is zero.
         os.register_at_fork(after_in_parent=self._note_fork, after_in_child=self._let_go)
 
     def next(self) -> wire.Frame | None:

@@ -555,6 +555,7 @@ STARTS: dict[str, Callable[[HostileChannel], Any]] = {
     "raises_mute": lambda _: ATTACKS["error_that_exits_when_told"]({}),
     "raises_much": lambda _: ATTACKS["error_of_fifteen_megabytes"]({}),
     "forks": lambda _: os.fork(),
+    "forks_a_child_of_its_own": lambda _: os.fork() or os._exit(0),
     "has_no_info": _no_info,
     "has_an_info_of_none": _info_of_none,
     "lies_about_its_id": _bad_info(id="numpy-reference"),

@@ -1,0 +1,155 @@
+"""Join new data on compatibility with older data, and say what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from packaging.version import InvalidVersion, Version
+
+from embcheck.reports.compat import Column, Compat, CompatError, Since, Supported, Versions
+
+
+@dataclass(frozen=True)
+class Change:
+    """A feature of which a backend's answer changed."""
+
+    backend: str
+    feature: str
+    before: Supported
+    after: Supported
+
+
+@dataclass(frozen=True)
+class Joined:
+    """New data joined with older data.
+
+    `changed` are the answers that are others now, `added` the backends of which nothing was known,
+    `kept` those whose older answers stay. `against` are features of kept backends that had the
+    answer `yes` and failed in the part that was run now: a reason to run the whole suite again.
+    """
+
+    data: Compat
+    changed: tuple[Change, ...] = ()
+    added: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    against: tuple[Change, ...] = ()
+
+
+def join(new: Compat, old: Compat, wholly: Collection[str]) -> Joined:
+    """Take the new answers of a backend that was asked the whole suite, else keep the older ones.
+
+    `wholly` names the backends that were. One of which nothing is known yet takes what is new, also
+    from a part of the suite. Where older answers are kept, features whose clauses changed since are
+    named as stale. What is known of other versions is dropped where the clauses changed.
+    """
+    same = {name for name, digest in new.digests.items() if old.digests.get(name) == digest}
+    columns: dict[str, Column] = {}
+    kept = []
+    for name in sorted({*new.backends, *old.backends}):
+        if name not in old.backends:
+            columns[name] = new.backends[name]
+        elif name in new.backends and name in wholly:
+            columns[name] = _with_versions_of(new.backends[name], old.backends[name], same)
+        else:
+            kept.append(name)
+            columns[name] = _kept(old.backends[name], new, old, same)
+    changed = [
+        change
+        for name, column in old.backends.items()
+        for change in _differences(column, columns[name].features)
+    ]
+    against = [
+        change
+        for name in kept
+        if name in new.backends
+        for change in _differences(old.backends[name], new.backends[name].features)
+        if change.before.support == "yes"
+        # Apart from an option, some of its cases fail: the part may have no others.
+        and not change.before.apart
+        and change.after.how is not None
+    ]
+    added = tuple(name for name in columns if name not in old.backends)
+    data = replace(new, backends=columns)
+    return Joined(data, tuple(changed), added, tuple(kept), tuple(against))
+
+
+def with_versions(data: Compat, runs: Iterable[Column]) -> Compat:
+    """Say since which version each answer holds, by whole runs of several versions.
+
+    Each column is of one version. What was known of other versions of these backends is replaced;
+    a single version says nothing. Raises CompatError for an unknown backend, or for what is no
+    version.
+    """
+    by_backend: dict[str, dict[str, Column]] = {}
+    for run in sorted(runs, key=lambda column: column.date):
+        by_backend.setdefault(data.column(run.id).id, {})[run.version] = run
+    columns = {
+        name: _with_versions(data.backends[name], by_version)
+        for name, by_version in by_backend.items()
+        if len(by_version) > 1
+    }
+    return replace(data, backends={**data.backends, **columns})
+
+
+def _with_versions(column: Column, by_version: Mapping[str, Column]) -> Column:
+    runs = sorted(by_version.values(), key=_place)
+    last = max(runs, key=lambda run: run.date)
+    versions = Versions(tuple(run.version for run in runs), last.suite, last.date)
+    features = {
+        name: replace(found, history=_history(name, runs))
+        for name, found in column.features.items()
+    }
+    return replace(column, versions=versions, features=features)
+
+
+def _place(column: Column) -> Version:
+    try:
+        return Version(column.version)
+    except InvalidVersion:
+        raise CompatError(f"{column.id}: '{column.version}' is no version") from None
+
+
+def _history(feature: str, runs: Iterable[Column]) -> tuple[Since, ...]:
+    history: list[Since] = []
+    for run in runs:
+        found = run.features.get(feature, Supported("unknown"))
+        since = Since(run.version, found.support, found.how, found.says)
+        if not history or replace(history[-1], version=run.version) != since:
+            history.append(since)
+    # What all of them say, the answer says.
+    return tuple(history) if len(history) > 1 else tuple(replace(one, says="") for one in history)
+
+
+def _with_versions_of(newer: Column, older: Column, same: Collection[str]) -> Column:
+    features = {
+        name: replace(found, history=older.features[name].history)
+        if name in same and name in older.features
+        else found
+        for name, found in newer.features.items()
+    }
+    return replace(newer, features=features, versions=older.versions)
+
+
+def _kept(column: Column, new: Compat, old: Compat, same: Collection[str]) -> Column:
+    features = {
+        name: found if name in same else replace(found, history=())
+        for name, found in column.features.items()
+        if name in new.features
+    }
+    stale = tuple(
+        name
+        for name in new.features
+        if name in column.stale
+        or (name not in same and (name in column.features or name not in old.features))
+    )
+    return replace(column, features=features, stale=stale)
+
+
+def _differences(before: Column, after: Mapping[str, Supported]) -> list[Change]:
+    return [
+        Change(before.id, name, before.features[name], found)
+        for name, found in after.items()
+        if name in before.features
+        and (before.features[name].support, before.features[name].how) != (found.support, found.how)
+    ]
