@@ -109,15 +109,15 @@ def decide(merged: Merged, features: Mapping[str, Feature], planned: Iterable[Ca
         for case in planned
         if case.level is not Level.IMPLEMENTATION_DEFINED and not case.large
     ]
-    deciding = _deciding(merged, features, asked)
+    deciding = deciding_of(merged, features, asked)
     found: Decisions = {}
     for backend in merged.columns:
-        by_feature = _by_feature(merged, backend, deciding)
+        by_feature = by_feature_of(merged, backend, deciding)
         operations = merged.backends[backend].latest.get("operations", ())
         without = Counter(
             name
             for case in asked
-            if case.id not in by_feature.seen and _is_asked(case, operations)
+            if case.id not in by_feature.seen and is_asked(case, operations)
             for name in deciding.get(case.id, ())
         )
         weak = _weak(merged.of_backend(backend))
@@ -189,14 +189,15 @@ def _own(findings: list[Finding], weak: _Weak) -> tuple[list[Finding], tuple[str
 
 
 @dataclass(frozen=True)
-class _ByFeature:
+class ByFeature:
     """The scored findings of a backend, by the features that they decide."""
 
     findings: Mapping[str, list[Finding]]
     seen: frozenset[str]
 
 
-def _by_feature(merged: Merged, backend: str, deciding: Mapping[str, list[str]]) -> _ByFeature:
+def by_feature_of(merged: Merged, backend: str, deciding: Mapping[str, list[str]]) -> ByFeature:
+    """Sort the scored findings of a backend by the features that they decide."""
     findings: dict[str, list[Finding]] = {}
     seen = []
     for finding in merged.of_backend(backend):
@@ -205,10 +206,10 @@ def _by_feature(merged: Merged, backend: str, deciding: Mapping[str, list[str]])
             seen.append(finding.case.case)
             for name in deciding[finding.case.case] if finding.mark is not Mark.OBSERVED else ():
                 findings.setdefault(name, []).append(finding)
-    return _ByFeature(findings, frozenset(seen))
+    return ByFeature(findings, frozenset(seen))
 
 
-def _deciding(
+def deciding_of(
     merged: Merged, features: Mapping[str, Feature], planned: Iterable[Case]
 ) -> dict[str, list[str]]:
     """Return the features that each case decides."""
@@ -226,7 +227,8 @@ def _deciding(
     }
 
 
-def _is_asked(case: Case, operations: Collection[str]) -> bool:
+def is_asked(case: Case, operations: Collection[str]) -> bool:
+    """Whether a case is for a backend of such operations: probes are for those that declare them."""
     return case.spec.operation is not Operation.PROBE or Operation.PROBE in operations
 
 
@@ -283,6 +285,11 @@ def _group(finding: Finding) -> str:
     if finding.mark is Mark.PASSED:
         return "passed"
     return "absent" if finding.mark in (Mark.UNSUPPORTED, Mark.EARLIER) else "missing"
+
+
+def outcome_of(finding: Finding) -> tuple[str, How | None]:
+    """Return the group of a finding, as `passed`, and how it fails."""
+    return _group(finding), _how(finding)
 
 
 def _kind(finding: Finding) -> str:
