@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,20 @@ class Compat:
     uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contexts: Mapping[str, tuple[frozenset[str], ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
+    def about(self) -> Mapping[str, frozenset[str]]:
+        """The words that each feature is about."""
+        return {
+            name: frozenset(word for word, names in self.uses.items() if name in names)
+            for name in self.features
+        }
+
+    @cached_property
+    def shared(self) -> Mapping[str, frozenset[str]]:
+        """The words that all cases of each feature have."""
+        return {name: frozenset.intersection(*sets) for name, sets in self.contexts.items()}
+
+    @cached_property
     def sizes(self) -> tuple[str, ...]:
         """The words for large sizes."""
         return tuple(word for word in self.uses if word.startswith("more than "))

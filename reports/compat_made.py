@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from embcheck.conformance.records.describe import case_line
-from embcheck.conformance.suite.features import Feature, shipped_features
+from embcheck.conformance.suite.features import Feature, Features, shipped_features
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files
 from embcheck.conformance.suite.model import Case, Level
 from embcheck.reports.compat import Column, Compat, Supported, Use
@@ -33,7 +33,8 @@ def compat_of(merged: Merged) -> Compat:
     features = shipped.features
     cases = [case for path in spec_files() for case in load_spec(path).cases]
     decided = decide(merged, features, cases)
-    contexts, by_backend = _contexts(merged, features, cases, decided)
+    planned = planned_of(features, cases, merged)
+    by_backend = _letters(merged, planned, cases, decided)
     suites = {run.header.suite for run in merged.runs if run.header.purpose == "conformance"}
     return Compat(
         ", ".join(sorted(suites)),
@@ -47,29 +48,33 @@ def compat_of(merged: Merged) -> Compat:
             backend: _column(merged, backend, found, by_backend[backend])
             for backend, found in decided.items()
         },
-        {
-            **shipped.uses,
-            **{size_word(each): (name,) for name, each in features.items() if each.beyond},
-        },
-        contexts,
+        uses_of(shipped),
+        planned.contexts,
     )
 
 
-def _contexts(
-    merged: Merged, features: Mapping[str, Feature], planned: Iterable[Case], decided: Decisions
-) -> tuple[dict[str, tuple[Words, ...]], dict[str, dict[str, str]]]:
-    """Return the contexts of each feature, and each backend's letters for them, by feature."""
-    scored = [
-        case
-        for case in planned
-        if case.level is not Level.IMPLEMENTATION_DEFINED and not case.large
-    ]
+@dataclass(frozen=True)
+class Planned:
+    """The cases that decide features: their words, by id; and the contexts of each feature."""
+
+    words: Mapping[str, Words]
+    deciding: Mapping[str, Sequence[str]]
+    contexts: Mapping[str, tuple[Words, ...]]
+
+
+def planned_of(
+    features: Mapping[str, Feature], cases: Iterable[Case], merged: Merged | None = None
+) -> Planned:
+    """Tell what the scored cases of the suite, and those of merged runs, use and decide."""
+    scored = [*_scored(cases)]
     lines = {case.id: case_line(case, "") for case in scored}
-    lines |= {name: line for name, line in merged.cases.items() if name not in lines}
-    deciding = deciding_of(merged, features, scored)
+    lines |= {} if merged is None else {
+        name: line for name, line in merged.cases.items() if name not in lines
+    }  # fmt: skip
+    deciding = deciding_of(lines, features)
     calls = {case.id: [spec.describe() for spec in case.asked] for case in scored}
     words = {
-        name: frozenset().union(
+        name: frozenset[str]().union(
             *(
                 words_of(replace(line, call=call), features.values())
                 for call in calls.get(name, [line.call])
@@ -78,30 +83,51 @@ def _contexts(
         for name, line in lines.items()
         if deciding[name]
     }
-    contexts = table_of(words, deciding)
+    return Planned(words, deciding, table_of(words, deciding))
+
+
+def uses_of(shipped: Features) -> dict[str, tuple[str, ...]]:
+    """Return the words for what a case uses, also for sizes, with the features about them."""
+    sizes = {
+        size_word(feature): (name,) for name, feature in shipped.features.items() if feature.beyond
+    }
+    return {**shipped.uses, **sizes}
+
+
+def _scored(cases: Iterable[Case]) -> Iterator[Case]:
+    return (
+        case for case in cases if case.level is not Level.IMPLEMENTATION_DEFINED and not case.large
+    )
+
+
+def _letters(
+    merged: Merged, planned: Planned, cases: Iterable[Case], decided: Decisions
+) -> dict[str, dict[str, str]]:
+    """Return each backend's letters for the contexts of features, by feature."""
     found: dict[str, dict[str, str]] = {}
+    scored = [*_scored(cases)]
     for backend, decisions in decided.items():
-        by_feature = by_feature_of(merged, backend, deciding)
+        by_feature = by_feature_of(merged, backend, planned.deciding)
         operations = merged.backends[backend].latest.get("operations", ())
         without: dict[str, list[str]] = {}
         for case in scored:
             if case.id not in by_feature.seen and is_asked(case, operations):
-                for name in deciding[case.id]:
+                for name in planned.deciding[case.id]:
                     without.setdefault(name, []).append(case.id)
         found[backend] = {
             name: packed(
                 letters(
-                    contexts[name],
+                    planned.contexts[name],
                     by_feature.findings.get(name, ()),
-                    words,
+                    planned.words,
                     without.get(name, ()),
                     decision.instead,
                 )
             )
             for name, decision in decisions.items()
-            if name in contexts and decision.support not in (Support.YES, Support.UNKNOWN)
+            if name in planned.contexts and decision.support is not Support.YES
         }
-    return contexts, found
+    return found
 
 
 def stale(compat: Compat) -> list[str]:

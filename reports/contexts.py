@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -20,7 +21,7 @@ from embcheck.reports.support import How, outcome_of
 
 Words = frozenset[str]
 
-PASSED, PARTLY, ABSENT, UNKNOWN = "ypau"
+PASSED, PARTLY, ABSENT, UNKNOWN, UNDECIDED = "ypaun"
 FAILED: Mapping[How, str] = {How.SILENTLY: "s", How.DYING: "d", How.LOUDLY: "l"}
 """A capital letter: the same cases pass by the spelling that the feature's `instead` names."""
 
@@ -37,7 +38,7 @@ _OPTIONS = (
 )
 _OBSERVED: Mapping[str, str] = {
     "grad_weight": "gradients",
-    "grad_weight_is_sparse": "gradients",
+    "grad_weight_is_sparse": "the form of gradients",
     "sparse_grad_rows": "gradients",
     "sparse_grad_values": "gradients",
     "grad_weight_after_earlier_use": "gradients",
@@ -83,6 +84,13 @@ def _words(case: CaseLine, sizes: Mapping[str, int]) -> Iterator[str]:
         yield "negative padding_idx"
     if "per_sample_weights" in inputs:
         yield "per_sample_weights"
+    yield from _form(case, sizes)
+    yield from special(case)
+
+
+def _form(case: CaseLine, sizes: Mapping[str, int]) -> Iterator[str]:
+    inputs, options = inputs_of(case), options_of(case)
+    operation = str(case.call.get("operation", ""))
     yield from (_OBSERVED[name] for name in case.call.get("observe") or () if name in _OBSERVED)
     if operation.endswith("from_pretrained"):
         yield "a table from outside"
@@ -95,7 +103,6 @@ def _words(case: CaseLine, sizes: Mapping[str, int]) -> Iterator[str]:
         yield "a last offset before the end"
     if any("layout" in each for each in inputs.values()):
         yield "other layouts"
-    yield from special(case)
 
 
 def _ends_early(
@@ -108,9 +115,9 @@ def _ends_early(
     )
 
 
-def table_of(cases: Mapping[str, Words], deciding: Mapping[str, Sequence[str]]) -> dict[
-    str, tuple[Words, ...]
-]:
+def table_of(
+    cases: Mapping[str, Words], deciding: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[Words, ...]]:
     """Return the contexts of each feature: `cases` has the words of each case by its id."""
     found: dict[str, set[Words]] = {}
     for case, words in cases.items():
@@ -150,8 +157,10 @@ def _worst(seen: set[str]) -> str:
     if failures:
         worst = min(map(str.lower, failures), key="sdl".index)
         return worst.upper() if all(map(str.isupper, failures)) else worst
-    if UNKNOWN in seen or not seen:
+    if UNKNOWN in seen:
         return UNKNOWN
+    if not seen:  # No bound was narrow enough to judge, or the backend was not to be asked.
+        return UNDECIDED
     return PARTLY if len(seen) > 1 else seen.pop()
 
 
@@ -161,6 +170,7 @@ def packed(text: str) -> str:
     return "".join(letter + (str(count) if count > 1 else "") for letter, count in runs)
 
 
+@lru_cache(maxsize=2**14)
 def unpacked(text: str) -> str:
     """Read what `packed` wrote."""
     return "".join(

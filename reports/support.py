@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -109,7 +109,7 @@ def decide(merged: Merged, features: Mapping[str, Feature], planned: Iterable[Ca
         for case in planned
         if case.level is not Level.IMPLEMENTATION_DEFINED and not case.large
     ]
-    deciding = deciding_of(merged, features, asked)
+    deciding = _deciding(merged, features, asked)
     found: Decisions = {}
     for backend in merged.columns:
         by_feature = by_feature_of(merged, backend, deciding)
@@ -196,7 +196,7 @@ class ByFeature:
     seen: frozenset[str]
 
 
-def by_feature_of(merged: Merged, backend: str, deciding: Mapping[str, list[str]]) -> ByFeature:
+def by_feature_of(merged: Merged, backend: str, deciding: Mapping[str, Sequence[str]]) -> ByFeature:
     """Sort the scored findings of a backend by the features that they decide."""
     findings: dict[str, list[Finding]] = {}
     seen = []
@@ -209,26 +209,36 @@ def by_feature_of(merged: Merged, backend: str, deciding: Mapping[str, list[str]
     return ByFeature(findings, frozenset(seen))
 
 
-def deciding_of(
+def _deciding(
     merged: Merged, features: Mapping[str, Feature], planned: Iterable[Case]
+) -> dict[str, list[str]]:
+    """Return the features that each case decides, those of the suite without sizes."""
+    suite = {case.id: [clause.id for clause in case.clauses] for case in planned}
+    owner = {clause: name for name, feature in features.items() for clause in feature.clauses}
+    decided = {
+        case: [*dict.fromkeys(owner[clause] for clause in named if clause in owner)]
+        for case, named in suite.items()
+    }
+    return decided | deciding_of(merged.cases, features)
+
+
+def deciding_of(
+    lines: Mapping[str, CaseLine], features: Mapping[str, Feature]
 ) -> dict[str, list[str]]:
     """Return the features that each case decides."""
     owner = {clause: name for name, feature in features.items() for clause in feature.clauses}
     beyond = [(name, feature.beyond) for name, feature in features.items() if feature.beyond]
-    clauses = {case.id: [clause.id for clause in case.clauses] for case in planned}
-    clauses |= {name: [*line.clauses] for name, line in merged.cases.items()}
-    lines = merged.cases
     return {
         case: [
-            *dict.fromkeys(owner[clause] for clause in named if clause in owner),
-            *(name for name, size in beyond if case in lines and _is_beyond(lines[case], size)),
+            *dict.fromkeys(owner[clause] for clause in line.clauses if clause in owner),
+            *(name for name, size in beyond if _is_beyond(line, size)),
         ]
-        for case, named in clauses.items()
+        for case, line in lines.items()
     }
 
 
 def is_asked(case: Case, operations: Collection[str]) -> bool:
-    """Whether a case is for a backend of such operations: probes are for those that declare them."""
+    """Whether a case is for a backend that declares such operations: probes are for few."""
     return case.spec.operation is not Operation.PROBE or Operation.PROBE in operations
 
 
