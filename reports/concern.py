@@ -25,6 +25,8 @@ from embcheck.reports.contexts import (
     worst_of,
 )
 
+DTYPES = tuple(word.split()[0] for word in TABLES)
+"""The dtypes of tables that are legal."""
 MARGINAL = 0.1
 """The share of contexts that says nothing of a backend which lacks all others."""
 
@@ -160,7 +162,8 @@ def _remark(feature: str, found: Supported, told: Mapping[Words, str], gates: Wo
             failing = [words for words, letter in told.items() if letter in (ABSENT, PARTLY)]
     by = found.instead if how and all(told[words].isupper() for words in failing) else ""
     part = replace(found, support=support, how=how, contexts="", dtypes={})
-    return Remark(feature, part, _with(failing, [*told]), by)
+    about = [words for words in told if words & gates] or [*told]
+    return Remark(feature, part, _with(failing, about), by)
 
 
 def _with(failing: Collection[Words], kept: Collection[Words]) -> str:
