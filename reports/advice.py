@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from embcheck.reports.compat import Compat, CompatError, Supported, Use
 from embcheck.reports.concern import Concern, Needs, Remark, blocks
-from embcheck.reports.contexts import INDICES, TABLES
+from embcheck.reports.letters import INDICES, TABLES
 
 
 class Fit(StrEnum):

@@ -10,7 +10,8 @@ from embcheck.conformance.suite.features import Feature, Features, shipped_featu
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files
 from embcheck.conformance.suite.model import Case, Level
 from embcheck.reports.compat import Column, Compat, Supported, Use
-from embcheck.reports.contexts import Words, letters, packed, size_word, table_of, words_of
+from embcheck.reports.contexts import letters, size_word, table_of, words_of
+from embcheck.reports.letters import Words, packed
 from embcheck.reports.merge import Merged
 from embcheck.reports.support import (
     Decision,

@@ -8,8 +8,9 @@ from functools import cache
 
 from embcheck.reports.compat import Compat, Supported
 from embcheck.reports.conditions import phrase_of_words
-from embcheck.reports.contexts import (
+from embcheck.reports.letters import (
     ABSENT,
+    FAILED,
     FAILURES,
     FORMS,
     INDICES,
@@ -84,25 +85,42 @@ class Concern:
     def remark(self, backend: str, feature: str) -> Remark:
         """Return what a backend makes of a feature, as far as that concerns the needs."""
         found = self._data.supports(backend, feature)
-        letters = unpacked(found.contexts)
-        contexts = self._data.contexts.get(feature, ())
-        if not letters or len(letters) != len(contexts):
+        told = self._told(feature, found)
+        if told is None:
             found = self._plain(found)
             return Remark(feature, found, by=found.instead if blocks(found) else "")
-        told = {contexts[place]: letters[place] for place in self.places(feature)}
         gates = self._own(feature) - _FREE - self._data.shared[feature]
         return _remark(feature, found, told, gates)
 
     def is_blocked(self, backend: str, feature: str) -> bool:
         """Whether what `remark` returns blocks, without the time to say with what."""
         found = self._data.supports(backend, feature)
-        letters = unpacked(found.contexts)
-        if not letters or len(letters) != len(self._data.contexts.get(feature, ())):
+        told = self._told(feature, found)
+        if told is None:
             return blocks(self._plain(found))
-        seen = {letters[place] for place in self.places(feature)}
-        if worst_of(seen) is not None:
+        if worst_of(told.values()) is not None:
             return True
-        return bool({ABSENT, PARTLY} & seen) and blocks(self.remark(backend, feature).found)
+        is_partly = bool({ABSENT, PARTLY} & {*told.values()})
+        return is_partly and blocks(self.remark(backend, feature).found)
+
+    def _told(self, feature: str, found: Supported) -> dict[Words, str] | None:
+        """Return the letters of the contexts that concern the needs; None without letters."""
+        letters = unpacked(found.contexts)
+        contexts = self._data.contexts.get(feature, ())
+        if not letters or len(letters) != len(contexts):
+            return None
+        told = {contexts[place]: letters[place] for place in self.places(feature)}
+        wanted = self._chosen[INDICES]
+        # That indices of another dtype are refused is no matter, where those that are used are not.
+        return {
+            words: letter
+            for words, letter in told.items()
+            if not (
+                letter in _REFUSED
+                and words & {*INDICES} == _INT64 != wanted
+                and any(((words - _INT64) | {word}) in told for word in wanted)
+            )
+        }
 
     def _plain(self, found: Supported) -> Supported:
         """Decide by tables of the dtype alone, where nothing more is known."""
@@ -129,14 +147,29 @@ class Concern:
         kept = [place for place in every if contexts[place] - _FREE <= allowed] or every
         for kinds, chosen in self._chosen.items():
             others = frozenset(kinds) - chosen - own if chosen else frozenset[str]()
+            direct = [place for place in kept if not contexts[place] & others]
+            # Most is asked with the usual dtype: of tables, where no case has theirs, that decides.
+            usual = _USUAL.get(kinds, frozenset()) & others
+            told = {contexts[place] - {*kinds} for place in direct}
+            direct += [
+                place
+                for place in kept
+                if usual
+                and contexts[place] & {*kinds} == usual
+                and (kinds is INDICES or contexts[place] - {*kinds} not in told)
+            ]
             # Where no case is of the kind that is used, those of the other kinds decide.
-            kept = [place for place in kept if not contexts[place] & others] or kept
-        return kept
+            kept = direct or kept
+        return sorted(kept)
 
 
 _FREE = frozenset([*TABLES, *INDICES, *MODES, *FORMS, *OPERATIONS])
 """Words of which a case has one each, whatever it is about."""
 _OPERATIONS = frozenset(OPERATIONS)
+_INT64 = frozenset({"int64 indices"})
+_REFUSED = frozenset([ABSENT, PARTLY, FAILED["loudly"], FAILED["loudly"].upper()])
+_USUAL = {TABLES: frozenset({"float32 tables"}), INDICES: _INT64}
+"""The dtypes that most cases have."""
 
 
 def _remark(feature: str, found: Supported, told: Mapping[Words, str], gates: Words) -> Remark:

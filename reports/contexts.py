@@ -6,32 +6,28 @@ share. Data on compatibility has, for each backend and feature, one letter a con
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from itertools import groupby
 from typing import Any
 
 from embcheck.conformance.contract.options import OPTIONS
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.conformance.suite.features import Feature
 from embcheck.reports.conditions import inputs_of, options_of, sizes_of, special
+from embcheck.reports.letters import (
+    ABSENT,
+    FAILED,
+    INDICES,
+    OPERATIONS,
+    PARTLY,
+    PASSED,
+    TABLES,
+    UNDECIDED,
+    UNKNOWN,
+    Words,
+)
 from embcheck.reports.merge import Finding
-from embcheck.reports.support import How, outcome_of
+from embcheck.reports.support import outcome_of
 
-Words = frozenset[str]
-
-PASSED, PARTLY, ABSENT, UNKNOWN, UNDECIDED = "ypaun"
-FAILED: Mapping[How, str] = {How.SILENTLY: "s", How.DYING: "d", How.LOUDLY: "l"}
-"""A capital letter: the same cases pass by the spelling that the feature's `instead` names."""
-
-FAILURES = frozenset(FAILED.values())
-
-TABLES = tuple(f"{name} tables" for name in ("float32", "float16", "bfloat16", "float64"))
-INDICES = ("int32 indices", "int64 indices")
-MODES = ("mode sum", "mode mean", "mode max")
-FORMS = ("offsets", "two-dimensional indices")
-OPERATIONS = ("lookups", "bags", "one-hot vectors")
 _OPTIONS = (
     *("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"),
     "include_last_offset",
@@ -109,10 +105,9 @@ def _ends_early(
     inputs: Mapping[str, Mapping[str, Any]], options: Mapping[str, Any], sizes: Mapping[str, int]
 ) -> bool:
     offsets = inputs.get("offsets", {}).get("values")
-    is_plain = isinstance(offsets, list) and offsets and isinstance(offsets[-1], int)
-    return bool(
-        options.get("include_last_offset") and is_plain and offsets[-1] < sizes.get("positions", 0)
-    )
+    if not (options.get("include_last_offset") and isinstance(offsets, list) and offsets):
+        return False
+    return isinstance(offsets[-1], int) and offsets[-1] < sizes.get("positions", 0)
 
 
 def table_of(
@@ -144,7 +139,7 @@ def letters(
         if how is not None:
             deviation = finding.result.deviation if finding.result else None
             conforms = bool(instead and deviation and deviation.conforms_as == instead)
-            letter = FAILED[how].upper() if conforms else FAILED[how]
+            letter = FAILED[str(how)].upper() if conforms else FAILED[str(how)]
         outcomes.setdefault(cases[finding.case.case], set()).add(letter)
     for case in without:
         outcomes.setdefault(cases[case], set()).add(UNKNOWN)
@@ -162,23 +157,3 @@ def _worst(seen: set[str]) -> str:
     if not seen:  # No bound was narrow enough to judge, or the backend was not to be asked.
         return UNDECIDED
     return PARTLY if len(seen) > 1 else seen.pop()
-
-
-def packed(text: str) -> str:
-    """Write letters with how often each stands in a row, as `y12s`."""
-    runs = ((letter, len([*group])) for letter, group in groupby(text))
-    return "".join(letter + (str(count) if count > 1 else "") for letter, count in runs)
-
-
-@lru_cache(maxsize=2**14)
-def unpacked(text: str) -> str:
-    """Read what `packed` wrote."""
-    return "".join(
-        letter * int(count or 1) for letter, count in re.findall(r"([a-zA-Z])(\d{0,4})", text)
-    )
-
-
-def worst_of(seen: Iterable[str]) -> str | None:
-    """Return how the worst of some letters fails; None where none does."""
-    lower = {letter.lower() for letter in seen}
-    return next((str(how) for how, letter in FAILED.items() if letter in lower), None)

@@ -86,7 +86,7 @@ def load_features(path: Path, clauses: Mapping[str, Clause]) -> Features:
     features = {entry["name"]: _feature(entry) for entry in tree["features"]}
     profiles = {entry["name"]: _profile(entry) for entry in tree.get("profiles", ())}
     uses = {entry["says"]: tuple(entry["features"]) for entry in tree.get("uses", ())}
-    return Features(*map(MappingProxyType, (features, profiles, uses)))
+    return Features(MappingProxyType(features), MappingProxyType(profiles), MappingProxyType(uses))
 
 
 def load_profile(path: Path, known: Collection[str]) -> Profile:
