@@ -56,7 +56,8 @@ def print_answer(told: Answer, console: Console) -> None:
     if needs.refused:
         _print(console, f"Should be errors: {', '.join(needs.refused)}", 0)
     days = told.first if told.first == told.last else f"{told.first} to {told.last}"
-    _print(console, f"By {told.source}, {days}.", 0)
+    devices = ", ".join(dict.fromkeys(row.device for row in told.rows if row.device))
+    _print(console, f"By {told.source}, {days}, on {devices or 'no device'}.", 0)
     _print_speeds(told, console)
     for fit, head in _HEADS.items():
         rows = told.of(fit)

@@ -16,7 +16,7 @@ from embcheck.reports.speeds import Speed, Speeds
 
 @dataclass(frozen=True)
 class Row:
-    """A backend, with the version and the date of its run, and what it means for the needs.
+    """A backend, with the version, date and device of its run, and what it means for the needs.
 
     `speed` is None where it was not timed. `change` are the fewest steps that unblock it, empty
     where it is not blocked, or lacks all that is needed. `recipe` is code of its library that may
@@ -27,6 +27,7 @@ class Row:
     library: str
     version: str
     date: str
+    device: str
     advice: Advice
     speed: Speed | None = None
     change: tuple[Step, ...] = ()
@@ -72,7 +73,9 @@ def answer(
     rows = []
     for advice in (advice for advice in every if advice.backend in chosen):
         column = data.column(advice.backend)
-        row = Row(advice.backend, column.library, column.version, column.date, advice)
+        row = Row(
+            advice.backend, column.library, column.version, column.date, column.device, advice
+        )
         row = replace(row, speed=speeds.of(advice.backend) if speeds else None)
         if advice.fit is Fit.BLOCKED:
             recipe = recipe_for(advice.backend, data, every, names)

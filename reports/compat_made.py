@@ -73,7 +73,10 @@ def planned_of(
         name: line for name, line in merged.cases.items() if name not in lines
     }  # fmt: skip
     deciding = deciding_of(lines, features)
-    calls = {case.id: [spec.describe() for spec in case.asked] for case in scored}
+    # A record of several calls describes the first.
+    calls = {
+        case.id: [spec.describe() for spec in case.asked] for case in scored if len(case.asked) > 1
+    }
     words = {
         name: frozenset[str]().union(
             *(

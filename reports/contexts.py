@@ -17,6 +17,7 @@ from embcheck.reports.letters import (
     ABSENT,
     FAILED,
     INDICES,
+    MODES,
     OPERATIONS,
     PARTLY,
     PASSED,
@@ -73,7 +74,8 @@ def _words(case: CaseLine, sizes: Mapping[str, int]) -> Iterator[str]:
             yield word
     yield OPERATIONS[1 if "bag" in operation else 2 if operation == "one_hot" else 0]
     if "bag" in operation:
-        yield f"mode {options.get('mode', OPTIONS['mode'].default)}"
+        word = f"mode {options.get('mode', OPTIONS['mode'].default)}"
+        yield from {word} & {*MODES}
         yield "offsets" if "offsets" in inputs else "two-dimensional indices"
     yield from (name for name in _OPTIONS if name in options and OPTIONS[name].is_used(options))
     if str(options.get("padding_idx", "")).startswith("-"):

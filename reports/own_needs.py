@@ -235,6 +235,7 @@ def _array(path: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise CompatError(f"{path}: {error}; give a .npy file of numbers") from None
     if not isinstance(found, np.ndarray):
+        found.close()
         raise CompatError(f"{path}: holds several arrays; give a .npy file")
     if found.dtype.name not in INDEX_DTYPES or not found.dtype.isnative:
         raise CompatError(f"{path}: holds {found.dtype}; convert it, as by ids.astype(numpy.int64)")
