@@ -11,7 +11,7 @@ from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_fil
 from embcheck.conformance.suite.model import Case, Level
 from embcheck.reports.compat import Column, Compat, Supported, Use
 from embcheck.reports.contexts import letters, size_word, table_of, words_of
-from embcheck.reports.letters import Words, packed
+from embcheck.reports.letters import PASSED, UNDECIDED, Words, packed
 from embcheck.reports.merge import Merged
 from embcheck.reports.support import (
     Decision,
@@ -118,18 +118,22 @@ def _letters(
             if case.id not in by_feature.seen and is_asked(case, operations):
                 for name in planned.deciding[case.id]:
                     without.setdefault(name, []).append(case.id)
-        found[backend] = {
-            name: packed(
-                letters(
-                    planned.contexts[name],
-                    by_feature.findings.get(name, ()),
-                    planned.words,
-                    without.get(name, ()),
-                    decision.instead,
-                )
+        told = {
+            name: letters(
+                planned.contexts[name],
+                by_feature.findings.get(name, ()),
+                planned.words,
+                without.get(name, ()),
+                decision.instead,
             )
             for name, decision in decisions.items()
-            if name in planned.contexts and decision.support is not Support.YES
+            if name in planned.contexts
+        }
+        found[backend] = {
+            name: packed(text)
+            for name, text in told.items()
+            # A feature that is supported may still lack what is left to other features.
+            if decisions[name].support is not Support.YES or {*text} - {PASSED, UNDECIDED}
         }
     return found
 

@@ -127,9 +127,10 @@ def test_the_dtype_of_indices_decides(letters, needs, fit):
     assert fit_of(data, "bag.empty", *needs).fit is fit
 
 
-def test_a_feature_is_not_offered_if_all_that_use_it_are_not():
+@pytest.mark.parametrize("support", ["absent", "yes"])
+def test_a_feature_is_not_offered_if_all_that_use_it_are_not(support):
     """Cases that give no padding_idx make padding none that is offered."""
-    data = data_with({"bag.padding": (MEAN, PADDED)}, x={"bag.padding": told("ya", "absent", None)})
+    data = data_with({"bag.padding": (MEAN, PADDED)}, x={"bag.padding": told("ya", support, None)})
     found = fit_of(data, "bag.padding")
     assert [remark.found.support for remark in found.blockers] == ["absent"]
 
