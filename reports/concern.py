@@ -87,8 +87,7 @@ class Concern:
         found = self._data.supports(backend, feature)
         told = self._told(feature, found)
         if told is None:
-            found = self._plain(found)
-            return Remark(feature, found, by=found.instead if blocks(found) else "")
+            return Remark(feature, self._plain(found))
         gates = self._own(feature) - _FREE - self._data.shared[feature]
         return _remark(feature, found, told, gates)
 
