@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from embcheck.cli.data_options import json_option, runs_option
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
@@ -15,9 +18,14 @@ from embcheck.cli.data_options import json_option, runs_option
     "needs",
     multiple=True,
     metavar="FEATURES",
-    help="Features that you need, such as bag.mean,padding.gradient; repeatable.",
+    help="Features that you need, such as bag.mean,padding.gradient, and dtypes, such as int32 or "
+    "bfloat16; repeatable.",
 )
-@click.option("--profile", metavar="NAME", help="What a typical use needs; --profiles lists them.")
+@click.option(
+    "--profile",
+    metavar="NAME|FILE",
+    help="What a typical use needs, as --profiles lists; or your own, in YAML.",
+)
 @click.option(
     "--module",
     metavar="MODULE:NAME",
@@ -25,13 +33,13 @@ from embcheck.cli.data_options import json_option, runs_option
 )
 @click.option(
     "--trace",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=_FILE,
     metavar="FILE",
-    help="Your own indices, a .npy file: their dtype and sizes.",
+    help="Your own indices, a .npy file: their dtype, range and sizes.",
 )
 @click.option(
     "--offsets",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=_FILE,
     metavar="FILE",
     help="The offsets of their bags, a .npy file.",
 )
@@ -45,38 +53,52 @@ from embcheck.cli.data_options import json_option, runs_option
     "-b", "--backend", "backends", multiple=True, metavar="ID", help="Only these; repeatable."
 )
 @runs_option
+@click.option(
+    "--workload",
+    metavar="ID",
+    help="Rank by the timings of this workload in --run; your own table's, or the first, if left "
+    "out.",
+)
+@click.option(
+    "--run-now",
+    is_flag=True,
+    help="Ask the backends that are installed here, or those of -b, just what decides, and answer "
+    "from that.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the results of --run-now here.",
+)
 @click.option("--strict", is_flag=True, help="Rule out what takes mistakes for good calls.")
 @json_option
-def advise(
-    needs: tuple[str, ...],
-    profile: str | None,
-    module: str | None,
-    trace: Path | None,
-    offsets: Path | None,
-    profiles: bool,
-    dtype: str | None,
-    backends: tuple[str, ...],
-    runs: tuple[Path, ...],
-    strict: bool,
-    as_json: bool,
-) -> None:
+def advise(**options: Any) -> None:
     """Say which backends have what you need, and what is in the way of the others.
 
-    By the results of whole runs, as `embcheck compat` shows them.
+    By the results of whole runs, as `embcheck compat` shows them. Of each feature those calls count
+    that use nothing but what you need: what fails with max_norm alone rules nothing out for who has
+    no need of it.
 
     Exit codes: 0 some backend has all of it (with -b: each of those named); 1 none has (with -b:
-    one has not); 2 an unknown name, or data that cannot be read.
+    one has not); 2 an unknown name, or data that cannot be read; 3 a fault of the harness, in
+    --run-now.
     """
     from embcheck.cli.actions.advise import Own, Request, list_profiles  # noqa: PLC0415
     from embcheck.cli.actions.advise import advise as act  # noqa: PLC0415  (--help stays quick)
 
-    if profiles:
+    if options.pop("profiles"):
         list_profiles()
         return
-    named = tuple(name.strip() for text in needs for name in text.split(",") if name.strip())
-    if offsets is not None and trace is None:
+    own = Own(*(options.pop(name) for name in ("module", "trace", "offsets")))
+    named = [name.strip() for text in options.pop("needs") for name in text.split(",")]
+    if own.offsets is not None and own.trace is None:
         raise click.UsageError("--offsets are those of --trace; give both")
-    if not (named or profile or module or trace):
+    if not (any(named) or options["profile"] or own.module or own.trace):
         raise click.UsageError("say what you need: --need, --profile, --module or --trace")
-    own = Own(module, trace, offsets)
-    act(Request(named, profile, own, dtype, backends, runs, strict), as_json=as_json)
+    if options["out"] is not None and not options["run_now"]:
+        raise click.UsageError("--out keeps the results of --run-now; give both")
+    if options["run_now"] and options["runs"]:
+        raise click.UsageError("--run answers from a run, --run-now makes one; choose one")
+    as_json = options.pop("as_json")
+    act(Request(needs=tuple(filter(None, named)), own=own, **options), as_json=as_json)

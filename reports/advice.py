@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from embcheck.reports.compat import Compat, CompatError, Supported
+from embcheck.reports.compat import Compat, CompatError, Supported, Use
+from embcheck.reports.concern import Concern, Needs, Remark, blocks
+from embcheck.reports.letters import INDICES, TABLES
 
 
 class Fit(StrEnum):
@@ -21,19 +23,12 @@ class Fit(StrEnum):
 
 
 @dataclass(frozen=True)
-class Remark:
-    """A feature, and what a backend makes of it."""
-
-    feature: str
-    found: Supported
-
-
-@dataclass(frozen=True)
 class Advice:
     """What a backend means for somebody's needs.
 
     `blockers` are the needs that it has not, the worst first; `unguarded` the mistakes that it does
     not refuse; `unknown` what was not asked; `limits` what it offers, but not with everything.
+    `beside` names needed features that fail in calls that do not concern the needs.
     """
 
     backend: str
@@ -42,35 +37,48 @@ class Advice:
     unguarded: tuple[Remark, ...] = ()
     unknown: tuple[Remark, ...] = ()
     limits: tuple[Remark, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Needs:
-    """Names of features that are needed, and of those by which mistakes are errors; a dtype."""
+def gather(
+    data: Compat, needs: Collection[str], profile: str | None, dtype: str, use: Use | None = None
+) -> Needs:
+    """Join the needs of a profile and those named; raises CompatError for an unknown name.
 
-    features: tuple[str, ...]
-    refused: tuple[str, ...] = ()
-    dtype: str = "float32"
-
-
-def gather(data: Compat, needs: Collection[str], profile: str | None, dtype: str) -> Needs:
-    """Join the needs of a profile and those named; raises CompatError for an unknown name."""
-    use = None
-    if profile is not None:
+    `use` is somebody's own profile, in place of one that `data` has. Needs may name dtypes too:
+    `int32` and `int64` of indices, and those of tables.
+    """
+    if profile is not None and use is None:
         if profile not in data.profiles:
             known = ", ".join(data.profiles)
-            raise CompatError(f"no profile '{profile}'; there are {known}")
+            raise CompatError(f"no profile '{profile}'; there are {known}, or name a YAML file")
         use = data.profiles[profile]
-    for name in needs:
+    tables = [name for name in needs if f"{name} tables" in TABLES]
+    indices = [name for name in needs if f"{name} indices" in INDICES]
+    if len({*tables}) > 1:
+        raise CompatError(f"tables of {' and '.join(tables)}: ask for one dtype at a time")
+    named = [name for name in needs if name not in (*tables, *indices)]
+    features = tuple(dict.fromkeys([*(use.needs if use else ()), *named]))
+    refused = use.refused if use else ()
+    for name in (*features, *refused):
         if name not in data.features:
             raise CompatError(f"no feature '{name}'; {data.hint(name)}")
-    features = [*(use.needs if use else ()), *needs]
-    return Needs(tuple(dict.fromkeys(features)), use.refused if use else (), dtype)
+    brought = [
+        word.split()[0] for word in INDICES if {*features} & {*data.uses.get(word, ())}
+    ]  # fmt: skip
+    return Needs(
+        features,
+        refused,
+        tables[0] if tables else dtype,
+        tuple(dict.fromkeys([*indices, *brought])) or ("int64",),
+        profile or "",
+    )
 
 
 def advise(data: Compat, needs: Needs) -> list[Advice]:
     """Return what each backend means for somebody's needs, the best first."""
-    found = [_advice(data, backend, needs) for backend in data.backends]
+    concern = Concern(data, needs)
+    found = [_advice(data, concern, needs, backend) for backend in data.backends]
     order = list(Fit)
     return sorted(
         found,
@@ -78,26 +86,29 @@ def advise(data: Compat, needs: Needs) -> list[Advice]:
     )
 
 
-def _advice(data: Compat, backend: str, needs: Needs) -> Advice:
-    asked = [Remark(name, data.supports(backend, name)) for name in needs.features]
-    guards = [Remark(name, data.supports(backend, name)) for name in needs.refused]
-    parts = [(remark, remark.found.for_tables(needs.dtype)) for remark in asked]
-    blockers = sorted((r for r, part in parts if _blocks(part)), key=lambda r: severity(r.found))
-    unknown = tuple(r for r, part in parts if part.support == "unknown")
-    unguarded = tuple(r for r in guards if r.found.support != "yes")
-    limits = tuple(r for r, part in parts if part.support == "partly" and not _blocks(part))
+def _advice(data: Compat, concern: Concern, needs: Needs, backend: str) -> Advice:
+    parts = [concern.remark(backend, name) for name in needs.features]
+    guards = [concern.remark(backend, name) for name in needs.refused]
+    blockers = _worst_first(remark for remark in parts if blocks(remark.found))
+    unknown = tuple(remark for remark in parts if remark.found.support == "unknown")
+    unguarded = _worst_first(remark for remark in guards if remark.found.support != "yes")
+    limits = tuple(r for r in parts if r.found.support == "partly" and not blocks(r.found))
+    beside = tuple(
+        remark.feature
+        for remark in parts
+        if not blocks(remark.found) and data.supports(backend, remark.feature).how
+    )
     if blockers:
         fit = Fit.BLOCKED
     elif unknown:
         fit = Fit.UNKNOWN
     else:
         fit = Fit.UNGUARDED if unguarded else Fit.FITS
-    return Advice(backend, fit, tuple(blockers), unguarded, unknown, limits)
+    return Advice(backend, fit, blockers, unguarded, unknown, limits, beside)
 
 
-def _blocks(found: Supported) -> bool:
-    """Whether something fails or is not offered at all; a part that is not offered is a limit."""
-    return found.how is not None or found.support in ("no", "absent")
+def _worst_first(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
+    return tuple(sorted(remarks, key=lambda remark: severity(remark.found)))
 
 
 def severity(found: Supported) -> int:

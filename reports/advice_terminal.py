@@ -1,65 +1,176 @@
-"""Show advice in a terminal."""
+"""Show advice in a terminal: a few lines for each backend, one block for those that are alike."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from embcheck.reports.advice import Advice, Fit, Needs, Remark, severity
-from embcheck.reports.compat import Compat
-from embcheck.reports.compat_terminal import says
+from embcheck.reports.advice import Fit
+from embcheck.reports.answer import Answer, Row
+from embcheck.reports.concern import Remark
+from embcheck.reports.recipes import Recipe
+from embcheck.reports.speeds import Speed
+from embcheck.reports.units import nanoseconds_text
 from embcheck.reports.untrusted import one_line
 
-SHOWN = 3
-"""How many remarks on a backend are shown; the rest is counted."""
+SHOWN = 4
+"""How many names of features stand in a line; the rest is counted."""
 _HEADS: Mapping[Fit, str] = {
     Fit.FITS: "These have all of it:",
     Fit.UNGUARDED: "These have all of it, but do not refuse all of these mistakes:",
     Fit.UNKNOWN: "Of these, a part was not asked:",
-    Fit.BLOCKED: "These are ruled out by:",
+    Fit.BLOCKED: "These are ruled out:",
+}
+_FAILS: Mapping[str | None, str] = {
+    "silently": "wrong without a sign",
+    "dying": "dies or hangs",
+    "loudly": "raises an error",
+    None: "not offered",
+}
+_ANSWERS: Mapping[str | None, str] = {
+    "silently": "not refused",
+    "dying": "dies or hangs",
+    "loudly": "refuses valid calls too",
+    None: "not known to refuse",
+}
+_RECIPES: Mapping[Fit | None, str] = {
+    Fit.FITS: "has all of it",
+    Fit.UNGUARDED: "has all of it, but does not refuse all of the mistakes",
+    Fit.UNKNOWN: "was not asked all of it",
+    Fit.BLOCKED: "does not have all of it either",
+    None: "whether it has all of it is not known",
 }
 
 
-def print_advice(data: Compat, needs: Needs, found: Sequence[Advice], console: Console) -> None:
+def print_answer(told: Answer, console: Console) -> None:
     """Print which backends have what is needed, and what is in the way of the others."""
-    console.print(f"Needed, for {needs.dtype} tables: {', '.join(needs.features)}")
+    needs = told.needs
+    for remark in told.remarks:
+        _print(console, remark, 0)
+    indices = " and ".join(needs.indices)
+    listed = ", ".join(needs.features)
+    _print(console, f"Needed, for {needs.dtype} tables and {indices} indices: {listed}", 0)
     if needs.refused:
-        console.print(f"Should be errors: {', '.join(needs.refused)}")
+        _print(console, f"Should be errors: {', '.join(needs.refused)}", 0)
+    days = told.first if told.first == told.last else f"{told.first} to {told.last}"
+    devices = ", ".join(dict.fromkeys(row.device for row in told.rows if row.device))
+    _print(console, f"By {told.source}, {days}, on {devices or 'no device'}.", 0)
+    _print_speeds(told, console)
     for fit, head in _HEADS.items():
-        group = [advice for advice in found if advice.fit is fit]
-        if group:
-            console.print(f"\n{head}", style="bold")
-            table = Table(box=None, show_header=False, padding=(0, 1, 0, 2), pad_edge=True)
-            table.add_column(no_wrap=True)
-            table.add_column()
-            for advice in group:
-                table.add_row(Text(one_line(advice.backend, 24)), _remarks(advice, data))
-            console.print(table)
-    console.print("\nWhy: embcheck compat BACKEND FEATURE", highlight=False)
+        rows = told.of(fit)
+        if rows:
+            console.print(Text(f"\n{head}", "bold"))
+            _print_rows(rows, console)
+    console.print("\nWhy: embcheck compat BACKEND FEATURE")
 
 
-def _remarks(advice: Advice, data: Compat) -> Text:
-    column = data.column(advice.backend)
+def _print_speeds(told: Answer, console: Console) -> None:
+    speeds = told.speeds
+    if speeds is not None:
+        others = f"; --workload: {', '.join(speeds.others)}" if speeds.others else ""
+        said = f"Ranked on {speeds.workload}, {speeds.circumstances}: times as a ratio to"
+        _print(console, f"{said} {speeds.reference}, with 95 % intervals{others}", 0)
+    elif len(told.of(Fit.FITS) + told.of(Fit.UNGUARDED)) > 1:
+        words = "embcheck bench --table FILE --trace FILE --out DIR, then --run DIR"
+        _print(console, f"Not ranked by speed. To time them: {words}", 0)
+
+
+def _print_rows(rows: Sequence[Row], console: Console) -> None:
+    """Print one block for the backends of a library of which the same is to be said."""
+    blocks: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        place = row.backend if row.speed else ""
+        library = f"{row.library} {row.version}"
+        blocks.setdefault((place, library, *_lines(row)), []).append(row)
+    for (_, library, *lines), group in blocks.items():
+        speed = group[0].speed
+        names = ", ".join(row.backend for row in group)
+        head = f"{names} ({library})" if library.strip() else names
+        _print(console, f"{_speed(speed, rows)}{head}" if speed else head, 2)
+        for line in lines:
+            _print(console, line, 4, "dim" if line.startswith(_BESIDE) else "")
+
+
+def _speed(speed: Speed, rows: Sequence[Row]) -> str:
+    """Say a backend's place, its ratio and interval, and nanoseconds for each lookup."""
+    places = [row.speed.place for row in rows if row.speed]
+    tie = "=" if places.count(speed.place) > 1 else "."
+    time = f", {nanoseconds_text(speed.ns_per_lookup)} ns a lookup" if speed.ns_per_lookup else ""
+    interval = f"{speed.low:.3g} to {speed.high:.3g}" if speed.verdict else "the reference"
+    verdict = f", {speed.verdict}" if speed.verdict else ""
+    return f"{speed.place}{tie} {speed.ratio:.3g} ({interval}{verdict}{time})  "
+
+
+_BESIDE = "with other options"
+
+
+def _lines(row: Row) -> tuple[str, ...]:
+    advice = row.advice
     if advice.fit is Fit.BLOCKED:
-        return _listed(advice.blockers)
-    if advice.fit is Fit.UNKNOWN:
-        return Text(", ".join(remark.feature for remark in advice.unknown))
-    limits = [remark for remark in advice.limits if not advice.unguarded]
-    library = Text(one_line(f"{column.library} {column.version}", 40))
-    told = [*sorted(advice.unguarded, key=lambda remark: severity(remark.found)), *limits]
-    return library if not told else _listed(told)
+        lines = _grouped(advice.blockers, _FAILS)
+        lines += [f"for {r.feature} write {r.by}" for r in advice.blockers if r.by]
+        return (*lines, _change(row), *_recipe(row.recipe))
+    lines = _grouped(advice.unguarded, _ANSWERS)
+    lines += [f"to refuse {r.feature} write {r.by}" for r in advice.unguarded if r.by][:1]
+    if advice.unknown:
+        lines.append(f"not asked: {_names(remark.feature for remark in advice.unknown)}")
+    if advice.limits:
+        lines.append(f"in part: {_names(map(_named, advice.limits))}")
+    if advice.beside:
+        lines.append(f"{_BESIDE} fails: {_names(advice.beside)}")
+    return tuple(lines)
 
 
-def _listed(remarks: Sequence[Remark]) -> Text:
-    lines = []
-    for remark in remarks[:SHOWN]:
-        found = remark.found
-        how = f"{found.support}, {found.how}" if found.how else found.support
-        said = f": {says(found)}" if found.says or found.apart else ""
-        lines.append(f"{remark.feature} ({how}){said}")
-    if len(remarks) > SHOWN:
-        lines.append(f"and {len(remarks) - SHOWN} more")
-    return Text("\n".join(lines))
+def _grouped(remarks: Iterable[Remark], words: Mapping[str | None, str]) -> list[str]:
+    """Return one line for each way to fail, the worst first."""
+    found: dict[str | None, list[str]] = {}
+    for remark in remarks:
+        found.setdefault(remark.found.how, []).append(_named(remark))
+    return [f"{words[how]}: {_names(names)}" for how, names in found.items()]
+
+
+def _named(remark: Remark) -> str:
+    return f"{remark.feature} {remark.words}".rstrip()
+
+
+def _change(row: Row) -> str:
+    """Say what would unblock a backend."""
+    said = [
+        f"write {step.what} otherwise" if step.kind == "spell" else f"{step.what} {step.kind}"
+        for step in row.change
+        if step.kind != "give-up"
+    ]
+    gone = [step.what for step in row.change if step.kind == "give-up"]
+    if gone:
+        is_all = {*gone} == {remark.feature for remark in row.advice.blockers}
+        said.append("doing without" if is_all else f"doing without {_names(gone)}")
+    return f"unblocked by: {'; '.join(said)}" if said else "not unblocked by any small change"
+
+
+def _recipe(recipe: Recipe | None) -> Iterable[str]:
+    if recipe is not None:
+        which = f"{recipe.backend} " if recipe.backend else ""
+        yield f"recipe: embcheck recipe {recipe.name}; {which}{_RECIPES[recipe.fit]}"
+
+
+def _names(names: Iterable[str]) -> str:
+    listed = [*names]
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return ", ".join(listed[:SHOWN]) + more
+
+
+def _print(console: Console, said: str, indent: int, style: str = "") -> None:
+    """Print one thing to be said, wrapped, with what follows its first line set in by two."""
+    text = one_line(said, 1000)
+    lines = wrap(
+        text,
+        console.width,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 2),
+        break_on_hyphens=False,
+    )
+    for line in lines:
+        console.print(Text(line, style), soft_wrap=True)

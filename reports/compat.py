@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,8 @@ class Supported:
     `says` tells in a phrase what fails, with what. `example` is a case that shows it; `reason`,
     `link` and `instead`, a spelling that conforms, are those of the known deviation there. Where it
     is `partly`, `dtypes` has the answer for tables of each dtype alone, as far as cases ask.
-    `apart` names options with which it fails, and which are features of their own. `history` has
+    `apart` names options with which it fails, and which are features of their own. `contexts` has
+    one letter for each of the feature's contexts, packed; see `reports/contexts.py`. `history` has
     the answers of the versions in `Column.versions`, from the oldest on: one entry where all agree,
     none where they were not asked.
     """
@@ -63,6 +64,7 @@ class Supported:
     instead: str = ""
     dtypes: Mapping[str, Supported] = field(default_factory=dict)
     apart: tuple[str, ...] = ()
+    contexts: str = ""
     history: tuple[Since, ...] = ()
 
     @property
@@ -129,8 +131,10 @@ class Compat:
     """What the backends of some runs support.
 
     `features` maps names to sentences, `digests` to hashes of what decided them, `profiles` the
-    names of typical uses to what these need. `suite` is the hash of the suite that embcheck had
-    when this was made, and `sources` a hash of the files that say so.
+    names of typical uses to what these need, `uses` words for what a case uses to the features that
+    are about it. `contexts` has the sets of such words that the cases of each feature use. `suite`
+    is the hash of the suite that embcheck had when this was made, and `sources` a hash of the files
+    that say so.
     """
 
     suite: str
@@ -139,6 +143,26 @@ class Compat:
     profiles: Mapping[str, Use]
     backends: Mapping[str, Column]
     sources: str = ""
+    uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    contexts: Mapping[str, tuple[frozenset[str], ...]] = field(default_factory=dict)
+
+    @cached_property
+    def about(self) -> Mapping[str, frozenset[str]]:
+        """The words that each feature is about."""
+        return {
+            name: frozenset(word for word, names in self.uses.items() if name in names)
+            for name in self.features
+        }
+
+    @cached_property
+    def shared(self) -> Mapping[str, frozenset[str]]:
+        """The words that all cases of each feature have."""
+        return {name: frozenset.intersection(*sets) for name, sets in self.contexts.items()}
+
+    @cached_property
+    def sizes(self) -> tuple[str, ...]:
+        """The words for large sizes."""
+        return tuple(word for word in self.uses if word.startswith("more than "))
 
     def supports(self, backend: str, feature: str) -> Supported:
         """Return whether a backend supports a feature; raises CompatError for an unknown name."""
@@ -209,8 +233,22 @@ def parse(text: str, name: str) -> Compat:
             profile: Use(told["says"], tuple(told["needs"]), tuple(told["refused"]))
             for profile, told in data["profiles"].items()
         }
-        made_of = str(data.get("sources", ""))
-        return Compat(str(data["suite"]), says, digests, profiles, backends, made_of)
+        uses = {word: tuple(names) for word, names in data.get("uses", {}).items()}
+        words = data.get("words", [])
+        contexts = {
+            feature: tuple(_words(int(bits, 16), words) for bits in sets.split())
+            for feature, sets in data.get("contexts", {}).items()
+        }
+        return Compat(
+            str(data["suite"]),
+            says,
+            digests,
+            profiles,
+            backends,
+            sources=str(data.get("sources", "")),
+            uses=uses,
+            contexts=contexts,
+        )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise CompatError(f"{name}: holds no data on compatibility ({error!r})") from None
 
@@ -218,6 +256,8 @@ def parse(text: str, name: str) -> Compat:
 def to_text(compat: Compat) -> str:
     """Write such data as JSON: the same bytes for the same data."""
     reasons: dict[tuple[str, ...], int] = {}
+    words = sorted({word for sets in compat.contexts.values() for each in sets for word in each})
+    place = {word: number for number, word in enumerate(words)}
     data = {
         "format": FORMAT,
         "suite": compat.suite,
@@ -244,12 +284,28 @@ def to_text(compat: Compat) -> str:
         },
     }
     data["reasons"] = [dict(zip(_REASON, reason, strict=True)) for reason in reasons]
-    return json.dumps(data, ensure_ascii=False, indent=0) + "\n"
+    text = json.dumps(data, ensure_ascii=False, indent=0) + "\n"
+    if not compat.contexts:
+        return text
+    told = {
+        "uses": {word: [*names] for word, names in compat.uses.items()},
+        "words": words,
+        "contexts": {
+            name: " ".join(f"{sum(1 << place[word] for word in each):x}" for each in sets)
+            for name, sets in compat.contexts.items()
+        },
+    }
+    lines = [json.dumps({key: value}, separators=(",", ":"))[1:-1] for key, value in told.items()]
+    return text.removesuffix("\n}\n") + ",\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _words(bits: int, words: list[str]) -> frozenset[str]:
+    return frozenset(word for place, word in enumerate(words) if bits >> place & 1)
 
 
 def _plain(found: Supported, reasons: dict[tuple[str, ...], int]) -> dict[str, Any]:
     told: dict[str, Any] = {"support": found.support}
-    told |= {name: getattr(found, name) for name in ("how", "says", "example")}
+    told |= {name: getattr(found, name) for name in ("how", "says", "example", "contexts")}
     told["apart"] = list(found.apart)
     told["history"] = [
         {key: value for key, value in asdict(since).items() if value} for since in found.history

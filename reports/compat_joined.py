@@ -132,8 +132,14 @@ def _with_versions_of(newer: Column, older: Column, same: Collection[str]) -> Co
 
 
 def _kept(column: Column, new: Compat, old: Compat, same: Collection[str]) -> Column:
+    # Letters are those of contexts in their order.
+    alike = {name for name in same if new.contexts.get(name) == old.contexts.get(name)}
     features = {
-        name: found if name in same else replace(found, history=())
+        name: replace(
+            found,
+            history=found.history if name in same else (),
+            contexts=found.contexts if name in alike else "",
+        )
         for name, found in column.features.items()
         if name in new.features
     }

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embcheck.conformance.execution.judging.deviations import is_surprise_pass
 from embcheck.conformance.records.comparable import differences
+from embcheck.conformance.records.describe import case_line
 from embcheck.conformance.records.run import FILE_NAME, Run, read_runs
-from embcheck.conformance.suite.features import shipped_features
+from embcheck.conformance.suite.features import Feature, Features, shipped_features
 from embcheck.conformance.suite.fingerprint import joined
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files
+from embcheck.conformance.suite.model import Case, Level
 from embcheck.reports.compat import Column, Compat, CompatError, Supported, Use, sources
+from embcheck.reports.contexts import letters, size_word, table_of, words_of
+from embcheck.reports.letters import PASSED, UNDECIDED, Words, packed
 from embcheck.reports.merge import Merged, merge
-from embcheck.reports.support import Decision, decide
+from embcheck.reports.support import (
+    Decision,
+    Decisions,
+    Support,
+    by_feature_of,
+    decide,
+    deciding_of,
+    is_asked,
+)
 from embcheck.reports.untrusted import one_line
 
 SAYS_LIMIT = 200
@@ -27,6 +39,8 @@ def compat_of(merged: Merged) -> Compat:
     features = shipped.features
     cases = [case for path in spec_files() for case in load_spec(path).cases]
     decided = decide(merged, features, cases)
+    planned = planned_of(features, cases, merged)
+    by_backend = _letters(merged, planned, cases, decided)
     return Compat(
         joined(sorted(f"{case.id} {case.fingerprint}" for case in cases)),
         {name: feature.says for name, feature in features.items()},
@@ -35,9 +49,98 @@ def compat_of(merged: Merged) -> Compat:
             name: Use(profile.says, profile.needs, profile.refused)
             for name, profile in shipped.profiles.items()
         },
-        {backend: _column(merged, backend, found) for backend, found in decided.items()},
-        sources(),
+        {
+            backend: _column(merged, backend, found, by_backend[backend])
+            for backend, found in decided.items()
+        },
+        sources=sources(),
+        uses=uses_of(shipped),
+        contexts=planned.contexts,
     )
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The cases that decide features: their words, by id; and the contexts of each feature."""
+
+    words: Mapping[str, Words]
+    deciding: Mapping[str, Sequence[str]]
+    contexts: Mapping[str, tuple[Words, ...]]
+
+
+def planned_of(
+    features: Mapping[str, Feature], cases: Iterable[Case], merged: Merged | None = None
+) -> Planned:
+    """Tell what the scored cases of the suite, and those of merged runs, use and decide."""
+    scored = [*_scored(cases)]
+    lines = {case.id: case_line(case, "") for case in scored}
+    lines |= {} if merged is None else {
+        name: line for name, line in merged.cases.items() if name not in lines
+    }  # fmt: skip
+    deciding = deciding_of(lines, features)
+    # A record of several calls describes the first.
+    calls = {
+        case.id: [spec.describe() for spec in case.asked] for case in scored if len(case.asked) > 1
+    }
+    words = {
+        name: frozenset[str]().union(
+            *(
+                words_of(replace(line, call=call), features.values())
+                for call in calls.get(name, [line.call])
+            )
+        )
+        for name, line in lines.items()
+        if deciding[name]
+    }
+    return Planned(words, deciding, table_of(words, deciding))
+
+
+def uses_of(shipped: Features) -> dict[str, tuple[str, ...]]:
+    """Return the words for what a case uses, also for sizes, with the features about them."""
+    sizes = {
+        size_word(feature): (name,) for name, feature in shipped.features.items() if feature.beyond
+    }
+    return {**shipped.uses, **sizes}
+
+
+def _scored(cases: Iterable[Case]) -> Iterator[Case]:
+    return (
+        case for case in cases if case.level is not Level.IMPLEMENTATION_DEFINED and not case.large
+    )
+
+
+def _letters(
+    merged: Merged, planned: Planned, cases: Iterable[Case], decided: Decisions
+) -> dict[str, dict[str, str]]:
+    """Return each backend's letters for the contexts of features, by feature."""
+    found: dict[str, dict[str, str]] = {}
+    scored = [*_scored(cases)]
+    for backend, decisions in decided.items():
+        by_feature = by_feature_of(merged, backend, planned.deciding)
+        operations = merged.backends[backend].latest.get("operations", ())
+        without: dict[str, list[str]] = {}
+        for case in scored:
+            if case.id not in by_feature.seen and is_asked(case, operations):
+                for name in planned.deciding[case.id]:
+                    without.setdefault(name, []).append(case.id)
+        told = {
+            name: letters(
+                planned.contexts[name],
+                by_feature.findings.get(name, ()),
+                planned.words,
+                without.get(name, ()),
+                decision.instead,
+            )
+            for name, decision in decisions.items()
+            if name in planned.contexts
+        }
+        found[backend] = {
+            name: packed(text)
+            for name, text in told.items()
+            # A feature that is supported may still lack what is left to other features.
+            if decisions[name].support is not Support.YES or {*text} - {PASSED, UNDECIDED}
+        }
+    return found
 
 
 def stale(compat: Compat) -> dict[str, tuple[str, ...]]:
@@ -111,7 +214,9 @@ def _runs_of(runs: list[Run] | tuple[Run, ...], backend: str) -> Iterator[Run]:
             yield run
 
 
-def _column(merged: Merged, backend: str, found: Mapping[str, Decision]) -> Column:
+def _column(
+    merged: Merged, backend: str, found: Mapping[str, Decision], contexts: Mapping[str, str]
+) -> Column:
     entry = merged.backends[backend]
     latest = {key: one_line(str(entry.latest.get(key, "")), 80) for key in ("library", "version")}
     # As merged runs are, the latest last.
@@ -122,12 +227,12 @@ def _column(merged: Merged, backend: str, found: Mapping[str, Decision]) -> Colu
         latest["version"],
         one_line(str(entry.latest.get("device", "")), 80),
         one_line(last.header.started[:10], 10),
-        {name: _supported(decision) for name, decision in found.items()},
+        {name: _supported(decision, contexts.get(name, "")) for name, decision in found.items()},
         one_line(last.header.suite, 80),
     )
 
 
-def _supported(decision: Decision) -> Supported:
+def _supported(decision: Decision, contexts: str) -> Supported:
     return Supported(
         str(decision.support),
         str(decision.how) if decision.how else None,
@@ -141,4 +246,5 @@ def _supported(decision: Decision) -> Supported:
             for dtype, part in decision.dtypes.items()
         },
         decision.apart,
+        contexts,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -23,6 +24,7 @@ _OBSERVED = {
 }
 _UNUSUAL = ("nan", "inf", "-inf")
 AXES = ("rows", "columns", "positions", "bags")
+_STEP_SIZES = re.compile(rf"({'|'.join(AXES)}) = (\d[\d,]{{0,12}})")
 
 
 def sizes_of(case: CaseLine) -> dict[str, int]:
@@ -36,26 +38,29 @@ def sizes_of(case: CaseLine) -> dict[str, int]:
         if "bag" in str(case.call.get("operation")) and len(shapes["indices"]) == 2:
             sizes["bags"] = shapes["indices"][0]
     if len(shapes["offsets"] or ()) == 1:
-        last = bool(_options(case).get("include_last_offset"))
+        last = bool(options_of(case).get("include_last_offset"))
         sizes["bags"] = (shapes["offsets"] or (0,))[0] - last
+    # Of several calls the record describes the first; the labels of ladders have all sizes.
+    for axis, size in _STEP_SIZES.findall(" ".join(map(str, case.steps))):
+        sizes[axis] = max(sizes.get(axis, 0), int(size.replace(",", "")))
     return sizes
 
 
 def table_dtype(case: CaseLine) -> str:
     """Return the dtype of a call's table; empty without one."""
-    return str(_inputs(case).get("weight", {}).get("dtype", ""))
+    return str(inputs_of(case).get("weight", {}).get("dtype", ""))
 
 
 def needs_of(case: CaseLine) -> frozenset[str]:
     """Name what a call needs of a backend: an operation, options, kinds of observations."""
-    options = _options(case)
+    options = options_of(case)
     used = [
         name
         for name in options
         if name != "mode" and name in OPTIONS and OPTIONS[name].is_used(options)
     ]
     seen = [name for name in case.call.get("observe") or () if name in _OBSERVED]
-    weights = [name for name in _inputs(case) if name == "per_sample_weights"]
+    weights = [name for name in inputs_of(case) if name == "per_sample_weights"]
     return frozenset([str(case.call.get("operation")), *used, *seen, *weights])
 
 
@@ -64,9 +69,23 @@ def phrase(some: Collection[CaseLine], others: Collection[CaseLine]) -> str:
 
     Where up to `MOST` conditions do not cover them, it says how many they are.
     """
-    found = _conditions([*map(_facts, some)], [*map(_facts, others)])
-    if found is None:
-        return f"in {len(some):,} of {plural(len(some) + len(others), 'case')}"
+    found = _said([*map(_facts, some)], [*map(_facts, others)])
+    return found or f"in {len(some):,} of {plural(len(some) + len(others), 'case')}"
+
+
+def phrase_of_words(some: Collection[Iterable[str]], others: Collection[Iterable[str]]) -> str:
+    """Say what words some sets have and no other has, as `phrase` does; empty where none do."""
+    return _said([_places(words) for words in some], [_places(words) for words in others])
+
+
+def _places(words: Iterable[str]) -> Facts:
+    return {word: place for place, word in enumerate(words)}
+
+
+def _said(some: list[Facts], others: list[Facts]) -> str:
+    found = _conditions(some, others)
+    if not found:
+        return ""
     *most, last = found
     return f"with {', '.join(most)} or {last}" if most else f"with {last}"
 
@@ -125,7 +144,7 @@ def _facts(case: CaseLine) -> Facts:
 
 
 def _named(case: CaseLine) -> Iterator[str]:
-    inputs = _inputs(case)
+    inputs = inputs_of(case)
     operation = str(case.call.get("operation", ""))
     for name, noun in (("weight", "tables"), ("indices", "indices")):
         if name in inputs:
@@ -139,6 +158,12 @@ def _named(case: CaseLine) -> Iterator[str]:
     yield from (f"{each['layout']} arrays" for each in inputs.values() if "layout" in each)
     if case.steps:
         yield "several calls in a row"
+    yield from special(case)
+
+
+def special(case: CaseLine) -> Iterator[str]:
+    """Name what values a case has that most have not."""
+    inputs = inputs_of(case)
     if any(_has_specials(source.get("values")) for source in inputs.values()):
         yield "NaN or infinity"
     if _has_empty_bags(inputs.get("offsets", {}).get("values")):
@@ -146,7 +171,7 @@ def _named(case: CaseLine) -> Iterator[str]:
 
 
 def _named_options(case: CaseLine, *, is_bag: bool) -> Iterator[str]:
-    inputs, options = _inputs(case), _options(case)
+    inputs, options = inputs_of(case), options_of(case)
     if is_bag:
         yield f"mode {options.get('mode', OPTIONS['mode'].default)}"
         yield "offsets" if "offsets" in inputs else "two-dimensional indices"
@@ -178,19 +203,21 @@ def _has_empty_bags(offsets: Any) -> bool:
     return any(a == b for a, b in pairwise(offsets))
 
 
-def _inputs(case: CaseLine) -> Mapping[str, Mapping[str, Any]]:
+def inputs_of(case: CaseLine) -> Mapping[str, Mapping[str, Any]]:
+    """Return the inputs of a case's call, as far as its record describes them."""
     inputs = case.call.get("inputs")
     if not isinstance(inputs, Mapping):
         return {}
     return {str(name): source for name, source in inputs.items() if isinstance(source, Mapping)}
 
 
-def _options(case: CaseLine) -> Mapping[str, Any]:
+def options_of(case: CaseLine) -> Mapping[str, Any]:
+    """Return the options of a case's call."""
     options = case.call.get("options")
     return options if isinstance(options, Mapping) else {}
 
 
 def _shape(case: CaseLine, name: str) -> Sequence[int] | None:
-    shape = _inputs(case).get(name, {}).get("shape")
+    shape = inputs_of(case).get(name, {}).get("shape")
     plain = isinstance(shape, list) and all(isinstance(size, int) for size in shape)
     return shape if plain else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -12,74 +13,129 @@ from typing import Any
 import numpy as np
 
 from embcheck.reports.compat import CompatError
+from embcheck.reports.concern import DTYPES
+from embcheck.reports.units import plural
 
 KINDS = ("Embedding", "EmbeddingBag")
 SHORT = 32_768
 """Positions, or rows, up to which a call is like the small ones."""
+NARROW = 1_024
 FEW_BAGS = 1_024
+COUNTED = 1_000_000
+"""Indices, from the first on, whose repeats are counted."""
+INDEX_DTYPES = ("int32", "int64")
 
 
 @dataclass(frozen=True)
 class Found:
-    """Features that something needs, the dtype of its table if it has one, and remarks."""
+    """What something needs: features and the dtype of indices, mistakes that should be errors.
+
+    `dtype` is that of its table, None if it has none. `remarks` say what was found.
+    """
 
     features: tuple[str, ...]
     dtype: str | None = None
     remarks: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
-def of_module(text: str) -> Found:
+def of_module(text: str, dtype: str | None = None) -> Found:
     """Return what the modules need that `package.module:name` is, makes, or holds.
 
-    Raises CompatError where there is none, or its import fails.
+    Of tables of several dtypes, those of `dtype` count. Raises CompatError where there is none, its
+    import fails, or several dtypes are left.
     """
-    modules = [module for module in _modules(_load(text)) if _kind(module)]
-    if not modules:
+    tables = {name: module for name, module in _modules(_load(text)) if _kind(module)}
+    if not tables:
         raise CompatError(f"{text} holds no torch.nn.Embedding and no torch.nn.EmbeddingBag")
-    features = dict.fromkeys(name for module in modules for name in _needs(module))
-    dtypes = {str(module.weight.dtype).removeprefix("torch.") for module in modules}
-    remarks = [f"{_kind(module)} of {_shape(module)}, {module.weight.dtype}" for module in modules]
-    if len(dtypes) > 1:
-        remarks.append(f"tables of {', '.join(sorted(dtypes))}: ask for each with --dtype")
-    return Found(tuple(features), min(dtypes), tuple(remarks))
+    of_dtype = {name: module for name, module in tables.items() if _dtype(module) == dtype}
+    tables = of_dtype or tables
+    dtypes = sorted({_dtype(module) for module in tables.values()})
+    if dtype is None and len(dtypes) > 1:
+        raise CompatError(f"{text} has tables of {', '.join(dtypes)}: choose one with --dtype")
+    if dtype is None and dtypes[0] not in DTYPES:
+        known = ", ".join(DTYPES)
+        raise CompatError(f"{text} has tables of {dtypes[0]}: choose one of {known} with --dtype")
+    needs = {name: tuple(dict.fromkeys(_needs(module))) for name, module in tables.items()}
+    remarks = [
+        f"{name or _kind(tables[name])}: {_described(tables[name])}; needs {', '.join(features)}"
+        for name, features in needs.items()
+    ]
+    if any(_kind(module) == "EmbeddingBag" for module in tables.values()):
+        remarks.append(
+            "What a module does not tell: bags that are empty, weights. Add --need bag.empty, "
+            "bag.weights."
+        )
+    features = dict.fromkeys(name for each in needs.values() for name in each)
+    return Found(tuple(features), dtype or dtypes[0], tuple(remarks))
 
 
 def of_trace(indices: Path, offsets: Path | None = None) -> Found:
     """Return what indices, and the offsets of their bags, need; both are `.npy` files.
 
-    Raises CompatError for a file that cannot be read.
+    The files are read in place, and may be larger than memory. Raises CompatError for a file that
+    cannot be read, for other dtypes than 32-bit and 64-bit integers, and for other shapes than
+    PyTorch takes.
     """
     given = _array(indices)
-    features = dict.fromkeys(
-        [f"lookup.{given.dtype}"] if given.dtype in (np.int32, np.int64) else []
-    )
-    remarks = [f"{given.size:,} indices of {given.dtype}"]
-    if given.dtype not in (np.int32, np.int64):
-        remarks.append("such indices are documented nowhere; make them 32-bit or 64-bit integers")
-    if given.size:
-        remarks[0] += f" from {given.min()} to {given.max()}"
-        if given.min() < 0:
-            remarks.append("some are negative, which is an error, and another row elsewhere")
-        if given.max() >= SHORT:
-            features["sizes.rows-beyond-16-bits"] = None
-    else:
-        features["lookup.empty"] = None
+    dtype = given.dtype.name
+    remarks = [f"{indices}: {_counted(given)}"]
+    features = [dtype]
+    refused: list[str] = []
+    is_bag = offsets is not None
+    if given.size and int(given.min()) < 0:
+        remarks.append("some are negative, which is an error, and another row elsewhere")
+        refused.append("bag.bounds" if is_bag else "lookup.negative")
+    if given.size and int(given.max()) >= SHORT:
+        features.append("sizes.rows-beyond-16-bits")
     if given.size > SHORT:
-        features["sizes.many-indices"] = None
+        features.append("sizes.many-indices")
+    if not given.size:
+        features.append("bag.nothing" if is_bag else "lookup.empty")
     if offsets is not None:
-        features |= dict.fromkeys(_of_bags(given, _array(offsets), remarks))
-    return Found(tuple(features), None, tuple(remarks))
+        features += _of_bags(given, offsets, remarks)
+    else:
+        features.append(f"lookup.{dtype}")
+        features += ["lookup.scalar"] if given.ndim == 0 else []
+    return Found(tuple(features), None, tuple(remarks), tuple(refused))
 
 
-def _of_bags(indices: np.ndarray, offsets: np.ndarray, remarks: list[str]) -> Iterator[str]:
+def _counted(given: np.ndarray) -> str:
+    """Say how many indices there are, their range, and how often the most frequent one stands."""
+    shape = f" in the shape {' x '.join(map(str, given.shape))}" if given.ndim > 1 else ""
+    said = f"{given.size:,} {'index' if given.size == 1 else 'indices'} of {given.dtype}{shape}"
+    if not given.size:
+        return said
+    first = given.reshape(-1)[:COUNTED]
+    [(index, count)] = Counter(first.tolist()).most_common(1)
+    of = f" of the first {COUNTED:,}" if given.size > COUNTED else ""
+    repeats = f", {index} {count:,} times{of}" if count > 1 else ", none twice"
+    return f"{said} from {given.min()} to {given.max()}{repeats}"
+
+
+def _of_bags(indices: np.ndarray, path: Path, remarks: list[str]) -> Iterator[str]:
+    offsets = _array(path)
+    if indices.ndim != 1 or offsets.ndim != 1:
+        raise CompatError(
+            f"{path}: bags by offsets need one dimension of both; "
+            f"the indices have {indices.ndim}, the offsets {offsets.ndim}"
+        )
+    if offsets.dtype != indices.dtype:
+        remarks.append(f"offsets of {offsets.dtype} beside such indices are an error; convert one")
     lengths = np.diff(np.append(offsets, indices.size))
-    remarks.append(f"{offsets.size:,} bags, the longest of {lengths.max(initial=0):,}")
+    is_last = bool(offsets.size and offsets[-1] == indices.size)
+    remarks.append(
+        f"{path}: {plural(offsets.size, 'bag')}, the longest of {lengths.max(initial=0):,}, "
+        f"{(lengths == 0).sum() - is_last:,} empty"
+    )
     yield "bag.offsets"
-    if (lengths[:-1] == 0).any() or (lengths.size and lengths[-1] == 0):
+    if (lengths == 0).sum() > is_last:
         yield "bag.empty"
-    if offsets.size and offsets[-1] == indices.size:
-        remarks.append("the last bag is empty, or the offsets are for include_last_offset")
-        yield "bag.last-offset"
+    if is_last:
+        remarks.append(
+            "the last offset is the number of indices: include_last_offset, or an empty bag"
+        )
+        yield from ("bag.last-offset", "bag.empty")
     if offsets.size > FEW_BAGS:
         yield "sizes.many-bags"
     if (lengths < 0).any() or (offsets.size and offsets[0] != 0):
@@ -98,19 +154,44 @@ def _needs(module: Any) -> Iterator[str]:
     if module.padding_idx is not None:
         yield "bag.padding" if is_bag else "padding.output"
     if module.max_norm is not None:
-        yield from ("bag.max_norm",) if is_bag else ("max_norm.output", "max_norm.in-place")
+        yield from _of_max_norm(module, is_bag=is_bag, trains=trains)
     if module.weight.shape[0] > SHORT:
         yield "sizes.rows-beyond-16-bits"
+    if module.weight.shape[1] > NARROW:
+        yield "sizes.wide-rows"
     if trains:
-        yield f"bag.gradient.{module.mode}" if is_bag else "gradient"
-        if not is_bag:
-            yield "gradient.duplicates"
-        if module.padding_idx is not None:
-            yield f"{prefix}padding.gradient"
-        if module.scale_grad_by_freq:
-            yield f"{prefix}frequency"
-        if module.sparse:
-            yield f"{prefix}sparse"
+        yield from _of_training(module, prefix)
+
+
+def _of_training(module: Any, prefix: str) -> Iterator[str]:
+    if prefix:
+        yield f"bag.gradient.{module.mode}"
+    else:
+        yield from ("gradient", "gradient.duplicates")
+    if module.padding_idx is not None:
+        yield f"{prefix}padding.gradient"
+    if module.scale_grad_by_freq:
+        yield f"{prefix}frequency"
+    if module.sparse:
+        yield f"{prefix}sparse"
+
+
+def _of_max_norm(module: Any, *, is_bag: bool, trains: bool) -> Iterator[str]:
+    if is_bag:
+        yield "bag.max_norm"
+        return
+    yield from ("max_norm.output", "max_norm.in-place")
+    if module.norm_type != 2:
+        yield "max_norm.norm_type"
+    if trains:
+        yield "max_norm.gradient"
+
+
+def _described(module: Any) -> str:
+    """Name a module's kind, sizes, dtype, and the options that are set."""
+    shape = " x ".join(f"{size:,}" for size in module.weight.shape)
+    frozen = "" if module.weight.requires_grad else ", frozen"
+    return f"{_kind(module)} of {shape}, {_dtype(module)}{frozen}"
 
 
 def _kind(module: Any) -> str:
@@ -119,26 +200,33 @@ def _kind(module: Any) -> str:
     return next((kind for kind in KINDS if f"torch.nn.modules.sparse.{kind}" in names), "")
 
 
-def _shape(module: Any) -> str:
-    return " x ".join(f"{size:,}" for size in module.weight.shape)
+def _dtype(module: Any) -> str:
+    return str(module.weight.dtype).removeprefix("torch.")
 
 
-def _modules(thing: Any) -> Iterable[Any]:
-    return thing.modules() if hasattr(thing, "modules") else ()
+def _modules(thing: Any) -> Iterator[tuple[str, Any]]:
+    if hasattr(thing, "named_modules"):
+        yield from thing.named_modules()
 
 
 def _load(text: str) -> Any:
     name, _, attribute = text.partition(":")
-    if not attribute:
+    if not name or not attribute:
         raise CompatError(f"'{text}' names no object; write package.module:name")
     sys.path.insert(0, str(Path.cwd()))
     try:
-        thing = getattr(import_module(name), attribute)
-        return thing if hasattr(thing, "modules") and not isinstance(thing, type) else thing()
-    except Exception as error:  # noqa: BLE001  (somebody's own code may raise anything)
+        thing: Any = import_module(name)
+        for part in attribute.split("."):
+            thing = getattr(thing, part)
+        return thing if _is_module(thing) else thing()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (their own code may raise anything)
         raise CompatError(f"{text}: {type(error).__name__}: {error}") from None
     finally:
         sys.path.pop(0)
+
+
+def _is_module(thing: Any) -> bool:
+    return hasattr(thing, "named_modules") and not isinstance(thing, type)
 
 
 def _array(path: Path) -> np.ndarray:
@@ -147,5 +235,8 @@ def _array(path: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise CompatError(f"{path}: {error}; give a .npy file of numbers") from None
     if not isinstance(found, np.ndarray):
+        found.close()
         raise CompatError(f"{path}: holds several arrays; give a .npy file")
+    if found.dtype.name not in INDEX_DTYPES or not found.dtype.isnative:
+        raise CompatError(f"{path}: holds {found.dtype}; convert it, as by ids.astype(numpy.int64)")
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -112,12 +112,12 @@ def decide(merged: Merged, features: Mapping[str, Feature], planned: Iterable[Ca
     deciding = _deciding(merged, features, asked)
     found: Decisions = {}
     for backend in merged.columns:
-        by_feature = _by_feature(merged, backend, deciding)
+        by_feature = by_feature_of(merged, backend, deciding)
         operations = merged.backends[backend].latest.get("operations", ())
         without = Counter(
             name
             for case in asked
-            if case.id not in by_feature.seen and _is_asked(case, operations)
+            if case.id not in by_feature.seen and is_asked(case, operations)
             for name in deciding.get(case.id, ())
         )
         weak = _weak(merged.of_backend(backend))
@@ -189,14 +189,15 @@ def _own(findings: list[Finding], weak: _Weak) -> tuple[list[Finding], tuple[str
 
 
 @dataclass(frozen=True)
-class _ByFeature:
+class ByFeature:
     """The scored findings of a backend, by the features that they decide."""
 
     findings: Mapping[str, list[Finding]]
     seen: frozenset[str]
 
 
-def _by_feature(merged: Merged, backend: str, deciding: Mapping[str, list[str]]) -> _ByFeature:
+def by_feature_of(merged: Merged, backend: str, deciding: Mapping[str, Sequence[str]]) -> ByFeature:
+    """Sort the scored findings of a backend by the features that they decide."""
     findings: dict[str, list[Finding]] = {}
     seen = []
     for finding in merged.of_backend(backend):
@@ -205,28 +206,39 @@ def _by_feature(merged: Merged, backend: str, deciding: Mapping[str, list[str]])
             seen.append(finding.case.case)
             for name in deciding[finding.case.case] if finding.mark is not Mark.OBSERVED else ():
                 findings.setdefault(name, []).append(finding)
-    return _ByFeature(findings, frozenset(seen))
+    return ByFeature(findings, frozenset(seen))
 
 
 def _deciding(
     merged: Merged, features: Mapping[str, Feature], planned: Iterable[Case]
 ) -> dict[str, list[str]]:
+    """Return the features that each case decides, those of the suite without sizes."""
+    suite = {case.id: [clause.id for clause in case.clauses] for case in planned}
+    owner = {clause: name for name, feature in features.items() for clause in feature.clauses}
+    decided = {
+        case: [*dict.fromkeys(owner[clause] for clause in named if clause in owner)]
+        for case, named in suite.items()
+    }
+    return decided | deciding_of(merged.cases, features)
+
+
+def deciding_of(
+    lines: Mapping[str, CaseLine], features: Mapping[str, Feature]
+) -> dict[str, list[str]]:
     """Return the features that each case decides."""
     owner = {clause: name for name, feature in features.items() for clause in feature.clauses}
     beyond = [(name, feature.beyond) for name, feature in features.items() if feature.beyond]
-    clauses = {case.id: [clause.id for clause in case.clauses] for case in planned}
-    clauses |= {name: [*line.clauses] for name, line in merged.cases.items()}
-    lines = merged.cases
     return {
         case: [
-            *dict.fromkeys(owner[clause] for clause in named if clause in owner),
-            *(name for name, size in beyond if case in lines and _is_beyond(lines[case], size)),
+            *dict.fromkeys(owner[clause] for clause in line.clauses if clause in owner),
+            *(name for name, size in beyond if _is_beyond(line, size)),
         ]
-        for case, named in clauses.items()
+        for case, line in lines.items()
     }
 
 
-def _is_asked(case: Case, operations: Collection[str]) -> bool:
+def is_asked(case: Case, operations: Collection[str]) -> bool:
+    """Whether a case is for a backend that declares such operations: probes are for few."""
     return case.spec.operation is not Operation.PROBE or Operation.PROBE in operations
 
 
@@ -283,6 +295,11 @@ def _group(finding: Finding) -> str:
     if finding.mark is Mark.PASSED:
         return "passed"
     return "absent" if finding.mark in (Mark.UNSUPPORTED, Mark.EARLIER) else "missing"
+
+
+def outcome_of(finding: Finding) -> tuple[str, How | None]:
+    """Return the group of a finding, as `passed`, and how it fails."""
+    return _group(finding), _how(finding)
 
 
 def _kind(finding: Finding) -> str:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
@@ -19,13 +18,11 @@ from embcheck.conformance.suite.features import Feature, load_features, shipped_
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, suite_root
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports import compat
-from embcheck.reports.advice import Fit, Needs, advise
 from embcheck.reports.compat_made import stale
 from embcheck.reports.conditions import phrase
 from embcheck.reports.marks import mark_of
 from embcheck.reports.merge import Finding, merge
 from embcheck.reports.migration import migration
-from embcheck.reports.own_needs import of_module, of_trace
 from embcheck.reports.support import How, Support, decide, decision
 
 
@@ -222,54 +219,6 @@ def data_with(**backends):
 
 
 YES, SILENT = compat.Supported("yes"), compat.Supported("no", "silently", "not refused")
-HALF = compat.Supported(
-    "partly", "loudly", dtypes={"float16": compat.Supported("no", "loudly"), "float32": YES}
-)
-
-
-@pytest.mark.parametrize(
-    ("features", "dtype", "fit"),
-    [
-        ({"bag.sum": YES, "bag.bounds": YES}, "float32", Fit.FITS),
-        ({"bag.sum": YES, "bag.bounds": SILENT}, "float32", Fit.UNGUARDED),
-        ({"bag.sum": YES}, "float32", Fit.UNGUARDED),
-        ({"bag.bounds": YES}, "float32", Fit.UNKNOWN),
-        ({"bag.sum": HALF, "bag.bounds": YES}, "float32", Fit.FITS),
-        ({"bag.sum": HALF, "bag.bounds": YES}, "float16", Fit.BLOCKED),
-        ({"bag.sum": compat.Supported("absent"), "bag.bounds": YES}, "float32", Fit.BLOCKED),
-        ({"bag.sum": compat.Supported("partly"), "bag.bounds": YES}, "float32", Fit.FITS),
-    ],
-)
-def test_advice_follows_from_features_and_the_dtype(features, dtype, fit):
-    """What is not known is never advised, nor what fails for the table's own dtype."""
-    needs = Needs(("bag.sum",), ("bag.bounds",), dtype)
-    assert [advice.fit for advice in advise(data_with(x=features), needs)] == [fit]
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "said"),
-    [
-        (["--profile", "token-lookup"], 0, "torch-eager"),
-        (["--profile", "token-lookup", "-b", "jax-take"], 0, "lookup.negative"),
-        (["--profile", "token-lookup", "-b", "jax-take", "--strict"], 1, "lookup.negative"),
-        (["--need", "lookup,bag.padding", "-b", "jax-take"], 1, "bag.padding (absent)"),
-        (["--need", "lookup", "--json"], 0, '"fit": "fits"'),
-        (["--profiles"], 0, "recommender-training"),
-        (["--need", "lookup.int23"], 2, "did you mean lookup.int32"),
-        (["--profile", "none"], 2, "there are token-lookup"),
-        (["--need", "lookup", "-b", "none"], 2, "no data on 'none'"),
-        ([], 2, "say what you need"),
-    ],
-)
-def test_advice_has_an_exit_code_for_scripts(words, code, said):
-    """0 if it fits, 1 if not, 2 for a mistake; at 80 columns."""
-    result = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["advise", *words])
-    assert said in result.output
-    assert result.exit_code == code
-    if not {"--profiles", "--json"} & {*words} and code != 2:
-        assert max(map(len, result.output.splitlines())) <= 80
-
-
 PART = compat.Supported("partly", "loudly", "refused", reason="It refuses.")
 ABSENT, UNKNOWN = compat.Supported("absent"), compat.Supported("unknown")
 
@@ -326,75 +275,6 @@ def test_a_migration_is_shown_with_an_exit_code(words, code, said):
     result = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["migrate", *words])
     assert said in result.output
     assert result.exit_code == code
-
-
-OWN = """
-import torch
-def make():
-    return torch.nn.Sequential(
-        torch.nn.Embedding(40_000, 4, padding_idx=0, max_norm=1.0, dtype=torch.bfloat16),
-        torch.nn.EmbeddingBag(9, 4, mode="max", include_last_offset=True, dtype=torch.bfloat16),
-    )
-frozen = torch.nn.Embedding.from_pretrained(torch.ones(3, 2))
-"""
-
-
-def test_the_needs_of_a_module_are_those_of_its_options(tmp_path, monkeypatch):
-    """Of each table that a model holds; a frozen one needs no gradient."""
-    pytest.importorskip("torch")
-    (tmp_path / "own_model.py").write_text(OWN, "utf-8")
-    monkeypatch.chdir(tmp_path)
-    model = of_module("own_model:make")
-    assert model.dtype == "bfloat16"
-    assert set(model.features) == {
-        "lookup", "padding.output", "max_norm.output", "max_norm.in-place", "gradient",
-        "sizes.rows-beyond-16-bits", "gradient.duplicates", "padding.gradient", "bag.max",
-        "bag.last-offset", "bag.gradient.max",
-    }  # fmt: skip
-    assert of_module("own_model:frozen").features == ("lookup",)
-    for name in ("own_model", "own_model:none", "no_module:x", "own_model:OWN", "json:dumps"):
-        with pytest.raises(compat.CompatError):
-            of_module(name)
-
-
-@pytest.mark.parametrize(
-    ("indices", "offsets", "features", "said"),
-    [
-        (np.array([0, 5], np.int32), None, {"lookup.int32"}, "from 0 to 5"),
-        (np.array([0, -5]), None, {"lookup.int64"}, "some are negative"),
-        (np.array([0, 50_000]), None, {"lookup.int64", "sizes.rows-beyond-16-bits"}, "50000"),
-        (np.array([0.0]), None, set(), "documented nowhere"),
-        (np.zeros(0, np.int64), None, {"lookup.int64", "lookup.empty"}, "0 indices"),
-        (np.zeros(40_000, np.int64), None, {"lookup.int64", "sizes.many-indices"}, "40,000"),
-        (np.arange(4), np.array([0, 0, 2]), {"lookup.int64", "bag.offsets", "bag.empty"}, "3 bags"),
-        (np.arange(4), np.array([1, 0]), {"lookup.int64", "bag.offsets"}, "which is an error"),
-        (
-            np.arange(4),
-            np.array([0, 4]),
-            {"lookup.int64", "bag.offsets", "bag.empty", "bag.last-offset"},
-            "include_last_offset",
-        ),
-    ],
-)
-def test_the_needs_of_indices_are_those_of_their_values(tmp_path, indices, offsets, features, said):
-    """Dtype, range, number, and the lengths of bags."""
-    np.save(tmp_path / "ids.npy", indices)
-    if offsets is not None:
-        np.save(tmp_path / "offsets.npy", offsets)
-    found = of_trace(tmp_path / "ids.npy", None if offsets is None else tmp_path / "offsets.npy")
-    assert set(found.features) == features
-    assert said in "; ".join(found.remarks)
-    known = compat.shipped().features
-    assert set(found.features) <= set(known)
-
-
-def test_indices_that_cannot_be_read_are_a_usage_error(tmp_path):
-    """A missing file, another kind of file, pickled objects."""
-    (tmp_path / "text.npy").write_text("0 1 2", "utf-8")
-    np.save(tmp_path / "objects.npy", np.array([None]), allow_pickle=True)
-    for name in ("none.npy", "text.npy", "objects.npy"):
-        result = CliRunner().invoke(main, ["advise", "--trace", str(tmp_path / name)])
-        assert (result.exit_code, "Traceback" in result.output) == (2, False)
 
 
 def test_the_shipped_data_is_of_the_shipped_features():

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from embcheck.cli.actions.compat import data_of
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.reports.advice import Fit, gather
-from embcheck.reports.advice import advise as advice_of
-from embcheck.reports.advice_terminal import print_advice
-from embcheck.reports.compat import CompatError, shipped
-from embcheck.reports.untrusted import one_line
+from embcheck.reports.advice_terminal import print_answer
+from embcheck.reports.answer import Answer, answer
+from embcheck.reports.compat import Compat, CompatError, Use, shipped
 
 if TYPE_CHECKING:
+    from embcheck.reports.concern import Needs
     from embcheck.reports.own_needs import Found
+    from embcheck.reports.speeds import Speeds
+
+YAML = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,13 @@ class Own:
     trace: Path | None = None
     offsets: Path | None = None
 
-    def found(self) -> list[Found]:
+    def found(self, dtype: str | None) -> list[Found]:
         """Return what they need; raises CompatError."""
         if self.module is None and self.trace is None:
             return []
         from embcheck.reports.own_needs import of_module, of_trace  # noqa: PLC0415  (NumPy)
 
-        found = [of_module(self.module)] if self.module is not None else []
+        found = [of_module(self.module, dtype)] if self.module is not None else []
         return found + ([of_trace(self.trace, self.offsets)] if self.trace is not None else [])
 
 
@@ -51,6 +53,9 @@ class Request:
     dtype: str | None
     backends: tuple[str, ...]
     runs: tuple[Path, ...]
+    workload: str | None
+    run_now: bool
+    out: Path | None
     strict: bool
 
 
@@ -65,26 +70,86 @@ def list_profiles() -> None:
 def advise(request: Request, *, as_json: bool) -> None:
     """Show which backends have what is needed."""
     try:
-        data = data_of(request.runs)
-        own = request.own.found()
-        named = [*request.needs, *(name for found in own for name in found.features)]
-        dtype = request.dtype or next((found.dtype for found in own if found.dtype), "float32")
-        needs = gather(data, named, request.profile, dtype)
-        for name in request.backends:
-            data.column(name)
+        told = _answer(request)
     except (CompatError, OSError) as error:
         click.echo(f"embcheck advise: {error}", err=True)
         sys.exit(ExitCode.USAGE)
-    chosen = request.backends or tuple(data.backends)
-    found = [advice for advice in advice_of(data, needs) if advice.backend in chosen]
     if as_json:
-        told = {"needs": asdict(needs), "backends": [asdict(advice) for advice in found]}
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(told.plain(), indent=2))
     else:
-        for remark in (remark for found in own for remark in found.remarks):
-            click.echo(one_line(remark))
-        print_advice(data, needs, found, Console(highlight=False, markup=False))
+        print_answer(told, Console(highlight=False, markup=False))
     good = {Fit.FITS} if request.strict else {Fit.FITS, Fit.UNGUARDED}
-    fits = [advice.fit in good for advice in found]
-    is_good = all(fits) if request.backends else any(fits)
+    fits = [row.advice.fit in good for row in told.rows]
+    is_good = bool(fits) and (all(fits) if request.backends else any(fits))
     sys.exit(ExitCode.CONFORMS if is_good else ExitCode.DEPARTS)
+
+
+def _answer(request: Request) -> Answer:
+    """Answer a request; raises CompatError."""
+    own = request.own.found(request.dtype)
+    if request.run_now:
+        from embcheck.cli.actions.advise_now import asked_now  # noqa: PLC0415  (imports the suite)
+
+        needs = _needs(shipped(), request, own)
+        with asked_now(needs, request.backends, request.out) as folder:
+            data, speeds = _data([folder], request.workload)
+            source = (
+                f"the answers just now, kept in {folder}" if request.out else "answers just now"
+            )
+    else:
+        data, speeds = _data(request.runs, request.workload)
+        named = ", ".join(map(str, request.runs))
+        source = f"the run in {named}" if data is not shipped() else "the data that embcheck ships"
+    needs = _needs(data, request, own)
+    for name in request.backends:
+        data.column(name)
+    remarks = [remark for found in own for remark in found.remarks]
+    chosen = request.backends or tuple(data.backends)
+    return answer(data, needs, chosen, source, speeds, remarks)
+
+
+def _needs(data: Compat, request: Request, own: list[Found]) -> Needs:
+    named = [*request.needs, *(name for found in own for name in found.features)]
+    dtype = request.dtype or next((found.dtype for found in own if found.dtype), "float32")
+    profile, use = request.profile, None
+    if profile is not None and profile.endswith(YAML):
+        use = _own_profile(Path(profile), data)
+    needs = gather(data, named, profile, dtype, use)
+    refused = [*needs.refused, *(name for found in own for name in found.refused)]
+    return replace(needs, refused=tuple(dict.fromkeys(refused)))
+
+
+def _own_profile(path: Path, data: Compat) -> Use:
+    """Read somebody's own profile; raises CompatError with the place of each mistake."""
+    from embcheck.conformance.suite.features import load_profile  # noqa: PLC0415  (reads YAML)
+    from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
+
+    try:
+        found = load_profile(path, data.features)
+    except SpecError as error:
+        raise CompatError(str(error)) from None
+    return Use(found.says, found.needs, found.refused)
+
+
+def _data(
+    runs: list[Path] | tuple[Path, ...], workload: str | None
+) -> tuple[Compat, Speeds | None]:
+    """Return what decides, and the timings: of runs, or what embcheck ships where these have none.
+
+    To read records, and the suite, takes seconds.
+    """
+    if not runs:
+        if workload is not None:
+            raise CompatError("--workload is one of a run with timings; name it by --run")
+        return shipped(), None
+    from embcheck.conformance.records.run import RecordError, read_runs  # noqa: PLC0415
+    from embcheck.reports.compat_made import compat_of  # noqa: PLC0415
+    from embcheck.reports.merge import merge  # noqa: PLC0415
+    from embcheck.reports.speeds import speeds  # noqa: PLC0415
+
+    try:
+        merged = merge(run for folder in runs for run in read_runs(folder))
+    except RecordError as error:
+        raise CompatError(str(error)) from None
+    data = compat_of(merged) if merged.findings else shipped()
+    return data, speeds(merged.measurements, workload)

@@ -34,6 +34,11 @@ def installed_backends(sources: Sources | None) -> tuple[str, ...]:
     """Name the backends that run here, and print why others do not; for a user's own table only."""
     if sources is None:
         raise click.UsageError("name a backend: -b BACKEND")
+    return installed()
+
+
+def installed() -> tuple[str, ...]:
+    """Name the backends that run here, the reference first, and print why others do not."""
 
     def ask(name: str) -> str | None:
         client = WorkerClient(name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
@@ -55,10 +56,14 @@ class Profile:
 
 @dataclass(frozen=True)
 class Features:
-    """A file of features: those, and typical uses of them, each by name."""
+    """A file of features: those, and typical uses of them, each by name.
+
+    `uses` maps words for what a case uses to the features that are about it.
+    """
 
     features: Mapping[str, Feature]
     profiles: Mapping[str, Profile]
+    uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def shipped_features() -> Features:
@@ -80,7 +85,22 @@ def load_features(path: Path, clauses: Mapping[str, Clause]) -> Features:
         raise SpecError(problems)
     features = {entry["name"]: _feature(entry) for entry in tree["features"]}
     profiles = {entry["name"]: _profile(entry) for entry in tree.get("profiles", ())}
-    return Features(MappingProxyType(features), MappingProxyType(profiles))
+    uses = {entry["says"]: tuple(entry["features"]) for entry in tree.get("uses", ())}
+    return Features(MappingProxyType(features), MappingProxyType(profiles), MappingProxyType(uses))
+
+
+def load_profile(path: Path, known: Collection[str]) -> Profile:
+    """Load somebody's own profile, which has the form of those that are shipped.
+
+    Raises SpecError with all of its mistakes; `known` are the features that there are.
+    """
+    tree = read_yaml(path)
+    problems = problems_of(tree, str(path), "features", "profile")
+    if not problems:
+        problems = [*_unknown_in(tree, path, known)]
+    if problems:
+        raise SpecError(problems)
+    return _profile(tree)
 
 
 def _feature(entry: Map) -> Feature:
@@ -123,8 +143,21 @@ def _mistakes(tree: Map, path: Path, clauses: Mapping[str, Clause]) -> Iterator[
 def _unknown_needs(tree: Map, path: Path) -> Iterator[Problem]:
     names = {entry["name"] for entry in tree["features"]}
     for entry in tree.get("profiles", ()):
-        line, column = entry.value_marks["name"]
-        for name in (*entry["needs"], *entry.get("refused", ())):
-            if name not in names:
-                said = f"the profile '{entry['name']}' names '{name}', which is no feature"
-                yield Problem(str(path), line, column, said, "name one of the features above")
+        yield from _unknown_in(entry, path, names)
+    for entry in tree.get("uses", ()):
+        line, column = entry.value_marks["says"]
+        for name in (name for name in entry["features"] if name not in names):
+            said = f"'{entry['says']}' names '{name}', which is no feature"
+            yield Problem(str(path), line, column, said, "name one of the features above")
+
+
+def _unknown_in(profile: Map, path: Path, known: Collection[str]) -> Iterator[Problem]:
+    for key in ("needs", "refused"):
+        for place, name in enumerate(profile.get(key, ())):
+            if name in known:
+                continue
+            line, column = profile[key].value_marks[place]
+            said = f"the profile '{profile['name']}' names '{name}', which is no feature"
+            near = get_close_matches(name, known, 3)
+            advice = f"did you mean {' or '.join(near)}?" if near else "see `embcheck compat`"
+            yield Problem(str(path), line, column, said, advice)

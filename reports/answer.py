@@ -1,0 +1,92 @@
+"""The whole answer of `embcheck advise`: typed, and written as JSON by its field names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from embcheck.reports.advice import Advice, Fit, advise
+from embcheck.reports.compat import Compat
+from embcheck.reports.concern import Needs
+from embcheck.reports.least_change import Changes, Step
+from embcheck.reports.recipes import Recipe, recipe_for, recipe_names
+from embcheck.reports.speeds import Speed, Speeds
+
+
+@dataclass(frozen=True)
+class Row:
+    """A backend, with the version, date and device of its run, and what it means for the needs.
+
+    `speed` is None where it was not timed. `change` are the fewest steps that unblock it, empty
+    where it is not blocked, or lacks all that is needed. `recipe` is code of its library that may
+    have what it lacks.
+    """
+
+    backend: str
+    library: str
+    version: str
+    date: str
+    device: str
+    advice: Advice
+    speed: Speed | None = None
+    change: tuple[Step, ...] = ()
+    recipe: Recipe | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was asked, by which data, and a row for each backend, the best first.
+
+    `source` says where the data comes from; `first` and `last` are the days of its runs, ISO 8601.
+    `remarks` say what was found in somebody's own module and indices.
+    """
+
+    needs: Needs
+    source: str
+    first: str
+    last: str
+    rows: tuple[Row, ...]
+    speeds: Speeds | None = None
+    remarks: tuple[str, ...] = ()
+
+    def of(self, fit: Fit) -> list[Row]:
+        """Return the rows of a fit."""
+        return [row for row in self.rows if row.advice.fit is fit]
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data: names of fields, texts, numbers, lists and None."""
+        return asdict(self)
+
+
+def answer(
+    data: Compat,
+    needs: Needs,
+    chosen: Collection[str],
+    source: str,
+    speeds: Speeds | None = None,
+    remarks: Sequence[str] = (),
+) -> Answer:
+    """Answer what some backends mean for somebody's needs: of those that fit, the fastest first."""
+    every = advise(data, needs)
+    changes, names = Changes(data, needs), recipe_names()
+    rows = []
+    for advice in (advice for advice in every if advice.backend in chosen):
+        column = data.column(advice.backend)
+        row = Row(
+            advice.backend, column.library, column.version, column.date, column.device, advice
+        )
+        row = replace(row, speed=speeds.of(advice.backend) if speeds else None)
+        if advice.fit is Fit.BLOCKED:
+            recipe = recipe_for(advice.backend, data, every, names)
+            row = replace(row, change=changes.least(advice), recipe=recipe)
+        rows.append(row)
+    rows.sort(key=_order)
+    dates = sorted(row.date for row in rows if row.date)
+    first, last = (dates[0], dates[-1]) if dates else ("", "")
+    return Answer(needs, source, first, last, tuple(rows), speeds, tuple(remarks))
+
+
+def _order(row: Row) -> tuple[int, float]:
+    """Sort by fit, then by speed; what was not timed stands behind, in its order."""
+    return [*Fit].index(row.advice.fit), row.speed.ratio if row.speed else float("inf")

@@ -1,0 +1,109 @@
+"""The least change of somebody's needs that unblocks a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations
+
+from embcheck.reports.advice import Advice
+from embcheck.reports.compat import Compat
+from embcheck.reports.concern import Concern, Needs
+from embcheck.reports.letters import INDICES, PASSED, TABLES, UNDECIDED, unpacked
+
+MOST = 2
+"""Steps at once that are looked for; where more are needed, all blockers are given up."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change of the needs; `kind` is `spell`, `indices`, `tables` or `give-up`.
+
+    `what` is a dtype, or the feature to give up, or to `spell` as `by` says.
+    """
+
+    kind: str
+    what: str
+    by: str = ""
+
+
+class Changes:
+    """Finds the fewest steps after which nothing blocks a backend."""
+
+    def __init__(self, data: Compat, needs: Needs) -> None:
+        self._data = data
+        self._needs = needs
+        self._own = Concern(data, needs)
+        self._concern = lru_cache(maxsize=4096)(lambda changed: Concern(data, changed))
+
+    def least(self, advice: Advice) -> tuple[Step, ...]:
+        """Return the steps for a blocked backend; none where nothing of the needs would be left."""
+        steps = [*self._steps(advice)]
+        for count in range(1, min(MOST, len(advice.blockers)) + 1):
+            for chosen in combinations(steps, count):
+                if self._unblocks(advice.backend, chosen):
+                    return chosen
+        every = [Step("give-up", remark.feature) for remark in advice.blockers]
+        return tuple(every) if self._unblocks(advice.backend, every) else ()
+
+    def _steps(self, advice: Advice) -> Iterator[Step]:
+        """Yield what may be tried, what costs the least first."""
+        needs = self._needs
+        yield from (
+            Step("spell", remark.feature, remark.by) for remark in advice.blockers if remark.by
+        )
+        names = [word.split()[0] for word in INDICES]
+        yield from (Step("indices", name) for name in names if needs.indices != (name,))
+        blockers = [remark.feature for remark in advice.blockers]
+        yield from (Step("give-up", name) for name in blockers)
+        names = [word.split()[0] for word in TABLES]
+        yield from (Step("tables", name) for name in names if needs.dtype != name)
+
+    def _unblocks(self, backend: str, steps: Sequence[Step]) -> bool:
+        needs = self._changed(steps)
+        gone = {step.what for step in steps if step.kind in ("give-up", "spell")}
+        left = [name for name in needs.features if name not in gone]
+        dtypes = [step for step in steps if step.kind in ("indices", "tables")]
+        concern = self._concern(needs)
+        return bool(needs.features) and not any(
+            concern.is_blocked(backend, name) or not self._is_shown(backend, name, dtypes)
+            for name in left
+        )
+
+    def _changed(self, steps: Sequence[Step]) -> Needs:
+        needs = self._needs
+        gone = {step.what for step in steps if step.kind == "give-up"}
+        for step in steps:
+            if step.kind == "indices":
+                needs = replace(needs, indices=(step.what,))
+                gone |= {
+                    feature
+                    for word in INDICES
+                    if word != f"{step.what} indices"
+                    for feature in self._data.uses.get(word, ())
+                }
+            elif step.kind == "tables":
+                needs = replace(needs, dtype=step.what)
+        return replace(needs, features=tuple(name for name in needs.features if name not in gone))
+
+    def _is_shown(self, backend: str, feature: str, dtypes: Sequence[Step]) -> bool:
+        """Whether what failed passes with other dtypes, in calls that are the same but for these.
+
+        That no such call was made is no reason to advise it.
+        """
+        if not dtypes or not self._own.is_blocked(backend, feature):
+            return True
+        contexts = self._data.contexts.get(feature, ())
+        letters = unpacked(self._data.supports(backend, feature).contexts)
+        told = dict(zip(contexts, letters, strict=False))
+        for place in self._own.places(feature) if told else ():
+            words = contexts[place]
+            if told[words] in (PASSED, UNDECIDED):
+                continue
+            for step in dtypes:
+                kinds = INDICES if step.kind == "indices" else TABLES
+                words = (words - frozenset(kinds)) | {f"{step.what} {step.kind}"}
+            if told.get(words) != PASSED:
+                return False
+        return bool(told)

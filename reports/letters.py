@@ -1,0 +1,45 @@
+"""What came of the cases of a feature: one letter for each context, and the words of contexts.
+
+See `reports/contexts.py` for what a context is. This module imports nothing of the suite's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from itertools import groupby
+
+Words = frozenset[str]
+
+PASSED, PARTLY, ABSENT, UNKNOWN, UNDECIDED = "ypaun"
+FAILED: Mapping[str, str] = {"silently": "s", "dying": "d", "loudly": "l"}
+"""By how it fails, the worst first. A capital letter: the same cases pass by the spelling that the
+feature's `instead` names."""
+FAILURES = frozenset(FAILED.values())
+
+TABLES = tuple(f"{name} tables" for name in ("float32", "float16", "bfloat16", "float64"))
+INDICES = ("int32 indices", "int64 indices")
+MODES = ("mode sum", "mode mean", "mode max")
+FORMS = ("offsets", "two-dimensional indices")
+OPERATIONS = ("lookups", "bags", "one-hot vectors")
+
+
+def packed(text: str) -> str:
+    """Write letters with how often each stands in a row, as `y12s`."""
+    runs = ((letter, len([*group])) for letter, group in groupby(text))
+    return "".join(letter + (str(count) if count > 1 else "") for letter, count in runs)
+
+
+@lru_cache(maxsize=2**14)
+def unpacked(text: str) -> str:
+    """Read what `packed` wrote."""
+    return "".join(
+        letter * int(count or 1) for letter, count in re.findall(r"([a-zA-Z])(\d{0,4})", text)
+    )
+
+
+def worst_of(seen: Iterable[str]) -> str | None:
+    """Return how the worst of some letters fails; None where none does."""
+    lower = {letter.lower() for letter in seen}
+    return next((how for how, letter in FAILED.items() if letter in lower), None)
