@@ -64,7 +64,7 @@ ENVIRONMENTS = {
         **dict.fromkeys(("fbgemm-default", "fbgemm-fatal", "fbgemm-dense"), "fbgemm"),
         "torchrec": "torchrec",
     },
-    "openvino": dict.fromkeys(("openvino-ops", "openvino-torch"), "openvino"),
+    "openvino": dict.fromkeys(("openvino-ops", "openvino-recipe", "openvino-torch"), "openvino"),
     "triton": {"triton-interpreter": "triton"},
     "kernels": {"scipy-csr": "scipy", "numba": "numba", "mlx": "mlx", "tinygrad": "tinygrad"},
     "tensorflow": {
@@ -74,7 +74,7 @@ ENVIRONMENTS = {
         "keras-tensorflow": "keras-tensorflow",
     },
     "keras": {f"keras-{name}": f"keras-{name}" for name in ("jax", "torch", "openvino", "numpy")},
-    "paddle": {"paddle": "paddle"},
+    "paddle": dict.fromkeys(("paddle", "paddle-recipe"), "paddle"),
 }
 """Environments, each with its backends and the extra that each backend needs."""
 

@@ -15,7 +15,8 @@ from embcheck.cli.main import main
 
 FOLDER = Path(backends.__file__).parent / "recipes"
 RECIPES = sorted(file.stem.removeprefix("with_") for file in FOLDER.glob("with_*.py"))
-MOST_LINES = 135
+MOST_LINES = {"openvino": 175}
+"""Of OpenVINO's, much makes graphs. Others have 135 lines at most."""
 LIBRARIES = {"onnx": ("torch",), "onnxscript": ("onnx", "onnxscript")}
 """What a recipe may import, where that is not the library that it is named after."""
 
@@ -31,7 +32,7 @@ def test_a_recipe_needs_its_library_alone(library):
         if isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").partition(".")[0])
     assert imported <= {*LIBRARIES.get(library, (library,)), "numpy", *sys.stdlib_module_names}
-    assert len(text.splitlines()) <= MOST_LINES
+    assert len(text.splitlines()) <= MOST_LINES.get(library, 135)
 
 
 def test_the_command_prints_what_can_be_run(tmp_path):
