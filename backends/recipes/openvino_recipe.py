@@ -1,6 +1,8 @@
 """`openvino-recipe`: the recipe `with_openvino`, called as somebody would who copied it.
 
-Models are compiled beforehand, each of its table. A call is the checks and the inference.
+Models are compiled beforehand, each of its table. A call is the checks and the inference. OpenVINO
+has no gradients, and so none of the options that change them. Its CPU adds in single precision, so
+that bags of double precision are refused. A model alone refuses no index: see `clamp`.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Values are checked where the tensors lie: a GPU is waited for. Sparse and max_no
 """
 
 import paddle
+from paddle import geometric
 from paddle.nn import functional
 
 
@@ -72,39 +73,48 @@ def embedding_bag(
         raise ValueError(f"mode {mode!r} is unknown, or does not scale gradients")
     bounds = bag_bounds(indices, offsets, include_last_offset, check)
     rows = embedding(weight, indices.flatten(), padding_idx, scale_grad_by_freq, check)
-    rows, kept = widened(rows), paddle.ones([len(rows)], "bool")
+    rows, padding = widened(rows), None
     bags = paddle.searchsorted(bounds, paddle.arange(len(rows)), right=True) - 1
     size = len(bounds)  # what lies behind the last bound falls into one more bag, which is dropped
     if padding_idx is not None:
-        kept = indices.flatten() != padding_idx % len(weight)
-        rows = paddle.where(kept.unsqueeze(-1), rows, float("-inf") if mode == "max" else 0.0)
-    if mode == "max":
-        rows = paddle.where(first_maxima(rows.detach(), bags, size, kept), rows, 0.0)
+        padding = indices.flatten() == padding_idx % len(weight)
+        rows = rows.masked_fill(padding.unsqueeze(-1), float("-inf") if mode == "max" else 0.0)
+    if mode == "max" and len(rows):
+        rows = rows.masked_fill(~first_maxima(rows.detach(), bags, padding), 0.0)
     if per_sample_weights is not None:
         shape, dtype = per_sample_weights.shape, per_sample_weights.dtype
         if mode != "sum" or shape != indices.shape or dtype != weight.dtype:
             raise ValueError("weights go with mode sum, one for each index, in the table's dtype")
-        factors = paddle.where(kept, widened(per_sample_weights.flatten()), 0.0)
+        factors = widened(per_sample_weights.flatten())
+        factors = factors if padding is None else factors.masked_fill(padding, 0.0)
         rows = rows * factors.unsqueeze(-1)
-    sums = paddle.index_add(paddle.zeros([size, rows.shape[1]], rows.dtype), bags, 0, rows)
+    sums = paddle.index_add(paddle.zeros([size, rows.shape[1]], rows.dtype), bags, 0, rows)[:-1]
     if mode == "mean":
-        count = paddle.index_add(paddle.zeros([size], "int64"), bags, 0, kept.astype("int64"))
+        count = bounds[1:] - bounds[:-1]
+        if padding is not None:
+            left_out = paddle.index_add(paddle.zeros_like(bounds), bags, 0, padding.astype("int64"))
+            count = count - left_out[:-1]
         sums = sums / count.clip(1).unsqueeze(-1).astype(sums.dtype)
-    return sums[:-1].astype(weight.dtype)
+    return sums.astype(weight.dtype)
 
 
-def first_maxima(rows, bags, size, kept):
+def first_maxima(rows, bags, padding):
     """Return where the maximum of each bag stands first, or its first NaN, in each column."""
-    bag_of, places = (v.unsqueeze(-1).expand(rows.shape) for v in (bags, paddle.arange(len(rows))))
 
-    def reduced(values, start, how):
-        found = paddle.full([size, rows.shape[1]], start, values.dtype)
-        return paddle.put_along_axis(found, bag_of, values, 0, reduce=how)[bags]
+    def of_each(segment, values):
+        return paddle.gather(segment(values, bags), bags)
 
-    is_nan, is_most = rows.isnan(), rows == reduced(rows, float("-inf"), "amax")
-    is_most = paddle.where(reduced(is_nan.astype("int32"), 0, "amax") > 0, is_nan, is_most)
-    first = paddle.where(is_most & kept.unsqueeze(-1), places, len(rows))
-    return places == reduced(first, len(rows), "amin")
+    is_nan, is_most = rows.isnan(), rows == of_each(geometric.segment_max, rows)
+    if is_nan.any():
+        has_nan = of_each(geometric.segment_max, is_nan.astype("int32")) > 0
+        is_most = paddle.where(has_nan, is_nan, is_most)
+    if padding is not None:
+        is_most = is_most & ~padding.unsqueeze(-1)
+    # Places are numbered in the shape of the rows, for tensors of two shapes are slow to add.
+    small = "int32" if rows.size < 2**30 else "int64"
+    places = paddle.arange(rows.size, dtype=small).reshape(rows.shape)
+    behind = places + (~is_most).astype(small) * rows.size
+    return places == of_each(geometric.segment_min, behind)
 
 
 def bag_bounds(indices, offsets, include_last_offset, check):
