@@ -1,9 +1,9 @@
 """Lookups and bags in PyTorch whose ONNX graphs, by torch.onnx.export(dynamo=True), do the same.
 
 The graph of an exported EmbeddingBag loops over its bags. These are one gather: bags between
-offsets become rows of a matrix as long as the longest bag, and need memory for all of that. (Sums by
-`index_add` are exported as ScatterND, which ONNX Runtime's threads get wrong.) ONNX counts negative
-indices from the end: here they are moved behind it, where ONNX Runtime refuses them, as it then
+offsets become rows of a matrix as long as the longest bag, and need memory for all of that. (Sums
+by `index_add` are exported as ScatterND, which ONNX Runtime's threads get wrong.) ONNX counts
+negative indices from the end: here they are moved behind it, where ONNX Runtime refuses them, as it
 refuses impossible offsets. A graph has no gradients, and cannot change the table by `max_norm`.
 """
 
@@ -20,9 +20,9 @@ def embedding(indices, weight, padding_idx=None, check=True):
     rows = weight.shape[0]
     if padding_idx is not None and not (type(padding_idx) is int and -rows <= padding_idx < rows):
         raise ValueError(f"padding_idx {padding_idx} is no row of the table")
-    return functional.embedding(
-        torch.where(indices < 0, rows, indices) if check else indices, weight
-    )
+    if check:
+        indices = torch.where(indices < 0, rows, indices)
+    return functional.embedding(indices, weight)
 
 
 def embedding_bag(
@@ -30,14 +30,7 @@ def embedding_bag(
     include_last_offset=False, check=True,
 ):  # fmt: skip
     """Return one row for each bag; an empty one, or one of padding alone, is zeros."""
-    if mode not in ("sum", "mean", "max") or (mode != "sum" and per_sample_weights is not None):
-        raise ValueError(f"mode {mode!r} is unknown, or takes no weights")
-    if indices.ndim != (2 if offsets is None else 1):
-        raise ValueError("bags are rows of indices without offsets, or lie between offsets")
-    if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
-        raise TypeError("the weights' dtype is not the table's")
-    if per_sample_weights is not None and per_sample_weights.shape != indices.shape:
-        raise ValueError("there is one weight for each index")
+    check_bags(indices, weight, offsets, mode, per_sample_weights)
     kept = torch.ones_like(indices, dtype=torch.bool)
     if offsets is not None:
         if check:
@@ -61,6 +54,18 @@ def embedding_bag(
     if mode == "mean":
         found = found / count.clamp(min=1)
     return torch.where(count > 0, found, 0.0).to(weight.dtype)
+
+
+def check_bags(indices, weight, offsets, mode, per_sample_weights):
+    """Raise while the graph is made: for shapes, dtypes and modes that fit no bags."""
+    if mode not in ("sum", "mean", "max") or (mode != "sum" and per_sample_weights is not None):
+        raise ValueError(f"mode {mode!r} is unknown, or takes no weights")
+    if indices.ndim != (2 if offsets is None else 1):
+        raise ValueError("bags are rows of indices without offsets, or lie between offsets")
+    if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
+        raise TypeError("the weights' dtype is not the table's")
+    if per_sample_weights is not None and per_sample_weights.shape != indices.shape:
+        raise ValueError("there is one weight for each index")
 
 
 def refuse_bad(indices, weight, offsets, include_last_offset):
