@@ -1,8 +1,9 @@
-"""What torch.nn.functional.embedding, embedding_bag and one_hot document, in NumPy alone.
+"""PyTorch's lookups, bags and one-hot rows, in NumPy alone.
 
-NumPy differentiates nothing: `embedding_gradient` and `embedding_bag_gradient` take the gradient of
-the output, and then what the lookup took. It has no sparse arrays either, so that gradients are as
-large as the table. `max_norm` shortens rows in the table itself.
+They do what torch.nn.functional.embedding, embedding_bag and one_hot document. NumPy differentiates
+nothing: `embedding_gradient` and `embedding_bag_gradient` take the gradient of the output, and then
+what the lookup took. It has no sparse arrays either, so that gradients are as large as the table.
+`max_norm` shortens rows in the table itself.
 """
 
 import numpy as np
