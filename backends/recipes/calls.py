@@ -178,14 +178,14 @@ def _observe(
 
 
 def _by_functions(
-    recipe: ModuleType, call: Call, options: Arrays, run: Run, arrays: Arrays, names: Sequence[str]
+    recipe: ModuleType, call: Call, options: Arrays, run: Run, arrays: Arrays, _: Sequence[str]
 ) -> tuple[Any, Arrays]:
     """Ask the recipe's own functions for gradients."""
-    del names
     output = run(arrays)
     upstream = arrays["grad_output"] if "grad_output" in arrays else np.ones_like(output)
     function = getattr(recipe, f"{call.operation}_gradient")
-    found = function(upstream, **{n: arrays[n] for n in _names(function, arrays)}, **options)
+    known = {n: value for n, value in options.items() if n in signature(function).parameters}
+    found = function(upstream, **{n: arrays[n] for n in _names(function, arrays)}, **known)
     pair = found if call.operation.is_bag else (found, None)
     return output, dict(zip(GRADIENTS.values(), pair, strict=True))
 

@@ -1,10 +1,11 @@
-"""What torch.nn.functional.embedding, embedding_bag and one_hot document, by models of OpenVINO.
+"""PyTorch's lookups, bags and one-hot rows, by models of OpenVINO.
 
-Each function compiles a model once, and returns what calls it. A model cannot refuse an index: it
-counts negative ones from the end, gives zeros for others, and the CPU cuts all to 32 bits before.
-So NumPy checks them first. Where nobody can, `clamp=True` makes a model that moves them into the
-table, and says beside its output whether it moved one; what the cut hides it does not see.
-The CPU has no double precision: lookups move bytes, and bags refuse it. There are no gradients.
+They do what torch.nn.functional.embedding, embedding_bag and one_hot document. Each function
+compiles a model once, and returns what calls it. A model cannot refuse an index: it counts negative
+ones from the end, gives zeros for others, and the CPU cuts all to 32 bits before. So NumPy checks
+them first. Where nobody can, `clamp=True` makes a model that moves them into the table, and says
+beside its output whether it moved one; what the cut hides it does not see. The CPU has no double
+precision: lookups move bytes, and bags refuse it. There are no gradients.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ import openvino
 import openvino.opset16 as op
 
 
-def embedding(weight, padding_idx=None, check=True, clamp=False):
+def embedding(weight, padding_idx=None, clamp=False, check=True):
     """Return a function of indices that returns the rows of a table; padding changes no output."""
     check_table(weight, padding_idx)
     given = op.parameter([-1], np.int32)
@@ -35,8 +36,8 @@ def embedding_bag(
     padding_idx=None,
     include_last_offset=False,
     weighted=False,
-    check=True,
     clamp=False,
+    check=True,
 ):
     """Return a function of indices, offsets and, if weighted, weights, that returns bags' rows.
 

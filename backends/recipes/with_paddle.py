@@ -1,8 +1,9 @@
-"""What torch.nn.functional.embedding, embedding_bag and one_hot document, in Paddle alone.
+"""PyTorch's lookups, bags and one-hot rows, in Paddle alone.
 
-Paddle has no bags. Its lookup gives zeros for padding, leaves bad indices unchecked beside
-`padding_idx`, and adds gradients up in the table's dtype: here it looks rows up, and no more.
-Values are checked where the tensors lie: a GPU is waited for. Sparse and max_norm are left out.
+They do what torch.nn.functional.embedding, embedding_bag and one_hot document. Paddle has no bags.
+Its lookup gives zeros for padding, leaves bad indices unchecked beside `padding_idx`, and adds
+gradients up in the table's dtype: here it looks rows up, and no more. Values are checked where the
+tensors lie, so that a GPU is waited for. Sparse gradients and `max_norm` are left out.
 """
 
 import paddle
