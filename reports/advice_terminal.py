@@ -11,7 +11,7 @@ from rich.text import Text
 from embcheck.reports.advice import Fit
 from embcheck.reports.answer import Answer, Row
 from embcheck.reports.concern import Remark
-from embcheck.reports.recipes import Recipe
+from embcheck.reports.recipe_advice import Recipe
 from embcheck.reports.speeds import Speed
 from embcheck.reports.units import nanoseconds_text
 from embcheck.reports.untrusted import one_line

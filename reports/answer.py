@@ -10,7 +10,8 @@ from embcheck.reports.advice import Advice, Fit, advise
 from embcheck.reports.compat import Compat
 from embcheck.reports.concern import Needs
 from embcheck.reports.least_change import Changes, Step
-from embcheck.reports.recipes import Recipe, recipe_for, recipe_names
+from embcheck.reports.recipe_advice import Recipe, recipe_for
+from embcheck.reports.recipes import recipes
 from embcheck.reports.speeds import Speed, Speeds
 
 
@@ -69,7 +70,7 @@ def answer(
 ) -> Answer:
     """Answer what some backends mean for somebody's needs: of those that fit, the fastest first."""
     every = advise(data, needs)
-    changes, names = Changes(data, needs), recipe_names()
+    changes, names = Changes(data, needs), tuple(recipes())
     rows = []
     for advice in (advice for advice in every if advice.backend in chosen):
         column = data.column(advice.backend)

@@ -23,7 +23,8 @@ from embcheck.reports.concern import Needs, Remark
 from embcheck.reports.least_change import Changes, Step
 from embcheck.reports.letters import FORMS, INDICES, MODES, OPERATIONS, TABLES, packed, unpacked
 from embcheck.reports.own_needs import of_module, of_trace
-from embcheck.reports.recipes import Recipe, recipe_for, recipe_names
+from embcheck.reports.recipe_advice import Recipe, recipe_for
+from embcheck.reports.recipes import recipes
 from embcheck.reports.speeds import Speed, Speeds, speeds
 
 YES = compat.Supported("yes")
@@ -185,7 +186,7 @@ def test_a_recipe_is_found_by_the_library():
     assert (recipe.name, recipe.fit) == ("onnx", None)
     assert recipe_for("numpy", data, found, names) is None
     assert recipe_for("jax-recipe", data, found, names) is None
-    assert {"jax", "onnx"} <= {*recipe_names()}
+    assert {"jax", "onnx"} <= {*tuple(recipes())}
 
 
 def timing(backend, ratio, low, high, verdict, role="candidate", workload="OWN"):

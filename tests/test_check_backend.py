@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from functools import cache
 
+import numpy as np
 import pytest
 from commands import embcheck
 
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.client import BackendUnavailable
+from embcheck.conformance.execution.inside.kept import overwrite
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.smoke.checks import check_info
 from embcheck.conformance.smoke.finding import Status, lines
@@ -139,3 +141,13 @@ def test_exit_codes_and_json():
         assert ended.returncode == 2
         assert words in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+def test_a_class_without_a_module_is_looked_past():
+    """Paddle's PyLayer is one; what lies behind it is overwritten all the same."""
+    found: dict[str, object] = {}
+    exec("made = type('made', (), {})", found)  # its globals have no __name__
+    assert not hasattr(found["made"], "__module__")
+    kept = np.arange(3.0)
+    overwrite([found["made"], [kept]], {"output": kept.copy()}, [], "adapter")
+    np.testing.assert_array_equal(kept, [-1, -1, -1])

@@ -56,10 +56,15 @@ def _arrays(roots: Iterable[Any], package: str) -> Iterator[np.ndarray]:
         array = _as_array(item)
         if array is not None:
             yield array
-        elif isinstance(item, FunctionType) and not f"{item.__module__}.".startswith(f"{package}."):
+        elif isinstance(item, FunctionType) and not _is_of(item, package):
             waiting.extend(cell for cell in item.__closure__ or ())
-        elif not isinstance(item, type) or f"{item.__module__}.".startswith(f"{package}."):
+        elif not isinstance(item, type) or _is_of(item, package):
             waiting.extend(gc.get_referents(item))
+
+
+def _is_of(item: Any, package: str) -> bool:
+    # A class that a metaclass makes by `type.__new__` may have no module.
+    return f"{getattr(item, '__module__', '')}.".startswith(f"{package}.")
 
 
 def _as_array(item: Any) -> np.ndarray | None:
