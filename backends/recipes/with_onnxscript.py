@@ -35,8 +35,8 @@ def embedding_bag(
     if mode not in ("sum", "mean", "max") or (mode != "sum" and is_weighted):
         raise ValueError(f"mode {mode!r} is unknown, or takes no weights")
     graph, indices, weight = started(index_dtype, 1 if has_offsets else 2, dtype)
-    op, wide, is_any, factors = graph.op, FLOATS[dtype], None, None
-    wide = ir.DataType[wide if dtype == "float64" else "FLOAT"]  # halves lose what is added
+    op, is_any, factors = graph.op, None, None
+    wide = ir.DataType["DOUBLE" if dtype == "float64" else "FLOAT"]  # halves lose what is added
     rows = op.Shape(weight, end=1)
     if has_offsets:
         offsets = graph.input("offsets", ir.DataType[index_dtype.upper()], ["begins"])
@@ -131,11 +131,13 @@ def one_hot(index_dtype="int64", rank=1, num_classes=-1):
         raise TypeError(f"class values are {index_dtype}, not int64")
     graph, indices = started(index_dtype, rank)
     op = graph.op
+    wrong = [op.Less(indices, 0)]
     if num_classes == -1:
+        wrong.append(op.Equal(op.Size(indices), 0))  # nothing to infer from
         num_classes = op.Add(op.ReduceMax(indices, keepdims=0), 1)
     elif type(num_classes) is not int or num_classes < 1:
         raise ValueError("there is no class")
-    wrong = [op.Less(indices, 0), op.GreaterOrEqual(indices, num_classes)]
+    wrong.append(op.GreaterOrEqual(indices, num_classes))
     indices = op.Add(indices, zero_or_error(op, wrong))
     is_class = op.Equal(op.Unsqueeze(indices, [-1]), op.Range(0, num_classes, 1))
     return finished(graph, op.Cast(is_class, to=INT64))
