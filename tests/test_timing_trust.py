@@ -11,6 +11,7 @@ import pytest
 from embcheck.conformance.records.details import Rounds, TimingDetails
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.timing.statistics.estimate import Estimate, conclude
+from embcheck.conformance.timing.verdicts.decide import Because, Doubt
 from embcheck.conformance.timing.verdicts.trust import (
     Judged,
     biased,
@@ -59,7 +60,19 @@ def test_the_interval_of_the_twin_is_the_margin(ratio, low, high, verdict):
     assert limited.ratio == ratio
     assert limited.flags == ("a/a",)
     assert limited.details.resolution.resolution == pytest.approx(1 / 0.94 - 1)
-    assert "the reference against itself gave 0.990 (0.940 to 1.040)" in limited.message
+    assert "against itself gave 0.990 (0.940 to 1.040)" in limited.message
+
+
+def test_too_few_processes_decide_nothing_and_know_no_margin():
+    """Two processes have intervals that mean nothing: no verdict, and no margin that is printed."""
+    wild = judged_as("a/a", 3.0, 0.0006, 1582.0)
+    few = Doubt(Because.PARTIAL, "2 generations of processes cannot decide: it takes 3", few=True)
+    cell = limit_verdicts([REFERENCE, judged_as("candidate", 0.1, 0.09, 0.11), wild], ((),), 0.0)
+    lines = [one.but(few).line for one in cell]
+    assert [line.verdict for line in lines] == ["SAME", "INCONCLUSIVE", "INCONCLUSIVE"]
+    assert lines[1].message == "2 generations of processes cannot decide: it takes 3"
+    assert lines[1].details.resolution is None
+    assert "only differences over a factor of 1.67e+03 count" in cell[1].line.message
 
 
 def test_a_good_twin_leaves_verdicts_alone():

@@ -58,6 +58,11 @@ class Judged:
         return self.is_timed and self.bare.role not in (REFERENCE, A_A) and self.found is not None
 
     @property
+    def is_of_few(self) -> bool:
+        """Whether there were too few processes to decide anything, or to know a margin."""
+        return any(isinstance(one, Doubt) and one.few for one in self.against)
+
+    @property
     def margin(self) -> float:
         """What a difference must clear, as a ratio less 1."""
         return margin_of(self._limits)[0]
@@ -68,6 +73,8 @@ class Judged:
         if not self.is_timed:
             return Conclusion.NOT_TIMED
         is_impossible = any(_is_impossible(one) for one in self.against)
+        if self.is_of_few:
+            return Conclusion.SAME if self.bare.role == REFERENCE else Conclusion.INCONCLUSIVE
         if self.bare.role == REFERENCE:
             return Conclusion.INCONCLUSIVE if is_impossible else Conclusion.SAME
         if self.bare.role == A_A:
@@ -87,7 +94,7 @@ class Judged:
                 flags = (*flags, one.kind)
                 reasons.append(Reason(one.kind, one.text))
             if one is widest:
-                note = f"only differences over {margin:.0%} count: {widest.text}"
+                note = f"only differences over {_margin_text(margin)} count: {widest.text}"
                 reasons.append(Reason(Because.RESOLUTION, note))
                 details = replace(details, resolution=Resolution(margin, note))
         if self.multiplicity is not None:
@@ -105,7 +112,9 @@ class Judged:
     @property
     def _limits(self) -> list[Limit]:
         """The limits that a difference must clear; whose verdict is about none has none."""
-        return [one for one in self.against if isinstance(one, Limit)] if self.is_compared else []
+        if not self.is_compared or self.is_of_few:
+            return []
+        return [one for one in self.against if isinstance(one, Limit)]
 
     def but(self, *against: Limit | Doubt) -> Judged:
         """Return the same with more found against it."""
@@ -141,7 +150,7 @@ def limit_verdicts(
         return [one.but(doubt) for one in cell]
     against: list[Limit | Doubt] = []
     if twin.verdict != Conclusion.SAME:
-        against.append(Limit(reach(twin.found), _said(twin.found), (Because.BIAS,)))
+        against.append(Limit(reach(twin.found), _said(twin), (Because.BIAS,)))
     share = sum(map(bool, flagged)) / len(flagged) if flagged else 0.0
     if share > MAX_FLAGGED:
         kinds = sorted({name for names in flagged for name in names})
@@ -161,7 +170,7 @@ def limit_run(judged: Sequence[Judged]) -> list[Judged]:
     wrong = biased(judged)
     if wrong is None or wrong.found is None:
         return list(judged)
-    said = f"in {wrong.bare.workload} ({wrong.bare.state}) {_said(wrong.found)}"
+    said = f"in {wrong.bare.workload} ({wrong.bare.state}) {_said(wrong)}"
     limit = Limit(reach(wrong.found), said, (Because.BIAS,))
     return [one.but(limit) if _cell(one) != _cell(wrong) else one for one in judged]
 
@@ -202,6 +211,11 @@ def reach(found: Estimate | None) -> float:
     return max(abs(math.log(found.low)), abs(math.log(found.high))) if found else 0.0
 
 
+def _margin_text(margin: float) -> str:
+    """Return a margin in percent, or as a factor where percents say little."""
+    return f"{margin:.0%}" if margin < 1 else f"a factor of {1 + margin:.3g}"
+
+
 def _is_impossible(one: Limit | Doubt) -> bool:
     return isinstance(one, Doubt) and one.kind == Because.IMPOSSIBLE
 
@@ -214,9 +228,10 @@ def _cell(one: Judged) -> tuple[str, str, int | None]:
     return one.bare.workload, one.bare.state, one.bare.threads
 
 
-def _said(twin: Estimate) -> str:
-    said = f"{twin.ratio:.3f} ({twin.low:.3f} to {twin.high:.3f})"
-    return f"the reference against itself gave {said}"
+def _said(twin: Judged) -> str:
+    found = twin.found
+    said = "" if found is None else f"{found.ratio:.3f} ({found.low:.3f} to {found.high:.3f})"
+    return f"{twin.bare.backend} against itself gave {said}"
 
 
 def with_reasons(line: Measurement, reasons: Iterable[Reason]) -> Measurement:
