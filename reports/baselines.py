@@ -104,7 +104,9 @@ def pairs(runs: Sequence[Run], workloads: Sequence[str] = ()) -> list[Pair]:
 
 
 def _order(cell: Cell, runs: Sequence[Run]) -> int:
-    cells = [(line.workload, line.state, line.threads) for run in runs for line in run.rounds]
+    cells: list[Cell] = [
+        (line.workload, line.state, line.threads) for run in runs for line in run.rounds
+    ]
     return cells.index(cell)
 
 

@@ -28,6 +28,8 @@ MARGIN = 8.0
 _FURTHEST = 1000.0
 """The bars reach from 1/1000 to 1000; values beyond are drawn at the edge."""
 _NEAREST = 1.1
+MOST = 1.05
+"""Of a ceiling; what has a larger share shows that the ceiling is none."""
 _MANY_CALLS = 1e9
 _VERDICTS = frozenset({"FASTER", "SLOWER", "SAME", "INCONCLUSIVE", "NOT TIMED"})
 
@@ -179,7 +181,7 @@ def _apart(line: Measurement, baseline: str) -> Measurement:
         return line
     reason = Reason("no-reference", f"no ratio: {baseline} was not timed beside it")
     role = "candidate" if line.role == "reference" else line.role
-    none = dict.fromkeys(("ratio", "ratio_low", "ratio_high", "break_even_calls"))
+    none: dict[str, Any] = dict.fromkeys(("ratio", "ratio_low", "ratio_high", "break_even_calls"))
     return replace(
         line, role=role, verdict="INCONCLUSIVE", flags=(), reasons=(reason,), message="", **none
     )
@@ -190,7 +192,21 @@ def reasons(line: Measurement) -> list[str]:
     found = [str(reason.text) for reason in line.reasons]
     spelled = line.details.spelling
     own = [f"timed by its spelling {spelled}"] if spelled is not None else []
+    own += _low_ceilings(line)
     return own + (found or ([str(line.message)] if line.message else []))
+
+
+def _low_ceilings(line: Measurement) -> list[str]:
+    """Say which ceilings a rate exceeds: they were measured too low, so no share of them counts."""
+    shares = line.details.shares
+    if shares is None:
+        return []
+    known = {"gather": finite(shares.share_of_gather), "copy": finite(shares.share_of_copy)}
+    return [
+        f"its rate is {share:.0%} of the {name}'s: that ceiling was measured too low"
+        for name, share in known.items()
+        if share is not None and share > MOST
+    ]
 
 
 def shared_reasons(lines: Sequence[Measurement]) -> list[str]:
@@ -316,12 +332,17 @@ def costs(line: Measurement) -> Costs:
         p50=seconds_text(_seconds(number("p50_ns"))),
         p99=seconds_text(_seconds(number("p99_ns"))),
         rate=rate_text(number("compulsory_gb_per_s")),
-        of_gather=share_text(number("share_of_gather")),
-        of_copy=share_text(number("share_of_copy")),
+        of_gather=share_text(_possible(number("share_of_gather"))),
+        of_copy=share_text(_possible(number("share_of_copy"))),
         peak=bytes_text(number("peak_bytes")),
         ulp="-" if number("largest_error_ulp") is None else f"{number('largest_error_ulp'):.3g}",
         new_shape=seconds_text(None if None in new else sum(filter(None, new))),
     )
+
+
+def _possible(share: float | None) -> float | None:
+    """Return a share of a ceiling, unless that was measured too low."""
+    return share if share is None or share <= MOST else None
 
 
 def _seconds(nanoseconds: float | None) -> float | None:

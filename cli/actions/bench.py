@@ -65,7 +65,8 @@ def bench(
         raise click.UsageError("a comparison cannot be resumed: leave out --resume")
     if curves and "curves" not in studies:
         raise click.UsageError("--curve needs --study curves")
-    spelling = own.pop("spelling")
+    spelling = None if own["spelling"] is None else str(own["spelling"])
+    own = {name: value for name, value in own.items() if name != "spelling"}
     settings = Settings(profile, seed, seconds, generations, baseline, spelling, timeout=timeout)
     sources = own_sources(own, ids)
     _check_choices(settings, sources, against, studies, backends)
