@@ -38,7 +38,7 @@ class NotComparable(RecordError):
 
 @dataclass(frozen=True)
 class RatioChange:
-    """How a ratio to the reference changed: the new one over the old one, with its interval.
+    """How a ratio to the baseline changed: the new one over the old one, with its interval.
 
     `verdict` is about that change; `repeated` is that of the second run, None if there was none.
     """
@@ -104,7 +104,7 @@ def run_against(
 ) -> Comparison:
     """Time again what changed since a run, and twice if it seems slower.
 
-    Raises NotComparable where the reference itself changed, and UnknownBackend.
+    Raises NotComparable where the baseline itself changed, and UnknownBackend.
     """
     reference = str(base.header.settings["reference"])
     names = list(dict.fromkeys([reference, *backends]))

@@ -1,7 +1,7 @@
 """From rounds to a ratio, its interval and a verdict; pure functions of numbers.
 
 The unit is a round's folded log ratio: the mean of the logs of a backend's two block times (there
-and back), less the reference's. Folding cancels a drift that is linear within the round.
+and back), less the baseline's. Folding cancels a drift that is linear within the round.
 
 There are two levels: rounds, and the generations of worker processes that ran them. There are many
 rounds, which are resampled. There are three to ten generations. A bootstrap of three numbers is
@@ -34,7 +34,7 @@ process is one sample, however many rounds it runs."""
 
 
 class Conclusion(StrEnum):
-    """The verdict of a timing against the reference."""
+    """The verdict of a timing against the baseline."""
 
     FASTER = "FASTER"
     SLOWER = "SLOWER"
@@ -115,7 +115,7 @@ def fold(blocks: Sequence[tuple[float, float]]) -> np.ndarray:
 def log_ratios(
     candidate: Sequence[tuple[float, float]], reference: Sequence[tuple[float, float]]
 ) -> np.ndarray:
-    """Return each round's folded log ratio of a candidate to the reference."""
+    """Return each round's folded log ratio of a candidate to the baseline."""
     return np.asarray(np.subtract(fold(candidate), fold(reference)))
 
 

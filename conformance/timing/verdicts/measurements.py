@@ -65,7 +65,7 @@ def measurements(
     """Turn the rounds of a run into its measurements: of each backend, of A/A, of the sentinel.
 
     `generations` is how many were planned; a cell that has fewer has no verdicts. `impossible` says
-    of rows which rate no machine has; they have no verdict, nor have others beside the reference's.
+    of rows which rate no machine has; they have no verdict, nor have others beside the baseline's.
     """
     records = list(group(lines).values())
     estimates = _estimates(records)
@@ -207,7 +207,7 @@ class Figures:
 
 
 def _break_even(record: Record, figures: Figures) -> float | None:
-    """Return after how many calls a longer preparation than the reference's is paid back."""
+    """Return after how many calls a longer preparation than the baseline's is paid back."""
     key = record.key_of(REFERENCE)
     if key is None:
         return None

@@ -1,6 +1,6 @@
 """The resolution of a run: A/A rows, disturbed rounds, busy idle workers, many comparisons.
 
-A difference no larger than the reference's own does not count. If a cell's A/A row is not SAME,
+A difference no larger than the baseline's own does not count. If a cell's A/A row is not SAME,
 its interval replaces the margin: a difference within it is INCONCLUSIVE, and a backend that takes a
 tenth of the time is still FASTER. Disturbed rounds count by how far they moved the sentinel.
 """
@@ -54,7 +54,7 @@ class Judged:
 
     @property
     def is_compared(self) -> bool:
-        """Whether the verdict is about a difference from the reference."""
+        """Whether the verdict is about a difference from the baseline."""
         return self.is_timed and self.bare.role not in (REFERENCE, A_A) and self.found is not None
 
     @property
@@ -69,7 +69,7 @@ class Judged:
 
     @property
     def verdict(self) -> Conclusion:
-        """The verdict; those on the reference itself are not moved by what limits the others."""
+        """The verdict; those on the baseline itself are not moved by what limits the others."""
         if not self.is_timed:
             return Conclusion.NOT_TIMED
         is_impossible = any(_is_impossible(one) for one in self.against)
@@ -150,7 +150,7 @@ def limit_verdicts(
         return [one.but(doubt) for one in cell]
     against: list[Limit | Doubt] = []
     if twin.verdict != Conclusion.SAME:
-        against.append(Limit(reach(twin.found), _said(twin), (Because.BIAS,)))
+        against.append(Limit(false_difference(twin.found), _said(twin), (Because.BIAS,)))
     share = sum(map(bool, flagged)) / len(flagged) if flagged else 0.0
     if share > MAX_FLAGGED:
         kinds = sorted({name for names in flagged for name in names})
@@ -190,7 +190,7 @@ def biased(judged: Iterable[Judged]) -> Judged | None:
 def correct(judged: Sequence[Judged]) -> list[Judged]:
     """Withdraw verdicts that are not significant among all comparisons of a run.
 
-    Verdicts on the reference itself are not included; see `estimate.withstand`.
+    Verdicts on the baseline itself are not included; see `estimate.withstand`.
     """
     compared = [place for place, one in enumerate(judged) if one.is_compared]
     decided = [p for p in compared if judged[p].verdict != Conclusion.INCONCLUSIVE]
@@ -204,6 +204,18 @@ def correct(judged: Sequence[Judged]) -> list[Judged]:
         one = replace(judged[place], multiplicity=Multiplicity(doubt, count))
         corrected[place] = one if holds else one.but(Doubt(Because.MANY, said))
     return corrected
+
+
+def false_difference(found: Estimate) -> float:
+    """Return which difference, in logs, an A/A row that is not SAME shows to mean nothing.
+
+    As far as its interval goes, if that excludes 1: the baseline differs from itself. Otherwise the
+    difference that it found. How imprecise the row is does not count: a comparison that is as
+    imprecise has an interval as wide, and to add both would hide differences of several times that.
+    """
+    if found.low > 1 or found.high < 1:
+        return reach(found)
+    return abs(math.log(found.ratio))
 
 
 def reach(found: Estimate | None) -> float:
