@@ -1,8 +1,9 @@
 """The resolution of a run: A/A rows, disturbed rounds, busy idle workers, many comparisons.
 
-A difference no larger than the baseline's own does not count. If a cell's A/A row is not SAME,
-its interval replaces the margin: a difference within it is INCONCLUSIVE, and a backend that takes a
-tenth of the time is still FASTER. Disturbed rounds count by how far they moved the sentinel.
+A difference no larger than the baseline's own does not count. If a cell's A/A row shows that the
+baseline differs from itself, that replaces the margin: a smaller difference is INCONCLUSIVE, and a
+backend that takes a tenth of the time is still FASTER. Disturbed rounds count by how far they moved
+the sentinel.
 """
 
 from __future__ import annotations
