@@ -61,6 +61,12 @@ from embcheck.cli.bench_own import own_options
     metavar="COUNT",
     help="Fresh worker processes of each backend: 3 if left out, 10 in full, 5 on a GPU.",
 )
+@click.option(
+    "--baseline",
+    metavar="BACKEND",
+    help="Take ratios to this backend, which takes part. If left out: torch-eager if it takes "
+    "part, else the first backend.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
 @click.option(
     "--against",
@@ -73,13 +79,14 @@ from embcheck.cli.bench_own import own_options
     "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one request."
 )
 def bench(**options: Any) -> None:
-    """Time workloads on backends against a reference: numpy-reference, or else the first named.
+    """Time workloads on backends, with ratios to one of them: the baseline.
 
-    A backend is timed only where its answers are right. Each ratio has a 95 % interval, over
-    rounds that visit every backend in ABBA order, and over generations of fresh processes. The
-    verdict is FASTER, SLOWER or SAME if the interval, corrected for the number of comparisons,
-    clears a margin of 3 %, and if the reference timed against itself is the SAME. Otherwise it is
-    INCONCLUSIVE.
+    numpy-reference judges all answers; it is slow, and timed only where it is named. A backend is
+    timed only where its answers are right. Each ratio has a 95 % interval, over rounds that visit
+    every backend in ABBA order, and over generations of fresh processes. The verdict is FASTER,
+    SLOWER or SAME if the interval, corrected for the number of comparisons, clears a margin of 3 %,
+    and if the baseline timed against itself is no different. Otherwise it is INCONCLUSIVE.
+    `embcheck timings` shows the same run against any other of its backends.
 
     With --table and --trace, your own table and indices are timed instead, on all installed
     backends or those that you name. A --study is recorded beside the timings of workloads in the

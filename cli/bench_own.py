@@ -30,6 +30,22 @@ _OPTIONS = (
         metavar="N",
         help="Cut the trace into calls of N indices or bags, up to 8, timed in turn.",
     ),
+    click.option(
+        "--padding-idx",
+        type=int,
+        metavar="ROW",
+        help="The padding row: bags leave it out, and it gets no gradient.",
+    ),
+    click.option(
+        "--dtype",
+        type=click.Choice(["float16", "bfloat16", "float32", "float64"]),
+        help="Convert the table, and weights, once before all else.",
+    ),
+    click.option(
+        "--spelling",
+        metavar="NAME",
+        help="Time backends whose adapter has another spelling of this name by it.",
+    ),
 )
 
 

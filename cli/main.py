@@ -16,6 +16,7 @@ from embcheck.cli.streams import reader_is_gone, tolerant_streams
 COMMANDS = {
     "run": ("embcheck.cli.run", "Run the conformance suite on backends."),
     "bench": ("embcheck.cli.bench", "Time workloads on backends."),
+    "timings": ("embcheck.cli.timings", "Show the timings of a run against any of its backends."),
     "fuzz": ("embcheck.cli.fuzz", "Look for departures in generated calls."),
     "backends": ("embcheck.cli.backends", "List the known backends, or why one is unavailable."),
     "new-backend": ("embcheck.cli.new_backend", "Write a new backend's distribution, to fill in."),

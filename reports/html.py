@@ -24,10 +24,11 @@ from embcheck.reports.page import build_page
 from embcheck.reports.payload import Payload
 from embcheck.reports.readings import SAID, WORDS
 from embcheck.reports.stages import Stages
+from embcheck.reports.timings import choices
 from embcheck.reports.units import percent_text
 from embcheck.reports.untrusted import clean, one_line
 
-SCRIPTS = ("pages.js", "data.js", "report.js")
+SCRIPTS = ("pages.js", "data.js", "report.js", "timings.js")
 PLAIN_LIMIT = 2**18
 """Characters of data that a page has as they are; more are packed."""
 
@@ -74,7 +75,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent_text, one_line=one_line)
+    environment.filters.update(percent=percent_text, one_line=one_line, choices=choices)
     environment.globals.update(link=link, words=(*WORDS, SAID))
     return environment
 

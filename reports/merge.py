@@ -247,9 +247,13 @@ def _is_asked(case: CaseLine, info: Mapping[str, Any]) -> bool:
 
 
 def _measurements(runs: Iterable[Run]) -> Iterable[Measurement]:
-    """Return the latest measurement of each cell, in the order of their first appearance."""
+    """Return the latest measurement of each cell, in the order of their first appearance.
+
+    A backend is in a cell once, be it the baseline or not.
+    """
     last: dict[tuple[Any, ...], Measurement] = {}
     for run in runs:
         for line in run.measurements:
-            last[(line.workload, line.state, line.threads, line.backend, line.role)] = line
+            role = "" if line.role in ("reference", "candidate") else line.role
+            last[(line.workload, line.state, line.threads, line.backend, role)] = line
     return last.values()

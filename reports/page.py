@@ -10,6 +10,7 @@ from typing import Any
 from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.records.run import Run
 from embcheck.reports.atlas import Atlas, atlas
+from embcheck.reports.baselines import turned
 from embcheck.reports.calibration import Calibration, calibration
 from embcheck.reports.coverage import CoveragePage, coverage
 from embcheck.reports.curves import Curve, curves
@@ -145,7 +146,7 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         backend_numbers={name: number for number, name in enumerate(merged.columns)},
         backends=tuple(views.values()),
         runs=tuple(_run(run) for run in merged.runs),
-        timings=timings(merged.measurements),
+        timings=timings(merged.measurements, turned(merged.runs)),
         curves=curves(merged.measurements, merged.runs),
         prices=tuple(price_groups(merged.runs)),
         ledger=ledger(merged),

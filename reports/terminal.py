@@ -25,7 +25,9 @@ from embcheck.reports.timings import (
     circumstances,
     costs,
     flags,
+    mixed_baselines,
     reasons,
+    role_text,
     shared_reasons,
 )
 from embcheck.reports.units import nanoseconds_text, plural, seconds_text
@@ -86,7 +88,7 @@ def print_conformance(runs: Iterable[Run] | Merged, console: Console) -> None:
 
 
 def print_timings(runs: Iterable[Run] | Merged, console: Console) -> None:
-    """Print the timings, with the ratio to the reference and its 95 % interval, and the studies."""
+    """Print the timings, with the ratio to the baseline and its 95 % interval, and the studies."""
     merged = merge(runs)
     measurements = [line for line in merged.measurements if point_of(line) is None]
     if measurements:
@@ -103,7 +105,7 @@ def _print_cells(measurements: Sequence[Measurement], console: Console) -> None:
         _print_costs(lines, width, console)
         _print_figures(lines, console)
         _print_messages(lines, console)
-    said = "ratio: time over the reference's, below 1 is faster; ns: on this machine"
+    said = "ratio: time over the baseline's, below 1 is faster; ns: on this machine"
     if any(line.details.rates for line in measurements):
         said += "\nGB/s: of bytes that must move; gather, copy: its share of what those reach here"
     say(console, f"\n{said}", "dim")
@@ -142,8 +144,8 @@ def _cell(line: Measurement) -> str:
 
 
 def _name(line: Measurement) -> str:
-    role = "" if line.role == "candidate" else f" ({one_line(line.role, 20)})"
-    return one_line(line.backend, 60) + role
+    role = role_text(line)
+    return one_line(line.backend, 60) + (f" ({one_line(role, 20)})" if role else "")
 
 
 def _timing_row(line: Measurement) -> tuple[str, ...]:
@@ -151,14 +153,17 @@ def _timing_row(line: Measurement) -> tuple[str, ...]:
     return (
         _name(line),
         nanoseconds_text(finite(line.ns_per_lookup)),
-        "-" if ratio is None else _ratio(ratio),
-        "-" if low is None or high is None else f"{_ratio(low)}-{_ratio(high)}",
+        "-" if ratio is None else ratio_text(ratio),
+        "-" if low is None or high is None else f"{ratio_text(low)}-{ratio_text(high)}",
         seconds_text(finite(line.first_call_seconds)),
         one_line(line.verdict, 12),
     )
 
 
-def _ratio(ratio: float) -> str:
+def ratio_text(ratio: float) -> str:
+    """Return a ratio in two or three digits."""
+    if ratio >= 100:
+        return f"{ratio:,.0f}"
     return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
@@ -178,6 +183,8 @@ def _print_figures(measurements: Iterable[Measurement], console: Console) -> Non
 
 def _print_messages(measurements: Sequence[Measurement], console: Console) -> None:
     """Print notes on figures, or why one is missing, once for all backends that share a note."""
+    for said in mixed_baselines(measurements):
+        console.print(safe_text(one_line(said), console))
     common = shared_reasons(measurements)
     names: dict[str, list[str]] = {}
     for line in measurements:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
 
 from embcheck.conformance.records.details import TimingDetails
-from embcheck.conformance.records.lines import Measurement
+from embcheck.conformance.records.lines import Measurement, Reason
 from embcheck.conformance.records.plain import to_plain
 from embcheck.reports.curves import point_of
 from embcheck.reports.units import (
@@ -19,13 +21,15 @@ from embcheck.reports.units import (
     share_text,
     value_text,
 )
-from embcheck.reports.untrusted import finite
+from embcheck.reports.untrusted import finite, one_line
 
 WIDTH = 200.0
 MARGIN = 8.0
 _FURTHEST = 1000.0
 """The bars reach from 1/1000 to 1000; values beyond are drawn at the edge."""
 _NEAREST = 1.1
+MOST = 1.05
+"""Of a ceiling; what has a larger share shows that the ceiling is none."""
 _MANY_CALLS = 1e9
 _VERDICTS = frozenset({"FASTER", "SLOWER", "SAME", "INCONCLUSIVE", "NOT TIMED"})
 
@@ -107,30 +111,106 @@ class Axis:
 
 @dataclass(frozen=True)
 class Timings:
-    """All timings of a report."""
+    """All timings of a report, as they were made, and against each baseline by its name."""
 
     axis: Axis
     groups: tuple[Group, ...]
+    choices: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
 
 
-def timings(measurements: Iterable[Measurement]) -> Timings:
-    """Group measurements by cell, with bars on one axis; leaves out points of curves."""
+def timings(
+    measurements: Iterable[Measurement],
+    turned: Mapping[str, Iterable[Measurement]] = MappingProxyType({}),
+) -> Timings:
+    """Group measurements by cell, with bars on one axis; leaves out points of curves.
+
+    `turned` has the same measurements against other baselines, by the baseline's name.
+    """
     lines = [line for line in measurements if point_of(line) is None]
-    axis = _axis(lines)
+    others = {name: {row_name(line): line for line in found} for name, found in turned.items()}
+    axis = _axis([*lines, *(line for found in others.values() for line in found.values())])
     cells: dict[tuple[str, str], list[Measurement]] = {}
     for line in lines:
         cells.setdefault((str(line.workload), circumstances(line)), []).append(line)
-    return Timings(axis, tuple(_group(*name, cell, axis) for name, cell in cells.items()))
+    choices = {
+        name: tuple(
+            _group(*cell, [found.get(row_name(one)) or _apart(one, name) for one in rows], axis)
+            for cell, rows in cells.items()
+        )
+        for name, found in others.items()
+    }
+    return Timings(axis, tuple(_group(*name, cell, axis) for name, cell in cells.items()), choices)
+
+
+def choices(found: Timings) -> list[dict[str, Any]]:
+    """Return for the page's script what differs between baselines: as timed, then each choice.
+
+    Notes of cells, and of each row its role, ratio, interval, bar, verdict, tone, flags, message,
+    and when its preparation is paid back; all of it texts that are safe to show.
+    """
+    return [
+        {
+            "notes": [_notes(group) for group in groups],
+            "rows": [_compact(row) for group in groups for row in group.rows],
+        }
+        for groups in (found.groups, *found.choices.values())
+    ]
+
+
+def _notes(group: Group) -> list[str]:
+    flagged = [f"flags: {one_line(', '.join(group.flags), 120)}"] if group.flags else []
+    return [*(one_line(note, 300) for note in group.notes), *flagged]
+
+
+def _compact(row: TimingRow) -> list[Any]:
+    bar = row.bar and [row.bar.low, row.bar.high, row.bar.middle]
+    flagged, said = one_line(", ".join(row.flags), 120), one_line(row.message, 300)
+    texts = (one_line(row.verdict, 20), row.tone, flagged, said, row.break_even)
+    return [one_line(row.role, 20), row.ratio, row.interval, bar, *texts]
+
+
+def row_name(line: Measurement) -> tuple[str, str, int | None, str, str]:
+    """Name a row by what does not depend on the baseline."""
+    role = "" if line.role in ("reference", "candidate") else line.role
+    return line.workload, line.state, line.threads, line.backend, role
+
+
+def _apart(line: Measurement, baseline: str) -> Measurement:
+    """Return a timing as far as it is known without a ratio to a baseline."""
+    if line.verdict == "NOT TIMED":
+        return line
+    reason = Reason("no-reference", f"no ratio: {baseline} was not timed beside it")
+    role = "candidate" if line.role == "reference" else line.role
+    none: dict[str, Any] = dict.fromkeys(("ratio", "ratio_low", "ratio_high", "break_even_calls"))
+    return replace(
+        line, role=role, verdict="INCONCLUSIVE", flags=(), reasons=(reason,), message="", **none
+    )
 
 
 def reasons(line: Measurement) -> list[str]:
     """Return what was said of a timing one after another; older records have it in one piece."""
     found = [str(reason.text) for reason in line.reasons]
-    return found or ([str(line.message)] if line.message else [])
+    spelled = line.details.spelling
+    own = [f"timed by its spelling {spelled}"] if spelled is not None else []
+    own += _low_ceilings(line)
+    return own + (found or ([str(line.message)] if line.message else []))
+
+
+def _low_ceilings(line: Measurement) -> list[str]:
+    """Say which ceilings a rate exceeds: they were measured too low, so no share of them counts."""
+    shares = line.details.shares
+    if shares is None:
+        return []
+    known = {"gather": finite(shares.share_of_gather), "copy": finite(shares.share_of_copy)}
+    return [
+        f"its rate is {share:.0%} of the {name}'s: that ceiling was measured too low"
+        for name, share in known.items()
+        if share is not None and share > MOST
+    ]
 
 
 def shared_reasons(lines: Sequence[Measurement]) -> list[str]:
-    """Return the notes that all timings of a cell share, or all but the reference's."""
+    """Return the notes that all timings of a cell share, or all but the baseline's."""
     compared = [
         line
         for line in lines
@@ -140,12 +220,25 @@ def shared_reasons(lines: Sequence[Measurement]) -> list[str]:
     return list(dict.fromkeys(reason for some in found for reason in some))
 
 
+def mixed_baselines(lines: Sequence[Measurement]) -> list[str]:
+    """Say whose ratios are to which baseline, where runs with several are shown together."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        base = line.details.reference
+        if base is not None and line.role == "candidate" and finite(line.ratio) is not None:
+            found.setdefault(str(base), []).append(str(line.backend))
+    named = {str(line.backend) for line in lines if line.role == "reference"}
+    if len(named | set(found)) < 2:
+        return []
+    return [f"ratios to {base}: {', '.join(names)}" for base, names in found.items()]
+
+
 def in_short(reason: str, line: Measurement) -> str:
     """Leave out the reason for a timing's resolution, which is in its details."""
     found = line.details.resolution
     if found is None or reason != found.resolution_note or finite(found.resolution) is None:
         return reason
-    return f"only differences over {found.resolution:.0%} count"
+    return reason.partition(" count: ")[0] + " count"
 
 
 def _shared(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -155,7 +248,8 @@ def _shared(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _group(name: str, circumstances: str, lines: Sequence[Measurement], axis: Axis) -> Group:
-    notes, common = shared_reasons(lines), _shared([flags(line) for line in lines])
+    notes = [*mixed_baselines(lines), *shared_reasons(lines)]
+    common = _shared([flags(line) for line in lines])
     rows = (
         replace(
             _row(line, axis),
@@ -165,6 +259,12 @@ def _group(name: str, circumstances: str, lines: Sequence[Measurement], axis: Ax
         for line in lines
     )
     return Group(name, circumstances, tuple(rows), tuple(notes), tuple(common))
+
+
+def role_text(line: Measurement) -> str:
+    """Return what a row is besides a backend that was timed; empty for one of those."""
+    words = {"candidate": "", "reference": "baseline"}
+    return words.get(line.role, str(line.role))
 
 
 def circumstances(line: Measurement) -> str:
@@ -203,7 +303,7 @@ def _row(line: Measurement, axis: Axis) -> TimingRow:
     verdict = str(line.verdict)
     return TimingRow(
         backend=str(line.backend),
-        role="" if line.role == "candidate" else str(line.role),
+        role=role_text(line),
         per_lookup=nanoseconds_text(finite(line.ns_per_lookup)),
         ratio="-" if ratio is None else f"{ratio:.3g}",
         interval="" if low is None or high is None else f"{low:.3g} to {high:.3g}",
@@ -232,12 +332,17 @@ def costs(line: Measurement) -> Costs:
         p50=seconds_text(_seconds(number("p50_ns"))),
         p99=seconds_text(_seconds(number("p99_ns"))),
         rate=rate_text(number("compulsory_gb_per_s")),
-        of_gather=share_text(number("share_of_gather")),
-        of_copy=share_text(number("share_of_copy")),
+        of_gather=share_text(_possible(number("share_of_gather"))),
+        of_copy=share_text(_possible(number("share_of_copy"))),
         peak=bytes_text(number("peak_bytes")),
         ulp="-" if number("largest_error_ulp") is None else f"{number('largest_error_ulp'):.3g}",
         new_shape=seconds_text(None if None in new else sum(filter(None, new))),
     )
+
+
+def _possible(share: float | None) -> float | None:
+    """Return a share of a ceiling, unless that was measured too low."""
+    return share if share is None or share <= MOST else None
 
 
 def _seconds(nanoseconds: float | None) -> float | None:

@@ -441,7 +441,7 @@ def test_what_all_timings_of_a_cell_share_is_parted_from_their_own() -> None:
 
 def test_a_row_says_in_short_what_resolution_it_has() -> None:
     """What the environments of a matrix differ in would fill every row; the details have it."""
-    note = "only differences over 20% count: the reference against itself gave 1.1"
+    note = "only differences over 20% count: ref against itself gave 1.1"
     details = TimingDetails(resolution=Resolution(0.2, note))
     line = timing("one", reasons=_reasons("odd: indeed", note), details=details)
     ((row,),) = (group.rows for group in timings([line]).groups)

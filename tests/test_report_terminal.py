@@ -191,7 +191,7 @@ def test_timings_have_interval_and_verdict() -> None:
     assert "t1-one-token, hot, 1 thread" in text
     assert _row(text, "ref") == [
         "ref",
-        "(reference)",
+        "(baseline)",
         "83.4",
         "1.00",
         "0.99-1.01",

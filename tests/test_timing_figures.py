@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from tiny_workload import tiny_workload
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.conformance.records.details import CallTimes, TimingDetails
+from embcheck.conformance.records.details import CallTimes, Shares, TimingDetails
 from embcheck.conformance.records.lines import Measurement, RoundsLine
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.clock import memory
@@ -24,6 +26,7 @@ from embcheck.conformance.timing.verdicts.ceilings import Ceiling, Rate, Streams
 from embcheck.conformance.timing.verdicts.figures import impossible, with_figures
 from embcheck.conformance.timing.workloads.load import load_workloads
 from embcheck.conformance.timing.workloads.traffic import traffic
+from embcheck.reports.timings import costs, reasons
 
 GB = 1e9
 COPY = Rate(10 * GB, "a copy")
@@ -207,3 +210,39 @@ def test_an_impossible_rate_fails_the_run(tmp_path, monkeypatch, rate, code):
     assert run.rounds[0].inputs["ceiling"]["streams"]["copy"]["way"] == "a test"
     assert len(looked) == (2 if code else 1)
     assert ("the clock or the count of bytes is wrong" in first.message) == bool(code)
+
+
+def test_a_share_over_a_ceiling_is_the_ceilings_fault():
+    """Such a share is not shown as if it were fine; that the ceiling is too low is said instead."""
+    shares = Shares(1.39, 1.05, 1.0, "np.take", 1.0, "np.copyto")
+    details = TimingDetails(shares=shares)
+    line = Measurement("T2", "a", "hot", 2, 1.0, 1.0, 1.0, 1.0, "SAME", 0.1, details=details)
+    assert (costs(line).of_gather, costs(line).of_copy) == ("-", "105%")
+    assert reasons(line) == ["its rate is 139% of the gather's: that ceiling was measured too low"]
+
+
+def test_threads_gather_at_their_own_pace():
+    """The slowest of threads that begin together counts, per call."""
+    waits = [partial(time.sleep, seconds) for seconds in (0.001, 0.003)]
+    assert 0.003 <= ceilings.seconds_together(waits, 2) < 1
+
+
+def test_a_backends_own_gather_is_a_ceiling_and_no_limit(tmp_path, monkeypatch):
+    """In a lookup, nothing is faster than the best backend; but the limit ignores what it says."""
+    way = Rate(1e3, "slow")
+    monkeypatch.setattr(limits, "measure_streams", lambda *_: Streams(1, 1, 1, *[way] * 3))
+    for name in ("measure_gather", "measure_hot_copy"):
+        monkeypatch.setattr(limits, name, lambda *_: way)
+    text = tiny_workload(
+        "rows: 500, columns: 8, indices: 2000, states: [hot], threads: [all], seconds: 0.05",
+        "rows: 50, columns: 8, indices: 40, states: [hot], threads: [all], seconds: 0.05",
+    )
+    (tmp_path / "w.yaml").write_text(text, "utf-8")
+    workloads = list(load_workloads([tmp_path / "w.yaml"]).values())
+    settings = Settings(generations=1, block_seconds=0.0005)
+    assert run_timing(["numpy-reference"], workloads, tmp_path, settings) == ExitCode.HARNESS
+    (run,) = read_runs(tmp_path)
+    ceiling = run.rounds[0].inputs["ceiling"]
+    assert ceiling["gather"]["way"] == "numpy-reference itself"
+    assert ceiling["limit"] == 1.5e3
+    assert all(line.details.shares.share_of_gather <= 1 for line in run.measurements[:2])

@@ -234,7 +234,7 @@ def test_the_next_backend_stands_in_for_a_reference_that_fails(tmp_path):
     assert dead.verdict == "NOT TIMED"
     assert other.verdict in ("INCONCLUSIVE", "NOT TIMED")
     assert other.ratio is None
-    assert "the reference" in other.message
+    assert "the baseline" in other.message
 
 
 def test_an_interruption_leaves_what_was_read(tmp_path):

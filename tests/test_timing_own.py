@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from commands import embcheck
 
+from embcheck.cli.bench import bench
+from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.workloads.own import Sources, own_workload
 from embcheck.conformance.timing.workloads.own_files import BadInput, read
@@ -112,6 +115,13 @@ MISTAKES = [
     ),
     ({"offsets": np.array([0]), "weights": np.ones(3)}, {"mode": "sum"}, "float64, unlike"),
     ({}, {"batch": 4}, "a batch of 4 is more than the 3"),
+    ({}, {"padding_idx": 10}, "--padding-idx 10 names no row of a table of 10 rows; give one from"),
+    ({}, {"padding_idx": -11}, "--padding-idx -11 names no row"),
+    (
+        {"table": np.full((10, 4), 1e6, np.float32)},
+        {"dtype": "float16"},
+        "float16 cannot hold .*, of up to 1e.06; use another --dtype",
+    ),
     ({}, {"table": "nowhere.npy"}, "there is no file nowhere.npy"),
     ({}, {"table": __file__}, "'.py' files are not read; give one of .npy"),
 ]
@@ -124,6 +134,74 @@ def test_a_mistake_says_what_to_do(save, arrays, more, words):
     paths["trace"] = paths.pop("ids")
     with pytest.raises(BadInput, match=words):
         own_workload(Sources(**{**paths, **more}))
+
+
+def test_a_table_is_converted_once_and_said_so(save, table):
+    """The weights follow the table; the title has both dtypes, and the padding row is an option."""
+    bags = {"offsets": save("o", np.array([0])), "weights": save("w", np.ones(3, np.float32))}
+    sources = Sources(
+        table, save("i", np.arange(3)), mode="sum", padding_idx=-1, dtype="bfloat16", **bags
+    )
+    workload = own_workload(sources)
+    assert workload.dtype == workload.given.table.dtype.name == "bfloat16"
+    assert workload.given.calls[0]["per_sample_weights"].dtype.name == "bfloat16"
+    assert "10 x 4 bfloat16, converted once from float32 to bfloat16" in workload.title
+    assert workload.options == {"mode": "sum", "padding_idx": -1}
+    same = own_workload(Sources(table, sources.trace, dtype="float32"))
+    assert "converted once" not in same.title
+
+
+def _no_worker(*_, **__):
+    raise AssertionError("a worker was started")
+
+
+@pytest.mark.parametrize("more", [(), ("--spelling", "x"), ("--study", "prices", "-b", "acme")])
+def test_arrays_are_checked_before_any_worker_starts(tmp_path, save, table, monkeypatch, more):
+    """A bad index costs a second, not the imports of every library."""
+    monkeypatch.setattr(WorkerClient, "launch", _no_worker)
+    words = ["--table", table, "--trace", save("i", np.array([10])), "--out", str(tmp_path / "o")]
+    done = CliRunner().invoke(bench, [*words, *more])
+    assert (done.exit_code, done.exception.__class__) == (2, SystemExit)
+    assert "names no row" in done.stderr
+
+
+def test_a_spelling_is_timed_where_an_adapter_has_it(tmp_path, save, table):
+    """By its name without the comment; a backend without it is timed as ever, and that is told."""
+    ids = save("i", np.arange(8))
+    words = ["-b", "numpy-reference", "-b", "zoo-prints", "--table", table, "--trace", ids]
+    words += ["--out", str(tmp_path), "--seconds", "0.02"]
+    done = CliRunner().invoke(bench, [*words, "--spelling", "weight[indices]"])
+    assert done.exit_code == 0, done.output
+    (run,) = read_runs(tmp_path)
+    spelled = {line.backend: line.details.spelling for line in run.measurements}
+    assert spelled["numpy-reference"].startswith("weight[indices]")
+    assert spelled["zoo-prints"] is None
+    assert "timed by its spelling weight[indices]" in " ".join(done.stdout.split())
+    done = CliRunner().invoke(bench, [*words, "--spelling", "nosuch"])
+    assert done.exit_code == 2
+    assert "no backend has a spelling 'nosuch'; give one of" in done.stderr
+    assert "numpy-reference: weight[indices]" in done.stderr
+    done = CliRunner().invoke(bench, ["-b", "numpy-reference", "--out", "x", "--spelling", "a"])
+    assert "--spelling also needs --table" in done.stderr or "give --table" in done.stderr
+
+
+def test_a_table_of_ones_own_has_prices(tmp_path, save, table):
+    """`--study prices` prices the given call, of which the padding row is a part, and no other."""
+    ids = save("i", np.arange(8).reshape(4, 2))
+    words = ["-b", "numpy-reference", "--table", table, "--trace", ids, "--mode", "mean"]
+    words += ["--padding-idx", "1", "--dtype", "bfloat16", "--study", "prices"]
+    more = ["--seconds", "0.02", "--generations", "1", "--out", str(tmp_path)]
+    done = CliRunner().invoke(bench, [*words, *more])
+    assert done.exit_code == 0, done.output
+    (run,) = read_runs(tmp_path)
+    assert run.header.purpose == "prices"
+    assert {line.workload for line in run.prices} == {"OWN"}
+    assert {"no padding_idx", "int32 indices"} <= {line.variant for line in run.prices}
+    timed = [line for line in run.prices if line.ratio is not None]
+    assert {line.verdict for line in timed} == {"INCONCLUSIVE"}
+    assert {line.message for line in timed} == {
+        "one generation of processes cannot decide: it takes 3"
+    }
 
 
 def test_damaged_files_are_named(tmp_path):

@@ -33,7 +33,7 @@ WORKLOAD = tiny_workload(
     "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1",
     "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1",
 )
-SETTINGS = Settings(generations=2, block_seconds=0.0005, timeout=60.0)
+SETTINGS = Settings(generations=3, block_seconds=0.0005, timeout=60.0)
 BACKENDS = ["numpy-reference", "zoo-prints", "zoo-peeks"]
 
 

@@ -11,6 +11,7 @@ import pytest
 from embcheck.conformance.records.details import Rounds, TimingDetails
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.timing.statistics.estimate import Estimate, conclude
+from embcheck.conformance.timing.verdicts.decide import Because, Doubt
 from embcheck.conformance.timing.verdicts.trust import (
     Judged,
     biased,
@@ -52,14 +53,37 @@ def judged(candidate, twin=GOOD, flagged=((),), drift=0.0):
         (1.2, 1.1, 1.3, "SLOWER"),
     ],
 )
-def test_the_interval_of_the_twin_is_the_margin(ratio, low, high, verdict):
-    """Beside an A/A row of 0.94 to 1.04 only a ratio beyond 6 % is decided, and nothing is SAME."""
-    limited = judged(judged_as("candidate", ratio, low, high), WIDE)
+def test_the_interval_of_a_biased_twin_is_the_margin(ratio, low, high, verdict):
+    """Beside an A/A row of 1.04 to 1.07 only a ratio beyond 7 % is decided, and nothing is SAME."""
+    limited = judged(judged_as("candidate", ratio, low, high), SLOW)
     assert limited.verdict == verdict
     assert limited.ratio == ratio
     assert limited.flags == ("a/a",)
-    assert limited.details.resolution.resolution == pytest.approx(1 / 0.94 - 1)
-    assert "the reference against itself gave 0.990 (0.940 to 1.040)" in limited.message
+    assert limited.details.resolution.resolution == pytest.approx(0.07)
+    assert "against itself gave 1.050 (1.040 to 1.070)" in limited.message
+
+
+def test_an_imprecise_twin_limits_by_the_difference_that_it_found():
+    """Its width is noise that a candidate's own interval has as well: it is not counted twice."""
+    off = judged_as("a/a", 0.95, 0.89, 1.02)
+    for twin, margin in ((WIDE, None), (off, 1 / 0.95 - 1)):
+        limited = judged(judged_as("candidate", 1.1, 1.06, 1.14), twin)
+        assert (limited.verdict, limited.flags) == ("SLOWER", ("a/a",))
+        found = limited.details.resolution
+        assert (found and found.resolution) == (margin and pytest.approx(margin))
+    assert judged(judged_as("candidate", 1.1, 1.045, 1.14), off).verdict == "INCONCLUSIVE"
+
+
+def test_too_few_processes_decide_nothing_and_know_no_margin():
+    """Two processes have intervals that mean nothing: no verdict, and no margin that is printed."""
+    wild = judged_as("a/a", 3.0, 0.0006, 1582.0)
+    few = Doubt(Because.PARTIAL, "2 generations of processes cannot decide: it takes 3", few=True)
+    cell = limit_verdicts([REFERENCE, judged_as("candidate", 0.1, 0.09, 0.11), wild], ((),), 0.0)
+    lines = [one.but(few).line for one in cell]
+    assert [line.verdict for line in lines] == ["SAME", "INCONCLUSIVE", "INCONCLUSIVE"]
+    assert lines[1].message == "2 generations of processes cannot decide: it takes 3"
+    assert lines[1].details.resolution is None
+    assert "only differences over a factor of 3 count" in cell[1].line.message
 
 
 def test_a_good_twin_leaves_verdicts_alone():

@@ -13,7 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from embcheck.cli.actions import INTERRUPTED
-from embcheck.cli.actions.bench_own import installed_backends, own_sources
+from embcheck.cli.actions.bench_own import (
+    check_spelling,
+    installed_backends,
+    own_sources,
+    read_own,
+)
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.claim import InUse, claimed
@@ -24,9 +29,16 @@ from embcheck.conformance.timing.clock.cell import Settings
 from embcheck.conformance.timing.runs.curves import points_of, select_curves
 from embcheck.conformance.timing.runs.price_session import PRICED, plan_prices, run_prices
 from embcheck.conformance.timing.runs.regression import NotComparable, read_baseline, run_against
-from embcheck.conformance.timing.runs.session import CannotResume, plan_steps, run_timing
+from embcheck.conformance.timing.runs.session import (
+    CannotResume,
+    plan_steps,
+    run_timing,
+    with_baseline,
+)
+from embcheck.conformance.timing.statistics.estimate import FEWEST_GENERATIONS
+from embcheck.conformance.timing.verdicts.measurements import said_of_few
 from embcheck.conformance.timing.workloads.load import UnknownWorkload, Workload, select_workloads
-from embcheck.conformance.timing.workloads.own import Sources, own_workload
+from embcheck.conformance.timing.workloads.own import Sources
 from embcheck.conformance.timing.workloads.own_files import BadInput
 from embcheck.reports.regressions import print_comparison
 from embcheck.reports.terminal import print_timings
@@ -39,6 +51,7 @@ def bench(
     out: Path,
     seconds: float | None,
     generations: int | None,
+    baseline: str | None,
     resume: bool,
     studies: tuple[str, ...],
     curves: tuple[str, ...],
@@ -47,25 +60,29 @@ def bench(
     timeout: float,
     **own: str | int | None,
 ) -> None:
-    """Time workloads on backends against a reference: numpy-reference, or else the first named."""
+    """Time workloads on backends, with ratios to one of them."""
     if resume and against is not None:
         raise click.UsageError("a comparison cannot be resumed: leave out --resume")
     if curves and "curves" not in studies:
         raise click.UsageError("--curve needs --study curves")
-    settings = Settings(profile, seed, seconds, generations, timeout=timeout)
+    spelling = None if own["spelling"] is None else str(own["spelling"])
+    own = {name: value for name, value in own.items() if name != "spelling"}
+    settings = Settings(profile, seed, seconds, generations, baseline, spelling, timeout=timeout)
     sources = own_sources(own, ids)
-    if against is None:
-        backends = backends or installed_backends(sources)
-    elif sources or studies:
-        raise click.UsageError("--against compares workloads: leave --table and --study out")
+    _check_choices(settings, sources, against, studies, backends)
     claim = ExitStack()
     try:
+        own_one = None if sources is None else read_own(sources)
+        if against is None:
+            backends = backends or installed_backends(sources)
+        if own_one is not None and settings.spelling is not None:
+            check_spelling(settings.spelling, with_baseline(backends, baseline), own_one)
         if out.is_dir():
             claim.enter_context(claimed(out))
         if against is not None:
             code = _time_against(against, backends, ids, out, settings)
         else:
-            code = _time(backends, ids, out, settings, sources, studies, curves, resume=resume)
+            code = _time(backends, ids, out, settings, own_one, studies, curves, resume=resume)
     except SpecError as error:
         click.echo(str(error), err=True)
         sys.exit(ExitCode.USAGE)
@@ -92,12 +109,35 @@ def bench(
     sys.exit(code)
 
 
+def _check_choices(
+    settings: Settings,
+    sources: Sources | None,
+    against: Path | None,
+    studies: tuple[str, ...],
+    backends: tuple[str, ...],
+) -> None:
+    """Refuse options that do not go together, and say what cannot be decided; starts nothing."""
+    if against is not None and (sources or studies):
+        raise click.UsageError("--against compares workloads: leave --table and --study out")
+    if against is not None and settings.baseline is not None:
+        raise click.UsageError("--against has the baseline of its run: leave --baseline out")
+    if sources is None and settings.spelling is not None:
+        raise click.UsageError("--spelling is for a call of your own: give --table and --trace")
+    if sources and "curves" in studies:
+        raise click.UsageError("curves are of shipped workloads: leave --table out")
+    if sources and studies and not backends:
+        raise click.UsageError("name the backends whose prices you want: -b BACKEND")
+    if settings.generation_count < FEWEST_GENERATIONS:
+        said = said_of_few(settings.generation_count)
+        click.echo(f"embcheck: {said}; ratios are shown, all verdicts are INCONCLUSIVE", err=True)
+
+
 def _time(
     backends: tuple[str, ...],
     ids: tuple[str, ...],
     out: Path,
     settings: Settings,
-    sources: Sources | None,
+    own: Workload | None,
     studies: tuple[str, ...],
     curves: tuple[str, ...],
     *,
@@ -112,15 +152,15 @@ def _time(
             )
 
     codes = [ExitCode.CONFORMS]
-    if not studies or ids or sources:
-        workloads = [own_workload(sources)] if sources else select_workloads(ids)
+    if not studies or ids:
+        workloads = [own] if own else select_workloads(ids)
         codes.append(time_cells(workloads, "timing"))
     if "curves" in studies:
         drawn = select_curves(curves)
         points = [point for curve in drawn for point in points_of(curve, settings.profile)]
         codes.append(time_cells(points, "curves"))
     if "prices" in studies:
-        priced = select_workloads(ids or PRICED)
+        priced = [own] if own else select_workloads(ids or PRICED)
         with _progress(len(plan_prices(backends, priced, settings))) as told:
             codes.append(run_prices(backends, priced, out, settings, told, resume=resume))
     _show(out)

@@ -10,7 +10,13 @@ import click
 
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import known_backends
-from embcheck.conformance.timing.workloads.own import Sources
+from embcheck.conformance.timing.clock.cell import is_named
+from embcheck.conformance.timing.clock.lanes import spellings_of
+from embcheck.conformance.timing.clock.workers import DEFINITION
+from embcheck.conformance.timing.workloads.load import Workload
+from embcheck.conformance.timing.workloads.own import Sources, own_workload
+from embcheck.conformance.timing.workloads.own_files import BadInput
+from embcheck.conformance.timing.workloads.traces import make_inputs
 from embcheck.reports.untrusted import one_line
 
 
@@ -30,8 +36,38 @@ def own_sources(own: Mapping[str, Any], ids: Sequence[str]) -> Sources | None:
     return Sources(**given)
 
 
+def read_own(sources: Sources) -> Workload:
+    """Make a workload of a user's arrays, and say what it is; raises BadInput."""
+    workload = own_workload(sources)
+    click.echo(f"{workload.id}: {one_line(workload.title, 300)}")
+    return workload
+
+
+def check_spelling(name: str, backends: Sequence[str], workload: Workload) -> None:
+    """Refuse a spelling of a user's own call that no backend has, with those that there are."""
+    call = make_inputs(workload, workload.profiles["quick"], 1).call(0)
+    known: dict[str, list[str]] = {}
+    for backend in backends:
+        client = WorkerClient(backend)
+        try:
+            known[backend] = spellings_of(client, call)
+        except (BackendUnavailable, BackendBroken):
+            known[backend] = []  # Why is told when it is to be timed.
+        finally:
+            client.close()
+    if any(is_named(one, name) for found in known.values() for one in found):
+        return
+    listed = [f"{backend}: {one_line(one)}" for backend, found in known.items() for one in found]
+    if not listed:
+        raise BadInput("no backend has another spelling of this call", "leave --spelling out")
+    raise BadInput(f"no backend has a spelling '{name}'", "\n  ".join(["give one of", *listed]))
+
+
 def installed_backends(sources: Sources | None) -> tuple[str, ...]:
-    """Name the backends that run here, and print why others do not; for a user's own table only."""
+    """Name the backends that run here, and print why others do not; for a user's own table only.
+
+    The definition, which judges and is slow, is not among them.
+    """
     if sources is None:
         raise click.UsageError("name a backend: -b BACKEND")
     return installed()
@@ -50,7 +86,7 @@ def installed() -> tuple[str, ...]:
             client.close()
         return None
 
-    names = sorted(known_backends(), key=lambda name: (name != "numpy-reference", name))
+    names = sorted(set(known_backends()) - {DEFINITION})
     with ThreadPoolExecutor(2) as pool:
         reasons = dict(zip(names, pool.map(ask, names), strict=True))
     for name, reason in reasons.items():

@@ -202,8 +202,9 @@ class Multiplicity:
 class TimingDetails:
     """All of it; a timing has what could be measured of it.
 
-    `reference` is the backend that the ratio is taken to. `device_missing` says why there is no
-    time on the device.
+    `reference` is the backend that the ratio is taken to. `spelling` names the adapter's other
+    spelling that was timed; None for its own. `device_missing` says why there is no time on the
+    device.
     """
 
     reference: str | None = None
@@ -221,6 +222,7 @@ class TimingDetails:
     device_missing: str | None = None
     resolution: Resolution | None = field(default=None, metadata=FLAT)
     multiplicity: Multiplicity | None = field(default=None, metadata=FLAT)
+    spelling: str | None = None
 
 
 @dataclass(frozen=True)

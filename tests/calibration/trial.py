@@ -8,7 +8,8 @@ also timed one after another, as tools do that know no rounds.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -55,8 +56,9 @@ class State:
 class Effort:
     """How much is done in a trial: as much as `embcheck bench --profile full` does for a cell.
 
-    `patience` is the share of a cell's seconds for all rounds. One after another, as many blocks
-    are timed as pyperf takes values by default.
+    `patience` is the share of a cell's `seconds` for all rounds. One after another, as many blocks
+    are timed as pyperf takes values by default. `planted` names the arms, the first of which is
+    what the others are compared with, and how many percent of rows each has more.
     """
 
     generations: int = GENERATIONS["full"]
@@ -64,6 +66,8 @@ class Effort:
     block_seconds: float = BLOCK_SECONDS
     sequential_blocks: int = 6
     patience: float = 1.0
+    seconds: float = SECONDS
+    planted: Mapping[str, int] = field(default_factory=lambda: PLANTED)
 
 
 def states() -> dict[str, State]:
@@ -92,14 +96,14 @@ def run_trial(state: State, number: int, effort: Effort) -> dict[str, Any]:
 
 def _generation(state: State, seed: list[int], effort: Effort) -> dict[str, Any]:
     workers = Workers("all", timeout=60.0)
-    keys = [(DEFINITION, name) for name in PLANTED]
+    keys = [(DEFINITION, name) for name in effort.planted]
     try:
         in_turn = shuffled(keys, seed_of("setting up", state.name, *seed))
         workers.launch(in_turn)
         # A sentinel's worker gathers with a bare np.take, whose time goes with the rows.
         arms = {key[1]: replace(workers.arm(*key), role=SENTINEL) for key in keys}
         for _, name in in_turn:
-            _hold(arms[name], state, PLANTED[name])
+            _hold(arms[name], state, effort.planted[name])
         calls = {name: _calls(arm, state, effort) for name, arm in arms.items()}
         sequential = {
             name: [arm.time(calls[name]).per_call for _ in range(effort.sequential_blocks)]
@@ -108,9 +112,9 @@ def _generation(state: State, seed: list[int], effort: Effort) -> dict[str, Any]
         settings = Settings(generations=effort.generations, a_a_half_width=effort.half_width)
         rounds = run_rounds(
             list(arms),
-            "a",
+            next(iter(effort.planted)),
             lambda name: arms[name].time(calls[name]),
-            plan=settings.plan(SECONDS * effort.patience, dict.fromkeys(arms, A_A)),
+            plan=settings.plan(effort.seconds * effort.patience, dict.fromkeys(arms, A_A)),
             seed=seed_of(state.name, *seed),
             clock=time.perf_counter,
             watch=machine.watch,

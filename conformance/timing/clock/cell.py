@@ -18,6 +18,7 @@ from embcheck.conformance.suite.real_data import Missing
 from embcheck.conformance.timing.clock import gate, machine, outside
 from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
 from embcheck.conformance.timing.clock.calibrate import BLOCK_SECONDS, Calibration, calibrate
+from embcheck.conformance.timing.clock.lanes import Lane, spellings_of
 from embcheck.conformance.timing.clock.longer import longer_standard
 from embcheck.conformance.timing.clock.schedule import (
     A_A_HALF_WIDTH,
@@ -50,14 +51,18 @@ class Settings:
     """How a run is timed; `seconds` overrides the workloads' own time for a cell.
 
     `generations` overrides the profile's number of them. Rounds and seconds are for all of a
-    cell's generations together. Without `ceilings` the machine's own rates are not measured, and
-    figures are not compared with them.
+    cell's generations together. `baseline` names the backend that ratios are taken to, where it is
+    chosen. `spelling` names another spelling of the call: backends whose adapter has it are timed
+    by it. Without `ceilings` the machine's own rates are not measured, and figures are not compared
+    with them.
     """
 
     profile: str = "quick"
     seed: int = 0
     seconds: float | None = None
     generations: int | None = None
+    baseline: str | None = None
+    spelling: str | None = None
     min_rounds: int = MIN_ROUNDS
     half_width: float = HALF_WIDTH
     a_a_half_width: float = A_A_HALF_WIDTH
@@ -102,8 +107,8 @@ class Timed:
     """The result of a cell in one generation of workers.
 
     `arms` are those that passed the gate; `lost` says, by role and backend, what could not be
-    timed and why; `reference` is the backend that ratios are taken to; `stopped` says why the cell
-    did not begin.
+    timed and why; `reference` is the backend that ratios are taken to; `spelled` names the other
+    spelling by which an arm is timed, by its key; `stopped` says why the cell did not begin.
     """
 
     cell: Cell
@@ -119,6 +124,7 @@ class Timed:
     rounds: list[Round] = field(default_factory=list)
     lost: dict[tuple[str, str], ArmLost] = field(default_factory=dict)
     devices: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    spelled: dict[str, str] = field(default_factory=dict)
     stopped: ArmLost | None = None
 
     def lose(self, arm: Arm, reason: ArmLost) -> None:
@@ -151,7 +157,7 @@ def time_cell(
     except (Missing, ArmLost) as reason:
         _stop(timed, backends, reason)
         return timed
-    _admit(timed, backends, preferred, workers, oracle)
+    _admit(timed, backends, preferred, workers, oracle, settings.spelling)
     if timed.reference is not None:
         _try(timed, sentinel, lambda arm: gate.admit_sentinel(arm, _inputs(timed)))
         _prepare_clock(timed, settings)
@@ -201,9 +207,14 @@ def _stop(timed: Timed, backends: Iterable[str], reason: Exception) -> None:
 
 
 def _admit(
-    timed: Timed, backends: Sequence[str], preferred: str, workers: Workers, oracle: gate.Oracle
+    timed: Timed,
+    backends: Sequence[str],
+    preferred: str,
+    workers: Workers,
+    oracle: gate.Oracle,
+    spelling: str | None,
 ) -> None:
-    """Let the backends through the gate, and a second worker of the reference.
+    """Let the backends through the gate, and a second worker of the baseline.
 
     In random order, because order matters: of workers that gather the same rows from memory, those
     that got their tables last were 2 % faster.
@@ -212,6 +223,8 @@ def _admit(
     def admit(backend: str, role: str) -> Arm | None:
         try:
             arm = workers.arm(backend, role, str(timed.cell))
+            if spelling is not None:
+                arm = _spell(timed, arm, spelling)
         except ArmLost as reason:
             timed.lost[role, backend] = reason
             return None
@@ -233,6 +246,21 @@ def _admit(
             twin.drop()
             timed.lose(twin, ArmLost(f"{preferred} itself was lost"))
         admit(reference.backend, A_A)
+
+
+def _spell(timed: Timed, arm: Arm, spelling: str) -> Arm:
+    """Return an arm that is timed by another spelling, if its adapter has that."""
+    known = spellings_of(arm.client, _inputs(timed).call(0))
+    name = next((one for one in known if is_named(one, spelling)), None)
+    if name is None:
+        return arm
+    timed.spelled[arm.key] = name
+    return replace(arm, client=Lane(arm.client, 0, name))
+
+
+def is_named(name: str, wanted: str) -> bool:
+    """Whether a spelling is the wanted one; what stands after `#` need not be written."""
+    return wanted in (name, name.partition("#")[0].strip())
 
 
 def _gate(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:

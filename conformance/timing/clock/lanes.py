@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution.answers import Answer
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.execution.answers import Answer, Answered
 from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.messages import describe_call
 
 WIDTH = 1_000_000
 """Ids of held calls in a lane; an arm uses fewer."""
@@ -70,3 +72,10 @@ class Lane:
         if moved.get("ids") is not None:
             moved["ids"] = [id_ + self._first for id_ in moved["ids"]]
         return self._client.request(moved, arrays, timeout)
+
+
+def spellings_of(client: WorkerClient | Lane, call: Call) -> list[str]:
+    """Ask a worker for the adapter's other spellings of a call; none if it does not answer."""
+    header = {"request": "spellings", "call": describe_call(call), "stored": []}
+    answer = client.request(header, call.inputs)
+    return list(answer.details["names"]) if isinstance(answer, Answered) else []

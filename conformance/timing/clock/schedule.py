@@ -105,7 +105,7 @@ def run_rounds(
     watch: Callable[[], Callable[[], Mapping[str, Any]]],
     lost: Callable[[str, ArmLost], None],
 ) -> list[Round]:
-    """Run rounds until the plan is fulfilled, or the reference is lost.
+    """Run rounds until the plan is fulfilled, or the baseline is lost.
 
     `measure` times one block of an arm, or raises ArmLost; then the arm is passed to `lost` and
     left out of later rounds. `watch` starts to observe the machine and returns a function that says

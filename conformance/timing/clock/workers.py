@@ -1,4 +1,4 @@
-"""The workers of a timing run: one of each backend, a second of the reference, the sentinel's."""
+"""The workers of a timing run: one of each backend, a second of the baseline, the sentinel's."""
 
 from __future__ import annotations
 

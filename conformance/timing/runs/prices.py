@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.execution.answers import Answered
-from embcheck.conformance.execution.messages import describe_call
 from embcheck.conformance.records.details import PriceDetails, PriceRounds
 from embcheck.conformance.records.lines import PriceLine
 from embcheck.conformance.timing.clock import gate, machine
 from embcheck.conformance.timing.clock.arms import CANDIDATE, SENTINEL, Arm
 from embcheck.conformance.timing.clock.calibrate import calibrate
 from embcheck.conformance.timing.clock.cell import Cell, Settings, cell_inputs
-from embcheck.conformance.timing.clock.lanes import Lane
+from embcheck.conformance.timing.clock.lanes import Lane, spellings_of
 from embcheck.conformance.timing.clock.schedule import (
     ArmLost,
     Block,
@@ -29,6 +27,7 @@ from embcheck.conformance.timing.clock.schedule import (
 )
 from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
 from embcheck.conformance.timing.statistics.estimate import (
+    FEWEST_GENERATIONS,
     MARGIN,
     Conclusion,
     Estimate,
@@ -37,7 +36,7 @@ from embcheck.conformance.timing.statistics.estimate import (
     log_ratios,
 )
 from embcheck.conformance.timing.verdicts.decide import decide
-from embcheck.conformance.timing.workloads.traces import Inputs
+from embcheck.conformance.timing.verdicts.measurements import said_of_few
 from embcheck.conformance.timing.workloads.variants import (
     AGAIN,
     PLAIN,
@@ -72,7 +71,7 @@ def price(
     inputs = cell_inputs(replace(cell, state="hot"))
     try:
         owner = workers.arm(backend, CANDIDATE)
-        names = _spellings(owner, inputs)
+        names = spellings_of(owner.client, inputs.call(0))
     except ArmLost as reason:
         priced.lost[PLAIN] = reason
         return priced
@@ -114,14 +113,6 @@ def price_lines(generations: Sequence[Priced]) -> list[PriceLine]:
         elif name != PLAIN:
             lines.append(_line(generations, variant, margin))
     return lines
-
-
-def _spellings(owner: Arm, inputs: Inputs) -> list[str]:
-    """Ask an adapter for its other spellings of the call."""
-    call = inputs.call(0)
-    header = {"request": "spellings", "call": describe_call(call), "stored": []}
-    answer = owner.client.request(header, call.inputs)
-    return list(answer.details["names"]) if isinstance(answer, Answered) else []
 
 
 def _admit(arm: Arm, variant: Variant, workers: Workers) -> None:
@@ -184,6 +175,7 @@ def _estimate(generations: Sequence[Priced], name: str, plain: str) -> Estimate:
 
 def _line(generations: Sequence[Priced], variant: Variant, margin: float) -> PriceLine:
     found = _estimate(generations, variant.name, variant.plain)
+    few = len(generations) < FEWEST_GENERATIONS
     plain, own = (_nanoseconds(generations, name) for name in (variant.plain, variant.name))
     return replace(
         _untimed(generations[0], variant, None),
@@ -192,7 +184,8 @@ def _line(generations: Sequence[Priced], variant: Variant, margin: float) -> Pri
         ratio=found.ratio,
         ratio_low=found.low,
         ratio_high=found.high,
-        verdict=decide(found, margin),
+        verdict=decide(found, margin, doubted=few),
+        message=said_of_few(len(generations)) if few else "",
         details=_details(generations, variant, margin),
     )
 

@@ -19,7 +19,12 @@ from embcheck.conformance.timing.clock.arms import CANDIDATE
 from embcheck.conformance.timing.clock.cell import Settings
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.runs.session import PURPOSE, Told, describe_backends, run_timing
-from embcheck.conformance.timing.statistics.estimate import MARGIN, Conclusion, Estimate
+from embcheck.conformance.timing.statistics.estimate import (
+    FEWEST_GENERATIONS,
+    MARGIN,
+    Conclusion,
+    Estimate,
+)
 from embcheck.conformance.timing.verdicts.decide import decide
 from embcheck.conformance.timing.workloads.load import PROFILES, Workload
 
@@ -33,7 +38,7 @@ class NotComparable(RecordError):
 
 @dataclass(frozen=True)
 class RatioChange:
-    """How a ratio to the reference changed: the new one over the old one, with its interval.
+    """How a ratio to the baseline changed: the new one over the old one, with its interval.
 
     `verdict` is about that change; `repeated` is that of the second run, None if there was none.
     """
@@ -99,10 +104,11 @@ def run_against(
 ) -> Comparison:
     """Time again what changed since a run, and twice if it seems slower.
 
-    Raises NotComparable where the reference itself changed, and UnknownBackend.
+    Raises NotComparable where the baseline itself changed, and UnknownBackend.
     """
     reference = str(base.header.settings["reference"])
     names = list(dict.fromkeys([reference, *backends]))
+    settings = replace(settings, baseline=reference)
     header = describe_backends(names, settings.timeout)
     if _changed(base.header, header, reference):
         raise NotComparable(f"ratios are to {reference}, which changed: leave out --against")
@@ -164,13 +170,20 @@ def compare_lines(before: Measurement, now: Measurement) -> RatioChange:
         return RatioChange(before, now, None, None, None, Conclusion.NOT_TIMED)
     references = {line.details.reference for line in lines}
     bounds = [(line.ratio, line.ratio_low, line.ratio_high) for line in lines]
-    if len(references) > 1 or any(bound is None for three in bounds for bound in three):
+    few = any(_generations(line) < FEWEST_GENERATIONS for line in lines)
+    if few or len(references) > 1 or any(bound is None for three in bounds for bound in three):
         return RatioChange(before, now, None, None, None, Conclusion.INCONCLUSIVE)
     (was, was_low, was_high), (is_, low, high) = bounds
     found = Estimate(is_ / was, low / was_high, high / was_low)  # type: ignore[operator]
     resolutions = [line.details.resolution for line in lines]
     margin = max(one.resolution if one else MARGIN for one in resolutions)
     return RatioChange(before, now, found.ratio, found.low, found.high, decide(found, margin))
+
+
+def _generations(line: Measurement) -> int:
+    """Return how many processes timed a line; enough where an older record does not say."""
+    rounds = line.details.rounds
+    return rounds.generations if rounds else FEWEST_GENERATIONS
 
 
 def _candidates(run: Run) -> Iterable[Measurement]:

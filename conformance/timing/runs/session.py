@@ -22,7 +22,7 @@ from embcheck.conformance.timing.clock import machine
 from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE
 from embcheck.conformance.timing.clock.cell import Cell, Settings, time_cell
 from embcheck.conformance.timing.clock.schedule import seed_of, shuffled
-from embcheck.conformance.timing.clock.workers import DEFINITION, ORACLE, Workers, thread_count
+from embcheck.conformance.timing.clock.workers import ORACLE, Workers, thread_count
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.statistics.estimate import LEVEL, MARGIN
 from embcheck.conformance.timing.verdicts import figures, raw
@@ -32,6 +32,8 @@ from embcheck.conformance.timing.verdicts.trust import Row, row_of
 from embcheck.conformance.timing.workloads.load import Workload, workload_files
 
 PURPOSE = "timing"
+USUAL = "torch-eager"
+"""The baseline where it takes part and no other one is wanted."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,17 @@ def plan_steps(workloads: Iterable[Workload], settings: Settings) -> list[Timing
     ]
 
 
-def choose_reference(backends: Sequence[str]) -> str:
-    """Name the reference of ratios: the definition if it takes part, else the first backend."""
-    return DEFINITION if DEFINITION in backends else backends[0]
+def choose_baseline(backends: Sequence[str], wanted: str | None = None) -> str:
+    """Name the backend that ratios are taken to.
+
+    The wanted one, else PyTorch's own if it takes part, else the first that is named.
+    """
+    return wanted or (USUAL if USUAL in backends else backends[0])
+
+
+def with_baseline(backends: Sequence[str], wanted: str | None) -> list[str]:
+    """Return the backends, each once; a wanted baseline takes part if it is not named."""
+    return list(dict.fromkeys([*backends, *filter(None, [wanted])]))
 
 
 def run_timing(
@@ -93,8 +103,8 @@ def run_timing(
     continues from there. A run of another `purpose` is recorded beside it in the folder. Raises
     UnknownBackend or CannotResume before anything starts.
     """
-    check_known(list(backends))
-    backends = list(dict.fromkeys(backends))
+    backends = with_baseline(backends, settings.baseline)
+    check_known(backends)
     run = _Run(backends, workloads, folder, settings, resume=resume, purpose=purpose)
     try:
         for step in plan_steps(workloads, settings):
@@ -148,7 +158,7 @@ class _Run:
         self._backends = backends
         self._settings = settings
         self._purpose = purpose
-        self._reference = choose_reference(backends)
+        self._reference = choose_baseline(backends, settings.baseline)
         self._exit_code = ExitCode.CONFORMS
         self._limits: MachineLimits | None = None
         self._crew: tuple[int, int | str] | None = None

@@ -1,7 +1,7 @@
 """From rounds to a ratio, its interval and a verdict; pure functions of numbers.
 
 The unit is a round's folded log ratio: the mean of the logs of a backend's two block times (there
-and back), less the reference's. Folding cancels a drift that is linear within the round.
+and back), less the baseline's. Folding cancels a drift that is linear within the round.
 
 There are two levels: rounds, and the generations of worker processes that ran them. There are many
 rounds, which are resampled. There are three to ten generations. A bootstrap of three numbers is
@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 import scipy  # imports `special` and `stats` where they are used first: half a second each
@@ -27,10 +28,13 @@ LOOK_RESAMPLES = 1000
 SEED = 20260101
 MAX_FLAGGED = 0.30
 FEW_DRAWS = 10
+FEWEST_GENERATIONS = 3
+"""Of processes, to decide: the interval over two of them is 25 standard errors wide, and one
+process is one sample, however many rounds it runs."""
 
 
 class Conclusion(StrEnum):
-    """The verdict of a timing against the reference."""
+    """The verdict of a timing against the baseline."""
 
     FASTER = "FASTER"
     SLOWER = "SLOWER"
@@ -111,7 +115,7 @@ def fold(blocks: Sequence[tuple[float, float]]) -> np.ndarray:
 def log_ratios(
     candidate: Sequence[tuple[float, float]], reference: Sequence[tuple[float, float]]
 ) -> np.ndarray:
-    """Return each round's folded log ratio of a candidate to the reference."""
+    """Return each round's folded log ratio of a candidate to the baseline."""
     return np.asarray(np.subtract(fold(candidate), fold(reference)))
 
 
@@ -128,8 +132,9 @@ def estimate(
     """
     middles = np.array([np.median(samples) for samples in generations])
     middle = float(middles.mean())
-    generator = np.random.default_rng(seed)
-    draws = np.mean([_medians(samples, generator, resamples) for samples in generations], axis=0)
+    picks = _picks(tuple(len(samples) for samples in generations), seed, resamples)
+    pairs = zip(generations, picks, strict=True)
+    draws = np.mean([np.sort(samples)[places].mean(axis=0) for samples, places in pairs], axis=0)
     count = len(middles)
     error = float(middles.std(ddof=1)) / count**0.5 if count > 1 else 0.0
     low, high = interval(middle, draws, error, count - 1, level)
@@ -148,9 +153,25 @@ def interval(
     return math.exp(low), math.exp(high)
 
 
-def _medians(samples: np.ndarray, generator: np.random.Generator, resamples: int) -> np.ndarray:
-    picks = generator.integers(len(samples), size=(resamples, len(samples)))
-    return np.asarray(np.median(samples[picks], axis=1))
+@lru_cache(maxsize=16)
+def _picks(lengths: tuple[int, ...], seed: int, resamples: int) -> tuple[np.ndarray, ...]:
+    """Return, for sorted samples of each length, the two places in the middle of each resample.
+
+    They are drawn by their own distribution, rather than found by sorting resamples, which would
+    take twenty times as long: the middle one of n places that are drawn uniformly follows a beta
+    distribution, and the next one above it is the smallest of those that are left.
+    """
+    generator = np.random.default_rng(seed)
+    found = []
+    for length in lengths:
+        above = length // 2
+        lower = generator.beta(length - above, above + 1, resamples)
+        upper = lower
+        if length % 2 == 0:
+            upper = lower + (1 - lower) * generator.beta(1, above, resamples)
+        places = (np.stack([lower, upper]) * length).astype(np.int32)
+        found.append(np.minimum(places, length - 1))
+    return tuple(found)
 
 
 def conclude(found: Estimate, margin: float = MARGIN) -> Conclusion:

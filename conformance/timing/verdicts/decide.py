@@ -42,10 +42,11 @@ class Limit:
 
 @dataclass(frozen=True)
 class Doubt:
-    """A reason why nothing can be decided."""
+    """A reason why nothing can be decided; `few` where there were too few processes to."""
 
     kind: Because
     text: str
+    few: bool = False
 
 
 def margin_of(limits: Iterable[Limit]) -> tuple[float, Limit | None]:

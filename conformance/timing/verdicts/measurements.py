@@ -29,6 +29,7 @@ from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE, REFERENCE, SE
 from embcheck.conformance.timing.clock.schedule import Block
 from embcheck.conformance.timing.clock.workers import SENTINEL_NAME
 from embcheck.conformance.timing.statistics.estimate import (
+    FEWEST_GENERATIONS,
     Conclusion,
     Estimate,
     estimate,
@@ -64,7 +65,7 @@ def measurements(
     """Turn the rounds of a run into its measurements: of each backend, of A/A, of the sentinel.
 
     `generations` is how many were planned; a cell that has fewer has no verdicts. `impossible` says
-    of rows which rate no machine has; they have no verdict, nor have others beside the reference's.
+    of rows which rate no machine has; they have no verdict, nor have others beside the baseline's.
     """
     records = list(group(lines).values())
     estimates = _estimates(records)
@@ -75,7 +76,7 @@ def measurements(
 
 
 def _estimates(records: Sequence[Record]) -> Estimates:
-    """Compare all arms with the reference; an arm's cells of one kind share a variance."""
+    """Compare all arms with the baseline; an arm's cells of one kind share a variance."""
     kinds: dict[tuple[str, str, int], dict[CellKey, Estimate]] = {}
     for record in records:
         for key in record.first.arms:
@@ -93,12 +94,15 @@ def measure(
     record: Record, backends: Sequence[str], generations: int, estimates: Estimates
 ) -> list[Judged]:
     """Return a cell's lines: one for each backend, for A/A and for the sentinel."""
-    twin = record.reference or backends[0]
+    twin = record.twin or backends[0]
     roles = [(name, REFERENCE if name == record.reference else CANDIDATE) for name in backends]
     found = [
         _judge(record, *who, estimates) for who in (*roles, (twin, A_A), (SENTINEL_NAME, SENTINEL))
     ]
     found = limit_verdicts(found, record.flagged(), record.sentinel_drift())
+    if generations < FEWEST_GENERATIONS:
+        few = Doubt(Because.PARTIAL, said_of_few(generations), few=True)
+        return [one.but(few) for one in found]
     missing = generations - len(record.lines)
     said = f"{len(record.lines)} of {generations} generations were timed"
     partial = Doubt(Because.PARTIAL, said)
@@ -131,6 +135,12 @@ def _judge(record: Record, backend: str, role: str, estimates: Estimates) -> Jud
     judged = Judged(with_reasons(line, reasons), found)
     over = _threads_over(record, key)
     return judged.but(Doubt(Because.THREADS, over)) if over and role != SENTINEL else judged
+
+
+def said_of_few(generations: int) -> str:
+    """Say why so few generations decide nothing."""
+    what = "one generation" if generations == 1 else f"{generations} generations"
+    return f"{what} of processes cannot decide: it takes {FEWEST_GENERATIONS}"
 
 
 def _spread(found: Estimate | None) -> Spread | None:
@@ -197,7 +207,7 @@ class Figures:
 
 
 def _break_even(record: Record, figures: Figures) -> float | None:
-    """Return after how many calls a longer preparation than the reference's is paid back."""
+    """Return after how many calls a longer preparation than the baseline's is paid back."""
     key = record.key_of(REFERENCE)
     if key is None:
         return None
@@ -209,12 +219,12 @@ def _break_even(record: Record, figures: Figures) -> float | None:
 
 
 def _estimate(record: Record, key: str) -> Estimate | None:
-    reference = record.key_of(REFERENCE)
     own = record.first.arms[key]
-    if reference in (None, key) or record.key(own.backend, own.role) is None:
+    base = record.key_of(REFERENCE) if own.role != A_A else record.original(own.backend)
+    if base in (None, key) or record.key(own.backend, own.role) is None:
         return None
-    pairs = zip(record.seconds_per_call(key), record.seconds_per_call(reference), strict=True)
-    return estimate([log_ratios(mine, base) for mine, base in pairs])
+    pairs = zip(record.seconds_per_call(key), record.seconds_per_call(base), strict=True)
+    return estimate([log_ratios(*both) for both in pairs])
 
 
 def _lost_reference(record: Record) -> str:
@@ -222,7 +232,7 @@ def _lost_reference(record: Record) -> str:
     if name is None or record.key(name, REFERENCE) is not None:
         return ""
     lost = record.lost(name, REFERENCE) or record.lost(name, CANDIDATE)
-    return f"no ratio: the reference {name} was lost: {lost}"
+    return f"no ratio: the baseline {name} was lost: {lost or 'it was not timed here'}"
 
 
 def _state_notes(record: Record) -> list[str]:
@@ -279,6 +289,7 @@ def _details(record: Record, key: str, figures: Figures) -> TimingDetails:
         inputs=from_plain(CellInputs, inputs),
         rounds=_rounds(record, arms, blocks),
         threads=from_plain(Threads, threads) if threads else None,
+        spelling=inputs.get("spelled", {}).get(key),
         memory=Memory(max((arm.resident_bytes or 0 for arm in arms), default=0) or None),
     )
 

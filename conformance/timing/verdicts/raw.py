@@ -13,7 +13,7 @@ import psutil
 from embcheck.conformance.records.details import ArmRecord, Lost
 from embcheck.conformance.records.lines import RoundsLine
 from embcheck.conformance.timing.clock import machine
-from embcheck.conformance.timing.clock.arms import SENTINEL, Arm
+from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
 from embcheck.conformance.timing.clock.cell import Timed
 from embcheck.conformance.timing.clock.noise import drifts, flag_rounds
 from embcheck.conformance.timing.clock.schedule import Block, Round
@@ -31,7 +31,7 @@ def describe(timed: Timed) -> RoundsLine:
         threads=timed.threads,
         generation=timed.generation,
         reference=timed.reference,
-        inputs=_inputs(timed.inputs) if timed.inputs else {},
+        inputs=_inputs(timed.inputs, timed.spelled) if timed.inputs else {},
         arms={key: _arm(timed, arm) for key, arm in timed.arms.items() if timed.rounds},
         rounds=tuple(_round(round_) for round_ in timed.rounds),
         lost=tuple(
@@ -42,9 +42,10 @@ def describe(timed: Timed) -> RoundsLine:
     )
 
 
-def _inputs(inputs: Inputs) -> dict[str, Any]:
+def _inputs(inputs: Inputs, spelled: Mapping[str, str]) -> dict[str, Any]:
     table = inputs.shared["weight"]
     return {
+        **({"spelled": dict(spelled)} if spelled else {}),
         "lookups": inputs.lookups,
         "bags": inputs.bags,
         "table": [*table.shape, table.dtype.name],
@@ -121,8 +122,20 @@ class Record:
 
     @property
     def reference(self) -> str | None:
-        """The reference of ratios; None if no backend passed the gate."""
+        """The baseline of ratios; None if no backend passed the gate."""
         return self.first.reference
+
+    @property
+    def twin(self) -> str | None:
+        """The backend that was timed twice, which is the run's own baseline."""
+        arms = (arm.backend for arm in self.first.arms.values() if arm.role == A_A)
+        lost = (one.backend for line in self.lines for one in line.lost if one.role == A_A)
+        return next(arms, None) or next(lost, None) or self.reference
+
+    def original(self, backend: str) -> str | None:
+        """Return the key of a backend's own arm, which an A/A arm repeats."""
+        found = (self.key(backend, role) for role in (REFERENCE, CANDIDATE))
+        return next(filter(None, found), None)
 
     @property
     def inputs(self) -> Mapping[str, Any]:

@@ -1,8 +1,9 @@
 """The resolution of a run: A/A rows, disturbed rounds, busy idle workers, many comparisons.
 
-A difference no larger than the reference's own does not count. If a cell's A/A row is not SAME,
-its interval replaces the margin: a difference within it is INCONCLUSIVE, and a backend that takes a
-tenth of the time is still FASTER. Disturbed rounds count by how far they moved the sentinel.
+A difference no larger than the baseline's own does not count. If a cell's A/A row shows that the
+baseline differs from itself, that replaces the margin: a smaller difference is INCONCLUSIVE, and a
+backend that takes a tenth of the time is still FASTER. Disturbed rounds count by how far they moved
+the sentinel.
 """
 
 from __future__ import annotations
@@ -54,8 +55,13 @@ class Judged:
 
     @property
     def is_compared(self) -> bool:
-        """Whether the verdict is about a difference from the reference."""
+        """Whether the verdict is about a difference from the baseline."""
         return self.is_timed and self.bare.role not in (REFERENCE, A_A) and self.found is not None
+
+    @property
+    def is_of_few(self) -> bool:
+        """Whether there were too few processes to decide anything, or to know a margin."""
+        return any(isinstance(one, Doubt) and one.few for one in self.against)
 
     @property
     def margin(self) -> float:
@@ -64,10 +70,12 @@ class Judged:
 
     @property
     def verdict(self) -> Conclusion:
-        """The verdict; those on the reference itself are not moved by what limits the others."""
+        """The verdict; those on the baseline itself are not moved by what limits the others."""
         if not self.is_timed:
             return Conclusion.NOT_TIMED
         is_impossible = any(_is_impossible(one) for one in self.against)
+        if self.is_of_few:
+            return Conclusion.SAME if self.bare.role == REFERENCE else Conclusion.INCONCLUSIVE
         if self.bare.role == REFERENCE:
             return Conclusion.INCONCLUSIVE if is_impossible else Conclusion.SAME
         if self.bare.role == A_A:
@@ -87,7 +95,7 @@ class Judged:
                 flags = (*flags, one.kind)
                 reasons.append(Reason(one.kind, one.text))
             if one is widest:
-                note = f"only differences over {margin:.0%} count: {widest.text}"
+                note = f"only differences over {_margin_text(margin)} count: {widest.text}"
                 reasons.append(Reason(Because.RESOLUTION, note))
                 details = replace(details, resolution=Resolution(margin, note))
         if self.multiplicity is not None:
@@ -105,7 +113,9 @@ class Judged:
     @property
     def _limits(self) -> list[Limit]:
         """The limits that a difference must clear; whose verdict is about none has none."""
-        return [one for one in self.against if isinstance(one, Limit)] if self.is_compared else []
+        if not self.is_compared or self.is_of_few:
+            return []
+        return [one for one in self.against if isinstance(one, Limit)]
 
     def but(self, *against: Limit | Doubt) -> Judged:
         """Return the same with more found against it."""
@@ -141,7 +151,7 @@ def limit_verdicts(
         return [one.but(doubt) for one in cell]
     against: list[Limit | Doubt] = []
     if twin.verdict != Conclusion.SAME:
-        against.append(Limit(reach(twin.found), _said(twin.found), (Because.BIAS,)))
+        against.append(Limit(false_difference(twin.found), _said(twin), (Because.BIAS,)))
     share = sum(map(bool, flagged)) / len(flagged) if flagged else 0.0
     if share > MAX_FLAGGED:
         kinds = sorted({name for names in flagged for name in names})
@@ -161,7 +171,7 @@ def limit_run(judged: Sequence[Judged]) -> list[Judged]:
     wrong = biased(judged)
     if wrong is None or wrong.found is None:
         return list(judged)
-    said = f"in {wrong.bare.workload} ({wrong.bare.state}) {_said(wrong.found)}"
+    said = f"in {wrong.bare.workload} ({wrong.bare.state}) {_said(wrong)}"
     limit = Limit(reach(wrong.found), said, (Because.BIAS,))
     return [one.but(limit) if _cell(one) != _cell(wrong) else one for one in judged]
 
@@ -181,7 +191,7 @@ def biased(judged: Iterable[Judged]) -> Judged | None:
 def correct(judged: Sequence[Judged]) -> list[Judged]:
     """Withdraw verdicts that are not significant among all comparisons of a run.
 
-    Verdicts on the reference itself are not included; see `estimate.withstand`.
+    Verdicts on the baseline itself are not included; see `estimate.withstand`.
     """
     compared = [place for place, one in enumerate(judged) if one.is_compared]
     decided = [p for p in compared if judged[p].verdict != Conclusion.INCONCLUSIVE]
@@ -197,9 +207,26 @@ def correct(judged: Sequence[Judged]) -> list[Judged]:
     return corrected
 
 
+def false_difference(found: Estimate) -> float:
+    """Return which difference, in logs, an A/A row that is not SAME shows to mean nothing.
+
+    As far as its interval goes, if that excludes 1: the baseline differs from itself. Otherwise the
+    difference that it found. How imprecise the row is does not count: a comparison that is as
+    imprecise has an interval as wide, and to add both would hide differences of several times that.
+    """
+    if found.low > 1 or found.high < 1:
+        return reach(found)
+    return abs(math.log(found.ratio))
+
+
 def reach(found: Estimate | None) -> float:
     """Return how far, in logs, an interval goes from 1; 0 for none."""
     return max(abs(math.log(found.low)), abs(math.log(found.high))) if found else 0.0
+
+
+def _margin_text(margin: float) -> str:
+    """Return a margin in percent, or as a factor where percents say little."""
+    return f"{margin:.0%}" if margin < 1 else f"a factor of {1 + margin:.3g}"
 
 
 def _is_impossible(one: Limit | Doubt) -> bool:
@@ -214,9 +241,10 @@ def _cell(one: Judged) -> tuple[str, str, int | None]:
     return one.bare.workload, one.bare.state, one.bare.threads
 
 
-def _said(twin: Estimate) -> str:
-    said = f"{twin.ratio:.3f} ({twin.low:.3f} to {twin.high:.3f})"
-    return f"the reference against itself gave {said}"
+def _said(twin: Judged) -> str:
+    found = twin.found
+    said = "" if found is None else f"{found.ratio:.3f} ({found.low:.3f} to {found.high:.3f})"
+    return f"{twin.bare.backend} against itself gave {said}"
 
 
 def with_reasons(line: Measurement, reasons: Iterable[Reason]) -> Measurement:

@@ -33,7 +33,8 @@ Arrays = dict[str, np.ndarray]
 class Sources:
     """A user's choices: files, the mode of bags if there are bags, and the size of a call.
 
-    `batch` counts bags, or indices of a lookup; None for the whole stream in one call.
+    `batch` counts bags, or indices of a lookup; None for the whole stream in one call. `dtype` is
+    what the table and the weights are converted to, if not their own.
     """
 
     table: str
@@ -42,21 +43,29 @@ class Sources:
     weights: str | None = None
     mode: str | None = None
     batch: int | None = None
+    padding_idx: int | None = None
+    dtype: str | None = None
 
 
 def own_workload(sources: Sources) -> Workload:
     """Read a user's arrays, check them and make a workload of them; raises BadInput."""
     table = _table(sources)
+    given = table.dtype.name
+    table = _converted(table, sources.dtype, sources.table)
     arrays = _stream(sources)
     is_bag = sources.mode is not None or "offsets" in arrays or "per_sample_weights" in arrays
     _check_indices(arrays["indices"], len(table), sources.trace)
+    _check_padding(sources.padding_idx, len(table))
+    if "per_sample_weights" in arrays:
+        weights = arrays["per_sample_weights"]
+        arrays["per_sample_weights"] = _converted(weights, sources.dtype, "the weights")
     if is_bag:
         _check_bags(arrays, table, sources)
     calls = tuple(_calls(arrays, sources.batch))
     profile = WorkloadProfile(("hot",) if len(calls) == 1 else (ROTATING,), ("all",), SECONDS)
     return Workload(
         id=OWN,
-        title=f"{sources.table} looked up for {sources.trace}",
+        title=_title(sources, table, given),
         stands_for="your own table and indices",
         operation=Operation.EMBEDDING_BAG if is_bag else Operation.EMBEDDING,
         observe=(Observation.OUTPUT,),
@@ -64,9 +73,43 @@ def own_workload(sources: Sources) -> Workload:
         table=Origin(),
         trace=Origin(),
         profiles=dict.fromkeys(PROFILES, profile),
-        options={"mode": sources.mode or "mean"} if is_bag else {},
+        options=_options(sources, is_bag=is_bag),
         given=Given(table, calls),
     )
+
+
+def _options(sources: Sources, *, is_bag: bool) -> dict[str, Any]:
+    padding = {} if sources.padding_idx is None else {"padding_idx": sources.padding_idx}
+    return {**({"mode": sources.mode or "mean"} if is_bag else {}), **padding}
+
+
+def _title(sources: Sources, table: np.ndarray, given: str) -> str:
+    """Say what is timed: the table, whether it was converted, and the indices."""
+    name = table.dtype.name
+    converted = "" if name == given else f", converted once from {given} to {name}"
+    rows, columns = table.shape
+    return f"{sources.table} ({rows:,} x {columns:,} {name}{converted}), for {sources.trace}"
+
+
+def _converted(array: np.ndarray, dtype: str | None, name: str) -> np.ndarray:
+    """Return an array in another dtype; the same where it has it already, or none is wanted."""
+    if dtype is None or array.dtype.name == dtype or array.dtype.name not in TABLE_DTYPES:
+        return array
+    with np.errstate(over="ignore"):  # What overflows is told below.
+        found = array.astype(dtype)
+    if not np.isfinite(found).all():
+        largest = float(np.abs(array).max())
+        raise BadInput(f"{dtype} cannot hold {name}, of up to {largest:.3g}", "use another --dtype")
+    return found
+
+
+def _check_padding(padding: int | None, rows: int) -> None:
+    """Refuse a padding row that PyTorch refuses too; a negative one counts from the end."""
+    if padding is not None and not -rows <= padding < rows:
+        raise BadInput(
+            f"--padding-idx {padding} names no row of a table of {rows} rows",
+            f"give one from 0 to {rows - 1}, or from -{rows} to -1 to count from the end",
+        )
 
 
 def _table(sources: Sources) -> np.ndarray:

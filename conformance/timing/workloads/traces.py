@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import ml_dtypes  # NumPy alone knows no bfloat16
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
@@ -206,7 +207,8 @@ def _uniform(
     """Draw multiples of 2 ** -bits in [-1, 1); by default as fine as the dtype, or float32, has."""
     count = int(np.prod(shape))
     words = _words(seed, -(-count // 2)).astype("<u8", copy=False).view("<i4")[:count]
-    bits = bits or min(np.finfo(dtype).nmant, np.finfo(np.float32).nmant)
+    own = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
+    bits = bits or min(own.nmant, np.finfo(np.float32).nmant)
     numbers = (words >> (31 - bits)).astype(dtype)
     numbers *= np.dtype(dtype).type(2.0**-bits)
     return numbers.reshape(shape)

@@ -57,11 +57,16 @@ def spelled(inputs: Inputs, names: list[str]) -> list[Variant]:
 def _of_indices(inputs: Inputs) -> Iterator[Variant]:
     trace, weight = inputs.traces[0], inputs.shared["weight"]
     places = {"indices", "offsets"} & {*trace}
-    narrow = {name: trace[name].astype(np.int32) for name in places}
-    yield Variant("int32 indices", "semantics", _with(inputs, narrow))
+    other = np.dtype(np.int64 if trace["indices"].dtype == np.int32 else np.int32)
+    cast = {name: trace[name].astype(other) for name in places}
+    yield Variant(f"{other.name} indices", "semantics", _with(inputs, cast))
     rows, counts = np.unique(trace["indices"], return_counts=True)
-    padding = int(rows[counts.argmax()])
-    yield Variant("padding_idx", "semantics", _with(inputs, options={"padding_idx": padding}))
+    if read_option(inputs.bare.options, "padding_idx") is None:
+        padding = int(rows[counts.argmax()])
+        yield Variant("padding_idx", "semantics", _with(inputs, options={"padding_idx": padding}))
+    else:
+        none = {"padding_idx": None}
+        yield Variant("no padding_idx", "semantics", _with(inputs, options=none))
     norms = np.linalg.norm(weight[rows].astype(np.float64), axis=1)
     limit = {"max_norm": float(np.median(norms))}
     own = replace(_with(inputs, {"weight": weight.copy()}, limit), shared={})

@@ -1,0 +1,51 @@
+"""What `embcheck timings` does; the command itself is in `cli/timings.py`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from rich.console import Console
+
+from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.run import RecordError, read_runs
+from embcheck.reports.baselines import pair_to_plain, rebased, to_plain
+from embcheck.reports.baselines import pairs as all_pairs
+from embcheck.reports.baselines_terminal import print_pairs
+from embcheck.reports.terminal import print_timings
+from embcheck.reports.untrusted import one_line
+
+
+def timings(
+    path: Path, baseline: str | None, ids: Sequence[str], *, pairs: bool, as_json: bool
+) -> None:
+    """Show the timings of a record against a baseline, or of each two backends."""
+    if pairs and baseline is not None:
+        raise click.UsageError("--pairs compares all backends: leave --baseline out")
+    try:
+        runs = read_runs(path)
+    except RecordError as error:
+        _refuse(error)
+    try:
+        found = rebased(runs, baseline, ids)
+        listed = all_pairs(runs, ids) if pairs else []
+    except RecordError as error:
+        _refuse(f"{path}: {error}")
+    if as_json:
+        plain = [pair_to_plain(pair) for pair in listed] if pairs else to_plain(found)
+        click.echo(json.dumps(plain, indent=2))
+        return
+    console = Console(highlight=False)
+    if pairs:
+        print_pairs(listed, console)
+    else:
+        print_timings(found, console)
+
+
+def _refuse(why: object) -> NoReturn:
+    click.echo(f"embcheck timings: {one_line(why, 500)}", err=True)
+    sys.exit(ExitCode.USAGE)

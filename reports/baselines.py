@@ -1,0 +1,158 @@
+"""The timings of runs against another baseline than the one that they were made with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from embcheck.conformance.records.lines import Measurement
+from embcheck.conformance.records.run import RecordError, Run
+from embcheck.conformance.timing.clock.arms import A_A, REFERENCE, SENTINEL
+from embcheck.conformance.timing.verdicts.baseline import against, baselines
+from embcheck.reports.timings import reasons, row_name
+from embcheck.reports.untrusted import finite
+
+Cell = tuple[str, str, int | None]
+
+
+class UnknownBaseline(RecordError):
+    """No run has timed the backend, or the workload; the message names those that were."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The ratio of two backends in a cell, with its verdict."""
+
+    cell: Cell
+    backend: str
+    baseline: str
+    line: Measurement
+
+
+def known_baselines(runs: Iterable[Run]) -> list[str]:
+    """List the backends that were timed in any of the runs."""
+    return list(dict.fromkeys(name for run in runs for name in baselines(run)))
+
+
+def rebased(
+    runs: Sequence[Run], baseline: str | None = None, workloads: Sequence[str] = ()
+) -> list[Run]:
+    """Return the timing runs with ratios to a baseline, of these workloads only if any is named.
+
+    Where none is named, each run has its own. Runs that did not time the baseline are left out.
+    Raises UnknownBaseline, and RecordError for runs whose rounds cannot be measured.
+    """
+    timed = [run for run in runs if run.rounds]
+    if not timed:
+        raise RecordError("there are no rounds in it; write some with `embcheck bench`")
+    known = known_baselines(timed)
+    if baseline is not None and baseline not in known:
+        raise UnknownBaseline(f"'{baseline}' was not timed; timed were: {', '.join(known)}")
+    ids = list(dict.fromkeys(line.workload for run in timed for line in run.rounds))
+    unknown = [name for name in workloads if name not in ids]
+    if unknown:
+        raise UnknownBaseline(f"'{unknown[0]}' was not timed; timed were: {', '.join(ids)}")
+    found = []
+    for run in timed:
+        if baseline is None or baseline in baselines(run):
+            lines = against(run, baseline)
+            kept = [one for one in lines if not workloads or one.workload in workloads]
+            found.append(with_measurements(run, kept))
+    return found
+
+
+def with_measurements(run: Run, lines: Sequence[Measurement]) -> Run:
+    """Return a run with other measurements; all else is shared."""
+    turned = copy.copy(run)
+    turned.measurements = list(lines)
+    turned.prices = []
+    return turned
+
+
+def turned(runs: Sequence[Run]) -> dict[str, list[Measurement]]:
+    """Return the timings of all runs against each backend that any of them timed.
+
+    Runs are in order of their start, and the last one counts. A run whose rounds cannot be measured
+    has only the ratios that it was written with.
+    """
+    found: dict[str, dict[tuple[Any, ...], Measurement]] = {}
+    for run in runs:
+        try:
+            known = {name: against(run, name) for name in baselines(run)}
+        except RecordError:
+            known = {}
+        for name, lines in known.items():
+            found.setdefault(name, {}).update({row_name(line): line for line in lines})
+    return {name: list(lines.values()) for name, lines in found.items()}
+
+
+def pairs(runs: Sequence[Run], workloads: Sequence[str] = ()) -> list[Pair]:
+    """Return each two backends of each cell once, the one that was named first as the baseline."""
+    found: dict[tuple[Cell, str, str], Pair] = {}
+    for run in (run for run in runs if run.rounds):
+        known = baselines(run)
+        for place, baseline in enumerate(known):
+            for line in against(run, baseline):
+                cell = (line.workload, line.state, line.threads)
+                later = line.backend in known[place + 1 :] and line.role not in (A_A, SENTINEL)
+                if later and (not workloads or line.workload in workloads):
+                    one = Pair(cell, line.backend, baseline, line)
+                    found[cell, baseline, line.backend] = one
+    return sorted(found.values(), key=lambda pair: _order(pair.cell, runs))
+
+
+def _order(cell: Cell, runs: Sequence[Run]) -> int:
+    cells: list[Cell] = [
+        (line.workload, line.state, line.threads) for run in runs for line in run.rounds
+    ]
+    return cells.index(cell)
+
+
+def to_plain(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """Return measurements as JSON: a cell each, with its baseline and its rows."""
+    cells: dict[tuple[int, Cell], dict[str, Any]] = {}
+    for number, run in enumerate(runs):
+        for line in run.measurements:
+            key = (number, (line.workload, line.state, line.threads))
+            cell = cells.setdefault(
+                key,
+                {
+                    "workload": line.workload,
+                    "state": line.state,
+                    "threads": line.threads,
+                    "baseline": None,
+                    "rows": [],
+                },
+            )
+            if line.role == REFERENCE:
+                cell["baseline"] = line.backend
+            cell["rows"].append(_row(line))
+    return list(cells.values())
+
+
+def pair_to_plain(pair: Pair) -> dict[str, Any]:
+    """Return a pair as JSON."""
+    workload, state, threads = pair.cell
+    row = _row(pair.line)
+    return {
+        "workload": workload,
+        "state": state,
+        "threads": threads,
+        "baseline": pair.baseline,
+        **row,
+    }
+
+
+def _row(line: Measurement) -> dict[str, Any]:
+    return {
+        "backend": line.backend,
+        "role": "baseline" if line.role == REFERENCE else line.role,
+        "ns_per_lookup": finite(line.ns_per_lookup),
+        "ratio": finite(line.ratio),
+        "ratio_low": finite(line.ratio_low),
+        "ratio_high": finite(line.ratio_high),
+        "verdict": line.verdict,
+        "reasons": reasons(line),
+    }
