@@ -2,23 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from embcheck.cli.data_options import json_option, runs_option
 
+_OWN = (
+    click.option(
+        "--table",
+        metavar="FILE[:NAME]",
+        help="Your own table: .safetensors:TENSOR, .npy, .npz:ARRAY or .parquet:COLUMN.",
+    ),
+    click.option("--trace", metavar="FILE[:NAME]", help="Your own indices, one or two dimensions."),
+    click.option("--offsets", metavar="FILE[:NAME]", help="Where each bag of the trace begins."),
+    click.option("--weights", metavar="FILE[:NAME]", help="A weight for each index, for sums."),
+    click.option(
+        "--mode",
+        type=click.Choice(["sum", "mean", "max"]),
+        help="How bags are reduced. If left out: mean with offsets, a plain lookup without.",
+    ),
+    click.option("--padding-idx", type=int, metavar="N", help="The row that stands for padding."),
+    click.option(
+        "--dtype",
+        "dtypes",
+        multiple=True,
+        type=click.Choice(["float32", "float16", "bfloat16", "float64"]),
+        help="Ask with the table in this dtype, instead of its own; repeatable.",
+    ),
+    click.option("--no-timing", is_flag=True, help="Leave the times out."),
+    click.option(
+        "--seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Time for all timing; what has begun by then still ends.",
+    ),
+    click.option(
+        "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one answer."
+    ),
+)
+_PAGES = (
+    click.option(
+        "--markdown",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Write the same as Markdown.",
+    ),
+    click.option(
+        "--html",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Write the same as a page.",
+    ),
+)
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed((*_OWN, *_PAGES)):
+        command = option(command)
+    return command
+
 
 @click.command()
 @click.argument("old", metavar="FROM")
-@click.argument("new", metavar="TO")
+@click.argument("new", metavar="TO...", nargs=-1, required=True)
+@_options
 @runs_option
 @json_option
-def migrate(old: str, new: str, runs: tuple[Path, ...], as_json: bool) -> None:
-    """Show what a user of FROM loses and gains in TO, the worst first, grouped by why.
+def migrate(**options: Any) -> None:
+    """Show what a user of FROM loses and gains in each TO, the worst first, grouped by why.
 
-    Exit codes: 0 nothing is worse; 1 something is; 2 an unknown name, or data that cannot be read.
+    With --table and --trace it is about your own call. FROM, each TO and the recipe of its library
+    are asked that call now, in processes of their own. The answers are compared with the exact
+    result and with FROM's, and right ones are timed beside FROM. Of the known differences, those
+    that the call meets come first.
+
+    Exit codes: 0 nothing is worse; 1 something is (with --table: a TO does not answer the call as
+    documented); 2 an unknown name, data that cannot be read, a call that is no valid one, or a TO
+    that cannot be asked here.
     """
     from embcheck.cli.actions.migrate import migrate as act  # noqa: PLC0415  (--help stays quick)
 
-    act(old, new, runs, as_json=as_json)
+    act(**options)

@@ -18,6 +18,7 @@ from typing import Any
 
 FORMAT = 1
 FILE_NAME = "compat.json"
+AS_DOCUMENTED = "as documented"
 CASES_LISTED = "parsed.json"
 """Has a digest of each file of cases."""
 _REASON = ("reason", "link", "instead")
@@ -118,6 +119,18 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A case in short: the call, what must come of it, and what backends made of it, by name.
+
+    An answer of `AS_DOCUMENTED` is a right one. Data that ships leaves right answers out.
+    """
+
+    call: str
+    wanted: str
+    answers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Use:
     """A typical use: a sentence, the features that it needs, and those that make errors loud."""
 
@@ -132,9 +145,9 @@ class Compat:
 
     `features` maps names to sentences, `digests` to hashes of what decided them, `profiles` the
     names of typical uses to what these need, `uses` words for what a case uses to the features that
-    are about it. `contexts` has the sets of such words that the cases of each feature use. `suite`
-    is the hash of the suite that embcheck had when this was made, and `sources` a hash of the files
-    that say so.
+    are about it. `contexts` has the sets of such words that the cases of each feature use, `cases`
+    the ids of examples with what they show. `suite` is the hash of the suite that embcheck had when
+    this was made, and `sources` a hash of the files that say so.
     """
 
     suite: str
@@ -145,6 +158,7 @@ class Compat:
     sources: str = ""
     uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contexts: Mapping[str, tuple[frozenset[str], ...]] = field(default_factory=dict)
+    cases: Mapping[str, Shown] = field(default_factory=dict)
 
     @cached_property
     def about(self) -> Mapping[str, frozenset[str]]:
@@ -233,6 +247,7 @@ def parse(text: str, name: str) -> Compat:
             profile: Use(told["says"], tuple(told["needs"]), tuple(told["refused"]))
             for profile, told in data["profiles"].items()
         }
+        cases = {id_: _shown(told, data["answers"]) for id_, told in data.get("cases", {}).items()}
         uses = {word: tuple(names) for word, names in data.get("uses", {}).items()}
         words = data.get("words", [])
         contexts = {
@@ -248,6 +263,7 @@ def parse(text: str, name: str) -> Compat:
             sources=str(data.get("sources", "")),
             uses=uses,
             contexts=contexts,
+            cases=cases,
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise CompatError(f"{name}: holds no data on compatibility ({error!r})") from None
@@ -258,7 +274,8 @@ def to_text(compat: Compat) -> str:
     reasons: dict[tuple[str, ...], int] = {}
     words = sorted({word for sets in compat.contexts.values() for each in sets for word in each})
     place = {word: number for number, word in enumerate(words)}
-    data = {
+    answers: dict[str, int] = {}
+    data: dict[str, Any] = {
         "format": FORMAT,
         "suite": compat.suite,
         "sources": compat.sources,
@@ -284,6 +301,9 @@ def to_text(compat: Compat) -> str:
         },
     }
     data["reasons"] = [dict(zip(_REASON, reason, strict=True)) for reason in reasons]
+    if compat.cases:
+        data["cases"] = {id_: _plain_case(case, answers) for id_, case in compat.cases.items()}
+        data["answers"] = list(answers)
     text = json.dumps(data, ensure_ascii=False, indent=0) + "\n"
     if not compat.contexts:
         return text
@@ -318,6 +338,18 @@ def _plain(found: Supported, reasons: dict[tuple[str, ...], int]) -> dict[str, A
         reason = tuple(getattr(found, name) for name in _REASON)
         told["reason"] = reasons.setdefault(reason, len(reasons))
     return {name: value for name, value in told.items() if value not in (None, "", {}, [])}
+
+
+def _plain_case(case: Shown, answers: dict[str, int]) -> dict[str, Any]:
+    """Leave right answers out, which are most, and name others by their place."""
+    wrong = {name: said for name, said in case.answers.items() if said != AS_DOCUMENTED}
+    numbers = {name: answers.setdefault(said, len(answers)) for name, said in wrong.items()}
+    return {"call": case.call, "wanted": case.wanted, "answers": numbers}
+
+
+def _shown(told: Mapping[str, Any], answers: list[str]) -> Shown:
+    given = {name: str(answers[number]) for name, number in told["answers"].items()}
+    return Shown(str(told["call"]), str(told["wanted"]), given)
 
 
 def _column(id_: str, told: Mapping[str, Any], reasons: list[Mapping[str, str]]) -> Column:

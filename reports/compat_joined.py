@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from packaging.version import InvalidVersion, Version
 
 from embcheck.reports.compat import Column, Compat, CompatError, Since, Supported, Versions
+from embcheck.reports.migration_cases import cases_of_both
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def join(new: Compat, old: Compat, wholly: Collection[str]) -> Joined:
         and change.after.how is not None
     ]
     added = tuple(name for name in columns if name not in old.backends)
-    data = replace(new, backends=columns)
+    data = replace(new, backends=columns, cases=cases_of_both(new, old, kept))
     return Joined(data, tuple(changed), added, tuple(kept), tuple(against))
 
 

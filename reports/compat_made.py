@@ -14,10 +14,11 @@ from embcheck.conformance.suite.features import Feature, Features, shipped_featu
 from embcheck.conformance.suite.fingerprint import joined
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files
 from embcheck.conformance.suite.model import Case, Level
-from embcheck.reports.compat import Column, Compat, CompatError, Supported, Use, sources
+from embcheck.reports.compat import Column, Compat, CompatError, Shown, Supported, Use, sources
 from embcheck.reports.contexts import letters, size_word, table_of, words_of
 from embcheck.reports.letters import PASSED, UNDECIDED, Words, packed
-from embcheck.reports.merge import Merged, merge
+from embcheck.reports.merge import Finding, Merged, merge
+from embcheck.reports.migration_cases import shown
 from embcheck.reports.support import (
     Decision,
     Decisions,
@@ -41,6 +42,10 @@ def compat_of(merged: Merged) -> Compat:
     decided = decide(merged, features, cases)
     planned = planned_of(features, cases, merged)
     by_backend = _letters(merged, planned, cases, decided)
+    backends = {
+        backend: _column(merged, backend, found, by_backend[backend])
+        for backend, found in decided.items()
+    }
     return Compat(
         joined(sorted(f"{case.id} {case.fingerprint}" for case in cases)),
         {name: feature.says for name, feature in features.items()},
@@ -49,13 +54,11 @@ def compat_of(merged: Merged) -> Compat:
             name: Use(profile.says, profile.needs, profile.refused)
             for name, profile in shipped.profiles.items()
         },
-        {
-            backend: _column(merged, backend, found, by_backend[backend])
-            for backend, found in decided.items()
-        },
+        backends,
         sources=sources(),
         uses=uses_of(shipped),
         contexts=planned.contexts,
+        cases=_shown(merged, backends),
     )
 
 
@@ -212,6 +215,18 @@ def _runs_of(runs: list[Run] | tuple[Run, ...], backend: str) -> Iterator[Run]:
             for info in run.header.backends
         ):
             yield run
+
+
+def _shown(merged: Merged, backends: Mapping[str, Column]) -> dict[str, Shown]:
+    """Show the cases that are examples of anything, in the order of their names."""
+    features = [found for column in backends.values() for found in column.features.values()]
+    examples: dict[str, list[Finding]] = {
+        name: [] for name in sorted({found.example for found in features if found.example})
+    }
+    for finding in merged.findings:
+        if finding.case.case in examples:
+            examples[finding.case.case].append(finding)
+    return {name: shown(findings) for name, findings in examples.items() if findings}
 
 
 def _column(

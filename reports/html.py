@@ -56,6 +56,12 @@ def render_html(runs: Iterable[Run] | Merged, evidence: Evidence = NO_EVIDENCE) 
     return template.render(page=page, script=script, script_hash=digest, plain=plain, packed=packed)
 
 
+def page_of(template: str, **values: Any) -> str:
+    """Return a page without scripts from a template; no text of a run can become markup."""
+    text: str = _environment().get_template(template).render(**values)
+    return text
+
+
 def _data(merged: Merged) -> tuple[Markup, str]:
     """Return the script's data as JSON or, if that is long, compressed; the other one is empty."""
     data = Payload(merged, Stages(merged)).build()

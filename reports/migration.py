@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from embcheck.reports.advice import severity
@@ -38,8 +38,11 @@ class Migration:
     same: tuple[str, ...]
 
 
-def migration(data: Compat, old: str, new: str) -> Migration:
-    """Compare two backends, feature by feature; raises CompatError for an unknown one."""
+def migration(data: Compat, old: str, new: str, dtypes: Sequence[str] = ()) -> Migration:
+    """Compare two backends, feature by feature; raises CompatError for an unknown one.
+
+    With `dtypes`, for tables of these: what is worse for one of them is lost.
+    """
     before, after = data.column(old).features, data.column(new).features
     groups: dict[tuple[str | None, str], dict[str, Supported]] = {}
     gained: list[str] = []
@@ -47,9 +50,10 @@ def migration(data: Compat, old: str, new: str) -> Migration:
     same: list[str] = []
     for name in (name for name in before if name in after):
         was, now = before[name], after[name]
+        pairs = [(was.for_tables(dtype), now.for_tables(dtype)) for dtype in dtypes]
         if "unknown" in (was.support, now.support):
             unknown.append(name)
-        elif _worse(was, now):
+        elif any(_worse(*pair) for pair in pairs or [(was, now)]):
             groups.setdefault((now.how, now.reason), {})[name] = now
         else:
             is_gain = now.support != "absent" and _worse(now, was)

@@ -1,4 +1,4 @@
-"""Show in a terminal what changes by moving from one backend to another."""
+"""Show in a terminal what is said of a migration."""
 
 from __future__ import annotations
 
@@ -6,55 +6,71 @@ from collections.abc import Mapping
 
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
-from embcheck.reports.compat import Column, Compat
-from embcheck.reports.compat_terminal import says
-from embcheck.reports.migration import Change, Migration
-from embcheck.reports.units import plural
-from embcheck.reports.untrusted import one_line
+from embcheck.reports.console import safe_text
+from embcheck.reports.migration_parts import Grid, Item, Part, Section, Told
 
-_HEADS: Mapping[str | None, str] = {
-    "silently": "Goes wrong without a sign",
-    "dying": "Ends the process, or hangs",
-    "loudly": "Raises an error",
-    None: "Is not offered",
-}
+_TONES: Mapping[str, str] = {"good": "green", "bad": "red", "unknown": "yellow"}
+_STYLES: Mapping[str, str] = {"text": "dim", "command": "cyan"}
+_LEADS: Mapping[str, str] = {"instead": "Instead: "}
+_WHOLE = ("instead", "command")
+"""What is copied from the terminal, and so is never broken over lines."""
 
 
-def print_migration(data: Compat, old: str, new: str, found: Migration, console: Console) -> None:
-    """Print what is lost by moving from one backend to another, grouped by why."""
-    console.print(Text(f"{_named(data.column(old))} -> {_named(data.column(new))}", "bold"))
-    count = sum(len(change.features) for change in found.lost)
-    total = count + len(found.gained) + len(found.same)
-    console.print(f"{count:,} of {plural(total, 'feature')} are worse, {len(found.gained)} better")
-    heads = dict.fromkeys(change.how for change in found.lost)
-    for how in heads:
-        console.print(Text(f"\n{_HEADS[how]}", "bold"))
-        for change in found.lost:
-            if change.how == how:
-                _print_change(change, new, console)
-    for words, names in (("Better", found.gained), ("Not known of one", found.unknown)):
-        if names:
-            console.print(f"\n{words}: {', '.join(names)}")
+def print_told(told: Told, console: Console) -> None:
+    """Print all that is said: the answer in short, then the tables, then the differences."""
+    console.print(_text(told.title, console, "bold"))
+    for line in told.lead:
+        console.print(_text(line, console))
+    for verdict in told.verdicts:
+        console.print(_text(verdict.sentence, console, _TONES[verdict.tone]))
+    for section in told.sections:
+        _print_section(section, console)
 
 
-def _print_change(change: Change, new: str, console: Console) -> None:
-    if change.how is None and not change.reason:
-        absent = [name for name, found in change.features.items() if found.support == "absent"]
-        if absent:
-            console.print(Padding(Text(", ".join(absent)), (0, 0, 0, 2)))
-    for name, found in change.features.items():
-        if found.support != "absent":
-            console.print(Padding(Text(f"{name}: {says(found)}"), (0, 0, 0, 2)))
-    if change.reason:
-        console.print(Padding(Text(change.reason, "dim"), (0, 0, 0, 4)))
-    if change.instead:
-        console.print("    Instead:", Text(one_line(change.instead)), soft_wrap=True)
-    if change.example:
-        words = f"embcheck reproduce '{one_line(change.example)}' -b {one_line(new)}"
-        console.print(Text(f"    {words}\n", "cyan"), soft_wrap=True)
+def _print_section(section: Section, console: Console) -> None:
+    console.print()
+    console.print(_text(section.head, console, "bold"))
+    for grid in section.grids:
+        console.print(_table(grid, console))
+    for note in section.notes:
+        console.print(Padding(_text(note, console, "dim"), (0, 0, 0, 2)))
+    for number, item in enumerate(section.items):
+        if number:
+            console.print()
+        _print_item(item, console)
 
 
-def _named(column: Column) -> str:
-    return one_line(f"{column.id} ({column.library} {column.version}, {column.date})", 60)
+def _print_item(item: Item, console: Console) -> None:
+    for head in item.heads:
+        console.print(Padding(_text(head, console), (0, 0, 0, 2)))
+    for part in item.parts:
+        if part.kind != "link":  # Pages have it; `embcheck compat BACKEND FEATURE` shows it.
+            _print_part(part, console)
+
+
+def _print_part(part: Part, console: Console) -> None:
+    text = _text(_LEADS.get(part.kind, "") + part.text, console, _STYLES.get(part.kind, ""))
+    indent = 6 if part.kind == "answer" else 4
+    if part.kind in _WHOLE:
+        console.print(Text(" " * indent) + text, soft_wrap=True)
+    else:
+        console.print(Padding(text, (0, 0, 0, indent)))
+
+
+def _table(grid: Grid, console: Console) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
+    for place, name in enumerate(grid.columns):
+        is_number = place in grid.numbers
+        table.add_column(
+            name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
+        )
+    for row in grid.rows:
+        table.add_row(*(_text(cell, console) for cell in row))
+    return table
+
+
+def _text(text: str, console: Console, style: str = "") -> Text:
+    return safe_text(text, console, style)

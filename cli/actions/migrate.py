@@ -4,31 +4,124 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
+from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.actions.compat import data_of
+from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.reports.compat import CompatError
+from embcheck.reports.compat import Compat, CompatError
 from embcheck.reports.migration import migration
-from embcheck.reports.migration_terminal import print_migration
+from embcheck.reports.migration_terminal import print_told
+from embcheck.reports.migration_told import Target, told
+
+if TYPE_CHECKING:
+    from embcheck.reports.migration_own import OwnCall
+
+_CALL = ("table", "trace", "offsets", "weights", "mode", "padding_idx", "dtypes")
+REMEDY = "run the suite on both, and name the run with --run"
 
 
-def migrate(old: str, new: str, runs: Sequence[Path], *, as_json: bool) -> None:
-    """Show what changes by moving from one backend to another."""
+def migrate(
+    old: str,
+    new: Sequence[str],
+    runs: Sequence[Path],
+    markdown: Path | None,
+    html: Path | None,
+    *,
+    as_json: bool,
+    **call: Any,
+) -> None:
+    """Show what changes by moving from one backend to others; with `call`, for that call."""
+    is_own = _is_own(call)
+    new = tuple(dict.fromkeys(new))
     try:
         data = data_of(runs)
-        found = migration(data, old, new)
+        _check_names(data, [old, *new], may_be_asked=is_own)
+        targets = [_target(data, old, name) for name in new]
+        own = _own_call(old, new, call) if is_own else None
+        said = told(data, old, targets, own)
+        if as_json:
+            click.echo(json.dumps(_plain(old, targets, own), indent=2, default=str))
+        else:
+            print_told(said, Console(highlight=False, markup=False))
+        _write_pages(said, markdown, html)
     except (CompatError, OSError) as error:
         click.echo(f"embcheck migrate: {error}", err=True)
         sys.exit(ExitCode.USAGE)
-    if as_json:
-        click.echo(json.dumps({"from": old, "to": new, **asdict(found)}, indent=2))
-    else:
-        console = Console(highlight=False, markup=False)
-        print_migration(data, old, new, found, console)
-    sys.exit(ExitCode.DEPARTS if found.lost else ExitCode.CONFORMS)
+    except KeyboardInterrupt:
+        click.echo("embcheck migrate: interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    sys.exit(_code(targets, own))
+
+
+def _is_own(call: Mapping[str, Any]) -> bool:
+    """Whether a call of one's own is given; raises UsageError for a part of one."""
+    given = [name for name in _CALL if call[name] not in (None, ())]
+    for name in ("table", "trace"):
+        if given and name not in given:
+            option = {"dtypes": "dtype"}.get(given[0], given[0]).replace("_", "-")
+            raise click.UsageError(f"--{option} also needs --{name}")
+    return bool(given)
+
+
+def _check_names(data: Compat, names: Sequence[str], *, may_be_asked: bool) -> None:
+    """Raise CompatError for what nothing can be said of."""
+    known = {*data.backends, *(known_backends() if may_be_asked else ())}
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, sorted(known), 3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "`embcheck compat` lists them"
+            raise CompatError(f"no data on '{name}'; {hint}")
+
+
+def _target(data: Compat, old: str, name: str) -> Target:
+    missing = [one for one in (old, name) if one not in data.backends]
+    if missing:
+        return Target(name, None, f"no results of {missing[0]} are at hand; {REMEDY}")
+    return Target(name, migration(data, old, name))
+
+
+def _own_call(old: str, new: Sequence[str], call: Mapping[str, Any]) -> OwnCall:
+    """Ask the call, and time it; raises CompatError for files that cannot be used."""
+    from embcheck.cli.actions.migrate_call import own_call  # noqa: PLC0415  (imports NumPy)
+
+    return own_call(old, new, call)
+
+
+def _write_pages(said: Any, markdown: Path | None, html: Path | None) -> None:
+    if not (markdown or html):
+        return
+    from embcheck.conformance.records.writer import write_whole  # noqa: PLC0415  (slow)
+    from embcheck.reports.migration_pages import to_html, to_markdown  # noqa: PLC0415  (slow)
+
+    for path, write in ((markdown, to_markdown), (html, to_html)):
+        if path is not None:
+            write_whole(path, write(said))
+
+
+def _plain(old: str, targets: Sequence[Target], own: OwnCall | None) -> dict[str, Any]:
+    moves = [
+        {"to": target.name, **(asdict(target.changes) if target.changes else {"why": target.why})}
+        for target in targets
+    ]
+    return {"from": old, "moves": moves, "call": None if own is None else asdict(own)}
+
+
+def _code(targets: Sequence[Target], own: OwnCall | None) -> ExitCode:
+    """Decide by the call where it was asked, else by what is known of the backends."""
+    if own is None:
+        lost = any(target.changes is not None and target.changes.lost for target in targets)
+        return ExitCode.DEPARTS if lost else ExitCode.CONFORMS
+    names = [target.name for target in targets]
+    answers = [one for one in own.answers if one.backend in names and not one.is_right]
+    if any(not one.is_missing for one in answers):
+        return ExitCode.DEPARTS
+    return ExitCode.USAGE if answers else ExitCode.CONFORMS

@@ -332,4 +332,14 @@ def _bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
         "weight": call.inputs["weight"][rows],
         "indices": places.reshape(indices.shape),
     }
-    return bound(name, Call(call.operation, inputs, call.options, call.observe), expected)
+    options = {**call.options, "padding_idx": _place_of_padding(call, rows)}
+    return bound(name, Call(call.operation, inputs, options, call.observe), expected)
+
+
+def _place_of_padding(call: Call, rows: np.ndarray) -> int | None:
+    """Return where the padding row stands among those that are looked up; None if it does not."""
+    padding = call.option("padding_idx")
+    if padding is None:
+        return None
+    found = np.flatnonzero(rows == padding % len(call.inputs["weight"]))
+    return int(found[0]) if found.size else None

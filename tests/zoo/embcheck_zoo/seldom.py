@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +48,28 @@ class DiesOfNothing(Narrow):
     def answer(self, call: Call) -> Any:
         if not call.inputs["indices"].size:
             os.kill(os.getpid(), signal.SIGSEGV)
+        return self.correct(call)
+
+
+class DiesOfBags(Narrow):
+    """Dies of a signal in every call of a bag."""
+
+    operations = (Operation.EMBEDDING, Operation.EMBEDDING_BAG)
+
+    def answer(self, call: Call) -> Any:
+        if call.operation is Operation.EMBEDDING_BAG:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return self.correct(call)
+
+
+class HangsOnBags(Narrow):
+    """Never answers a call of a bag."""
+
+    operations = (Operation.EMBEDDING, Operation.EMBEDDING_BAG)
+
+    def answer(self, call: Call) -> Any:
+        if call.operation is Operation.EMBEDDING_BAG:
+            time.sleep(3600)
         return self.correct(call)
 
 

@@ -1,0 +1,100 @@
+"""Somebody's own call from the options of `embcheck migrate`: asked, then timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from embcheck.cli.actions.migrate_own import (
+    Asked,
+    Asking,
+    asked_right,
+    call_of,
+    own_workloads,
+    printed_as,
+    recipe_for,
+)
+from embcheck.conformance.timing.workloads.own import Sources
+from embcheck.conformance.timing.workloads.own_files import BadInput
+from embcheck.reports.compat import CompatError
+from embcheck.reports.migration_own import OwnCall, described, features_of, guards_of
+
+
+def own_call(old: str, new: Sequence[str], options: Mapping[str, Any]) -> OwnCall:
+    """Ask two backends and recipes somebody's call, and time it; raises CompatError."""
+    files = ("table", "trace", "offsets", "weights", "mode", "padding_idx")
+    own = Sources(**{name: options[name] for name in files})
+    status = Console(stderr=True, highlight=False).status("asking")  # Shown on a terminal only.
+    try:
+        with status:
+            return _asked(old, new, own, options, lambda step: status.update(Text(str(step))))
+    except BadInput as error:
+        raise CompatError(str(error)) from None
+
+
+def _asked(
+    old: str,
+    new: Sequence[str],
+    own: Sources,
+    options: Mapping[str, Any],
+    tell: Callable[[object], None],
+) -> OwnCall:  # fmt: skip
+    calls = {
+        workload.dtype: call_of(workload) for workload in own_workloads(own, options["dtypes"])
+    }
+    asking = Asking(calls, options["timeout"])
+    asked = asking.ask(list(dict.fromkeys([old, *new])))
+    recipes = _recipes(new, asked)
+    beside = [name for name in dict.fromkeys(recipes.values()) if name not in asked]
+    asked |= asking.ask(beside)
+    first_call = next(iter(calls.values()))
+    found = OwnCall(
+        described(first_call),
+        tuple(calls),
+        features_of(first_call),
+        guards_of(first_call),
+        tuple(one for name in _in_order(old, new, recipes) for one in asked[name].answers),
+        recipes=recipes,
+        printed={name: printed_as(name) for name in recipes.values()},
+    )
+    return found if options["no_timing"] else _priced(found, old, own, asked, options, tell)
+
+
+def _in_order(old: str, new: Sequence[str], recipes: Mapping[str, str]) -> list[str]:
+    """Put each recipe behind what it stands beside."""
+    pairs = (name for one in new for name in (one, recipes.get(one)) if name)
+    return list(dict.fromkeys([old, *pairs]))
+
+
+def _recipes(new: Sequence[str], asked: Mapping[str, Asked]) -> dict[str, str]:
+    """Name the recipe of each backend's library, where there is another one."""
+    found = {name: recipe_for(asked[name].library) for name in new}
+    return {name: recipe for name, recipe in found.items() if recipe and recipe != name}
+
+
+def _priced(
+    found: OwnCall,
+    old: str,
+    own: Sources,
+    asked: Mapping[str, Asked],
+    options: Mapping[str, Any],
+    tell: Callable[[object], None],
+) -> OwnCall:
+    from embcheck.cli.actions.migrate_timing import Budget, priced  # noqa: PLC0415  (SciPy)
+
+    backends = asked_right(asked, dict.fromkeys(one.backend for one in found.answers))
+    if len(backends) < 2 or old not in backends:
+        return found
+    slowest = max(asked[name].seconds for name in backends)
+    pairs = [
+        (recipe, name)
+        for name, recipe in (found.recipes or {}).items()
+        if {name, recipe} <= set(backends)
+    ]
+    budget = Budget(options["seconds"], options["timeout"])
+    prices = priced((own, options["dtypes"]), backends, pairs, slowest, budget, tell)
+    return replace(found, prices=prices.prices, beside=prices.beside, notes=prices.notes)

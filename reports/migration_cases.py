@@ -1,0 +1,101 @@
+"""The cases that show a difference, in short: the call, what is right, and what backends gave."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from embcheck.conformance.records.lines import CaseLine, ResultLine
+from embcheck.conformance.records.plain import to_plain
+from embcheck.reports.compat import AS_DOCUMENTED, Compat, Shown
+from embcheck.reports.marks import Mark
+from embcheck.reports.merge import Finding
+from embcheck.reports.untrusted import one_line
+from embcheck.reports.values import option_entries
+
+ARRAY_LIMIT = 48
+"""Characters of an array's values; of a longer one there are dtype and shape."""
+ANSWER_LIMIT = 160
+CALL_LIMIT = 240
+
+
+def shown(findings: list[Finding]) -> Shown:
+    """Show a case by what backends made of it: those whose answers are known."""
+    case = findings[0].case
+    answers = {finding.backend: _answer(finding) for finding in findings}
+    known = {backend: said for backend, said in answers.items() if said}
+    return Shown(one_line(call_text(case), CALL_LIMIT), wanted_text(case), known)
+
+
+def cases_of_both(new: Compat, old: Compat, kept: Collection[str]) -> dict[str, Shown]:
+    """Show the examples of two sets of data; answers of the backends that are kept are older."""
+    columns = [(old if name in kept else new).backends[name] for name in {*new.backends, *kept}]
+    named = {found.example for column in columns for found in column.features.values()}
+    found = {}
+    for name in sorted(named & {*new.cases, *old.cases}):
+        answers: dict[str, str] = {}
+        for data in (old, new):
+            if name in data.cases:
+                answers |= {
+                    backend: said
+                    for backend, said in data.cases[name].answers.items()
+                    if (backend in kept) == (data is old)
+                }
+        case = (new if name in new.cases else old).cases[name]
+        found[name] = Shown(case.call, case.wanted, answers)
+    return found
+
+
+def call_text(case: CaseLine) -> str:
+    """Write a case's call on one line: `embedding(weight: float32 4 x 2, indices: int32 [1, -1])`.
+
+    Arrays of few characters have their values. Of several calls, it is the first.
+    """
+    call = case.call
+    parts = [f"{name}: {_array(what)}" for name, what in (call.get("inputs") or {}).items()]
+    parts += [f"{entry.name}={entry.head}" for entry in option_entries(call.get("options"))]
+    more = f", the first of {len(case.steps)} calls" if case.steps else ""
+    return f"{call.get('operation', '?')}({', '.join(parts)}){more}"
+
+
+def wanted_text(case: CaseLine) -> str:
+    """Say what a case's call must come to: an error, or what may be observed of it."""
+    if case.expected is None:
+        return "an error"
+    said = _observed(case.expected)
+    return said if said and not case.steps else AS_DOCUMENTED
+
+
+def _answer(finding: Finding) -> str:
+    """Say what a backend made of a case; empty where nothing is known, or it was not asked."""
+    if finding.mark is Mark.PASSED:
+        return AS_DOCUMENTED
+    # By chance it may have passed this time: then its message says nothing.
+    if finding.result is None or not (finding.mark.departs or finding.mark is Mark.DEVIATED):
+        return ""
+    result: ResultLine = finding.result
+    values = "" if finding.case.steps else _observed(to_plain(result.observed))
+    return values or one_line(result.message, ANSWER_LIMIT)
+
+
+def _observed(described: Mapping[str, Any]) -> str:
+    """Write the first observation, if it has few values; empty if not."""
+    for name, what in described.items():
+        values = _values(what)
+        return one_line(f"{name} = {values}", ANSWER_LIMIT) if values else ""
+    return ""
+
+
+def _array(what: Any) -> str:
+    if not isinstance(what, Mapping):
+        return "?"
+    shape = what.get("shape") or ()
+    form = _values(what) or " x ".join(str(size) for size in shape) or "one value"
+    return f"{what.get('dtype', '?')} {form}"
+
+
+def _values(what: Any) -> str:
+    if not isinstance(what, Mapping) or "values" not in what:
+        return ""
+    (entry,) = option_entries({"": what["values"]})
+    return entry.head if len(entry.head) <= ARRAY_LIMIT else ""

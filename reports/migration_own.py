@@ -1,0 +1,189 @@
+"""Somebody's own call, asked of two backends and of recipes: what they gave, and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.call import Call
+from embcheck.reports.migration_errors import Distance
+from embcheck.reports.own_needs import FEW_BAGS, SHORT
+from embcheck.reports.units import plural
+
+WIDE = 1_024
+"""Columns up to which a row is like the narrow ones."""
+
+
+@dataclass(frozen=True)
+class OwnAnswer:
+    """What a backend made of the call with a table of a dtype.
+
+    `outcome` and `kind` are words of the suite's own, `said` what was said of it. `form` is dtype
+    and shape of an answer. `error` is its distance from the answer in double precision, `apart`
+    that from the answer of the backend that is left.
+    """
+
+    backend: str
+    dtype: str
+    outcome: str
+    kind: str | None = None
+    said: str = ""
+    form: str = ""
+    error: Distance | None = None
+    apart: Distance | None = None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the answer is as documented, within its error bound."""
+        return self.outcome == "passed"
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the backend cannot run here."""
+        return self.outcome == "not-run"
+
+    @property
+    def word(self) -> str:
+        """Say in a word or two what came."""
+        return _KINDS.get(self.kind or "", _OUTCOMES.get(self.outcome, self.outcome))
+
+
+_OUTCOMES: Mapping[str, str] = {
+    "passed": "right",
+    "observed": "not judged",
+    "crashed": "dies",
+    "timed-out": "hangs",
+    "unsupported": "not offered",
+    "errored": "adapter at fault",
+    "not-run": "not installed",
+}
+_KINDS: Mapping[str, str] = {
+    "rejected-valid": "refused",
+    "wrong-value": "wrong values",
+    "wrong-shape": "wrong shape",
+    "wrong-dtype": "wrong dtype",
+    "wrong-effect": "changes inputs",
+}
+
+
+@dataclass(frozen=True)
+class OwnPrice:
+    """What the call takes on a backend, as a ratio to the time of another, with its interval.
+
+    `seconds` are those of one call; None, as the ratio, where it was not timed, which `said`
+    explains.
+    """
+
+    backend: str
+    dtype: str
+    baseline: str
+    seconds: float | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    verdict: str = "NOT TIMED"
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class OwnCall:
+    """A call, what backends made of it and what it took, with the recipes that stand beside them.
+
+    `says` describes it, `features` names what it needs, `guards` what makes its mistakes loud.
+    `recipes` maps backends to the backend that is a recipe for their library, `printed` these to
+    the name by which it is printed. `beside` compares recipes with what they stand beside.
+    """
+
+    says: str
+    dtypes: tuple[str, ...]
+    features: tuple[str, ...]
+    guards: tuple[str, ...]
+    answers: tuple[OwnAnswer, ...]
+    prices: tuple[OwnPrice, ...] = ()
+    beside: tuple[OwnPrice, ...] = ()
+    recipes: Mapping[str, str] | None = None
+    printed: Mapping[str, str] | None = None
+    notes: tuple[str, ...] = ()
+
+    def answer(self, backend: str, dtype: str) -> OwnAnswer | None:
+        """Return what a backend made of the call."""
+        found = (one for one in self.answers if (one.backend, one.dtype) == (backend, dtype))
+        return next(found, None)
+
+
+def described(call: Call) -> str:
+    """Say on one line what a call is."""
+    indices, table = call.inputs["indices"], call.inputs["weight"]
+    parts = [f"{plural(indices.size, 'index', 'indices')} of {indices.dtype}"]
+    if call.operation.is_bag:
+        bags = len(call.inputs.get("offsets", indices))
+        how = "by offsets" if "offsets" in call.inputs else "by rows"
+        parts.append(f"in {plural(bags, 'bag')} {how}")
+    parts.append(f"of a table of {table.shape[0]:,} x {table.shape[1]:,}")
+    options = "".join(f", {name}={value}" for name, value in call.options.items())
+    weights = ", per_sample_weights" if "per_sample_weights" in call.inputs else ""
+    return f"{call.operation}: {' '.join(parts)}{options}{weights}"
+
+
+def features_of(call: Call) -> tuple[str, ...]:
+    """Name the features that a call needs."""
+    return tuple(dict.fromkeys([*_own(call), *_sizes(call)]))
+
+
+def guards_of(call: Call) -> tuple[str, ...]:
+    """Name the features that make mistakes in such a call errors."""
+    if not call.operation.is_bag:
+        guards = ["lookup.bounds", "lookup.negative", "lookup.bounds.huge"]
+        return (*guards, *(["lookup.bounds.options"] if _has_padding(call) else []))
+    guards = ["bag.bounds"]
+    if _has_padding(call) or "per_sample_weights" in call.inputs:
+        guards.append("bag.bounds.options")
+    return (*guards, *(["bag.offset-bounds"] if "offsets" in call.inputs else []))
+
+
+def _own(call: Call) -> Iterator[str]:
+    indices = call.inputs["indices"]
+    if not call.operation.is_bag:
+        yield from ("lookup", f"lookup.{indices.dtype}", "lookup.dtypes", "lookup.repeatable")
+        if _has_padding(call):
+            yield "padding.output"
+        return
+    yield f"bag.{call.option('mode') or 'mean'}"
+    yield from ("bag.shape", "bag.dtypes", "bag.repeatable")
+    yield "bag.offsets" if "offsets" in call.inputs else "bag.two-dimensional"
+    if indices.dtype == np.int32:
+        yield "bag.int32"
+    if _has_padding(call):
+        yield "bag.padding"
+    if "per_sample_weights" in call.inputs:
+        yield "bag.weights"
+        if _has_padding(call) or _has_empty(call):
+            yield "bag.weights.combined"
+    if _has_empty(call):
+        yield "bag.empty"
+
+
+def _sizes(call: Call) -> Iterator[str]:
+    table, indices = call.inputs["weight"], call.inputs["indices"]
+    bags = len(call.inputs.get("offsets", indices)) if call.operation.is_bag else 0
+    sizes: Mapping[str, Any] = {
+        "sizes.rows-beyond-16-bits": len(table) > SHORT,
+        "sizes.wide-rows": table.shape[1] > WIDE,
+        "sizes.many-indices": indices.size > SHORT,
+        "sizes.many-bags": bags > FEW_BAGS,
+    }
+    yield from (name for name, is_met in sizes.items() if is_met)
+
+
+def _has_padding(call: Call) -> bool:
+    return call.option("padding_idx") is not None
+
+
+def _has_empty(call: Call) -> bool:
+    if "offsets" not in call.inputs:
+        return bool(call.inputs["indices"].shape[1] == 0)
+    ends = np.append(call.inputs["offsets"], call.inputs["indices"].size)
+    return bool((np.diff(ends) == 0).any())

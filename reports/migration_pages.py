@@ -1,0 +1,78 @@
+"""What is said of a migration as Markdown, and as a page of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from embcheck.reports.html import page_of
+from embcheck.reports.migration_parts import Grid, Item, Part, Told
+from embcheck.reports.untrusted import clean, web_link
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
+_CODE = ("call", "answer", "instead", "command")
+_LEADS: Mapping[str, str] = {"instead": "Instead: "}
+
+
+def to_markdown(told: Told) -> str:
+    """Return all that is said as Markdown; no text of a backend can become markup."""
+    return "\n".join(_lines(told)) + "\n"
+
+
+def to_html(told: Told) -> str:
+    """Return all that is said as a page without scripts, in the design of reports."""
+    return page_of("migration.html", told=told, link=web_link)
+
+
+def _lines(told: Told) -> Iterator[str]:
+    yield f"# {_escaped(told.title)}"
+    for line in told.lead:
+        yield from ("", _escaped(line))
+    if told.verdicts:
+        yield ""
+    for verdict in told.verdicts:
+        yield f"- {_escaped(verdict.sentence)}"
+    for section in told.sections:
+        yield from ("", f"## {_escaped(section.head)}")
+        for grid in section.grids:
+            yield ""
+            yield from _grid(grid)
+        if section.notes:
+            yield ""
+        for note in section.notes:
+            yield f"- {_escaped(note)}"
+        for item in section.items:
+            yield ""
+            yield from _item(item)
+
+
+def _grid(grid: Grid) -> Iterator[str]:
+    yield f"| {' | '.join(map(_escaped, grid.columns))} |"
+    rules = ("--:" if place in grid.numbers else "---" for place in range(len(grid.columns)))
+    yield f"| {' | '.join(rules)} |"
+    for row in grid.rows:
+        yield f"| {' | '.join(map(_escaped, row))} |"
+
+
+def _item(item: Item) -> Iterator[str]:
+    for number, head in enumerate(item.heads):
+        yield f"{'  ' if number else '- '}{_escaped(head)}{'' if _is_last(item, number) else '  '}"
+    for part in item.parts:
+        yield from ("", *_part(part))
+
+
+def _is_last(item: Item, number: int) -> bool:
+    return number == len(item.heads) - 1
+
+
+def _part(part: Part) -> Iterator[str]:
+    if part.kind in _CODE:
+        yield f"      {_LEADS.get(part.kind, '')}{clean(part.text)}"
+    elif part.kind == "link" and web_link(part.text):
+        yield f"  <{part.text}>"
+    else:
+        yield f"  {_escaped(part.text)}"
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", clean(text))

@@ -1,0 +1,61 @@
+"""The pieces of what is said of a migration, without a word on how they look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Part:
+    """A text below an item's heads.
+
+    Its kind is `text`, `link`, `call`, `answer`, `instead` (code to write) or `command`.
+    """
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """Lines that stand together, and what explains them."""
+
+    heads: tuple[str, ...]
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: names of columns, rows of as many cells; `numbers` are the places of figures."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with items, tables, and notes below them."""
+
+    head: str
+    items: tuple[Item, ...] = ()
+    grids: tuple[Grid, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A sentence that answers the question, and its tone: `good`, `bad` or `unknown`."""
+
+    tone: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """All that is said: a title, what it is about, the answer in short, and why."""
+
+    title: str
+    lead: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    sections: tuple[Section, ...]
