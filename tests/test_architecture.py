@@ -42,7 +42,10 @@ LIBRARIES_OF = {
     "on_paddle": {"paddle"},
     "on_fbgemm": {"torch", "fbgemm_gpu", "torchrec"},
     "on_triton": {"torch", "triton"},
-    "recipes": {"jax", "torch"},
+    "recipes": {
+        *("jax", "keras", "mlx", "onnx", "onnxruntime", "onnxscript", "openvino", "paddle"),
+        *("scipy", "tensorflow", "tinygrad", "torch"),
+    },
 }
 """The families of backends, and the libraries that each may import."""
 
@@ -52,7 +55,10 @@ FAMILIES_BELOW = {
     "on_fbgemm": {"on_torch"},
     "on_triton": {"on_torch"},
     "on_keras": {"on_jax"},
-    "recipes": {"on_onnx", "on_torch"},
+    "recipes": {
+        *("on_jax", "on_keras", "on_onnx", "on_openvino", "on_paddle", "on_tensorflow"),
+        *("on_torch", "reference"),
+    },
 }
 """The families that a family builds on, beside `composed`."""
 

@@ -16,7 +16,8 @@ from embcheck.cli.main import main
 FOLDER = Path(backends.__file__).parent / "recipes"
 RECIPES = sorted(file.stem.removeprefix("with_") for file in FOLDER.glob("with_*.py"))
 MOST_LINES = 135
-LIBRARIES = {"onnx": ("torch",)}
+LIBRARIES = {"onnx": ("torch",), "onnxscript": ("onnx", "onnxscript")}
+"""What a recipe may import, where that is not the library that it is named after."""
 
 
 @pytest.mark.parametrize("library", RECIPES)

@@ -39,11 +39,12 @@ def _gradient(known, grad):
 take_rows.defvjp(lambda *given: (take_rows(*given), given), _gradient)
 
 
-def embedding(weight, indices, padding_idx=None, scale_grad_by_freq=False):
+def embedding(weight, indices, padding_idx=None, scale_grad_by_freq=False, check=True):
     """Return the rows of a table; padding has no gradient."""
     if weight.ndim != 2 or not jnp.issubdtype(weight.dtype, jnp.floating):
         raise TypeError("the table has not two dimensions of floating-point numbers")
-    check_indices(indices, len(weight))
+    if check:
+        check_indices(indices, len(weight))
     if padding_idx is not None and not (
         type(padding_idx) is int and -len(weight) <= padding_idx < len(weight)
     ):
@@ -66,6 +67,7 @@ def embedding_bag(
     padding_idx=None,
     include_last_offset=False,
     scale_grad_by_freq=False,
+    check=True,
 ):
     """Return one row for each bag; an empty one, or one of padding alone, is zeros."""
     if mode not in ("sum", "mean", "max") or (mode == "max" and scale_grad_by_freq):
@@ -76,8 +78,8 @@ def embedding_bag(
         if per_sample_weights.dtype != weight.dtype:
             raise TypeError("the weights' dtype is not the table's")
         per_sample_weights = per_sample_weights.reshape(-1)
-    bounds = bag_bounds(indices, offsets, include_last_offset)
-    rows = embedding(weight, indices, padding_idx, scale_grad_by_freq)
+    bounds = bag_bounds(indices, offsets, include_last_offset, check)
+    rows = embedding(weight, indices, padding_idx, scale_grad_by_freq, check)
     rows = rows.reshape(np.size(indices), weight.shape[1])
     kept = jnp.ones(len(rows), bool)
     if padding_idx is not None:
@@ -98,7 +100,7 @@ def embedding_bag(
     return (sums / jnp.maximum(count, 1) if mode == "mean" else sums).astype(weight.dtype)
 
 
-def bag_bounds(indices, offsets, include_last_offset):
+def bag_bounds(indices, offsets, include_last_offset, check=True):
     """Return where bags begin, and where the last one ends; raises for impossible offsets."""
     shape = np.shape(indices)
     if len(shape) != (2 if offsets is None else 1):
@@ -107,7 +109,7 @@ def bag_bounds(indices, offsets, include_last_offset):
         return jnp.arange(shape[0] + 1) * shape[1]
     if np.ndim(offsets) != 1 or offsets.dtype != indices.dtype:
         raise ValueError("offsets have one dimension, and the dtype of the indices")
-    if isinstance(offsets, jax.core.Tracer):
+    if not check or isinstance(offsets, jax.core.Tracer):
         return offsets if include_last_offset else jnp.append(offsets, shape[0])
     bounds = np.asarray(offsets) if include_last_offset else np.append(offsets, shape[0])
     if not len(bounds) or bounds[0] != 0 or bounds[-1] > shape[0] or (np.diff(bounds) < 0).any():

@@ -1,0 +1,209 @@
+"""What the adapters of recipes share: which calls a recipe has words for, and how it is called.
+
+A recipe is a module with some of `embedding`, `embedding_bag` and `one_hot`, whose arguments have
+PyTorch's names, the weight before the indices. What its functions take is what is claimed. Where
+its library has no automatic differentiation, `embedding_gradient` and `embedding_bag_gradient` take
+the gradient of the output first, and then the same arguments. The second one returns two arrays:
+the gradients for the table and for the weights, or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from inspect import signature
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import (
+    Backend,
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+Arrays = dict[str, Any]
+Run = Callable[[Arrays], Any]
+"""A recipe's function with its options, which takes the arrays of a call by their names."""
+
+OPERATIONS = (Operation.EMBEDDING, Operation.EMBEDDING_BAG, Operation.ONE_HOT)
+GRADIENTS = {
+    Observation.GRAD_WEIGHT: "weight",
+    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
+}
+WITHOUT_CHECKS = "without checks"
+"""The spelling of a recipe's call with `check=False`."""
+
+_CAPABILITIES = {
+    "padding_idx": Capability.PADDING_IDX,
+    "max_norm": Capability.MAX_NORM,
+    "scale_grad_by_freq": Capability.SCALE_GRAD_BY_FREQ,
+    "per_sample_weights": Capability.PER_SAMPLE_WEIGHTS,
+    "include_last_offset": Capability.INCLUDE_LAST_OFFSET,
+}
+_ALWAYS = {Observation.OUTPUT, Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER}
+_ARRAYS = ("weight", "indices", "offsets", "per_sample_weights")
+
+
+@dataclass(frozen=True)
+class Way:
+    """A recipe, and how its library's arrays are made, waited for and brought home."""
+
+    recipe: ModuleType
+    place: Callable[[str, np.ndarray], Any]
+    """Makes what the recipe's user would have of an input, by its name and array."""
+    bring: Callable[[Any], np.ndarray] = np.asarray
+    finish: Callable[[Any], Any] = lambda answer: answer
+    """Waits for arrays that are still computed."""
+    differentiate: Callable[[Run, Arrays, Sequence[str]], tuple[Any, Arrays]] | None = None
+    """Returns the output, and the gradients by the names of their arrays; `grad_output` is among
+    the arrays, or else ones. None where the recipe has functions for gradients, or nothing."""
+    product: Callable[[Any, Any], Any] = lambda output, weight: output.astype(weight.dtype) @ weight
+    wraps: Mapping[str, Callable[[Run], Run]] = field(default_factory=dict)
+    """Other ways to run the recipe, by name, for what shows an output alone: compiled, say."""
+    natives: Mapping[str, Callable[[], Backend]] = field(default_factory=dict)
+    """The library's own spelling by other adapters, and what it does with an index out of range."""
+
+
+@dataclass(frozen=True)
+class _Theirs:
+    """An answer of another adapter."""
+
+    backend: Backend
+    answer: Any
+
+
+class RecipeCalls:
+    """Answers calls by a recipe, as somebody would who copied it."""
+
+    def __init__(self, way: Way, info: BackendInfo) -> None:
+        self._way, self.info = way, info
+
+    def prepare(self, call: Call) -> Callable[[], Any]:
+        """Move what the user would have moved; return what calls the recipe."""
+        return self._thunk(call)
+
+    def spellings(self, call: Call) -> Mapping[str, Callable[[], Any]]:
+        """Return the recipe without its checks, and the library's own spelling of the call."""
+        function = _function(self._way.recipe, call)
+        found = {}
+        if "check" in signature(function).parameters:
+            found[WITHOUT_CHECKS] = self._thunk(call, check=False)
+        if Observation.OUTPUT in call.observe and set(call.observe) <= _ALWAYS:
+            found |= {name: self._thunk(call, wrap) for name, wrap in self._way.wraps.items()}
+        for what_if, factory in self._way.natives.items():
+            native = factory()
+            try:
+                run = native.prepare(call)
+            except Unsupported:
+                continue  # It has no spelling of its own to compare with.
+            found[f"as {native.info.id}  # {what_if}"] = partial(_ask, native, run)
+        return found
+
+    def to_numpy(self, answer: Any) -> Mapping[str, np.ndarray]:
+        """Bring the arrays home."""
+        if isinstance(answer, _Theirs):
+            return answer.backend.to_numpy(answer.answer)
+        bring = self._way.bring
+        observed, found = ({n: bring(a) for n, a in part.items()} for part in answer)
+        return {**inputs_after(found), **observed}
+
+    def _thunk(
+        self, call: Call, wrap: Callable[[Run], Run] = lambda run: run, **more: Any
+    ) -> Callable[[], Any]:
+        way, function = self._way, _function(self._way.recipe, call)
+        options = {**options_of(way.recipe, call), **more}
+        arrays = {name: way.place(name, array) for name, array in call.inputs.items()}
+        run = wrap(lambda given: function(**_taken(function, given), **options))
+        gradients = partial(_by_functions, way.recipe, call, options)
+        show = partial(_observe, way, call, run, way.differentiate or gradients)
+        return lambda: (way.finish(show(arrays)), arrays)
+
+
+def info_of(way: Way, name: str, library: str, version: str, **more: Any) -> BackendInfo:
+    """Declare what a recipe's functions take; `more` are other fields, `modules` added to."""
+    functions = {n: getattr(way.recipe, n) for n in OPERATIONS if hasattr(way.recipe, n)}
+    taken = {name for function in functions.values() for name in signature(function).parameters}
+    capabilities = {capability for name, capability in _CAPABILITIES.items() if name in taken}
+    if way.differentiate is not None or hasattr(way.recipe, "embedding_gradient"):
+        capabilities.add(Capability.GRADIENTS)
+    file = way.recipe.__name__.rpartition(".")[2]
+    modules = (*more.pop("modules", (library,)), way.recipe.__name__)
+    return BackendInfo(
+        id=name,
+        library=library,
+        version=version,
+        modules=modules,
+        operations={
+            operation: Provided(Provision.COMPOSED, f"recipes/{file}.py: {operation}")
+            for operation in functions
+        },
+        capabilities=frozenset(capabilities),
+        **more,
+    )
+
+
+def options_of(recipe: ModuleType, call: Call) -> dict[str, Any]:
+    """Return the options of a call; raises Unsupported for what the recipe has no words for."""
+    taken = signature(_function(recipe, call)).parameters
+    for name, value in call.options.items():
+        if name not in taken and value is not None and value is not False:
+            raise Unsupported(f"the recipe's {call.operation} has no {name}")
+    for name in call.inputs:
+        if name in _ARRAYS and name not in taken and call.operation is not Operation.ONE_HOT:
+            raise Unsupported(f"the recipe's {call.operation} has no {name}")
+    shown = {*_ALWAYS, *GRADIENTS}
+    if call.operation is Operation.ONE_HOT:
+        shown = {*_ALWAYS, Observation.PRODUCT}
+    if unknown := set(call.observe) - shown:
+        raise Unsupported(f"the recipe shows no {', '.join(sorted(unknown))}")
+    return {name: value for name, value in call.options.items() if name in taken}
+
+
+def _function(recipe: ModuleType, call: Call) -> Callable[..., Any]:
+    if call.operation not in OPERATIONS or not hasattr(recipe, call.operation):
+        raise Unsupported(f"the recipe has no {call.operation}")
+    function: Callable[..., Any] = getattr(recipe, call.operation)
+    return function
+
+
+def _observe(
+    way: Way, call: Call, run: Run, differentiate: Callable[..., Any], arrays: Arrays
+) -> Arrays:
+    if call.wants(*GRADIENTS):
+        wanted = {name: source for name, source in GRADIENTS.items() if name in call.observe}
+        output, found = differentiate(run, arrays, tuple(wanted.values()))
+        return {"output": output, **{name: found[source] for name, source in wanted.items()}}
+    observed = {"output": run(arrays)}
+    if call.wants(Observation.PRODUCT):
+        observed["product"] = way.product(observed["output"], arrays["weight"])
+    return observed
+
+
+def _by_functions(
+    recipe: ModuleType, call: Call, options: Arrays, run: Run, arrays: Arrays, names: Sequence[str]
+) -> tuple[Any, Arrays]:
+    """Ask the recipe's own functions for gradients."""
+    del names
+    output = run(arrays)
+    upstream = arrays["grad_output"] if "grad_output" in arrays else np.ones_like(output)
+    function = getattr(recipe, f"{call.operation}_gradient")
+    found = function(upstream, **_taken(function, arrays), **options)
+    pair = found if call.operation.is_bag else (found, None)
+    return output, dict(zip(GRADIENTS.values(), pair, strict=True))
+
+
+def _taken(function: Callable[..., Any], arrays: Arrays) -> Arrays:
+    taken = signature(function).parameters
+    return {name: arrays[name] for name in _ARRAYS if name in arrays and name in taken}
+
+
+def _ask(backend: Backend, run: Callable[[], Any]) -> _Theirs:
+    return _Theirs(backend, run())
