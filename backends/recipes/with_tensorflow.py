@@ -1,52 +1,58 @@
 """What torch.nn.functional.embedding, embedding_bag and one_hot document, in TensorFlow alone.
 
-It works eagerly and in tf.function, where what is wrong with values is raised when it runs. XLA
-(`jit_compile=True`) leaves all such checks out, and compiles everything but the gradient, which
-comes by rows, each one once, as `tf.IndexedSlices`. There is no `max_norm`.
+It works eagerly and in tf.function, where bad values are refused as it runs. XLA compiles lookups
+without these checks, but no bags, and no gradient of halves or with `scale_grad_by_freq`. A table's
+gradient is `tf.IndexedSlices`, as that of tf.gather. There is no `max_norm`.
 """
 
 import tensorflow as tf
 
 
-def check_that(holds, message):
-    """Raise tf.errors.InvalidArgumentError where a condition does not hold."""
-    tf.debugging.assert_equal(holds, True, message)
-
-
-def wide(dtype):
-    """Return what sums are carried out in: halves lose what is added."""
-    return dtype if dtype == tf.float64 else tf.float32
+def check_table(weight, padding_idx):
+    """Raise for what is no table, and for padding that is none of its rows."""
+    if weight.shape.rank != 2 or not weight.dtype.is_floating:
+        raise TypeError("the table has not two dimensions of floating-point numbers")
+    rows = weight.shape[0]
+    if padding_idx is not None and not (type(padding_idx) is int and -rows <= padding_idx < rows):
+        raise ValueError(f"padding_idx {padding_idx} is no row of the table")
 
 
 def embedding(weight, indices, padding_idx=None, scale_grad_by_freq=False, check=True):
-    """Return the rows of a table; padding has no gradient. Without `check`, a GPU gives zeros."""
-    weight, indices = tf.convert_to_tensor(weight), tf.convert_to_tensor(indices)
-    if weight.shape.rank != 2 or not weight.dtype.is_floating:
-        raise TypeError("the table has not two dimensions of floating-point numbers")
+    """Return the rows of a table; padding has no gradient. Without `check` a GPU gives zeros."""
+    check_table(weight, padding_idx)
+    rows = wide_rows(weight, indices, padding_idx, scale_grad_by_freq, check)
+    shape = tf.concat([tf.shape(indices), weight.shape[1:]], 0)
+    return tf.cast(tf.reshape(rows, shape), weight.dtype)
+
+
+def wide_rows(weight, indices, padding_idx, scale_grad_by_freq, check):
+    """Return rows in what they, and their gradients, are added up in: halves lose what is added."""
+    indices, count = tf.reshape(indices, [-1]), weight.shape[0]
     if indices.dtype not in (tf.int32, tf.int64):
         raise TypeError(f"indices are {indices.dtype.name}, not int32 or int64")
-    rows, columns = weight.shape
-    if padding_idx is not None and not (type(padding_idx) is int and -rows <= padding_idx < rows):
-        raise ValueError(f"padding_idx {padding_idx} is no row of the table")
     if check:
-        inside = (tf.reduce_min(indices) >= 0) & (tf.reduce_max(indices) < rows)
-        check_that(inside, f"an index is outside of a table of {rows} rows")
+        inside = (tf.reduce_min(indices) >= 0) & (tf.reduce_max(indices) < count)
+        tf.debugging.assert_equal(inside, True, f"an index is outside of a table of {count} rows")
 
     @tf.custom_gradient
-    def take_rows(weight):
+    def widen(rows):
         def gradient(grad):
-            named, places, counts = tf.unique_with_counts(tf.reshape(indices, [-1]))
-            grad = tf.cast(tf.reshape(grad, [tf.size(indices), columns]), wide(weight.dtype))
-            total = tf.math.unsorted_segment_sum(grad, places, tf.size(named))
-            if scale_grad_by_freq:
-                total /= tf.cast(counts, total.dtype)[:, None]
+            if scale_grad_by_freq or grad.dtype != rows.dtype:
+                named, names, counts = tf.unique_with_counts(indices)
+                total = tf.math.unsorted_segment_sum(grad, names, tf.size(named))
+                if scale_grad_by_freq:
+                    total /= tf.cast(counts, total.dtype)[:, None]
+                # The first place that names a row has all of its gradient, the others have zeros.
+                places = tf.range(tf.size(indices))
+                firsts = tf.math.unsorted_segment_min(places, names, tf.size(named))
+                grad = tf.math.unsorted_segment_sum(total, firsts, tf.size(indices))
             if padding_idx is not None:
-                total = tf.where((named == padding_idx % rows)[:, None], 0, total)
-            return tf.IndexedSlices(tf.cast(total, weight.dtype), named, tf.shape(weight))
+                grad = tf.where((indices != padding_idx % count)[:, None], grad, 0)
+            return tf.cast(grad, rows.dtype)
 
-        return tf.gather(weight, indices), gradient
+        return tf.cast(rows, tf.float64 if rows.dtype == tf.float64 else tf.float32), gradient
 
-    return take_rows(weight)
+    return widen(tf.gather(weight, indices))
 
 
 def embedding_bag(
@@ -61,30 +67,29 @@ def embedding_bag(
     check=True,
 ):
     """Return one row for each bag; an empty one, or one of padding alone, is zeros."""
-    weight, indices = tf.convert_to_tensor(weight), tf.convert_to_tensor(indices)
+    check_table(weight, padding_idx)
     if mode not in ("sum", "mean", "max") or (mode == "max" and scale_grad_by_freq):
         raise ValueError(f"mode {mode!r} is unknown, or does not scale gradients")
+    indices = tf.convert_to_tensor(indices)
     bags, size = bag_of_each(indices, offsets, include_last_offset, check)
-    found = embedding(weight, indices, padding_idx, scale_grad_by_freq, check)
-    rows = tf.cast(tf.reshape(found, [tf.size(indices), weight.shape[1]]), wide(weight.dtype))
-    kept = tf.fill([tf.size(indices), 1], True)
-    if padding_idx is not None:
-        kept = tf.reshape(indices != padding_idx % weight.shape[0], [-1, 1])
-        rows = tf.where(kept, rows, 0)
+    factors = tf.ones_like(indices, weight.dtype)
     if per_sample_weights is not None:
         factors = tf.convert_to_tensor(per_sample_weights)
-        if mode != "sum" or not factors.shape.is_compatible_with(indices.shape):
-            raise ValueError("weights go with mode sum, one for each index")
-        if factors.dtype != weight.dtype:
-            raise TypeError("the weights' dtype is not the table's")
-        rows *= tf.where(kept, tf.cast(tf.reshape(factors, [-1, 1]), rows.dtype), 0)
+        fit = factors.shape.is_compatible_with(indices.shape) and factors.dtype == weight.dtype
+        if mode != "sum" or not fit:
+            raise ValueError("weights go with mode sum, one for each index, in the table's dtype")
+    indices, factors = tf.reshape(indices, [-1]), tf.reshape(factors, [-1])
+    if padding_idx is not None:
+        kept = indices != padding_idx % weight.shape[0]
+        indices, factors, bags = indices[kept], factors[kept], bags[kept]
+    rows = wide_rows(weight, indices, None, scale_grad_by_freq, check)
+    factors = tf.cast(factors, rows.dtype)[:, None]
+    rows = rows if per_sample_weights is None else rows * factors
     if mode == "max":
-        rows = tf.where(first_of_greatest(tf.stop_gradient(rows), kept, bags, size), rows, 0)
-    # What lies behind the last offset falls into one more bag, which is dropped.
-    total = tf.math.unsorted_segment_sum(rows, bags, size + 1)[:size]
+        rows = tf.where(is_maximum(tf.stop_gradient(rows), bags), rows, 0)
+    total = sums(rows, bags, size)
     if mode == "mean":
-        counts = tf.math.unsorted_segment_sum(tf.cast(kept, rows.dtype), bags, size + 1)[:size]
-        total /= tf.maximum(counts, 1)
+        total /= tf.maximum(sums(factors, bags, size), 1)
     return tf.cast(total, weight.dtype)
 
 
@@ -100,37 +105,34 @@ def bag_of_each(indices, offsets, include_last_offset, check):
         raise ValueError("offsets have one dimension, and the dtype of the indices")
     bounds = offsets if include_last_offset else tf.concat([offsets, [end]], 0)
     if check:
-        check_that(tf.size(bounds) > 0, "there is no last offset")
-        rising = tf.reduce_all(bounds[1:] >= bounds[:-1])
-        check_that(
-            (bounds[0] == 0) & rising & (bounds[-1] <= end),
-            "offsets do not begin with 0, decrease, or leave the indices",
-        )
+        fit = tf.reduce_all(bounds[1:] >= bounds[:-1]) & tf.reduce_all(bounds[:1] == 0)
+        fit &= (tf.size(bounds) > 0) & tf.reduce_all(bounds[-1:] <= end)
+        tf.debugging.assert_equal(fit, True, "offsets do not begin with 0, decrease, or go too far")
     begins = tf.math.unsorted_segment_sum(tf.ones_like(bounds), bounds, end + 1)
     return tf.cumsum(begins)[:-1] - 1, tf.size(bounds) - 1
 
 
-def first_of_greatest(rows, kept, bags, size):
-    """Mark the first maximum of each bag in each column: NaN, else a number, else -infinity."""
-    kinds = tf.where(tf.math.is_nan(rows), 2, tf.where(rows == -float("inf"), 0, 1))
-    places = tf.range(tf.size(bags), dtype=tf.int64)[:, None]
-    # Kinds come first, for TensorFlow's maximum of segments begins with the lowest finite number.
-    for score in (kinds, tf.where(kinds == 1, rows, 0), tf.broadcast_to(-places, tf.shape(rows))):
-        score = tf.where(kept, score, score.dtype.min)
-        most = tf.gather(tf.math.unsorted_segment_max(score, bags, size + 1), bags)
-        kept &= score == most
-    return kept
+def sums(rows, bags, size):
+    """Add up each bag; those at the end may have none, and behind the last offset there is none."""
+    found = tf.math.segment_sum(rows, bags)[:size]
+    return tf.pad(found, [[0, size - tf.shape(found)[0]], [0, 0]])
+
+
+def is_maximum(rows, bags):
+    """Mark the first maximum of each bag in each column; NaN is greater than all numbers."""
+    size, places = tf.size(bags), tf.range(tf.size(bags))[:, None]
+    is_greatest = rows == tf.gather(tf.math.segment_max(rows, bags), bags)
+    order = tf.where(is_greatest, places, places + size)
+    order = tf.where(tf.math.is_nan(rows), places - size, order)
+    return order == tf.gather(tf.math.segment_min(order, bags), bags)
 
 
 def one_hot(indices, num_classes=-1):
     """Return vectors with a 1 at each class value, which are 64-bit integers."""
     indices = tf.convert_to_tensor(indices)
-    if indices.dtype != tf.int64:
-        raise TypeError(f"class values are {indices.dtype.name}, not int64")
-    if type(num_classes) is not int or (num_classes < 1 and num_classes != -1):
-        raise ValueError(f"num_classes {num_classes} is no number of classes")
+    if indices.dtype != tf.int64 or type(num_classes) is not int:
+        raise TypeError("class values, or the number of classes, are not integers of 64 bits")
     classes = tf.reduce_max(indices) + 1 if num_classes == -1 else num_classes
-    check_that(tf.size(indices) > 0 or num_classes > 0, "there is no class")
-    inside = (tf.reduce_min(indices) >= 0) & (tf.reduce_max(indices) < classes)
-    check_that(inside, f"a class value is not in [0, {num_classes})")
+    fit = (tf.reduce_min(indices) >= 0) & (tf.reduce_max(indices) < classes) & (classes > 0)
+    tf.debugging.assert_equal(fit, True, "a class value is outside of the classes, or there is none")
     return tf.one_hot(indices, tf.cast(classes, tf.int32), dtype=tf.int64)
