@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -72,8 +72,7 @@ class Way:
     """The library's own spelling by other adapters, and what it does with an index out of range."""
 
 
-@dataclass(frozen=True)
-class _Theirs:
+class _Theirs(NamedTuple):
     """An answer of another adapter."""
 
     backend: Backend
@@ -121,7 +120,8 @@ class RecipeCalls:
         way, function = self._way, _function(self._way.recipe, call)
         options = {**options_of(way.recipe, call), **more}
         arrays = {name: way.place(name, array) for name, array in call.inputs.items()}
-        run = wrap(lambda given: function(**_taken(function, given), **options))
+        names = _names(function, arrays)
+        run = wrap(lambda given: function(**{n: given[n] for n in names}, **options))
         gradients = partial(_by_functions, way.recipe, call, options)
         show = partial(_observe, way, call, run, way.differentiate or gradients)
         return lambda: (way.finish(show(arrays)), arrays)
@@ -134,34 +134,24 @@ def info_of(way: Way, name: str, library: str, version: str, **more: Any) -> Bac
     capabilities = {capability for name, capability in _CAPABILITIES.items() if name in taken}
     if way.differentiate is not None or hasattr(way.recipe, "embedding_gradient"):
         capabilities.add(Capability.GRADIENTS)
-    file = way.recipe.__name__.rpartition(".")[2]
+    file = f"recipes/{way.recipe.__name__.rpartition('.')[2]}.py"
     modules = (*more.pop("modules", (library,)), way.recipe.__name__)
-    return BackendInfo(
-        id=name,
-        library=library,
-        version=version,
-        modules=modules,
-        operations={
-            operation: Provided(Provision.COMPOSED, f"recipes/{file}.py: {operation}")
-            for operation in functions
-        },
-        capabilities=frozenset(capabilities),
-        **more,
-    )
+    operations = {n: Provided(Provision.COMPOSED, f"{file}: {n}") for n in functions}
+    declared = {"operations": operations, "capabilities": frozenset(capabilities), **more}
+    return BackendInfo(name, library, version, modules=modules, **declared)
 
 
 def options_of(recipe: ModuleType, call: Call) -> dict[str, Any]:
     """Return the options of a call; raises Unsupported for what the recipe has no words for."""
     taken = signature(_function(recipe, call)).parameters
-    for name, value in call.options.items():
-        if name not in taken and value is not None and value is not False:
-            raise Unsupported(f"the recipe's {call.operation} has no {name}")
-    for name in call.inputs:
-        if name in _ARRAYS and name not in taken and call.operation is not Operation.ONE_HOT:
-            raise Unsupported(f"the recipe's {call.operation} has no {name}")
-    shown = {*_ALWAYS, *GRADIENTS}
+    given = [n for n, value in call.options.items() if value is not None and value is not False]
     if call.operation is Operation.ONE_HOT:
         shown = {*_ALWAYS, Observation.PRODUCT}
+    else:
+        shown = {*_ALWAYS, *GRADIENTS}
+        given += [name for name in _ARRAYS if name in call.inputs]
+    if unknown := set(given) - set(taken):
+        raise Unsupported(f"the recipe's {call.operation} has no {', '.join(sorted(unknown))}")
     if unknown := set(call.observe) - shown:
         raise Unsupported(f"the recipe shows no {', '.join(sorted(unknown))}")
     return {name: value for name, value in call.options.items() if name in taken}
@@ -188,21 +178,21 @@ def _observe(
 
 
 def _by_functions(
-    recipe: ModuleType, call: Call, options: Arrays, run: Run, arrays: Arrays, names: Sequence[str]
+    recipe: ModuleType, call: Call, options: Arrays, run: Run, arrays: Arrays, _: Sequence[str]
 ) -> tuple[Any, Arrays]:
     """Ask the recipe's own functions for gradients."""
-    del names
     output = run(arrays)
     upstream = arrays["grad_output"] if "grad_output" in arrays else np.ones_like(output)
     function = getattr(recipe, f"{call.operation}_gradient")
-    found = function(upstream, **_taken(function, arrays), **options)
+    known = {n: value for n, value in options.items() if n in signature(function).parameters}
+    found = function(upstream, **{n: arrays[n] for n in _names(function, arrays)}, **known)
     pair = found if call.operation.is_bag else (found, None)
     return output, dict(zip(GRADIENTS.values(), pair, strict=True))
 
 
-def _taken(function: Callable[..., Any], arrays: Arrays) -> Arrays:
+def _names(function: Callable[..., Any], arrays: Arrays) -> list[str]:
     taken = signature(function).parameters
-    return {name: arrays[name] for name in _ARRAYS if name in arrays and name in taken}
+    return [name for name in _ARRAYS if name in arrays and name in taken]
 
 
 def _ask(backend: Backend, run: Callable[[], Any]) -> _Theirs:

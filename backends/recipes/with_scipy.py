@@ -1,0 +1,173 @@
+"""Bags as torch.nn.functional.embedding_bag documents them, by products of SciPy's sparse arrays.
+
+A bag is a row of a CSR array; that array times the table are the sums, and its transpose times a
+gradient of the output is the table's. No product has a maximum, and sums lose the sign of zero:
+mode max and the plain lookup are NumPy's. SciPy differentiates nothing, so that gradients have
+functions of their own. Sparse arrays hold no halves, which are added in float32 here.
+"""
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+
+def check_lookup(weight, indices, padding_idx=None):
+    """Raise for a table, indices or a padding row that fit no lookup."""
+    if weight.ndim != 2 or (weight.dtype.kind != "f" and weight.dtype.name != "bfloat16"):
+        raise TypeError("the table has not two dimensions of floating-point numbers")
+    rows = len(weight)
+    if indices.dtype not in (np.int32, np.int64):
+        raise TypeError(f"indices are {indices.dtype}, not int32 or int64")
+    if indices.size and (indices.min() < 0 or indices.max() >= rows):
+        raise IndexError(f"an index is outside of a table of {rows} rows")
+    if padding_idx is not None and not (type(padding_idx) is int and -rows <= padding_idx < rows):
+        raise ValueError(f"padding_idx {padding_idx} is no row of the table")
+
+
+def embedding(weight, indices, padding_idx=None, scale_grad_by_freq=False, check=True):
+    """Return the rows of a table; padding and frequencies matter for gradients only."""
+    if check:
+        check_lookup(weight, indices, padding_idx)
+    return weight[indices]
+
+
+def embedding_gradient(
+    grad_output, weight, indices, padding_idx=None, scale_grad_by_freq=False, check=True
+):
+    """Return the table's gradient, (rows, columns)."""
+    if check:
+        check_lookup(weight, indices, padding_idx)
+    each = np.arange(indices.size + 1)  # a bag for each index
+    bags, kept = bags_of(weight, indices, each, None, padding_idx)
+    if scale_grad_by_freq:
+        bags.data /= frequencies(indices)[kept]
+    return add_to_rows(bags, grad_output.reshape(indices.size, weight.shape[1]), weight)
+
+
+def embedding_bag(
+    weight, indices, offsets=None, mode="mean", per_sample_weights=None, padding_idx=None,
+    include_last_offset=False, scale_grad_by_freq=False, check=True,
+):  # fmt: skip
+    """Return one row for each bag; an empty one, or one of padding alone, is zeros."""
+    if check:
+        check_lookup(weight, indices, padding_idx)
+        check_bags(weight, indices, mode, per_sample_weights, scale_grad_by_freq)
+    bounds = bag_bounds(indices, offsets, include_last_offset, check)
+    bags, _ = bags_of(weight, indices, bounds, per_sample_weights, padding_idx)
+    if mode == "max":
+        return reduce_bags(np.maximum, weight[bags.indices], bags.indptr)
+    found = bags @ weight.astype(bags.dtype, copy=False)
+    if mode == "mean":
+        found /= np.maximum(np.diff(bags.indptr), 1)[:, None]
+    return found.astype(weight.dtype, copy=False)
+
+
+def embedding_bag_gradient(
+    grad_output, weight, indices, offsets=None, mode="mean", per_sample_weights=None,
+    padding_idx=None, include_last_offset=False, scale_grad_by_freq=False, check=True,
+):  # fmt: skip
+    """Return the table's gradient, and the weights' or None."""
+    if check:
+        check_lookup(weight, indices, padding_idx)
+        check_bags(weight, indices, mode, per_sample_weights, scale_grad_by_freq)
+    bounds = bag_bounds(indices, offsets, include_last_offset, check)
+    bags, kept = bags_of(weight, indices, bounds, per_sample_weights, padding_idx)
+    sizes = np.diff(bags.indptr)
+    if mode == "max":
+        return add_to_first_maxima(bags, grad_output, weight), None
+    of_weights = None
+    if per_sample_weights is not None:
+        shares = np.repeat(grad_output.astype(bags.dtype), sizes, axis=0)
+        of_weights = np.zeros(indices.size, per_sample_weights.dtype)
+        of_weights[kept] = (weight[bags.indices].astype(bags.dtype) * shares).sum(axis=1)
+        of_weights = of_weights.reshape(indices.shape)
+    if mode == "mean":
+        bags.data /= np.repeat(sizes, sizes)
+    if scale_grad_by_freq:
+        bags.data /= frequencies(indices)[kept]
+    return add_to_rows(bags, grad_output, weight), of_weights
+
+
+def check_bags(weight, indices, mode, per_sample_weights, scale_grad_by_freq):
+    """Raise for a mode, or weights, that fit no bags."""
+    if mode not in ("sum", "mean", "max") or (mode == "max" and scale_grad_by_freq):
+        raise ValueError(f"mode {mode!r} is unknown, or does not scale gradients")
+    if per_sample_weights is not None:
+        if mode != "sum" or per_sample_weights.shape != indices.shape:
+            raise ValueError("weights go with mode sum, one for each index")
+        if per_sample_weights.dtype != weight.dtype:
+            raise TypeError("the weights' dtype is not the table's")
+
+
+def bag_bounds(indices, offsets, include_last_offset, check=True):
+    """Return where bags begin, and where the last one ends; raises for impossible offsets."""
+    if check and indices.ndim != (2 if offsets is None else 1):
+        raise ValueError("bags are rows of indices without offsets, or lie between offsets")
+    if offsets is None:
+        return np.arange(len(indices) + 1) * indices.shape[1]
+    if check and (offsets.ndim != 1 or offsets.dtype != indices.dtype):
+        raise ValueError("offsets have one dimension, and the dtype of the indices")
+    bounds = offsets if include_last_offset else np.append(offsets, len(indices))
+    if check and (not len(bounds) or bounds[0] != 0 or bounds[-1] > len(indices)):
+        raise ValueError("offsets do not begin with 0, or leave the indices")
+    if check and (np.diff(bounds) < 0).any():
+        raise ValueError("offsets decrease")
+    return bounds
+
+
+def bags_of(weight, indices, bounds, per_sample_weights, padding_idx):
+    """Return a CSR array that has a row for each bag, and the flat positions of its entries."""
+    flat, kept = indices.reshape(-1), np.arange(bounds[-1])
+    if padding_idx is not None:
+        is_kept = flat[kept] != padding_idx % len(weight)
+        kept, bounds = np.flatnonzero(is_kept), np.append(0, np.cumsum(is_kept))[bounds]
+    factors = np.ones(len(kept), np.promote_types(weight.dtype, np.float32))
+    if per_sample_weights is not None:
+        factors *= per_sample_weights.reshape(-1)[kept]
+    return csr_array((factors, flat[kept], bounds), shape=(len(bounds) - 1, len(weight))), kept
+
+
+def add_to_rows(bags, grad_output, weight):
+    """Multiply the transpose with the gradient of the output."""
+    return (bags.T @ grad_output.astype(bags.dtype)).astype(weight.dtype)
+
+
+def add_to_first_maxima(bags, grad_output, weight):
+    """Add each element of a gradient to the first of the elements that are its bag's maximum."""
+    sizes, rows = np.diff(bags.indptr), weight[bags.indices].astype(bags.dtype)
+    most = np.repeat(reduce_bags(np.maximum, rows, bags.indptr), sizes, axis=0)
+    places = np.arange(len(rows))[:, None]
+    places = np.where((rows == most) | np.isnan(rows), places, len(rows))
+    first = reduce_bags(np.minimum, places, bags.indptr)[sizes > 0]
+    columns = np.broadcast_to(np.arange(weight.shape[1]), first.shape)
+    shares = grad_output.astype(bags.dtype)[sizes > 0]
+    at = (bags.indices[first].ravel(), columns.ravel())
+    return coo_array((shares.ravel(), at), shape=weight.shape).toarray().astype(weight.dtype)
+
+
+def reduce_bags(function, rows, bounds):
+    """Reduce the rows between bounds by a ufunc; an empty bag is zeros."""
+    found = np.zeros((len(bounds) - 1, rows.shape[1]), rows.dtype)
+    is_full = bounds[1:] > bounds[:-1]
+    if is_full.any():  # reduceat gives a row for an empty bag, too
+        found[is_full] = function.reduceat(rows, bounds[:-1][is_full], axis=0)
+    return found
+
+
+def frequencies(indices):
+    """Return for each index how often it stands there."""
+    return np.bincount(indices.reshape(-1))[indices.reshape(-1)]
+
+
+def one_hot(indices, num_classes=-1):
+    """Return vectors with a 1 at each class value, which are 64-bit integers."""
+    if indices.dtype != np.int64:
+        raise TypeError(f"class values are {indices.dtype}, not int64")
+    if num_classes == -1 and indices.size:
+        num_classes = int(indices.max()) + 1
+    if type(num_classes) is not int or num_classes < 1:
+        raise ValueError("there is no class")
+    if indices.size and (indices.min() < 0 or indices.max() >= num_classes):
+        raise ValueError(f"a class value is outside of {num_classes} classes")
+    entries = (np.ones(indices.size, np.int64), indices.reshape(-1), np.arange(indices.size + 1))
+    rows = csr_array(entries, shape=(indices.size, num_classes)).toarray()
+    return rows.reshape(*indices.shape, num_classes)
