@@ -1,22 +1,29 @@
-"""`keras-recipe`: the recipe `with_keras`, with Keras's backend JAX, as somebody would who copied it.
+"""`keras-recipe`: the recipe `with_keras` on Keras's backend JAX, called as its users would.
 
-Of Keras's backends, JAX refuses nothing by itself.
+JAX is the one of Keras's backends that refuses no index. The recipe looks at indices as NumPy
+arrays, before JAX may narrow them to 32 bits. Where a function is traced it cannot, for Keras has
+no operation that refuses. There is no `max_norm`: tensors do not change. The code is the same on
+Keras's other backends. With PyTorch, keras.ops.segment_sum adds float64 up in float32; with NumPy
+and OpenVINO there are no gradients.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from embcheck.backends.on_keras import with_jax as keras_on_jax  # chooses Keras's backend
+os.environ["KERAS_BACKEND"] = "jax"
+
+import keras
+from keras import ops
+
+from embcheck.backends.on_keras import with_jax as keras_on_jax
 from embcheck.backends.recipes import with_keras
 from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
-
-import keras  # isort: skip
-from keras import ops  # isort: skip
 
 config: Any = jax.config
 

@@ -134,5 +134,5 @@ def one_hot(indices, num_classes=-1):
         raise TypeError("class values, or the number of classes, are not integers of 64 bits")
     classes = tf.reduce_max(indices) + 1 if num_classes == -1 else num_classes
     fit = (tf.reduce_min(indices) >= 0) & (tf.reduce_max(indices) < classes) & (classes > 0)
-    tf.debugging.assert_equal(fit, True, "a class value is outside of the classes, or there is none")
+    tf.debugging.assert_equal(fit, True, "a class value is too large or negative, or there is none")
     return tf.one_hot(indices, tf.cast(classes, tf.int32), dtype=tf.int64)
