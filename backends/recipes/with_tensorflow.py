@@ -1,8 +1,9 @@
-"""What torch.nn.functional.embedding, embedding_bag and one_hot document, in TensorFlow alone.
+"""PyTorch's lookups, bags and one-hot rows, in TensorFlow alone.
 
-It works eagerly and in tf.function, where bad values are refused as it runs. XLA compiles lookups
-without these checks, but no bags, and no gradient of halves or with `scale_grad_by_freq`. A table's
-gradient is `tf.IndexedSlices`, as that of tf.gather. There is no `max_norm`.
+They do what torch.nn.functional.embedding, embedding_bag and one_hot document, eagerly and in
+tf.function, where bad values are refused as it runs. XLA compiles lookups without these checks, but
+no bags, and no gradients of halves or with `scale_grad_by_freq`. A table's gradient is
+`tf.IndexedSlices`, as that of tf.gather. There is no `max_norm`.
 """
 
 import tensorflow as tf
