@@ -29,7 +29,7 @@ QUICK_LOOK = ("T2", "R1", "R4", "B1")
 """The workloads of a comparison: a prefill, bags, ragged bags, and a step of training."""
 
 ENVIRONMENTS = {
-    "numpy": {"numpy-reference": ""},
+    "numpy": {"numpy-reference": "", "numpy-recipe": ""},
     "torch": dict.fromkeys(
         (
             *("torch-eager", "torch-export", "torch-compile", "torch-func"),
@@ -39,16 +39,19 @@ ENVIRONMENTS = {
         "torch",
     ),
     "aotinductor": {"torch-aotinductor": "torch"},
-    "onnx": dict.fromkeys(
-        (
-            "onnx-reference-dynamo",
-            "onnx-reference-torchscript",
-            "onnxruntime-dynamo",
-            "onnxruntime-recipe",
-            "onnxruntime-torchscript",
+    "onnx": {
+        **dict.fromkeys(
+            (
+                "onnx-reference-dynamo",
+                "onnx-reference-torchscript",
+                "onnxruntime-dynamo",
+                "onnxruntime-recipe",
+                "onnxruntime-torchscript",
+            ),
+            "onnx",
         ),
-        "onnx",
-    ),
+        "onnxruntime-graph-recipe": "onnx-graph",
+    },
     "jax": {
         **dict.fromkeys(
             (
@@ -66,7 +69,13 @@ ENVIRONMENTS = {
     },
     "openvino": dict.fromkeys(("openvino-ops", "openvino-torch"), "openvino"),
     "triton": {"triton-interpreter": "triton"},
-    "kernels": {"scipy-csr": "scipy", "numba": "numba", "mlx": "mlx", "tinygrad": "tinygrad"},
+    "kernels": {
+        "scipy-csr": "scipy",
+        "numba": "numba",
+        "mlx": "mlx",
+        "tinygrad": "tinygrad",
+        "scipy-recipe": "scipy",
+    },
     "tensorflow": {
         "tensorflow-eager": "tensorflow",
         "tensorflow-xla": "tensorflow",
@@ -87,6 +96,8 @@ WHOLLY = frozenset(
         *("numpy-reference", "torch-eager", "onnxruntime-dynamo", "onnxruntime-torchscript"),
         *("jax-take", "fbgemm-dense", "torchrec", "openvino-ops", "openvino-torch"),
         *("scipy-csr", "numba", "mlx", "tensorflow-eager", "litert", "keras-numpy", "paddle"),
+        *("numpy-recipe", "scipy-recipe", "jax-recipe", "onnxruntime-recipe"),
+        "onnxruntime-graph-recipe",
     }
 )
 """The backends for which `nox -s matrix` runs the whole suite: one or two of each library.

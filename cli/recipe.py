@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.resources import files
 
 import click
 
@@ -12,26 +11,35 @@ from embcheck.conformance.exit_codes import ExitCode
 
 @click.command()
 @click.argument("library", required=False)
-def recipe(library: str | None) -> None:
+@click.option(
+    "--feature",
+    metavar="NAME",
+    help="Print no more than this feature needs, such as bag.mean or padding.gradient.",
+)
+def recipe(library: str | None, feature: str | None) -> None:
     """Print code for a LIBRARY that looks up, pools and encodes as PyTorch documents; or list them.
 
     Each needs its library alone, and is a backend of its own, as `jax-recipe` is: the suite holds
-    it to what it claims.
+    it to what it claims. What the library cannot express stands at its top.
 
-    Exit codes: 0 printed; 2 there is none for that library.
+    Exit codes: 0 printed; 2 there is none for that library, or for that feature.
     """
-    known = {
-        entry.name.removeprefix("with_").removesuffix(".py"): entry
-        for entry in files("embcheck.backends.recipes").iterdir()
-        if entry.name.startswith("with_") and entry.name.endswith(".py")
-    }
+    from embcheck.reports.recipes import (  # noqa: PLC0415  (--help stays quick)
+        RecipeError,
+        recipe_of,
+        recipes,
+    )
+
     if library is None:
-        for name in sorted(known):
-            title = known[name].read_text("utf-8").lstrip('"').splitlines()[0]
-            click.echo(f"{name}  {title}")
-    elif library in known:
-        click.echo(known[library].read_text("utf-8"), nl=False)
-    else:
-        there_are = ", ".join(sorted(known))
-        click.echo(f"embcheck recipe: none for '{library}'; there are: {there_are}", err=True)
+        if feature is not None:
+            raise click.UsageError("--feature needs a LIBRARY")
+        width = max(map(len, recipes()))
+        for name, text in recipes().items():
+            title = text.lstrip('"').splitlines()[0]
+            click.echo(f"{name:{width}}  {title}")
+        return
+    try:
+        click.echo(recipe_of(library, feature), nl=False)
+    except RecipeError as error:
+        click.echo(f"embcheck recipe: {error}", err=True)
         sys.exit(ExitCode.USAGE)

@@ -1,4 +1,8 @@
-"""`jax-recipe`: the recipe `with_jax`, called as somebody would who copied it."""
+"""`jax-recipe`: the recipe `with_jax`, called as somebody would who copied it.
+
+JAX cannot change an array, so that there is no `max_norm`; it has no gradients by rows, and no
+optimiser. Under `jax.jit` values are not known, and nothing can be checked.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""What torch.nn.functional.embedding, embedding_bag and one_hot document, in JAX alone.
+"""PyTorch's lookups, bags and one-hot rows, in JAX alone.
 
-Indices are checked before JAX has them, as they come from NumPy: once traced by jit, or narrowed
-to 32 bits, they cannot be. Inside of jit, where all of this works too, nothing is checked: call
-`check_indices` and `bag_bounds` on what goes in. There is no `max_norm`: arrays do not change.
+They do what torch.nn.functional.embedding, embedding_bag and one_hot document. Indices are checked
+before JAX has them, as they come from NumPy: once traced by jit, or narrowed to 32 bits, they
+cannot be. Inside of jit, where all of this works too, nothing is checked: call `check_indices` and
+`bag_bounds` on what goes in. JAX's arrays do not change, so that there is no `max_norm`, and its
+gradients are as large as the table.
 """
 
 import jax
@@ -45,9 +47,8 @@ def embedding(weight, indices, padding_idx=None, scale_grad_by_freq=False, check
         raise TypeError("the table has not two dimensions of floating-point numbers")
     if check:
         check_indices(indices, len(weight))
-    if padding_idx is not None and not (
-        type(padding_idx) is int and -len(weight) <= padding_idx < len(weight)
-    ):
+    rows = len(weight)
+    if padding_idx is not None and not (type(padding_idx) is int and -rows <= padding_idx < rows):
         raise ValueError(f"padding_idx {padding_idx} is no row of the table")
     indices = jnp.asarray(indices)
     by = jnp.ones(indices.shape)
@@ -59,16 +60,9 @@ def embedding(weight, indices, padding_idx=None, scale_grad_by_freq=False, check
 
 
 def embedding_bag(
-    weight,
-    indices,
-    offsets=None,
-    mode="mean",
-    per_sample_weights=None,
-    padding_idx=None,
-    include_last_offset=False,
-    scale_grad_by_freq=False,
-    check=True,
-):
+    weight, indices, offsets=None, mode="mean", per_sample_weights=None, padding_idx=None,
+    include_last_offset=False, scale_grad_by_freq=False, check=True,
+):  # fmt: skip
     """Return one row for each bag; an empty one, or one of padding alone, is zeros."""
     if mode not in ("sum", "mean", "max") or (mode == "max" and scale_grad_by_freq):
         raise ValueError(f"mode {mode!r} is unknown, or does not scale gradients")
@@ -119,12 +113,11 @@ def bag_bounds(indices, offsets, include_last_offset, check=True):
 
 def one_hot(indices, num_classes=-1):
     """Return vectors with a 1 at each class value, which are 64-bit integers."""
-    given = np.asarray(indices)
-    if given.dtype != np.int64:
-        raise TypeError(f"class values are {given.dtype}, not int64")
-    if num_classes == -1 and given.size:
-        num_classes = int(given.max()) + 1
+    if indices.dtype != np.int64:
+        raise TypeError(f"class values are {indices.dtype}, not int64")
+    if num_classes == -1 and indices.size:
+        num_classes = int(np.max(indices)) + 1
     if type(num_classes) is not int or num_classes < 1:
         raise ValueError("there is no class")
-    check_indices(given, num_classes)
-    return jax.nn.one_hot(given, num_classes, dtype=int)
+    check_indices(indices, num_classes)
+    return jax.nn.one_hot(indices, num_classes, dtype=int)

@@ -1,10 +1,12 @@
-"""Lookups and bags in PyTorch whose ONNX graphs, by torch.onnx.export(dynamo=True), do the same.
+"""PyTorch's lookups and bags, so that their export to ONNX keeps them.
 
-The graph of an exported EmbeddingBag loops over its bags. These are one gather: bags between
-offsets become rows of a matrix as long as the longest bag, and need memory for all of that. (Sums
-by `index_add` are exported as ScatterND, which ONNX Runtime's threads get wrong.) ONNX counts
-negative indices from the end: here they are moved behind it, where ONNX Runtime refuses them, as it
-refuses impossible offsets. A graph has no gradients, and cannot change the table by `max_norm`.
+By torch.onnx.export(dynamo=True) their graphs do what torch.nn.functional.embedding and
+embedding_bag document, run by ONNX Runtime. The graph of an exported EmbeddingBag loops over its
+bags. These are one gather: bags between offsets become rows of a matrix as long as the longest bag,
+and need memory for all of that. (Sums by `index_add` are exported as ScatterND, which ONNX
+Runtime's threads get wrong.) ONNX counts negative indices from the end: here they are moved behind
+it, where ONNX Runtime refuses them, as it refuses impossible offsets. A graph has no gradients, and
+cannot change the table by `max_norm`.
 """
 
 import torch
@@ -33,9 +35,12 @@ def embedding_bag(
     check_bags(indices, weight, offsets, mode, per_sample_weights)
     kept = torch.ones_like(indices, dtype=torch.bool)
     if offsets is not None:
+        size = torch.full((1,), indices.shape[0], dtype=torch.int64)
+        bounds = offsets.long() if include_last_offset else torch.cat([offsets.long(), size])
         if check:
-            indices = refuse_bad(indices, weight, offsets, include_last_offset)
-        places, kept = places_of(indices, offsets, include_last_offset)
+            zero = zero_or_error(indices, weight, bounds, size, per_sample_weights)
+            indices, bounds = indices + zero, bounds + zero
+        places, kept = places_of(bounds, size)
         indices = at(places, indices)
         if per_sample_weights is not None:
             per_sample_weights = at(places, per_sample_weights)
@@ -64,28 +69,25 @@ def check_bags(indices, weight, offsets, mode, per_sample_weights):
         raise ValueError("bags are rows of indices without offsets, or lie between offsets")
     if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
         raise TypeError("the weights' dtype is not the table's")
-    if per_sample_weights is not None and per_sample_weights.shape != indices.shape:
+    if per_sample_weights is not None and per_sample_weights.ndim != indices.ndim:
         raise ValueError("there is one weight for each index")
-
-
-def refuse_bad(indices, weight, offsets, include_last_offset):
-    """Return the indices by a gather that fails if offsets or indices are impossible."""
-    if offsets.ndim != 1 or offsets.dtype != indices.dtype:
+    if offsets is not None and (offsets.ndim != 1 or offsets.dtype != indices.dtype):
         raise TypeError("offsets have one dimension, and the dtype of the indices")
-    size = indices.shape[0]
+
+
+def zero_or_error(indices, weight, bounds, size, per_sample_weights):
+    """Gather a zero, or fail where bounds or indices are impossible, or weights too few or many."""
     # Counted, for the reduction of nothing that an exported `any` is has no value.
-    bad = ((indices < 0) | (indices >= weight.shape[0])).sum() + (offsets[:1] != 0).sum()
-    bad = bad + (offsets[1:] < offsets[:-1]).sum() + (offsets[-1:] > size).sum()
-    if include_last_offset:
-        bad = bad + (offsets.shape[0] == 0)
-    return indices + torch.zeros(1, dtype=indices.dtype).index_select(0, (bad > 0).long().view(1))
+    bad = ((indices < 0) | (indices >= weight.shape[0])).sum() + (bounds[:1] != 0).sum()
+    bad = bad + (bounds.diff() < 0).sum() + (bounds[-1:] > size).sum() + (bounds.shape[0] == 0)
+    if per_sample_weights is not None:
+        bad = bad + (size != per_sample_weights.shape[0]).sum()
+    return torch.zeros(1, dtype=indices.dtype).index_select(0, (bad > 0).long().view(1))
 
 
-def places_of(indices, offsets, include_last_offset):
+def places_of(bounds, size):
     """Return the places of each bag's indices, (bags, longest), and which of them are any."""
-    size = torch.full((1,), indices.shape[0], dtype=torch.int64)
-    bounds = offsets.long() if include_last_offset else torch.cat([offsets.long(), size])
-    longest = torch.cat([bounds.diff(), torch.ones_like(size)]).max().item()
+    longest = torch.cat([bounds.diff(), torch.zeros_like(size)]).max().item()
     places = bounds[:-1].unsqueeze(1) + torch.arange(longest).unsqueeze(0)
     is_any = places < bounds[1:].unsqueeze(1)
     return torch.where(is_any, places, size), is_any

@@ -1,9 +1,10 @@
-"""Bags as torch.nn.functional.embedding_bag documents them, by products of SciPy's sparse arrays.
+"""PyTorch's lookups, bags and one-hot rows, by SciPy's sparse arrays.
 
-A bag is a row of a CSR array; that array times the table are the sums, and its transpose times a
-gradient of the output is the table's. No product has a maximum, and sums lose the sign of zero:
-mode max and the plain lookup are NumPy's. SciPy differentiates nothing, so that gradients have
-functions of their own. Sparse arrays hold no halves, which are added in float32 here.
+They do what torch.nn.functional.embedding, embedding_bag and one_hot document. A bag is a row of a
+CSR array; that array times the table are the sums, and its transpose times a gradient of the output
+is the table's. No product has a maximum, and sums lose the sign of zero: mode max and the plain
+lookup are NumPy's. SciPy differentiates nothing, so that gradients have functions of their own.
+Sparse arrays hold no halves, which are added in float32 here. There is no `max_norm`.
 """
 
 import numpy as np

@@ -1,0 +1,137 @@
+"""Recipes: files of code to copy, and the part of one that a feature needs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from embcheck.reports.compat import shipped
+
+FUNCTIONS = {
+    **dict.fromkeys(("lookup", "padding", "max_norm", "gradient", "frequency"), "embedding"),
+    "sizes": "embedding",
+    "bag": "embedding_bag",
+    "one_hot": "one_hot",
+}
+"""The functions that features are about, by the first word of their names."""
+
+ARGUMENTS = {
+    "padding": "padding_idx",
+    "max_norm": "max_norm",
+    "frequency": "scale_grad_by_freq",
+    "weights": "per_sample_weights",
+    "offsets": "offsets",
+    "last-offset": "include_last_offset",
+}
+"""What a function has to take for a feature, by a word of the feature's name.
+
+An argument may be said in another way where a recipe makes graphs: `is_weighted`, `has_offsets`.
+"""
+_SAID = {"per_sample_weights": "is_weighted", "offsets": "has_offsets"}
+
+
+class RecipeError(Exception):
+    """There is no such recipe, no such feature, or the recipe does not have it."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A statement at the top of a file: the names that it defines, and those that it mentions."""
+
+    node: ast.stmt
+    defines: frozenset[str]
+    mentions: frozenset[str]
+
+
+@lru_cache
+def recipes() -> Mapping[str, str]:
+    """Return the text of each recipe by its library's name."""
+    found = {}
+    for entry in files("embcheck.backends.recipes").iterdir():
+        if entry.name.startswith("with_") and entry.name.endswith(".py"):
+            name = entry.name.removeprefix("with_").removesuffix(".py")
+            found[name] = entry.read_text("utf-8")
+    return dict(sorted(found.items()))
+
+
+def recipe_of(library: str, feature: str | None = None) -> str:
+    """Return a recipe, or the part that a feature needs; raises RecipeError."""
+    known = recipes()
+    if library not in known:
+        raise RecipeError(f"none for '{library}'; there are: {', '.join(known)}")
+    if feature is None:
+        return known[library]
+    data = shipped()
+    if feature not in data.features:
+        raise RecipeError(f"no feature '{feature}'; {data.hint(feature)}")
+    return _part_of(known[library], library, feature)
+
+
+def _part_of(text: str, library: str, feature: str) -> str:
+    parts = [_read(node) for node in ast.parse(text).body]
+    defined = {name: part for part in parts for name in part.defines}
+    words = feature.split(".")
+    name = FUNCTIONS.get(words[0], "")
+    if not isinstance(getattr(defined.get(name), "node", None), ast.FunctionDef | ast.ClassDef):
+        raise RecipeError(f"the recipe for {library} has nothing for '{feature}'")
+    taken = {node.arg for node in ast.walk(defined[name].node) if isinstance(node, ast.arg)}
+    for word in words:
+        needed = ARGUMENTS.get(word)
+        if needed is not None and not {needed, _SAID.get(needed, needed)} & taken:
+            raise RecipeError(f"the recipe for {library} takes no {needed}, for '{feature}'")
+    roots = {name}
+    if {"gradient", "frequency", "training"} & set(words):
+        roots |= {f"{name}_gradient"} & defined.keys()
+    return "".join(_kept(text, parts, _reached(parts, roots)))
+
+
+def _read(node: ast.stmt) -> _Part:
+    mentions = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return _Part(node, frozenset({node.name}), frozenset(mentions))
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        names = (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        return _Part(node, frozenset(names), frozenset())
+    stored = (
+        each.id
+        for each in ast.walk(node)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    )
+    return _Part(node, frozenset(stored), frozenset(mentions))
+
+
+def _reached(parts: list[_Part], roots: set[str]) -> set[str]:
+    """Return all names that some names need, and what is done with these at the top."""
+    reached: set[str] = set()
+    while roots - reached:
+        reached |= roots
+        for part in parts:
+            # What defines nothing, `take_rows.defvjp(...)`, is needed by what it begins with.
+            if part.defines & reached or (not part.defines and _subject(part.node) in reached):
+                roots = roots | part.mentions
+        roots = roots & {name for part in parts for name in part.defines}
+    return reached
+
+
+def _subject(node: ast.stmt) -> str | None:
+    if not isinstance(node, ast.Expr):
+        return None
+    inner: ast.expr = node.value
+    while isinstance(inner, ast.Call | ast.Attribute):
+        inner = inner.func if isinstance(inner, ast.Call) else inner.value
+    return inner.id if isinstance(inner, ast.Name) else None
+
+
+def _kept(text: str, parts: list[_Part], reached: set[str]) -> Iterator[str]:
+    """Yield the lines of what is reached, with the blank lines and comments before it."""
+    lines, end = text.splitlines(keepends=True), 0
+    for part in parts:
+        begin, node = end, part.node
+        end = node.end_lineno or node.lineno
+        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        is_done_with = not part.defines and _subject(node) in reached
+        if is_docstring or is_done_with or part.defines & reached:
+            yield from lines[begin:end]
