@@ -1,9 +1,9 @@
-"""What torch.nn.functional.embedding, embedding_bag and one_hot document, in Keras 3 alone.
+"""PyTorch's lookups, bags and one-hot rows, in Keras 3 alone.
 
-It works with each of Keras's backends. What is given is checked as NumPy arrays, before JAX narrows
-it to 32 bits: where it is traced, in jit, tf.function or a model, say `check=False` and check
-before. There is no `max_norm`. With PyTorch, Keras adds up bags of float64 in float32; with NumPy
-and OpenVINO it has no gradients.
+They do what torch.nn.functional.embedding, embedding_bag and one_hot document, with each of Keras's
+backends. What is given is checked as NumPy arrays, before JAX narrows it to 32 bits: where it is
+traced, in jit, tf.function or a model, say `check=False` and check before. There is no `max_norm`.
+With PyTorch, Keras adds up bags of float64 in float32; with NumPy and OpenVINO it has no gradients.
 """
 
 import numpy as np
