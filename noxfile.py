@@ -79,10 +79,14 @@ ENVIRONMENTS = {
     "tensorflow": {
         "tensorflow-eager": "tensorflow",
         "tensorflow-xla": "tensorflow",
+        "tensorflow-recipe": "tensorflow",
         "litert": "litert",
         "keras-tensorflow": "keras-tensorflow",
     },
-    "keras": {f"keras-{name}": f"keras-{name}" for name in ("jax", "torch", "openvino", "numpy")},
+    "keras": {
+        **{f"keras-{name}": f"keras-{name}" for name in ("jax", "torch", "openvino", "numpy")},
+        "keras-recipe": "keras-jax",
+    },
     "paddle": dict.fromkeys(("paddle", "paddle-recipe"), "paddle"),
 }
 """Environments, each with its backends and the extra that each backend needs."""

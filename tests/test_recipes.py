@@ -24,7 +24,10 @@ from embcheck.reports.recipes import RecipeError, recipe_of, recipes
 FOLDER = Path(backends.__file__).parent / "recipes"
 RECIPES = sorted(file.stem.removeprefix("with_") for file in FOLDER.glob("with_*.py"))
 MOST_LINES = 130
-LONGER = {"numpy": 180, "scipy": 180, "onnxscript": 160, "openvino": 175, "paddle": 150}
+LONGER = {
+    **{"keras": 150, "tensorflow": 140, "numpy": 180, "scipy": 180},
+    **{"onnxscript": 160, "openvino": 175, "paddle": 150},
+}
 """Where more is needed: for gradients, which a library does not have, or to build graphs."""
 
 LIBRARIES = {"onnx": ("torch",), "onnxscript": ("onnx", "onnxscript")}
@@ -32,12 +35,14 @@ LIBRARIES = {"onnx": ("torch",), "onnxscript": ("onnx", "onnxscript")}
 
 BACKENDS = {
     "jax": "jax-recipe",
+    "keras": "keras-recipe",
     "numpy": "numpy-recipe",
     "onnx": "onnxruntime-recipe",
     "onnxscript": "onnxruntime-graph-recipe",
     "openvino": "openvino-recipe",
     "paddle": "paddle-recipe",
     "scipy": "scipy-recipe",
+    "tensorflow": "tensorflow-recipe",
 }
 """The backend of each recipe."""
 

@@ -1,0 +1,51 @@
+"""`tensorflow-recipe`: the recipe `with_tensorflow`, called as its users would.
+
+The table is a variable. The recipe refuses bad values eagerly and in tf.function. XLA drops
+assertions, and cannot refuse; it compiles the recipe's lookups, but no bags, and no gradients of
+halves or with `scale_grad_by_freq`: it has no sums of sorted segments, and no tf.unique. There is
+no `max_norm`: tf.nn.embedding_lookup never shortens the table itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from embcheck.backends.on_tensorflow import eager
+from embcheck.backends.on_tensorflow.calls import use
+from embcheck.backends.recipes import with_tensorflow
+from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
+
+
+def on_cpu() -> RecipeCalls:
+    """Make the backend `tensorflow-recipe`."""
+    way = Way(
+        with_tensorflow,
+        place=_place,
+        bring=lambda tensor: np.asarray(tensor.numpy()),
+        differentiate=_differentiate,
+        product=lambda output, weight: tf.cast(output, weight.dtype) @ weight,
+        wraps={"tf.function(recipe)  # raises": tf.function},
+        natives={"raises; on a GPU it gives zeros": eager.on_cpu},
+    )
+    more: Arrays = {"modules": ("tensorflow", "keras"), "device": use("cpu")}
+    version = tf.__version__
+    info = info_of(way, "tensorflow-recipe", "tensorflow", version, survives_fork=True, **more)
+    return RecipeCalls(way, info)
+
+
+def _place(name: str, array: np.ndarray) -> Any:
+    """Make a variable of the table."""
+    return tf.Variable(array) if name == "weight" else tf.constant(array)
+
+
+def _differentiate(run: Run, arrays: Arrays, names: Sequence[str]) -> tuple[Any, Arrays]:
+    sources = {name: arrays[name] for name in names}
+    with tf.GradientTape() as tape:
+        tape.watch(list(sources.values()))
+        output = run(arrays)
+    found = tape.gradient(output, sources, arrays.get("grad_output"))
+    return output, {name: tf.convert_to_tensor(gradient) for name, gradient in found.items()}
