@@ -24,18 +24,20 @@ from embcheck.reports.recipes import RecipeError, recipe_of, recipes
 FOLDER = Path(backends.__file__).parent / "recipes"
 RECIPES = sorted(file.stem.removeprefix("with_") for file in FOLDER.glob("with_*.py"))
 MOST_LINES = 130
-LONGER = {"numpy": 180, "scipy": 180, "onnxscript": 160}
-"""Where more is needed: for gradients, which a library does not have, or to build graphs."""
+LONGER = {"mlx": 160, "numpy": 180, "scipy": 180, "onnxscript": 160, "tinygrad": 150}
+"""Where more is needed: for bags or gradients, which a library lacks, or to build graphs."""
 
 LIBRARIES = {"onnx": ("torch",), "onnxscript": ("onnx", "onnxscript")}
 """What a recipe may import, where that is not the library that it is named after."""
 
 BACKENDS = {
     "jax": "jax-recipe",
+    "mlx": "mlx-recipe",
     "numpy": "numpy-recipe",
     "onnx": "onnxruntime-recipe",
     "onnxscript": "onnxruntime-graph-recipe",
     "scipy": "scipy-recipe",
+    "tinygrad": "tinygrad-recipe",
 }
 """The backend of each recipe."""
 
