@@ -27,28 +27,24 @@ def written(exported: Exported, **more: Any) -> bytes:
     """Write the graph of a lookup, of which only dtypes, ranks and options are read."""
     lookup, examples = exported.lookup, dict(zip(exported.names, exported.examples, strict=True))
     dtypes = {name: str(each.dtype).removeprefix("torch.") for name, each in examples.items()}
+    rank = examples["indices"].ndim
     options = {name: value for name, value in lookup.options.items() if name in OPTIONS}
+    graphs: Any = with_onnxscript
     if lookup.function is functional.one_hot:
-        rank = examples["indices"].ndim
-        model: bytes = with_onnxscript.one_hot(dtypes["indices"], rank, **options)
+        model: bytes = graphs.one_hot(dtypes["indices"], rank, **options)
     elif lookup.function is functional.embedding:
-        rank = examples["indices"].ndim
-        known = (dtypes["weight"], dtypes["indices"], rank)
-        model = with_onnxscript.embedding(*known, **options, **more)
+        table, indices = dtypes["weight"], dtypes["indices"]
+        model = graphs.embedding(table, indices, rank, **options, **more)
     else:
-        model = with_onnxscript.embedding_bag(
-            dtypes["weight"],
-            dtypes["indices"],
-            "offsets" in examples,
-            is_weighted="per_sample_weights" in examples,
-            **options,
-            **more,
-        )
+        options |= {
+            "has_offsets": "offsets" in examples,
+            "is_weighted": "per_sample_weights" in examples,
+        }
+        model = graphs.embedding_bag(dtypes["weight"], dtypes["indices"], **options, **more)
     return model
 
 
 def unchecked(exported: Exported) -> bytes:
-    """Write it without its guards."""
-    return written(
-        exported, **({} if exported.lookup.function is functional.one_hot else {"check": False})
-    )
+    """Write it without its guards, which one-hot rows keep."""
+    is_one_hot = exported.lookup.function is functional.one_hot
+    return written(exported) if is_one_hot else written(exported, check=False)

@@ -68,13 +68,14 @@ def embedding_bag(
         shorten(weight, indices, max_norm, norm_type)
     bounds = bag_bounds(indices, offsets, include_last_offset, check)
     kept, bounds = without_padding(weight, indices, bounds, padding_idx)
-    rows = weight[indices.reshape(-1)[kept]].astype(np.promote_types(weight.dtype, np.float32))
+    wide = np.promote_types(weight.dtype, np.float32)  # halves lose what is added
+    rows = weight[indices.reshape(-1)[kept]].astype(wide, copy=False)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.reshape(-1)[kept][:, None]
     found = reduce_bags(np.maximum if mode == "max" else np.add, rows, bounds)
     if mode == "mean":
         found /= np.maximum(np.diff(bounds), 1)[:, None]
-    return found.astype(weight.dtype)
+    return found.astype(weight.dtype, copy=False)
 
 
 def embedding_bag_gradient(
@@ -152,7 +153,7 @@ def reduce_bags(function, rows, bounds):
 
 def add_to_rows(shares, named, weight, indices, padding_idx, scale_grad_by_freq):
     """Add what each position passes on to the row that it names; padding gets nothing."""
-    shares = shares.astype(np.promote_types(weight.dtype, np.float32))  # halves lose what is added
+    shares = shares.astype(np.promote_types(weight.dtype, np.float32), copy=False)
     if scale_grad_by_freq:
         shares = shares / np.bincount(indices.reshape(-1))[named][:, None]
     order = np.argsort(named, kind="stable")
@@ -160,7 +161,7 @@ def add_to_rows(shares, named, weight, indices, padding_idx, scale_grad_by_freq)
     total = reduce_bags(np.add, shares[order], bounds)
     if padding_idx is not None:
         total[padding_idx] = 0
-    return total.astype(weight.dtype)
+    return total.astype(weight.dtype, copy=False)
 
 
 def one_hot(indices, num_classes=-1):

@@ -35,8 +35,8 @@ def embedding_bag(
     if mode not in ("sum", "mean", "max") or (mode != "sum" and is_weighted):
         raise ValueError(f"mode {mode!r} is unknown, or takes no weights")
     graph, indices, weight = started(index_dtype, 1 if has_offsets else 2, dtype)
-    op, wide, is_any, factors = graph.op, FLOATS[dtype], None, None
-    wide = ir.DataType[wide if dtype == "float64" else "FLOAT"]  # halves lose what is added
+    op, is_any, factors = graph.op, None, None
+    wide = ir.DataType["DOUBLE" if dtype == "float64" else "FLOAT"]  # halves lose what is added
     rows = op.Shape(weight, end=1)
     if has_offsets:
         offsets = graph.input("offsets", ir.DataType[index_dtype.upper()], ["begins"])
