@@ -131,11 +131,13 @@ def one_hot(index_dtype="int64", rank=1, num_classes=-1):
         raise TypeError(f"class values are {index_dtype}, not int64")
     graph, indices = started(index_dtype, rank)
     op = graph.op
+    wrong = [op.Less(indices, 0)]
     if num_classes == -1:
+        wrong.append(op.Equal(op.Size(indices), 0))  # nothing to infer from
         num_classes = op.Add(op.ReduceMax(indices, keepdims=0), 1)
     elif type(num_classes) is not int or num_classes < 1:
         raise ValueError("there is no class")
-    wrong = [op.Less(indices, 0), op.GreaterOrEqual(indices, num_classes)]
+    wrong.append(op.GreaterOrEqual(indices, num_classes))
     indices = op.Add(indices, zero_or_error(op, wrong))
     is_class = op.Equal(op.Unsqueeze(indices, [-1]), op.Range(0, num_classes, 1))
     return finished(graph, op.Cast(is_class, to=INT64))
