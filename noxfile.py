@@ -75,6 +75,8 @@ ENVIRONMENTS = {
         "mlx": "mlx",
         "tinygrad": "tinygrad",
         "scipy-recipe": "scipy",
+        "mlx-recipe": "mlx",
+        "tinygrad-recipe": "tinygrad",
     },
     "tensorflow": {
         "tensorflow-eager": "tensorflow",

@@ -25,10 +25,10 @@ FOLDER = Path(backends.__file__).parent / "recipes"
 RECIPES = sorted(file.stem.removeprefix("with_") for file in FOLDER.glob("with_*.py"))
 MOST_LINES = 130
 LONGER = {
-    **{"keras": 150, "tensorflow": 140, "numpy": 180, "scipy": 180},
+    **{"keras": 150, "mlx": 160, "numpy": 180, "scipy": 180, "tensorflow": 140, "tinygrad": 150},
     **{"onnxscript": 160, "openvino": 175, "paddle": 150},
 }
-"""Where more is needed: for gradients, which a library does not have, or to build graphs."""
+"""Where more is needed: for bags or gradients, which a library lacks, or to build graphs."""
 
 LIBRARIES = {"onnx": ("torch",), "onnxscript": ("onnx", "onnxscript")}
 """What a recipe may import, where that is not the library that it is named after."""
@@ -36,6 +36,7 @@ LIBRARIES = {"onnx": ("torch",), "onnxscript": ("onnx", "onnxscript")}
 BACKENDS = {
     "jax": "jax-recipe",
     "keras": "keras-recipe",
+    "mlx": "mlx-recipe",
     "numpy": "numpy-recipe",
     "onnx": "onnxruntime-recipe",
     "onnxscript": "onnxruntime-graph-recipe",
@@ -43,6 +44,7 @@ BACKENDS = {
     "paddle": "paddle-recipe",
     "scipy": "scipy-recipe",
     "tensorflow": "tensorflow-recipe",
+    "tinygrad": "tinygrad-recipe",
 }
 """The backend of each recipe."""
 
