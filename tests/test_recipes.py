@@ -25,8 +25,15 @@ FOLDER = Path(backends.__file__).parent / "recipes"
 RECIPES = sorted(file.stem.removeprefix("with_") for file in FOLDER.glob("with_*.py"))
 MOST_LINES = 130
 LONGER = {
-    **{"keras": 150, "mlx": 160, "numpy": 180, "scipy": 180, "tensorflow": 140, "tinygrad": 150},
-    **{"onnxscript": 160, "openvino": 175, "paddle": 150},
+    "keras": 150,
+    "mlx": 160,
+    "numpy": 180,
+    "scipy": 180,
+    "tensorflow": 140,
+    "tinygrad": 150,
+    "onnxscript": 160,
+    "openvino": 175,
+    "paddle": 150,
 }
 """Where more is needed: for bags or gradients, which a library lacks, or to build graphs."""
 
