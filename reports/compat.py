@@ -330,10 +330,10 @@ def _plain(found: Supported, reasons: dict[tuple[str, ...], int]) -> dict[str, A
     told["history"] = [
         {key: value for key, value in asdict(since).items() if value} for since in found.history
     ]
-    told["dtypes"] = {
-        dtype: {"support": part.support, **({"how": part.how} if part.how else {})}
-        for dtype, part in found.dtypes.items()
-    }
+    dtypes: dict[str, list[str]] = {}
+    for dtype, part in found.dtypes.items():
+        dtypes.setdefault(f"{part.support} {part.how or ''}".rstrip(), []).append(dtype)
+    told["dtypes"] = {answer: " ".join(names) for answer, names in dtypes.items()}
     if found.reason:
         reason = tuple(getattr(found, name) for name in _REASON)
         told["reason"] = reasons.setdefault(reason, len(reasons))
@@ -368,7 +368,11 @@ def _supported(entry: Mapping[str, Any], reasons: list[Mapping[str, str]]) -> Su
     told = dict(entry)
     if "reason" in told:
         told |= reasons[told["reason"]]
-    dtypes = {name: Supported(**part) for name, part in told.pop("dtypes", {}).items()}
+    dtypes = {
+        name: Supported(*answer.split())
+        for answer, names in told.pop("dtypes", {}).items()
+        for name in names.split()
+    }
     apart = tuple(map(str, told.pop("apart", ())))
     history = tuple(Since(**since) for since in told.pop("history", ()))
     texts = {name: str(value) for name, value in told.items()}

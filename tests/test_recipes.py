@@ -31,7 +31,7 @@ LONGER = {
     "scipy": 180,
     "tensorflow": 140,
     "tinygrad": 150,
-    "onnxscript": 160,
+    "onnxscript": 165,
     "openvino": 175,
     "paddle": 150,
 }
