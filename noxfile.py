@@ -98,14 +98,12 @@ WHOLLY = frozenset(
         *("numpy-reference", "torch-eager", "onnxruntime-dynamo", "onnxruntime-torchscript"),
         *("jax-take", "fbgemm-dense", "torchrec", "openvino-ops", "openvino-torch"),
         *("scipy-csr", "numba", "mlx", "tensorflow-eager", "litert", "keras-numpy", "paddle"),
-        *("numpy-recipe", "scipy-recipe", "jax-recipe", "onnxruntime-recipe"),
-        "onnxruntime-graph-recipe",
     }
 )
 """The backends for which `nox -s matrix` runs the whole suite: one or two of each library.
 
-The others call the same library in another way, compile for each shape, or interpret each step.
-They run the quick cases, unless their environment is named.
+The others call the same library in another way, as recipes do, compile for each shape, or
+interpret each step. They run the quick cases, unless their environment is named.
 """
 
 OF_EACH_BACKEND = (
@@ -134,7 +132,7 @@ LONGEST = ("tensorflow", "jax")
 AT_ONCE = 2
 """How many environments are built and run at a time."""
 
-AUDITED = "15"
+AUDITED = "8"
 """How many results of each run are checked by the libraries alone."""
 
 VERSIONS = {
