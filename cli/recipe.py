@@ -24,7 +24,7 @@ def recipe(library: str | None, feature: str | None) -> None:
 
     Exit codes: 0 printed; 2 there is none for that library, or for that feature.
     """
-    from embcheck.reports.recipes import (  # noqa: PLC0415  (--help stays quick)
+    from embcheck.reports.answers.recipes import (  # noqa: PLC0415  (--help stays quick)
         RecipeError,
         recipe_of,
         recipes,

@@ -51,9 +51,9 @@ class Supported:
     `link` and `instead`, a spelling that conforms, are those of the known deviation there. Where it
     is `partly`, `dtypes` has the answer for tables of each dtype alone, as far as cases ask.
     `apart` names options with which it fails, and which are features of their own. `contexts` has
-    one letter for each of the feature's contexts, packed; see `reports/contexts.py`. `history` has
-    the answers of the versions in `Column.versions`, from the oldest on: one entry where all agree,
-    none where they were not asked.
+    one letter for each of the feature's contexts, packed; see `reports/answers/contexts.py`.
+    `history` has the answers of the versions in `Column.versions`, from the oldest on: one entry
+    where all agree, none where they were not asked.
     """
 
     support: str

@@ -16,16 +16,24 @@ from embcheck.conformance.records.lines import Measurement, RunFooter, RunHeader
 from embcheck.conformance.suite.features import shipped_features
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.reports import compat
-from embcheck.reports.advice import Advice, Fit, advise, gather
-from embcheck.reports.answer import Answer, Row, answer
-from embcheck.reports.compat_made import planned_of, uses_of
-from embcheck.reports.concern import Needs, Remark
-from embcheck.reports.least_change import Changes, Step
-from embcheck.reports.letters import FORMS, INDICES, MODES, OPERATIONS, TABLES, packed, unpacked
-from embcheck.reports.own_needs import of_module, of_trace
-from embcheck.reports.recipe_advice import Recipe, recipe_for
-from embcheck.reports.recipes import recipes
-from embcheck.reports.speeds import Speed, Speeds, speeds
+from embcheck.reports.answers.advice import Advice, Fit, advise, gather
+from embcheck.reports.answers.answer import Answer, Row, answer
+from embcheck.reports.answers.compat_made import planned_of, uses_of
+from embcheck.reports.answers.concern import Needs, Remark
+from embcheck.reports.answers.least_change import Changes, Step
+from embcheck.reports.answers.letters import (
+    FORMS,
+    INDICES,
+    MODES,
+    OPERATIONS,
+    TABLES,
+    packed,
+    unpacked,
+)
+from embcheck.reports.answers.own_needs import of_module, of_trace
+from embcheck.reports.answers.recipe_advice import Recipe, recipe_for
+from embcheck.reports.answers.recipes import recipes
+from embcheck.reports.answers.speeds import Speed, Speeds, speeds
 
 YES = compat.Supported("yes")
 SILENT = compat.Supported("no", "silently", "not refused")

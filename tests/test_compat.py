@@ -18,12 +18,12 @@ from embcheck.conformance.suite.features import Feature, load_features, shipped_
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, suite_root
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports import compat
-from embcheck.reports.compat_made import stale
-from embcheck.reports.conditions import phrase
+from embcheck.reports.answers.compat_made import stale
+from embcheck.reports.answers.conditions import phrase
+from embcheck.reports.answers.support import How, Support, decide, decision
 from embcheck.reports.marks import mark_of
 from embcheck.reports.merge import Finding, merge
-from embcheck.reports.migration import migration
-from embcheck.reports.support import How, Support, decide, decision
+from embcheck.reports.migration.differences import migration
 
 
 def case(name="embedding/lookup/a", *, level="documented", operation="embedding", **more):

@@ -29,12 +29,12 @@ from embcheck.conformance.records.lines import (
 )
 from embcheck.conformance.records.run import Run
 from embcheck.reports import compat
-from embcheck.reports.badges import badge, badge_files
+from embcheck.reports.answers.badges import badge, badge_files
+from embcheck.reports.answers.compat_changes import print_changes
+from embcheck.reports.answers.compat_joined import join, with_versions
+from embcheck.reports.answers.compat_made import asked_wholly, compat_of, stale, versions_of
+from embcheck.reports.answers.compat_terminal import print_age, print_answer, print_column
 from embcheck.reports.compat import Column, Compat, CompatError, Since, Supported
-from embcheck.reports.compat_changes import print_changes
-from embcheck.reports.compat_joined import join, with_versions
-from embcheck.reports.compat_made import asked_wholly, compat_of, stale, versions_of
-from embcheck.reports.compat_terminal import print_age, print_answer, print_column
 from embcheck.reports.merge import merge
 
 YES, NO = Supported("yes"), Supported("no", "silently", "wrong values")
@@ -285,7 +285,7 @@ def test_the_command_joins_writes_and_tells(tmp_path, monkeypatch):
         "embcheck.conformance.records.run.read_runs", lambda path: [runs[path.name]]
     )
     monkeypatch.setattr(
-        "embcheck.reports.compat_made.read_runs", lambda path: [runs[path.parent.name]]
+        "embcheck.reports.answers.compat_made.read_runs", lambda path: [runs[path.parent.name]]
     )
     for name in ("1.0", "2.0", "quick"):
         (tmp_path / "versions" / name).mkdir(parents=True)
@@ -328,7 +328,9 @@ def test_a_version_that_conforms_where_others_do_not_passes(monkeypatch, tmp_pat
     for message in (surprise.message, misled):
         run = whole_run(outcome="stale")
         run.results[0] = replace(run.results[0], message=message)
-        monkeypatch.setattr("embcheck.reports.compat_made.read_runs", lambda _, run=run: [run])
+        monkeypatch.setattr(
+            "embcheck.reports.answers.compat_made.read_runs", lambda _, run=run: [run]
+        )
         (made,) = versions_of([tmp_path])
         found.append(made.features["lookup"].says)
     passed, unknown = (int(says.split(" ")[0].replace(",", "")) for says in found)

@@ -28,10 +28,10 @@ from embcheck.reports import compat
 from embcheck.reports.compat import AS_DOCUMENTED, Column, Compat, Shown, Supported
 from embcheck.reports.marks import mark_of
 from embcheck.reports.merge import Finding
-from embcheck.reports.migration import migration
-from embcheck.reports.migration_cases import call_text, cases_of_both, shown, wanted_text
-from embcheck.reports.migration_errors import distance
-from embcheck.reports.migration_own import (
+from embcheck.reports.migration.cases import call_text, cases_of_both, shown, wanted_text
+from embcheck.reports.migration.differences import migration
+from embcheck.reports.migration.errors import distance
+from embcheck.reports.migration.own import (
     OwnAnswer,
     OwnCall,
     OwnPrice,
@@ -39,10 +39,10 @@ from embcheck.reports.migration_own import (
     features_of,
     guards_of,
 )
-from embcheck.reports.migration_pages import to_html, to_markdown
-from embcheck.reports.migration_parts import Grid, Item, Part, Section, Told, Verdict
-from embcheck.reports.migration_terminal import print_told
-from embcheck.reports.migration_told import Target, told
+from embcheck.reports.migration.pages import to_html, to_markdown
+from embcheck.reports.migration.parts import Grid, Item, Part, Section, Told, Verdict
+from embcheck.reports.migration.terminal import print_told
+from embcheck.reports.migration.told import Target, told
 
 FLOAT = np.dtype("float32")
 YES, ABSENT = Supported("yes"), Supported("absent")

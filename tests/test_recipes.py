@@ -19,7 +19,7 @@ from embcheck.cli.main import main
 from embcheck.conformance.contract.backend import Unavailable, Unsupported
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.discovery import known_backends
-from embcheck.reports.recipes import RecipeError, recipe_of, recipes
+from embcheck.reports.answers.recipes import RecipeError, recipe_of, recipes
 
 FOLDER = Path(backends.__file__).parent / "recipes"
 RECIPES = sorted(file.stem.removeprefix("with_") for file in FOLDER.glob("with_*.py"))

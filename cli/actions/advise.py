@@ -12,15 +12,15 @@ import click
 from rich.console import Console
 
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.reports.advice import Fit, gather
-from embcheck.reports.advice_terminal import print_answer
-from embcheck.reports.answer import Answer, answer
+from embcheck.reports.answers.advice import Fit, gather
+from embcheck.reports.answers.advice_terminal import print_answer
+from embcheck.reports.answers.answer import Answer, answer
 from embcheck.reports.compat import Compat, CompatError, Use, shipped
 
 if TYPE_CHECKING:
-    from embcheck.reports.concern import Needs
-    from embcheck.reports.own_needs import Found
-    from embcheck.reports.speeds import Speeds
+    from embcheck.reports.answers.concern import Needs
+    from embcheck.reports.answers.own_needs import Found
+    from embcheck.reports.answers.speeds import Speeds
 
 YAML = (".yaml", ".yml")
 
@@ -37,7 +37,7 @@ class Own:
         """Return what they need; raises CompatError."""
         if self.module is None and self.trace is None:
             return []
-        from embcheck.reports.own_needs import of_module, of_trace  # noqa: PLC0415  (NumPy)
+        from embcheck.reports.answers.own_needs import of_module, of_trace  # noqa: PLC0415  (NumPy)
 
         found = [of_module(self.module, dtype)] if self.module is not None else []
         return found + ([of_trace(self.trace, self.offsets)] if self.trace is not None else [])
@@ -143,9 +143,9 @@ def _data(
             raise CompatError("--workload is one of a run with timings; name it by --run")
         return shipped(), None
     from embcheck.conformance.records.run import RecordError, read_runs  # noqa: PLC0415
-    from embcheck.reports.compat_made import compat_of  # noqa: PLC0415
+    from embcheck.reports.answers.compat_made import compat_of  # noqa: PLC0415
+    from embcheck.reports.answers.speeds import speeds  # noqa: PLC0415
     from embcheck.reports.merge import merge  # noqa: PLC0415
-    from embcheck.reports.speeds import speeds  # noqa: PLC0415
 
     try:
         merged = merge(run for folder in runs for run in read_runs(folder))

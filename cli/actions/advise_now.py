@@ -16,9 +16,9 @@ from embcheck.cli.actions.bench_own import installed
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.suite.features import shipped_features
 from embcheck.conformance.suite.load import load_spec, spec_files
+from embcheck.reports.answers.compat_made import planned_of, uses_of
+from embcheck.reports.answers.concern import Concern, Needs
 from embcheck.reports.compat import CompatError, shipped
-from embcheck.reports.compat_made import planned_of, uses_of
-from embcheck.reports.concern import Concern, Needs
 from embcheck.reports.units import plural
 
 

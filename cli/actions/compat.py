@@ -13,18 +13,18 @@ import click
 from rich.console import Console
 
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.reports.badges import badge_files, badge_text
-from embcheck.reports.compat import Compat, CompatError, load, shipped, to_text
-from embcheck.reports.compat_terminal import (
+from embcheck.reports.answers.badges import badge_files, badge_text
+from embcheck.reports.answers.compat_terminal import (
     print_age,
     print_answer,
     print_column,
     print_feature,
     print_overview,
 )
+from embcheck.reports.compat import Compat, CompatError, load, shipped, to_text
 
 if TYPE_CHECKING:
-    from embcheck.reports.compat_joined import Joined
+    from embcheck.reports.answers.compat_joined import Joined
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def _data(source: Source) -> tuple[Compat, Joined | None]:
     if not (source.runs or source.versions):
         return shipped() if source.against is None else load(source.against), None
     from embcheck.conformance.records.run import RecordError, read_runs  # noqa: PLC0415
-    from embcheck.reports.compat_joined import join, with_versions  # noqa: PLC0415
-    from embcheck.reports.compat_made import asked_wholly, compat_of, versions_of  # noqa: PLC0415
+    from embcheck.reports.answers.compat_joined import join, with_versions  # noqa: PLC0415
+    from embcheck.reports.answers.compat_made import asked_wholly, compat_of, versions_of  # noqa: PLC0415
     from embcheck.reports.merge import merge  # noqa: PLC0415
 
     try:
@@ -108,7 +108,7 @@ def _data(source: Source) -> tuple[Compat, Joined | None]:
 def _show(data: Compat, joined: Joined | None, backend: str | None, feature: str | None) -> None:
     console = Console(highlight=False, markup=False)
     if joined is not None and not (backend or feature):
-        from embcheck.reports.compat_changes import print_changes  # noqa: PLC0415
+        from embcheck.reports.answers.compat_changes import print_changes  # noqa: PLC0415
 
         print_changes(joined, console)
     elif backend and feature:

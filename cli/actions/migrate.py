@@ -18,12 +18,12 @@ from embcheck.cli.actions.compat import data_of
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.reports.compat import Compat, CompatError
-from embcheck.reports.migration import migration
-from embcheck.reports.migration_terminal import print_told
-from embcheck.reports.migration_told import Target, told
+from embcheck.reports.migration.differences import migration
+from embcheck.reports.migration.terminal import print_told
+from embcheck.reports.migration.told import Target, told
 
 if TYPE_CHECKING:
-    from embcheck.reports.migration_own import OwnCall
+    from embcheck.reports.migration.own import OwnCall
 
 _CALL = ("table", "trace", "offsets", "weights", "mode", "padding_idx", "dtypes")
 REMEDY = "run the suite on both, and name the run with --run"
@@ -100,7 +100,7 @@ def _write_pages(said: Any, markdown: Path | None, html: Path | None) -> None:
     if not (markdown or html):
         return
     from embcheck.conformance.records.writer import write_whole  # noqa: PLC0415  (slow)
-    from embcheck.reports.migration_pages import to_html, to_markdown  # noqa: PLC0415  (slow)
+    from embcheck.reports.migration.pages import to_html, to_markdown  # noqa: PLC0415  (slow)
 
     for path, write in ((markdown, to_markdown), (html, to_html)):
         if path is not None:

@@ -21,7 +21,7 @@ from embcheck.cli.actions.migrate_own import (
 from embcheck.conformance.timing.workloads.own import Sources
 from embcheck.conformance.timing.workloads.own_files import BadInput
 from embcheck.reports.compat import CompatError
-from embcheck.reports.migration_own import OwnCall, described, features_of, guards_of
+from embcheck.reports.migration.own import OwnCall, described, features_of, guards_of
 
 
 def own_call(old: str, new: Sequence[str], options: Mapping[str, Any]) -> OwnCall:

@@ -21,8 +21,8 @@ from embcheck.conformance.timing.workloads.load import Workload
 from embcheck.conformance.timing.workloads.own import Sources, own_workload
 from embcheck.conformance.timing.workloads.own_files import BadInput
 from embcheck.conformance.timing.workloads.traces import make_inputs
-from embcheck.reports.migration_errors import distance
-from embcheck.reports.migration_own import OwnAnswer
+from embcheck.reports.migration.errors import distance
+from embcheck.reports.migration.own import OwnAnswer
 
 AT_ONCE = 2
 """Backends that are asked side by side."""

@@ -16,7 +16,7 @@ from embcheck.conformance.timing.runs.session import TimingStep, run_timing
 from embcheck.conformance.timing.verdicts.baseline import against, baselines
 from embcheck.conformance.timing.workloads.load import Given, Workload
 from embcheck.conformance.timing.workloads.own import Sources
-from embcheck.reports.migration_own import OwnPrice
+from embcheck.reports.migration.own import OwnPrice
 from embcheck.reports.units import plural
 
 LONGEST = 0.25

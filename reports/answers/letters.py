@@ -1,6 +1,6 @@
 """What came of the cases of a feature: one letter for each context, and the words of contexts.
 
-See `reports/contexts.py` for what a context is. This module imports nothing of the suite's.
+See `reports/answers/contexts.py` for what a context is. This module imports nothing of the suite's.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from embcheck.reports.html import page_of
-from embcheck.reports.migration_parts import Grid, Item, Part, Told
+from embcheck.reports.migration.parts import Grid, Item, Part, Told
 from embcheck.reports.untrusted import clean, web_link
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from embcheck.reports.advice import Advice, Fit
+from embcheck.reports.answers.advice import Advice, Fit
 from embcheck.reports.compat import Compat
 
 SUFFIX = "-recipe"

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from embcheck.reports.advice import Advice, Fit, advise
+from embcheck.reports.answers.advice import Advice, Fit, advise
+from embcheck.reports.answers.concern import Needs
+from embcheck.reports.answers.least_change import Changes, Step
+from embcheck.reports.answers.recipe_advice import Recipe, recipe_for
+from embcheck.reports.answers.recipes import recipes
+from embcheck.reports.answers.speeds import Speed, Speeds
 from embcheck.reports.compat import Compat
-from embcheck.reports.concern import Needs
-from embcheck.reports.least_change import Changes, Step
-from embcheck.reports.recipe_advice import Recipe, recipe_for
-from embcheck.reports.recipes import recipes
-from embcheck.reports.speeds import Speed, Speeds
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
-from embcheck.reports.advice import Advice
+from embcheck.reports.answers.advice import Advice
+from embcheck.reports.answers.concern import Concern, Needs
+from embcheck.reports.answers.letters import INDICES, PASSED, TABLES, UNDECIDED, unpacked
 from embcheck.reports.compat import Compat
-from embcheck.reports.concern import Concern, Needs
-from embcheck.reports.letters import INDICES, PASSED, TABLES, UNDECIDED, unpacked
 
 MOST = 2
 """Steps at once that are looked for; where more are needed, all blockers are given up."""

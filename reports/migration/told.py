@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from embcheck.reports.answers.compat_terminal import says
 from embcheck.reports.compat import AS_DOCUMENTED, Compat
-from embcheck.reports.compat_terminal import says
-from embcheck.reports.migration import Change, Migration, migration
-from embcheck.reports.migration_call import answers_grid, apart_grid, in_short, prices_grids
-from embcheck.reports.migration_own import OwnAnswer, OwnCall, OwnPrice
-from embcheck.reports.migration_parts import Item, Part, Section, Told, Verdict
+from embcheck.reports.migration.call import answers_grid, apart_grid, in_short, prices_grids
+from embcheck.reports.migration.differences import Change, Migration, migration
+from embcheck.reports.migration.own import OwnAnswer, OwnCall, OwnPrice
+from embcheck.reports.migration.parts import Item, Part, Section, Told, Verdict
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 

@@ -8,11 +8,11 @@ from textwrap import wrap
 from rich.console import Console
 from rich.text import Text
 
-from embcheck.reports.advice import Fit
-from embcheck.reports.answer import Answer, Row
-from embcheck.reports.concern import Remark
-from embcheck.reports.recipe_advice import Recipe
-from embcheck.reports.speeds import Speed
+from embcheck.reports.answers.advice import Fit
+from embcheck.reports.answers.answer import Answer, Row
+from embcheck.reports.answers.concern import Remark
+from embcheck.reports.answers.recipe_advice import Recipe
+from embcheck.reports.answers.speeds import Speed
 from embcheck.reports.units import nanoseconds_text
 from embcheck.reports.untrusted import one_line
 

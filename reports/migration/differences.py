@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from embcheck.reports.advice import severity
+from embcheck.reports.answers.advice import severity
 from embcheck.reports.compat import Compat, Supported
 
 

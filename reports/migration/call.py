@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from embcheck.reports.migration_errors import Distance
-from embcheck.reports.migration_own import OwnAnswer, OwnCall, OwnPrice
-from embcheck.reports.migration_parts import Grid, Verdict
+from embcheck.reports.migration.errors import Distance
+from embcheck.reports.migration.own import OwnAnswer, OwnCall, OwnPrice
+from embcheck.reports.migration.parts import Grid, Verdict
 from embcheck.reports.units import seconds_text
 from embcheck.reports.untrusted import one_line
 

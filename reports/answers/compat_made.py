@@ -14,12 +14,9 @@ from embcheck.conformance.suite.features import Feature, Features, shipped_featu
 from embcheck.conformance.suite.fingerprint import joined
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files
 from embcheck.conformance.suite.model import Case, Level
-from embcheck.reports.compat import Column, Compat, CompatError, Shown, Supported, Use, sources
-from embcheck.reports.contexts import letters, size_word, table_of, words_of
-from embcheck.reports.letters import PASSED, UNDECIDED, Words, packed
-from embcheck.reports.merge import Finding, Merged, merge
-from embcheck.reports.migration_cases import shown
-from embcheck.reports.support import (
+from embcheck.reports.answers.contexts import letters, size_word, table_of, words_of
+from embcheck.reports.answers.letters import PASSED, UNDECIDED, Words, packed
+from embcheck.reports.answers.support import (
     Decision,
     Decisions,
     Support,
@@ -28,6 +25,9 @@ from embcheck.reports.support import (
     deciding_of,
     is_asked,
 )
+from embcheck.reports.compat import Column, Compat, CompatError, Shown, Supported, Use, sources
+from embcheck.reports.merge import Finding, Merged, merge
+from embcheck.reports.migration.cases import shown
 from embcheck.reports.untrusted import one_line
 
 SAYS_LIMIT = 200

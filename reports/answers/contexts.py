@@ -12,8 +12,8 @@ from typing import Any
 from embcheck.conformance.contract.options import OPTIONS
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.conformance.suite.features import Feature
-from embcheck.reports.conditions import inputs_of, options_of, sizes_of, special
-from embcheck.reports.letters import (
+from embcheck.reports.answers.conditions import inputs_of, options_of, sizes_of, special
+from embcheck.reports.answers.letters import (
     ABSENT,
     FAILED,
     INDICES,
@@ -26,8 +26,8 @@ from embcheck.reports.letters import (
     UNKNOWN,
     Words,
 )
+from embcheck.reports.answers.support import outcome_of
 from embcheck.reports.merge import Finding
-from embcheck.reports.support import outcome_of
 
 _OPTIONS = (
     *("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"),

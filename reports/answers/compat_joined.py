@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from packaging.version import InvalidVersion, Version
 
 from embcheck.reports.compat import Column, Compat, CompatError, Since, Supported, Versions
-from embcheck.reports.migration_cases import cases_of_both
+from embcheck.reports.migration.cases import cases_of_both
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from embcheck.reports.console import safe_text
-from embcheck.reports.migration_parts import Grid, Item, Part, Section, Told
+from embcheck.reports.migration.parts import Grid, Item, Part, Section, Told
 
 _TONES: Mapping[str, str] = {"good": "green", "bad": "red", "unknown": "yellow"}
 _STYLES: Mapping[str, str] = {"text": "dim", "command": "cyan"}

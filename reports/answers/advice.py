@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from embcheck.reports.answers.concern import Concern, Needs, Remark, blocks
+from embcheck.reports.answers.letters import INDICES, TABLES
 from embcheck.reports.compat import Compat, CompatError, Supported, Use
-from embcheck.reports.concern import Concern, Needs, Remark, blocks
-from embcheck.reports.letters import INDICES, TABLES
 
 
 class Fit(StrEnum):

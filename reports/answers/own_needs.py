@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from embcheck.reports.answers.concern import DTYPES
 from embcheck.reports.compat import CompatError
-from embcheck.reports.concern import DTYPES
 from embcheck.reports.units import plural
 
 KINDS = ("Embedding", "EmbeddingBag")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Call
-from embcheck.reports.migration_errors import Distance
-from embcheck.reports.own_needs import FEW_BAGS, SHORT
+from embcheck.reports.answers.own_needs import FEW_BAGS, SHORT
+from embcheck.reports.migration.errors import Distance
 from embcheck.reports.units import plural
 
 WIDE = 1_024

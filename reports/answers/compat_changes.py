@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from embcheck.reports.answers.compat_joined import Change, Joined
+from embcheck.reports.answers.compat_terminal import print_versions, says
 from embcheck.reports.compat import Column, Supported
-from embcheck.reports.compat_joined import Change, Joined
-from embcheck.reports.compat_terminal import print_versions, says
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 

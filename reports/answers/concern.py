@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
-from embcheck.reports.compat import Compat, Supported
-from embcheck.reports.conditions import phrase_of_words
-from embcheck.reports.letters import (
+from embcheck.reports.answers.conditions import phrase_of_words
+from embcheck.reports.answers.letters import (
     ABSENT,
     FAILED,
     FAILURES,
@@ -25,6 +24,7 @@ from embcheck.reports.letters import (
     unpacked,
     worst_of,
 )
+from embcheck.reports.compat import Compat, Supported
 
 DTYPES = tuple(word.split()[0] for word in TABLES)
 """The dtypes of tables that are legal."""

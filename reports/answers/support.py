@@ -13,7 +13,7 @@ from embcheck.conformance.contract.options import OPTIONS
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.conformance.suite.features import Beyond, Feature
 from embcheck.conformance.suite.model import Case, Level
-from embcheck.reports.conditions import needs_of, phrase, sizes_of, table_dtype
+from embcheck.reports.answers.conditions import needs_of, phrase, sizes_of, table_dtype
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import ANSWER_LEVELS, Finding, Merged
 from embcheck.reports.units import plural

@@ -1,0 +1,1 @@
+"""What backends support, and what that means for somebody's needs."""

@@ -1,0 +1,1 @@
+"""What changes for who moves from one backend to another."""
