@@ -239,8 +239,8 @@ def parse(text: str, name: str) -> Compat:
         data = json.loads(text)
         if data["format"] != FORMAT:
             raise CompatError(f"{name}: has format {data['format']}, this embcheck reads {FORMAT}")
-        reasons = data["reasons"]
-        backends = {id_: _column(id_, told, reasons) for id_, told in data["backends"].items()}
+        tables = data["reasons"], data["examples"]
+        backends = {id_: _column(id_, told, *tables) for id_, told in data["backends"].items()}
         says = {feature: told["says"] for feature, told in data["features"].items()}
         digests = {feature: told["digest"] for feature, told in data["features"].items()}
         profiles = {
@@ -272,6 +272,7 @@ def parse(text: str, name: str) -> Compat:
 def to_text(compat: Compat) -> str:
     """Write such data as JSON: the same bytes for the same data."""
     reasons: dict[tuple[str, ...], int] = {}
+    examples: dict[str, int] = {}
     words = sorted({word for sets in compat.contexts.values() for each in sets for word in each})
     place = {word: number for number, word in enumerate(words)}
     answers: dict[str, int] = {}
@@ -294,17 +295,19 @@ def to_text(compat: Compat) -> str:
                 **({"stale": [*column.stale]} if column.stale else {}),
                 **({"versions": asdict(column.versions)} if column.versions.run else {}),
                 "features": {
-                    name: _plain(found, reasons) for name, found in column.features.items()
+                    name: _plain(found, reasons, examples)
+                    for name, found in column.features.items()
                 },
             }
             for id_, column in sorted(compat.backends.items())
         },
     }
     data["reasons"] = [dict(zip(_REASON, reason, strict=True)) for reason in reasons]
+    data["examples"] = list(examples)
     if compat.cases:
         data["cases"] = {id_: _plain_case(case, answers) for id_, case in compat.cases.items()}
         data["answers"] = list(answers)
-    text = json.dumps(data, ensure_ascii=False, indent=0) + "\n"
+    text = json.dumps(data, ensure_ascii=False, indent=0, separators=(",", ":")) + "\n"
     if not compat.contexts:
         return text
     told = {
@@ -323,9 +326,11 @@ def _words(bits: int, words: list[str]) -> frozenset[str]:
     return frozenset(word for place, word in enumerate(words) if bits >> place & 1)
 
 
-def _plain(found: Supported, reasons: dict[tuple[str, ...], int]) -> dict[str, Any]:
+def _plain(
+    found: Supported, reasons: dict[tuple[str, ...], int], examples: dict[str, int]
+) -> dict[str, Any]:
     told: dict[str, Any] = {"support": found.support}
-    told |= {name: getattr(found, name) for name in ("how", "says", "example", "contexts")}
+    told |= {name: getattr(found, name) for name in ("how", "says", "contexts")}
     told["apart"] = list(found.apart)
     told["history"] = [
         {key: value for key, value in asdict(since).items() if value} for since in found.history
@@ -337,6 +342,8 @@ def _plain(found: Supported, reasons: dict[tuple[str, ...], int]) -> dict[str, A
     if found.reason:
         reason = tuple(getattr(found, name) for name in _REASON)
         told["reason"] = reasons.setdefault(reason, len(reasons))
+    if found.example:
+        told["example"] = examples.setdefault(found.example, len(examples))
     return {name: value for name, value in told.items() if value not in (None, "", {}, [])}
 
 
@@ -352,8 +359,12 @@ def _shown(told: Mapping[str, Any], answers: list[str]) -> Shown:
     return Shown(str(told["call"]), str(told["wanted"]), given)
 
 
-def _column(id_: str, told: Mapping[str, Any], reasons: list[Mapping[str, str]]) -> Column:
-    features = {name: _supported(entry, reasons) for name, entry in told["features"].items()}
+def _column(
+    id_: str, told: Mapping[str, Any], reasons: list[Mapping[str, str]], examples: list[str]
+) -> Column:
+    features = {
+        name: _supported(entry, reasons, examples) for name, entry in told["features"].items()
+    }
     library, version, device, date = (
         str(told[key]) for key in ("library", "version", "device", "date")
     )
@@ -364,10 +375,14 @@ def _column(id_: str, told: Mapping[str, Any], reasons: list[Mapping[str, str]])
     return Column(id_, library, version, device, date, features, suite, stale, versions)
 
 
-def _supported(entry: Mapping[str, Any], reasons: list[Mapping[str, str]]) -> Supported:
+def _supported(
+    entry: Mapping[str, Any], reasons: list[Mapping[str, str]], examples: list[str]
+) -> Supported:
     told = dict(entry)
     if "reason" in told:
         told |= reasons[told["reason"]]
+    if "example" in told:
+        told["example"] = examples[told["example"]]
     dtypes = {
         name: Supported(*answer.split())
         for answer, names in told.pop("dtypes", {}).items()
