@@ -6,7 +6,7 @@ import ast
 import builtins
 import subprocess
 import sys
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from click.testing import CliRunner
 from embcheck import backends
 from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.cli.main import main
-from embcheck.conformance.contract.backend import Unavailable, Unsupported
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.discovery import known_backends
+from embcheck.conformance.execution.answers import Answered, NotSupported
+from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
+from embcheck.conformance.execution.messages import describe_call
 from embcheck.reports.answers.recipes import RecipeError, recipe_of, recipes
 
 FOLDER = Path(backends.__file__).parent / "recipes"
@@ -82,14 +83,23 @@ ASKED = {"onnx": ("lookup", "padded")}
 """The calls of recipes that are exported for each, which takes seconds; of others all."""
 
 
-def adapter_of(library):
-    """Return the backend of a recipe; skips the test where its library is missing."""
-    assert library in BACKENDS, f"name the backend of with_{library}.py in BACKENDS"
-    module, _, factory = known_backends()[BACKENDS[library]].value.partition(":")
-    try:
-        return getattr(import_module(module), factory)()
-    except (ImportError, Unavailable) as error:
-        pytest.skip(f"{BACKENDS[library]} does not run here: {error}")
+@pytest.fixture
+def worker_of():
+    """Give what starts a recipe's worker, in a process of its own: other tests fork this one."""
+    clients = []
+
+    def start(library):
+        assert library in BACKENDS, f"name the backend of with_{library}.py in BACKENDS"
+        clients.append(WorkerClient(BACKENDS[library]))
+        try:
+            assert clients[0].info
+        except BackendUnavailable as reason:
+            pytest.skip(f"{BACKENDS[library]} does not run here: {reason}")
+        return clients[0]
+
+    yield start
+    for client in clients:
+        client.close()
 
 
 def tree_of(library):
@@ -126,24 +136,25 @@ def test_a_recipe_can_leave_its_checks_out(library):
     assert len(title) <= 68, "the list of recipes would be wider than a terminal"
 
 
-@pytest.mark.filterwarnings("ignore")  # of exporters, and of native spellings that divide by 0
 @pytest.mark.parametrize("library", RECIPES)
-def test_a_recipe_answers_as_documented(library, monkeypatch, tmp_path):
+def test_a_recipe_answers_as_documented(library, worker_of, monkeypatch, tmp_path):
     """With its checks and without; the library's own spelling can be asked, where it has one."""
     monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path))  # what is exported here stays here
-    adapter, reference = adapter_of(library), NumpyReference()
+    worker, reference = worker_of(library), NumpyReference()
     names, answered = ASKED.get(library, tuple(CALLS)), 0
     for name, call in ((name, CALLS[name]) for name in names):
-        try:
-            thunks = {"": adapter.prepare(call), **adapter.spellings(call)}
-        except Unsupported:
+        if isinstance(worker.ask(call), NotSupported):
             continue
         want = reference.to_numpy(reference.prepare(call)())["output"]
-        for spelling, thunk in thunks.items():
-            output = adapter.to_numpy(thunk())["output"]
-            if not spelling or spelling == "without checks":
-                np.testing.assert_array_equal(output, want, f"{name} {spelling}")
-        assert call.operation is Operation.ONE_HOT or "without checks" in thunks
+        header = {"request": "spellings", "call": describe_call(call), "stored": []}
+        others = worker.request(header, call.inputs).details["names"]
+        for spelling in (None, *others):
+            answer = worker.ask(call, spelling=spelling)
+            assert isinstance(answer, Answered), (name, spelling, answer)
+            if spelling in (None, "without checks"):
+                said = f"{name} {spelling}"
+                np.testing.assert_array_equal(answer.arrays["output"], want, said)
+        assert call.operation is Operation.ONE_HOT or "without checks" in others
         answered += 1
     assert answered >= len(names) - 2
 
@@ -206,7 +217,8 @@ def test_what_there_is_not_is_refused(words, said):
 
 def test_the_command_prints_what_can_be_run(tmp_path):
     """What it prints for JAX looks up, pools and refuses, in a process without embcheck."""
-    pytest.importorskip("jax")
+    if find_spec("jax") is None:
+        pytest.skip("JAX is not installed")
     result = CliRunner().invoke(main, ["recipe", "jax"])
     assert result.exit_code == 0
     (tmp_path / "copied.py").write_text(result.output, "utf-8")

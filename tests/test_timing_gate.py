@@ -204,7 +204,7 @@ def test_cold_traces_rotate_with_one_thread(tmp_path, monkeypatch):
     assert (line.state, line.threads) == ("cold", 1)
     assert len(set(line.details.inputs.trace_sha256)) == 8
     assert line.details.inputs.table_bytes >= 4 * 32_000
-    assert line.message == ""
+    assert line.message == "one generation of processes cannot decide: it takes 3"
     assert line.details.rounds.cores_used < 1.2
 
 
