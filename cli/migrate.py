@@ -36,7 +36,7 @@ _OWN = (
     click.option(
         "--seconds",
         type=click.FloatRange(min=0, min_open=True),
-        default=60.0,
+        default=100.0,
         show_default=True,
         metavar="SECONDS",
         help="Time for all timing; what has begun by then still ends.",
