@@ -317,7 +317,7 @@ class EmbcheckSession:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End the workers, and the record if it is complete; a partial run gets no footer."""
         self._end_workers()
-        if not self._selection():
+        if self.is_complete and not self._selection():  # What is cut short met few cases.
             self.complaints += self._unmatched_deviations()
         self.complaints += self._pool.complaints()
         self.complaints += [
