@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_OPTIONS = (
+CALL_OPTIONS = (
     click.option(
         "--table",
         metavar="FILE[:NAME]",
@@ -24,6 +24,11 @@ _OPTIONS = (
         type=click.Choice(["sum", "mean", "max"]),
         help="How bags are reduced. If left out: mean with offsets, a plain lookup without.",
     ),
+)
+"""The options that `embcheck migrate` has too: what a user's own call is made of."""
+
+_OPTIONS = (
+    *CALL_OPTIONS,
     click.option(
         "--batch",
         type=click.IntRange(min=1),

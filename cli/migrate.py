@@ -8,22 +8,11 @@ from typing import Any
 
 import click
 
+from embcheck.cli.bench_own import CALL_OPTIONS
 from embcheck.cli.data_options import json_option, runs_option
 
 _OWN = (
-    click.option(
-        "--table",
-        metavar="FILE[:NAME]",
-        help="Your own table: .safetensors:TENSOR, .npy, .npz:ARRAY or .parquet:COLUMN.",
-    ),
-    click.option("--trace", metavar="FILE[:NAME]", help="Your own indices, one or two dimensions."),
-    click.option("--offsets", metavar="FILE[:NAME]", help="Where each bag of the trace begins."),
-    click.option("--weights", metavar="FILE[:NAME]", help="A weight for each index, for sums."),
-    click.option(
-        "--mode",
-        type=click.Choice(["sum", "mean", "max"]),
-        help="How bags are reduced. If left out: mean with offsets, a plain lookup without.",
-    ),
+    *CALL_OPTIONS,
     click.option("--padding-idx", type=int, metavar="N", help="The row that stands for padding."),
     click.option(
         "--dtype",
