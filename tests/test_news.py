@@ -32,6 +32,7 @@ def whole() -> Run:
     """Make a run with every outcome, of cases with fingerprints."""
     made = every_outcome()
     made.cases = {name: replace(of, fingerprint=name) for name, of in made.cases.items()}
+    made.results[-1] = replace(made.results[-1], reading="wraps")
     return made
 
 
@@ -85,7 +86,8 @@ def test_what_was_never_accepted_is_new_if_it_is_unexplained():
     """A backend or case beside the accepted ones: what it does right is counted, no more."""
     other = case("embedding/bounds/b", fingerprint="b")
     lines = [CASE, other, result("acme", of=CASE), result("acme", "deviated", other, **EXPLAINED)]
-    after = run([*lines, result("zeta", "crashed", of=CASE)], ["acme", "zeta"])
+    lines += [result("zeta", "crashed", of=CASE), result("zeta", of=other)]
+    after = run(lines, ["acme", "zeta"])
     _, new = found(one(), after)
     assert [(change.pair.after, change.after.outcome) for change in new.worse] == [
         ("zeta", "crashed")
@@ -120,15 +122,16 @@ def test_an_accepted_record_differs_in_nothing_from_its_run(tmp_path):
     assert [line["case"] for line in lines if line["type"] == "case"] == sorted(made.cases)
 
 
-def test_a_case_that_is_judged_otherwise_is_no_news_of_its_backend(tmp_path):
-    """Its fingerprint tells, though nothing else of it was kept; what departs is looked at."""
-    (again,) = read_runs(kept(one(), tmp_path))
-    other = one(of=replace(CASE, fingerprint="beef"), outcome="passed")
-    other = Run(replace(other.header, suite="another"), other.clauses, other.cases, other.results,
-                footer=other.footer)  # fmt: skip
-    difference, new = found(again, other)
-    assert difference.rejudged == (f"case {CASE.case}",)
-    assert (bool(new), new.new_cases) == (False, 1)
+def test_a_case_that_is_judged_otherwise_was_never_accepted(tmp_path):
+    """Its fingerprint tells, though nothing else of it was kept: what departs is new."""
+    (accepted,) = read_runs(kept(WRONG, tmp_path))
+    changed = replace(CASE, fingerprint="beef")
+    for outcome, is_new in (("passed", False), ("failed", True)):
+        kind = "wrong-value" if is_new else None
+        lines = [changed, result("acme", outcome, changed, kind=kind)]
+        difference, new = found(accepted, run(lines, ["acme"], suite="another"))
+        assert difference.rejudged == (f"case {CASE.case}",)
+        assert (bool(new), new.new_cases, new.better) == (is_new, 1, 0)
 
 
 def test_what_cannot_be_compared_with_is_not_accepted(tmp_path):
