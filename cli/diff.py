@@ -49,7 +49,7 @@ def diff(
     of it. Exit code 1 if anything but versions changed, else 0.
 
     New and worse is a result of RUN_B that departs, unexplained, in another way than in RUN_A or
-    for the first time; one that is no longer right; and a backend or a case without a result.
+    for the first time, one that is no longer right, and an accepted backend without results.
     """
     from embcheck.cli.actions.diff import Telling  # noqa: PLC0415  (--help stays quick)
     from embcheck.cli.actions.diff import diff as act  # noqa: PLC0415

@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 from workflow_steps import EXPRESSION, own_commands, recording_commands, run_steps
 
+from embcheck.cli.actions.init import extras_of
 from embcheck.cli.main import main
 from embcheck.conformance.scaffold.distribution import text_of
 from embcheck.conformance.scaffold.names import Names
@@ -206,3 +208,48 @@ def test_the_workflow_is_safe(sample):
     assert all(PINNED.fullmatch(step["uses"]) for step in steps if "uses" in step)
     assert steps[0]["with"] == {"persist-credentials": False}
     assert not any("${{" in step.get("run", "") for step in steps)
+
+
+@pytest.mark.usefixtures("initialised")
+def test_the_page_shows_what_is_written(sample):
+    """Its commands are the workflow's, and the inputs that it gives the action are known."""
+    page = (ROOT / "docs/ci.md").read_text()
+    steps = loaded(sample / ".github/workflows/embcheck.yml")["jobs"]["embcheck"]["steps"]
+    scripts = [step["run"] for step in steps if "run" in step and step["name"] != "Install"]
+    shown = "".join(scripts).replace(f"-b {BACKEND} --case {CASES}", "-b jax-take --quick")
+    assert shown.replace('"$GITHUB_STEP_SUMMARY"', "FILE") in page
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    given = YAML(typ="safe").load(example)["steps"][1]["with"]
+    assert given.keys() < loaded(ROOT / "action.yml")["inputs"].keys()
+
+
+def test_the_extras_of_own_backends_are_named(tmp_path, monkeypatch):
+    """Those that the environments of noxfile.py have, but for two recipes on the same library."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = ["Metadata-Version: 2.1", "Name: embcheck", "Version: 0.1.0"]
+    for extra, requirements in project["optional-dependencies"].items():
+        lines += [f"Provides-Extra: {extra}"]
+        lines += [f'Requires-Dist: {one}; extra == "{extra}"' for one in requirements]
+    points = [f"{k} = {v}" for k, v in project["entry-points"]["embcheck.backends"].items()]
+    place = tmp_path / "embcheck-0.1.0.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text("\n".join(lines) + "\n")
+    (place / "entry_points.txt").write_text("\n".join(["[embcheck.backends]", *points]) + "\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    tree = ast.parse((ROOT / "noxfile.py").read_text())
+    (tables,) = (
+        eval(compile(ast.Expression(node.value), "noxfile.py", "eval"))
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ENVIRONMENTS"
+    )
+    wanted = {name: extra for table in tables.values() for name, extra in table.items()}
+    others = {
+        name: extras
+        for name, extra in wanted.items()
+        if (extras := extras_of((name,))) != ((extra,) if extra else ())
+    }
+    assert others == {
+        "keras-recipe": ("keras-tensorflow",),
+        "onnxruntime-graph-recipe": ("onnx",),
+    }
+    assert extras_of(("jax-take@cuda", "cupy@cuda", "numpy-reference")) == ("cupy", "jax")

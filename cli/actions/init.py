@@ -43,7 +43,7 @@ def init(folder: Path, asked: Asked) -> None:
     """Add a workflow of GitHub Actions, and a session of nox, to a repository."""
     try:
         check_known(list(asked.backends))
-        required = requirement(asked.where, _extras(asked.backends))
+        required = requirement(asked.where, extras_of(asked.backends))
         itself = (".",) if _is_installable(folder) else ()
         run = [word for name in asked.backends for word in ("-b", name)]
         run += shlex.split(asked.run_options)
@@ -78,7 +78,7 @@ def _is_installable(folder: Path) -> bool:
     return not told.keys().isdisjoint({"project", "build-system"}) or (folder / "setup.py").exists()
 
 
-def _extras(backends: tuple[str, ...]) -> tuple[str, ...]:
+def extras_of(backends: tuple[str, ...]) -> tuple[str, ...]:
     """Name the extras of embcheck that bring the libraries of its own backends."""
     known = set(metadata("embcheck").get_all("Provides-Extra") or ())
     columns = shipped().backends
