@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from embcheck.conformance.scaffold.job import ACCEPTED, ARTIFACT
 from embcheck.reports.diff import Difference, Pair
 from embcheck.reports.news import Group, News, groups
-from embcheck.reports.news_terminal import heading, remarks, told, ways
+from embcheck.reports.news_terminal import heading, missing, remarks, told, ways
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
@@ -43,7 +43,9 @@ def summary(found: Difference, new: News, places: Places) -> str:
     lines += [f"- {_code(pair.name)}: {_libraries(pair)}" for pair in found.pairs]
     made = groups(new)
     for group in made[:SUMMARY_GROUPS]:
-        lines += ["", f"{_code(told(group))}, {_code(ways(group))}", ""]
+        count = plural(len(group.changes), "result")
+        title = f"{_code(group.backend)} {_code(group.spec)}: {count}, {_code(ways(group))}"
+        lines += ["", f"**{title}**", ""]
         for change in group.changes[:SUMMARY_CASES]:
             says = f", saying {_code(change.after.message)}" if change.after.message else ""
             lines.append(f"- {_code(change.case)}{says}")
@@ -52,14 +54,15 @@ def summary(found: Difference, new: News, places: Places) -> str:
     if len(made) > SUMMARY_GROUPS:
         left = sum(len(group.changes) for group in made[SUMMARY_GROUPS:])
         lines += ["", f"... and {plural(left, 'result')} of other specs, in the page of the run"]
-    said = list(remarks(new))
-    lines += ["", *(f"- {_code(remark)}" for remark in said)] if said else []
+    said = [*missing(new), *remarks(new)]
+    lines += ["", "Besides:", "", *(f"- {_code(remark)}" for remark in said)] if said else []
     if made:
         first = made[0]
         words = ["embcheck", "show", first.changes[0].case, "-b", first.backend]
         words += ["--run", places.run]
         lines += ["", f"To look at the first: {_code(shlex.join(words), 500)}"]
-    lines += ["", *_accepting("To accept all of this run:", places)]
+    if made or said:
+        lines += ["", *_accepting("To accept all of this run:", places)]
     return "\n".join(lines) + "\n"
 
 
@@ -86,8 +89,10 @@ def workflow_commands(new: News, places: Places, files: Mapping[str, str]) -> It
     if len(made) > ANNOTATIONS:
         left = sum(len(group.changes) for group in made[ANNOTATIONS:])
         yield _command("error", places.accepted, f"new as well: {plural(left, 'result')}")
-    for remark in remarks(new):
-        yield _command("warning", places.accepted, remark)
+    for said in missing(new):
+        yield _command("error", places.accepted, said)
+    for said in remarks(new):
+        yield _command("notice", places.accepted, said)
 
 
 def command_without_record(places: Places) -> str:

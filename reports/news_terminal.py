@@ -29,7 +29,7 @@ def print_news(found: News, console: Console) -> None:
     if len(made) > GROUPS:
         left = sum(len(group.changes) for group in made[GROUPS:])
         say(console, f"  ... and {plural(left, 'result')} of other specs", "dim")
-    for remark in remarks(found):
+    for remark in (*missing(found), *remarks(found)):
         say(console, remark)
 
 
@@ -38,7 +38,7 @@ def heading(found: News) -> str:
     if found.worse:
         return f"New, and not accepted: {plural(len(found.worse), 'result')}"
     if found:
-        return "What was accepted was not run again"
+        return "Not all was run that was accepted"
     return "Nothing is worse than what was accepted"
 
 
@@ -53,12 +53,16 @@ def ways(group: Group) -> str:
     return one_line(f"{group.before} -> {group.after}")
 
 
-def remarks(found: News) -> Iterator[str]:
-    """Say what else a reader should know: each remark is one line of untrusted, cleaned text."""
+def missing(found: News) -> Iterator[str]:
+    """Say what should have been run and was not, each in one line."""
     for why in found.partial:
         yield f"this run {one_line(why, 300)}"
     if found.lost_backends:
         yield f"accepted, and not run now: {_names(found.lost_backends)}"
+
+
+def remarks(found: News) -> Iterator[str]:
+    """Say what else a reader should know, each in one line."""
     if found.lost_cases:
         yield f"accepted, and not run now: {plural(found.lost_cases, 'case')}"
     if found.new_backends:

@@ -17,6 +17,7 @@ from workflow_steps import EXPRESSION, own_commands, recording_commands, run_ste
 from embcheck.cli.actions.init import extras_of
 from embcheck.cli.main import main
 from embcheck.conformance.scaffold.distribution import text_of
+from embcheck.conformance.scaffold.job import PINS
 from embcheck.conformance.scaffold.names import Names
 
 ROOT = Path(__file__).parent.parent
@@ -140,6 +141,7 @@ def test_the_session_of_nox_does_the_same(sample):
     ("words", "said"),
     [
         (["-b", "numpy-referenc"], "did you mean numpy-reference"),
+        (["-b", "of-this-repository"], "install the repository whose backend it is first"),
         (["-b", "numpy-reference", "--run-options", "-k 'a"], "--run-options: No closing"),
         (["-b", "numpy-reference", "--embcheck", "nowhere"], "holds no pyproject.toml"),
         (["-b", "numpy-reference", "--embcheck", "https://x.org/e"], "write git+https://x.org/e"),
@@ -197,6 +199,7 @@ def test_the_action_is_one():
         assert found.split(".")[1] in ids
         assert f"{found.split('.')[-1]}=" in "".join(step.get("run", "") for step in steps)
     assert "secrets." not in text
+    assert set(re.findall(r"uses: (.*)", text)) < set(PINS.values())
 
 
 @pytest.mark.usefixtures("initialised")

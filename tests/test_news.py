@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from markdown_it import MarkdownIt
 from report_runs import HOSTILE, KNOWN, case, every_outcome, result, run, write_run
 
 from embcheck.cli.main import main
@@ -98,7 +100,10 @@ def test_what_was_never_accepted_is_new_if_it_is_unexplained():
 
 def test_what_was_accepted_must_be_run_again():
     """A backend without results is new; a case that was left out is said, and better is counted."""
-    assert found(run([CASE, result("b", of=CASE)], ["b"]), one())[1].lost_backends == ("b",)
+    _, new = found(run([CASE, result("b", of=CASE)], ["b"]), one())
+    assert new.lost_backends == ("b",)
+    kinds = [line.split(" ")[0] for line in workflow_commands(new, PLACES, {})]
+    assert kinds == ["::error", "::notice"]  # `acme` was not accepted, and is right.
     other = case("embedding/bounds/b", fingerprint="b")
     before = run([CASE, other, result("acme", "crashed", CASE), result("acme", of=other)], ["acme"])
     _, new = found(before, one())
@@ -115,6 +120,8 @@ def test_an_accepted_record_differs_in_nothing_from_its_run(tmp_path):
     assert not again.partial
     difference, new = found(again, made)
     assert (bool(difference), difference.compared, bool(new)) == (False, len(made.results), False)
+    assert list(workflow_commands(new, PLACES, {})) == []
+    assert "To accept" not in summary(difference, new, PLACES)
     text = path.read_text()
     assert "shape" not in text
     assert "Title" not in text
@@ -181,6 +188,8 @@ def test_what_a_backend_says_has_no_meaning_to_github():
     assert line.startswith(f"- `{CASE.case}`, saying ```")
     assert line.endswith("```")
     assert "\u202e" not in told
+    page = MarkdownIt("commonmark").enable("table").render(told)
+    assert set(re.findall(r"<(\w+)", page)) == {"h3", "p", "ul", "li", "code", "pre", "strong"}
     (command,) = workflow_commands(new, PLACES, {"acme": "a,b:c%.py"})
     assert command.startswith("::error file=a%2Cb%3Ac%25.py,title=embcheck::acme, embedding/lookup")
     assert command.splitlines() == [command]

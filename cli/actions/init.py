@@ -48,7 +48,9 @@ def init(folder: Path, asked: Asked) -> None:
         run = [word for name in asked.backends for word in ("-b", name)]
         run += shlex.split(asked.run_options)
         written = write_job(folder, Job((required, *itself, *asked.install), tuple(run)))
-    except (AlreadyThere, BadOrigin, BadProject, UnknownBackend) as error:
+    except UnknownBackend as error:
+        _stop(f"{error}; install the repository whose backend it is first")
+    except (AlreadyThere, BadOrigin, BadProject) as error:
         _stop(str(error))
     except ValueError as error:  # An unclosed quotation mark.
         _stop(f"--run-options: {error}")
