@@ -22,7 +22,13 @@ from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.judging.deviations import read_deviations
 from embcheck.conformance.scaffold.distribution import text_of
 from embcheck.conformance.scaffold.names import BadName, Names
-from embcheck.conformance.scaffold.origin import BadOrigin, home, next_version, requirement
+from embcheck.conformance.scaffold.origin import (
+    BadOrigin,
+    adapter_file,
+    home,
+    next_version,
+    requirement,
+)
 
 GUIDE = Path(__file__).parent.parent / "docs" / "adapter-guide.md"
 
@@ -217,3 +223,33 @@ def test_only_pages_that_exist_are_linked():
         text = text_of("README.md", names, place)
         assert "](" not in text
         assert ("installs embcheck from a folder" in text) == ("file:" in place)
+
+
+@pytest.mark.parametrize(
+    ("told", "source", "found"),
+    [
+        ({"dir_info": {"editable": True}}, "", True),
+        ({"dir_info": {}}, "src", True),
+        ({"dir_info": {}}, "lib", False),
+        ({"vcs_info": {"vcs": "git", "commit_id": "a"}}, "", False),
+        (None, "", False),
+    ],
+)
+def test_an_adapter_is_found_in_the_folder_that_it_was_installed_from(
+    tmp_path, monkeypatch, told, source, found
+):
+    """Beside the project's file or in `src`; not where that was a commit or an index."""
+    folder = tmp_path / "my project"
+    file = folder / source / "pack_age" / "adapter.py"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    place = tmp_path / "pack_age-1.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text("Metadata-Version: 2.1\nName: pack-age\nVersion: 1\n")
+    (place / "entry_points.txt").write_text("[embcheck.backends]\nmine = pack_age.adapter:A\n")
+    if told is not None:
+        (place / "direct_url.json").write_text(json.dumps({"url": folder.as_uri(), **told}))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert adapter_file("mine") == (file if found else None)
+    assert adapter_file("numpy-reference") is None or adapter_file("numpy-reference").exists()
+    assert adapter_file("nobody's") is None
