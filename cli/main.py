@@ -20,6 +20,7 @@ COMMANDS = {
     "fuzz": ("embcheck.cli.fuzz", "Look for departures in generated calls."),
     "backends": ("embcheck.cli.backends", "List the known backends, or why one is unavailable."),
     "new-backend": ("embcheck.cli.new_backend", "Write a new backend's distribution, to fill in."),
+    "init": ("embcheck.cli.init", "Add a CI job that fails on what is new to your repository."),
     "check-backend": ("embcheck.cli.check_backend", "Check that an adapter is sound."),
     "check": ("embcheck.cli.check", "Validate spec files without running them."),
     "coverage": (
@@ -31,6 +32,7 @@ COMMANDS = {
     "recipe": ("embcheck.cli.recipe", "Print code that does what PyTorch documents."),
     "compat": ("embcheck.cli.compat", "Show which backend supports what."),
     "merge": ("embcheck.cli.merge", "Join runs of several environments or machines."),
+    "accept": ("embcheck.cli.accept", "Keep a run's results, to compare later runs with."),
     "diff": ("embcheck.cli.diff", "Show what changed between two runs."),
     "show": ("embcheck.cli.show", "Show a case, its clause, and what came of it."),
     "reproduce": ("embcheck.cli.reproduce", "Print a case as a script of the library's own API."),

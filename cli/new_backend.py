@@ -16,11 +16,19 @@ import click
     metavar="DIR",
     help="Write the folder of the distribution here; in the current folder if left out.",
 )
-def new_backend(name: str, out: Path) -> None:
+@click.option(
+    "--embcheck",
+    "where",
+    metavar="PATH|ADDRESS|index",
+    help="Where the distribution is to install embcheck from, as git+https://HOST/embcheck@COMMIT; "
+    "from where this one was installed if left out.",
+)
+def new_backend(name: str, out: Path, where: str | None) -> None:
     """Write a distribution for the backend NAME, as mylib-take or mylib-take@cuda.
 
-    Its adapter asks NumPy and runs at once; put your library in its place.
+    Its adapter asks NumPy and runs at once; put your library in its place. Tests and a workflow of
+    GitHub Actions come with it.
     """
     from embcheck.cli.actions.new_backend import new_backend as act  # noqa: PLC0415  (--help stays quick)
 
-    act(name, out)
+    act(name, out, where)

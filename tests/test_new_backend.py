@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -12,14 +13,22 @@ from pathlib import Path
 
 import pytest
 from commands import embcheck, environment
+from packaging.requirements import Requirement
 from packaging.version import Version
 from ruamel.yaml import YAML
 
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.records.run import read_runs
-from embcheck.conformance.scaffold.distribution import next_version, render
+from embcheck.conformance.execution.judging.deviations import read_deviations
+from embcheck.conformance.scaffold.distribution import text_of
 from embcheck.conformance.scaffold.names import BadName, Names
+from embcheck.conformance.scaffold.origin import (
+    BadOrigin,
+    adapter_file,
+    home,
+    next_version,
+    requirement,
+)
 
 GUIDE = Path(__file__).parent.parent / "docs" / "adapter-guide.md"
 
@@ -51,31 +60,34 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_new_adapter_is_sound(made):
-    """No check fails or warns, without a line having been written."""
-    done = run(made, "-m", "embcheck.cli", "check-backend", "mylib-take@cpu")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert {line.split()[0] for line in done.stdout.splitlines()} == {"PASS", "INFO"}
-
-
-def test_its_own_test_passes(made):
-    """The test that comes with it runs the smoke test."""
+    """Its own tests pass: no check fails or warns, and the suite runs to its end."""
     tests = made / "embcheck-mylib-take-cpu" / "tests"
-    done = run(made, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests))
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    done = run(made, "-m", "pytest", "-q", "-rP", "-p", "no:cacheprovider", str(tests))
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    words = re.findall(r"^(PASS|INFO|WARN|FAIL)\b", done.stdout, re.MULTILINE)
+    assert set(words) == {"PASS", "INFO"}, done.stdout
 
 
-def test_its_known_deviations_travel_and_hold(made):
-    """What NumPy is known to do otherwise is found beside the installed module, and happens."""
-    specs = ("embedding/bounds.yaml", "embedding_bag/bounds.yaml")
-    root = Path(__file__).parent.parent / "specs"
-    words = [word for spec in specs for word in ("--specs", str(root / spec))]
-    main = ("-m", "embcheck.cli", "run", "-b", "mylib-take@cpu", "--out", "out")
-    done = run(made, *main, *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (found,) = read_runs(made / "out")
-    outcomes = [result.outcome for result in found.results]
-    assert outcomes.count("deviated") >= 10
-    assert "stale" not in outcomes
+def test_its_known_deviations_travel(made):
+    """The file that is read lies beside the installed module, and has no entry yet."""
+    (path,) = made.glob("site/*/deviations/*.yaml")
+    assert path.name == "mylib-take@cpu.yaml"
+    assert read_deviations(path) == ()
+
+
+def test_its_workflow_tests_and_runs_it(made):
+    """What is written for CI installs the distribution, and calls its tests and its backend."""
+    folder = made / "embcheck-mylib-take-cpu"
+    workflow = YAML(typ="safe").load(folder / ".github/workflows/embcheck.yml")
+    scripts = [step.get("run", "") for step in workflow["jobs"]["embcheck"]["steps"]]
+    for words in (
+        "python -m pip install .\n",
+        "python -m pytest --ignore tests/test_suite.py ",
+        "embcheck run -b mylib-take@cpu --quick --out embcheck-out ",
+        "embcheck diff .embcheck/accepted.jsonl embcheck-out --fail-on new ",
+    ):
+        assert any(script.startswith(words) for script in scripts), words
+    assert (folder / "tests/test_suite.py").exists()
 
 
 @pytest.mark.parametrize(
@@ -93,14 +105,14 @@ def test_names_fit_where_they_are_used(name, distribution, adapter):
     """The distribution, its package and its class have names that tools and Python take."""
     names = Names.of(name)
     assert (names.distribution, names.adapter) == (distribution, adapter)
-    project = tomllib.loads(render("pyproject.toml", names))
+    project = tomllib.loads(text_of("pyproject.toml", names))
     assert project["project"]["name"] == distribution
     place = project["project"]["entry-points"]["embcheck.backends"][name]
     assert place == f"{names.package}.adapter:{adapter}"
     assert names.package.isidentifier()
-    tree = ast.parse(render("adapter.py", names))
+    tree = ast.parse(text_of("adapter.py", names))
     assert [node.name for node in tree.body if isinstance(node, ast.ClassDef)] == [adapter]
-    assert YAML().load(render("deviations.yaml", names))["deviations"]
+    assert YAML().load(text_of("deviations.yaml", names)) == {"deviations": []}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +144,7 @@ def test_nothing_is_overwritten(tmp_path):
 def test_the_guide_shows_what_is_written():
     """The adapter in the guide is the one that the command writes, and is short."""
     (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    assert code == render("adapter.py", Names.of("numpy-index"))
+    assert code == text_of("adapter.py", Names.of("numpy-index"))
     assert len(re.findall(r"^.*\S", code, re.MULTILINE)) < 60
 
 
@@ -147,3 +159,97 @@ def test_the_guide_names_all_that_a_call_may_ask():
 def test_the_next_breaking_version_is_excluded(own, following):
     """Before 1.0 a minor version may break adapters, later a major one."""
     assert next_version(Version(own)) == following
+
+
+@pytest.fixture
+def installed_from(tmp_path, monkeypatch):
+    """Return a function that makes embcheck look as if installed from somewhere."""
+
+    def install(told: object) -> str:
+        place = tmp_path / "embcheck-0.3.1.dist-info"
+        place.mkdir()
+        (place / "METADATA").write_text("Metadata-Version: 2.1\nName: embcheck\nVersion: 0.3.1\n")
+        if told is not None:
+            (place / "direct_url.json").write_text(json.dumps(told))
+        monkeypatch.syspath_prepend(tmp_path)
+        return requirement(None, ("jax", "onnx"))
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        (None, ">=0.3.1,<0.4"),
+        ({"url": "file:///src/emb%20check", "dir_info": {"editable": True}},
+         " @ file:///src/emb%20check"),
+        ({"url": "https://x.org/o/e.git", "vcs_info": {"vcs": "git", "commit_id": "abc1"}},
+         " @ git+https://x.org/o/e.git@abc1"),
+        ({"url": "ssh://git@x.org/e", "vcs_info": {"vcs": "git", "commit_id": "abc1"}},
+         " @ git+ssh://git@x.org/e@abc1"),
+        ({"url": "https://me:token@x.org/e", "vcs_info": {"vcs": "git", "commit_id": "abc1"}},
+         " @ git+https://x.org/e@abc1"),
+        ({"url": "https://x.org/e-0.3.1-py3-none-any.whl", "archive_info": {}},
+         " @ https://x.org/e-0.3.1-py3-none-any.whl"),
+        ({"url": "https://x.org/e", "vcs_info": {"vcs": "git", "commit_id": "a"},
+          "subdirectory": "py"}, " @ git+https://x.org/e@a#subdirectory=py"),
+    ],
+)  # fmt: skip
+def test_embcheck_is_installed_from_where_it_is(installed_from, told, wanted):
+    """As this one was: from an index, a folder or a commit, and without anybody's password."""
+    required = installed_from(told)
+    assert required == f"embcheck[jax,onnx]{wanted}"
+    Requirement(required)
+
+
+def test_a_place_to_install_from_may_be_named(tmp_path):
+    """It must be one that pip can install from."""
+    (tmp_path / "pyproject.toml").touch()
+    assert requirement(str(tmp_path)) == f"embcheck @ {tmp_path.as_uri()}"
+    assert requirement("index").startswith("embcheck>=")
+    assert requirement("git+https://x.org/e") == "embcheck @ git+https://x.org/e"
+    for wrong in ("https://x.org/e", str(tmp_path / "nothing"), "e"):
+        with pytest.raises(BadOrigin):
+            requirement(wrong)
+
+
+def test_only_pages_that_exist_are_linked():
+    """The page of the repository that embcheck comes from, and none where it is a folder."""
+    names = Names.of("mylib")
+    address = "embcheck @ git+https://x.org/o/e.git@abc#subdirectory=py"
+    assert home(address) == "https://x.org/o/e"
+    assert "[embcheck](https://x.org/o/e)" in text_of("README.md", names, address)
+    for place in ("embcheck @ file:///src/e", "embcheck>=0.1", "embcheck @ git+ssh://git@x.org/e"):
+        text = text_of("README.md", names, place)
+        assert "](" not in text
+        assert ("installs embcheck from a folder" in text) == ("file:" in place)
+
+
+@pytest.mark.parametrize(
+    ("told", "source", "found"),
+    [
+        ({"dir_info": {"editable": True}}, "", True),
+        ({"dir_info": {}}, "src", True),
+        ({"dir_info": {}}, "lib", False),
+        ({"vcs_info": {"vcs": "git", "commit_id": "a"}}, "", False),
+        (None, "", False),
+    ],
+)
+def test_an_adapter_is_found_in_the_folder_that_it_was_installed_from(
+    tmp_path, monkeypatch, told, source, found
+):
+    """Beside the project's file or in `src`; not where that was a commit or an index."""
+    folder = tmp_path / "my project"
+    file = folder / source / "pack_age" / "adapter.py"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    place = tmp_path / "pack_age-1.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text("Metadata-Version: 2.1\nName: pack-age\nVersion: 1\n")
+    (place / "entry_points.txt").write_text("[embcheck.backends]\nmine = pack_age.adapter:A\n")
+    if told is not None:
+        (place / "direct_url.json").write_text(json.dumps({"url": folder.as_uri(), **told}))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert adapter_file("mine") == (file if found else None)
+    assert adapter_file("numpy-reference") is None or adapter_file("numpy-reference").exists()
+    assert adapter_file("nobody's") is None

@@ -11,18 +11,27 @@ import click
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.scaffold.distribution import AlreadyThere, write_distribution
 from embcheck.conformance.scaffold.names import BadName
+from embcheck.conformance.scaffold.origin import BadOrigin, is_local, requirement
+
+LOCAL = (
+    "embcheck is installed from a folder of this machine, which CI does not have; before you push, "
+    "name a git address"
+)
 
 
-def new_backend(name: str, out: Path) -> None:
+def new_backend(name: str, out: Path, where: str | None) -> None:
     """Write a distribution for the backend NAME, as mylib-take or mylib-take@cuda."""
     try:
-        folder = write_distribution(name, out)
-    except (AlreadyThere, BadName) as error:
+        required = requirement(where)
+        folder = write_distribution(name, out, required)
+    except (AlreadyThere, BadName, BadOrigin) as error:
         click.echo(f"embcheck new-backend: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     except OSError as error:
         click.echo(f"embcheck new-backend: cannot write to {out}: {error.strerror}", err=True)
         sys.exit(ExitCode.USAGE)
+    if is_local(required):
+        click.echo(f"embcheck new-backend: {LOCAL} in pyproject.toml", err=True)
     place = str(folder) if folder.is_absolute() else f"./{folder}"
     click.echo(f"pip install -e {shlex.quote(place)}")
     click.echo(f"embcheck check-backend {name}")

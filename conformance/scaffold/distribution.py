@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from packaging.version import Version
-
 from embcheck.conformance.execution.discovery import known_backends
+from embcheck.conformance.scaffold.job import Job, render
 from embcheck.conformance.scaffold.names import BadName, Names
+from embcheck.conformance.scaffold.origin import home, is_local, requirement
 
 _FILES = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
+    "gitignore": ".gitignore",
     "package.py": "{package}/__init__.py",
     "adapter.py": "{package}/adapter.py",
     "deviations.yaml": "{package}/deviations/{backend}.yaml",
     "test_adapter.py": "tests/test_adapter.py",
+    "test_suite.py": "tests/test_suite.py",
 }
 """Templates, without their ending, and where their files go."""
 
+_WORKFLOW = ".github/workflows/embcheck.yml"
+
 
 class AlreadyThere(Exception):
-    """A folder that would be overwritten."""
+    """What would be overwritten."""
 
 
-def write_distribution(name: str, out: Path) -> Path:
+def write_distribution(name: str, out: Path, required: str) -> Path:
     """Write the distribution of a new backend into a folder of its own below `out`; return that.
 
-    Raises BadName for a name that no backend can have or that one has, AlreadyThere, or OSError.
+    It requires embcheck as `required` says. Raises BadName for a name that no backend can have or
+    that one has, AlreadyThere, or OSError.
     """
     names = Names.of(name)
     if name in known_backends():
@@ -41,27 +45,47 @@ def write_distribution(name: str, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{names.distribution}-", dir=out) as unfinished:
         whole = Path(unfinished, names.distribution)
-        for template, place in _FILES.items():
-            path = whole / place.format(package=names.package, backend=names.backend)
+        texts = {
+            place.format(package=names.package, backend=names.backend): text_of(
+                template, names, required
+            )
+            for template, place in _FILES.items()
+        }
+        texts[_WORKFLOW] = Job((".",), ("-b", name, "--quick"), tests=True).workflow()
+        for place, text in texts.items():
+            path = whole / place
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(render(template, names), "utf-8")
+            path.write_text(text, "utf-8")
         whole.rename(folder)
     return folder
 
 
-def render(template: str, names: Names) -> str:
+def text_of(template: str, names: Names, required: str | None = None) -> str:
     """Return the text of one file."""
-    environment = Environment(
-        loader=PackageLoader("embcheck.conformance.scaffold", "templates"),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  (Python, TOML and Markdown of names that were checked)
+    required = required or requirement()
+    return render(
+        template,
+        names=names,
+        requirement=json.dumps(required),
+        home=home(required),
+        local=is_local(required),
     )
-    own = Version(version("embcheck"))
-    values = {"names": names, "version": own.public, "next_version": next_version(own)}
-    return environment.get_template(f"{template}.jinja").render(values)
 
 
-def next_version(own: Version) -> str:
-    """Return the first version that may be incompatible with this one."""
-    return f"{own.major + 1}" if own.major else f"0.{own.minor + 1}"
+def write_job(folder: Path, job: Job) -> list[Path]:
+    """Add a workflow, and a session of nox, to a repository; return their files.
+
+    A noxfile that is there stays as it is: the session goes to a file beside it. Raises
+    AlreadyThere where nothing is written, or OSError.
+    """
+    workflow = folder / _WORKFLOW
+    nox = folder / "noxfile.py"
+    if nox.exists():
+        nox = folder / "embcheck_nox.py"
+    for path in (workflow, nox):
+        if path.exists():
+            raise AlreadyThere(f"{path} is there already, and nothing was changed; move it away")
+    workflow.parent.mkdir(parents=True, exist_ok=True)
+    workflow.write_text(job.workflow(), "utf-8")
+    nox.write_text(job.noxfile(), "utf-8")
+    return [workflow, nox]

@@ -1,0 +1,99 @@
+"""What is new, and worse, in a run beside one whose results were accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from embcheck.reports.diff import Change, Difference, Pair, Side, State, What
+from embcheck.reports.merge import behaviour_id
+
+RIGHT = frozenset({"passed", "refused-earlier", "observed"})
+UNEXPLAINED = frozenset({"failed", "crashed", "timed-out", "errored"})
+"""Outcomes that no known deviation explains. The others are neither: `deviated`, `stale`,
+`unsupported` and `not-run`."""
+
+_NEVER_ACCEPTED = State()
+_NO_RECORD = "not in the accepted record"
+
+
+@dataclass(frozen=True)
+class News:
+    """What got worse since the accepted run, and what cannot be compared with it.
+
+    `worse` has each result that departs, unexplained, in a way that was not accepted, and each that
+    is no longer right; `better` counts those that are right and were not. `lost` is what was
+    accepted and was not run now, `new` what was never accepted, or is judged in another way since.
+    `partial` says why the new run is partial.
+    """
+
+    worse: tuple[Change, ...]
+    better: int
+    lost_backends: tuple[str, ...]
+    lost_cases: int
+    new_backends: tuple[str, ...]
+    new_cases: int
+    partial: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        """Whether something must be looked at, and accepted or mended."""
+        return bool(self.worse or self.lost_backends or self.partial)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Results of a backend, of cases of one spec, that became worse in the same way."""
+
+    backend: str
+    spec: str
+    before: str
+    after: str
+    changes: tuple[Change, ...]
+
+
+def groups(new: News) -> list[Group]:
+    """Group what is worse; what was accepted otherwise comes first, then the largest groups."""
+    found: dict[tuple[str, str, str, str], list[Change]] = {}
+    for change in new.worse:
+        ways = (_word(change.before), _word(change.after))
+        found.setdefault((change.pair.after, behaviour_id(change.case), *ways), []).append(change)
+    made = [Group(*key, tuple(changes)) for key, changes in found.items()]
+    return sorted(made, key=lambda group: (group.before == _NO_RECORD, -len(group.changes)))
+
+
+def news(accepted: Side, now: Side, found: Difference) -> News:
+    """Find what is new in the difference of two runs."""
+    rejudged = {name.removeprefix("case ") for name in found.rejudged} & now.cases.keys()
+    new = [Pair(name, name, "", now.libraries[name]) for name in found.new_backends]
+    moves: list[Change] = []
+    for pair in (*found.pairs, *new):
+        before = accepted.states.get(pair.before, {})
+        for case, state in now.states[pair.after].items():
+            old = _NEVER_ACCEPTED if case in rejudged else before.get(case, _NEVER_ACCEPTED)
+            what = What.OUTCOME if old.outcome != state.outcome else What.KIND
+            moves.append(Change(what, case, pair, old, state))
+    return News(
+        tuple(move for move in moves if _is_worse(move.before, move.after)),
+        sum(_is_better(move.before, move.after) for move in moves),
+        found.gone_backends,
+        len(found.gone_cases),
+        found.new_backends,
+        len(found.new_cases) + len(rejudged),
+        now.partial,
+    )
+
+
+def _is_worse(before: State, after: State) -> bool:
+    if after.outcome in UNEXPLAINED:
+        return (before.outcome, before.kind) != (after.outcome, after.kind)
+    return before.outcome in RIGHT and after.outcome not in RIGHT
+
+
+def _is_better(before: State, after: State) -> bool:
+    return after.outcome in RIGHT and before.outcome not in RIGHT and before is not _NEVER_ACCEPTED
+
+
+def _word(state: State) -> str:
+    """Name a state: its outcome, and its kind if it has one."""
+    if state == _NEVER_ACCEPTED:
+        return _NO_RECORD
+    return f"{state.outcome}: {state.kind}" if state.kind else state.outcome
