@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from embcheck.conformance.check_files import check_files
+from embcheck.conformance.execution.judging.deviations import read_deviations
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.suite.load import load_spec
 
@@ -57,6 +61,21 @@ def test_the_example_adapter_is_found_out(example):
     """NumPy's wrapping of negative indices is called what it is: silent, accepted-invalid."""
     wrapped = example["embedding/bounds/negative[index=-1,index_dtype=int64]"]
     assert (wrapped.kind, wrapped.silent) == ("accepted-invalid", True)
+
+
+def test_the_example_of_deviations_loads(tmp_path):
+    """Its patterns match cases, and the page names every field, word and condition."""
+    page = DOCS / "deviations.md"
+    schema = json.loads(files("embcheck.specs").joinpath("deviations.schema.json").read_text())
+    entry = schema["properties"]["deviations"]["items"]["properties"]
+    words = [word for name in ("happens", "cause") for word in entry[name]["enum"]]
+    words += schema["$defs"]["instructions"]["enum"]
+    for word in [*schema["properties"], *entry, *entry["when"]["properties"], *words]:
+        assert f"`{word}" in page.read_text("utf-8"), word
+    path = tmp_path / "mylib-take.yaml"
+    path.write_text(blocks("deviations.md", "yaml")[0])
+    assert check_files([path]).problems == []
+    assert len(read_deviations(path)) == 2
 
 
 def test_the_example_spec_loads(tmp_path):
