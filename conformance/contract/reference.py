@@ -23,7 +23,7 @@ from embcheck.conformance.contract import backend, cache, export_cache
 from embcheck.conformance.contract.backend import BackendInfo, Provision, required_capabilities
 from embcheck.conformance.contract.call import Call, Input, Observation, Operation
 from embcheck.conformance.contract.capability import Capability
-from embcheck.conformance.contract.help import helps
+from embcheck.conformance.contract.help import helps, refusal_of
 from embcheck.conformance.contract.options import OPTIONS, Option
 from embcheck.conformance.suite.arrays import DTYPES
 
@@ -97,6 +97,7 @@ FUNCTIONS: Sequence[tuple[str, Callable[..., Any] | type]] = (
     ("backend", backend.Unsupported),
     ("backend", backend.Unavailable),
     ("help", helps),
+    ("help", refusal_of),
     ("cache", cache.cache_folder),
     ("export_cache", export_cache.key_of),
     ("export_cache", export_cache.made_once),
