@@ -164,7 +164,8 @@ def _rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    """Keep Markdown from reading the bars of types and the stars of shapes as its own."""
+    return text.replace("|", "\\|").replace("(*,", "(\\*,")
 
 
 def _needed_by(observation: Observation) -> str:
