@@ -78,11 +78,12 @@ def pytest_configure(config: pytest.Config) -> None:
     from embcheck.conformance.execution.discovery import UnknownBackend  # noqa: PLC0415
     from embcheck.conformance.execution.processor import NoSuchInstructions  # noqa: PLC0415
     from embcheck.conformance.pytest_session import EmbcheckSession  # noqa: PLC0415
+    from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
 
     started = config.pluginmanager.get_plugin("embcheck-pool")
     try:
         session = EmbcheckSession(config, names, started and started.pool)
-    except (BadAddress, NoSuchInstructions, UnknownBackend) as error:
+    except (BadAddress, NoSuchInstructions, SpecError, UnknownBackend) as error:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(session, "embcheck-session")
 

@@ -35,6 +35,7 @@ from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURE_LINES = 15
 DOUBTS_SHOWN = 5
+STALE_SHOWN = 5
 _NAME_WIDTH = 27
 _COUNTS = (
     ("silent", (Mark.SILENT,), "bold red"),
@@ -76,6 +77,7 @@ def print_conformance(runs: Iterable[Run] | Merged, console: Console) -> None:
         console.print(_score_table(scores, console))
         say(console, "answers, guards: passed of scored; died: crashed or timed out", "dim")
         _print_others(scores, merged.parts, console)
+        _print_stale(merged, console)
         _print_processors(merged, console)
         _print_ledger(ledger_counts(merged), console)
     elif not merged.measurements:
@@ -233,6 +235,16 @@ def _print_others(
         if notes:
             said = ", ".join(notes)
             console.print(safe_text(f"{one_line(score.backend, 60)}: {said}", console))
+
+
+def _print_stale(merged: Merged, console: Console) -> None:
+    """Name the cases that deviations no longer hold for: somebody has to correct the entries."""
+    found = [finding for finding in merged.findings if finding.mark is Mark.STALE]
+    for finding in found[:STALE_SHOWN]:
+        case = f"{one_line(finding.backend, 40)} {one_line(finding.case.case, 200)}"
+        say(console, f"stale: {case}: {one_line(finding.message)}")
+    if len(found) > STALE_SHOWN:
+        say(console, f"stale: {plural(len(found) - STALE_SHOWN, 'more case')}")
 
 
 def _print_processors(merged: Merged, console: Console) -> None:

@@ -19,7 +19,8 @@ HEAD = """\
 # Candidates from `embcheck triage`, seen on {library}.
 # For each entry: reproduce it with the command above it, then fill in `cause` and `reason`, add a
 # `link:` where there is one, and `when:` where it depends on the version or the device. Blank ones
-# do not load. Then move the entries to deviations/{backend}.yaml beside the adapter. The causes:
+# do not load. Then move the entries to deviations/{backend}.yaml beside the adapter: `embcheck
+# check` says what is wrong there, and docs/deviations.md what an entry may say. The causes:
 #   documented       the library documents that it does so; `link:` leads to the page
 #   undocumented     it does otherwise, and its documentation does not say so
 #   memory-unsafety  it reads or writes memory that is not its own, or dies of it

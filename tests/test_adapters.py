@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from each_backend import ON_CPU, asked
 
-from embcheck.backends import graph_cache
+from embcheck.conformance.contract import export_cache
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.answers import Answered, NotSupported, Rejected
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
@@ -149,28 +149,28 @@ def test_the_extra_that_brings_a_module_is_named(module, extra):
 
 
 @pytest.mark.parametrize(
-    "entry", [b"graph", graph_cache.Refusal("ExportError", "torch.onnx", "no")]
+    "entry", [b"graph", export_cache.Refusal("ExportError", "torch.onnx", "no")]
 )
 def test_a_cached_export_comes_back(tmp_path, entry):
     """A graph or a refusal is found again by its key, and by no other."""
-    graph_cache.store(tmp_path, "key", entry)
-    assert graph_cache.load(tmp_path, "key") == entry
-    assert graph_cache.load(tmp_path, "other") is None
+    export_cache.store(tmp_path, "key", entry)
+    assert export_cache.load(tmp_path, "key") == entry
+    assert export_cache.load(tmp_path, "other") is None
 
 
 def test_a_damaged_cached_export_is_made_again(tmp_path):
     """A file whose bytes do not fit its name counts as absent, and is replaced."""
-    graph_cache.store(tmp_path, "key", b"graph")
+    export_cache.store(tmp_path, "key", b"graph")
     (damaged,) = tmp_path.iterdir()
     damaged.write_bytes(b"gra")
-    assert graph_cache.load(tmp_path, "key") is None
-    graph_cache.store(tmp_path, "key", b"graph")
-    assert graph_cache.load(tmp_path, "key") == b"graph"
+    assert export_cache.load(tmp_path, "key") is None
+    export_cache.store(tmp_path, "key", b"graph")
+    assert export_cache.load(tmp_path, "key") == b"graph"
 
 
 def test_a_refusal_keeps_its_name():
     """An exception from the cache has the name that the exporter gave it."""
-    error = graph_cache.Refusal("TorchExportError", "torch.onnx", "no").error()
+    error = export_cache.Refusal("TorchExportError", "torch.onnx", "no").error()
     assert (type(error).__name__, str(error)) == ("TorchExportError", "no")
 
 

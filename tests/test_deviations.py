@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from embcheck import backends
+from embcheck.conformance import pytest_plugin, pytest_session
+from embcheck.conformance.check_files import check_files
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.judging.causes import CATEGORIES, Cause
 from embcheck.conformance.execution.judging.deviations import (
@@ -220,6 +225,131 @@ def test_a_file_that_is_wrong_does_not_load(tmp_path, old, new, words):
 
 
 @pytest.mark.parametrize(
+    "text", ["", "# nothing yet\n", "---\n", "[]\n", "{}\n", "deviations: []\n", "deviations:\n"]
+)
+def test_a_file_without_entries_is_one(tmp_path, text):
+    """Nothing to explain is no mistake, however it is written; nor is a file that is not there."""
+    assert load(tmp_path) == ()
+    write(tmp_path, x=text)
+    assert load(tmp_path) == ()
+    assert check_files([tmp_path / "deviations"]).problems == []
+
+
+WHOLE = (
+    "deviations:\n- cases: [a/b/c]\n  happens: wrong-value\n  cause: undocumented\n"
+    "  reason: it overflows\n  link: https://example.org/1\n  sometimes: true\n"
+    "  message: inf\n  when: {version: '>=1', threads: 1, instructions: avx2}\n"
+)
+BROKEN = [
+    ("- cases: [a/b/c]\n", "1:1: the top level is not a mapping", "a line 'deviations:'"),
+    ("none\n", "1:1: the top level is not a mapping", "a line 'deviations:'"),
+    ("deviations: {}\n", "1:13: deviations is not of type array", "each behind a dash"),
+    ("deviations:\n- none\n", "2:3: deviations.0 is not of type object", "write cases, happens"),
+    ("deviation: []\n", "1:1: unknown key 'deviation'", "use one of: include, deviations"),
+    ("deviations:\n- cases: [a]\n", "2:3: deviations.0 lacks 'happens', 'cause'", "add"),
+    (("sometimes:", "often:"), "7:3: unknown key 'often'", "use one of: cases, happens"),
+    (("[a/b/c]", "a/b/c"), "2:10: deviations.0.cases is not of type array", "in brackets"),
+    (("[a/b/c]", "[]"), "2:10: deviations.0.cases: [] should be non-empty", "in brackets"),
+    (("[a/b/c]", "[1]"), "2:11: deviations.0.cases.0 is not of type string", "* stands for"),
+    (("[a/b/c]", "[*/c]"), "2:12: not YAML", "put case ids, and text with a colon, in quotes"),
+    (("[a/b/c]", "[*c]"), "2:11: no finished value is named '&c'", "put case ids"),
+    (("[a/b/c]", "[a/b/c[x=1]]"), "2:16: not YAML", "put case ids"),
+    (("wrong-value", "wrong"), "3:12: deviations.0.happens: 'wrong' is not known", "use one of"),
+    (("undocumented", ""), "4:9: deviations.0.cause: 'None' is not known", "use one of"),
+    (("it overflows", "''"), "5:11: deviations.0.reason: ''", "say in a sentence why"),
+    (("it overflows", "[]"), "5:11: deviations.0.reason is not of type string", "in a sentence"),
+    (("it overflows", "it: overflows"), "5:13: not YAML: mapping values", "text with a colon"),
+    (("https:", "file:"), "6:9: deviations.0.link: 'file://", "begins with https://"),
+    (("sometimes: true", "sometimes: yes"), "7:14: deviations.0.sometimes", "write true"),
+    ((": inf", ": '('"), "8:12: message cannot be read: missing )", "a regular expression"),
+    ((": inf", ": 1"), "8:12: deviations.0.message is not of type string", "in quotes"),
+    (("{version: '>=1', threads: 1, instructions: avx2}", "all"), "9:9: deviations.0.when", "keys"),
+    (("'>=1'", "2.13"), "9:19: deviations.0.when.version is not of type string", "in quotes"),
+    (("'>=1'", "2026-01-31"), "9:19: version cannot be read", "write ==2.13.0"),
+    (("threads: 1", "threads: many"), "9:35: threads cannot be read", "write 1"),
+    (("avx2", "mmx"), "9:52: deviations.0.when.instructions: 'mmx' is not known", "use one of"),
+    ((": it", ": !!str it"), "5:11: the tag tag:yaml.org,2002:str is not", "without a tag"),
+    (("  reason", "\treason"), "5:1: not YAML: found a tab character", "correct the syntax"),
+    (("  sometimes: true", "  reason: b"), "7:3: the key 'reason' stands twice", "remove one"),
+    (("overflows", "d\xe9borde"), "5:15: is not UTF-8 text", "save it as UTF-8"),
+    (("overflows", "\0"), "1:1: not YAML: unacceptable character", "correct the syntax"),
+    (f"{WHOLE}---\n{WHOLE}", "10:1: a second document begins", "a file of its own"),
+    (f"{WHOLE}include: [y]\n", "10:11: there is no y.yaml", "name a file of the same folder"),
+    (f"{WHOLE}include: []\n", "10:10: include: []", "or remove the key"),
+]
+
+
+@pytest.mark.parametrize(("change", "what", "remedy"), BROKEN)
+def test_a_broken_file_is_told_where_and_what_to_do(tmp_path, change, what, remedy):
+    """Each mistake has its line and column, what to do, and the page of the format."""
+    text = change if isinstance(change, str) else WHOLE.replace(*change)
+    assert text != WHOLE
+    path = tmp_path / "deviations" / "x.yaml"
+    path.parent.mkdir()
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path)
+    first = str(caught.value).splitlines()[0]
+    assert first.startswith(f"{path}:{what}")
+    assert remedy in first
+    assert first.endswith(" (docs/deviations.md)")
+    assert [str(problem) for problem in check_files([path]).problems] == [
+        str(problem) for problem in caught.value.problems
+    ]
+
+
+def test_what_is_no_file_or_may_not_be_read_is_told(tmp_path, monkeypatch):
+    """A folder in the file's place, and a file that only others may read, are no empty ones."""
+    path = tmp_path / "deviations" / "x.yaml"
+    path.mkdir(parents=True)
+    with pytest.raises(SpecError, match=r"x.yaml:1:1: is not a regular file; .*deviations\.md\)"):
+        load(tmp_path)
+    path.rmdir()
+    path.write_text(WHOLE)
+
+    def refused(_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refused)  # Root may read everything.
+    with pytest.raises(SpecError, match=r"x.yaml:1:1: cannot be read: Permission denied; check"):
+        load(tmp_path)
+    monkeypatch.setattr(Path, "exists", refused)
+    with pytest.raises(SpecError, match="Permission denied"):
+        load(tmp_path)
+
+
+def test_a_run_with_a_broken_file_is_told_as_wrong_usage(tmp_path, monkeypatch):
+    """It is the user's file, and no fault of the harness."""
+    write(tmp_path, x="deviations: {}\n")
+    monkeypatch.setattr(pytest_session, "load_deviations", lambda _: load(tmp_path))
+    pool = SimpleNamespace(names=["x"], addresses={"x": SimpleNamespace(id="x")})
+    plugins = SimpleNamespace(get_plugin=lambda _: SimpleNamespace(pool=pool))
+    config = SimpleNamespace(getoption=lambda _: ["x"], pluginmanager=plugins)
+    with pytest.raises(pytest.UsageError, match=r"x.yaml:1:13: deviations is not of type"):
+        pytest_plugin.pytest_configure(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("embedding/bonds/*", "did you mean embedding/bounds/"),
+        ("embedding/bounds/negative", r"write 'embedding/bounds/negative\[\*\]' for all cases"),
+        ("nothing/like/it", "see `embcheck show`, or remove it"),
+    ],
+)
+def test_check_names_patterns_without_a_case(tmp_path, name, told):
+    """What matches no case explains nothing: `embcheck check` says where it stands."""
+    entry = ENTRY.format(f'"embedding/bounds/*", "{name}"', "r")
+    path = tmp_path / "candidates.yaml"  # as `triage` writes them, in no folder of that name
+    path.write_text("deviations:\n" + entry)
+    (problem,) = check_files([path]).problems
+    assert str(problem).startswith(f"{path}:2:33: there is no case '{name}'; ")
+    assert re.search(told, problem.remedy)
+    path.write_text("deviations:\n" + ENTRY.format('"embedding/bounds/*"', "r"))
+    assert check_files([path]).problems == []
+
+
+@pytest.mark.parametrize(
     ("category", "words"),
     [
         ("by-design", "write 'cause: documented'"),
@@ -290,7 +420,6 @@ def test_included_deviations_come_after_a_backends_own(tmp_path):
         ("include: [../shared]\n", "include"),
         ("include: [shared, shared]\n", "include"),
         ("include: []\n", "include"),
-        ("{}\n", "the file"),
     ],
 )
 def test_an_include_that_is_wrong_does_not_load(tmp_path, text, words):

@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 from commands import SMALL
 
-from embcheck.backends import graph_cache
 from embcheck.cli.main import main
+from embcheck.conformance.contract import export_cache
 from embcheck.conformance.contract.cache import cache_folder, cache_place, why_not_ours
 from embcheck.conformance.suite import parsed
 from embcheck.conformance.suite.load import load_clauses, load_spec, suite_root
@@ -182,10 +182,10 @@ def test_a_group_of_others_is_others(cache):
 @pytest.mark.parametrize("change", ["mode", "owner", "link", "pipe", "folder"])
 def test_an_exporters_entry_of_others_is_not_loaded(tmp_path, change):
     """Its name is the digest of its bytes, which anybody can compute."""
-    key, data = graph_cache.key_of("some", "configuration"), b"code"
-    graph_cache.store(tmp_path, key, data)
+    key, data = export_cache.key_of("some", "configuration"), b"code"
+    export_cache.store(tmp_path, key, data)
     (entry,) = tmp_path.glob(f"{key}-*")
-    assert graph_cache.load(tmp_path, key) == data
+    assert export_cache.load(tmp_path, key) == data
     if change == "mode":
         entry.chmod(0o666)
     elif change == "owner":
@@ -198,7 +198,7 @@ def test_an_exporters_entry_of_others_is_not_loaded(tmp_path, change):
     else:
         entry.unlink()
         os.mkfifo(entry) if change == "pipe" else entry.mkdir()
-    assert graph_cache.load(tmp_path, key) is None
+    assert export_cache.load(tmp_path, key) is None
 
 
 def test_a_run_says_once_that_nothing_is_kept(cache, tmp_path):

@@ -17,8 +17,6 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from ruamel.yaml import YAML
 
-from embcheck.conformance.contract.backend import Capability
-from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.judging.deviations import read_deviations
 from embcheck.conformance.scaffold.distribution import text_of
 from embcheck.conformance.scaffold.names import BadName, Names
@@ -146,13 +144,6 @@ def test_the_guide_shows_what_is_written():
     (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     assert code == text_of("adapter.py", Names.of("numpy-index"))
     assert len(re.findall(r"^.*\S", code, re.MULTILINE)) < 60
-
-
-def test_the_guide_names_all_that_a_call_may_ask():
-    """Every operation and capability stands in a table of the guide."""
-    found = re.findall(r"^\| ((?:`[A-Z_]+`(?:, )?)+) \|", GUIDE.read_text(), re.MULTILINE)
-    named = re.findall("[A-Z_]+", " ".join(found))
-    assert sorted(named) == sorted([*Operation.__members__, *Capability.__members__])
 
 
 @pytest.mark.parametrize(("own", "following"), [("0.1.0", "0.2"), ("1.4.2", "2")])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.help import refusal_of
 from embcheck.conformance.execution.answers import Rejected
 from embcheck.conformance.execution.inside.refusal import Refuser, refuser_of
 from embcheck.conformance.execution.inside.tracking import Tracked
@@ -124,6 +125,19 @@ def test_below_a_call_into_the_library_it_is_the_librarys(action):
 def test_what_never_reached_the_library_is_the_adapters(action):
     """An error of its own lines, of Python, or of NumPy."""
     assert refuser(action) is Refuser.ADAPTER
+
+
+def test_a_status_that_is_returned_can_be_told_as_a_refusal():
+    """A library of C functions raises nothing; whose status it was, the adapter has to say."""
+
+    def ask_by_status():
+        raise refusal_of("torch", "lookup returned -1")
+
+    def ask_another():
+        raise refusal_of("elsewhere", "lookup returned -1")
+
+    assert refuser(ask_by_status) is Refuser.LIBRARY
+    assert refuser(ask_another) is Refuser.ADAPTER
 
 
 def convert():

@@ -53,6 +53,17 @@ def test_a_backend_is_one_row_with_its_two_scores() -> None:
     assert "1 of 6 departures are known" in " ".join(text.split())
 
 
+def test_what_is_stale_is_named() -> None:
+    """Who has to correct an entry sees which cases it no longer holds for, a few of many."""
+    cases = [case(f"a/b/c{number}") for number in range(7)]
+    said = "known to be wrong-value (r), but it passes: remove the entry"
+    lines = [*cases, *(result("acme", "stale", of=one, message=said) for one in cases)]
+    text = " ".join(_printed([run(lines, ["acme"])]).split())
+    assert f"stale: acme a/b/c0: {said}" in text
+    assert text.count("stale: acme") == 5
+    assert "stale: 2 more cases" in text
+
+
 def test_what_no_bound_could_judge_is_counted_apart() -> None:
     """A scored case whose answer was merely observed has neither passed nor failed."""
     lines = [case(), result("acme", "observed", bound_width=0.5), case("a/b/c"), left_open("d/e/f")]

@@ -47,7 +47,10 @@ class Provision(StrEnum):
     """How a library comes by an operation."""
 
     NATIVE = "native"
+    """The library has the operation: one call of its public API, or one node of its graph."""
     COMPOSED = "composed"
+    """The library lacks it, and the adapter builds it of several, as the documentation or the
+    library's users do. What departs in such a composition is no bug of the library's."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +69,27 @@ class BackendInfo:
     """
 
     id: str
+    """The backend's name, as its entry point has it; `mylib-take@cuda` on another device."""
     library: str
+    """The library's name, as its distribution has it: `onnxruntime`."""
     version: str
+    """The library's version, as the library states it. Deviations may depend on it."""
     device: str = "cpu"
+    """Where the library works: `cpu`, `cuda`."""
     operations: Mapping[Operation, Provided] = field(default_factory=dict)
+    """What the library can be asked, and how each is provided. All others are `unsupported`."""
     capabilities: frozenset[Capability] = frozenset()
+    """What else it can do. A call that needs another one is `unsupported` whatever its outcome."""
     fresh_worker_after_bad_index: bool = False
-    """Whether a bad index can corrupt the library's memory without killing the process."""
+    """Whether a bad index can corrupt the library's memory without killing the process. Then the
+    worker is replaced after each call with invalid input."""
     made_from: str | None = None
     """The backend whose work this one continues: the exporter of a runtime, the source of a
     compiler. A departure is blamed on the first of such a chain that has it."""
     survives_fork: bool = False
-    """Whether the library, imported but not yet used, may be forked. Then a worker that died is
-    replaced at once; otherwise the library is imported again."""
+    """Whether the library, imported but not yet used, may be forked: it starts no thread, and opens
+    no device, at its import. Then a worker that died is replaced at once; otherwise the library is
+    imported again."""
     threads: int | None = None
     """How many threads the library says that it uses; where it says nothing, the worker finds out
     how many it is given."""
@@ -128,6 +139,7 @@ class Backend(Protocol):
     """
 
     info: BackendInfo
+    """Who answers, of the class or of the instance; it does not change."""
 
     def prepare(self, call: Call) -> Callable[[], Any]:
         """Move inputs, build or compile, and return a thunk that does the whole call once.

@@ -17,39 +17,63 @@ __all__ = [
     "SPARSE_OBSERVATIONS",
     "TRAINING_OBSERVATIONS",
     "Call",
+    "Input",
     "Observation",
     "Operation",
 ]
 
 
+class Input(StrEnum):
+    """What a call is given, as NumPy arrays. Of valid calls, shapes and dtypes are as stated here.
+
+    Shapes: V rows, D columns, `*` any shape, N indices, B bags of up to L indices.
+    """
+
+    INDICES = "indices"
+    """int64 or int32, of one_hot int64; each from 0 to V - 1. `*` for a lookup and for one_hot; for
+    bags (N,) beside `offsets`, (B, L) without."""
+    WEIGHT = "weight"
+    """The table: (V, D), float32, float64, float16 or bfloat16. A fresh module draws its own and
+    has none. one_hot has one only where `product` is observed: (num_classes, D)."""
+    OFFSETS = "offsets"
+    """Of bags: (B,), where each begins in the indices, the first at 0; (B + 1,) with
+    `include_last_offset`. In the dtype of the indices."""
+    PER_SAMPLE_WEIGHTS = "per_sample_weights"
+    """Of bags with `mode="sum"`: a factor for each row, in the shape of the indices and the dtype
+    of the weight."""
+    GRAD_OUTPUT = "grad_output"
+    """The upstream gradient, in shape and dtype of the output; where it is absent, ones."""
+
+
 class Observation(StrEnum):
     """What can be looked at after a call.
 
-    Shapes: V rows, D columns, `*` the shape of the indices, B bags.
+    Shapes: V rows, D columns, `*` the shape of the indices, B bags. Dtypes are the weight's where
+    nothing else is said. A boolean is an array of shape (): `np.array(True)`.
     """
 
     OUTPUT = "output"
-    """The result: (*, D) for a lookup, (B, D) for bags, (*, num_classes) for one_hot."""
+    """The result: (*, D) for a lookup, (B, D) for bags, (*, num_classes) in int64 for one_hot."""
     GRAD_WEIGHT = "grad_weight"
     """(V, D): the dense gradient of sum(output * grad_output) for the weight."""
     GRAD_PER_SAMPLE_WEIGHTS = "grad_per_sample_weights"
     """The gradient of sum(output * grad_output) for the per-sample weights, in their shape."""
     GRAD_WEIGHT_AFTER_EARLIER_USE = "grad_weight_after_earlier_use"
-    """(V, D): gradient of sum(weight ** 2) + sum(output), the first term computed from the weight
-    itself *before* the lookup."""
+    """(V, D): the gradient of sum(weight ** 2) + sum(output), the first term computed from the
+    weight itself *before* the lookup."""
     GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE = "grad_weight_after_earlier_use_of_clone"
     """The same, the first term computed from a differentiable copy of the weight."""
     TRAINED_WEIGHT = "trained_weight"
     """(V, D): the weight after one step of plain SGD with learning rate 1 on
     sum(output * grad_output); unchanged where the weight is frozen."""
     TRAINABLE = "trainable"
-    """Boolean scalar: whether the module's weight takes part in training."""
+    """Boolean: whether the module's weight takes part in training."""
     SHARES_MEMORY = "shares_memory"
-    """Boolean scalar: whether the module's weight is the caller's memory, not a copy."""
+    """Boolean: whether the module's weight is the caller's memory, not a copy."""
     OUTPUT_SHARES_MEMORY = "output_shares_memory"
-    """Boolean scalar: whether writing to the output would write to the weight."""
+    """Boolean: whether writing to the output would write to the weight."""
     GRAD_WEIGHT_IS_SPARSE = "grad_weight_is_sparse"
-    """Boolean scalar: whether the gradient for the weight is stored by rows, not as (V, D)."""
+    """Boolean: whether the gradient for the weight is stored by rows, not as (V, D)."""
     SPARSE_GRAD_ROWS = "sparse_grad_rows"
     """(N,) int64: the row numbers of a sparse gradient's entries as stored, duplicates included."""
     SPARSE_GRAD_VALUES = "sparse_grad_values"
@@ -61,11 +85,11 @@ class Observation(StrEnum):
     PRODUCT = "product"
     """(*, D): the one-hot result, converted to the weight's dtype, times the weight."""
     INPUTS_AFTER = "inputs_after"
-    """Each input array (and the weight of a fresh module) as the caller finds it after the call,
-    each under its own name: `weight_after`, `indices_after`, `offsets_after`,
+    """Each input array (and the weight of a fresh module) as the caller finds it after the call, in
+    its shape and dtype, each under its own name: `weight_after`, `indices_after`, `offsets_after`,
     `per_sample_weights_after`. Asked for in every conformance call."""
     WEIGHT_AFTER = "weight_after"
-    """The part of `inputs_after` that expectations may name."""
+    """(V, D): the weight's part of `inputs_after`, which a case may expect something of."""
 
 
 GRADIENT_OBSERVATIONS = frozenset(
@@ -99,10 +123,8 @@ TRAINING_OBSERVATIONS = frozenset(
 class Call:
     """One call: the operation, its arrays, its options and the observations wanted.
 
-    `inputs` holds, by PyTorch's names, those of `indices`, `weight`, `offsets`,
-    `per_sample_weights` and `grad_output` (the upstream gradient, in the shape and dtype of the
-    output; ones where absent) that the call has. Arrays may have any dtype, rank and strides: the
-    invalid ones are the point of some calls. An adapter owns them and may write to them.
+    `inputs` holds those of `Input` that the call has. Arrays may have any dtype, rank and strides:
+    the invalid ones are the point of some calls. An adapter owns them and may write to them.
 
     `options` holds keyword arguments under PyTorch's names; what is absent has PyTorch's default,
     which `option` knows.

@@ -1,6 +1,8 @@
-"""What an adapter does of a call itself, declared where it does it."""
+"""What an adapter does of a call itself, and how it says that its library refused one."""
 
 from __future__ import annotations
+
+from embcheck.conformance.contract.export_cache import Refusal
 
 _GIVEN: dict[str, None] = {}
 
@@ -20,3 +22,13 @@ def taken() -> list[str]:
     lines = list(_GIVEN)
     _GIVEN.clear()
     return lines
+
+
+def refusal_of(module: str, status: str) -> Exception:
+    """Return the exception by which an adapter says that its library refused the call.
+
+    For libraries that return a status where others raise. `module` is one of the library's, as in
+    `BackendInfo.modules`: `raise refusal_of("ncnn", "Extractor.extract returned -1")`. An exception
+    of any other type that the adapter itself raises is the adapter's.
+    """
+    return Refusal("Refused", module, status).error()

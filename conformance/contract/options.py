@@ -41,6 +41,8 @@ class Option:
     default: Any
     """PyTorch's; None too where there is none, as for the size of a table."""
     operations: tuple[Operation, ...]
+    meaning: str
+    """What comes as its value, and what that does: for who writes an adapter."""
     values: tuple[Any, ...] = ()
     """Legal values to try, the simplest first; none where the call's arrays decide."""
     kinds: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ OPTIONS: Mapping[str, Option] = {
             "freeze",
             default=True,
             operations=PRETRAINED,
+            meaning="bool. Whether the module's weight takes no part in training.",
             about_gradients=True,
             **_FLAG,
         ),
@@ -94,6 +97,8 @@ OPTIONS: Mapping[str, Option] = {
             "padding_idx",
             default=None,
             operations=WITH_TABLE,
+            meaning="int or None. The row that has no gradient, and that bags leave out; a "
+            "negative one counts from the end.",
             values=(0, -1),
             kinds=("none", "non-negative", "negative"),
             kind=_sign,
@@ -103,6 +108,8 @@ OPTIONS: Mapping[str, Option] = {
             "max_norm",
             default=None,
             operations=WITH_TABLE,
+            meaning="float, int or None. Each row that is looked up and is longer is first "
+            "shortened to this norm, in the caller's table.",
             values=(1.0, 0.25, 3, math.inf),
             kinds=("none", "set"),
             kind=_whether_set,
@@ -112,6 +119,7 @@ OPTIONS: Mapping[str, Option] = {
             "norm_type",
             default=2.0,
             operations=WITH_TABLE,
+            meaning="float or int, infinity too. The p of the p-norm that `max_norm` means.",
             values=(2.0, 1, 3.0, 0.5, 2.5, math.inf),
             kinds=("1", "2", "inf", "other"),
             kind=_order,
@@ -121,6 +129,7 @@ OPTIONS: Mapping[str, Option] = {
             "scale_grad_by_freq",
             default=False,
             operations=WITH_TABLE,
+            meaning="bool. Whether a row's gradient is divided by how often the indices name it.",
             capability=Capability.SCALE_GRAD_BY_FREQ,
             about_gradients=True,
             **_FLAG,
@@ -129,14 +138,23 @@ OPTIONS: Mapping[str, Option] = {
             "sparse",
             default=False,
             operations=WITH_TABLE,
+            meaning="bool. Whether the weight's gradient is stored by rows; of equal values.",
             about_gradients=True,
             **_FLAG,
         ),
-        Option("mode", default="mean", operations=BAGS, values=_MODES, kinds=_MODES),
+        Option(
+            "mode",
+            default="mean",
+            operations=BAGS,
+            meaning="str. How a bag reduces its rows.",
+            values=_MODES,
+            kinds=_MODES,
+        ),
         Option(
             "include_last_offset",
             default=False,
             operations=BAGS,
+            meaning="bool. Whether the last offset is the end of the last bag: (B + 1,) offsets.",
             capability=Capability.INCLUDE_LAST_OFFSET,
             **_FLAG,
         ),
@@ -144,13 +162,27 @@ OPTIONS: Mapping[str, Option] = {
             "num_classes",
             default=-1,
             operations=(Operation.ONE_HOT,),
+            meaning="int. The width of the result; -1 is one more than the largest index.",
             kinds=("none", "-1", "set"),
             kind=_classes,
             kind_if_absent="none",
         ),
-        Option("num_embeddings", default=None, operations=FRESH),
-        Option("embedding_dim", default=None, operations=FRESH),
-        Option("dtype", default="float32", operations=FRESH),
+        Option(
+            "num_embeddings", default=None, operations=FRESH, meaning="int. The number of rows, V."
+        ),
+        Option(
+            "embedding_dim",
+            default=None,
+            operations=FRESH,
+            meaning="int. The number of columns, D.",
+        ),
+        Option(
+            "dtype",
+            default="float32",
+            operations=FRESH,
+            meaning="str, NumPy's name of a dtype: `float16`, `bfloat16`. That of the weight "
+            "that the module draws.",
+        ),
     )
 }
 """Every option of the documented functions and constructors, but for those of devices."""

@@ -113,6 +113,8 @@ def _properties(error: ValidationError) -> list[str]:
 
 def _words(error: ValidationError, place: str) -> tuple[str, str]:  # noqa: PLR0911  (a table)
     validator, value = error.validator, cast("Any", error.validator_value)
+    stated: str | None = cast("Any", error.schema).get("remedy")
+    remedy = stated or "see docs/spec-format.md"
     if validator == "additionalProperties":
         known = ", ".join(_properties(error)) or "a matrix variable such as $dtype"
         return f"unknown key '{_extra_key(error)}'", f"use one of: {known}"
@@ -128,10 +130,11 @@ def _words(error: ValidationError, place: str) -> tuple[str, str]:  # noqa: PLR0
             "state what must come of the call, once",
         )
     if validator == "type":
-        return f"{place} is not of type {value}", "correct the value"
+        kinds = " or ".join(value) if isinstance(value, list) else value
+        return f"{place} is not of type {kinds}", stated or "correct the value"
     if validator in ("anyOf", "oneOf"):
-        return f"{place}: this value fits nothing allowed here", "see docs/spec-format.md"
-    return f"{place}: {error.message[:200]}", "see docs/spec-format.md"
+        return f"{place}: this value fits nothing allowed here", remedy
+    return f"{place}: {error.message[:200]}", remedy
 
 
 def _quoted(names: list[str]) -> str:

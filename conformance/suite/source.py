@@ -65,7 +65,12 @@ def mark_of(tree: Any, path: Iterable[Hashable]) -> Mark:
 
 
 def read_yaml(path: Path, name: str | None = None) -> Map:
-    """Read a YAML file whose top level is a mapping.
+    """Read a YAML file whose top level is a mapping; raises SpecError like `read_any_yaml`."""
+    return _as_map(read_any_yaml(path, name), name or str(path))
+
+
+def read_any_yaml(path: Path, name: str | None = None) -> Any:
+    """Read a YAML file; None if there is nothing in it.
 
     Refuses, with a SpecError that names `name` (the path unless given), files over 512 KiB, nesting
     beyond 60 levels, and text whose aliases expand to more than 200,000 values.
@@ -83,24 +88,35 @@ def read_yaml(path: Path, name: str | None = None) -> Map:
                 f"the file has {size:,} bytes, the limit is {MAX_BYTES:,}",
                 "split it: one behaviour a file",
             )
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except OSError as error:
         _refuse(name, (1, 1), f"cannot be read: {error.strerror}", "check the path")
-    except UnicodeDecodeError:
-        _refuse(name, (1, 1), "is not UTF-8 text", "save it as UTF-8")
-    return parse_yaml(text, name)
+    try:
+        return _parsed(data.decode("utf-8"), name)
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        _refuse(name, place, "is not UTF-8 text", "save it as UTF-8")
 
 
 def parse_yaml(text: str, name: str) -> Map:
-    """Parse YAML text whose top level is a mapping; raises SpecError like `read_yaml`."""
+    """Parse YAML text whose top level is a mapping; raises SpecError like `read_any_yaml`."""
+    return _as_map(_parsed(text, name), name)
+
+
+def _parsed(text: str, name: str) -> Any:
     try:
-        tree = _Builder(text, name).document()
+        return _Builder(text, name).document()
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = _place(mark) if mark else (1, 1)
         _refuse(name, place, f"not YAML: {error.problem or error.context}", "correct the syntax")
     except (YAMLError, ValueError) as error:
-        _refuse(name, (1, 1), f"not YAML: {error}", "correct the syntax")
+        said = str(error).partition("\n")[0]
+        _refuse(name, (1, 1), f"not YAML: {said}", "correct the syntax")
+
+
+def _as_map(tree: Any, name: str) -> Map:
     if not isinstance(tree, Map):
         _refuse(name, (1, 1), "the top level is not a mapping", "start with keys such as `cases:`")
     return tree

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
@@ -23,12 +23,15 @@ from embcheck.conformance.execution.judging.causes import (
     leads_to_documentation,
 )
 from embcheck.conformance.execution.judging.judge import Outcome, Verdict
-from embcheck.conformance.suite.case_names import globs
+from embcheck.conformance.suite.case_names import globs, near
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
-from embcheck.conformance.suite.source import Map, mark_of, read_yaml
+from embcheck.conformance.suite.source import Map, mark_of, read_any_yaml
 
 _JUDGED = (Outcome.PASSED, Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT)
+
+PAGE = "docs/deviations.md"
+"""The page that describes the files."""
 
 CHANGED = "changed"
 """How the message of a departure begins that departs otherwise than is known."""
@@ -110,27 +113,81 @@ def load_deviations(backend: str) -> tuple[Deviation, ...]:
 def load_deviations_beside(module: Path, backend: str) -> tuple[Deviation, ...]:
     """Load `deviations/BACKEND.yaml` beside a module's file, as `load_deviations` does."""
     path = module.parent / "deviations" / f"{backend}.yaml"
-    return read_deviations(path, f"deviations/{path.name}") if path.exists() else ()
+    try:
+        is_there = path.exists()
+    except OSError:  # What may not be looked at is told of by whoever reads it.
+        is_there = True
+    return read_deviations(path) if is_there else ()
 
 
-def read_deviations(path: Path, name: str = "") -> tuple[Deviation, ...]:
+def read_deviations(path: Path) -> tuple[Deviation, ...]:
     """Read a file of deviations, and those that it includes; raises SpecError, as said above.
 
-    The file is called `name` in problems, its path unless given.
+    A file without entries, or without anything, is one.
     """
-    return tuple(map(_deviation, _entries(path, name or str(path), ())))
+    try:
+        return tuple(map(_deviation, _entries(path, ())))
+    except SpecError as error:
+        raise SpecError([_with_page(problem) for problem in error.problems]) from None
 
 
-def _entries(path: Path, name: str, within: tuple[str, ...]) -> list[Any]:
+def unknown_cases(path: Path, cases: Collection[str]) -> list[Problem]:
+    """List the names of cases in a file that `read_deviations` takes, but that match none."""
+    tree = _tree(path)
+    problems = []
+    for number, entry in enumerate(tree.get("deviations") or ()):
+        for position, name in enumerate(entry["cases"]):
+            if not any(map(globs([name]).fullmatch, cases)):
+                mark = mark_of(tree, ("deviations", number, "cases", position))
+                told = Problem(
+                    _shown(path), *mark, f"there is no case '{name}'", _meant(name, cases)
+                )
+                problems.append(_with_page(told))
+    return problems
+
+
+def _meant(name: str, cases: Collection[str]) -> str:
+    """Say what a name that matches no case may be meant to be."""
+    if any(map(globs([f"{name}[*]"]).fullmatch, cases)):
+        return f"write '{name}[*]' for all cases of its matrix"
+    close = near(name, cases)
+    return f"did you mean {' or '.join(close)}?" if close else "see `embcheck show`, or remove it"
+
+
+def _with_page(problem: Problem) -> Problem:
+    """Name the page that describes the format, and what a list of case ids often lacks."""
+    is_syntax = problem.what.startswith(("not YAML", "no finished value"))
+    quotes = "; put case ids, and text with a colon, in quotes" if is_syntax else ""
+    return replace(problem, remedy=f"{problem.remedy}{quotes} ({PAGE})")
+
+
+def _shown(path: Path) -> str:
+    """Name a file as a person at this place would."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _tree(path: Path) -> Map:
+    """Read a file as YAML; what is empty is a mapping without keys."""
+    tree = read_any_yaml(path, _shown(path))
+    if tree is None or tree == []:
+        return Map((1, 1))
+    if isinstance(tree, Map):
+        return tree
+    what, remedy = "the top level is not a mapping", "begin with a line 'deviations:'"
+    raise SpecError([Problem(_shown(path), *mark_of(tree, ()), what, remedy)])
+
+
+def _entries(path: Path, within: tuple[str, ...]) -> list[Any]:
     """Return a file's entries, then those of the files that it includes.
 
     `within` are the files that it is included by.
     """
-    tree = read_yaml(path, name)
+    tree, name = _tree(path), _shown(path)
     problems = list(_categories(tree, name)) or problems_of(tree, name, "deviations")
     if problems:
         raise SpecError(problems)
-    entries = list(tree.get("deviations", ()))
+    entries = list(tree.get("deviations") or ())
     problems = [
         found for number in range(len(entries)) for found in _unreadable(tree, name, number)
     ]
@@ -144,8 +201,7 @@ def _entries(path: Path, name: str, within: tuple[str, ...]) -> list[Any]:
             raise SpecError([Problem(name, *mark, what, remedy)])
         if other in (*within, path.stem):
             raise SpecError([Problem(name, *mark, f"{other} includes itself", "remove it")])
-        beside = str(Path(name).with_name(included.name))
-        entries += _entries(included, beside, (*within, path.stem))
+        entries += _entries(included, (*within, path.stem))
     return entries
 
 
