@@ -73,6 +73,8 @@ class BackendInfo:
     capabilities: frozenset[Capability] = frozenset()
     fresh_worker_after_bad_index: bool = False
     """Whether a bad index can corrupt the library's memory without killing the process."""
+    schemes: frozenset[str] = frozenset()
+    """The names in `SCHEMES` of those by which it stores tables."""
     made_from: str | None = None
     """The backend whose work this one continues: the exporter of a runtime, the source of a
     compiler. A departure is blamed on the first of such a chain that has it."""
@@ -105,6 +107,8 @@ class BackendInfo:
         """Say what the call needs and the backend does not declare; None if it declares all."""
         if call.operation not in self.operations:
             return f"{self.id} does not declare the operation {call.operation}"
+        if call.operation.is_quantized and call.option("scheme") not in self.schemes:
+            return f"{self.id} does not declare the scheme {call.option('scheme')}"
         for capability in required_capabilities(call):
             if capability not in self.capabilities:
                 return f"{self.id} does not declare the capability {capability}"

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from embcheck.conformance.contract.capability import Capability
-from embcheck.conformance.contract.operation import BAGS, FRESH, PRETRAINED, WITH_TABLE, Operation
+from embcheck.conformance.contract.operation import (
+    BAGS,
+    FRESH,
+    PRETRAINED,
+    QUANTIZED,
+    WITH_TABLE,
+    Operation,
+)
+from embcheck.conformance.contract.schemes import SCHEMES
 
 
 def _word(value: object) -> str:
@@ -93,7 +101,7 @@ OPTIONS: Mapping[str, Option] = {
         Option(
             "padding_idx",
             default=None,
-            operations=WITH_TABLE,
+            operations=(*WITH_TABLE, *QUANTIZED),
             values=(0, -1),
             kinds=("none", "non-negative", "negative"),
             kind=_sign,
@@ -102,7 +110,7 @@ OPTIONS: Mapping[str, Option] = {
         Option(
             "max_norm",
             default=None,
-            operations=WITH_TABLE,
+            operations=(*WITH_TABLE, *QUANTIZED),
             values=(1.0, 0.25, 3, math.inf),
             kinds=("none", "set"),
             kind=_whether_set,
@@ -111,7 +119,7 @@ OPTIONS: Mapping[str, Option] = {
         Option(
             "norm_type",
             default=2.0,
-            operations=WITH_TABLE,
+            operations=(*WITH_TABLE, *QUANTIZED),
             values=(2.0, 1, 3.0, 0.5, 2.5, math.inf),
             kinds=("1", "2", "inf", "other"),
             kind=_order,
@@ -148,12 +156,14 @@ OPTIONS: Mapping[str, Option] = {
             kind=_classes,
             kind_if_absent="none",
         ),
+        Option("scheme", default=None, operations=QUANTIZED, values=tuple(SCHEMES)),
         Option("num_embeddings", default=None, operations=FRESH),
         Option("embedding_dim", default=None, operations=FRESH),
         Option("dtype", default="float32", operations=FRESH),
     )
 }
-"""Every option of the documented functions and constructors, but for those of devices."""
+"""Every option of the documented functions and constructors, but for those of devices; and the
+scheme by which a table is stored."""
 
 TABLE_OPTIONS = ("num_embeddings", "embedding_dim", "dtype")
 """By these a fresh module makes its table."""
