@@ -46,10 +46,14 @@ def errors_of(table: np.ndarray, scheme: Scheme) -> np.ndarray:
 
 
 def reach_of(table: np.ndarray, scheme: Scheme) -> np.ndarray:
-    """Return the distance between the ends of each element's group, (V, D), in float64."""
+    """Return the size of each element's group, (V, D), in float64.
+
+    That is the distance between its ends, or the larger end, where both are far from 0.
+    """
     lowest, highest = ends_of(table, scheme)
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.broadcast_to(highest - lowest, table.shape)
+        reach = np.maximum(highest - lowest, np.maximum(np.abs(lowest), np.abs(highest)))
+    return np.broadcast_to(reach, table.shape)
 
 
 def of_terms(name: str, call: Call, sizes: np.ndarray) -> np.ndarray:
