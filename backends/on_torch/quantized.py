@@ -86,7 +86,8 @@ class TorchAo:
             given.insert(1, None)
 
         def look_up() -> dict[str, Any]:
-            seen = {"output": module(*given), **inputs_after(tensors)}
+            # To NumPy as users do: an array of negative size exists as a tensor only.
+            seen = {"output": module(*given).numpy(), **inputs_after(tensors)}
             if call.wants(Observation.STORED_WEIGHT):
                 seen["stored_weight"] = module.weight().dequantize()
             if call.wants(Observation.SAME_CODES_AGAIN):
@@ -94,7 +95,9 @@ class TorchAo:
                 codes = [one.weight().int_repr() for one in (module, again)]
                 seen["same_codes_again"] = torch.equal(*codes)
             if call.wants(Observation.SAME_WHEN_LOADED):
-                seen["same_when_loaded"] = torch.equal(_loaded(call, module)(*given), module(*given))
+                seen["same_when_loaded"] = torch.equal(
+                    _loaded(call, module)(*given), module(*given)
+                )
             return seen
 
         return look_up

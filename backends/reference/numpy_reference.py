@@ -19,8 +19,8 @@ from embcheck.backends.reference.definition.arguments import (
 from embcheck.backends.reference.definition.forward import reduce, renormalise
 from embcheck.backends.reference.definition.gradients import differentiate, trainable
 from embcheck.backends.reference.definition.one_hot import one_hot
-from embcheck.backends.reference.definition.stored import stored_call
 from embcheck.backends.reference.definition.positions import bag_positions, lookup, without_padding
+from embcheck.backends.reference.definition.stored import stored_call
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,

@@ -141,9 +141,7 @@ class Call:
         """Return the call that looks up the floating table itself, without storing it anew."""
         options = {name: value for name, value in self.options.items() if name != "scheme"}
         observe = tuple(name for name in self.observe if name not in _OF_STORED)
-        return replace(
-            self, operation=self.operation.of_floats, options=options, observe=observe
-        )
+        return replace(self, operation=self.operation.of_floats, options=options, observe=observe)
 
     def wants(self, *observations: str) -> bool:
         """Whether any of the observations is asked for."""
