@@ -86,8 +86,9 @@ class TorchAo:
             given.insert(1, None)
 
         def look_up() -> dict[str, Any]:
+            output = module(*given)
             # To NumPy as users do: an array of negative size exists as a tensor only.
-            seen = {"output": module(*given).numpy(), **inputs_after(tensors)}
+            seen = {"output": output.numpy(), **inputs_after(tensors)}
             if call.wants(Observation.STORED_WEIGHT):
                 seen["stored_weight"] = module.weight().dequantize()
             if call.wants(Observation.SAME_CODES_AGAIN):
@@ -95,9 +96,7 @@ class TorchAo:
                 codes = [one.weight().int_repr() for one in (module, again)]
                 seen["same_codes_again"] = torch.equal(*codes)
             if call.wants(Observation.SAME_WHEN_LOADED):
-                seen["same_when_loaded"] = torch.equal(
-                    _loaded(call, module)(*given), module(*given)
-                )
+                seen["same_when_loaded"] = torch.equal(_loaded(call, module)(*given), output)
             return seen
 
         return look_up
