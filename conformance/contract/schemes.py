@@ -27,6 +27,8 @@ class Range(StrEnum):
     """From -max|x| to max|x|; 0 is a level."""
     AFFINE = "affine"
     """From min(x) to max(x), which are levels; 0 need not be one."""
+    WITH_ZERO = "with-zero"
+    """From min(x, 0) to max(x, 0), moved by half a step at most, so that 0 is a level."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ SCHEMES: Mapping[str, Scheme] = {
     for scheme in (
         Scheme("int8-row", 8, Group.ROW, Range.SYMMETRIC, _KERAS),
         Scheme("int8-table", 8, Group.TABLE, Range.SYMMETRIC, _ONNX),
+        Scheme("uint8-table", 8, Group.TABLE, Range.WITH_ZERO, _ONNX),
         Scheme("uint8-row", 8, Group.ROW, Range.AFFINE, _FBGEMM),
         Scheme("uint4-row", 4, Group.ROW, Range.AFFINE, _FBGEMM, scale_dtype="float16"),
     )
@@ -83,5 +86,7 @@ def ends_of(table: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray]:
     if scheme.range is Range.SYMMETRIC:
         highest = np.maximum(-lowest, highest)
         lowest = -highest
+    if scheme.range is Range.WITH_ZERO:
+        lowest, highest = np.minimum(lowest, 0.0), np.maximum(highest, 0.0)
     column = (len(table), 1)
     return np.broadcast_to(lowest, column), np.broadcast_to(highest, column)

@@ -30,10 +30,10 @@ def store(table: np.ndarray, scheme: Scheme) -> Stored:
     if not scheme.keeps_zero:
         lowest = _kept(lowest, scheme)
     scale = _kept((highest - lowest) / scheme.steps, scheme)
-    # A group of equal numbers has one level.
-    codes = np.rint((table.astype(np.float64) - lowest) / np.where(scale > 0, scale, 1.0))
+    divisor = np.where(scale > 0, scale, 1.0)  # A group of equal numbers has one level.
     if scheme.keeps_zero:
-        lowest = -scale * scheme.steps / 2
+        lowest = np.rint(lowest / divisor) * scale
+    codes = np.rint((table.astype(np.float64) - lowest) / divisor)
     return Stored(np.clip(codes, 0, scheme.steps), lowest, scale)
 
 
