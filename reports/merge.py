@@ -13,7 +13,7 @@ from embcheck.conformance.records.lines import CaseLine, ClauseLine, Measurement
 from embcheck.conformance.records.run import Run
 from embcheck.reports.marks import Mark, mark_of
 
-ANSWER_LEVELS = frozenset({"documented", "upstream-tested"})
+ANSWER_LEVELS = frozenset({"documented", "upstream-tested", "scheme"})
 GUARD_LEVELS = frozenset({"domain"})
 FOLDERS = ("embedding", "embedding_bag", "one_hot", "pretrained")
 

@@ -139,6 +139,8 @@ def test_operations_know_their_functions():
         Operation.EMBEDDING_BAG_MODULE: Operation.EMBEDDING_BAG,
         Operation.EMBEDDING_BAG_FROM_PRETRAINED: Operation.EMBEDDING_BAG,
         Operation.ONE_HOT: Operation.ONE_HOT,
+        Operation.QUANTIZED_EMBEDDING: Operation.QUANTIZED_EMBEDDING,
+        Operation.QUANTIZED_EMBEDDING_BAG: Operation.QUANTIZED_EMBEDDING_BAG,
         Operation.PROBE: Operation.PROBE,
     }
     assert {o for o in Operation if o.makes_module} == {*FRESH, *PRETRAINED}
@@ -155,9 +157,9 @@ def test_a_function_takes_less_than_its_module():
 
 
 def test_kinds_are_of_documented_options():
-    """Coverage counts every option but the sizes and the dtype of a fresh table."""
+    """Coverage counts every option of PyTorch's but the sizes and the dtype of a fresh table."""
     counted = {name for operation in DOCUMENTED for name in kinds_of(operation)}
-    assert OPTIONS.keys() - counted == {"num_embeddings", "embedding_dim", "dtype"}
+    assert OPTIONS.keys() - counted == {"num_embeddings", "embedding_dim", "dtype", "scheme"}
 
 
 def test_nobody_else_states_a_default():

@@ -20,6 +20,7 @@ from embcheck.backends.reference.definition.forward import reduce, renormalise
 from embcheck.backends.reference.definition.gradients import differentiate, trainable
 from embcheck.backends.reference.definition.one_hot import one_hot
 from embcheck.backends.reference.definition.positions import bag_positions, lookup, without_padding
+from embcheck.backends.reference.definition.stored import stored_call
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -33,6 +34,7 @@ from embcheck.conformance.contract.call import (
     Call,
     Operation,
 )
+from embcheck.conformance.contract.schemes import SCHEMES
 
 Answer = dict[str, np.ndarray]
 _DEFINITION = f"{__package__}.definition"
@@ -52,12 +54,15 @@ class NumpyReference:
             if operation is not Operation.PROBE
         },
         capabilities=frozenset(Capability),
+        schemes=frozenset(SCHEMES),
         survives_fork=True,
     )
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Return a thunk that carries the call out."""
         carry_out = one_hot if call.operation is Operation.ONE_HOT else _embed
+        if call.operation.is_quantized:
+            carry_out = _embed_stored
         # It defines what each option means, also where that is nothing: all of them are read.
         call = replace(call, options=dict(call.options))
         # NaN, infinities and zeros for numbers too small are answers.
@@ -97,6 +102,14 @@ def _embed(call: Call) -> Answer:
     if differentiates:
         answer |= differentiate(call, before, weight, positions, mode, padding)
     return answer
+
+
+def _embed_stored(call: Call) -> Answer:
+    weight = call.inputs["weight"]
+    if weight.ndim != 2:
+        raise ValueError(f"the weight must have 2 dimensions, not {weight.ndim}")
+    stored, seen = stored_call(call)
+    return {**_embed(stored), **seen, **inputs_after(call.inputs)}
 
 
 def _weight(call: Call) -> np.ndarray:

@@ -83,6 +83,8 @@ class BackendInfo:
     fresh_worker_after_bad_index: bool = False
     """Whether a bad index can corrupt the library's memory without killing the process. Then the
     worker is replaced after each call with invalid input."""
+    schemes: frozenset[str] = frozenset()
+    """The names in `SCHEMES` of the schemes by which the library stores tables in 8 or 4 bits."""
     made_from: str | None = None
     """The backend whose work this one continues: the exporter of a runtime, the source of a
     compiler. A departure is blamed on the first of such a chain that has it."""
@@ -116,6 +118,8 @@ class BackendInfo:
         """Say what the call needs and the backend does not declare; None if it declares all."""
         if call.operation not in self.operations:
             return f"{self.id} does not declare the operation {call.operation}"
+        if call.operation.is_quantized and call.option("scheme") not in self.schemes:
+            return f"{self.id} does not declare the scheme {call.option('scheme')}"
         for capability in required_capabilities(call):
             if capability not in self.capabilities:
                 return f"{self.id} does not declare the capability {capability}"

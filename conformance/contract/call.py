@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -88,6 +88,13 @@ class Observation(StrEnum):
     """Each input array (and the weight of a fresh module) as the caller finds it after the call, in
     its shape and dtype, each under its own name: `weight_after`, `indices_after`, `offsets_after`,
     `per_sample_weights_after`. Asked for in every conformance call."""
+    STORED_WEIGHT = "stored_weight"
+    """(V, D): the table as a scheme stores it, turned back into the weight's dtype."""
+    SAME_CODES_AGAIN = "same_codes_again"
+    """Boolean scalar: whether storing `stored_weight` by the scheme gives the same codes."""
+    SAME_WHEN_LOADED = "same_when_loaded"
+    """Boolean scalar: whether the output has the same bits once the library has saved the stored
+    table to a file and loaded it."""
     WEIGHT_AFTER = "weight_after"
     """(V, D): the weight's part of `inputs_after`, which a case may expect something of."""
 
@@ -116,6 +123,9 @@ TRAINING_OBSERVATIONS = frozenset(
         Observation.WEIGHT_TRAINED_BY_ADAGRAD,
         Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM,
     }
+)
+_OF_STORED = frozenset(
+    {Observation.STORED_WEIGHT, Observation.SAME_CODES_AGAIN, Observation.SAME_WHEN_LOADED}
 )
 
 
@@ -148,6 +158,12 @@ class Call:
     def is_frozen(self) -> bool:
         """Whether the call's module keeps its weight out of training."""
         return self.operation.is_pretrained and bool(self.option("freeze"))
+
+    def of_floats(self) -> Call:
+        """Return the call that looks up the floating table itself, without storing it anew."""
+        options = {name: value for name, value in self.options.items() if name != "scheme"}
+        observe = tuple(name for name in self.observe if name not in _OF_STORED)
+        return replace(self, operation=self.operation.of_floats, options=options, observe=observe)
 
     def wants(self, *observations: str) -> bool:
         """Whether any of the observations is asked for."""

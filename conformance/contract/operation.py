@@ -22,13 +22,27 @@ class Operation(StrEnum):
     """`torch.nn.EmbeddingBag.from_pretrained(weight, **options)(indices, offsets)`."""
     ONE_HOT = "one_hot"
     """`torch.nn.functional.one_hot(indices, **options)`."""
+    QUANTIZED_EMBEDDING = "quantized_embedding"
+    """The same as `embedding`, of a table that is stored by the option `scheme`."""
+    QUANTIZED_EMBEDDING_BAG = "quantized_embedding_bag"
+    """The same as `embedding_bag`, of a table that is stored by the option `scheme`."""
     PROBE = "probe"
     """Something that only PyTorch itself can be asked; the option `probe` names it."""
 
     @property
     def is_bag(self) -> bool:
         """Whether the operation reduces bags of rows."""
-        return self.function is Operation.EMBEDDING_BAG
+        return self.function in (Operation.EMBEDDING_BAG, Operation.QUANTIZED_EMBEDDING_BAG)
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether the table is stored in fewer bits than it came in."""
+        return self in QUANTIZED
+
+    @property
+    def of_floats(self) -> Operation:
+        """The operation that does the same without storing the table anew; of others, itself."""
+        return Operation(self.value.removeprefix("quantized_"))
 
     @property
     def is_fresh(self) -> bool:
@@ -51,9 +65,13 @@ class Operation(StrEnum):
         return Operation(self.value.removesuffix("_module").removesuffix("_from_pretrained"))
 
 
+QUANTIZED = (Operation.QUANTIZED_EMBEDDING, Operation.QUANTIZED_EMBEDDING_BAG)
 WITH_TABLE = tuple(
-    operation for operation in Operation if operation not in (Operation.ONE_HOT, Operation.PROBE)
+    operation
+    for operation in Operation
+    if operation not in (Operation.ONE_HOT, Operation.PROBE, *QUANTIZED)
 )
+"""The operations on tables of floating numbers, as PyTorch documents them."""
 BAGS = tuple(operation for operation in Operation if operation.is_bag)
 FRESH = tuple(operation for operation in Operation if operation.is_fresh)
 PRETRAINED = tuple(operation for operation in Operation if operation.is_pretrained)

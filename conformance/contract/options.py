@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from embcheck.conformance.contract.capability import Capability
-from embcheck.conformance.contract.operation import BAGS, FRESH, PRETRAINED, WITH_TABLE, Operation
+from embcheck.conformance.contract.operation import (
+    BAGS,
+    FRESH,
+    PRETRAINED,
+    QUANTIZED,
+    WITH_TABLE,
+    Operation,
+)
+from embcheck.conformance.contract.schemes import SCHEMES
 
 
 def _word(value: object) -> str:
@@ -96,7 +104,7 @@ OPTIONS: Mapping[str, Option] = {
         Option(
             "padding_idx",
             default=None,
-            operations=WITH_TABLE,
+            operations=(*WITH_TABLE, *QUANTIZED),
             meaning="int or None. The row that has no gradient, and that bags leave out; a "
             "negative one counts from the end.",
             values=(0, -1),
@@ -107,7 +115,7 @@ OPTIONS: Mapping[str, Option] = {
         Option(
             "max_norm",
             default=None,
-            operations=WITH_TABLE,
+            operations=(*WITH_TABLE, *QUANTIZED),
             meaning="float, int or None. Each row that is looked up and is longer is first "
             "shortened to this norm, in the caller's table.",
             values=(1.0, 0.25, 3, math.inf),
@@ -118,7 +126,7 @@ OPTIONS: Mapping[str, Option] = {
         Option(
             "norm_type",
             default=2.0,
-            operations=WITH_TABLE,
+            operations=(*WITH_TABLE, *QUANTIZED),
             meaning="float or int, infinity too. The p of the p-norm that `max_norm` means.",
             values=(2.0, 1, 3.0, 0.5, 2.5, math.inf),
             kinds=("1", "2", "inf", "other"),
@@ -168,6 +176,13 @@ OPTIONS: Mapping[str, Option] = {
             kind_if_absent="none",
         ),
         Option(
+            "scheme",
+            default=None,
+            operations=QUANTIZED,
+            values=tuple(SCHEMES),
+            meaning="str, a name in `SCHEMES`. How the table is stored.",
+        ),
+        Option(
             "num_embeddings", default=None, operations=FRESH, meaning="int. The number of rows, V."
         ),
         Option(
@@ -185,7 +200,8 @@ OPTIONS: Mapping[str, Option] = {
         ),
     )
 }
-"""Every option of the documented functions and constructors, but for those of devices."""
+"""Every option of the documented functions and constructors, but for those of devices; and the
+scheme by which a table is stored."""
 
 TABLE_OPTIONS = ("num_embeddings", "embedding_dim", "dtype")
 """By these a fresh module makes its table."""

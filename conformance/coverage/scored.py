@@ -22,7 +22,7 @@ from embcheck.conformance.suite.model import (
 
 Made = Literal | Generated | Joined
 """The arrays that every run has; real data may be missing."""
-ANSWERS = (Level.DOCUMENTED, Level.UPSTREAM_TESTED)
+ANSWERS = (Level.DOCUMENTED, Level.UPSTREAM_TESTED, Level.SCHEME)
 GUARDS = (*ANSWERS, Level.DOMAIN)
 
 

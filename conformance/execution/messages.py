@@ -75,6 +75,7 @@ def describe_info(info: BackendInfo) -> dict[str, Any]:
             for operation, how in info.operations.items()
         },
         "capabilities": sorted(str(capability) for capability in info.capabilities),
+        "schemes": sorted(map(str, info.schemes)),
         "fresh_worker_after_bad_index": info.fresh_worker_after_bad_index,
         "made_from": info.made_from,
         "survives_fork": info.survives_fork,
@@ -94,6 +95,7 @@ _INFO = fields(
         "device": short,
         "operations": named(fields({"provision": text, "spelling": text})),
         "capabilities": many(text),
+        "schemes": many(text),
         "fresh_worker_after_bad_index": flag,
         "made_from": maybe(text),
         "survives_fork": flag,
@@ -122,6 +124,7 @@ def parse_info(told: object) -> BackendInfo:
             **info,
             "operations": operations,
             "capabilities": capabilities,
+            "schemes": frozenset(info["schemes"]),
             "modules": tuple(info["modules"]),
             "exporters": tuple(info["exporters"]),
         }

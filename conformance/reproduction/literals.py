@@ -20,6 +20,7 @@ _LAYOUTS = {
     "padded": "np.pad({0}, [(0, 0)] * ({0}.ndim - 1) + [(0, 3)])[..., :-3]",
     "offset": "np.pad({0}.reshape(-1), (1, 3))[1:-3].reshape({0}.shape)",
     "part": "np.pad({0}, [(1, 1)] + [(0, 0)] * ({0}.ndim - 1))[1:-1]",
+    "among-zeros": "np.pad({0}.reshape(-1), {0}.size)[{0}.size : 2 * {0}.size].reshape({0}.shape)",
     "reversed": "{0}[::-1].copy()[::-1]",
     "readonly": "np.broadcast_to({0}, {0}.shape)",
     "mapped": "np.memmap('{0}.bin', {0}.dtype, 'w+', shape={0}.shape)",

@@ -32,6 +32,8 @@ _FLAGS = (
     Observation.SHARES_MEMORY,
     Observation.OUTPUT_SHARES_MEMORY,
     Observation.GRAD_WEIGHT_IS_SPARSE,
+    Observation.SAME_CODES_AGAIN,
+    Observation.SAME_WHEN_LOADED,
 )
 _ARRAYS = frozenset({"values", "generator", "parts", "real"})
 """Of these, an expectation that states all values has one."""

@@ -24,7 +24,8 @@ class Memory:
     """The places of an array's elements in the memory that it is a view of.
 
     `strides`, `before` and `after` are in bytes; the last two are the sizes of the memory before
-    the array's first byte and after its last one. `kind` is plain, readonly or mapped.
+    the array's first byte and after its last one. `kind` is plain, readonly, mapped, or zeros: that
+    is what then stands in the memory around it.
     """
 
     strides: tuple[int, ...]
@@ -43,6 +44,8 @@ def memory_of(array: np.ndarray) -> Memory:
     (low, high), (first, last) = _bounds(array), _bounds(root)
     if kind == "mapped" or not array.size:
         return Memory(array.strides, kind=kind)
+    if kind == "plain" and last > high and root.dtype == np.uint8 and not root[-1]:
+        kind = "zeros"
     return Memory(array.strides, low - first, last - high, kind)
 
 
@@ -83,6 +86,8 @@ def lay(values: np.ndarray, memory: Memory) -> np.ndarray:
     if memory.before < 0 or memory.after < 0 or (memory.before + below) % values.itemsize:
         raise ValueError(f"no array of {values.dtype} lies {memory.before} bytes into its memory")
     whole = _aligned(memory.before + span + memory.after)
+    if memory.kind == "zeros":
+        whole[:] = 0
     start = memory.before + below
     laid: np.ndarray = np.ndarray(values.shape, values.dtype, whole, start, memory.strides)
     # Where a stride is 0, all elements along that axis are one.
@@ -179,6 +184,11 @@ def _part(values: np.ndarray) -> np.ndarray:
     return lay(values, Memory(_c_order(values), row, row))
 
 
+def _among_zeros(values: np.ndarray) -> np.ndarray:
+    """Take a contiguous part of an array that is 0 elsewhere, and so has valid indices beyond."""
+    return lay(values, Memory(_c_order(values), values.nbytes, values.nbytes, "zeros"))
+
+
 def _reversed(values: np.ndarray) -> np.ndarray:
     """Lay the first axis out backwards, with a negative stride."""
     return values[::-1].copy()[::-1] if values.ndim else values.copy()
@@ -207,6 +217,7 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "padded": _padded,
     "offset": _offset,
     "part": _part,
+    "among-zeros": _among_zeros,
     "reversed": _reversed,
     "readonly": _readonly,
     "mapped": _mapped,

@@ -30,6 +30,8 @@ class Level(StrEnum):
     DOCUMENTED = "documented"
     DOMAIN = "domain"
     UPSTREAM_TESTED = "upstream-tested"
+    SCHEME = "scheme"
+    """By the documentation of the scheme by which a table is stored, not by PyTorch's."""
     IMPLEMENTATION_DEFINED = "implementation-defined"
 
 

@@ -40,6 +40,12 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.execution.judging.shortened import row_errors, shortened
+from embcheck.conformance.execution.judging.stored import (
+    errors_of,
+    of_terms,
+    reach_of,
+    scheme_of,
+)
 from embcheck.conformance.execution.judging.terms import (
     DOUBLE,
     SINGLE,
@@ -86,6 +92,8 @@ class Bound:
     allowed: np.ndarray
     scale: np.ndarray
     """The size of the value, or that of its terms, where they cancel."""
+    is_of_group: bool = False
+    """Whether the scale is the distance between the ends of a stored group, small values too."""
 
     @property
     def is_honest(self) -> bool:
@@ -94,6 +102,8 @@ class Bound:
 
     def width(self, expected: np.ndarray) -> float:
         """Return the largest part of a value that is allowed; of its terms, where that is 0."""
+        if self.is_of_group:
+            return _widest(self.allowed, self.scale)
         magnitude = _magnitude(expected)
         known = np.where(magnitude == 0, self.scale, np.minimum(magnitude, self.scale))
         return _widest(self.allowed, known)
@@ -110,6 +120,8 @@ def bound_of(name: str, call: Call, expected: np.ndarray) -> Bound:
     knows_terms = "weight" in call.inputs and call.operation is not Operation.PROBE
     if derive is None or not knows_terms or not is_floating(expected.dtype) or not expected.size:
         return _exact(expected)  # Only a probe knows what it computes.
+    if call.operation.is_quantized:
+        return _of_stored(call, expected, name)
     if adds_up_exactly(name, call, expected.dtype):
         return _exact(expected)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -121,6 +133,20 @@ def bound_of(name: str, call: Call, expected: np.ndarray) -> Bound:
     )
 
 
+def _of_stored(call: Call, expected: np.ndarray, name: str) -> Bound:
+    """Bound what is looked up in a stored table: as in the table itself, and what is lost there."""
+    table, scheme = call.inputs["weight"], scheme_of(call)
+    added = bound_of(name, call.of_floats(), expected)
+    lost, reach = (
+        of_terms(name, call, sizes(table, scheme)).reshape(expected.shape)
+        for sizes in (errors_of, reach_of)
+    )
+    allowed = np.nan_to_num(added.allowed + lost, nan=0.0, posinf=0.0)
+    # A level is as near to a small number as to a large one of its group.
+    scale = np.maximum(added.scale, np.nan_to_num(reach, nan=0.0, posinf=0.0))
+    return Bound(allowed, scale, is_of_group=True)
+
+
 def copies(name: str, call: Call) -> bool:
     """Whether an observation is a copy of what the caller gave, and so keeps the sign of a zero.
 
@@ -129,6 +155,8 @@ def copies(name: str, call: Call) -> bool:
     if name == Observation.WEIGHT_AFTER:
         return True
     is_lookup = "weight" in call.inputs and not call.operation.is_bag
+    if call.operation.is_quantized:
+        return False
     reduces_nothing = call.operation not in (Operation.ONE_HOT, Operation.PROBE)
     return name == Observation.OUTPUT and is_lookup and reduces_nothing
 
@@ -142,6 +170,11 @@ def _widest(allowed: np.ndarray, scale: np.ndarray) -> float:
 
 def _exact(expected: np.ndarray) -> Bound:
     return Bound(np.zeros(expected.shape), np.zeros(expected.shape))
+
+
+def _copied(call: Call, expected: np.ndarray, name: str) -> Bound:
+    del call, name
+    return _exact(expected)
 
 
 def _relative(errors: np.ndarray, expected: np.ndarray) -> Bound:
@@ -249,6 +282,7 @@ _BOUNDS: Mapping[str, Callable[[Call, np.ndarray, str], Bound]] = {
     Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: _of_first_step,
     Observation.SPARSE_GRAD_VALUES: _of_entries,
     Observation.GRAD_PER_SAMPLE_WEIGHTS: _of_factors,
+    Observation.STORED_WEIGHT: _copied,
 }
 
 

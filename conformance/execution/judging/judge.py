@@ -106,6 +106,8 @@ _EFFECTS = frozenset(
         Observation.TRAINABLE,
         Observation.SHARES_MEMORY,
         Observation.OUTPUT_SHARES_MEMORY,
+        Observation.SAME_CODES_AGAIN,
+        Observation.SAME_WHEN_LOADED,
     }
 )
 MOST_SHOWN = 8
