@@ -35,6 +35,7 @@ ENVIRONMENTS = {
             *("torch-eager", "torch-export", "torch-compile", "torch-func"),
             *("torch-dtensor-row", "torch-dtensor-column"),
             *("torchscript-script", "torchscript-trace"),
+            "torch-ao",
         ),
         "torch",
     ),
@@ -45,6 +46,7 @@ ENVIRONMENTS = {
                 "onnx-reference-dynamo",
                 "onnx-reference-torchscript",
                 "onnxruntime-dynamo",
+                "onnxruntime-int8",
                 "onnxruntime-recipe",
                 "onnxruntime-torchscript",
             ),
@@ -87,6 +89,7 @@ ENVIRONMENTS = {
     },
     "keras": {
         **{f"keras-{name}": f"keras-{name}" for name in ("jax", "torch", "openvino", "numpy")},
+        "keras-int8": "keras-numpy",
         "keras-recipe": "keras-jax",
     },
     "paddle": dict.fromkeys(("paddle", "paddle-recipe"), "paddle"),

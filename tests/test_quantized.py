@@ -1,4 +1,4 @@
-"""The reference's stored tables are those that libraries pack, and the bounds are of their schemes."""
+"""The reference stores tables as libraries pack them, and bounds are those of their schemes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIE = 1e-3
 
 
 def tables(count, even=False):
-    """Yield tables of many widths and spreads: rows far from 0, with outliers, and of one number."""
+    """Yield tables of many widths and spreads: far from 0, with outliers, and of one number."""
     random = np.random.default_rng(21)
     for _ in range(count):
         rows, columns = random.integers(1, 20), random.integers(1, 40)
@@ -37,6 +37,7 @@ def tables(count, even=False):
     [("uint8-row", "embedding_bag_byte_prepack"), ("uint4-row", "embedding_bag_4bit_prepack")],
 )
 def test_codes_are_those_that_pytorch_packs(scheme, pack):
+    """But where an element lies in the middle between two levels."""
     torch = pytest.importorskip("torch")
     for table in tables(TABLES, even=True):
         stored = store(table, SCHEMES[scheme])
@@ -69,6 +70,7 @@ def test_the_reference_is_within_the_bound_of_its_scheme_and_reaches_it(name):
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_levels_are_their_own_nearest_levels(name):
+    """So that storing a stored table again changes nothing."""
     for table in tables(TABLES):
         once = store(table, SCHEMES[name])
         again = store(once.levels(table.dtype), SCHEMES[name])
@@ -81,6 +83,7 @@ def test_levels_are_their_own_nearest_levels(name):
 @pytest.mark.parametrize("name", SCHEMES)
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
 def test_bounds_of_bags_are_far_below_what_they_measure(name, mode):
+    """A bound of an eighth or more would tell right from wrong no longer."""
     table = next(iter(tables(1)))
     indices = np.arange(len(table))
     inputs = {"weight": table, "indices": indices, "offsets": np.array([0, len(table) // 2])}
@@ -91,6 +94,7 @@ def test_bounds_of_bags_are_far_below_what_they_measure(name, mode):
 
 
 def test_a_small_row_has_its_own_error_beside_a_large_one():
+    """By row, a bound follows from the row alone; by table, from the largest number."""
     table = np.array([[1000.0, -1000.0], [0.5, -0.5]], np.float32)
     by_row, by_table = (errors_of(table, SCHEMES[name]) for name in ("int8-row", "int8-table"))
     assert by_row[1, 0] == pytest.approx(by_row[0, 0] / 2000, rel=1e-3)
@@ -99,6 +103,7 @@ def test_a_small_row_has_its_own_error_beside_a_large_one():
 
 
 def test_an_infinite_number_leaves_its_row_without_a_bound():
+    """Nothing is allowed there, and the other rows keep their own."""
     table = np.array([[np.inf, 1.0], [1.0, 2.0]], np.float32)
     call = Call(
         Operation.QUANTIZED_EMBEDDING,

@@ -210,7 +210,9 @@ def _operations(operations: Sequence[Operation]) -> str:
     if all(operation.makes_module for operation in operations):
         fresh = {operation.is_fresh for operation in operations}
         return "fresh modules" if fresh == {True} else "`from_pretrained`"
-    names = {operation.function for operation in operations}
+    if all(operation.is_quantized for operation in operations):
+        return "quantised lookups and bags"
+    names = {operation.of_floats.function for operation in operations}
     return {1: _listed(names), 2: "lookups and bags"}[len(names)]
 
 
