@@ -15,7 +15,7 @@ from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.inside.kept import overwrite
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.smoke.checks import check_info
-from embcheck.conformance.smoke.finding import Status, lines
+from embcheck.conformance.smoke.finding import Status, blocks
 from embcheck.conformance.smoke.session import smoke_test
 
 BROKEN = [
@@ -23,7 +23,7 @@ BROKEN = [
     ("zoo-casts-and-tells", "dtypes", "but the library alone refuses it (AssertionError: int8)"),
     ("zoo-claims-too-much", "capabilities", "gradients is declared, but no call that needs it"),
     ("zoo-dies-on-import", "starts", "SIGABRT"),
-    ("zoo-exits", "operations", "one_hot given classes: raised SystemExit"),
+    ("zoo-exits", "operations", "one_hot given classes: in call, raised SystemExit"),
     ("zoo-flattens-inputs", "inputs", "indices has shape [4] before and [1, 4] after"),
     ("zoo-forgets-gradients", "capabilities", "grad_weight is not reported"),
     ("zoo-forgets-inputs", "inputs", "indices_after is not reported"),
@@ -61,10 +61,19 @@ HINTS = [
 ]
 
 
+HEARD: dict[str, list[tuple[str, str]]] = {}
+
+
 @cache
 def smoke(backend):
     """Return the smoke test of a backend, made once."""
-    return smoke_test(backend, timeout=60)
+    heard = HEARD.setdefault(backend, [])
+    return smoke_test(
+        backend,
+        60,
+        lambda check: heard.append(("found", check[0].check)),
+        begins=lambda name: heard.append(("begins", name)),
+    )
 
 
 def messages(backend, check, status):
@@ -95,8 +104,8 @@ def test_the_default_adapters_pass(backend):
         test = smoke_test(backend, timeout=300)
     except BackendUnavailable as reason:
         pytest.skip(str(reason))
-    assert test.exit_code is ExitCode.CONFORMS, "\n".join(lines(test.findings))
-    assert len({finding.check for finding in test.findings}) == 16
+    assert test.exit_code is ExitCode.CONFORMS, blocks(test.findings)
+    assert len({finding.check for finding in test.findings}) == 20
 
 
 @pytest.mark.parametrize(
@@ -115,11 +124,37 @@ def test_what_only_looks_wrong_in_info_is_a_warning(name, info, words):
     assert words in found.message
 
 
-def test_each_check_is_one_line():
-    """What a check found often is told once, with how often."""
-    found = lines(smoke("zoo-casts-indices").findings)
-    (failed,) = [line for line in found if line.startswith("FAIL")]
-    assert "more: --json)" in failed
+def test_scripts_are_told_of_in_one_way():
+    """No check says that there are no scripts where another one ran some."""
+    said = [one.message for one in smoke("zoo-unpacks-the-shape").findings]
+    assert any("1 ran alone, and answer as the adapter does" in message for message in said)
+    assert not any("writes none" in message for message in said)
+    assert any("as far as its script runs: 6 of them" in message for message in said), said
+
+
+def test_the_checks_are_told_as_they_begin():
+    """A listener hears of each check before it is through."""
+    smoke("zoo-claims-too-much")
+    heard = HEARD["zoo-claims-too-much"]
+    for name in ("starts", "operations", "capabilities", "lifetime", "options", "thunk"):
+        assert heard.index(("begins", name)) < heard.index(("found", name))
+
+
+def test_what_a_check_found_often_is_told_once():
+    """What is wrong and how often, and below that what to do."""
+    found = blocks(smoke("zoo-casts-indices").findings)
+    ((head, advice),) = [block for block in found if block[0].startswith("FAIL")]
+    assert "more: --json)" in head
+    assert advice == "hand the library the arrays as they came, and report those"
+
+
+def test_the_terminal_has_lines_that_fit():
+    """No line is longer than a terminal is wide; each FAIL is followed by what to do."""
+    shown = embcheck("check-backend", "zoo-casts-and-tells").stdout.splitlines()
+    assert max(map(len, shown)) <= 80
+    (first,) = [number for number, line in enumerate(shown) if line.startswith("FAIL")]
+    later = [line for line in shown[first + 1 :] if not line.startswith("       ")]
+    assert next(line for line in later if line[:4] != "    " or "->" in line).startswith("      ->")
 
 
 def test_exit_codes_and_json():
@@ -129,6 +164,7 @@ def test_exit_codes_and_json():
     data = json.loads(sound.stdout)
     assert (data["format"], data["backend"]) == (1, "numpy-reference")
     assert {check["status"] for check in data["checks"]} == {"PASS", "INFO"}
+    assert data["checks"][-1]["message"].startswith("all was asked, in ")
     broken = embcheck("check-backend", "zoo-misspelt")
     assert broken.returncode == 1
     assert broken.stdout.startswith("FAIL starts: the worker broke the protocol: the info has")
