@@ -42,9 +42,9 @@ NEEDED = {
 SHOWN_BY = {
     "freeze": (Observation.TRAINABLE,),
     "sparse": (Observation.GRAD_WEIGHT_IS_SPARSE,),
-    "scale_grad_by_freq": (Observation.GRAD_WEIGHT,),
     "padding_idx": (Observation.GRAD_WEIGHT,),
 }
+"""Where an option shows, if neither in the output nor, being about gradients, in these."""
 LIMIT = 0.25
 """The norm beside which the order of norms is tried."""
 
@@ -75,7 +75,8 @@ def trials(operation: Operation, info: BackendInfo) -> Iterator[Trial]:
 
 def _call(option: Option, value: Any, operation: Operation, info: BackendInfo) -> Call | None:
     """Return a call in which a value shows; None where nothing that the backend has shows it."""
-    shown: tuple[Observation, ...] = SHOWN_BY.get(option.name, ())
+    in_gradients = (Observation.GRAD_WEIGHT,) if option.about_gradients else ()
+    shown: tuple[Observation, ...] = SHOWN_BY.get(option.name, in_gradients)
     needed = NEEDED.get(option.name)
     if needed is not None and needed not in info.capabilities:
         return None
