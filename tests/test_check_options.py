@@ -181,6 +181,16 @@ def test_a_slow_backend_is_asked_less_and_the_output_says_so(reference):
     assert said.advice == "--cpu-seconds 600 asks them too"
 
 
+def test_a_script_that_was_not_run_for_lack_of_time_accuses_nobody(reference):
+    """The library alone may do the same: what would be a failure is a warning."""
+    interview = Interview(Here("zoo-denies-the-limit"), reference, sys.executable, 60)
+    _, working = check_operations(interview)
+    tried = try_options(interview, {Operation.EMBEDDING: working[Operation.EMBEDDING]})
+    plain = [working[Operation.EMBEDDING][-1].question]
+    found = check_options(interview, working, tried, ask_the_library(interview, plain))
+    assert {one.status for one in found} == {Status.WARN}
+
+
 def test_each_operation_has_trials(reference):
     """Each operation with options is tried in one of its own at least."""
     for operation in set(reference.info.operations) - {Operation.PROBE}:

@@ -37,6 +37,16 @@ class Alone:
         answer = self.answers.get(title)
         return answer if isinstance(answer, (Answered, Rejected)) else None
 
+    def is_open(self, title: str) -> bool:
+        """Whether the adapter writes scripts, but that of a call was not run, for lack of time."""
+        return self.writes_any and title not in {*self.answers, *self.without_script}
+
+    def joined(self, other: Alone) -> Alone:
+        """Return the answers of both."""
+        return Alone(
+            {**self.answers, **other.answers}, {**self.without_script, **other.without_script}
+        )
+
     def compared(self, exchanges: Sequence[Exchange], agrees: str, cannot: str) -> str:
         """Say of how many calls the library alone is known to do the same."""
         titles = [exchange.question.title for exchange in exchanges]
@@ -59,6 +69,8 @@ def ask_the_library(interview: Interview, questions: Sequence[Question]) -> Alon
     answers: dict[str, Answer] = {}
     programs: dict[str, Program] = {}
     without: dict[str, str] = {}
+    if not questions:
+        return Alone()
     with Scratch() as folder:
         for number, question in enumerate(questions):
             answer = interview.backend.script(question.call)

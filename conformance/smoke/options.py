@@ -77,12 +77,17 @@ def _tried(interview: Interview, trial: Trial) -> Tried:
 
 
 def suspects(tried: Sequence[Tried]) -> list[Exchange]:
-    """Return the calls of which it is to be seen what the library alone makes of them."""
-    return [
-        one.exchange
-        for one in tried
-        if one.departure is not None or isinstance(one.exchange.answer, Rejected)
-    ]
+    """Return the calls of which it is to be seen what the library alone makes of them.
+
+    Of the refusals of an option, one of each operation is enough.
+    """
+    refused = {
+        (one.trial.option, one.trial.question.call.operation): one.exchange
+        for one in reversed(tried)
+        if isinstance(one.exchange.answer, Rejected)
+    }
+    departing = [one.exchange for one in tried if one.departure is not None]
+    return [*departing, *refused.values()]
 
 
 def check_options(
@@ -144,7 +149,7 @@ def _faults(
             f"is answered as if {one.misreading}" if one.misreading else f"departs: {one.departure}"
         )
         theirs = _misread_alone(interview, one, by_itself)
-        if theirs is None and one.misreading:
+        if theirs is None and one.misreading and not alone.is_open(title):
             yield found(Status.FAIL, how, f"{advice}; {NO_SCRIPT}")
         elif theirs is None:
             plain = working[one.trial.question.call.operation][-1]

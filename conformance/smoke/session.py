@@ -36,8 +36,8 @@ from embcheck.conformance.smoke.thunk import check_thunk
 
 Told = Callable[[list[CheckResult]], None]
 Begins = Callable[[str], None]
-FOR_A_PROGRAM = 4.0
-"""Seconds for the process in which scripts run to import the library, at least."""
+LEAST = 0.01
+"""Seconds of processor time that a script takes, at least."""
 
 
 def smoke_test(
@@ -127,15 +127,18 @@ def _ask_alone(
     working: Mapping[Operation, Sequence[Exchange]],
     others: Sequence[Sequence[Exchange]],
 ) -> Alone:
-    """Ask the library alone what it does, in one process: plain calls first, then as time allows.
+    """Ask the library alone what it does: plain calls first, then others as time allows.
 
-    Each is taken to cost what a call has cost so far.
+    What the plain ones cost tells what the others will: scripts share no compiled code.
     """
-    plain = plain_of_each_family(working)
-    more = [exchange for exchanges in others for exchange in exchanges]
-    mean = interview.budget.spent() / max(len(interview.exchanges), 1)
-    begin = max(FOR_A_PROGRAM, interview.backend.import_seconds)
-    room = max(0, int((interview.budget.left("scripts") - begin) / max(mean, 1e-3)) - len(plain))
+    budget = interview.budget
+    before = budget.spent(now=True)
+    plain = [exchange.question for exchange in plain_of_each_family(working)]
+    alone = ask_the_library(interview, plain)
+    cost = budget.spent(now=True) - before
+    more = [exchange.question for exchanges in others for exchange in exchanges]
+    begin = min(cost / 2, interview.backend.import_seconds)
+    each = max((cost - begin) / max(len(plain), 1), LEAST)
+    room = max(0, int((budget.left("scripts") - begin) / each))
     interview.left_out["scripts"] += len(more[room:])
-    questions = [exchange.question for exchange in [*plain, *more[:room]]]
-    return ask_the_library(interview, questions)
+    return alone.joined(ask_the_library(interview, more[:room]))
