@@ -13,7 +13,7 @@ import click
 )
 @click.option(
     "--cpu-seconds",
-    default=50.0,
+    default=45.0,
     metavar="SECONDS",
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
