@@ -11,7 +11,15 @@ import click
 @click.option(
     "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one call."
 )
-def check_backend(backend: str, as_json: bool, timeout: float) -> None:
+@click.option(
+    "--cpu-seconds",
+    default=45.0,
+    metavar="SECONDS",
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Processor time for all; a slow library is asked fewer questions.",
+)
+def check_backend(backend: str, as_json: bool, timeout: float, cpu_seconds: float) -> None:
     """Check that an adapter is sound, before the suite judges its library. One line a check.
 
     FAIL: the adapter is broken, and how to correct it. WARN: a person should look. INFO: the suite
@@ -19,4 +27,4 @@ def check_backend(backend: str, as_json: bool, timeout: float) -> None:
     """
     from embcheck.cli.actions.check_backend import check_backend as act  # noqa: PLC0415  (--help stays quick)
 
-    act(backend, as_json, timeout)
+    act(backend, as_json, timeout, cpu_seconds)

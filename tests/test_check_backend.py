@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from commands import embcheck
 
+from embcheck.cli.actions import check_backend as action
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
-from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.answers import Answered, Errored
 from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.inside.kept import overwrite
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.smoke.alone import Alone
 from embcheck.conformance.smoke.checks import check_info
-from embcheck.conformance.smoke.finding import Status, lines
+from embcheck.conformance.smoke.finding import Status, blocks
+from embcheck.conformance.smoke.interview import Exchange
+from embcheck.conformance.smoke.questions import Question
 from embcheck.conformance.smoke.session import smoke_test
 
 BROKEN = [
@@ -23,7 +30,7 @@ BROKEN = [
     ("zoo-casts-and-tells", "dtypes", "but the library alone refuses it (AssertionError: int8)"),
     ("zoo-claims-too-much", "capabilities", "gradients is declared, but no call that needs it"),
     ("zoo-dies-on-import", "starts", "SIGABRT"),
-    ("zoo-exits", "operations", "one_hot given classes: raised SystemExit"),
+    ("zoo-exits", "operations", "one_hot given classes: in call, raised SystemExit"),
     ("zoo-flattens-inputs", "inputs", "indices has shape [4] before and [1, 4] after"),
     ("zoo-forgets-gradients", "capabilities", "grad_weight is not reported"),
     ("zoo-forgets-inputs", "inputs", "indices_after is not reported"),
@@ -44,6 +51,7 @@ BROKEN = [
     ("zoo-remembers-frozen", "thunk", "the same answer comes twice"),
     ("zoo-scripts-something-else", "scripts", "gives another output than the adapter"),
     ("zoo-segfaults", "operations", "SIGSEGV"),
+    ("zoo-two-faults", "compositions", "embedding_bag by rows, max: output[0, 0] = 2.37"),
     ("zoo-unpacks-the-shape", "tables", "but the library alone answers it"),
     ("zoo-drops-options", "reads", "max_norm was never read"),
     ("zoo-drops-options", "reads", "per_sample_weights was never read"),
@@ -57,14 +65,22 @@ HINTS = [
     ("zoo-prints", "printing", Status.WARN, "calls printed"),
     ("zoo-undeclared", "undeclared", Status.WARN, "gradients, sparse-gradients, training"),
     ("zoo-wrong-row", "values", Status.INFO, "answers differently from the reference: "),
-    ("zoo-two-faults", "capabilities", Status.PASS, "each works"),
 ]
+
+
+HEARD: dict[str, list[tuple[str, str]]] = {}
 
 
 @cache
 def smoke(backend):
     """Return the smoke test of a backend, made once."""
-    return smoke_test(backend, timeout=60)
+    heard = HEARD.setdefault(backend, [])
+    return smoke_test(
+        backend,
+        60,
+        lambda check: heard.append(("found", check[0].check)),
+        begins=lambda name: heard.append(("begins", name)),
+    )
 
 
 def messages(backend, check, status):
@@ -88,6 +104,11 @@ def test_what_is_no_fault_of_the_adapter_does_not_fail(backend, check, status, w
     assert smoke(backend).exit_code is ExitCode.CONFORMS
 
 
+def test_a_capability_is_tried_in_the_operations_that_there_are():
+    """A backend that has no lookups is not asked for them."""
+    assert messages("zoo-two-faults", "capabilities", Status.PASS)
+
+
 @pytest.mark.parametrize("backend", DEFAULT)
 def test_the_default_adapters_pass(backend):
     """No adapter of ours fails a check, where its library is; nox asks the others."""
@@ -95,8 +116,8 @@ def test_the_default_adapters_pass(backend):
         test = smoke_test(backend, timeout=300)
     except BackendUnavailable as reason:
         pytest.skip(str(reason))
-    assert test.exit_code is ExitCode.CONFORMS, "\n".join(lines(test.findings))
-    assert len({finding.check for finding in test.findings}) == 16
+    assert test.exit_code is ExitCode.CONFORMS, blocks(test.findings)
+    assert len({finding.check for finding in test.findings}) == 20
 
 
 @pytest.mark.parametrize(
@@ -115,11 +136,58 @@ def test_what_only_looks_wrong_in_info_is_a_warning(name, info, words):
     assert words in found.message
 
 
-def test_each_check_is_one_line():
-    """What a check found often is told once, with how often."""
-    found = lines(smoke("zoo-casts-indices").findings)
-    (failed,) = [line for line in found if line.startswith("FAIL")]
-    assert "more: --json)" in failed
+def test_scripts_are_told_of_in_one_way():
+    """No check says that there are no scripts where another one ran some."""
+    said = [one.message for one in smoke("zoo-unpacks-the-shape").findings]
+    assert any("1 ran alone, and answer as the adapter does" in message for message in said)
+    assert not any("writes none" in message for message in said)
+
+
+def test_of_how_many_calls_the_library_alone_is_known_is_said():
+    """Of all, of some, or of none, and why."""
+    call = Call(Operation.EMBEDDING, {})
+    one, two, three = (Exchange(Question(t, call), Answered({}), 0) for t in "abc")
+    alone = Alone({"a": Answered({}), "b": Errored("it does not run")}, {"c": "no script"})
+    assert alone.compared([one], "agrees", "unseen") == "the library alone agrees"
+    assert alone.compared([one, two], "agrees", "unseen").endswith("runs: 1 of them")
+    assert alone.compared([two], "agrees", "unseen") == "unseen (no script of them ran)"
+    assert alone.compared([three], "agrees", "unseen").endswith("writes no script of them)")
+
+
+def test_the_checks_are_told_as_they_begin():
+    """A listener hears of each check before it is through."""
+    smoke("zoo-claims-too-much")
+    heard = HEARD["zoo-claims-too-much"]
+    for name in ("starts", "operations", "capabilities", "lifetime", "options", "thunk"):
+        assert heard.index(("begins", name)) < heard.index(("found", name))
+
+
+def test_a_long_check_gives_signs_of_life_where_there_is_no_terminal(monkeypatch, capsys):
+    """Each ten seconds, a line on stderr says which check is at work; none is left to wait."""
+    monkeypatch.setattr(action, "EVERY_SECONDS", 0.01)
+    with action._Signs() as signs:
+        signs.begins("thunk")
+        time.sleep(0.1)
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert first == "... at thunk, 0 s since the start"
+
+
+def test_what_a_check_found_often_is_told_once():
+    """What is wrong and how often, and below that what to do."""
+    found = blocks(smoke("zoo-casts-indices").findings)
+    ((head, advice),) = [block for block in found if block[0].startswith("FAIL")]
+    assert "more: --json)" in head
+    assert advice == "hand the library the arrays as they came, and report those"
+
+
+def test_the_terminal_has_lines_that_fit():
+    """No line is longer than a terminal is wide; each FAIL is followed by what to do."""
+    shown = embcheck("check-backend", "zoo-casts-and-tells").stdout.splitlines()
+    assert max(map(len, shown)) <= 80
+    starts = [line[:4] for line in shown if not line.startswith("         ")]
+    for now, after in pairwise(starts):
+        assert now != "FAIL" or after == "    "
+    assert any(line.startswith("      -> hand the library the arrays") for line in shown)
 
 
 def test_exit_codes_and_json():
@@ -129,6 +197,7 @@ def test_exit_codes_and_json():
     data = json.loads(sound.stdout)
     assert (data["format"], data["backend"]) == (1, "numpy-reference")
     assert {check["status"] for check in data["checks"]} == {"PASS", "INFO"}
+    assert data["checks"][-1]["message"].startswith("all was asked, in ")
     broken = embcheck("check-backend", "zoo-misspelt")
     assert broken.returncode == 1
     assert broken.stdout.startswith("FAIL starts: the worker broke the protocol: the info has")

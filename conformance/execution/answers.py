@@ -110,6 +110,16 @@ ANSWERS: Mapping[str, Check] = {
             "not_reported": many(text),
         }
     ),
+    "by_step": fields(
+        {},
+        {
+            "failed_in": text,
+            "said": text,
+            "lost": many(text),
+            "differing": many(text),
+            "overwritten": many(text),
+        },
+    ),
     "script": fields({"script": long_text}),
     "origin": fields(
         {"modules": many(fields({"module": text, "file": maybe(text), "doc": maybe(long_text)}))}
@@ -171,7 +181,7 @@ ANSWERS: Mapping[str, Check] = {
 }
 """The fields of the reply to each request that was answered; any other is a broken protocol."""
 
-ANY_WORKERS = ("ask", "script", "origin", "source")
+ANY_WORKERS = ("ask", "by_step", "script", "origin", "source")
 """Requests that a fresh worker can answer too: they need no call that another one holds."""
 
 _FAILED = fields(

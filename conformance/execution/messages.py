@@ -42,6 +42,15 @@ class WhichAnswer(StrEnum):
     """An earlier one's, which was read before."""
 
 
+class Step(StrEnum):
+    """The steps of a call, in which a process may die."""
+
+    PREPARE = "prepare"
+    CALL = "call"
+    TO_NUMPY = "to_numpy"
+    SECOND_CALL = "second call"
+
+
 def describe_call(call: Call) -> dict[str, Any]:
     """Turn a call, but for its arrays, into plain JSON data."""
     return {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from embcheck.conformance.contract.call import Observation
 from embcheck.conformance.execution.answers import Answer, Answered, Errored, NotSupported, Rejected
 from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.reproduction.alone import Program, ask_alone
@@ -14,21 +16,71 @@ from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import Question
 
 
-def answers_alone(interview: Interview, questions: Sequence[Question]) -> dict[str, Answer]:
-    """Return the library's own answer to each call, by title; Errored means a faulty script.
+@dataclass(frozen=True)
+class Alone:
+    """The library's own answer to each call, by title, and for which calls there is a script.
 
-    Calls for which the adapter writes no script are left out.
+    Errored means a faulty script. Calls that were left out for lack of time are in neither.
     """
+
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    without_script: Mapping[str, str] = field(default_factory=dict)
+    """By title, the adapter's reason."""
+
+    @property
+    def writes_any(self) -> bool:
+        """Whether the adapter wrote a script of any call."""
+        return bool(self.answers)
+
+    def known(self, title: str) -> Answer | None:
+        """Return what the library alone answered or refused; None where that is not known."""
+        answer = self.answers.get(title)
+        return answer if isinstance(answer, (Answered, Rejected)) else None
+
+    def is_open(self, title: str) -> bool:
+        """Whether the adapter writes scripts, but that of a call was not run, for lack of time."""
+        return self.writes_any and title not in {*self.answers, *self.without_script}
+
+    def joined(self, other: Alone) -> Alone:
+        """Return the answers of both."""
+        return Alone(
+            {**self.answers, **other.answers}, {**self.without_script, **other.without_script}
+        )
+
+    def compared(self, exchanges: Sequence[Exchange], agrees: str, cannot: str) -> str:
+        """Say of how many calls the library alone is known to do the same."""
+        titles = [exchange.question.title for exchange in exchanges]
+        known = sum(self.known(title) is not None for title in titles)
+        if not titles:
+            return "the library alone was not asked"
+        if known == len(titles):
+            return f"the library alone {agrees}"
+        if known:
+            return f"the library alone {agrees}, as far as its script runs: {known} of them"
+        unwritten = sum(title in self.without_script for title in titles)
+        why = "the adapter writes no script of them"
+        if unwritten < len(titles):
+            why = "no script of them ran" if any(t in self.answers for t in titles) else "left out"
+        return f"{cannot} ({why})"
+
+
+def ask_the_library(interview: Interview, questions: Sequence[Question]) -> Alone:
+    """Run the adapter's scripts of some calls, in one process, without the adapter."""
     answers: dict[str, Answer] = {}
     programs: dict[str, Program] = {}
+    without: dict[str, str] = {}
+    if not questions:
+        return Alone()
     with Scratch() as folder:
         for number, question in enumerate(questions):
             answer = interview.backend.script(question.call)
             if isinstance(answer, Answered):
                 path = Path(folder, f"program_{number}.py")
                 path.write_text(_program(question, answer.details["script"]), "utf-8")
-                programs[question.title] = Program(path, ("output",))
-            elif not isinstance(answer, NotSupported):
+                programs[question.title] = Program(path, _names(question))
+            elif isinstance(answer, NotSupported):
+                without[question.title] = answer.reason
+            else:
                 said = Exchange(question, answer, printed=0).said
                 answers[question.title] = Errored(f"the script was not written: {said}")
         asked = [*programs.values()]
@@ -37,28 +89,27 @@ def answers_alone(interview: Interview, questions: Sequence[Question]) -> dict[s
         is_empty = isinstance(answer, Answered) and "output" not in answer.arrays
         fault = "the script leaves no array of the name output"
         answers[title] = Errored(fault) if is_empty else answer
-    return answers
-
-
-def known_alone(interview: Interview, questions: Sequence[Question]) -> dict[str, Answer]:
-    """Return what the library alone answered or refused; leaves out faulty scripts and crashes."""
-    told = answers_alone(interview, questions)
-    known = (Answered, Rejected)
-    return {title: answer for title, answer in told.items() if isinstance(answer, known)}
+    return Alone(answers, without)
 
 
 def refused_alone(
-    exchange: Exchange, alone: Mapping[str, Answer], check: str, advice: str
+    exchange: Exchange, alone: Alone, check: str, advice: str
 ) -> Iterator[CheckResult]:
     """Fail a call that the adapter answers and the library alone refuses."""
     title = exchange.question.title
-    answer = alone.get(title)
+    answer = alone.known(title)
     if exchange.is_answered and isinstance(answer, Rejected):
         said = (
             f"{title} is answered, but the library alone refuses it "
             f"({answer.exception}: {answer.message})"
         )
         yield CheckResult(Status.FAIL, check, said, advice)
+
+
+def _names(question: Question) -> tuple[str, ...]:
+    """Name what a script may leave of a call: what is asked for, and the weight."""
+    wanted = (*question.call.observe, Observation.WEIGHT_AFTER)
+    return tuple(str(name) for name in wanted if name != Observation.INPUTS_AFTER)
 
 
 def _program(question: Question, script: str) -> str:

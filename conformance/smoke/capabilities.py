@@ -20,13 +20,13 @@ from embcheck.conformance.smoke.questions import (
 def check_capabilities(interview: Interview, working: Iterable[Operation]) -> list[CheckResult]:
     """Make a call that needs each declared capability."""
     declared, operations = interview.backend.info.capabilities, list(working)
-    found = [
-        finding
-        for capability in Capability
-        if capability in declared
-        for finding in _declared(interview, capability, operations)
-    ]
-    names = ", ".join(sorted(declared)) or "none is declared"
+    found: list[CheckResult] = []
+    asked: list[Capability] = []
+    for capability in Capability:
+        if capability in declared and interview.can_afford("capabilities"):
+            asked.append(capability)
+            found += _declared(interview, capability, operations)
+    names = ", ".join(sorted(asked)) or "none is declared"
     return findings_or(found, "capabilities", f"each works: {names}")
 
 
@@ -66,9 +66,17 @@ def check_undeclared(interview: Interview, working: Iterable[Operation]) -> list
     """Find what works but is not declared."""
     info, operations = interview.backend.info, list(working)
     capabilities = [name for name in Capability if name not in info.capabilities]
-    names: list[str] = [name for name in capabilities if _works(interview, name, operations)]
-    others = [name for name in Operation if name not in info.operations]
-    names += [name for name in others if _answers(interview, name)]
+    others = [
+        name for name in Operation if name not in info.operations and name is not Operation.PROBE
+    ]
+    names: list[str] = [
+        name
+        for name in capabilities
+        if interview.can_afford("undeclared") and _works(interview, name, operations)
+    ]
+    names += [
+        name for name in others if interview.can_afford("undeclared") and _answers(interview, name)
+    ]
     if not names:
         return findings_or((), "undeclared", "nothing works that is not declared")
     said = f"works, and could be declared: {', '.join(names)}"
@@ -91,8 +99,6 @@ def _questions(
 
 
 def _answers(interview: Interview, operation: Operation) -> bool:
-    if operation is Operation.PROBE:
-        return False
     return any(_is_right(interview, interview.ask(q)) for q in plain_questions(operation)[:1])
 
 

@@ -83,7 +83,8 @@ def check_operations(
 def _ask_plainly(interview: Interview, operation: Operation) -> list[Exchange]:
     """Make calls until the process dies or hangs: the next call would end in the same way."""
     asked = []
-    for question in plain_questions(operation):
+    questions = plain_questions(operation)
+    for question in interview.affordable("operations", questions, least=1):
         asked.append(interview.ask(question))
         if isinstance(asked[-1].answer, (Crashed, TimedOut)):
             break
@@ -196,3 +197,15 @@ def check_values(
         f"first {first.question.title}: {said}"
     )
     return [CheckResult(Status.INFO, "values", message, "the suite judges that: embcheck run")]
+
+
+def check_budget(interview: Interview) -> list[CheckResult]:
+    """Say what was not asked, because processor time was short."""
+    budget = interview.budget
+    took = f"{budget.spent():.0f} s of CPU"
+    left = {check: count for check, count in interview.left_out.items() if count}
+    if not left:
+        return findings_or((), "budget", f"all was asked, in {took}")
+    names = ", ".join(f"{count} of {check}" for check, count in left.items())
+    said = f"{took} of {budget.seconds:.0f} s: questions were left out: {names}"
+    return [CheckResult(Status.INFO, "budget", said, "--cpu-seconds 600 asks them too")]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.answers import Answer, Answered, NotSupported
-from embcheck.conformance.smoke.alone import known_alone, refused_alone
+from embcheck.conformance.execution.answers import Answered, NotSupported
+from embcheck.conformance.smoke.alone import Alone, refused_alone
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, input_faults, same_output
 from embcheck.conformance.smoke.questions import as_if_cast, dtype_questions, one_of_each_family
@@ -14,36 +14,37 @@ from embcheck.conformance.smoke.questions import as_if_cast, dtype_questions, on
 CAST = "hand the library the arrays as they came, and report those"
 
 
-def check_dtypes(
+def ask_dtypes(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
-) -> list[CheckResult]:
-    """Make calls with indices and offsets of other dtypes.
-
-    Answers alone do not show an adapter that casts for the library and reports the arrays that it
-    was given. If the adapter writes scripts, the library alone is asked as well.
-    """
-    asked = [
-        interview.ask(question)
+) -> list[Exchange]:
+    """Make calls with indices and offsets of other dtypes."""
+    questions = (
+        question
         for operation in one_of_each_family(working)
         for question in dtype_questions(working[operation][-1].question)
-    ]
-    answered = [exchange for exchange in asked if exchange.is_answered]
-    alone = known_alone(interview, [exchange.question for exchange in answered])
-    found = [finding for exchange in asked for finding in _faults(interview, exchange, alone)]
-    seen = "the library alone answers so too"
-    unseen = "what the library was handed cannot be seen (the adapter writes no scripts)"
-    titles = [each.question.title.partition(" ")[2] for each in asked if each not in answered]
-    refused = f" (not {'; '.join(titles)})" if titles else ""
-    message = (
-        f"{len(answered)} of {len(asked)} calls with other dtypes were answered{refused}, and "
-        f"report them as given; {seen if len(alone) == len(answered) else unseen}"
     )
-    return findings_or(found, "dtypes", message)
+    return [interview.ask(question) for question in interview.affordable("dtypes", questions)]
 
 
-def _faults(
-    interview: Interview, exchange: Exchange, alone: Mapping[str, Answer]
-) -> Iterator[CheckResult]:
+def check_dtypes(
+    interview: Interview, asked: Sequence[Exchange], alone: Alone
+) -> list[CheckResult]:
+    """Compare the answers to such calls with those of the library alone.
+
+    Answers by themselves do not show an adapter that casts for the library and reports the arrays
+    that it was given.
+    """
+    answered = [exchange for exchange in asked if exchange.is_answered]
+    found = [finding for exchange in asked for finding in _faults(interview, exchange, alone)]
+    titles = [each.question.title.rpartition(", ")[2] for each in asked if not each.is_answered]
+    refused = f" (not {', '.join(dict.fromkeys(titles))})" if titles else ""
+    cannot = "what the library was handed cannot be seen"
+    compared = alone.compared(answered, "answers so too", cannot)
+    message = f"{len(answered)} of {len(asked)} calls with other dtypes were answered{refused}"
+    return findings_or(found, "dtypes", f"{message}, and report them as given; {compared}")
+
+
+def _faults(interview: Interview, exchange: Exchange, alone: Alone) -> Iterator[CheckResult]:
     title, answer = exchange.question.title, exchange.answer
     faults = input_faults(exchange)
     if faults:
@@ -51,9 +52,8 @@ def _faults(
     elif isinstance(answer, NotSupported):
         advice = "let the library refuse it, where it can be handed over"
         yield CheckResult(Status.INFO, "dtypes", f"{title} is unsupported: {answer.reason}", advice)
-    elif isinstance(answer, Answered) and title in alone:
+    elif isinstance(answer, Answered) and (by_itself := alone.known(title)) is not None:
         yield from refused_alone(exchange, alone, "dtypes", CAST)
-        by_itself = alone[title]
         if isinstance(by_itself, Answered) and not same_output(answer, by_itself):
             said = f"{title} is answered otherwise than by the library alone"
             yield CheckResult(Status.FAIL, "dtypes", said, CAST)

@@ -30,25 +30,27 @@ class CheckResult:
     message: str
     advice: str = ""
 
-    def __str__(self) -> str:
-        advice = f"; {self.advice}" if self.advice else ""
-        return f"{self.status}  {self.check}: {self.message}{advice}"
-
 
 def findings_or(found: Iterable[CheckResult], check: str, message: str) -> list[CheckResult]:
     """Return the findings, or one PASS if there are none."""
     return list(found) or [CheckResult(Status.PASS, check, message)]
 
 
-def lines(findings: Iterable[CheckResult]) -> list[str]:
-    """Write a line for each check and status: its first finding, and how many more there are."""
+def blocks(findings: Iterable[CheckResult]) -> list[list[str]]:
+    """Write what each check found, and what to do: for each status, the first finding.
+
+    A block's first text says what is wrong, and of how many more the same check tells; the next,
+    where there is one, what to do.
+    """
     groups: dict[tuple[str, Status], list[CheckResult]] = {}
     for finding in findings:
         groups.setdefault((finding.check, finding.status), []).append(finding)
-    return [
-        f"{found[0]} (and {len(found) - 1} more: --json)" if len(found) > 1 else str(found[0])
-        for found in groups.values()
-    ]
+    made = []
+    for (check, status), found in groups.items():
+        more = f" (and {len(found) - 1} more: --json)" if len(found) > 1 else ""
+        head = f"{status}  {check}: {found[0].message}{more}"
+        made.append([head, found[0].advice] if found[0].advice else [head])
+    return made
 
 
 @dataclass(frozen=True)

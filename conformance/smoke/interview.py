@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
-from embcheck.conformance.execution.answers import Answer, Answered, Rejected
+from embcheck.conformance.execution.answers import Answer, Answered, Crashed, Rejected
 from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.messages import Step, describe_call
 from embcheck.conformance.fuzzing.compare import compare, on_own_weight
+from embcheck.conformance.smoke.budget import Budget
 from embcheck.conformance.smoke.questions import Question
+
+MOST_DEATHS = 3
+"""Of which the step is looked for."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,8 @@ class Exchange:
     question: Question
     answer: Answer
     printed: int
+    step: str = ""
+    """The step in which the process died, where it did, and that is known."""
 
     @property
     def is_answered(self) -> bool:
@@ -30,6 +39,8 @@ class Exchange:
     def said(self) -> str:
         """How the call ended without an answer, in a few words."""
         answer = self.answer
+        if isinstance(answer, Crashed) and self.step:
+            return f"in {self.step}, {answer.message}"
         if isinstance(answer, Rejected):
             return f"{answer.exception}: {answer.message}"
         return str(getattr(answer, "reason", getattr(answer, "message", "no answer in time")))
@@ -39,22 +50,62 @@ class Exchange:
 class Interview:
     """A backend, the reference, and all questions and answers so far.
 
-    `python` is the interpreter of the backend's worker, `timeout` the seconds that a call may take.
+    `python` is the interpreter of the backend's worker, `timeout` the seconds that a call may take,
+    `budget` the processor time that all may take.
     """
 
     backend: WorkerClient
     reference: WorkerClient
     python: str
     timeout: float
+    budget: Budget = field(default_factory=Budget)
     exchanges: list[Exchange] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """By check, how many questions were not asked, for lack of time."""
+
+    def affordable(
+        self, check: str, questions: Iterable[Question], least: int = 0
+    ) -> Iterator[Question]:
+        """Yield questions while a check has time for them, at least so many; note the others."""
+        for number, question in enumerate(questions):
+            if number < least or self.can_afford(check):
+                yield question
+
+    def can_afford(self, check: str, questions: int = 1) -> bool:
+        """Whether a check has time left; if not, note how many questions it leaves out."""
+        if self.budget.left(check) > 0:
+            return True
+        self.left_out[check] += questions
+        return False
 
     def ask(self, question: Question) -> Exchange:
         """Ask a question."""
         before = self.backend.printed_bytes
         answer = self.backend.ask(question.call)
         printed = max(0, self.backend.printed_bytes - before)
-        self.exchanges.append(Exchange(question, answer, printed))
+        step = self._step_of_death(question) if isinstance(answer, Crashed) else ""
+        self.exchanges.append(Exchange(question, answer, printed, step))
         return self.exchanges[-1]
+
+    def by_step(self, question: Question, until: Step = Step.SECOND_CALL) -> Answer:
+        """Make a call up to a step: see `execution.inside.by_step`."""
+        header = {"request": "by_step", "call": describe_call(question.call), "until": str(until)}
+        return self.backend.request(header, question.call.inputs)
+
+    def dies_in(self, question: Question) -> str:
+        """Make a call once more, each time one step further; name the one in which it ends."""
+        for step in Step:
+            answer = self.by_step(question, step)
+            if isinstance(answer, Crashed):
+                return str(step)
+            if isinstance(answer, Answered) and answer.details.get("failed_in"):
+                return str(answer.details["failed_in"])
+        return ""
+
+    def _step_of_death(self, question: Question) -> str:
+        """Name the step, where that was not asked often: each death costs a new worker."""
+        known = sum(isinstance(exchange.answer, Crashed) for exchange in self.exchanges)
+        return self.dies_in(question) if known < MOST_DEATHS else ""
 
     def departure(self, exchange: Exchange) -> str | None:
         """Say how an answer differs from the reference's; None if it does not."""

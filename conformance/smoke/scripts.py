@@ -6,37 +6,41 @@ from collections.abc import Mapping, Sequence
 
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.answers import Answer, Answered, Errored, Rejected
-from embcheck.conformance.smoke.alone import answers_alone
+from embcheck.conformance.smoke.alone import Alone
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
-from embcheck.conformance.smoke.interview import Exchange, Interview, same_output
+from embcheck.conformance.smoke.interview import Exchange, same_output
 from embcheck.conformance.smoke.questions import one_of_each_family
 
-ADVICE = (
-    "return one str: lines that import the library and leave `output` as a NumPy array, "
-    "from `weight` and `indices`, which are there"
-)
+ADVICE = "return one str: lines that import the library and leave `output`, a NumPy array"
+
+
+def plain_of_each_family(working: Mapping[Operation, Sequence[Exchange]]) -> list[Exchange]:
+    """Return a plain answered call of each family whose answers can be compared.
+
+    One is enough, since some scripts export and compile.
+    """
+    asked = [working[operation][-1] for operation in one_of_each_family(working)]
+    return [exchange for exchange in asked if not exchange.question.call.operation.is_fresh]
 
 
 def check_scripts(
-    interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
+    working: Mapping[Operation, Sequence[Exchange]], alone: Alone
 ) -> list[CheckResult]:
-    """Run the scripts of plain calls without the adapter, and compare the answers.
-
-    Only one operation of each family is asked, since some scripts export and compile.
-    """
-    asked = [working[operation][-1] for operation in one_of_each_family(working)]
-    plain = [exchange for exchange in asked if not exchange.question.call.operation.is_fresh]
-    alone = answers_alone(interview, [exchange.question for exchange in plain])
-    found = []
-    for exchange in plain:
-        told = alone.get(exchange.question.title)
+    """Compare what the scripts of plain calls gave without the adapter with its own answers."""
+    found, ran = [], 0
+    for exchange in plain_of_each_family(working):
+        told = alone.answers.get(exchange.question.title)
+        ran += isinstance(told, Answered)
         if told is not None and (fault := _fault(exchange, told)):
             said = f"{exchange.question.title}: {fault}"
             found.append(CheckResult(Status.FAIL, "scripts", said, ADVICE))
-    if not alone:
-        said = "the adapter writes none, so that `embcheck reproduce` has none to print"
-        return [CheckResult(Status.INFO, "scripts", said, "give it a method script(call)")]
-    return findings_or(found, "scripts", f"{len(alone)} ran alone, and answer as the adapter does")
+    if not found and not ran:
+        if alone.without_script and not alone.writes_any:
+            said = "the adapter writes none: who is at fault is known less often"
+            return [CheckResult(Status.INFO, "scripts", said, "give it a method script(call)")]
+        said = "none ran of a plain call"
+        return [CheckResult(Status.INFO, "scripts", said, "write scripts of the plain calls")]
+    return findings_or(found, "scripts", f"{ran} ran alone, and answer as the adapter does")
 
 
 def _fault(exchange: Exchange, alone: Answer) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.answers import Answer, Answered, Rejected
-from embcheck.conformance.smoke.alone import known_alone, refused_alone
+from embcheck.conformance.execution.answers import Answered, Rejected
+from embcheck.conformance.smoke.alone import Alone, refused_alone
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import one_of_each_family, table_questions
@@ -14,35 +14,34 @@ from embcheck.conformance.smoke.questions import one_of_each_family, table_quest
 AS_IT_CAME = "pass the library the table unchanged, and nothing derived from its shape"
 
 
-def check_tables(
+def ask_tables(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
-) -> list[CheckResult]:
-    """Make calls with tables of one and three dimensions.
-
-    If an adapter computes something from a table's shape, that may fail before the library sees
-    the table, and be taken for the library's refusal. If the adapter writes scripts, the library
-    alone is asked as well.
-    """
-    asked = [
-        interview.ask(question)
+) -> list[Exchange]:
+    """Make calls with tables of one and three dimensions."""
+    questions = (
+        question
         for operation in one_of_each_family(working)
         for question in table_questions(working[operation][-1].question)
-    ]
-    alone = known_alone(interview, [exchange.question for exchange in asked])
+    )
+    return [interview.ask(question) for question in interview.affordable("tables", questions)]
+
+
+def check_tables(asked: Sequence[Exchange], alone: Alone) -> list[CheckResult]:
+    """Compare what became of such tables with what the library alone does.
+
+    If an adapter computes something from a table's shape, that may fail before the library sees
+    the table, and be taken for the library's refusal.
+    """
     found = [finding for exchange in asked for finding in _faults(exchange, alone)]
     refused = sum(isinstance(exchange.answer, Rejected) for exchange in asked)
-    seen = "the library alone does the same"
-    unseen = "who refuses cannot be seen (the adapter writes no scripts)"
-    message = (
-        f"{refused} of {len(asked)} calls with tables of one or three dimensions were refused; "
-        f"{seen if alone else unseen}"
-    )
-    return findings_or(found, "tables", message)
+    compared = alone.compared(asked, "does the same", "who refuses cannot be seen")
+    message = f"{refused} of {len(asked)} tables of one or three dimensions were refused"
+    return findings_or(found, "tables", f"{message}; {compared}")
 
 
-def _faults(exchange: Exchange, alone: Mapping[str, Answer]) -> Iterator[CheckResult]:
+def _faults(exchange: Exchange, alone: Alone) -> Iterator[CheckResult]:
     yield from refused_alone(exchange, alone, "tables", AS_IT_CAME)
     title = exchange.question.title
-    if isinstance(exchange.answer, Rejected) and isinstance(alone.get(title), Answered):
+    if isinstance(exchange.answer, Rejected) and isinstance(alone.known(title), Answered):
         said = f"{title} is refused ({exchange.said}), but the library alone answers it"
         yield CheckResult(Status.FAIL, "tables", said, AS_IT_CAME)

@@ -29,6 +29,7 @@ from embcheck.conformance.execution.inside.attempt import (
     checked,
     describe_failure,
 )
+from embcheck.conformance.execution.inside.by_step import ask_by_step
 from embcheck.conformance.execution.inside.channel import Channel, said
 from embcheck.conformance.execution.inside.held import HeldCalls
 from embcheck.conformance.execution.inside.large_call import ask_large
@@ -46,6 +47,7 @@ class Worker:
         self.backend = backend
         self._requests: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Reply]] = {
             "ask": self.ask,
+            "by_step": partial(ask_by_step, backend),
             "script": self.script,
             "origin": self.origin,
             "source": self.source,

@@ -1,0 +1,118 @@
+"""A call step by step: what dies before its user, and what a second call does to the first answer.
+
+Between two steps garbage is collected, and freed memory is written to, as other parts of a program
+do. A thunk that needs what nobody keeps then fails each time, and not by chance.
+"""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import Backend
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.execution.inside.attempt import Reply, attempt, checked
+from embcheck.conformance.execution.messages import Step, parse_call
+from embcheck.conformance.execution.same import same_bits
+
+Arrays = dict[str, np.ndarray]
+
+SIZES = tuple(2**power for power in range(4, 16))
+"""Bytes of the memory that is taken, written to and let go, beside the sizes of the inputs."""
+TIMES = 8
+"""An allocator keeps some freed pieces of each size; these are enough to get at all of them."""
+
+
+class _Ended(Exception):
+    """The call goes no further: it failed, or it was to go so far only."""
+
+
+def ask_by_step(backend: Backend, header: Mapping[str, Any], arrays: Arrays) -> Reply:
+    """Make a call up to a step; of the second call, tell what differs.
+
+    `lost` names the observations that changed when their answer was let go, `differing` those that
+    a second, equal call answers otherwise, and `overwritten` those of the first answer that a later
+    call changed. `failed_in` and `said` tell which step raised, and what.
+    """
+    told: dict[str, Any] = {}
+    try:
+        with warnings.catch_warnings():  # As in every other call: see `Worker.ask`.
+            warnings.simplefilter("ignore")
+            _walk(backend, parse_call(header["call"], arrays), Step(header["until"]), told)
+    except _Ended:
+        pass
+    return {"status": "answered", **told}, {}
+
+
+def _walk(backend: Backend, call: Call, until: Step, told: dict[str, Any]) -> None:
+    def take(step: Step, action: Callable[[], Any]) -> Any:
+        failed, result = attempt(action, step)
+        if failed is not None:
+            told["failed_in"] = str(step)
+            told["said"] = f"{failed['exception']}: {failed['message']}"
+            raise _Ended
+        return result
+
+    def stir(step: Step) -> None:
+        _stir(call)
+        if step == until:
+            raise _Ended
+
+    thunk = take(Step.PREPARE, lambda: backend.prepare(call))
+    stir(Step.PREPARE)
+    answers = [take(Step.CALL, thunk)]
+    stir(Step.CALL)
+    first = take(Step.TO_NUMPY, lambda: _own(call, checked(backend.to_numpy(answers[0]))))
+    kept = {name: array.copy() for name, array in first.items()}
+    answers.clear()
+    stir(Step.TO_NUMPY)
+    told["lost"] = [*_changed(first, kept)]
+    second = take(Step.SECOND_CALL, lambda: _own(call, checked(backend.to_numpy(thunk()))))
+    told["differing"] = [*_changed(second, kept)] if not call.operation.is_fresh else []
+    del second
+    _stir(call)
+    before = {name: array.copy() for name, array in first.items()}
+    other = replace(call, inputs={name: array.copy() for name, array in call.inputs.items()})
+    _roll(other.inputs["indices"])
+    _roll(call.inputs["indices"])
+    later = [take(Step.SECOND_CALL, thunk)]  # It may see the change, where it reads the inputs.
+    later += [take(Step.SECOND_CALL, lambda: _run(backend, other))]
+    told["overwritten"] = [*_changed(first, before)]
+
+
+def _run(backend: Backend, call: Call) -> Any:
+    return backend.prepare(call)()
+
+
+def _own(call: Call, home: Arrays) -> Arrays:
+    """Leave out the inputs, and what shares their memory, for that may change with them."""
+    return {
+        name: home[name]
+        for name in call.observe
+        if name in home
+        and not any(np.may_share_memory(home[name], a) for a in call.inputs.values())
+    }
+
+
+def _changed(now: Arrays, before: Arrays) -> Iterator[str]:
+    for name, array in before.items():
+        if name not in now or not same_bits(np.ascontiguousarray(now[name]), array):
+            yield name
+
+
+def _roll(indices: np.ndarray) -> None:
+    if indices.flags.writeable:
+        indices[...] = np.roll(indices, 1)
+
+
+def _stir(call: Call) -> None:
+    """Collect garbage, and write to memory that was freed."""
+    gc.collect()
+    sizes = (*SIZES, *(array.nbytes for array in call.inputs.values()))
+    taken = [np.full(size, 0xA5, np.uint8) for size in sizes for _ in range(TIMES)]
+    del taken
