@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -80,6 +80,7 @@ class Interview:
 
     def ask(self, question: Question) -> Exchange:
         """Ask a question."""
+        question = self._with_scheme(question)
         before = self.backend.printed_bytes
         answer = self.backend.ask(question.call)
         printed = max(0, self.backend.printed_bytes - before)
@@ -89,8 +90,17 @@ class Interview:
 
     def by_step(self, question: Question, until: Step = Step.SECOND_CALL) -> Answer:
         """Make a call up to a step: see `execution.inside.by_step`."""
+        question = self._with_scheme(question)
         header = {"request": "by_step", "call": describe_call(question.call), "until": str(until)}
         return self.backend.request(header, question.call.inputs)
+
+    def _with_scheme(self, question: Question) -> Question:
+        """Let a table be stored by a scheme that the backend declares, where it is to be stored."""
+        call, declared = question.call, sorted(self.backend.info.schemes, reverse=True)
+        if not call.operation.is_quantized or not declared or "scheme" in call.options:
+            return question
+        options = {**call.options, "scheme": declared[0]}
+        return replace(question, call=replace(call, options=options))
 
     def dies_in(self, question: Question) -> str:
         """Make a call once more, each time one step further; name the one in which it ends."""
