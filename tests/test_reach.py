@@ -350,7 +350,7 @@ def test_levels_that_are_not_scored_are_left_out(cases):
     """No call of an implementation-defined clause counts, nor the control of any refusal."""
     by_id = {case.id: case for case in cases}
     levels = {by_id[one.case].level for one in asked(cases)}
-    assert levels == {Level.DOCUMENTED, Level.UPSTREAM_TESTED}
+    assert levels == {Level.DOCUMENTED, Level.UPSTREAM_TESTED, Level.SCHEME}
     assert {by_id[one.case].level for one in refused(cases)} <= {*levels, Level.DOMAIN}
 
 
