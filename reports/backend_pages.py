@@ -62,13 +62,22 @@ def page(profile: Profile, helped: tuple[Help, ...] = ()) -> str:
         head=json.dumps(_row(profile)),
         info=info,
         words=profile.words,
-        absent=[str(name) for name in Operation if name not in info["operations"]],
+        absent=_absent(info),
         declared=declared,
         undeclared=[str(name) for name in Capability if name not in declared],
         groups=_groups(profile),
         helped=helped,
     )
     return text
+
+
+def _absent(info: Mapping[str, Any]) -> list[str]:
+    """List the operations that a backend lacks; quantised ones where it has some of them."""
+    return [
+        str(name)
+        for name in Operation
+        if name not in info["operations"] and (info["schemes"] or not name.is_quantized)
+    ]
 
 
 def index(folder: Path) -> str:
