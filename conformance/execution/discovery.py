@@ -62,7 +62,7 @@ def declared_environment(name: str) -> Mapping[str, str]:
             return {}
         variables: Mapping[str, str] = import_module(beside).environment(cache_folder(""))
     except ModuleNotFoundError as error:
-        raise Unavailable(_advice(error)) from error
+        raise Unavailable(_advice(error, name)) from error
     return variables
 
 
@@ -76,24 +76,24 @@ def create(name: str) -> Backend:
     try:
         backend: Backend = known_backends()[name].load()()
     except ModuleNotFoundError as error:
-        raise Unavailable(_advice(error)) from error
+        raise Unavailable(_advice(error, name)) from error
     return backend
 
 
-def _advice(error: ModuleNotFoundError) -> str:
+def _advice(error: ModuleNotFoundError, backend: str) -> str:
     module = (error.name or "").split(".")[0]
     if module == "embcheck":
         return str(error)
-    extra = extra_that_brings(module)
+    extra = extra_that_brings(module, backend)
     reason = f"{module or error} is not installed"
     return f"{reason}: pip install 'embcheck[{extra}]'" if extra else reason
 
 
-def extra_that_brings(module: str) -> str | None:
+def extra_that_brings(module: str, backend: str = "") -> str | None:
     """Name the extra of embcheck that brings a module, None if none does.
 
     By a requirement of the module's name, by its own name, or by a requirement whose name goes on
-    after the module's: `fbgemm-gpu-cpu`.
+    after the module's: `fbgemm-gpu-cpu`. Of several, that with the backend's own name.
     """
     try:
         requirements = distribution("embcheck").requires or []
@@ -112,4 +112,5 @@ def extra_that_brings(module: str) -> str | None:
         *(extra for _, extra in extras if extra == module),
         *(extra for requirement, extra in extras if longer.match(requirement)),
     ]
-    return next(iter(bringing), None)
+    own = backend.partition("@")[0]
+    return own if own in bringing else next(iter(bringing), None)

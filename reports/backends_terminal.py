@@ -1,0 +1,77 @@
+"""Backends and what they say of themselves, in 80 columns: those that run here first."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from embcheck.reports.untrusted import one_line
+
+SHORT, LONG = 60, 600
+"""Characters of a name, and of a sentence or a list, that a backend gives."""
+WIDTH = 80
+
+_INSTALL = re.compile(r".* is not installed: (pip install 'embcheck\[[\w-]+\]')")
+
+Entry = Mapping[str, Any]
+"""A backend as a run's header has it: all that it says is untrusted."""
+
+
+def list_text(entries: Sequence[Entry]) -> str:
+    """Return the list: each backend that runs, then by reason those that do not, then broken ones."""
+    running = [backend_text(entry) for entry in entries if "library" in entry]
+    reasons = _by_reason(entry for entry in entries if "unavailable" in entry)
+    broken = [backend_text(entry) for entry in entries if "broken" in entry]
+    absent = [_wrapped(f"{reason}: {', '.join(names)}", "  ") for reason, names in reasons.items()]
+    heading = [f"Not here, {sum(map(len, reasons.values()))} backends"] if absent else []
+    if len(entries) == 1 and absent:
+        return backend_text(entries[0])
+    return "\n".join([*running, *heading, *absent, *broken])
+
+
+def _by_reason(entries: Iterable[Entry]) -> dict[str, list[str]]:
+    """Return names by what would bring them, where an extra does, or else by why they are not here;
+    first what can be installed, then what most backends lack."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        reason = one_line(entry["unavailable"] or "no reason is given", LONG)
+        command = _INSTALL.fullmatch(reason)
+        found.setdefault(command[1] if command else reason, []).append(one_line(entry["id"], SHORT))
+    by_size = sorted(found.items(), key=lambda item: (not item[0].startswith("pip "), item[0]))
+    return dict(by_size)
+
+
+def backend_text(entry: Entry) -> str:
+    """Describe a backend on a few lines, of which it writes none."""
+    name = one_line(entry["id"], SHORT)
+    for state in ("unavailable", "broken"):
+        if state in entry:
+            said = one_line(entry[state] or "no reason is given", LONG)
+            return f"{name}\n{_wrapped(f'{state}: {said}')}"
+    native = [name for name, how in entry["operations"].items() if how["provision"] == "native"]
+    composed = [name for name in entry["operations"] if name not in native]
+    library, version, device = (
+        one_line(entry[key], SHORT) for key in ("library", "version", "device")
+    )
+    told = {
+        "native": ", ".join(native),
+        "composed": ", ".join(composed),
+        "capabilities": ", ".join(map(str, entry["capabilities"])),
+        "continues": entry["made_from"],
+    }
+    lines = [f"{library} {version} on {device}"]
+    lines += [f"{what}: {one_line(text, LONG)}" for what, text in told.items() if text]
+    return "\n".join([name, *map(_wrapped, lines)])
+
+
+def _wrapped(line: str, indent: str = "    ") -> str:
+    """Break a line between words, or where a word is longer than a line."""
+    return textwrap.fill(
+        line,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
+    )
