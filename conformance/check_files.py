@@ -42,8 +42,12 @@ class Checked:
         return f"valid: {', '.join([*specs, *others])}"
 
 
-def check_files(paths: Iterable[Path]) -> Checked:
+def check_files(
+    paths: Iterable[Path], told: Callable[[int, int, Path], None] = lambda *_: None
+) -> Checked:
     """Check files and folders; all that is shipped if none is named.
+
+    `told` is called as each file begins, with its number from 0 and how many there are.
 
     A file in a folder `clauses`, `deviations`, `documentation`, `workloads` or `curves` is checked
     as what it is, any other as a spec.
@@ -62,7 +66,8 @@ def check_files(paths: Iterable[Path]) -> Checked:
             for file in sorted((root / name).glob("*.yaml"))
         ]
         files += [*workload_files(), *curve_files(), suite_root() / FEATURES]
-    for file in files:
+    for number, file in enumerate(files):
+        told(number, len(files), file)
         try:
             _check(file, checked)
         except SpecError as error:

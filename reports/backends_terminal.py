@@ -33,7 +33,8 @@ def list_text(entries: Sequence[Entry]) -> str:
 
 def _by_reason(entries: Iterable[Entry]) -> dict[str, list[str]]:
     """Return names by what would bring them, where an extra does, or else by why they are not here;
-    first what can be installed, then what most backends lack."""
+    first what can be installed, then what most backends lack.
+    """
     found: dict[str, list[str]] = {}
     for entry in entries:
         reason = one_line(entry["unavailable"] or "no reason is given", LONG)
@@ -64,6 +65,11 @@ def backend_text(entry: Entry) -> str:
     lines = [f"{library} {version} on {device}"]
     lines += [f"{what}: {one_line(text, LONG)}" for what, text in told.items() if text]
     return "\n".join([name, *map(_wrapped, lines)])
+
+
+def unavailable_text(name: str, reason: object) -> str:
+    """Say in one line that a backend is unavailable, and why."""
+    return f"unavailable: {one_line(name, 40)}: {one_line(reason or 'no reason is given')}"
 
 
 def _wrapped(line: str, indent: str = "    ") -> str:

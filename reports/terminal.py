@@ -11,6 +11,7 @@ from rich.text import Text
 
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run
+from embcheck.reports.backends_terminal import unavailable_text
 from embcheck.reports.console import safe_text, say
 from embcheck.reports.curves import point_of
 from embcheck.reports.departures import Departure, Standing, departures
@@ -81,7 +82,7 @@ def print_conformance(runs: Iterable[Run] | Merged, console: Console) -> None:
     elif not merged.measurements:
         say(console, "No results.")
     for entry in merged.unavailable:
-        say(console, f"unavailable: {one_line(entry.id, 40)}: {one_line(entry.unavailable)}")
+        say(console, unavailable_text(entry.id, entry.unavailable))
     _print_departures(departures(merged), console)
     _print_stages(merged, console)
     _print_partial(merged, console)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from embcheck.cli.progress import Progressed
 from embcheck.conformance.audit.draw import GROUPS, draw, group_of
 from embcheck.conformance.audit.session import Audited
 from embcheck.conformance.audit.session import audit as audited_of
@@ -26,7 +27,9 @@ def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Pat
         named = addresses or _plain_ids(run, (found.backend for found in results))
         labels = {address.label for address in parse_addresses(named)}
         drawn = draw((found for found in results if found.backend in labels), draws, seed)
-        audited = list(audited_of(drawn, named, out))
+        with Progressed("results", len(drawn)) as progress:
+            found = audited_of(drawn, named, out, lambda label: progress.tell(doing=label))
+            audited = [_counted(one, progress) for one in found]
     except (BadAddress, UnknownBackend, RecordError, SpecError) as error:
         click.echo(f"embcheck audit: {error}", err=True)
         sys.exit(ExitCode.USAGE)
@@ -39,6 +42,11 @@ def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Pat
     _tell(audited, seed, out)
     if any(one.finding for one in audited):
         sys.exit(ExitCode.DEPARTS)
+
+
+def _counted(one: Audited, progress: Progressed) -> Audited:
+    progress.advance()
+    return one
 
 
 def _plain_ids(run: Path, names: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.actions.bench_own import (
@@ -19,6 +18,7 @@ from embcheck.cli.actions.bench_own import (
     own_sources,
     read_own,
 )
+from embcheck.cli.progress import Progressed
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.claim import InUse, claimed
@@ -183,30 +183,13 @@ def _time_against(
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[object], None]]:
-    """Show progress on stderr, if that is a terminal."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-    )
-    # Steps are few and long: the last 30 seconds would often contain none to estimate from.
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        speed_estimate_period=3600,
-        refresh_per_second=1,
-    ) as progress:
-        task = progress.add_task("starting", total=total)
+    """Show progress on stderr."""
+    with Progressed("steps", total, left=True) as progress:
         begun = 0
 
         def told(step: object) -> None:
             nonlocal begun
-            progress.update(task, description=str(step), completed=begun)
+            progress.tell(begun, str(step))
             begun += 1
 
         yield told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -49,10 +49,14 @@ class Audited:
 
 
 def audit(
-    results: Sequence[ResultLine], addresses: Iterable[str], folder: Path
+    results: Sequence[ResultLine],
+    addresses: Iterable[str],
+    folder: Path,
+    told: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Audited]:
     """Audit results, backend by backend; scripts are written to the folder, one for each call.
 
+    `told` is called as each backend begins.
     Raises BadAddress and UnknownBackend; a backend that cannot start has all its results unwritten.
     """
     cases = {case.id: case for path in spec_files(()) for case in load_spec(path).cases}
@@ -61,6 +65,7 @@ def audit(
     try:
         for address in parse_addresses(addresses):
             drawn = [found for found in results if found.backend == address.label]
+            told(address.label)
             worker = WorkerClient(address, timeout=SECONDS)
             try:
                 yield from _Audit(worker, reference, cases, folder, address.python).audit(drawn)

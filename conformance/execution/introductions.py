@@ -125,7 +125,8 @@ def _environment() -> Iterator[str]:
 
 def _installed() -> Iterator[str]:
     """Name what is installed: a distribution's folder has its name and version, and is made anew
-    with it."""
+    with it.
+    """
     for folder in sys.path:
         try:
             entries = sorted(os.scandir(folder or "."), key=lambda entry: entry.name)
