@@ -57,7 +57,7 @@ class Progressed:
         ended: Ended | None = None,
     ) -> None:
         self._unit, self._total, self._title = unit, total, title
-        self._done, self._doing = 0, ""
+        self._done, self._doing = 0, "starting"
         self._console = console or Console(stderr=True, highlight=False)
         self._clock, self._ended = clock, ended or threading.Event()
         self._thread: threading.Thread | None = None
@@ -67,7 +67,7 @@ class Progressed:
         self._bar = Progress(
             *columns, console=self._console, transient=True, speed_estimate_period=3600
         )
-        self._task = self._bar.add_task(title or "starting", total=total)
+        self._task = self._bar.add_task(title or self._doing, total=total)
 
     def tell(self, done: int | None = None, doing: str = "", total: int | None = None) -> None:
         """Say how much is done, what is being worked on, and how much there is to do."""
@@ -75,7 +75,7 @@ class Progressed:
         self._total = self._total if total is None else total
         self._doing = doing or self._doing
         if self._console.is_terminal:
-            named = self._title or one_line(self._doing, 60) or "starting"
+            named = self._title or one_line(self._doing, 60)
             self._bar.update(self._task, completed=self._done, total=self._total, description=named)
 
     def advance(self) -> None:
@@ -116,4 +116,4 @@ class Progressed:
         of = "" if self._total is None else f" of {self._total:,}"
         count = f"{self._done:,}{of} {self._unit}" if self._done or of else ""
         what = ", ".join(part for part in (count, self._doing) if part)
-        return f"{seconds:4.0f} s: {one_line(what or 'starting', _LONGEST)}"
+        return f"{seconds:4.0f} s: {one_line(what, _LONGEST)}"

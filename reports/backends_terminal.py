@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from embcheck.conformance.execution.client import NoneAvailable
 from embcheck.reports.untrusted import one_line
 
 SHORT, LONG = 60, 600
@@ -20,7 +21,7 @@ Entry = Mapping[str, Any]
 
 
 def list_text(entries: Sequence[Entry]) -> str:
-    """Return the list: each backend that runs, then by reason those that do not, then broken ones."""
+    """Return the list: backends that run, then those that do not by reason, then broken ones."""
     running = [backend_text(entry) for entry in entries if "library" in entry]
     reasons = _by_reason(entry for entry in entries if "unavailable" in entry)
     broken = [backend_text(entry) for entry in entries if "broken" in entry]
@@ -32,16 +33,16 @@ def list_text(entries: Sequence[Entry]) -> str:
 
 
 def _by_reason(entries: Iterable[Entry]) -> dict[str, list[str]]:
-    """Return names by what would bring them, where an extra does, or else by why they are not here;
-    first what can be installed, then what most backends lack.
+    """Return names by the command that would bring them, or else by why they are not here.
+
+    The commands come first.
     """
     found: dict[str, list[str]] = {}
     for entry in entries:
         reason = one_line(entry["unavailable"] or "no reason is given", LONG)
         command = _INSTALL.fullmatch(reason)
         found.setdefault(command[1] if command else reason, []).append(one_line(entry["id"], SHORT))
-    by_size = sorted(found.items(), key=lambda item: (not item[0].startswith("pip "), item[0]))
-    return dict(by_size)
+    return dict(sorted(found.items(), key=lambda item: (not item[0].startswith("pip "), item[0])))
 
 
 def backend_text(entry: Entry) -> str:
@@ -70,6 +71,11 @@ def backend_text(entry: Entry) -> str:
 def unavailable_text(name: str, reason: object) -> str:
     """Say in one line that a backend is unavailable, and why."""
     return f"unavailable: {one_line(name, 40)}: {one_line(reason or 'no reason is given')}"
+
+
+def none_text(absence: NoneAvailable) -> str:
+    """Say of each backend that a command needs, and that is not here, why it is not."""
+    return "\n".join(unavailable_text(*reason) for reason in absence.reasons.items())
 
 
 def _wrapped(line: str, indent: str = "    ") -> str:

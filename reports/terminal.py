@@ -101,8 +101,10 @@ def _print_cells(measurements: Sequence[Measurement], console: Console) -> None:
     width = min(_NAME_WIDTH, max(len(_name(line)) for line in measurements))
     for cell, group in groupby(measurements, key=_cell):
         lines = list(group)
-        say(console, f"\n{cell}", "bold")
-        console.print(_timing_table(lines, width, console))
+        is_timed = any(line.verdict != "NOT TIMED" for line in lines)
+        say(console, f"\n{cell}" + ("" if is_timed else ": not timed"), "bold")
+        if is_timed:
+            console.print(_timing_table(lines, width, console))
         _print_costs(lines, width, console)
         _print_figures(lines, console)
         _print_messages(lines, console)

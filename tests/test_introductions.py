@@ -1,4 +1,4 @@
-"""What backends say of themselves is kept until what decides it changes, and is data that is checked.
+"""What backends say of themselves is kept until what decides it changes; it is checked data.
 
 `embcheck backends` asks eighty backends, each in a process of its own.
 """
@@ -75,7 +75,7 @@ CHANGES = {
     "a compiler": lambda _, path: (path / "clang").touch(),
     "a device": lambda patch, _: patch.setattr(kept, "_devices", lambda: iter(["nvidia0"])),
     "embcheck": lambda patch, _: patch.setattr(kept, "version", lambda _: "0.2.0"),
-    "the source": lambda patch, _: patch.setattr(kept, "_source", lambda name: "other"),
+    "the source": lambda patch, _: patch.setattr(kept, "_source", lambda _: "other"),
 }
 
 
@@ -100,8 +100,8 @@ def test_another_terminal_changes_nothing(asked, monkeypatch, tmp_path):
     assert asked == NAMES[:1]
 
 
-def test_what_another_interpreter_has_is_not_kept(asked, monkeypatch):
-    """Only that one can tell."""
+def test_what_has_a_label_of_its_own_is_not_kept():
+    """It may be another interpreter's, and only that one can tell what it has."""
     state = kept._State()
     (address,) = kept.parse_addresses(["mine=numpy-reference"])
     assert state.of(address) is None

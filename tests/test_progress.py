@@ -50,10 +50,10 @@ def test_a_line_in_ten_seconds_says_how_far_it_is():
     """What was done, of how much, and what is being worked on; also where nothing was finished."""
     assert lines_of(
         None,
-        lambda shown: None,
+        lambda _: None,
         lambda shown: shown.tell(doing="reading the specs"),
         lambda shown: shown.tell(1200, "torch-eager at embedding_bag/modes/sum[n=1]", 2980),
-        lambda shown: None,
+        lambda _: None,
         lambda shown: shown.advance(),
     ) == [
         "  10 s: starting",

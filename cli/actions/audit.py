@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ from embcheck.cli.progress import Progressed
 from embcheck.conformance.audit.draw import GROUPS, draw, group_of
 from embcheck.conformance.audit.session import Audited
 from embcheck.conformance.audit.session import audit as audited_of
-from embcheck.conformance.execution.address import BadAddress, parse_addresses
+from embcheck.conformance.execution.address import BadAddress, parse_addresses, plain_ids
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import RecordError, read_runs
@@ -24,7 +23,7 @@ def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Pat
     """Draw results of a RUN by chance, and check each against the library alone."""
     try:
         results = [found for one in read_runs(run) for found in one.results]
-        named = addresses or _plain_ids(run, (found.backend for found in results))
+        named = addresses or plain_ids(found.backend for found in results)
         labels = {address.label for address in parse_addresses(named)}
         drawn = draw((found for found in results if found.backend in labels), draws, seed)
         with Progressed("results", len(drawn)) as progress:
@@ -47,15 +46,6 @@ def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Pat
 def _counted(one: Audited, progress: Progressed) -> Audited:
     progress.advance()
     return one
-
-
-def _plain_ids(run: Path, names: Iterable[str]) -> tuple[str, ...]:
-    """Return the backends of a record; one that is an address could start any program."""
-    found = tuple(dict.fromkeys(names))
-    for name in found:
-        if {"=", ":"} & set(name):
-            raise RecordError(f"{run}: '{name}' is no backend's id; name the backends with -b")
-    return found
 
 
 def _tell(audited: list[Audited], seed: int, out: Path) -> None:

@@ -19,6 +19,8 @@ from embcheck.cli.actions.bench_own import (
     read_own,
 )
 from embcheck.cli.progress import Progressed
+from embcheck.conformance.execution.address import BadAddress, plain_ids
+from embcheck.conformance.execution.client import NoneAvailable
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.claim import InUse, claimed
@@ -40,6 +42,8 @@ from embcheck.conformance.timing.verdicts.measurements import said_of_few
 from embcheck.conformance.timing.workloads.load import UnknownWorkload, Workload, select_workloads
 from embcheck.conformance.timing.workloads.own import Sources
 from embcheck.conformance.timing.workloads.own_files import BadInput
+from embcheck.reports.backends_terminal import none_text, unavailable_text
+from embcheck.reports.merge import merge
 from embcheck.reports.regressions import print_comparison
 from embcheck.reports.terminal import print_timings
 
@@ -83,10 +87,11 @@ def bench(
             code = _time_against(against, backends, ids, out, settings)
         else:
             code = _time(backends, ids, out, settings, own_one, studies, curves, resume=resume)
-    except SpecError as error:
-        click.echo(str(error), err=True)
+    except (SpecError, NoneAvailable) as error:
+        click.echo(none_text(error) if isinstance(error, NoneAvailable) else str(error), err=True)
         sys.exit(ExitCode.USAGE)
     except (
+        BadAddress,
         BadInput,
         UnknownBackend,
         UnknownWorkload,
@@ -174,7 +179,7 @@ def _time_against(
     base = read_baseline(against)
     settings = replace(settings, profile=str(base.header.settings["profile"]))
     workloads = select_workloads(ids or tuple(base.header.settings["workloads"]))
-    names = backends or tuple(str(info["id"]) for info in base.header.backends)
+    names = backends or plain_ids(str(info["id"]) for info in base.header.backends)
     with _progress(len(plan_steps(workloads, settings))) as told:
         found = run_against(base, names, workloads, out, settings, told)
     print_comparison(found, Console(highlight=False))
@@ -200,5 +205,8 @@ def _show(out: Path) -> None:
     file = out / FILE_NAME
     if not file.exists():
         return
-    print_timings(read_runs(file), Console(highlight=False))
+    merged = merge(read_runs(file))
+    print_timings(merged, Console(highlight=False))
+    for entry in merged.unavailable:
+        click.echo(unavailable_text(entry.id, entry.unavailable))
     click.echo(file)

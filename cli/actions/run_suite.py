@@ -19,7 +19,7 @@ from embcheck.cli.progress import Progressed
 from embcheck.conformance import pytest_plugin
 from embcheck.conformance.contract.cache import cache_place, why_not_ours
 from embcheck.conformance.execution.address import BadAddress
-from embcheck.conformance.execution.client import BackendUnavailable
+from embcheck.conformance.execution.client import BackendUnavailable, NoneAvailable
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.processor import NoSuchInstructions, processor_environment
@@ -32,7 +32,7 @@ from embcheck.conformance.records.run import FILE_NAME, RecordError, read_runs
 from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.problems import SpecError
-from embcheck.reports.backends_terminal import unavailable_text
+from embcheck.reports.backends_terminal import none_text
 from embcheck.reports.terminal import print_conformance
 from embcheck.reports.untrusted import one_line
 
@@ -99,14 +99,12 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
         progress.tell(doing="reading the specs")
         paths = _checked(chosen)
         progress.tell(doing=f"starting {', '.join(pool.names)}")
-        if (absent := _all_absent(pool)) is not None:
-            errors.print("\n".join(absent))
-            return ExitCode.USAGE
+        _start(pool)
         setting.out.mkdir(parents=True, exist_ok=True)
         claim.enter_context(claimed(setting.out))
         return _run(_Watcher(pool, progress), _Request(paths, chosen, setting), errors)
-    except SpecError as error:
-        errors.print(str(error))
+    except (SpecError, NoneAvailable) as error:
+        errors.print(none_text(error) if isinstance(error, NoneAvailable) else str(error))
         return ExitCode.USAGE
     except (NoSuchCase, InUse, RecordError) as error:
         errors.print(f"embcheck: {error.args[0]}")
@@ -167,13 +165,12 @@ def _run(watcher: _Watcher, request: _Request, errors: Console) -> int:
     return code or ExitCode.USAGE if watcher.unwritten is not None else code
 
 
-def _all_absent(pool: BackendPool) -> list[str] | None:
-    """Start the backends; where not one is available, return a line for each that says why."""
+def _start(pool: BackendPool) -> None:
+    """Start the backends; raises NoneAvailable where not one of them can run here."""
     pool.start()
     problems = {name: pool.problem(name) for name in pool.names}
-    if not all(isinstance(problem, BackendUnavailable) for problem in problems.values()):
-        return None
-    return [unavailable_text(name, problem) for name, problem in problems.items()]
+    if all(isinstance(problem, BackendUnavailable) for problem in problems.values()):
+        raise NoneAvailable(problems)
 
 
 def _checked(chosen: Chosen) -> list[Path]:

@@ -66,7 +66,7 @@ def introductions(texts: Iterable[str], *, refresh: bool = False) -> list[Introd
     if not refresh:
         found = {label: _load(label, digest) for label, digest in digests.items() if digest}
         kept = {label: entry for label, entry in found.items() if entry is not None}
-    asked = [_text_of(address) for address in addresses if address.label not in kept]
+    asked = [address.text for address in addresses if address.label not in kept]
     if asked:
         with started_pool(asked, TIMEOUT) as pool:
             for label in pool.names:
@@ -75,11 +75,6 @@ def introductions(texts: Iterable[str], *, refresh: bool = False) -> list[Introd
                 if (digest := digests[label]) and "broken" not in entry:
                     _store(label, digest, entry)
     return [kept[address.label] for address in addresses]
-
-
-def _text_of(address: Address) -> str:
-    python = "" if address.is_here else f":{address.python}"
-    return f"{address.label}={address.id}{python}"
 
 
 class _State:
@@ -124,9 +119,7 @@ def _environment() -> Iterator[str]:
 
 
 def _installed() -> Iterator[str]:
-    """Name what is installed: a distribution's folder has its name and version, and is made anew
-    with it.
-    """
+    """Name what is installed: the folders of distributions, which have a name and a version."""
     for folder in sys.path:
         try:
             entries = sorted(os.scandir(folder or "."), key=lambda entry: entry.name)
