@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from embcheck.conformance.execution.client import NoneAvailable
+from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.reports.untrusted import one_line
 
 SHORT, LONG = 60, 600

@@ -11,11 +11,13 @@ from embcheck.cli.progress import Progressed
 from embcheck.conformance.audit.draw import GROUPS, draw, group_of
 from embcheck.conformance.audit.session import Audited
 from embcheck.conformance.audit.session import audit as audited_of
+from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import BadAddress, parse_addresses, plain_ids
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.suite.problems import SpecError
+from embcheck.reports.backends_terminal import none_text
 from embcheck.reports.untrusted import one_line
 
 
@@ -29,6 +31,9 @@ def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Pat
         with Progressed("results", len(drawn)) as progress:
             found = audited_of(drawn, named, out, lambda label: progress.tell(doing=label))
             audited = [_counted(one, progress) for one in found]
+    except NoneAvailable as absence:
+        click.echo(none_text(absence), err=True)
+        sys.exit(ExitCode.USAGE)
     except (BadAddress, UnknownBackend, RecordError, SpecError) as error:
         click.echo(f"embcheck audit: {error}", err=True)
         sys.exit(ExitCode.USAGE)

@@ -19,8 +19,8 @@ from embcheck.cli.actions.bench_own import (
     read_own,
 )
 from embcheck.cli.progress import Progressed
+from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import BadAddress, plain_ids
-from embcheck.conformance.execution.client import NoneAvailable
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.claim import InUse, claimed

@@ -14,13 +14,16 @@ from rich.console import Console
 from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.faults import system_words, tell_fault
 from embcheck.cli.progress import Progressed
-from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable
+from embcheck.conformance.execution.absence import NoneAvailable
+from embcheck.conformance.execution.address import BadAddress
+from embcheck.conformance.execution.client import BackendBroken
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.fuzzing.duel import Tally
 from embcheck.conformance.fuzzing.hunt import Budget
 from embcheck.conformance.fuzzing.session import Session, Settings
 from embcheck.conformance.records.claim import InUse, claimed
+from embcheck.reports.backends_terminal import none_text
 from embcheck.reports.fuzzing import print_fuzzing
 from embcheck.reports.untrusted import clean
 
@@ -59,7 +62,10 @@ def _run(session: Session, backends: tuple[str, ...]) -> int:
     """Run the session; return the exit code, and print on stderr what stopped it."""
     try:
         session.run(backends)
-    except (UnknownBackend, BackendUnavailable, InUse, OSError) as error:
+    except NoneAvailable as absence:
+        click.echo(none_text(absence), err=True)
+        return ExitCode.USAGE
+    except (BadAddress, UnknownBackend, InUse, OSError) as error:
         return _told(error)
     except BackendBroken as error:
         click.echo(f"embcheck: {clean(error)}", err=True)

@@ -18,8 +18,9 @@ from embcheck.cli.faults import system_words, tell_fault
 from embcheck.cli.progress import Progressed
 from embcheck.conformance import pytest_plugin
 from embcheck.conformance.contract.cache import cache_place, why_not_ours
+from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import BadAddress
-from embcheck.conformance.execution.client import BackendUnavailable, NoneAvailable
+from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.processor import NoSuchInstructions, processor_environment

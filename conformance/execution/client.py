@@ -56,14 +56,6 @@ class BackendUnavailable(Exception):
     """The backend is known but cannot run here; the message says why."""
 
 
-class NoneAvailable(Exception):
-    """Not one of the backends that a command needs can run here; `reasons` say why, by name."""
-
-    def __init__(self, reasons: Mapping[str, object]) -> None:
-        super().__init__("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
-        self.reasons = reasons
-
-
 class BackendBroken(Exception):
     """The adapter failed while it was imported or created; the message says how."""
 

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import Address, parse_address, parse_addresses
-from embcheck.conformance.execution.client import NoneAvailable
 from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.environment import embcheck_version
