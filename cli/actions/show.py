@@ -17,6 +17,7 @@ from embcheck.conformance.execution.judging.deviations import explain, load_devi
 from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.near import did_you_mean
 from embcheck.conformance.records.describe import case_line, clause_line, described, result_line
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine
 from embcheck.conformance.records.run import RecordError, Run, read_runs
@@ -101,8 +102,9 @@ def _recorded(
     runs = [run for folder in folders for run in read_runs(folder)]
     known = {result.backend for run in runs for result in run.results}
     if unknown := set(backends) - known:
-        there_are = ", ".join(sorted(known))
-        raise LookupError(f"no results of {', '.join(sorted(unknown))}; there are: {there_are}")
+        name, *_ = sorted(unknown)
+        hint = did_you_mean(name, known, f"there are: {', '.join(sorted(known))}")
+        raise LookupError(f"no results of {name}; {hint}")
     for case in _chosen(name, {each for run in runs for each in run.cases}):
         having = [run for run in runs if case in run.cases]
         results = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from importlib import import_module
@@ -11,6 +10,7 @@ from importlib.util import find_spec
 
 from embcheck.conformance.contract.backend import ENTRY_POINT_GROUP, Backend, Unavailable
 from embcheck.conformance.contract.cache import cache_folder
+from embcheck.conformance.near import did_you_mean
 
 OWN_BACKENDS = "embcheck.backends"
 """The package of the backends that embcheck itself brings."""
@@ -22,9 +22,9 @@ class UnknownBackend(Exception):
     """No distribution announces a backend of that name."""
 
     def __init__(self, name: str) -> None:
-        near = difflib.get_close_matches(name, known_backends())
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        super().__init__(f"there is no backend '{name}'; {hint}`embcheck backends` lists all")
+        hint = did_you_mean(name, known_backends(), "").strip()
+        advice = f"{hint} `embcheck backends` lists all".strip()
+        super().__init__(f"there is no backend '{name}'; {advice}")
         self.name = name
 
 
