@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from embcheck.conformance.execution.absence import NoneAvailable
+from embcheck.conformance.documentation.version import TORCH, other_torches
 from embcheck.reports.untrusted import one_line
 
 SHORT, LONG = 60, 600
@@ -29,7 +29,8 @@ def list_text(entries: Sequence[Entry]) -> str:
     heading = [f"Not here, {sum(map(len, reasons.values()))} backends"] if absent else []
     if len(entries) == 1 and absent:
         return backend_text(entries[0])
-    return "\n".join([*running, *heading, *absent, *broken])
+    others = [_wrapped(line, "") for line in other_torch_lines(entries)]
+    return "\n".join([*running, *others, *heading, *absent, *broken])
 
 
 def _by_reason(entries: Iterable[Entry]) -> dict[str, list[str]]:
@@ -73,9 +74,18 @@ def unavailable_text(name: str, reason: object) -> str:
     return f"unavailable: {one_line(name, 40)}: {one_line(reason or 'no reason is given')}"
 
 
-def none_text(absence: NoneAvailable) -> str:
+def other_torch_lines(infos: Iterable[Entry]) -> list[str]:
+    """Say which backends run another PyTorch than the one whose documentation is the contract."""
+    return [
+        f"the contract is of PyTorch {TORCH}; {one_line(', '.join(names))} "
+        f"{'run' if len(names) > 1 else 'runs'} {one_line(version, 40)}"
+        for version, names in other_torches(infos).items()
+    ]
+
+
+def none_text(reasons: Mapping[str, object]) -> str:
     """Say of each backend that a command needs, and that is not here, why it is not."""
-    return "\n".join(unavailable_text(*reason) for reason in absence.reasons.items())
+    return "\n".join(unavailable_text(*reason) for reason in reasons.items())
 
 
 def _wrapped(line: str, indent: str = "    ") -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run
-from embcheck.reports.backends_terminal import unavailable_text
+from embcheck.reports.backends_terminal import other_torch_lines, unavailable_text
 from embcheck.reports.console import safe_text, say
 from embcheck.reports.curves import point_of
 from embcheck.reports.departures import Departure, Standing, departures
@@ -83,6 +83,10 @@ def print_conformance(runs: Iterable[Run] | Merged, console: Console) -> None:
         say(console, "No results.")
     for entry in merged.unavailable:
         say(console, unavailable_text(entry.id, entry.unavailable))
+    for line in other_torch_lines(
+        info for entry in merged.backends.values() for info in entry.infos
+    ):
+        say(console, line, "yellow")
     _print_departures(departures(merged), console)
     _print_stages(merged, console)
     _print_partial(merged, console)

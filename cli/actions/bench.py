@@ -88,7 +88,9 @@ def bench(
         else:
             code = _time(backends, ids, out, settings, own_one, studies, curves, resume=resume)
     except (SpecError, NoneAvailable) as error:
-        click.echo(none_text(error) if isinstance(error, NoneAvailable) else str(error), err=True)
+        click.echo(
+            none_text(error.reasons) if isinstance(error, NoneAvailable) else str(error), err=True
+        )
         sys.exit(ExitCode.USAGE)
     except (
         BadAddress,

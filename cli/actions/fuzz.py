@@ -63,7 +63,7 @@ def _run(session: Session, backends: tuple[str, ...]) -> int:
     try:
         session.run(backends)
     except NoneAvailable as absence:
-        click.echo(none_text(absence), err=True)
+        click.echo(none_text(absence.reasons), err=True)
         return ExitCode.USAGE
     except (BadAddress, UnknownBackend, InUse, OSError) as error:
         return _told(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +105,7 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
         claim.enter_context(claimed(setting.out))
         return _run(_Watcher(pool, progress), _Request(paths, chosen, setting), errors)
     except (SpecError, NoneAvailable) as error:
-        errors.print(none_text(error) if isinstance(error, NoneAvailable) else str(error))
+        errors.print(none_text(error.reasons) if isinstance(error, NoneAvailable) else str(error))
         return ExitCode.USAGE
     except (NoSuchCase, InUse, RecordError) as error:
         errors.print(f"embcheck: {error.args[0]}")
@@ -182,7 +182,19 @@ def _checked(chosen: Chosen) -> list[Path]:
         named(chosen.cases, ids)
     except LookupError as error:
         raise NoSuchCase(error.args[0]) from None
+    _check_keyword(chosen.keyword, ids)
     return paths
+
+
+def _check_keyword(keyword: str, ids: Collection[str]) -> None:
+    """Raise NoSuchCase where a case's id is given to -k, which would find nothing."""
+    try:
+        is_case = "/" in keyword and bool(named([keyword], ids))
+    except LookupError:
+        is_case = False
+    if is_case or "[" in keyword:
+        said = "is a case's id" if is_case else "has brackets"
+        raise NoSuchCase(f"-k takes words of names, and '{keyword}' {said}: --case takes ids")
 
 
 def _stopped(status: int, watcher: _Watcher, errors: Console) -> int | None:

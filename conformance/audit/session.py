@@ -13,7 +13,7 @@ from embcheck.conformance.audit.draw import group_of
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import parse_addresses
-from embcheck.conformance.execution.answers import Answer, Answered, Rejected
+from embcheck.conformance.execution.answers import Answer, Answered, Rejected, why_none
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.judging.causes import Cause
 from embcheck.conformance.execution.judging.judge import (
@@ -159,7 +159,7 @@ class _Audit:
     def _ask_reference(self, call: Call) -> Mapping[str, np.ndarray]:
         answer = self._reference.ask(call)
         if not isinstance(answer, Answered):
-            raise NotWritable(f"the NumPy reference does not answer: {answer}")
+            raise NotWritable(f"the NumPy reference does not answer: {why_none(answer)}")
         return answer.arrays
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.answers import Answer, Answered, NotSupported
+from embcheck.conformance.execution.answers import Answer, Answered, NotSupported, why_none
 from embcheck.conformance.execution.bounded import bounded
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.judging.judge import (
@@ -184,7 +184,7 @@ class CaseRunner:
     def _ask_reference(self, call: Call) -> Mapping[str, np.ndarray]:
         answer = self._reference.ask(call)
         if not isinstance(answer, Answered):
-            raise ReferenceFailed(f"the NumPy reference did not answer: {answer}")
+            raise ReferenceFailed(f"the NumPy reference did not answer: {why_none(answer)}")
         return answer.arrays
 
 
