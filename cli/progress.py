@@ -100,7 +100,8 @@ class Progressed:
 
     def stop(self) -> None:
         """Show nothing more; whatever is printed next stands by itself."""
-        self._bar.stop()
+        if self._console.is_terminal:  # Elsewhere it would print an empty line.
+            self._bar.stop()
         self._ended.set()
         if self._thread is not None:
             self._thread.join()

@@ -184,6 +184,25 @@ def test_an_unavailable_backend_is_named_with_its_reason() -> None:
     assert "unavailable: gone: no device" in _printed([made])
 
 
+def test_another_torch_than_the_contracts_is_named() -> None:
+    """In one line a version; how it was built makes no difference."""
+    versions = {"old": "2.12.1+cpu", "older": "2.12.1+cpu", "same": "2.13.0+cpu"}
+    infos = [info(name, library="torch", version=each) for name, each in versions.items()]
+    text = _printed([run([case(), *(result(name) for name in versions)], [*infos, "acme"])])
+    said = [line for line in text.splitlines() if "the contract is of" in line]
+    assert said == ["the contract is of PyTorch 2.13.0; old, older run 2.12.1+cpu"]
+
+
+def test_a_cell_in_which_nothing_was_timed_has_no_table() -> None:
+    """One line says why, once."""
+    why = "missing data: no safetensors"
+    lines = [timing(name, "NOT TIMED", message=why) for name in ("ref", "acme", "beta")]
+    text = _printed([run(lines, ["ref", "acme", "beta"], purpose="timing")])
+    assert sum(line.endswith(": not timed") for line in text.splitlines()) == 1
+    assert "verdict" not in text
+    assert text.count(why) == 1
+
+
 def test_timings_have_interval_and_verdict() -> None:
     """A timing's row holds the ratio, its interval, the first call and the verdict."""
     lines = [timing("ref", role="reference"), timing("acme", "NOT TIMED", message="wrong answer")]

@@ -85,8 +85,9 @@ def choose_baseline(backends: Sequence[str], wanted: str | None = None) -> str:
 
 def with_baseline(backends: Sequence[str], wanted: str | None) -> list[str]:
     """Return the backends, each once; a wanted baseline takes part if it is not named."""
-    named = wanted is None or wanted in {address.label for address in parse_addresses(backends)}
-    return list(dict.fromkeys(backends if named else [*backends, wanted]))
+    if wanted is None or wanted in {address.label for address in parse_addresses(backends)}:
+        return list(dict.fromkeys(backends))
+    return list(dict.fromkeys([*backends, wanted]))
 
 
 def addressed(texts: Sequence[str]) -> dict[str, Address]:
@@ -100,7 +101,7 @@ def available(infos: Iterable[Mapping[str, Any]], needed: str | None = None) -> 
     Raises NoneAvailable where there are none, or `needed` is not among them.
     """
     gone = {info["id"]: info["unavailable"] for info in infos if "unavailable" in info}
-    if needed in gone:
+    if needed is not None and needed in gone:
         raise NoneAvailable({needed: gone[needed]})
     here = [str(info["id"]) for info in infos if info["id"] not in gone]
     if not here:
