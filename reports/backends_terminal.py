@@ -33,6 +33,16 @@ def list_text(entries: Sequence[Entry]) -> str:
     return "\n".join([*running, *others, *heading, *absent, *broken])
 
 
+def absent_lines(entries: Iterable[Entry]) -> list[str]:
+    """Return a line for each reason why backends do not run here, with their names."""
+    reasons = _by_reason(
+        {"id": entry["id"], "unavailable": entry.get("unavailable") or entry["broken"]}
+        for entry in entries
+        if "library" not in entry
+    )
+    return [f"{reason}: {', '.join(names)}" for reason, names in reasons.items()]
+
+
 def _by_reason(entries: Iterable[Entry]) -> dict[str, list[str]]:
     """Return names by the command that would bring them, or else by why they are not here.
 

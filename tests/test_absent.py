@@ -32,10 +32,10 @@ COMMANDS = {
     "run": ("run", "-b", "zoo-unavailable"),
     "run of named specs": ("run", "-b", "zoo-unavailable", "--specs", SMALL),
     "fuzz": ("fuzz", "-b", "numpy-reference", "-b", "zoo-unavailable"),
-    "bench": ("bench", "-b", "zoo-unavailable", *QUICK),
+    "bench": ("bench", "-b", "zoo-unavailable", "--workload", "B1"),
     "bench to a baseline": (
         *("bench", "-b", "numpy-reference", "--baseline", "zoo-unavailable"),
-        *QUICK,
+        *("--workload", "B1"),
     ),
     "prices": ("bench", "-b", "zoo-unavailable", "--study", "prices"),
 }

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from embcheck.conformance.execution.address import BadAddress
+from embcheck.conformance.execution.address import BadAddress, parse_address
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.judging.deviations import explain, load_deviations
@@ -78,14 +78,15 @@ def _asked(
 def _results(cases: Sequence[Case], backends: Sequence[str]) -> dict[str, list[Result]]:
     found: dict[str, list[Result]] = {case.id: [] for case in cases}
     for backend in backends:
-        worker, reference = WorkerClient(backend), WorkerClient(REFERENCE)
+        address = parse_address(backend)
+        worker, reference = WorkerClient(address), WorkerClient(REFERENCE)
         try:
             runner, info = CaseRunner(worker, reference), worker.info
             deviations = load_deviations(worker.name)
             for case in cases:
                 ran = runner.run(case)
                 verdict, known = explain(case.id, ran.verdict, info, deviations)
-                line = result_line(case, worker.name, described(ran), verdict, known)
+                line = result_line(case, address.label, described(ran), verdict, known)
                 found[case.id].append((line, f"{info.library} {info.version}"))
         except (BackendUnavailable, BackendBroken) as problem:
             raise LookupError(f"{worker.name}: {problem}") from None

@@ -93,7 +93,8 @@ def extra_that_brings(module: str, backend: str = "") -> str | None:
     """Name the extra of embcheck that brings a module, None if none does.
 
     By a requirement of the module's name, by its own name, or by a requirement whose name goes on
-    after the module's: `fbgemm-gpu-cpu`. Of several, that with the backend's own name.
+    after the module's: `fbgemm-gpu-cpu`. Of several, the one that the backend's name begins with:
+    FBGEMM's brings torch too.
     """
     try:
         requirements = distribution("embcheck").requires or []
@@ -112,5 +113,5 @@ def extra_that_brings(module: str, backend: str = "") -> str | None:
         *(extra for _, extra in extras if extra == module),
         *(extra for requirement, extra in extras if longer.match(requirement)),
     ]
-    own = backend.partition("@")[0]
-    return own if own in bringing else next(iter(bringing), None)
+    own = [extra for extra in bringing if backend.startswith(extra)]
+    return max(own, key=len) if own else next(iter(bringing), None)

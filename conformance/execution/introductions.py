@@ -1,7 +1,8 @@
 """What backends say of themselves, kept in the cache: to ask eighty of them takes a minute of CPU.
 
-For the list of `embcheck backends` only. A run asks its backends itself, so what lies here decides
-no result. An entry is plain data, and is used only in the state in which it was made: see `_State`.
+For the list of `embcheck backends`, and for the choice of all that are installed. A run asks its
+backends itself, so what lies here decides no result. An entry is plain data, and is used only in
+the state in which it was made: see `_State`.
 """
 
 from __future__ import annotations

@@ -82,7 +82,9 @@ class Session:
         addresses = parse_addresses(names)
         for address in addresses:
             if Path(address.label).name != address.label or address.label == "..":
-                raise BadAddress(f"{address.label} names a folder of findings: use no slash and no dots")
+                raise BadAddress(
+                    f"{address.label} names a folder of findings: use no slash and no dots"
+                )
         clients = {address.label: self._worker(address) for address in addresses}
         reference = self._worker(REFERENCE)
         try:
