@@ -200,7 +200,7 @@ def test_the_command_says_what_is_kept(asked):
     CliRunner().invoke(main, ["backends", "numpy-reference"])
     done = CliRunner().invoke(main, ["backends", "numpy-reference", "--json"])
     assert json.loads(done.stdout)[0]["id"] == "numpy-reference"
-    assert "1 as they answered 2" in done.stderr
+    assert "1 answer kept from 2" in done.stderr
     assert "--refresh" in done.stderr
     CliRunner().invoke(main, ["backends", "numpy-reference", "--refresh"])
     assert asked == ["numpy-reference"] * 2

@@ -22,6 +22,7 @@ from embcheck.reports.backend_pages import write_pages
 from embcheck.reports.backends_terminal import backend_text, list_text
 from embcheck.reports.helped import helped
 from embcheck.reports.merge import merge
+from embcheck.reports.units import plural
 
 
 def backends(
@@ -54,9 +55,9 @@ def _tell_kept(found: Iterable[Introduced]) -> None:
     """Say how many were not asked now, and how to ask them."""
     days = sorted(one.kept for one in found if one.kept is not None)
     if days:
-        when = days[0] if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
-        said = f"{len(days)} as they answered {when}, of the same code and installations"
-        click.echo(f"{said}; --refresh asks again", err=True)
+        when = f"from {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
+        answers = plural(len(days), "answer")
+        click.echo(f"{answers} kept {when}; --refresh asks again", err=True)
 
 
 def _write(names: Iterable[str], folder: Path, results: Path | None) -> None:
