@@ -72,7 +72,8 @@ def test_an_audit_is_of_the_cases_that_are_named(record, tmp_path):
 def test_the_others_are_timed_under_their_labels(tmp_path):
     """An absent backend has a line and no row; another interpreter's has its label everywhere."""
     mine = f"mine=numpy-reference:{sys.executable}"
-    words = ("bench", "-b", mine, "-b", "zoo-unavailable", *QUICK, "--out", tmp_path)
+    words = ("bench", "-b", mine, "-b", "zoo-unavailable", "--baseline", "mine", *QUICK)
+    words += ("--out", tmp_path)
     done = CliRunner().invoke(main, [*map(str, words)])
     assert done.exit_code == 2, done.output
     assert done.stdout.count("zoo-unavailable") == 1

@@ -128,8 +128,8 @@ def run_timing(
     NoneAvailable where no backend, or not the wanted baseline, can run here.
     """
     addresses = addressed(with_baseline(backends, settings.baseline))
-    wanted = settings.baseline and parse_address(settings.baseline).label
-    settings = replace(settings, baseline=wanted)
+    if settings.baseline is not None and settings.baseline not in addresses:
+        settings = replace(settings, baseline=parse_address(settings.baseline).label)
     run = _Run(addresses, workloads, folder, settings, resume=resume, purpose=purpose)
     try:
         for step in plan_steps(workloads, settings):
