@@ -90,7 +90,7 @@ def test_a_terminal_has_a_bar_and_no_lines():
 
 
 COMMANDS = {
-    "check": ("check",),
+    "check": ("check", SMALL),
     "run": ("run", "-b", "numpy-reference", "--specs", SMALL),
     "fuzz": ("fuzz", "-b", "numpy-reference", "--examples", "3"),
 }
