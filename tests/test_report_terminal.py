@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,8 +28,10 @@ from report_runs import (
 from rich.console import Console
 
 from embcheck.cli.report import report
+from embcheck.conformance.documentation.version import TORCH
 from embcheck.conformance.records.details import Rates, Shares, TimingDetails
 from embcheck.conformance.records.run import Run
+from embcheck.conformance.suite.load import suite_root
 from embcheck.reports.terminal import print_conformance, print_timings
 
 
@@ -182,6 +185,15 @@ def test_an_unavailable_backend_is_named_with_its_reason() -> None:
     gone = {"id": "gone", "unavailable": "no device"}
     made = run([case(), result("acme")], ["acme", gone])
     assert "unavailable: gone: no device" in _printed([made])
+
+
+def test_the_contracts_torch_is_that_of_its_documentation() -> None:
+    """Each file of sentences says whose they are."""
+    texts = [path.read_text() for path in (suite_root() / "documentation").glob("*.yaml")]
+    said = {
+        found[1] for text in texts if (found := re.search(r"^torch: (.+)$", text, re.MULTILINE))
+    }
+    assert said == {TORCH}
 
 
 def test_another_torch_than_the_contracts_is_named() -> None:
