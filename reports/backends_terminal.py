@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from embcheck.conformance.documentation.version import TORCH, other_torches
+from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
 SHORT, LONG = 60, 600
@@ -26,7 +27,7 @@ def list_text(entries: Sequence[Entry]) -> str:
     reasons = _by_reason(entry for entry in entries if "unavailable" in entry)
     broken = [backend_text(entry) for entry in entries if "broken" in entry]
     absent = [_wrapped(f"{reason}: {', '.join(names)}", "  ") for reason, names in reasons.items()]
-    heading = [f"Not here, {sum(map(len, reasons.values()))} backends"] if absent else []
+    heading = [f"Not here, {plural(sum(map(len, reasons.values())), 'backend')}"] if absent else []
     if len(entries) == 1 and absent:
         return backend_text(entries[0])
     others = [_wrapped(line, "") for line in other_torch_lines(entries)]
