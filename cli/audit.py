@@ -17,6 +17,13 @@ import click
     metavar="[LABEL=]ID[:PYTHON]",
     help="Audit these backends only; all of the run if left out.",
 )
+@click.option(
+    "--case",
+    "cases",
+    multiple=True,
+    metavar="ID",
+    help="Draw results of this case (repeatable), by its id in reports; * matches anything.",
+)
 @click.option("--draws", default=60, show_default=True, type=click.IntRange(1), help="Sample size.")
 @click.option("--seed", default=0, show_default=True, help="Random seed for the sample.")
 @click.option(
@@ -26,7 +33,14 @@ import click
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the scripts are written.",
 )
-def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Path) -> None:
+def audit(
+    run: Path,
+    addresses: tuple[str, ...],
+    cases: tuple[str, ...],
+    draws: int,
+    seed: int,
+    out: Path,
+) -> None:
     """Check a random sample of a RUN's results against the library alone.
 
     As many departures as passes and unsupported results are drawn. The adapter writes each call
@@ -35,4 +49,4 @@ def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Pat
     """
     from embcheck.cli.actions.audit import audit as act  # noqa: PLC0415  (--help stays quick)
 
-    act(run, addresses, draws, seed, out)
+    act(run, addresses, cases, draws, seed, out)

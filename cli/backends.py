@@ -11,6 +11,9 @@ import click
 @click.argument("addresses", nargs=-1, metavar="[[LABEL=]ID[:PYTHON]]...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 @click.option(
+    "--refresh", is_flag=True, help="Ask all again, also those of which an answer is kept."
+)
+@click.option(
     "--markdown",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
@@ -23,12 +26,18 @@ import click
     help="A run of the suite; pages then list what adapters did for their library in it.",
 )
 def backends(
-    addresses: tuple[str, ...], as_json: bool, markdown: Path | None, results: Path | None
+    addresses: tuple[str, ...],
+    as_json: bool,
+    refresh: bool,
+    markdown: Path | None,
+    results: Path | None,
 ) -> None:
     """List backends: version, device and capabilities, or why one is unavailable.
 
-    Without names, every known backend is listed; pages are written only for embcheck's own.
+    Those that run here come first. Without names, every known backend is listed; pages are written
+    only for embcheck's own. What a backend says of itself is kept in the cache until its code, what
+    is installed, the environment or the machine changes.
     """
     from embcheck.cli.actions.backends import backends as act  # noqa: PLC0415  (--help stays quick)
 
-    act(addresses, as_json, markdown, results)
+    act(addresses, markdown, results, as_json=as_json, refresh=refresh)

@@ -11,7 +11,14 @@ from embcheck.cli.bench_own import own_options
 
 
 @click.command()
-@click.option("-b", "--backend", "backends", multiple=True, metavar="BACKEND")
+@click.option(
+    "-b",
+    "--backend",
+    "backends",
+    multiple=True,
+    metavar="[LABEL=]ID[:PYTHON]",
+    help="A backend (repeatable); PYTHON is another interpreter, with embcheck installed.",
+)
 @click.option(
     "--workload",
     "ids",

@@ -14,7 +14,8 @@ CALL_OPTIONS = (
     click.option(
         "--table",
         metavar="FILE[:NAME]",
-        help="Your own table: .safetensors:TENSOR, .npy, .npz:ARRAY or .parquet:COLUMN.",
+        help="Your own table: a model's folder:TENSOR, .safetensors:TENSOR, .npy, .npz:ARRAY or "
+        ".parquet:COLUMN. Where the name is missing, those that there are are listed.",
     ),
     click.option("--trace", metavar="FILE[:NAME]", help="Your own indices, one or two dimensions."),
     click.option("--offsets", metavar="FILE[:NAME]", help="Where each bag of the trace begins."),

@@ -14,7 +14,15 @@ DEFAULT_EXAMPLES = 1000
 
 
 @click.command()
-@click.option("-b", "--backend", "backends", multiple=True, required=True, metavar="BACKEND")
+@click.option(
+    "-b",
+    "--backend",
+    "backends",
+    multiple=True,
+    required=True,
+    metavar="[LABEL=]ID[:PYTHON]",
+    help="A backend (repeatable); PYTHON is another interpreter, with embcheck installed.",
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),

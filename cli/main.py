@@ -12,6 +12,7 @@ import click
 from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.faults import tell_fault, tell_lost_output
 from embcheck.cli.streams import reader_is_gone, tolerant_streams
+from embcheck.conformance.near import did_you_mean
 
 COMMANDS = {
     "run": ("embcheck.cli.run", "Run the conformance suite on backends."),
@@ -76,6 +77,15 @@ class LazyGroup(click.Group):
         """Name the subcommands, in the order of use."""
         del ctx
         return list(COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand; of an unknown one, say which was meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], COMMANDS, "`embcheck --help` lists them")
+            ctx.fail(f"there is no command '{args[0]}'; {hint}")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a subcommand."""

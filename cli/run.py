@@ -47,7 +47,7 @@ def _short(context: click.Context, option: click.Parameter, expression: str) -> 
     default="",
     metavar="EXPR",
     callback=_short,
-    help="Select cases, as in pytest.",
+    help="Select cases by words of their names, as in pytest; see --case for ids.",
 )
 @click.option(
     "--case",

@@ -47,8 +47,12 @@ class Checked:
         return f"valid: {', '.join([*specs, *others]) or 'no file at all'}"
 
 
-def check_files(paths: Iterable[Path]) -> Checked:
+def check_files(
+    paths: Iterable[Path], told: Callable[[int, int, Path], None] = lambda *_: None
+) -> Checked:
     """Check files and folders; all that is shipped if none is named.
+
+    `told` is called as each file begins, with its number from 0 and how many there are.
 
     A file in a folder `clauses`, `deviations`, `documentation`, `workloads` or `curves` is checked
     as what it is, any other as a spec; one with the key `deviations` as those, wherever it is.
@@ -70,7 +74,8 @@ def check_files(paths: Iterable[Path]) -> Checked:
         ]
         files += [*workload_files(), *curve_files(), suite_root() / FEATURES]
     files += [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
-    for file in files:
+    for number, file in enumerate(files):
+        told(number, len(files), file)
         try:
             _check(file, checked)
         except SpecError as error:

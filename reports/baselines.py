@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from embcheck.conformance.near import did_you_mean
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import RecordError, Run
 from embcheck.conformance.timing.clock.arms import A_A, REFERENCE, SENTINEL
@@ -49,11 +50,13 @@ def rebased(
         raise RecordError("there are no rounds in it; write some with `embcheck bench`")
     known = known_baselines(timed)
     if baseline is not None and baseline not in known:
-        raise UnknownBaseline(f"'{baseline}' was not timed; timed were: {', '.join(known)}")
+        hint = did_you_mean(baseline, known, f"timed were: {', '.join(known)}")
+        raise UnknownBaseline(f"'{baseline}' was not timed; {hint}")
     ids = list(dict.fromkeys(line.workload for run in timed for line in run.rounds))
     unknown = [name for name in workloads if name not in ids]
     if unknown:
-        raise UnknownBaseline(f"'{unknown[0]}' was not timed; timed were: {', '.join(ids)}")
+        hint = did_you_mean(unknown[0], ids, f"timed were: {', '.join(ids)}")
+        raise UnknownBaseline(f"'{unknown[0]}' was not timed; {hint}")
     found = []
     for run in timed:
         if baseline is None or baseline in baselines(run):

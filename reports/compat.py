@@ -10,11 +10,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from embcheck.conformance.near import did_you_mean
 
 FORMAT = 1
 FILE_NAME = "compat.json"
@@ -181,19 +182,18 @@ class Compat:
     def supports(self, backend: str, feature: str) -> Supported:
         """Return whether a backend supports a feature; raises CompatError for an unknown name."""
         if feature not in self.features:
-            raise CompatError(f"no feature '{feature}'; `embcheck compat` lists them")
+            raise CompatError(f"no feature '{feature}'; {self.hint(feature)}")
         return self.column(backend).features.get(feature, Supported("unknown", says="not asked"))
 
     def hint(self, name: str) -> str:
         """Say which known names an unknown one may have meant, at most three."""
-        near = get_close_matches(name, [*self.features, *self.backends], 3)
-        return f"did you mean {' or '.join(near)}?" if near else "see `embcheck compat`"
+        return did_you_mean(name, [*self.features, *self.backends], "see `embcheck compat`")
 
     def column(self, backend: str) -> Column:
         """Return what a backend supports; raises CompatError for an unknown one."""
         if backend not in self.backends:
-            known = ", ".join(self.backends)
-            raise CompatError(f"no data on '{backend}'; there is on {known}")
+            hint = did_you_mean(backend, self.backends, f"there is on {', '.join(self.backends)}")
+            raise CompatError(f"no data on '{backend}'; {hint}")
         return self.backends[backend]
 
 

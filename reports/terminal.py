@@ -11,6 +11,7 @@ from rich.text import Text
 
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run
+from embcheck.reports.backends_terminal import other_torch_lines, unavailable_text
 from embcheck.reports.console import safe_text, say
 from embcheck.reports.curves import point_of
 from embcheck.reports.departures import Departure, Standing, departures
@@ -83,7 +84,11 @@ def print_conformance(runs: Iterable[Run] | Merged, console: Console) -> None:
     elif not merged.measurements:
         say(console, "No results.")
     for entry in merged.unavailable:
-        say(console, f"unavailable: {one_line(entry.id, 40)}: {one_line(entry.unavailable)}")
+        say(console, unavailable_text(entry.id, entry.unavailable))
+    for line in other_torch_lines(
+        info for entry in merged.backends.values() for info in entry.infos
+    ):
+        say(console, line, "yellow")
     _print_departures(departures(merged), console)
     _print_stages(merged, console)
     _print_partial(merged, console)
@@ -102,8 +107,10 @@ def _print_cells(measurements: Sequence[Measurement], console: Console) -> None:
     width = min(_NAME_WIDTH, max(len(_name(line)) for line in measurements))
     for cell, group in groupby(measurements, key=_cell):
         lines = list(group)
-        say(console, f"\n{cell}", "bold")
-        console.print(_timing_table(lines, width, console))
+        is_timed = any(line.verdict != "NOT TIMED" for line in lines)
+        say(console, f"\n{cell}" + ("" if is_timed else ": not timed"), "bold")
+        if is_timed:
+            console.print(_timing_table(lines, width, console))
         _print_costs(lines, width, console)
         _print_figures(lines, console)
         _print_messages(lines, console)

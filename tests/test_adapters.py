@@ -149,6 +149,21 @@ def test_the_extra_that_brings_a_module_is_named(module, extra):
 
 
 @pytest.mark.parametrize(
+    ("module", "backend", "extra"),
+    [
+        ("torch", "fbgemm-default@cuda", "fbgemm"),
+        ("torch", "onnxruntime-dynamo", "onnx"),
+        ("torch", "torchscript-script", "torch"),
+        ("keras", "keras-jax", "keras-jax"),
+        ("torch", "a-new-one", "torch"),
+    ],
+)
+def test_the_extra_is_the_one_that_brings_all_of_a_backend(module, backend, extra):
+    """Of several that bring a module, the one that the backend is named like."""
+    assert extra_that_brings(module, backend) == extra
+
+
+@pytest.mark.parametrize(
     "entry", [b"graph", export_cache.Refusal("ExportError", "torch.onnx", "no")]
 )
 def test_a_cached_export_comes_back(tmp_path, entry):

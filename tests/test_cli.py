@@ -58,6 +58,16 @@ def test_a_run_does_not_wait_for_statistics(tmp_path):
         (["-b", "zoo-dies-on-import", "--specs", SMALL], 3, ""),
         (["-b", "numpy-refrence", "--specs", SMALL], 2, "there is no backend 'numpy-refrence'"),
         (["-b", "numpy-reference", "--specs", SMALL, "-k", "nosuch"], 2, "nothing is selected"),
+        (
+            ["-b", "numpy-reference", "--specs", SMALL, "-k", "specs/small/lookup-again"],
+            2,
+            "'specs/small/lookup-again' is a case's id: --case takes ids",
+        ),
+        (
+            ["-b", "numpy-reference", "-k", "rows[dtype=float32"],
+            2,
+            "has brackets: --case takes ids",
+        ),
         (["-b", "numpy-reference", "-k", f"{'(' * 101}x{')' * 101}"], 2, "100 brackets at most"),
         (["-b", "numpy-reference", "-k", f"{'not ' * 250}x"], 2, "1,000 characters"),
         (

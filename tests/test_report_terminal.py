@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,8 +28,10 @@ from report_runs import (
 from rich.console import Console
 
 from embcheck.cli.report import report
+from embcheck.conformance.documentation.version import TORCH
 from embcheck.conformance.records.details import Rates, Shares, TimingDetails
 from embcheck.conformance.records.run import Run
+from embcheck.conformance.suite.load import suite_root
 from embcheck.reports.terminal import print_conformance, print_timings
 
 
@@ -193,6 +196,34 @@ def test_an_unavailable_backend_is_named_with_its_reason() -> None:
     gone = {"id": "gone", "unavailable": "no device"}
     made = run([case(), result("acme")], ["acme", gone])
     assert "unavailable: gone: no device" in _printed([made])
+
+
+def test_the_contracts_torch_is_that_of_its_documentation() -> None:
+    """Each file of sentences says whose they are."""
+    texts = [path.read_text() for path in (suite_root() / "documentation").glob("*.yaml")]
+    said = {
+        found[1] for text in texts if (found := re.search(r"^torch: (.+)$", text, re.MULTILINE))
+    }
+    assert said == {TORCH}
+
+
+def test_another_torch_than_the_contracts_is_named() -> None:
+    """In one line a version; how it was built makes no difference."""
+    versions = {"old": "2.12.1+cpu", "older": "2.12.1+cpu", "same": "2.13.0+cpu"}
+    infos = [info(name, library="torch", version=each) for name, each in versions.items()]
+    text = _printed([run([case(), *(result(name) for name in versions)], [*infos, "acme"])])
+    said = [line for line in text.splitlines() if "the contract is of" in line]
+    assert said == ["the contract is of PyTorch 2.13.0; old, older run 2.12.1+cpu"]
+
+
+def test_a_cell_in_which_nothing_was_timed_has_no_table() -> None:
+    """One line says why, once."""
+    why = "missing data: no safetensors"
+    lines = [timing(name, "NOT TIMED", message=why) for name in ("ref", "acme", "beta")]
+    text = _printed([run(lines, ["ref", "acme", "beta"], purpose="timing")])
+    assert sum(line.endswith(": not timed") for line in text.splitlines()) == 1
+    assert "verdict" not in text
+    assert text.count(why) == 1
 
 
 def test_timings_have_interval_and_verdict() -> None:

@@ -247,6 +247,10 @@ def test_the_head_names_versions_and_the_clause():
         ),
         (("embedding/lookup/many-rows[dtype=float32]", "-b", "no-such"), "there is no backend"),
         (
+            ("embedding/lookup/many-rows[dtype=float32]", "-b", "zoo-unavailable"),
+            "embcheck reproduce: zoo-unavailable: the zoo has no such device\n",
+        ),
+        (
             ("embedding/lookup/many-rows[dtype=float32]", "-b", "numpy-reference"),
             "writes no scripts",
         ),

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from embcheck.cli.progress import Progressed
 from embcheck.conformance.audit.draw import GROUPS, draw, group_of
 from embcheck.conformance.audit.session import Audited
 from embcheck.conformance.audit.session import audit as audited_of
-from embcheck.conformance.execution.address import BadAddress, parse_addresses
+from embcheck.conformance.execution.absence import NoneAvailable
+from embcheck.conformance.execution.address import BadAddress, parse_addresses, plain_ids
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.lines import ResultLine
 from embcheck.conformance.records.run import RecordError, read_runs
+from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.problems import SpecError
+from embcheck.reports.backends_terminal import none_text
 from embcheck.reports.untrusted import one_line
 
 
-def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Path) -> None:
+def audit(
+    run: Path,
+    addresses: tuple[str, ...],
+    cases: tuple[str, ...],
+    draws: int,
+    seed: int,
+    out: Path,
+) -> None:
     """Draw results of a RUN by chance, and check each against the library alone."""
     try:
         results = [found for one in read_runs(run) for found in one.results]
-        named = addresses or _plain_ids(run, (found.backend for found in results))
+        named = addresses or plain_ids(found.backend for found in results)
         labels = {address.label for address in parse_addresses(named)}
-        drawn = draw((found for found in results if found.backend in labels), draws, seed)
-        audited = list(audited_of(drawn, named, out))
+        results = _of_cases([found for found in results if found.backend in labels], cases)
+        drawn = draw(results, draws, seed)
+        with Progressed("results", len(drawn)) as progress:
+            found = audited_of(drawn, named, out, lambda label: progress.tell(doing=label))
+            audited = [_counted(one, progress) for one in found]
+    except NoneAvailable as absence:
+        click.echo(none_text(absence.reasons), err=True)
+        sys.exit(ExitCode.USAGE)
     except (BadAddress, UnknownBackend, RecordError, SpecError) as error:
         click.echo(f"embcheck audit: {error}", err=True)
         sys.exit(ExitCode.USAGE)
@@ -41,13 +58,20 @@ def audit(run: Path, addresses: tuple[str, ...], draws: int, seed: int, out: Pat
         sys.exit(ExitCode.DEPARTS)
 
 
-def _plain_ids(run: Path, names: Iterable[str]) -> tuple[str, ...]:
-    """Return the backends of a record; one that is an address could start any program."""
-    found = tuple(dict.fromkeys(names))
-    for name in found:
-        if {"=", ":"} & set(name):
-            raise RecordError(f"{run}: '{name}' is no backend's id; name the backends with -b")
-    return found
+def _of_cases(results: list[ResultLine], cases: tuple[str, ...]) -> list[ResultLine]:
+    """Return the results of named cases, all if none is named; raises RecordError for no such."""
+    if not cases:
+        return results
+    try:
+        chosen = named(cases, {found.case for found in results})
+    except LookupError as error:
+        raise RecordError(str(error.args[0])) from None
+    return [found for found in results if found.case in chosen]
+
+
+def _counted(one: Audited, progress: Progressed) -> Audited:
+    progress.advance()
+    return one
 
 
 def _tell(audited: list[Audited], seed: int, out: Path) -> None:

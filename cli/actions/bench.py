@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.actions.bench_own import (
@@ -19,6 +18,9 @@ from embcheck.cli.actions.bench_own import (
     own_sources,
     read_own,
 )
+from embcheck.cli.progress import Progressed
+from embcheck.conformance.execution.absence import NoneAvailable
+from embcheck.conformance.execution.address import BadAddress, plain_ids
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.claim import InUse, claimed
@@ -40,6 +42,8 @@ from embcheck.conformance.timing.verdicts.measurements import said_of_few
 from embcheck.conformance.timing.workloads.load import UnknownWorkload, Workload, select_workloads
 from embcheck.conformance.timing.workloads.own import Sources
 from embcheck.conformance.timing.workloads.own_files import BadInput
+from embcheck.reports.backends_terminal import none_text, unavailable_text
+from embcheck.reports.merge import merge
 from embcheck.reports.regressions import print_comparison
 from embcheck.reports.terminal import print_timings
 
@@ -83,10 +87,13 @@ def bench(
             code = _time_against(against, backends, ids, out, settings)
         else:
             code = _time(backends, ids, out, settings, own_one, studies, curves, resume=resume)
-    except SpecError as error:
-        click.echo(str(error), err=True)
+    except (SpecError, NoneAvailable) as error:
+        click.echo(
+            none_text(error.reasons) if isinstance(error, NoneAvailable) else str(error), err=True
+        )
         sys.exit(ExitCode.USAGE)
     except (
+        BadAddress,
         BadInput,
         UnknownBackend,
         UnknownWorkload,
@@ -174,7 +181,7 @@ def _time_against(
     base = read_baseline(against)
     settings = replace(settings, profile=str(base.header.settings["profile"]))
     workloads = select_workloads(ids or tuple(base.header.settings["workloads"]))
-    names = backends or tuple(str(info["id"]) for info in base.header.backends)
+    names = backends or plain_ids(str(info["id"]) for info in base.header.backends)
     with _progress(len(plan_steps(workloads, settings))) as told:
         found = run_against(base, names, workloads, out, settings, told)
     print_comparison(found, Console(highlight=False))
@@ -183,30 +190,13 @@ def _time_against(
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[object], None]]:
-    """Show progress on stderr, if that is a terminal."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-    )
-    # Steps are few and long: the last 30 seconds would often contain none to estimate from.
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        speed_estimate_period=3600,
-        refresh_per_second=1,
-    ) as progress:
-        task = progress.add_task("starting", total=total)
+    """Show progress on stderr."""
+    with Progressed("steps", total, left=True) as progress:
         begun = 0
 
         def told(step: object) -> None:
             nonlocal begun
-            progress.update(task, description=str(step), completed=begun)
+            progress.tell(begun, str(step))
             begun += 1
 
         yield told
@@ -217,5 +207,8 @@ def _show(out: Path) -> None:
     file = out / FILE_NAME
     if not file.exists():
         return
-    print_timings(read_runs(file), Console(highlight=False))
+    merged = merge(read_runs(file))
+    print_timings(merged, Console(highlight=False))
+    for entry in merged.unavailable:
+        click.echo(unavailable_text(entry.id, entry.unavailable))
     click.echo(file)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import click
 
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import known_backends
+from embcheck.conformance.execution.introductions import introductions
 from embcheck.conformance.timing.clock.cell import is_named
 from embcheck.conformance.timing.clock.lanes import spellings_of
 from embcheck.conformance.timing.clock.workers import DEFINITION
@@ -17,6 +17,7 @@ from embcheck.conformance.timing.workloads.load import Workload
 from embcheck.conformance.timing.workloads.own import Sources, own_workload
 from embcheck.conformance.timing.workloads.own_files import BadInput
 from embcheck.conformance.timing.workloads.traces import make_inputs
+from embcheck.reports.backends_terminal import absent_lines
 from embcheck.reports.untrusted import one_line
 
 
@@ -74,22 +75,9 @@ def installed_backends(sources: Sources | None) -> tuple[str, ...]:
 
 
 def installed() -> tuple[str, ...]:
-    """Name the backends that run here, the reference first, and print why others do not."""
-
-    def ask(name: str) -> str | None:
-        client = WorkerClient(name)
-        try:
-            _ = client.info
-        except (BackendUnavailable, BackendBroken) as reason:
-            return one_line(reason)
-        finally:
-            client.close()
-        return None
-
+    """Name the backends that run here, but for the reference, and print why others do not."""
     names = sorted(set(known_backends()) - {DEFINITION})
-    with ThreadPoolExecutor(2) as pool:
-        reasons = dict(zip(names, pool.map(ask, names), strict=True))
-    for name, reason in reasons.items():
-        if reason is not None:
-            click.echo(f"left out: {name}: {reason}", err=True)
-    return tuple(name for name, reason in reasons.items() if reason is None)
+    found = [one.backend for one in introductions(names)]
+    for line in absent_lines(found):
+        click.echo(f"left out: {line}", err=True)
+    return tuple(str(entry["id"]) for entry in found if "library" in entry)

@@ -7,13 +7,18 @@ from pathlib import Path
 
 import click
 
+from embcheck.cli.progress import Progressed
 from embcheck.conformance.check_files import check_files
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.reports.untrusted import one_line
 
 
 def check(paths: tuple[Path, ...]) -> None:
     """Validate specs, clauses and workloads; all that is shipped by default."""
-    found = check_files(paths)
+    with Progressed("files") as progress:
+        found = check_files(
+            paths, lambda done, total, file: progress.tell(done, one_line(file), total)
+        )
     for problem in found.problems:
         click.echo(str(problem), err=True)
     if found.problems:

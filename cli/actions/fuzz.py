@@ -10,17 +10,20 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.faults import system_words, tell_fault
-from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable
+from embcheck.cli.progress import Progressed
+from embcheck.conformance.execution.absence import NoneAvailable
+from embcheck.conformance.execution.address import BadAddress
+from embcheck.conformance.execution.client import BackendBroken
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.fuzzing.duel import Tally
 from embcheck.conformance.fuzzing.hunt import Budget
 from embcheck.conformance.fuzzing.session import Session, Settings
 from embcheck.conformance.records.claim import InUse, claimed
+from embcheck.reports.backends_terminal import none_text
 from embcheck.reports.fuzzing import print_fuzzing
 from embcheck.reports.untrusted import clean
 
@@ -59,7 +62,10 @@ def _run(session: Session, backends: tuple[str, ...]) -> int:
     """Run the session; return the exit code, and print on stderr what stopped it."""
     try:
         session.run(backends)
-    except (UnknownBackend, BackendUnavailable, InUse, OSError) as error:
+    except NoneAvailable as absence:
+        click.echo(none_text(absence.reasons), err=True)
+        return ExitCode.USAGE
+    except (BadAddress, UnknownBackend, InUse, OSError) as error:
         return _told(error)
     except BackendBroken as error:
         click.echo(f"embcheck: {clean(error)}", err=True)
@@ -74,19 +80,14 @@ def _run(session: Session, backends: tuple[str, ...]) -> int:
 
 @contextmanager
 def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None]]:
-    """Show progress on stderr, if that is a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with bar, _noticed_interrupts() as interrupted:
-        task = bar.add_task("fuzzing", total=examples)
+    """Show progress on stderr."""
+    with Progressed("examples", examples) as progress, _noticed_interrupts() as interrupted:
 
         def told(backend: str, tally: Tally, findings: int) -> None:
             if interrupted:
                 raise KeyboardInterrupt
             calls = sum(tally.endings.values())
-            what = f"{backend}: {tally.examples} examples, {calls} calls, {findings} findings"
-            bar.update(task, description=what, completed=tally.examples)
+            progress.tell(tally.examples, f"{backend}: {calls:,} calls, {findings} findings")
 
         yield told
 

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.actions.compat import data_of
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.near import did_you_mean
 from embcheck.reports.compat import Compat, CompatError
 from embcheck.reports.migration.differences import migration
 from embcheck.reports.migration.terminal import print_told
@@ -77,8 +77,7 @@ def _check_names(data: Compat, names: Sequence[str], *, may_be_asked: bool) -> N
     known = {*data.backends, *(known_backends() if may_be_asked else ())}
     for name in names:
         if name not in known:
-            near = get_close_matches(name, sorted(known), 3)
-            hint = f"did you mean {' or '.join(near)}?" if near else "`embcheck compat` lists them"
+            hint = did_you_mean(name, sorted(known), "`embcheck compat` lists them")
             raise CompatError(f"no data on '{name}'; {hint}")
 
 

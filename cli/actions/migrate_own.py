@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.answers import Answer, Answered
+from embcheck.conformance.execution.answers import Answer, Answered, why_none
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.execution.judging.judge import Outcome, Verdict, judge_returns
@@ -146,7 +146,7 @@ def _wide(call: Call) -> Call:
 
 def _output(answer: Answer) -> np.ndarray:
     if not isinstance(answer, Answered):
-        what = f"the NumPy reference does not answer this call: {answer}"
+        what = f"the NumPy reference does not answer this call: {why_none(answer)}"
         raise BadInput(what[:300], "ask about a shorter trace")
     return answer.arrays["output"]
 

@@ -5,31 +5,35 @@ from __future__ import annotations
 import gc
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.faults import system_words, tell_fault
+from embcheck.cli.progress import Progressed
 from embcheck.conformance import pytest_plugin
 from embcheck.conformance.contract.cache import cache_place, why_not_ours
+from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import BadAddress
+from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.processor import NoSuchInstructions, processor_environment
 from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.pytest_items import CaseItem
 from embcheck.conformance.pytest_session import EmbcheckSession
 from embcheck.conformance.records.claim import InUse, claimed
 from embcheck.conformance.records.run import FILE_NAME, RecordError, read_runs
 from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.problems import SpecError
+from embcheck.reports.backends_terminal import none_text
 from embcheck.reports.terminal import print_conformance
 from embcheck.reports.untrusted import one_line
 
@@ -92,11 +96,16 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
             # The libraries are imported while the specs are read. A user's own are read before:
             # what a case expects is settled before any backend's code runs.
             pool.launch()
-        paths = _checked(chosen, setting.out)
+        progress = claim.enter_context(Progressed("results", title="conformance"))
+        progress.tell(doing="reading the specs")
+        paths = _checked(chosen)
+        progress.tell(doing=f"starting {', '.join(pool.names)}")
+        _start(pool)
+        setting.out.mkdir(parents=True, exist_ok=True)
         claim.enter_context(claimed(setting.out))
-        return _run(pool, _Request(paths, chosen, setting), errors)
-    except SpecError as error:
-        errors.print(str(error))
+        return _run(_Watcher(pool, progress), _Request(paths, chosen, setting), errors)
+    except (SpecError, NoneAvailable) as error:
+        errors.print(none_text(error.reasons) if isinstance(error, NoneAvailable) else str(error))
         return ExitCode.USAGE
     except (NoSuchCase, InUse, RecordError) as error:
         errors.print(f"embcheck: {error.args[0]}")
@@ -128,13 +137,14 @@ class _Request:
     setting: Setting
 
 
-def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
-    watcher = _Watcher(pool)
+def _run(watcher: _Watcher, request: _Request, errors: Console) -> int:
     try:
         status = _run_pytest(request, watcher)
     except KeyboardInterrupt:  # While pytest begins or ends, it leaves that to its caller.
-        pool.stop()
+        watcher.pool.stop()
         watcher.is_interrupted, status = True, pytest.ExitCode.INTERRUPTED
+    finally:
+        watcher.progress.stop()
     stopped = _stopped(status, watcher, errors)
     if watcher.session is None or stopped not in (None, INTERRUPTED):
         return ExitCode.HARNESS if stopped is None else stopped
@@ -156,19 +166,35 @@ def _run(pool: BackendPool, request: _Request, errors: Console) -> int:
     return code or ExitCode.USAGE if watcher.unwritten is not None else code
 
 
-def _checked(chosen: Chosen, out: Path) -> list[Path]:
-    """Return the spec files, all valid; make the folder.
+def _start(pool: BackendPool) -> None:
+    """Start the backends; raises NoneAvailable where not one of them can run here."""
+    pool.start()
+    problems = {name: pool.problem(name) for name in pool.names}
+    if all(isinstance(problem, BackendUnavailable) for problem in problems.values()):
+        raise NoneAvailable(problems)
 
-    Raises SpecError, OSError or NoSuchCase.
-    """
+
+def _checked(chosen: Chosen) -> list[Path]:
+    """Return the spec files, all valid; raises SpecError or NoSuchCase."""
     paths = spec_files(chosen.specs)
     ids = {case.id for path in paths for case in load_spec(path).cases}
     try:
         named(chosen.cases, ids)
     except LookupError as error:
         raise NoSuchCase(error.args[0]) from None
-    out.mkdir(parents=True, exist_ok=True)
+    _check_keyword(chosen.keyword, ids)
     return paths
+
+
+def _check_keyword(keyword: str, ids: Collection[str]) -> None:
+    """Raise NoSuchCase where a case's id is given to -k, which would find nothing."""
+    try:
+        is_case = "/" in keyword and bool(named([keyword], ids))
+    except LookupError:
+        is_case = False
+    if is_case or "[" in keyword:
+        said = "is a case's id" if is_case else "has brackets"
+        raise NoSuchCase(f"-k takes words of names, and '{keyword}' {said}: --case takes ids")
 
 
 def _stopped(status: int, watcher: _Watcher, errors: Console) -> int | None:
@@ -222,8 +248,7 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
             *(["-p", "xdist.plugin", "-n", str(setting.workers)] if setting.workers else []),
             *map(str, request.paths),
         ]
-        with watcher.progress:
-            status = int(pytest.main(arguments, plugins=[watcher]))
+        status = int(pytest.main(arguments, plugins=[watcher]))
         watcher.keep(junit, setting.out)
         return status
 
@@ -238,23 +263,14 @@ class _StartedPool:
 class _Watcher:
     """Shows progress, keeps embcheck's session, and gives it the workers that are starting."""
 
-    def __init__(self, pool: BackendPool) -> None:
+    def __init__(self, pool: BackendPool, progress: Progressed) -> None:
         self.pool = pool
+        self.progress = progress
         self.session: EmbcheckSession | None = None
         self.is_interrupted = False
         self.fault: BaseException | None = None
         self.unwritten: OSError | None = None
-        console = Console(stderr=True)
-        self.progress = Progress(
-            TextColumn("conformance"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self.progress.add_task("cases", total=None)
+        self._items: dict[str, CaseItem] = {}
 
     def pytest_addhooks(self, pluginmanager: pytest.PytestPluginManager) -> None:
         pluginmanager.register(_StartedPool(self.pool), "embcheck-pool")
@@ -291,15 +307,21 @@ class _Watcher:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.session = session.config.pluginmanager.get_plugin("embcheck-session")
         if session.items:
-            self.progress.update(self._task, total=len(session.items))
+            self.progress.tell(total=len(session.items))
+            self._items = {i.nodeid: i for i in session.items if isinstance(i, CaseItem)}
         gc.freeze()
         gc.enable()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
         self.session = node.config.pluginmanager.get_plugin("embcheck-session")  # type: ignore[attr-defined]
-        self.progress.update(self._task, total=len(ids))
+        self.progress.tell(total=len(ids))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        item = self._items.get(nodeid)  # One of xdist's processes has the items otherwise.
+        if item is not None:
+            self.progress.tell(doing=f"{item.backend} at {item.case.id}")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
-            self.progress.advance(self._task)
+            self.progress.advance()

@@ -10,13 +10,14 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from embcheck.conformance.execution.address import BadAddress
+from embcheck.conformance.execution.address import BadAddress, parse_address
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.judging.deviations import explain, load_deviations
 from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.near import did_you_mean
 from embcheck.conformance.records.describe import case_line, clause_line, described, result_line
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine
 from embcheck.conformance.records.run import RecordError, Run, read_runs
@@ -77,14 +78,15 @@ def _asked(
 def _results(cases: Sequence[Case], backends: Sequence[str]) -> dict[str, list[Result]]:
     found: dict[str, list[Result]] = {case.id: [] for case in cases}
     for backend in backends:
-        worker, reference = WorkerClient(backend), WorkerClient(REFERENCE)
+        address = parse_address(backend)
+        worker, reference = WorkerClient(address), WorkerClient(REFERENCE)
         try:
             runner, info = CaseRunner(worker, reference), worker.info
             deviations = load_deviations(worker.name)
             for case in cases:
                 ran = runner.run(case)
                 verdict, known = explain(case.id, ran.verdict, info, deviations)
-                line = result_line(case, worker.name, described(ran), verdict, known)
+                line = result_line(case, address.label, described(ran), verdict, known)
                 found[case.id].append((line, f"{info.library} {info.version}"))
         except (BackendUnavailable, BackendBroken) as problem:
             raise LookupError(f"{worker.name}: {problem}") from None
@@ -101,8 +103,9 @@ def _recorded(
     runs = [run for folder in folders for run in read_runs(folder)]
     known = {result.backend for run in runs for result in run.results}
     if unknown := set(backends) - known:
-        there_are = ", ".join(sorted(known))
-        raise LookupError(f"no results of {', '.join(sorted(unknown))}; there are: {there_are}")
+        name, *_ = sorted(unknown)
+        hint = did_you_mean(name, known, f"there are: {', '.join(sorted(known))}")
+        raise LookupError(f"no results of {name}; {hint}")
     for case in _chosen(name, {each for run in runs for each in run.cases}):
         having = [run for run in runs if case in run.cases]
         results = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,8 +11,9 @@ import numpy as np
 
 from embcheck.conformance.audit.draw import group_of
 from embcheck.conformance.contract.call import Call
+from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import parse_addresses
-from embcheck.conformance.execution.answers import Answer, Answered, Rejected
+from embcheck.conformance.execution.answers import Answer, Answered, Rejected, why_none
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.judging.causes import Cause
 from embcheck.conformance.execution.judging.judge import (
@@ -49,25 +50,40 @@ class Audited:
 
 
 def audit(
-    results: Sequence[ResultLine], addresses: Iterable[str], folder: Path
+    results: Sequence[ResultLine],
+    addresses: Iterable[str],
+    folder: Path,
+    told: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Audited]:
     """Audit results, backend by backend; scripts are written to the folder, one for each call.
 
-    Raises BadAddress and UnknownBackend; a backend that cannot start has all its results unwritten.
+    `told` is called as each backend begins.
+    Raises BadAddress and UnknownBackend. A backend that cannot start has all its results unwritten;
+    where that are all, NoneAvailable is raised in the end, and no folder made.
     """
     cases = {case.id: case for path in spec_files(()) for case in load_spec(path).cases}
-    folder.mkdir(parents=True, exist_ok=True)
     reference = WorkerClient(REFERENCE)
+    gone: dict[str, BackendUnavailable] = {}
+    parsed = parse_addresses(addresses)
     try:
-        for address in parse_addresses(addresses):
+        for address in parsed:
             drawn = [found for found in results if found.backend == address.label]
+            told(address.label)
             worker = WorkerClient(address, timeout=SECONDS)
             try:
+                if drawn:
+                    _ = worker.info
                 yield from _Audit(worker, reference, cases, folder, address.python).audit(drawn)
+            except (BackendUnavailable, BackendBroken) as reason:
+                yield from (Audited(one, unwritten=str(reason)) for one in drawn)
+                if isinstance(reason, BackendUnavailable):
+                    gone[address.label] = reason
             finally:
                 worker.close()
     finally:
         reference.close()
+    if gone and len(gone) == len(parsed):
+        raise NoneAvailable(gone)
 
 
 class _Audit:
@@ -122,6 +138,7 @@ class _Audit:
             said = getattr(answer, "reason", getattr(answer, "message", "no answer in time"))
             raise NotWritable(str(said))
         text = program(case.spec, answer.details["script"])
+        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self._worker.name}-{number:03}.py"
         path.write_text(f"# {case.id}\n{text}", "utf-8")
         return Program(path.absolute(), tuple(map(str, case.spec.observe)))
@@ -142,7 +159,7 @@ class _Audit:
     def _ask_reference(self, call: Call) -> Mapping[str, np.ndarray]:
         answer = self._reference.ask(call)
         if not isinstance(answer, Answered):
-            raise NotWritable(f"the NumPy reference does not answer: {answer}")
+            raise NotWritable(f"the NumPy reference does not answer: {why_none(answer)}")
         return answer.arrays
 
 

@@ -28,6 +28,11 @@ class Address:
         """Whether the worker runs under this process's own interpreter."""
         return self.python == sys.executable
 
+    @property
+    def text(self) -> str:
+        """The address as `parse_address` takes it."""
+        return f"{self.label}={self.id}" + ("" if self.is_here else f":{self.python}")
+
 
 def parse_address(text: str) -> Address:
     """Parse `[LABEL=]ID[:PYTHON]`.
@@ -46,6 +51,18 @@ def parse_address(text: str) -> Address:
     if found is None:
         raise BadAddress(f"-b {text}: there is no interpreter at {python}")
     return Address(label or name, name, str(Path(found).absolute()))
+
+
+def plain_ids(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of backends in a record, each once; raises BadAddress for an address.
+
+    An address could start any program, and records come from strangers.
+    """
+    found = tuple(dict.fromkeys(names))
+    for name in found:
+        if {"=", ":"} & set(name):
+            raise BadAddress(f"'{name}' is no backend's id; name the backends with -b")
+    return found
 
 
 def parse_addresses(texts: Iterable[str]) -> list[Address]:

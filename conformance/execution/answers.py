@@ -90,10 +90,25 @@ class Errored:
     late: bool = False
 
 
+Answer = Answered | Rejected | NotSupported | Crashed | TimedOut | Errored
+
+
+def why_none(answer: Answer) -> str:
+    """Say in words why a request has no arrays to show."""
+    match answer:
+        case Rejected():
+            return f"{answer.exception}: {answer.message}"
+        case NotSupported():
+            return answer.reason
+        case TimedOut():
+            return f"no answer came in {answer.seconds:g} s"
+        case Crashed() | Errored():
+            return answer.message
+    return "it answered"
+
+
 LAST_LINE = 200
 """Characters of it; Python's last line says what it died of."""
-
-Answer = Answered | Rejected | NotSupported | Crashed | TimedOut | Errored
 
 _TOLD = {"unread": many(text), "helped": many(text)}
 """What a worker notes of an adapter while it makes a call."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from importlib import import_module
@@ -11,6 +10,7 @@ from importlib.util import find_spec
 
 from embcheck.conformance.contract.backend import ENTRY_POINT_GROUP, Backend, Unavailable
 from embcheck.conformance.contract.cache import cache_folder
+from embcheck.conformance.near import did_you_mean
 
 OWN_BACKENDS = "embcheck.backends"
 """The package of the backends that embcheck itself brings."""
@@ -22,9 +22,9 @@ class UnknownBackend(Exception):
     """No distribution announces a backend of that name."""
 
     def __init__(self, name: str) -> None:
-        near = difflib.get_close_matches(name, known_backends())
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        super().__init__(f"there is no backend '{name}'; {hint}`embcheck backends` lists all")
+        hint = did_you_mean(name, known_backends(), "").strip()
+        advice = f"{hint} `embcheck backends` lists all".strip()
+        super().__init__(f"there is no backend '{name}'; {advice}")
         self.name = name
 
 
@@ -62,7 +62,7 @@ def declared_environment(name: str) -> Mapping[str, str]:
             return {}
         variables: Mapping[str, str] = import_module(beside).environment(cache_folder(""))
     except ModuleNotFoundError as error:
-        raise Unavailable(_advice(error)) from error
+        raise Unavailable(_advice(error, name)) from error
     return variables
 
 
@@ -76,24 +76,25 @@ def create(name: str) -> Backend:
     try:
         backend: Backend = known_backends()[name].load()()
     except ModuleNotFoundError as error:
-        raise Unavailable(_advice(error)) from error
+        raise Unavailable(_advice(error, name)) from error
     return backend
 
 
-def _advice(error: ModuleNotFoundError) -> str:
+def _advice(error: ModuleNotFoundError, backend: str) -> str:
     module = (error.name or "").split(".")[0]
     if module == "embcheck":
         return str(error)
-    extra = extra_that_brings(module)
+    extra = extra_that_brings(module, backend)
     reason = f"{module or error} is not installed"
     return f"{reason}: pip install 'embcheck[{extra}]'" if extra else reason
 
 
-def extra_that_brings(module: str) -> str | None:
+def extra_that_brings(module: str, backend: str = "") -> str | None:
     """Name the extra of embcheck that brings a module, None if none does.
 
     By a requirement of the module's name, by its own name, or by a requirement whose name goes on
-    after the module's: `fbgemm-gpu-cpu`.
+    after the module's: `fbgemm-gpu-cpu`. Of several, the one that the backend's name begins with:
+    FBGEMM's brings torch too.
     """
     try:
         requirements = distribution("embcheck").requires or []
@@ -112,4 +113,5 @@ def extra_that_brings(module: str) -> str | None:
         *(extra for _, extra in extras if extra == module),
         *(extra for requirement, extra in extras if longer.match(requirement)),
     ]
-    return next(iter(bringing), None)
+    own = [extra for extra in bringing if backend.startswith(extra)]
+    return max(own, key=len) if own else next(iter(bringing), None)

@@ -80,6 +80,7 @@ class BackendPool:
     def start(self, crashing: Collection[str] = ()) -> None:
         """Start a worker of each backend, a few at once; remember why one cannot start.
 
+        Those that were started before, or could not be, are left alone.
         Those of the `crashing`, which are known to die of some cases, are replaced without a wait.
         """
         with ThreadPoolExecutor(AT_ONCE) as executor:
@@ -93,6 +94,8 @@ class BackendPool:
                 self._clients[name, 0].start_fork_server()
 
     def _start(self, name: str) -> None:
+        if name in self._problems:
+            return
         try:
             _ = self._clients[name, 0].info
         except (BackendUnavailable, BackendBroken) as problem:

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.execution.answers import Answer, Answered, NotSupported
+from embcheck.conformance.execution.answers import Answer, Answered, NotSupported, why_none
 from embcheck.conformance.execution.bounded import bounded
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.judging.judge import (
@@ -190,7 +190,7 @@ class CaseRunner:
             wanted, call = {Observation.STORED_WEIGHT: call.inputs["weight"]}, call.of_floats()
         answer = self._reference.ask(call)
         if not isinstance(answer, Answered):
-            raise ReferenceFailed(f"the NumPy reference did not answer: {answer}")
+            raise ReferenceFailed(f"the NumPy reference did not answer: {why_none(answer)}")
         return {**answer.arrays, **wanted}
 
 

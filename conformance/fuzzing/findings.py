@@ -67,8 +67,8 @@ class Finding:
         }
 
 
-def conclude(duel: Duel, departure: ShrunkDeparture, root: Path) -> Finding:
-    """Compare a departure with the suite, write it below a folder, and run the written spec."""
+def conclude(duel: Duel, departure: ShrunkDeparture, folder: Path) -> Finding:
+    """Compare a departure with the suite, write it to a folder, and run the written spec."""
     exchange, signature = departure.exchange, departure.signature
     assert exchange.divergence is not None  # noqa: S101  (the hunt gives nothing else)
     known = related(signature, duel.backend.name, duel.backend.info)
@@ -82,7 +82,7 @@ def conclude(duel: Duel, departure: ShrunkDeparture, root: Path) -> Finding:
         if control is None:
             problem = "no valid neighbour was found that both answer alike"
             return Finding(signature, message, call, known, None, f"not written: {problem}")
-    path = root / duel.backend.name / f"{_name(signature)}.yaml"
+    path = folder / f"{_name(signature)}.yaml"
     problem = ""
     for observations in _observations(exchange):
         behaviour, clause = f"Found by fuzzing: {signature}.", known.clause

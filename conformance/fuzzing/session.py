@@ -11,6 +11,8 @@ from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo, required_capabilities
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.execution.absence import NoneAvailable, absent
+from embcheck.conformance.execution.address import Address, BadAddress, parse_addresses
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.judging.judge import Outcome
 from embcheck.conformance.execution.pool import REFERENCE, describe_backend
@@ -71,42 +73,49 @@ class Session:
         return gravest([ExitCode.CONFORMS, *(hunted.exit_code for hunted in self.hunted)])
 
     def run(self, names: Iterable[str]) -> None:
-        """Fuzz backends.
+        """Fuzz backends, given as `[LABEL=]ID[:PYTHON]`.
 
-        Raises UnknownBackend, BackendUnavailable or BackendBroken, InUse where another process has
-        the folder for the findings, and OSError where that cannot be written to.
+        Raises UnknownBackend, BadAddress, NoneAvailable with all that cannot run here, or
+        BackendBroken, InUse where another process has the folder for the findings, and OSError
+        where that cannot be written to.
         """
-        clients = [self._worker(name) for name in dict.fromkeys(names)]
+        addresses = parse_addresses(names)
+        for address in addresses:
+            if Path(address.label).name != address.label or address.label == "..":
+                raise BadAddress(
+                    f"{address.label} names a folder of findings: use no slash and no dots"
+                )
+        clients = {address.label: self._worker(address) for address in addresses}
         reference = self._worker(REFERENCE)
         try:
-            for client in clients:
-                _ = client.info
+            if gone := absent(clients):
+                raise NoneAvailable(gone)
             self._settings.out.mkdir(parents=True, exist_ok=True)
             with quiet_hypothesis(), claimed(self._settings.out):
-                for client in clients:
-                    self._hunt(client, reference)
+                for label, client in clients.items():
+                    self._hunt(label, client, reference)
         finally:
-            for client in [*clients, reference]:
+            for client in [*clients.values(), reference]:
                 client.kill()
                 client.close()
 
-    def _worker(self, name: str) -> WorkerClient:
-        return WorkerClient(name, timeout=self._settings.timeout)
+    def _worker(self, where: str | Address) -> WorkerClient:
+        return WorkerClient(where, timeout=self._settings.timeout)
 
-    def _hunt(self, client: WorkerClient, reference: WorkerClient) -> None:
+    def _hunt(self, label: str, client: WorkerClient, reference: WorkerClient) -> None:
         duel = Duel(client, reference)
-        hunted = Hunted(describe_backend(client.name, client), duel.tally)
+        hunted = Hunted(describe_backend(label, client), duel.tally)
         self.hunted.append(hunted)
         hunt = Hunt(
             duel,
             trials(**_expressible(client.info)),
             number=self._settings.seed,
             budget=self._settings.budget,
-            told=lambda _: self._told(client.name, duel.tally, len(hunted.findings)),
+            told=lambda _: self._told(label, duel.tally, len(hunted.findings)),
         )
         try:
             for departure in hunt.departures():
-                _add(hunted.findings, conclude(duel, departure, self._settings.out))
+                _add(hunted.findings, conclude(duel, departure, self._settings.out / label))
                 self.write()
         except ReferenceFailed as failure:
             hunted.fault = str(failure)

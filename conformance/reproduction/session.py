@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.answers import Answer, Answered, Rejected
+from embcheck.conformance.execution.answers import Answered, Rejected, why_none
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.judging.deviations import explain, load_deviations
 from embcheck.conformance.execution.judging.judge import Outcome, Verdict
@@ -32,16 +32,17 @@ def reproduce(name: str, backend: str, specs: Iterable[Path] = ()) -> str:
     case = _find(name, specs)
     reference, worker = WorkerClient(REFERENCE), WorkerClient(backend)
     try:
-        runner = CaseRunner(worker, reference)
+        info, runner = worker.info, CaseRunner(worker, reference)
         case, verdict = _one_call(case, runner)
         if verdict.outcome is Outcome.UNSUPPORTED:
             raise NotWritable(f"{worker.name} is not asked this: {verdict.message}")
         answer = worker.script(case.spec.call())
         if not isinstance(answer, Answered):
-            raise NotWritable(f"{worker.name}: {_why(answer)}")
-        explained, entry = explain(case.id, verdict, worker.info, load_deviations(worker.name))
+            by_script = "its adapter's script(call) raised " if isinstance(answer, Rejected) else ""
+            raise NotWritable(f"{worker.name}: {by_script}{why_none(answer)}")
+        explained, entry = explain(case.id, verdict, info, load_deviations(worker.name))
         known = entry if explained.outcome is Outcome.DEVIATED else None
-        subject = Subject(case, worker.info, verdict, answer.details["script"], known)
+        subject = Subject(case, info, verdict, answer.details["script"], known)
         return compose(subject, lambda call: _ask(reference, call))
     except (BackendUnavailable, BackendBroken) as problem:
         raise NotWritable(f"{worker.name}: {problem}") from None
@@ -67,12 +68,6 @@ def _one_call(case: Case, runner: CaseRunner) -> tuple[Case, Verdict]:
     raise NotWritable(f"{case.id} departs only after other calls: {verdict.message}")
 
 
-def _why(answer: Answer) -> str:
-    if isinstance(answer, Rejected):
-        return f"its adapter's script(call) raised {answer.exception}: {answer.message}"
-    return str(getattr(answer, "reason", answer))
-
-
 def _find(name: str, specs: Iterable[Path]) -> Case:
     cases = {case.id: case for path in spec_files(specs) for case in load_spec(path).cases}
     if name in cases:
@@ -89,5 +84,5 @@ def _find(name: str, specs: Iterable[Path]) -> Case:
 def _ask(reference: WorkerClient, call: Call) -> Mapping[str, np.ndarray]:
     answer = reference.ask(call)
     if not isinstance(answer, Answered):
-        raise NotWritable(f"the NumPy reference does not answer: {answer}")
+        raise NotWritable(f"the NumPy reference does not answer: {why_none(answer)}")
     return answer.arrays

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from embcheck.conformance.near import did_you_mean
 from embcheck.reports.answers.concern import Concern, Needs, Remark, blocks
 from embcheck.reports.answers.letters import INDICES, TABLES
 from embcheck.reports.compat import Compat, CompatError, Supported, Use
@@ -50,8 +51,9 @@ def gather(
     """
     if profile is not None and use is None:
         if profile not in data.profiles:
-            known = ", ".join(data.profiles)
-            raise CompatError(f"no profile '{profile}'; there are {known}, or name a YAML file")
+            known = f"there are {', '.join(data.profiles)}, or name a YAML file"
+            hint = did_you_mean(profile, data.profiles, known)
+            raise CompatError(f"no profile '{profile}'; {hint}")
         use = data.profiles[profile]
     tables = [name for name in needs if f"{name} tables" in TABLES]
     indices = [name for name in needs if f"{name} indices" in INDICES]

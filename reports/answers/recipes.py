@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
+from embcheck.conformance.near import did_you_mean
 from embcheck.reports.compat import shipped
 
 FUNCTIONS = {
@@ -61,7 +62,8 @@ def recipe_of(library: str, feature: str | None = None) -> str:
     """Return a recipe, or the part that a feature needs; raises RecipeError."""
     known = recipes()
     if library not in known:
-        raise RecipeError(f"none for '{library}'; there are: {', '.join(known)}")
+        listed = f"there are: {', '.join(known)}"
+        raise RecipeError(f"none for '{library}'; {did_you_mean(library, known, listed)}")
     if feature is None:
         return known[library]
     data = shipped()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from embcheck.conformance.near import did_you_mean
 from embcheck.conformance.records.lines import Measurement
 from embcheck.reports.compat import CompatError
 from embcheck.reports.timings import circumstances
@@ -62,7 +63,7 @@ def speeds(measurements: Iterable[Measurement], workload: str | None) -> Speeds 
     chosen = workload or (OWN if OWN in names else names[0])
     if chosen not in names:
         known = f"there are {', '.join(names)}" if names else "name a run of `embcheck bench`"
-        raise CompatError(f"no timings of '{chosen}'; {known}")
+        raise CompatError(f"no timings of '{chosen}'; {did_you_mean(chosen, names, known)}")
     lines = [line for line in lines if line.workload == chosen]
     cell = circumstances(lines[0])
     rows = [line for line in lines if circumstances(line) == cell]

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from embcheck.conformance.execution import limits
+from embcheck.conformance.execution.address import Address
 from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.pool import describe_backend
@@ -39,11 +41,19 @@ class Workers:
     library's pools obey. Environment variables say the same to libraries that read them. Files of
     adapters and compilers go below the folder `cache`, which is fresh for each run. Each role and
     cell has a folder of its own there. So exports are timed in each cell's first generation, even
-    if another cell has made the same ones, and later generations find them.
+    if another cell has made the same ones, and later generations find them. `addresses` are where
+    backends are, by their labels; any other name is a backend's own id.
     """
 
-    def __init__(self, threads: int | str, timeout: float, cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        threads: int | str,
+        timeout: float,
+        cache: Path | None = None,
+        addresses: Mapping[str, Address] = MappingProxyType({}),
+    ) -> None:
         self.threads = thread_count(threads)
+        self._addresses = addresses
         self._confined = threads != "all"
         self._timeout = timeout
         self._cache = cache
@@ -121,8 +131,9 @@ class Workers:
             folder = self._cache / _digest(*key)
             folder.mkdir(exist_ok=True)
             environment |= caches_below(folder)
+        where = self._addresses.get(key[0], key[0])
         return WorkerClient(
-            key[0], timeout=self._timeout, limits=limits.timed(), environment=environment
+            where, timeout=self._timeout, limits=limits.timed(), environment=environment
         )
 
     def _spare(self, key: tuple[str, str]) -> WorkerClient:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from embcheck.conformance.execution.address import Address
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.lines import PriceLine, RunHeader
 from embcheck.conformance.records.writer import RunWriter
@@ -13,7 +14,12 @@ from embcheck.conformance.timing.clock.cell import Cell, Settings
 from embcheck.conformance.timing.clock.workers import Workers
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.runs.prices import price, price_lines
-from embcheck.conformance.timing.runs.session import describe_backends, interrupted
+from embcheck.conformance.timing.runs.session import (
+    addressed,
+    available,
+    describe_backends,
+    interrupted,
+)
 from embcheck.conformance.timing.workloads.load import Workload
 
 PURPOSE = "prices"
@@ -55,11 +61,14 @@ def run_prices(
     """Price workloads' calls on backends and record them; `told` is called as each step begins.
 
     Only workloads that observe an output alone have prices, since a training workload is a stage
-    already. After an interruption, finished steps are kept, and `resume` continues from there.
-    Raises UnknownBackend or CannotResume before anything starts.
+    already. Backends are as in `run_timing`. After an interruption, finished steps are kept, and
+    `resume` continues from there. Before anything is written, raises UnknownBackend, BadAddress,
+    CannotResume, or NoneAvailable where no backend can run here.
     """
-    steps = plan_prices(backends, workloads, settings)
-    header = _header(list(dict.fromkeys(backends)), workloads, settings)
+    addresses = addressed(backends)
+    header = _header(backends, workloads, settings)
+    here = available(header.backends)
+    steps = plan_prices(here, workloads, settings)
     before = interrupted(folder, header) if resume else None
     lines = [] if before is None else list(before.prices)
     priced = {(line.workload, line.backend) for line in lines}
@@ -68,22 +77,23 @@ def run_prices(
         for step in steps:
             if (step.cell.workload.id, step.backend) not in priced:
                 told(step)
-                found = _take(step, settings)
+                found = _take(step, settings, addresses)
                 writer.write(*found)
                 lines += found
         losses = (line.details.exit_code or ExitCode.CONFORMS for line in lines)
-        code = gravest([ExitCode.CONFORMS, *map(ExitCode, losses)])
+        absence = ExitCode.USAGE if len(here) < len(addresses) else ExitCode.CONFORMS
+        code = gravest([absence, *map(ExitCode, losses)])
         writer.finish(code)
     finally:
         writer.close()
     return code
 
 
-def _take(step: PriceStep, settings: Settings) -> list[PriceLine]:
+def _take(step: PriceStep, settings: Settings, addresses: Mapping[str, Address]) -> list[PriceLine]:
     """Price one workload on one backend, in as many processes as there are generations."""
     generations = []
     for generation in range(settings.generation_count):
-        workers = Workers("all", settings.timeout)
+        workers = Workers("all", settings.timeout, addresses=addresses)
         try:
             generations.append(price(step.cell, step.backend, workers, settings, generation))
         finally:
@@ -101,7 +111,7 @@ def _header(
         described,
         purpose=PURPOSE,
         suite="",
-        planned=len(described.backends) * len(workloads),
+        planned=len(available(described.backends)) * len(workloads),
         settings={
             **asdict(settings),
             "generations": settings.generation_count,

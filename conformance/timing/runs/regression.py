@@ -12,13 +12,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from embcheck.conformance.execution.address import plain_ids
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.lines import Measurement, RunHeader
 from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.timing.clock.arms import CANDIDATE
 from embcheck.conformance.timing.clock.cell import Settings
 from embcheck.conformance.timing.runs import identity
-from embcheck.conformance.timing.runs.session import PURPOSE, Told, describe_backends, run_timing
+from embcheck.conformance.timing.runs.session import (
+    PURPOSE,
+    Told,
+    addressed,
+    available,
+    describe_backends,
+    run_timing,
+    with_baseline,
+)
 from embcheck.conformance.timing.statistics.estimate import (
     FEWEST_GENERATIONS,
     MARGIN,
@@ -104,27 +113,35 @@ def run_against(
 ) -> Comparison:
     """Time again what changed since a run, and twice if it seems slower.
 
-    Raises NotComparable where the baseline itself changed, and UnknownBackend.
+    Backends are as in `run_timing`. Raises NotComparable where the baseline itself changed,
+    UnknownBackend, BadAddress, and NoneAvailable.
     """
-    reference = str(base.header.settings["reference"])
-    names = list(dict.fromkeys([reference, *backends]))
+    (reference,) = plain_ids([str(base.header.settings["reference"])])
+    places = addressed(with_baseline(backends, reference))
+    texts = {label: address.text for label, address in places.items()}
+    names = list(dict.fromkeys([reference, *texts]))
     settings = replace(settings, baseline=reference)
-    header = describe_backends(names, settings.timeout)
+    header = describe_backends([*texts.values()], settings.timeout)
+    here = available(header.backends, reference)
     if _changed(base.header, header, reference):
         raise NotComparable(f"ratios are to {reference}, which changed: leave out --against")
-    known = [name for name in names if identity.backend_identity(base.header, name) is not None]
+    known = [name for name in here if identity.backend_identity(base.header, name) is not None]
     changed = [name for name in known if _changed(base.header, header, name)]
     same = _same_workloads(base.header, workloads, settings.profile)
     left_out = {name: "it is not in the earlier run" for name in names if name not in known}
     left_out |= {w.id: "it is another workload now" for w in workloads if w not in same}
+    left_out |= {name: "it is unavailable here" for name in names if name not in here}
     unchanged = [name for name in known if name not in changed]
     if not changed or not same:
         return Comparison((), unchanged, left_out)
-    code = run_timing([reference, *changed], same, folder, settings, told)
+    again = [texts[name] for name in (reference, *changed)]
+    code = run_timing(again, same, folder, settings, told)
     changes = compare(base, _last(folder))
     slower = [change for change in changes if change.verdict == Conclusion.SLOWER]
     if slower:
-        code = gravest([code, _repeat(slower, reference, same, folder, settings, told)])
+        names = list(dict.fromkeys([reference, *(change.now.backend for change in slower)]))
+        twice = [texts[name] for name in names]
+        code = gravest([code, _repeat(slower, twice, same, folder, settings, told)])
         changes = [_with_repeat(change, base, _last(folder / REPEAT)) for change in changes]
     if any(change.is_regression for change in changes):
         code = gravest([code, ExitCode.DEPARTS])
@@ -133,18 +150,17 @@ def run_against(
 
 def _repeat(
     slower: Sequence[RatioChange],
-    reference: str,
+    backends: Sequence[str],
     workloads: Sequence[Workload],
     folder: Path,
     settings: Settings,
     told: Told,
 ) -> ExitCode:
     """Time once more what seems slower, in other processes and another order."""
-    names = dict.fromkeys(change.now.backend for change in slower)
     ids = {change.now.workload for change in slower}
     again = [workload for workload in workloads if workload.id in ids]
     other = replace(settings, seed=settings.seed + 1)
-    return run_timing([reference, *names], again, folder / REPEAT, other, told)
+    return run_timing(backends, again, folder / REPEAT, other, told)
 
 
 def _with_repeat(change: RatioChange, base: Run, repeat: Run) -> RatioChange:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from embcheck.conformance.execution.discovery import check_known
+from embcheck.conformance.execution.absence import NoneAvailable
+from embcheck.conformance.execution.address import Address, parse_address, parse_addresses
 from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.environment import embcheck_version
@@ -84,7 +85,28 @@ def choose_baseline(backends: Sequence[str], wanted: str | None = None) -> str:
 
 def with_baseline(backends: Sequence[str], wanted: str | None) -> list[str]:
     """Return the backends, each once; a wanted baseline takes part if it is not named."""
-    return list(dict.fromkeys([*backends, *filter(None, [wanted])]))
+    if wanted is None or wanted in {address.label for address in parse_addresses(backends)}:
+        return list(dict.fromkeys(backends))
+    return list(dict.fromkeys([*backends, wanted]))
+
+
+def addressed(texts: Sequence[str]) -> dict[str, Address]:
+    """Return where backends are by their labels; raises BadAddress or UnknownBackend."""
+    return {address.label: address for address in parse_addresses(texts)}
+
+
+def available(infos: Iterable[Mapping[str, Any]], needed: str | None = None) -> list[str]:
+    """Return the labels of the described backends that can run here.
+
+    Raises NoneAvailable where there are none, or `needed` is not among them.
+    """
+    gone = {info["id"]: info["unavailable"] for info in infos if "unavailable" in info}
+    if needed is not None and needed in gone:
+        raise NoneAvailable({needed: gone[needed]})
+    here = [str(info["id"]) for info in infos if info["id"] not in gone]
+    if not here:
+        raise NoneAvailable(gone)
+    return here
 
 
 def run_timing(
@@ -99,13 +121,16 @@ def run_timing(
 ) -> ExitCode:
     """Time workloads on backends and record them in a folder; `told` is called as each step begins.
 
-    After an interruption, finished steps are kept, and measured as far as they go; `resume`
-    continues from there. A run of another `purpose` is recorded beside it in the folder. Raises
-    UnknownBackend or CannotResume before anything starts.
+    Backends are addresses, `[LABEL=]ID[:PYTHON]`. One that is unavailable is named in the record's
+    header and not timed. After an interruption, finished steps are kept, and measured as far as
+    they go; `resume` continues from there. A run of another `purpose` is recorded beside it in the
+    folder. Before anything is written, raises UnknownBackend, BadAddress, CannotResume, or
+    NoneAvailable where no backend, or not the wanted baseline, can run here.
     """
-    backends = with_baseline(backends, settings.baseline)
-    check_known(backends)
-    run = _Run(backends, workloads, folder, settings, resume=resume, purpose=purpose)
+    addresses = addressed(with_baseline(backends, settings.baseline))
+    if settings.baseline is not None and settings.baseline not in addresses:
+        settings = replace(settings, baseline=parse_address(settings.baseline).label)
+    run = _Run(addresses, workloads, folder, settings, resume=resume, purpose=purpose)
     try:
         for step in plan_steps(workloads, settings):
             told(step)
@@ -120,8 +145,8 @@ def run_timing(
 
 def describe_backends(backends: Sequence[str], timeout: float) -> RunHeader:
     """Describe backends as the header of a run does, without timing anything."""
-    check_known(list(backends))
-    workers = Workers("all", timeout)
+    addresses = addressed(backends)
+    workers = Workers("all", timeout, addresses=addresses)
     try:
         return RunHeader(
             purpose=PURPOSE,
@@ -129,7 +154,7 @@ def describe_backends(backends: Sequence[str], timeout: float) -> RunHeader:
             embcheck=embcheck_version(),
             suite=_suite_hash(),
             environment=identity.describe_machine(),
-            backends=_describe(workers, backends),
+            backends=_describe(workers, addresses),
             planned=0,
         )
     finally:
@@ -147,7 +172,7 @@ class _Run:
 
     def __init__(
         self,
-        backends: Sequence[str],
+        addresses: Mapping[str, Address],
         workloads: Sequence[Workload],
         folder: Path,
         settings: Settings,
@@ -155,18 +180,21 @@ class _Run:
         resume: bool,
         purpose: str,
     ) -> None:
-        self._backends = backends
+        self._addresses = addresses
         self._settings = settings
         self._purpose = purpose
-        self._reference = choose_baseline(backends, settings.baseline)
-        self._exit_code = ExitCode.CONFORMS
         self._limits: MachineLimits | None = None
         self._crew: tuple[int, int | str] | None = None
         self._cache = Scratch("embcheck-bench-")
         first = plan_steps(workloads, settings)[0]
         self._workers = self._workers_for(first)
         try:
-            header = self._header(workloads)
+            infos = _describe(self._workers, addresses)
+            self._backends = available(infos, settings.baseline)
+            some_are_gone = len(self._backends) < len(addresses)
+            self._exit_code = ExitCode.USAGE if some_are_gone else ExitCode.CONFORMS
+            self._reference = choose_baseline(self._backends, settings.baseline)
+            header = self._header(workloads, infos)
             before = interrupted(folder, header) if resume else None
             self._lines = [] if before is None else list(before.rounds)
             header = header if before is None else before.header
@@ -187,7 +215,9 @@ class _Run:
         if self._crew is not None:
             self._workers.close()
         self._crew = crew
-        workers = Workers(step.cell.threads, self._settings.timeout, Path(self._cache.name))
+        workers = Workers(
+            step.cell.threads, self._settings.timeout, Path(self._cache.name), self._addresses
+        )
         if step.generation > 0:
             roles = [*((name, CANDIDATE) for name in self._backends), (self._reference, A_A)]
             workers.launch([*shuffled(roles, seed_of("launching", step.generation)), ORACLE])
@@ -252,7 +282,9 @@ class _Run:
         self._writer.close()
         self._cache.cleanup()
 
-    def _header(self, workloads: Sequence[Workload]) -> RunHeader:
+    def _header(
+        self, workloads: Sequence[Workload], infos: tuple[Mapping[str, Any], ...]
+    ) -> RunHeader:
         cells = plan_cells(workloads, self._settings.profile)
         return RunHeader(
             purpose=self._purpose,
@@ -260,7 +292,7 @@ class _Run:
             embcheck=embcheck_version(),
             suite=_suite_hash(),
             environment=identity.describe_machine(),
-            backends=_describe(self._workers, self._backends),
+            backends=infos,
             # Each cell also has an A/A row and the sentinel's.
             planned=len(cells) * (len(self._backends) + 2),
             settings=self._describe_settings(workloads),

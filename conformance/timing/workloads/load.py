@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.near import did_you_mean
 from embcheck.conformance.suite import real_data
 from embcheck.conformance.suite.load import suite_root
 from embcheck.conformance.suite.problems import Problem, SpecError
@@ -23,8 +24,9 @@ PROFILES = ("quick", "full", "gpu")
 class UnknownWorkload(Exception):
     """No workload, or no curve, has the id."""
 
-    def __init__(self, id_: str, known: Iterable[str], what: str = "workload") -> None:
-        super().__init__(f"there is no {what} '{id_}'; known {what}s: {', '.join(known)}")
+    def __init__(self, id_: str, known: Collection[str], what: str = "workload") -> None:
+        hint = did_you_mean(id_, known, f"known {what}s: {', '.join(known)}")
+        super().__init__(f"there is no {what} '{id_}'; {hint}")
 
 
 @dataclass(frozen=True)

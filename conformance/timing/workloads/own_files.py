@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes  # noqa: F401  (makes NumPy know bfloat16)
 import numpy as np
 
+from embcheck.conformance.timing.workloads import own_models
+from embcheck.conformance.timing.workloads.own_names import BadInput, Form, chosen, shown
 
-class BadInput(Exception):
-    """A user's file or array cannot be timed; the message says why, and what to do."""
-
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what}; {remedy}")
+__all__ = ["BadInput", "Read", "read"]
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,13 @@ class Read:
 
 
 def read(text: str) -> Read:
-    """Read `FILE` or `FILE:NAME`; raises BadInput."""
+    """Read `FILE`, `FILE:NAME`, or `FOLDER:NAME` of a model; raises BadInput."""
     path, name = _split(text)
-    reader = _READERS.get(path.suffix)
+    if path.is_dir():
+        path = own_models.in_folder(path)
+    if path.name.endswith(own_models.PICKLES):
+        raise own_models.refused_pickle(path)
+    reader = next((read for ending, read in _READERS.items() if path.name.endswith(ending)), None)
     if reader is None:
         known = ", ".join(_READERS)
         raise BadInput(f"{path}: '{path.suffix}' files are not read", f"give one of {known}")
@@ -41,13 +45,26 @@ def read(text: str) -> Read:
 
 
 def _split(text: str) -> tuple[Path, str | None]:
-    """Split a path from the name in the file; the path itself may hold a colon."""
-    if Path(text).is_file():
-        return Path(text), None
-    file, _, name = text.rpartition(":")
-    if file and Path(file).is_file():
-        return Path(file), name
-    raise BadInput(f"there is no file {file or text}", "give a path, and :NAME after it if needed")
+    """Split a path from the name in the file; both may hold colons. A file comes before a folder.
+
+    Raises BadInput where there is no such file or folder.
+    """
+    cuts = [len(text), *(place for place, letter in enumerate(text) if letter == ":")]
+    for is_there in (Path.is_file, Path.is_dir):
+        for cut in cuts:
+            if text[:cut] and is_there(Path(text[:cut])):
+                return Path(text[:cut]), text[cut + 1 :] or None
+    file = text.rpartition(":")[0] or text
+    raise BadInput(f"there is no file {file}", _advice(Path(file)))
+
+
+def _advice(path: Path) -> str:
+    """Say what to give for a file that is not there."""
+    beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, beside, 1, 0.8)
+    if near:
+        return f"did you mean {path.with_name(shown(near[0]))}?"
+    return "give a path, and :NAME after it if needed"
 
 
 def _npy(path: Path, name: str | None) -> Read:
@@ -58,65 +75,73 @@ def _npy(path: Path, name: str | None) -> Read:
 
 def _npz(path: Path, name: str | None) -> Read:
     with _load(path, lambda: np.load(path, allow_pickle=False)) as arrays:
-        return Read(arrays[_chosen(path, name, "array", arrays.files)])
+        return Read(_load(path, lambda: arrays[_chosen_of_npz(path, name, arrays)]))
+
+
+def _chosen_of_npz(path: Path, name: str | None, arrays: Any) -> str:
+    forms = {} if name in arrays.files else {one: _form(arrays.zip, one) for one in arrays.files}
+    known = {one: form for one, form in forms.items() if form is not None}
+    return chosen(path, name, "array", arrays.files, known)
+
+
+def _form(archive: zipfile.ZipFile, name: str) -> Form | None:
+    """Return what the header of an array in an archive says; None if it has none that is usual."""
+    headers = {(1, 0): np.lib.format.read_array_header_1_0}
+    headers[2, 0] = np.lib.format.read_array_header_2_0
+    try:
+        with archive.open(f"{name}.npy") as file:
+            version = np.lib.format.read_magic(file)
+            shape, _, dtype = headers[version](file)
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile):
+        return None
+    return Form(shape, dtype.name)
 
 
 def _safetensors(path: Path, name: str | None) -> Read:
-    from safetensors import safe_open  # noqa: PLC0415  (optional)
+    return Read(_load(path, lambda: own_models.tensor(path, name)))
 
-    def load() -> np.ndarray:
-        with safe_open(path, framework="numpy") as tensors:
-            chosen = _chosen(path, name, "tensor", tensors.keys())
-            array: np.ndarray = tensors.get_tensor(chosen)
-            return array
 
-    return Read(_load(path, load))
+def _index(path: Path, name: str | None) -> Read:
+    return Read(_load(path, lambda: own_models.tensor_of_index(path, name)))
 
 
 def _parquet(path: Path, name: str | None) -> Read:
     from pyarrow import parquet  # noqa: PLC0415  (optional)
 
-    names = _load(path, lambda: parquet.read_schema(path).names)
-    chosen = _chosen(path, name, "column", names)
-    column = _load(path, lambda: parquet.read_table(path, columns=[chosen])[chosen])
+    schema = _load(path, lambda: parquet.read_schema(path))
+    forms = {field.name: Form((), str(field.type)) for field in schema}
+    named = chosen(path, name, "column", schema.names, forms)
+    column = _load(path, lambda: parquet.read_table(path, columns=[named])[named])
     joined = column.combine_chunks()
     if joined.null_count:
-        raise BadInput(f"{path}:{chosen} has {joined.null_count} nulls", "fill or drop those rows")
+        raise BadInput(
+            f"{path}:{shown(named)} has {joined.null_count} nulls", "fill or drop those rows"
+        )
     if not hasattr(joined, "offsets"):
         return Read(joined.to_numpy(zero_copy_only=False))
     bounds = joined.offsets.to_numpy()
     values = joined.flatten()
     if values.null_count:
-        raise BadInput(f"{path}:{chosen} has nulls in its lists", "drop them")
+        raise BadInput(f"{path}:{shown(named)} has nulls in its lists", "drop them")
     offsets = (bounds[:-1] - bounds[0]).astype(np.int64)
     return Read(values.to_numpy(zero_copy_only=False), offsets)
-
-
-def _chosen(path: Path, name: str | None, kind: str, names: Iterable[str]) -> str:
-    names = sorted(names)
-    if name is None and len(names) == 1:
-        return names[0]
-    if name in names:
-        return str(name)
-    listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    what = f"no {kind} is named" if name is None else f"there is no {kind} '{name}'"
-    raise BadInput(f"{path}: {what}", f"write {path.name}:NAME with one of {listed or 'none'}")
 
 
 def _load(path: Path, action: Callable[[], Any]) -> Any:
     """Read something from a file; a library's message about a damaged file is passed on."""
     try:
         return action()
-    except BadInput:
+    except (BadInput, ModuleNotFoundError):
         raise
     except Exception as error:  # noqa: BLE001  (each library has its own)
-        said = " ".join(str(error).split())[:200]
+        said = shown(" ".join(str(error).split()))
         raise BadInput(f"{path} cannot be read: {said}", "write it again") from None
 
 
 _READERS: dict[str, Callable[[Path, str | None], Read]] = {
     ".npy": _npy,
     ".npz": _npz,
-    ".safetensors": _safetensors,
+    own_models.FILE: _safetensors,
+    own_models.INDEX: _index,
     ".parquet": _parquet,
 }

@@ -1,0 +1,110 @@
+"""Backends and what they say of themselves, in 80 columns: those that run here first."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from embcheck.conformance.documentation.version import TORCH, other_torches
+from embcheck.reports.units import plural
+from embcheck.reports.untrusted import one_line
+
+SHORT, LONG = 60, 600
+"""Characters of a name, and of a sentence or a list, that a backend gives."""
+WIDTH = 80
+
+_INSTALL = re.compile(r".* is not installed: (pip install 'embcheck\[[\w-]+\]')")
+
+Entry = Mapping[str, Any]
+"""A backend as a run's header has it: all that it says is untrusted."""
+
+
+def list_text(entries: Sequence[Entry]) -> str:
+    """Return the list: backends that run, then those that do not by reason, then broken ones."""
+    running = [backend_text(entry) for entry in entries if "library" in entry]
+    reasons = _by_reason(entry for entry in entries if "unavailable" in entry)
+    broken = [backend_text(entry) for entry in entries if "broken" in entry]
+    absent = [_wrapped(f"{reason}: {', '.join(names)}", "  ") for reason, names in reasons.items()]
+    heading = [f"Not here, {plural(sum(map(len, reasons.values())), 'backend')}"] if absent else []
+    if len(entries) == 1 and absent:
+        return backend_text(entries[0])
+    others = [_wrapped(line, "") for line in other_torch_lines(entries)]
+    return "\n".join([*running, *others, *heading, *absent, *broken])
+
+
+def absent_lines(entries: Iterable[Entry]) -> list[str]:
+    """Return a line for each reason why backends do not run here, with their names."""
+    reasons = _by_reason(
+        {"id": entry["id"], "unavailable": entry.get("unavailable") or entry["broken"]}
+        for entry in entries
+        if "library" not in entry
+    )
+    return [f"{reason}: {', '.join(names)}" for reason, names in reasons.items()]
+
+
+def _by_reason(entries: Iterable[Entry]) -> dict[str, list[str]]:
+    """Return names by the command that would bring them, or else by why they are not here.
+
+    The commands come first.
+    """
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        reason = one_line(entry["unavailable"] or "no reason is given", LONG)
+        command = _INSTALL.fullmatch(reason)
+        found.setdefault(command[1] if command else reason, []).append(one_line(entry["id"], SHORT))
+    return dict(sorted(found.items(), key=lambda item: (not item[0].startswith("pip "), item[0])))
+
+
+def backend_text(entry: Entry) -> str:
+    """Describe a backend on a few lines, of which it writes none."""
+    name = one_line(entry["id"], SHORT)
+    for state in ("unavailable", "broken"):
+        if state in entry:
+            said = one_line(entry[state] or "no reason is given", LONG)
+            return f"{name}\n{_wrapped(f'{state}: {said}')}"
+    native = [name for name, how in entry["operations"].items() if how["provision"] == "native"]
+    composed = [name for name in entry["operations"] if name not in native]
+    library, version, device = (
+        one_line(entry[key], SHORT) for key in ("library", "version", "device")
+    )
+    told = {
+        "native": ", ".join(native),
+        "composed": ", ".join(composed),
+        "capabilities": ", ".join(map(str, entry["capabilities"])),
+        "continues": entry["made_from"],
+    }
+    lines = [f"{library} {version} on {device}"]
+    lines += [f"{what}: {one_line(text, LONG)}" for what, text in told.items() if text]
+    return "\n".join([name, *map(_wrapped, lines)])
+
+
+def unavailable_text(name: str, reason: object) -> str:
+    """Say in one line that a backend is unavailable, and why."""
+    return f"unavailable: {one_line(name, 40)}: {one_line(reason or 'no reason is given')}"
+
+
+def other_torch_lines(infos: Iterable[Entry]) -> list[str]:
+    """Say which backends run another PyTorch than the one whose documentation is the contract."""
+    return [
+        f"the contract is of PyTorch {TORCH}; {one_line(', '.join(names))} "
+        f"{'run' if len(names) > 1 else 'runs'} {one_line(version, 40)}"
+        for version, names in other_torches(infos).items()
+    ]
+
+
+def none_text(reasons: Mapping[str, object]) -> str:
+    """Say of each backend that a command needs, and that is not here, why it is not."""
+    return "\n".join(unavailable_text(*reason) for reason in reasons.items())
+
+
+def _wrapped(line: str, indent: str = "    ") -> str:
+    """Break a line between words, or where a word is longer than a line."""
+    return textwrap.fill(
+        line,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
+    )
