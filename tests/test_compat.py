@@ -163,6 +163,27 @@ def test_what_another_feature_lacks_is_left_to_that_feature():
     assert (found.support, found.apart) == (Support.YES, ("max_norm",))
 
 
+@pytest.mark.parametrize(
+    ("of_sparse", "support", "how"),
+    [
+        ("unsupported", Support.ABSENT, None),
+        ("failed", Support.PARTLY, How.SILENTLY),
+        ("passed", Support.YES, None),
+    ],
+)
+def test_what_a_feature_is_about_is_never_left_to_another(of_sparse, support, how):
+    """Adagrad on dense gradients, half of the cases, is only a control of that on sparse ones."""
+    dense = [case(f"embedding/optimisers/{number}") for number in range(2)]
+    sparse = [case(f"embedding/optimisers/{name}", sparse=True) for name in "ab"]
+    merged = merged_of(
+        *((line, "passed") for line in dense), *((line, of_sparse) for line in sparse)
+    )
+    feature = Feature("sparse.adagrad", "Adagrad takes sparse gradients.", ("EMB-LOOK-01",))
+    uses = {"sparse": ("sparse.adagrad",)}
+    found = decide(merged, {feature.name: feature}, [], uses)["b"][feature.name]
+    assert (found.support, found.how, found.apart) == (support, how, ())
+
+
 def test_a_mistake_beside_an_option_that_fails_still_counts():
     """A bad index that is answered is no matter of the option beside it."""
     lines = [case(f"embedding/bounds/{number}", level="domain") for number in range(3)]

@@ -39,7 +39,7 @@ def compat_of(merged: Merged) -> Compat:
     shipped, clauses = shipped_features(), shipped_clauses()
     features = shipped.features
     cases = [case for path in spec_files() for case in load_spec(path).cases]
-    decided = decide(merged, features, cases)
+    decided = decide(merged, features, cases, shipped.uses)
     planned = planned_of(features, cases, merged)
     by_backend = _letters(merged, planned, cases, decided)
     backends = {

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from embcheck.reports.answers.letters import ABSENT, unpacked
 from embcheck.reports.compat import Column, Compat, Since, Supported, sources
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
@@ -91,6 +92,9 @@ def print_answer(data: Compat, backend: str, feature: str, console: Console) -> 
     console.print(Text(_head(data.column(backend)), "bold"))
     console.print(f"{feature}: {data.features[feature]}\n")
     console.print(_support(found).append_text(Text(f"  {says(found)}")))
+    if found.support == "yes" and ABSENT in unpacked(found.contexts):
+        told = "Not counted: calls that also use something that it does not offer at all."
+        console.print(Text(f"\n{told}", "dim"))
     if found.reason:
         console.print(Padding(Text(found.reason), (1, 2, 0, 2)))
     if found.link:
@@ -200,7 +204,8 @@ def _rank(found: Supported) -> tuple[int, int]:
 
 def _legend() -> list[str]:
     return [
-        "yes   every case that decides it passed",
+        "yes   every case that decides it passed; one that also uses what the backend",
+        "      does not offer at all counts for the features about that alone",
         "part  partly: some passed; `how` says which do not",
         "no    none passed",
         "abs   absent: not offered, and said so",
