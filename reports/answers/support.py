@@ -185,7 +185,7 @@ def _weak(findings: Iterable[Finding]) -> _Weak:
 def _is_used(findings: list[Finding], about: frozenset[str]) -> bool:
     """Whether a case passed that uses what the feature is about, where any case uses it.
 
-    What passes without it is only a control: that dense gradients train says nothing of sparse ones.
+    What passes without it is only a control: dense gradients say nothing of sparse ones.
     """
     using = [finding for finding in findings if needs_of(finding.case) & about]
     return not using or any(_group(finding) == "passed" for finding in using)
