@@ -31,7 +31,7 @@ from embcheck.reports.answers.letters import (
     unpacked,
 )
 from embcheck.reports.answers.own_needs import of_module, of_trace
-from embcheck.reports.answers.recipe_advice import Recipe, recipe_for
+from embcheck.reports.answers.recipe_advice import Recipe, recipe_for, recipe_of
 from embcheck.reports.answers.recipes import recipes
 from embcheck.reports.answers.speeds import Speed, Speeds, speeds
 
@@ -191,9 +191,19 @@ def test_a_recipe_is_found_by_the_library():
     recipe = recipe_for("jax", data, found, names)
     assert (recipe.name, recipe.backend, recipe.fit) == ("jax", "jax-recipe", Fit.FITS)
     recipe = recipe_for("onnxruntime", data, found, names)
-    assert (recipe.name, recipe.fit) == ("onnx", None)
+    assert (recipe.name, recipe.backend, recipe.fit) == ("onnx", None, None)
     assert recipe_for("numpy", data, found, names) is None
     assert recipe_for("jax-recipe", data, found, names) is None
+    every = {"jax-recipe", "onnxruntime-graph-recipe", "onnxruntime-recipe", "keras-recipe"}
+    for library, name, backend in (
+        ("flax", "jax", "jax-recipe"),
+        ("equinox", "jax", "jax-recipe"),
+        ("onnx", "onnx", "onnxruntime-recipe"),
+        ("onnxruntime", "onnx", "onnxruntime-recipe"),
+        ("keras", "keras", "keras-recipe"),
+    ):
+        assert recipe_of("some", library, recipes(), every) == Recipe(name, backend)
+    assert recipe_of("some", "torch", recipes(), every) is None
     assert {"jax", "onnx"} <= {*tuple(recipes())}
 
 
