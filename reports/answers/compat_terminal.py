@@ -55,7 +55,7 @@ def print_column(data: Compat, backend: str, console: Console) -> None:
     told = [item for item in column.features.items() if item[1].how or item[1].support == "partly"]
     if told:
         table = _table(("feature", "", "how"))
-        for name, found in sorted(told, key=lambda item: _rank(item[1])):
+        for name, found in sorted(told, key=lambda item: rank(item[1])):
             table.add_row(name, _support(found), Text(says(found)))
         console.print(table)
     for support in ("yes", "absent", "unknown"):
@@ -80,7 +80,7 @@ def print_feature(data: Compat, feature: str, console: Console) -> None:
     console.print(Text(f"{feature}: {data.features[feature]}", "bold"))
     found = {name: data.supports(name, feature) for name in data.backends}
     table = _table(("backend", "", "how"))
-    for name, answer in sorted(found.items(), key=lambda item: _rank(item[1])):
+    for name, answer in sorted(found.items(), key=lambda item: rank(item[1])):
         table.add_row(Text(one_line(name, 24)), _support(answer), Text(says(answer)))
     console.print(table)
     console.print(f"\nWhy: embcheck compat BACKEND {feature}")
@@ -197,7 +197,8 @@ def _support(found: Supported) -> Text:
     return Text(words, _STYLES.get(found.support, ""))
 
 
-def _rank(found: Supported) -> tuple[int, int]:
+def rank(found: Supported) -> tuple[int, int]:
+    """Sort the worst answers first."""
     place = ("no", "partly", "absent", "unknown", "yes").index(found.support)
     return _RANKS[found.how], place
 
