@@ -366,7 +366,7 @@ def test_a_version_that_conforms_where_others_do_not_passes(monkeypatch, tmp_pat
     )
     (tmp_path / "results.jsonl").touch()
     monkeypatch.setattr("embcheck.reports.answers.compat_made.read_runs", lambda _: [run])
-    monkeypatch.setattr("embcheck.reports.answers.compat_made.spec_files", list)
+    monkeypatch.setattr("embcheck.reports.answers.compat_made.suite_cases", tuple)
     (made,) = versions_of([tmp_path])
     assert made.features["lookup"].support == ("yes" if passes else "unknown")
     if not passes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from embcheck.conformance.execution.judging.judge import Note
@@ -39,7 +40,7 @@ def compat_of(merged: Merged) -> Compat:
     """Decide every shipped feature by merged runs of the shipped suite."""
     shipped, clauses = shipped_features(), shipped_clauses()
     features = shipped.features
-    cases = [case for path in spec_files() for case in load_spec(path).cases]
+    cases = suite_cases()
     decided = decide(merged, features, cases, shipped.uses)
     planned = planned_of(features, cases, merged)
     by_backend = _letters(merged, planned, cases, decided)
@@ -61,6 +62,12 @@ def compat_of(merged: Merged) -> Compat:
         contexts=planned.contexts,
         cases=_shown(merged, backends),
     )
+
+
+@lru_cache
+def suite_cases() -> tuple[Case, ...]:
+    """Return the cases of the shipped suite; to load them takes seconds."""
+    return tuple(case for path in spec_files() for case in load_spec(path).cases)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from hashlib import sha256
 
 from packaging.version import InvalidVersion, Version
 
+from embcheck.conformance.records.lines import CaseLine
 from embcheck.conformance.suite.features import shipped_features
 from embcheck.reports.answers.compat_joined import join, with_versions
 from embcheck.reports.answers.compat_made import asked_wholly, compat_of
 from embcheck.reports.answers.support import Decision, decide, deciding_of
 from embcheck.reports.compat import Column, Compat, Supported
-from embcheck.reports.merge import Finding, Merged
+from embcheck.reports.merge import Finding, Merged, merge
 from embcheck.reports.site.model import Backend, Explained, Listed, Point, Site
 from embcheck.reports.site.records import Record
 from embcheck.reports.tables import BackendScore, score_table
@@ -52,7 +53,7 @@ class Gathering:
 
     def site(self) -> Site:
         """Return what was gathered."""
-        data = self._data or compat_of_nothing()
+        data = self._data or compat_of(merge(()))
         backends = {
             name: Backend(
                 name, tuple(sorted(points, key=_place)), self._shown[name], self._deviations[name]
@@ -91,24 +92,25 @@ class Gathering:
     def _cases_of(self, merged: Merged) -> dict[str, dict[str, str]]:
         """Return a digest of the cases that decide each feature, by backend."""
         deciding = deciding_of(merged.cases, self._features.features)
+        told = {name: f"{name} {_fingerprint(case)}" for name, case in merged.cases.items()}
         named: dict[str, dict[str, list[str]]] = {}
         for finding in merged.findings:
             if finding.group != "none":
-                told = f"{finding.case.case} {finding.case.fingerprint}"
                 by_feature = named.setdefault(finding.backend, {})
                 for feature in deciding[finding.case.case]:
-                    by_feature.setdefault(feature, []).append(told)
+                    by_feature.setdefault(feature, []).append(told[finding.case.case])
         return {
-            backend: {feature: _digest(told) for feature, told in by_feature.items()}
+            backend: {feature: _digest(found) for feature, found in by_feature.items()}
             for backend, by_feature in named.items()
         }
 
 
-def compat_of_nothing() -> Compat:
-    """Return data of no backend: that of records with timings alone."""
-    from embcheck.reports.merge import merge  # noqa: PLC0415
-
-    return compat_of(merge([]))
+def _fingerprint(case: CaseLine) -> str:
+    """Return a digest of all that a case is judged by; older records have what they show of it."""
+    if case.fingerprint:
+        return case.fingerprint
+    shown = (case.clauses, case.level, case.call, case.expected, case.control, case.steps)
+    return _digest([json.dumps(part, sort_keys=True) for part in shown])
 
 
 def _point(record: Record, column: Column, cases: Mapping[str, str], score: BackendScore) -> Point:

@@ -53,6 +53,7 @@ def report_name(record: str) -> str:
 
 def _backend_page(site: Site, backend: Backend) -> str:
     column = site.data.backends[backend.id]
+    every = steps(backend.points)
     recipe = recipe_of(backend.id, column.library, recipes(), site.backends)
     return _page(
         "backend.html",
@@ -62,7 +63,8 @@ def _backend_page(site: Site, backend: Backend) -> str:
         column=column,
         answers=sorted(column.features.items(), key=lambda item: rank(item[1])),
         chart=chart(backend.points),
-        steps=[step for step in reversed(steps(backend.points)) if step.turns or step.other],
+        steps=[step for step in reversed(every) if step.turns or step.other],
+        is_compared=bool(every),
         recipe=recipe,
         code=recipes()[recipe.name] if recipe else "",
     )
