@@ -66,7 +66,9 @@ def _files(path: Path) -> Iterator[Path | LeftOut]:
         return
     own = path / FILE_NAME
     below = [own] if own.exists() else sorted(path.rglob(FILE_NAME))
-    yield from below or [LeftOut(str(path), f"there is no {FILE_NAME} in it")]
+    yield from below
+    if not below:
+        yield LeftOut(str(path), f"there is no {FILE_NAME} in it")
 
 
 def _digest(file: Path) -> str:
