@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 
 from embcheck.reports.answers.concern import Concern, Needs, Remark, blocks
@@ -50,6 +51,9 @@ def gather(
     """
     if profile is not None and use is None:
         if profile not in data.profiles:
+            near = get_close_matches(profile, data.profiles, 1)
+            if near:
+                raise CompatError(f"no profile '{profile}'; did you mean {near[0]}?")
             known = ", ".join(data.profiles)
             raise CompatError(f"no profile '{profile}'; there are {known}, or name a YAML file")
         use = data.profiles[profile]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from embcheck.reports.answers.advice import Advice, Fit
+from embcheck.reports.answers.recipes import BUILT_ON
 from embcheck.reports.compat import Compat
 
 SUFFIX = "-recipe"
-BUILT_ON: Mapping[str, str] = {"flax": "jax", "equinox": "jax", "onnx": "onnxruntime"}
-"""Libraries whose users can copy the recipe for another library."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,10 @@ An argument may be said in another way where a recipe makes graphs: `is_weighted
 _SAID = {"per_sample_weights": "is_weighted", "offsets": "has_offsets"}
 
 
+BUILT_ON: Mapping[str, str] = {"flax": "jax", "equinox": "jax", "onnx": "onnxruntime"}
+"""Libraries whose users can copy the recipe for another library."""
+
+
 class RecipeError(Exception):
     """There is no such recipe, no such feature, or the recipe does not have it."""
 
@@ -61,7 +65,11 @@ def recipe_of(library: str, feature: str | None = None) -> str:
     """Return a recipe, or the part that a feature needs; raises RecipeError."""
     known = recipes()
     if library not in known:
-        raise RecipeError(f"none for '{library}'; there are: {', '.join(known)}")
+        base = BUILT_ON.get(library)
+        what = f"there are: {', '.join(known)}"
+        if base in known:
+            what = f"{library} is built on {base}: embcheck recipe {base}"
+        raise RecipeError(f"none for '{library}'; {what}")
     if feature is None:
         return known[library]
     data = shipped()
