@@ -342,6 +342,15 @@ def test_the_command_answers_within_80_columns(words, said):
     assert all(line.strip().startswith(("http", "embcheck reproduce")) for line in wide)
 
 
+def test_a_yes_says_that_calls_with_what_is_lacking_do_not_count():
+    """JAX has no `max_norm`: that says nothing of its lookups, and is told."""
+    left = "Not counted: calls that also use something that it does not offer"
+    for backend, is_said in (("jax-index", True), ("torch-eager", False)):
+        output = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["compat", backend, "lookup"]).output
+        assert "\nyes" in output
+        assert (left in output) is is_said
+
+
 @pytest.mark.parametrize("words", [["lookup.negativ"], ["jax-take", "jax-take"], ["--out", "x"]])
 def test_an_unknown_name_is_a_usage_error(words):
     """With what is known instead."""
