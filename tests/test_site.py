@@ -120,7 +120,7 @@ def two_versions(tmp_path):
 def test_a_site_has_a_page_for_each_backend_feature_and_run(tmp_path, two_versions):
     """All links lead to files that are there, and nothing is loaded."""
     result = make(tmp_path / "out", *two_versions)
-    assert (result.exit_code, result.output.splitlines()[0]) == (
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (
         0, f"3 records, 2 backends: {tmp_path / 'out' / 'index.html'}"
     )  # fmt: skip
     found = contents(tmp_path / "out")

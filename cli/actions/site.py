@@ -44,6 +44,9 @@ def _written(runs: Sequence[Path], folder: Folder, *, quiet: bool) -> list[LeftO
         folder.write({report_name(found.id): render_html(found.merged)})
         gathering.add(found)
         written += 1
+        if not quiet:
+            count = plural(len(found.merged.columns), "backend")
+            click.echo(f"{found.id}: {count}", err=True)
     if not written:
         click.echo("embcheck site: no run is left; nothing was written", err=True)
         sys.exit(ExitCode.USAGE)

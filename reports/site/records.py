@@ -52,7 +52,7 @@ def records(paths: Iterable[Path]) -> Iterator[Record | LeftOut]:
     seen: dict[str, Path] = {}
     for started, digest, file in sorted(found, key=lambda entry: (*entry[:2], str(entry[2]))):
         if not digest:
-            yield LeftOut(str(file), "cannot be read")
+            yield LeftOut(str(file), "cannot be read" if file.exists() else "there is no such file")
         elif digest in first:
             yield LeftOut(str(file), f"is a copy of {first[digest]}", is_harmless=True)
         else:
