@@ -40,6 +40,7 @@ COMMANDS = {
     "audit": ("embcheck.cli.audit", "Check a random sample of results against the library alone."),
     "triage": ("embcheck.cli.triage", "Write unexplained departures as deviations to fill in."),
     "report": ("embcheck.cli.report", "Turn finished runs into an HTML report."),
+    "site": ("embcheck.cli.site", "Turn many runs into a static site."),
 }
 
 

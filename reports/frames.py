@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embcheck.conformance.records.run import Run
-from embcheck.reports.merge import Merged, behaviour_id, folder_of, merge
+from embcheck.reports.merge import Finding, Merged, behaviour_id, folder_of, merge
 from embcheck.reports.untrusted import clean, finite
 
 if TYPE_CHECKING:
@@ -70,31 +70,7 @@ class Loaded:
         `category` and `reason`. `clauses` are separated by spaces. `seconds` is NaN where a case
         did not run. Invisible characters in texts are spelled out.
         """
-        rows = []
-        for finding in self._merged.findings:
-            result, case = finding.result, finding.case
-            known = result.deviation if result else None
-            rows.append(
-                {
-                    "case": case.case,
-                    "behaviour": behaviour_id(case.case),
-                    "folder": folder_of(behaviour_id(case.case)),
-                    "level": case.level,
-                    "group": finding.group,
-                    "clauses": " ".join(case.clauses),
-                    "backend": finding.backend,
-                    **self._library(finding.backend),
-                    "mark": str(finding.mark),
-                    "departs": finding.mark.departs,
-                    "known": finding.known,
-                    "kind": finding.kind,
-                    "category": finding.category,
-                    "reason": known.reason if known else "",
-                    "message": finding.message,
-                    "seconds": finite(result.seconds) if result else None,
-                }
-            )
-        return _frame(rows, OUTCOMES)
+        return _frame(map(self._outcome, self._merged.findings), OUTCOMES)
 
     def timings(self) -> pd.DataFrame:
         """Return one row for each timing, with the columns and dtypes of `TIMINGS`.
@@ -104,7 +80,7 @@ class Loaded:
         timed has no figures.
         """
         told = ({**vars(line), **self._library(line.backend)} for line in self._merged.measurements)
-        return _frame([{name: row[name] for name in TIMINGS} for row in told], TIMINGS)
+        return _frame(told, TIMINGS)
 
     def write(self, folder: Path) -> list[Path]:
         """Write `outcomes` and `timings` as CSV files, and as Parquet where pyarrow is installed.
@@ -121,6 +97,28 @@ class Loaded:
                 frame.to_parquet(written[-1], index=False)
         return written
 
+    def _outcome(self, finding: Finding) -> dict[str, object]:
+        result, case = finding.result, finding.case
+        known = result.deviation if result else None
+        return {
+            "case": case.case,
+            "behaviour": behaviour_id(case.case),
+            "folder": folder_of(behaviour_id(case.case)),
+            "level": case.level,
+            "group": finding.group,
+            "clauses": " ".join(case.clauses),
+            "backend": finding.backend,
+            **self._library(finding.backend),
+            "mark": str(finding.mark),
+            "departs": finding.mark.departs,
+            "known": finding.known,
+            "kind": finding.kind,
+            "category": finding.category,
+            "reason": known.reason if known else "",
+            "message": finding.message,
+            "seconds": finite(result.seconds) if result else None,
+        }
+
     def _library(self, backend: str) -> dict[str, str]:
         entry = self._merged.backends.get(backend)
         told = entry.latest if entry else {}
@@ -130,8 +128,11 @@ class Loaded:
 def _frame(rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  (slow to import, and not every command needs it)
 
-    plain = [
-        {name: clean(value) if isinstance(value, str) else value for name, value in row.items()}
-        for row in rows
-    ]
-    return pd.DataFrame(plain, columns=list(columns)).astype(dict(columns))
+    # Column by column: rows of a large record, as dictionaries, have twice its size.
+    values: dict[str, list[object]] = {name: [] for name in columns}
+    for row in rows:
+        for name, found in values.items():
+            value = row[name]
+            found.append(clean(value) if isinstance(value, str) else value)
+    typed = {name: pd.Series(values.pop(name), dtype=dtype) for name, dtype in columns.items()}
+    return pd.DataFrame(typed)

@@ -31,7 +31,7 @@ from embcheck.reports.answers.letters import (
     unpacked,
 )
 from embcheck.reports.answers.own_needs import of_module, of_trace
-from embcheck.reports.answers.recipe_advice import Recipe, recipe_for
+from embcheck.reports.answers.recipe_advice import Recipe, recipe_for, recipe_of
 from embcheck.reports.answers.recipes import recipes
 from embcheck.reports.answers.speeds import Speed, Speeds, speeds
 
@@ -191,9 +191,19 @@ def test_a_recipe_is_found_by_the_library():
     recipe = recipe_for("jax", data, found, names)
     assert (recipe.name, recipe.backend, recipe.fit) == ("jax", "jax-recipe", Fit.FITS)
     recipe = recipe_for("onnxruntime", data, found, names)
-    assert (recipe.name, recipe.fit) == ("onnx", None)
+    assert (recipe.name, recipe.backend, recipe.fit) == ("onnx", None, None)
     assert recipe_for("numpy", data, found, names) is None
     assert recipe_for("jax-recipe", data, found, names) is None
+    every = {"jax-recipe", "onnxruntime-graph-recipe", "onnxruntime-recipe", "keras-recipe"}
+    for library, name, backend in (
+        ("flax", "jax", "jax-recipe"),
+        ("equinox", "jax", "jax-recipe"),
+        ("onnx", "onnx", "onnxruntime-recipe"),
+        ("onnxruntime", "onnx", "onnxruntime-recipe"),
+        ("keras", "keras", "keras-recipe"),
+    ):
+        assert recipe_of("some", library, recipes(), every) == Recipe(name, backend)
+    assert recipe_of("some", "torch", recipes(), every) is None
     assert {"jax", "onnx"} <= {*tuple(recipes())}
 
 
@@ -377,7 +387,8 @@ def test_the_needs_of_a_model_are_told_by_table():
         "bag.max", "bag.padding", "bag.max_norm", "bag.gradient.max", "bag.padding.gradient"
     }  # fmt: skip
     assert set(model.features) <= set(compat.shipped().features)
-    assert "words: Embedding of 40,000 x 4" in run("--module", "own_model:make", code=0)
+    # All of it has the reference alone, which is no advice.
+    assert "words: Embedding of 40,000 x 4" in run("--module", "own_model:make", code=1)
 
 
 @pytest.mark.usefixtures("_own")
@@ -417,7 +428,7 @@ def test_a_module_that_is_none_is_a_usage_error(name, said):
     [
         (np.array([0, 5], np.int32), None, {"int32", "lookup.int32"}, "from 0 to 5, none twice"),
         (np.array([0, -5]), None, {"int64", "lookup.int64"}, "some are negative"),
-        (np.array([3, 1, 3]), None, {"int64", "lookup.int64"}, "3 2 times"),
+        (np.array([3, 1, 3]), None, {"int64", "lookup.int64"}, "3 stands there 2 times"),
         (np.int64(7), None, {"int64", "lookup.int64", "lookup.scalar"}, "1 index of int64"),
         (np.zeros((2, 3, 4), "i8"), None, {"int64", "lookup.int64"}, "in the shape 2 x 3 x 4"),
         (
@@ -461,6 +472,20 @@ def test_the_needs_of_indices_are_those_of_their_values(tmp_path, indices, offse
     assert gather(data, found.features, None, "float32").indices == (indices.dtype.name,)
 
 
+def test_rows_of_indices_are_bags_where_the_module_makes_bags(tmp_path):
+    """Two dimensions alone do not tell."""
+    np.save(tmp_path / "ids.npy", np.zeros((2_000, 2), "i4"))
+    lookups, bags = (of_trace(tmp_path / "ids.npy", in_bags=flag) for flag in (False, True))
+    assert set(lookups.features) == {"int32", "lookup.int32"}
+    assert set(bags.features) == {"int32", "bag.int32", "bag.two-dimensional", "sizes.many-bags"}
+
+
+def test_the_reference_is_no_advice():
+    """It has all of it by definition, so that some backend always would."""
+    assert "numpy-reference" not in run("--need", "lookup", code=0)
+    assert "numpy-reference" in run("--need", "lookup", "-b", "numpy-reference", code=0)
+
+
 def test_negative_indices_should_be_errors(tmp_path):
     """Who has some is told which backend takes them for others."""
     np.save(tmp_path / "ids.npy", np.array([0, -1]))
@@ -476,7 +501,7 @@ def test_indices_larger_than_memory_are_read_in_place(tmp_path):
     given[-1] = 99
     given.flush()
     found = of_trace(file)
-    assert "from 0 to 99, 0 1,000,000 times of the first 1,000,000" in found.remarks[0]
+    assert "from 0 to 99, 0 stands there 1,000,000 times of the first 1,000,000" in found.remarks[0]
 
 
 def test_indices_that_cannot_be_used_are_a_usage_error(tmp_path):

@@ -163,6 +163,27 @@ def test_what_another_feature_lacks_is_left_to_that_feature():
     assert (found.support, found.apart) == (Support.YES, ("max_norm",))
 
 
+@pytest.mark.parametrize(
+    ("of_sparse", "support", "how"),
+    [
+        ("unsupported", Support.ABSENT, None),
+        ("failed", Support.PARTLY, How.SILENTLY),
+        ("passed", Support.YES, None),
+    ],
+)
+def test_what_a_feature_is_about_is_never_left_to_another(of_sparse, support, how):
+    """Adagrad on dense gradients, half of the cases, is only a control of that on sparse ones."""
+    dense = [case(f"embedding/optimisers/{number}") for number in range(2)]
+    sparse = [case(f"embedding/optimisers/{name}", sparse=True) for name in "ab"]
+    merged = merged_of(
+        *((line, "passed") for line in dense), *((line, of_sparse) for line in sparse)
+    )
+    feature = Feature("sparse.adagrad", "Adagrad takes sparse gradients.", ("EMB-LOOK-01",))
+    uses = {"sparse": ("sparse.adagrad",)}
+    found = decide(merged, {feature.name: feature}, [], uses)["b"][feature.name]
+    assert (found.support, found.how, found.apart) == (support, how, ())
+
+
 def test_a_mistake_beside_an_option_that_fails_still_counts():
     """A bad index that is answered is no matter of the option beside it."""
     lines = [case(f"embedding/bounds/{number}", level="domain") for number in range(3)]
@@ -319,6 +340,15 @@ def test_the_command_answers_within_80_columns(words, said):
     assert said in result.output
     wide = [line for line in result.output.splitlines() if len(line) > 80]
     assert all(line.strip().startswith(("http", "embcheck reproduce")) for line in wide)
+
+
+def test_a_yes_says_that_calls_with_what_is_lacking_do_not_count():
+    """JAX has no `max_norm`: that says nothing of its lookups, and is told."""
+    left = "Not counted: calls that also use something that it does not offer"
+    for backend, is_said in (("jax-index", True), ("torch-eager", False)):
+        output = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["compat", backend, "lookup"]).output
+        assert "\nyes" in output
+        assert (left in output) is is_said
 
 
 @pytest.mark.parametrize("words", [["lookup.negativ"], ["jax-take", "jax-take"], ["--out", "x"]])

@@ -18,11 +18,16 @@ from rich.console import Console
 from embcheck.cli.main import main
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.judging.causes import Cause
-from embcheck.conformance.execution.judging.deviations import Deviation, explain
-from embcheck.conformance.execution.judging.judge import Outcome, Verdict
+from embcheck.conformance.execution.judging.deviations import (
+    Deviation,
+    explain,
+    held_to_spelling,
+)
+from embcheck.conformance.execution.judging.judge import Kind, Outcome, Verdict
 from embcheck.conformance.records.lines import (
     CaseLine,
     ClauseLine,
+    KnownDeviation,
     ResultLine,
     RunFooter,
     RunHeader,
@@ -38,6 +43,8 @@ from embcheck.reports.compat import Column, Compat, CompatError, Since, Supporte
 from embcheck.reports.merge import merge
 
 YES, NO = Supported("yes"), Supported("no", "silently", "wrong values")
+RIGHT = Verdict(Outcome.PASSED)
+WRONG = Verdict(Outcome.FAILED, Kind.WRONG_VALUE, "it is wrong")
 LOUD, UNKNOWN = Supported("no", "loudly", "refused"), Supported("unknown")
 
 
@@ -317,24 +324,53 @@ def test_the_command_joins_writes_and_tells(tmp_path, monkeypatch):
     assert "a run is not whole: quick" in result.output
 
 
-def test_a_version_that_conforms_where_others_do_not_passes(monkeypatch, tmp_path):
+def stale_result(case, *, instead="", misleads=False, has_note=True):
+    """Return what a run records of a case that passes, or whose other spelling does not conform."""
+    entry = Deviation((case,), "wrong-value", Cause.UNDOCUMENTED, "Wrong.", conforms_as=instead)
+    judged = WRONG if misleads else RIGHT
+    verdict, _ = explain(case, judged, BackendInfo("b", "lib", "1"), [entry])
+    verdict = held_to_spelling(verdict, entry, WRONG) if misleads else verdict
+    notes = tuple(map(str, verdict.notes)) if has_note else ()
+    known = KnownDeviation("bug", "wrong-value", "Wrong.", conforms_as=instead)
+    return {"outcome": str(verdict.outcome), "deviation": known, "notes": notes}
+
+
+@pytest.mark.parametrize(
+    ("told", "passes"),
+    [
+        ([{}, {"instead": "f(x)"}, {"has_note": False}], True),
+        (
+            [
+                {"instead": "f(x)", "misleads": True},
+                {"instead": "f(x)", "has_note": False},
+                {"instead": "f(x)", "misleads": True, "has_note": False},
+            ],
+            False,
+        ),
+    ],
+)
+def test_a_version_that_conforms_where_others_do_not_passes(monkeypatch, tmp_path, told, passes):
     """An entry on other versions makes a surprise of it; one that misleads is still unknown."""
-    entry = Deviation(("x",), "wrong-value", Cause.UNDOCUMENTED, "It is wrong.")
-    info = BackendInfo("b", "lib", "1")
-    surprise, _ = explain("x", Verdict(Outcome.PASSED), info, [entry])
-    misled = "known to conform as f(x), but that is wrong-value: but it passes: remove the entry"
+    run = whole_run()
+    (result,) = run.results
+    names = [f"{result.case}{number}" for number in range(len(told))]
+    run = replace(
+        run,
+        header=replace(run.header, planned=len(told)),
+        cases={name: replace(run.cases[result.case], case=name) for name in names},
+        results=[
+            replace(result, case=name, **stale_result(name, **words))
+            for name, words in zip(names, told, strict=True)
+        ],
+        footer=replace(run.footer, counts={"stale": len(told)}),
+    )
     (tmp_path / "results.jsonl").touch()
-    found = []
-    for message in (surprise.message, misled):
-        run = whole_run(outcome="stale")
-        run.results[0] = replace(run.results[0], message=message)
-        monkeypatch.setattr(
-            "embcheck.reports.answers.compat_made.read_runs", lambda _, run=run: [run]
-        )
-        (made,) = versions_of([tmp_path])
-        found.append(made.features["lookup"].says)
-    passed, unknown = (int(says.split(" ")[0].replace(",", "")) for says in found)
-    assert unknown == passed + 1  # cases of the suite without a result, and this one
+    monkeypatch.setattr("embcheck.reports.answers.compat_made.read_runs", lambda _: [run])
+    monkeypatch.setattr("embcheck.reports.answers.compat_made.suite_cases", tuple)
+    (made,) = versions_of([tmp_path])
+    assert made.features["lookup"].support == ("yes" if passes else "unknown")
+    if not passes:
+        assert made.features["lookup"].says == "3 cases without a result"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from embcheck.reports.answers.speeds import Speeds
 
 YAML = (".yaml", ".yml")
+REFERENCE = "numpy-reference"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,11 @@ class Own:
         from embcheck.reports.answers.own_needs import of_module, of_trace  # noqa: PLC0415  (NumPy)
 
         found = [of_module(self.module, dtype)] if self.module is not None else []
-        return found + ([of_trace(self.trace, self.offsets)] if self.trace is not None else [])
+        if self.trace is None:
+            return found
+        is_lookup = any(not name.startswith("bag.") for one in found for name in one.features)
+        in_bags = bool(found) and not is_lookup
+        return [*found, of_trace(self.trace, self.offsets, in_bags=in_bags)]
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,9 @@ def advise(request: Request, *, as_json: bool) -> None:
     else:
         print_answer(told, Console(highlight=False, markup=False))
     good = {Fit.FITS} if request.strict else {Fit.FITS, Fit.UNGUARDED}
-    fits = [row.advice.fit in good for row in told.rows]
+    fits = [
+        row.advice.fit in good for row in told.rows if row.backend != REFERENCE or request.backends
+    ]
     is_good = bool(fits) and (all(fits) if request.backends else any(fits))
     sys.exit(ExitCode.CONFORMS if is_good else ExitCode.DEPARTS)
 
@@ -104,7 +111,10 @@ def _answer(request: Request) -> Answer:
     for name in request.backends:
         data.column(name)
     remarks = [remark for found in own for remark in found.remarks]
-    chosen = request.backends or tuple(data.backends)
+    # The reference has all of it by definition, and is nothing to move to.
+    timed = speeds is not None and speeds.of(REFERENCE) is not None
+    others = [name for name in data.backends if timed or name != REFERENCE]
+    chosen = request.backends or others or [REFERENCE]
     return answer(data, needs, chosen, source, speeds, remarks)
 
 

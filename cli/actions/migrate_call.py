@@ -15,11 +15,12 @@ from embcheck.cli.actions.migrate_own import (
     asked_right,
     call_of,
     own_workloads,
-    printed_as,
-    recipe_for,
 )
+from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.timing.workloads.own import Sources
 from embcheck.conformance.timing.workloads.own_files import BadInput
+from embcheck.reports.answers.recipe_advice import Recipe, recipe_of
+from embcheck.reports.answers.recipes import recipes
 from embcheck.reports.compat import CompatError
 from embcheck.reports.migration.own import OwnCall, described, features_of, guards_of
 
@@ -48,8 +49,9 @@ def _asked(
     }
     asking = Asking(calls, options["timeout"])
     asked = asking.ask(list(dict.fromkeys([old, *new])))
-    recipes = _recipes(new, asked)
-    beside = [name for name in dict.fromkeys(recipes.values()) if name not in asked]
+    known = _recipes(new, asked)
+    found_for = {name: recipe.backend for name, recipe in known.items() if recipe.backend}
+    beside = [name for name in dict.fromkeys(found_for.values()) if name not in asked]
     asked |= asking.ask(beside)
     first_call = next(iter(calls.values()))
     found = OwnCall(
@@ -57,9 +59,9 @@ def _asked(
         tuple(calls),
         features_of(first_call),
         guards_of(first_call),
-        tuple(one for name in _in_order(old, new, recipes) for one in asked[name].answers),
-        recipes=recipes,
-        printed={name: printed_as(name) for name in recipes.values()},
+        tuple(one for name in _in_order(old, new, found_for) for one in asked[name].answers),
+        recipes=found_for,
+        printed={recipe.backend: recipe.name for recipe in known.values() if recipe.backend},
     )
     return found if options["no_timing"] else _priced(found, old, own, asked, options, tell)
 
@@ -70,10 +72,11 @@ def _in_order(old: str, new: Sequence[str], recipes: Mapping[str, str]) -> list[
     return list(dict.fromkeys([old, *pairs]))
 
 
-def _recipes(new: Sequence[str], asked: Mapping[str, Asked]) -> dict[str, str]:
-    """Name the recipe of each backend's library, where there is another one."""
-    found = {name: recipe_for(asked[name].library) for name in new}
-    return {name: recipe for name, recipe in found.items() if recipe and recipe != name}
+def _recipes(new: Sequence[str], asked: Mapping[str, Asked]) -> dict[str, Recipe]:
+    """Return the recipe for each backend's library, where there is one."""
+    names, backends = recipes(), known_backends()
+    found = {name: recipe_of(name, asked[name].library, names, backends) for name in new}
+    return {name: recipe for name, recipe in found.items() if recipe}
 
 
 def _priced(

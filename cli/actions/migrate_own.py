@@ -11,7 +11,6 @@ import numpy as np
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.answers import Answer, Answered, why_none
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.execution.judging.judge import Outcome, Verdict, judge_returns
 from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.suite.model import FromReference
@@ -26,9 +25,6 @@ from embcheck.reports.migration.own import OwnAnswer
 
 AT_ONCE = 2
 """Backends that are asked side by side."""
-BUILT_ON = {"flax": "jax", "equinox": "jax"}
-"""Libraries whose users can copy another library's recipe."""
-SUFFIX = "-recipe"
 
 
 Arrays = Mapping[str, np.ndarray]
@@ -59,18 +55,6 @@ def own_workloads(files: Sources, dtypes: Sequence[str]) -> list[Workload]:
 def call_of(workload: Workload) -> Call:
     """Return the call of a workload of one's own: the whole stream at once."""
     return make_inputs(workload, workload.profiles["quick"], 1).call(0)
-
-
-def recipe_for(library: str) -> str | None:
-    """Name the backend that is a recipe for a library's users; None where there is none."""
-    name = f"{BUILT_ON.get(library, library)}{SUFFIX}"
-    return name if name in known_backends() else None
-
-
-def printed_as(recipe: str) -> str:
-    """Return by which name `embcheck recipe` prints a recipe."""
-    module = known_backends()[recipe].module.rpartition(".")[2]
-    return module.removesuffix("_recipe")
 
 
 class Asking:

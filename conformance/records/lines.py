@@ -188,8 +188,8 @@ class ResultLine:
     `bound_width` is the largest part of a value by which a judged answer might have been off, 0
     where it was exact, so that an outcome of `observed` with it says that no bound was narrow
     enough to judge by. `helped` is what the adapter did of the call itself, as it says. `notes` are
-    `unavailable` where the backend cannot run here, and `only-after-others` where the case passes
-    in a fresh process.
+    `unavailable` where the backend cannot run here, `only-after-others` where the case passes in a
+    fresh process, and `conforms` where it is stale because it passes.
     """
 
     case: str

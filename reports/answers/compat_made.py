@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
-from embcheck.conformance.execution.judging.deviations import is_surprise_pass
+from embcheck.conformance.execution.judging.judge import Note
 from embcheck.conformance.records.comparable import differences
 from embcheck.conformance.records.describe import case_line
+from embcheck.conformance.records.lines import ResultLine
 from embcheck.conformance.records.run import FILE_NAME, Run, read_runs
 from embcheck.conformance.suite.features import Feature, Features, shipped_features
 from embcheck.conformance.suite.fingerprint import joined
@@ -38,8 +40,8 @@ def compat_of(merged: Merged) -> Compat:
     """Decide every shipped feature by merged runs of the shipped suite."""
     shipped, clauses = shipped_features(), shipped_clauses()
     features = shipped.features
-    cases = [case for path in spec_files() for case in load_spec(path).cases]
-    decided = decide(merged, features, cases)
+    cases = suite_cases()
+    decided = decide(merged, features, cases, shipped.uses)
     planned = planned_of(features, cases, merged)
     by_backend = _letters(merged, planned, cases, decided)
     backends = {
@@ -60,6 +62,12 @@ def compat_of(merged: Merged) -> Compat:
         contexts=planned.contexts,
         cases=_shown(merged, backends),
     )
+
+
+@lru_cache
+def suite_cases() -> tuple[Case, ...]:
+    """Return the cases of the shipped suite; to load them takes seconds."""
+    return tuple(case for path in spec_files() for case in load_spec(path).cases)
 
 
 @dataclass(frozen=True)
@@ -191,12 +199,21 @@ def _versions_in(run: Run, file: Path, first: dict[str, Run]) -> Iterable[Column
         _check_alike(file, name, first.setdefault(name, replace(run, results=[])), run)
     # The known deviations are those of other versions: that this one conforms is no mistake.
     results = [
-        replace(result, outcome="passed")
-        if is_surprise_pass(result.outcome, result.message)
-        else result
+        replace(result, outcome="passed") if _is_surprise_pass(result) else result
         for result in run.results
     ]
     return compat_of(merge([replace(run, results=results)])).backends.values()
+
+
+def _is_surprise_pass(result: ResultLine) -> bool:
+    """Whether a case passed that a known deviation, of other versions, says does not.
+
+    Records from before there was a note say so too, where the entry names no other spelling: what
+    else is stale is an entry whose spelling does not conform.
+    """
+    entry = result.deviation
+    is_told = Note.CONFORMS in result.notes or (entry is not None and not entry.conforms_as)
+    return result.outcome == "stale" and is_told
 
 
 def _check_alike(file: Path, backend: str, known: Run, run: Run) -> None:

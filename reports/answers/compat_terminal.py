@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from embcheck.reports.answers.letters import ABSENT, unpacked
 from embcheck.reports.compat import Column, Compat, Since, Supported, sources
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
@@ -54,7 +55,7 @@ def print_column(data: Compat, backend: str, console: Console) -> None:
     told = [item for item in column.features.items() if item[1].how or item[1].support == "partly"]
     if told:
         table = _table(("feature", "", "how"))
-        for name, found in sorted(told, key=lambda item: _rank(item[1])):
+        for name, found in sorted(told, key=lambda item: rank(item[1])):
             table.add_row(name, _support(found), Text(says(found)))
         console.print(table)
     for support in ("yes", "absent", "unknown"):
@@ -79,7 +80,7 @@ def print_feature(data: Compat, feature: str, console: Console) -> None:
     console.print(Text(f"{feature}: {data.features[feature]}", "bold"))
     found = {name: data.supports(name, feature) for name in data.backends}
     table = _table(("backend", "", "how"))
-    for name, answer in sorted(found.items(), key=lambda item: _rank(item[1])):
+    for name, answer in sorted(found.items(), key=lambda item: rank(item[1])):
         table.add_row(Text(one_line(name, 24)), _support(answer), Text(says(answer)))
     console.print(table)
     console.print(f"\nWhy: embcheck compat BACKEND {feature}")
@@ -91,6 +92,9 @@ def print_answer(data: Compat, backend: str, feature: str, console: Console) -> 
     console.print(Text(_head(data.column(backend)), "bold"))
     console.print(f"{feature}: {data.features[feature]}\n")
     console.print(_support(found).append_text(Text(f"  {says(found)}")))
+    if found.support == "yes" and ABSENT in unpacked(found.contexts):
+        told = "Not counted: calls that also use something that it does not offer at all."
+        console.print(Text(f"\n{told}", "dim"))
     if found.reason:
         console.print(Padding(Text(found.reason), (1, 2, 0, 2)))
     if found.link:
@@ -193,14 +197,16 @@ def _support(found: Supported) -> Text:
     return Text(words, _STYLES.get(found.support, ""))
 
 
-def _rank(found: Supported) -> tuple[int, int]:
+def rank(found: Supported) -> tuple[int, int]:
+    """Sort the worst answers first."""
     place = ("no", "partly", "absent", "unknown", "yes").index(found.support)
     return _RANKS[found.how], place
 
 
 def _legend() -> list[str]:
     return [
-        "yes   every case that decides it passed",
+        "yes   every case that decides it passed; one that also uses what the backend",
+        "      does not offer at all counts for the features about that alone",
         "part  partly: some passed; `how` says which do not",
         "no    none passed",
         "abs   absent: not offered, and said so",

@@ -58,7 +58,7 @@ def of_module(text: str, dtype: str | None = None) -> Found:
         raise CompatError(f"{text} has tables of {dtypes[0]}: choose one of {known} with --dtype")
     needs = {name: tuple(dict.fromkeys(_needs(module))) for name, module in tables.items()}
     remarks = [
-        f"{name or _kind(tables[name])}: {_described(tables[name])}; needs {', '.join(features)}"
+        f"{name + ': ' if name else ''}{_described(tables[name])}; needs {', '.join(features)}"
         for name, features in needs.items()
     ]
     if any(_kind(module) == "EmbeddingBag" for module in tables.values()):
@@ -70,8 +70,10 @@ def of_module(text: str, dtype: str | None = None) -> Found:
     return Found(tuple(features), dtype or dtypes[0], tuple(remarks))
 
 
-def of_trace(indices: Path, offsets: Path | None = None) -> Found:
+def of_trace(indices: Path, offsets: Path | None = None, *, in_bags: bool = False) -> Found:
     """Return what indices, and the offsets of their bags, need; both are `.npy` files.
+
+    `in_bags` says that indices of two dimensions are bags, by rows.
 
     The files are read in place, and may be larger than memory. Raises CompatError for a file that
     cannot be read, for other dtypes than 32-bit and 64-bit integers, and for other shapes than
@@ -82,7 +84,8 @@ def of_trace(indices: Path, offsets: Path | None = None) -> Found:
     remarks = [f"{indices}: {_counted(given)}"]
     features = [dtype]
     refused: list[str] = []
-    is_bag = offsets is not None
+    is_matrix = in_bags and offsets is None and given.ndim == 2
+    is_bag = offsets is not None or is_matrix
     if given.size and int(given.min()) < 0:
         remarks.append("some are negative, which is an error, and another row elsewhere")
         refused.append("bag.bounds" if is_bag else "lookup.negative")
@@ -94,6 +97,8 @@ def of_trace(indices: Path, offsets: Path | None = None) -> Found:
         features.append("bag.nothing" if is_bag else "lookup.empty")
     if offsets is not None:
         features += _of_bags(given, offsets, remarks)
+    elif is_matrix:
+        features += _of_matrix(given)
     else:
         features.append(f"lookup.{dtype}")
         features += ["lookup.scalar"] if given.ndim == 0 else []
@@ -109,8 +114,16 @@ def _counted(given: np.ndarray) -> str:
     first = given.reshape(-1)[:COUNTED]
     [(index, count)] = Counter(first.tolist()).most_common(1)
     of = f" of the first {COUNTED:,}" if given.size > COUNTED else ""
-    repeats = f", {index} {count:,} times{of}" if count > 1 else ", none twice"
+    repeats = f", {index} stands there {count:,} times{of}" if count > 1 else ", none twice"
     return f"{said} from {given.min()} to {given.max()}{repeats}"
+
+
+def _of_matrix(indices: np.ndarray) -> Iterator[str]:
+    yield "bag.two-dimensional"
+    if len(indices) > FEW_BAGS:
+        yield "sizes.many-bags"
+    if indices.dtype == np.int32:
+        yield "bag.int32"
 
 
 def _of_bags(indices: np.ndarray, path: Path, remarks: list[str]) -> Iterator[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embcheck.reports.answers.advice import Advice, Fit
+from embcheck.reports.answers.recipes import BUILT_ON
 from embcheck.reports.compat import Compat
 
 SUFFIX = "-recipe"
@@ -15,7 +16,7 @@ SUFFIX = "-recipe"
 class Recipe:
     """A recipe by the name that `embcheck recipe` knows; its backend, and what that means.
 
-    `backend` and `fit` are None where the data has no such backend.
+    `backend` and `fit` are None where nothing is known of such a backend.
     """
 
     name: str
@@ -23,24 +24,29 @@ class Recipe:
     fit: Fit | None = None
 
 
-def recipe_for(
-    backend: str, data: Compat, found: Iterable[Advice], names: Collection[str]
+def recipe_of(
+    backend: str, library: str, names: Iterable[str], backends: Collection[str]
 ) -> Recipe | None:
     """Return the recipe for a backend's library; None for a recipe itself, or if there is none.
 
-    `found` is the advice on all backends of the data.
+    `names` are those that `embcheck recipe` knows, `backends` those of which something is known.
     """
-    library = data.column(backend).library
-    name = next((name for name in names if _is_of(name, library)), None)
+    base = BUILT_ON.get(library, library)
+    # `onnx` is the name of the recipe for `onnxruntime`.
+    name = next((name for name in names if base.startswith(name)), None)
     if name is None or backend.endswith(SUFFIX):
         return None
-    for advice in found:
-        own = advice.backend.removesuffix(SUFFIX)
-        if own != advice.backend and _is_of(name, own):
-            return Recipe(name, advice.backend, advice.fit)
-    return Recipe(name)
+    own = f"{base}{SUFFIX}"
+    return Recipe(name, own if own in backends else None)
 
 
-def _is_of(name: str, library: str) -> bool:
-    """Whether a recipe is one of a library: `onnx` is of `onnxruntime` too."""
-    return library.startswith(name)
+def recipe_for(
+    backend: str, data: Compat, found: Iterable[Advice], names: Iterable[str]
+) -> Recipe | None:
+    """Return the recipe for a backend's library, and whether it has what is needed.
+
+    `found` is the advice on all backends of the data.
+    """
+    fits = {advice.backend: advice.fit for advice in found}
+    recipe = recipe_of(backend, data.column(backend).library, names, fits)
+    return recipe and replace(recipe, fit=fits.get(recipe.backend or ""))

@@ -34,6 +34,10 @@ An argument may be said in another way where a recipe makes graphs: `is_weighted
 _SAID = {"per_sample_weights": "is_weighted", "offsets": "has_offsets"}
 
 
+BUILT_ON: Mapping[str, str] = {"flax": "jax", "equinox": "jax", "onnx": "onnxruntime"}
+"""Libraries whose users can copy the recipe for another library."""
+
+
 class RecipeError(Exception):
     """There is no such recipe, no such feature, or the recipe does not have it."""
 
@@ -62,8 +66,12 @@ def recipe_of(library: str, feature: str | None = None) -> str:
     """Return a recipe, or the part that a feature needs; raises RecipeError."""
     known = recipes()
     if library not in known:
-        listed = f"there are: {', '.join(known)}"
-        raise RecipeError(f"none for '{library}'; {did_you_mean(library, known, listed)}")
+        base = BUILT_ON.get(library)
+        if base in known:
+            what = f"{library} is built on {base}: embcheck recipe {base}"
+        else:
+            what = did_you_mean(library, known, f"there are: {', '.join(known)}")
+        raise RecipeError(f"none for '{library}'; {what}")
     if feature is None:
         return known[library]
     data = shipped()

@@ -97,12 +97,19 @@ class Decision:
 
 
 Decisions = dict[str, dict[str, Decision]]
+NO_USES: Mapping[str, Collection[str]] = {}
 
 
-def decide(merged: Merged, features: Mapping[str, Feature], planned: Iterable[Case]) -> Decisions:
+def decide(
+    merged: Merged,
+    features: Mapping[str, Feature],
+    planned: Iterable[Case],
+    uses: Mapping[str, Collection[str]] = NO_USES,
+) -> Decisions:
     """Decide every feature for every backend that was asked: by backend, then by feature.
 
-    `planned` are the cases of the suite; one without a result leaves its features unknown.
+    `planned` are the cases of the suite; one without a result leaves its features unknown. `uses`
+    maps words for what a case uses to the features that are about it.
     """
     asked = [
         case
@@ -110,6 +117,9 @@ def decide(merged: Merged, features: Mapping[str, Feature], planned: Iterable[Ca
         if case.level is not Level.IMPLEMENTATION_DEFINED and not case.large
     ]
     deciding = _deciding(merged, features, asked)
+    about = {
+        name: frozenset(word for word, names in uses.items() if name in names) for name in features
+    }
     found: Decisions = {}
     for backend in merged.columns:
         by_feature = by_feature_of(merged, backend, deciding)
@@ -122,17 +132,24 @@ def decide(merged: Merged, features: Mapping[str, Feature], planned: Iterable[Ca
         )
         weak = _weak(merged.of_backend(backend))
         found[backend] = {
-            name: _decided(by_feature.findings.get(name, []), without[name], weak)
+            name: _decided(by_feature.findings.get(name, []), without[name], weak, about[name])
             for name in features
             if name in by_feature.findings or without[name]
         }
     return found
 
 
-def _decided(findings: list[Finding], without: int, weak: _Weak) -> Decision:
-    """Decide a feature, and where it is supported partly, for tables of each dtype."""
-    own, apart = _own(findings, weak)
+def _decided(
+    findings: list[Finding], without: int, weak: _Weak, about: frozenset[str] = frozenset()
+) -> Decision:
+    """Decide a feature, and where it is supported partly, for tables of each dtype.
+
+    `about` are the words for what the feature is about.
+    """
+    own, apart = _own(findings, weak, about)
     whole = replace(decision(own, without), apart=apart)
+    if whole.support is Support.PARTLY and whole.how is None and not _is_used(own, about):
+        return replace(whole, support=Support.ABSENT)
     if whole.support is not Support.PARTLY:
         return whole
     groups: dict[str, list[Finding]] = {}
@@ -165,14 +182,25 @@ def _weak(findings: Iterable[Finding]) -> _Weak:
     )
 
 
-def _own(findings: list[Finding], weak: _Weak) -> tuple[list[Finding], tuple[str, ...]]:
+def _is_used(findings: list[Finding], about: frozenset[str]) -> bool:
+    """Whether a case passed that uses what the feature is about, where any case uses it.
+
+    What passes without it is only a control: dense gradients say nothing of sparse ones.
+    """
+    using = [finding for finding in findings if needs_of(finding.case) & about]
+    return not using or any(_group(finding) == "passed" for finding in using)
+
+
+def _own(
+    findings: list[Finding], weak: _Weak, about: frozenset[str]
+) -> tuple[list[Finding], tuple[str, ...]]:
     """Leave out what fails, or is absent, for a need that most cases of the feature have not.
 
-    Another feature, of which most cases have that need, says so. Returns the rest, and the options
-    with which something fails.
+    Another feature, which is about that need, says so; what this one is `about` is never left out.
+    Returns the rest, and the options with which something fails.
     """
     common = Counter(need for finding in findings for need in needs_of(finding.case))
-    rare = {need for need in common if common[need] <= len(findings) / 2}
+    rare = {need for need in common if common[need] <= len(findings) / 2} - about
     failing = {
         finding.case.case: needs_of(finding.case) & rare & weak.poor
         for finding in findings

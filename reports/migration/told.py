@@ -101,7 +101,7 @@ def _sections(
     lost = migration(data, old, target.name, own.dtypes).lost
     met, guarded = (_only(lost, names, own.dtypes) for names in (own.features, own.guards))
     sections = [
-        Section(_joined(lead, head), tuple(map(show.item, changes)))
+        Section(_joined(lead, head), tuple(show.item(each, ": not offered") for each in changes))
         for head, changes in ((MET, met), (GUARDED, guarded))
         if changes
     ]
@@ -164,10 +164,13 @@ class _Shower:
     def __init__(self, data: Compat, old: str, new: str) -> None:
         self._data, self._old, self._new = data, old, new
 
-    def item(self, change: Change) -> Item:
-        """Name the features of a change; show an example, the reason and what to write instead."""
+    def item(self, change: Change, absent_as: str = "") -> Item:
+        """Name the features of a change; show an example, the reason and what to write instead.
+
+        `absent_as` is said of those that are not offered, where no head says so.
+        """
         absent = [name for name, found in change.features.items() if found.support == "absent"]
-        heads = [", ".join(absent)] if absent else []
+        heads = [", ".join(absent) + absent_as] if absent else []
         heads += [
             f"{name}: {one_line(says(found))}"
             for name, found in change.features.items()

@@ -22,7 +22,7 @@ from embcheck.conformance.execution.judging.causes import (
     Cause,
     leads_to_documentation,
 )
-from embcheck.conformance.execution.judging.judge import Outcome, Verdict
+from embcheck.conformance.execution.judging.judge import Note, Outcome, Verdict
 from embcheck.conformance.suite.case_names import globs, near
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
@@ -265,15 +265,6 @@ def _conditions(when: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_KNOWN, _PASSES = "known to be", "but it passes: remove the entry"
-
-
-def is_surprise_pass(outcome: str, message: str) -> bool:
-    """Whether a case passed that an entry says does not, as in other versions of a library."""
-    told = message.startswith(_KNOWN) and message.endswith(_PASSES)
-    return outcome == str(Outcome.STALE) and told
-
-
 def explain(
     case: str, verdict: Verdict, info: BackendInfo, deviations: Iterable[Deviation]
 ) -> tuple[Verdict, Deviation | None]:
@@ -295,8 +286,8 @@ def explain(
         message = f"passes this time; known to be {entry.happens} by chance ({entry.reason})"
         return replace(verdict, outcome=Outcome.DEVIATED, message=message), entry
     if verdict.outcome is Outcome.PASSED:
-        message = f"{_KNOWN} {entry.happens} ({entry.reason}), {_PASSES}"
-        return Verdict(Outcome.STALE, message=message), entry
+        message = f"known to be {entry.happens} ({entry.reason}), but it passes: remove the entry"
+        return Verdict(Outcome.STALE, message=message, notes=(Note.CONFORMS,)), entry
     message = f"{CHANGED}: known to be {entry.way}, now {happened}: {verdict.message}"
     return replace(verdict, message=message), entry
 
