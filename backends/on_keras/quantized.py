@@ -71,8 +71,8 @@ class KerasInt8:
                 rows = np.arange(len(call.inputs["weight"]))
                 seen["stored_weight"] = keras.ops.convert_to_numpy(layer(rows))
             if call.wants(Observation.SAME_CODES_AGAIN):
-                codes = [_codes(one) for one in (layer, _quantized(seen["stored_weight"], mode))]
-                seen["same_codes_again"] = np.array(np.array_equal(*codes))
+                again = _codes(_quantized(seen["stored_weight"], mode))
+                seen["same_codes_again"] = np.array(np.array_equal(_codes(layer), again))
             if call.wants(Observation.SAME_WHEN_LOADED):
                 loaded = keras.ops.convert_to_numpy(_loaded(layer)(indices))
                 seen["same_when_loaded"] = np.array(loaded.tobytes() == output.tobytes())

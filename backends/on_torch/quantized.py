@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.ao import quantization
+from torch.ao import quantization as untyped
 
 from embcheck.backends.on_torch.calls import LATE_IMPORTS
 from embcheck.backends.on_torch.names import to_array, to_tensor
@@ -26,11 +26,12 @@ from embcheck.conformance.contract.backend import (
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
+quantization: Any = untyped
 _CONFIGS = {
     "uint8-row": "float_qparams_weight_only_qconfig",
     "uint4-row": "float_qparams_weight_only_qconfig_4bit",
 }
-_MODULES = {
+_MODULES: dict[Operation, Any] = {
     Operation.QUANTIZED_EMBEDDING: torch.nn.Embedding,
     Operation.QUANTIZED_EMBEDDING_BAG: torch.nn.EmbeddingBag,
 }
@@ -79,7 +80,7 @@ class TorchAo:
             raise Unsupported(f"nothing is quantised in {call.operation}")
         if not set(call.observe) <= _SEEN:
             raise Unsupported("a quantised table is not trained")
-        tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
+        tensors: dict[str, Any] = {name: to_tensor(array) for name, array in call.inputs.items()}
         module = _converted(call, tensors["weight"])
         given = [tensors[n] for n in ("indices", "offsets", "per_sample_weights") if n in tensors]
         if "per_sample_weights" in tensors and "offsets" not in tensors:

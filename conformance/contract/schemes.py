@@ -47,7 +47,7 @@ class Scheme:
     @property
     def steps(self) -> int:
         """How many steps lie between the lowest level and the highest."""
-        return 2**self.bits - (2 if self.range is Range.SYMMETRIC else 1)
+        return int(2**self.bits) - (2 if self.range is Range.SYMMETRIC else 1)
 
     @property
     def keeps_zero(self) -> bool:

@@ -21,7 +21,8 @@ class Stored:
 
     def levels(self, dtype: np.dtype[Any]) -> np.ndarray:
         """Turn the codes back into numbers."""
-        return (self.lowest + self.codes * self.scale).astype(dtype)
+        levels: np.ndarray = (self.lowest + self.codes * self.scale).astype(dtype)
+        return levels
 
 
 def store(table: np.ndarray, scheme: Scheme) -> Stored:

@@ -61,7 +61,8 @@ def of_terms(name: str, call: Call, sizes: np.ndarray) -> np.ndarray:
     if name == Observation.STORED_WEIGHT:
         return sizes
     if not call.operation.is_bag:
-        return sizes[call.inputs["indices"]]
+        rows: np.ndarray = sizes[call.inputs["indices"]]
+        return rows
     terms, mode = terms_of(call), call.option("mode")
     total = np.zeros((terms.bag_count, sizes.shape[1]))
     found = sizes[terms.rows] * np.abs(terms.factors[:, None])
