@@ -27,19 +27,22 @@ def embcheck_here(*arguments: object, cwd: Path | None = None) -> subprocess.Com
 
     An exception that the command lets out is raised here.
     """
-    before = dict(os.environ)  # `run` sets what its pytest is to find.
+    before, wanted = dict(os.environ), environment()
     words = list(map(str, arguments))
     try:
-        os.environ.clear()
-        os.environ.update(environment())
+        _replace_environment(wanted)
         with chdir(cwd or Path.cwd()):
             done = CliRunner().invoke(main, words)
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        _replace_environment(before)  # `run` sets what its pytest is to find.
     if not isinstance(done.exception, SystemExit | None):
         raise done.exception
     return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
+
+
+def _replace_environment(wanted: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(wanted)
 
 
 def pytest_command(

@@ -8,6 +8,7 @@ import sys
 from commands import embcheck, embcheck_here
 
 from embcheck.conformance.records.run import read_runs
+from embcheck.conformance.timing.runs import curves
 
 QUICK = ("--workload", "B1", "--seconds", "0.05", "--generations", "1")
 
@@ -37,15 +38,24 @@ def test_an_unknown_workload_is_a_usage_error(tmp_path):
     assert "there is no workload 'T9'; known workloads: " in done.stderr
 
 
-def test_a_curve_is_picked_by_its_id(tmp_path):
+def test_a_curve_is_picked_by_its_id(tmp_path, monkeypatch):
     """Only its points are timed; an unknown one, and one without the study, are refused."""
+    files = {path.name: path for path in curves.curve_files()}
+    small = tmp_path / "threads.yaml"
+    text = files["threads.yaml"].read_text("utf-8")
+    small.write_text(text.replace("rows: 300000", "rows: 300").replace("bags: 2048", "bags: 20"))
+    assert (
+        "{values: [1, 2, 4, 8, 16, 32, 64], rows: 300, columns: 64, bags: 20," in small.read_text()
+    )
+    files["threads.yaml"] = small
+    monkeypatch.setattr(curves, "curve_files", lambda: [*files.values()])
     words = ("bench", "-b", "numpy-reference", "--out", tmp_path)
     done = embcheck_here(*words, "--curve", "ROWS")
     assert (done.returncode, "--curve needs --study curves" in done.stderr) == (2, True)
     done = embcheck_here(*words, "--study", "curves", "--curve", "ROW")
     assert (done.returncode, "there is no curve 'ROW'" in done.stderr) == (2, True)
     quick = ("--seconds", "0.05", "--generations", "1")
-    done = embcheck(*words, "--study", "curves", "--curve", "THREADS", *quick)
+    done = embcheck_here(*words, "--study", "curves", "--curve", "THREADS", *quick)
     assert done.returncode == 0, done.stderr
     (run,) = read_runs(tmp_path)
     assert run.header.purpose == "curves"
