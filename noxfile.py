@@ -590,9 +590,10 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the type hints strictly, on an editable install that mypy can follow."""
-    session.install(TORCH, silent=True)  # its types, and those of hypothesis, are relied on
+    pip = partial(session.install, "--no-compile", silent=True)
+    pip(TORCH)  # its types, and those of hypothesis, are relied on
     stubs = ("types-jsonschema", "types-psutil", "pandas-stubs")
-    session.install("mypy==2.4.1", "hypothesis", *stubs, silent=True)
-    session.install("-e", ".", "--config-settings", "editable_mode=strict", silent=True)
+    pip("mypy==2.4.1", "hypothesis", *stubs)
+    pip("-e", ".", "--config-settings", "editable_mode=strict")
     packages = ("conformance", "backends", "reports", "cli", "specs")
     session.run("mypy", *each("-p", (f"embcheck.{name}" for name in packages)))
