@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import nox
@@ -192,15 +193,19 @@ def each(option: str, values: Iterable[str]) -> list[str]:
 
 
 def install(session: nox.Session, extras: str = "", libraries: tuple[str, ...] = ()) -> None:
-    """Install embcheck, not editable; torch first, and last what needs no requirements."""
+    """Install embcheck, not editable; torch first, and last what needs no requirements.
+
+    Nothing is compiled beforehand: of the libraries' modules, most are never imported.
+    """
     shutil.rmtree("build/lib", ignore_errors=True)  # or the wheel keeps what was deleted
+    pip = partial(session.install, "--no-compile", silent=True)
     if needs_torch(extras.split(",")) or TORCH in libraries:
-        session.install(TORCH, silent=True)
-    session.install("setuptools>=77", silent=True)
+        pip(TORCH)
+    pip("setuptools>=77")
     target = f".[{extras}]" if extras else "."
-    session.install("--no-build-isolation", target, *libraries, silent=True)
+    pip("--no-build-isolation", target, *libraries)
     for library in alone(extras.split(",")):
-        session.install("--no-deps", library, silent=True)
+        pip("--no-deps", library)
 
 
 def needs_torch(extras: list[str]) -> bool:
@@ -252,12 +257,17 @@ def compare(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests on the built wheel, outside the checkout."""
+    """Run the tests on the built wheel, outside the checkout.
+
+    Three files at a time keep two cores busy, since some tests wait for what hangs. Each is run by
+    one process, so that what a file sets up is made once; `tests/conftest.py` gives their order.
+    """
     install(session, "all")
-    session.install("selenium", silent=True)
-    session.run("pip", "install", "--quiet", "--no-deps", "--force-reinstall", "./tests/zoo")
+    session.install("--no-compile", "selenium", silent=True)
+    zoo = ("--quiet", "--no-compile", "--no-deps", "--force-reinstall", "./tests/zoo")
+    session.run_install("pip", "install", *zoo)
     browser = {"EMBCHECK_REQUIRE_BROWSER": "1"} if shutil.which("chromium") else {}
-    words = ("-n", "2", "--dist", "loadfile", "-m", "not each_backend")
+    words = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not each_backend")
     session.run("pytest", "tests", *words, *session.posargs, env=browser)
 
 
@@ -583,9 +593,10 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the type hints strictly, on an editable install that mypy can follow."""
-    session.install(TORCH, silent=True)  # its types, and those of hypothesis, are relied on
+    pip = partial(session.install, "--no-compile", silent=True)
+    pip(TORCH)  # its types, and those of hypothesis, are relied on
     stubs = ("types-jsonschema", "types-psutil", "pandas-stubs")
-    session.install("mypy==2.4.1", "hypothesis", *stubs, silent=True)
-    session.install("-e", ".", "--config-settings", "editable_mode=strict", silent=True)
+    pip("mypy==2.4.1", "hypothesis", *stubs)
+    pip("-e", ".", "--config-settings", "editable_mode=strict")
     packages = ("conformance", "backends", "reports", "cli", "specs")
     session.run("mypy", *each("-p", (f"embcheck.{name}" for name in packages)))

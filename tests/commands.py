@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from embcheck.cli.main import main
+
 SMALL = Path(__file__).parent / "data" / "zoo" / "specs" / "small.yaml"
+OTHERS = ("-p", "no:anyio", "-p", "no:hypothesispytest")
+"""Plugins that are installed here by chance, which make a third of what a small run costs."""
 
 
 def embcheck(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -15,9 +22,35 @@ def embcheck(*arguments: object, cwd: Path | None = None) -> subprocess.Complete
     return _run("from embcheck.cli.main import main; main()", arguments, cwd)
 
 
-def pytest_command(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run `pytest` with some arguments."""
-    return _run("import pytest, sys; sys.exit(pytest.main())", arguments, cwd)
+def embcheck_here(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `embcheck` with some arguments in this process, which has loaded the suite already.
+
+    An exception that the command lets out is raised here.
+    """
+    before, wanted = dict(os.environ), environment()
+    words = list(map(str, arguments))
+    try:
+        _replace_environment(wanted)
+        with chdir(cwd or Path.cwd()):
+            done = CliRunner().invoke(main, words)
+    finally:
+        _replace_environment(before)  # `run` sets what its pytest is to find.
+    if not isinstance(done.exception, SystemExit | None):
+        raise done.exception
+    return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
+
+
+def _replace_environment(wanted: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(wanted)
+
+
+def pytest_command(
+    *arguments: object, cwd: Path, with_others: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run `pytest` with some arguments; beside all plugins that are installed, if so asked."""
+    words = arguments if with_others else (*OTHERS, *arguments)
+    return _run("import pytest, sys; sys.exit(pytest.main())", words, cwd)
 
 
 def environment() -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import embcheck
+from commands import embcheck, embcheck_here
 from report_runs import result
 
 from embcheck.conformance.audit.draw import draw, group_of
@@ -147,6 +147,6 @@ def test_the_command_finds_what_an_adapter_did(tmp_path, backend, code, words):
 def test_a_run_that_is_none_is_a_usage_error(tmp_path):
     """It is told in a sentence."""
     (tmp_path / "results.jsonl").write_text("{}\n")
-    ended = embcheck("audit", tmp_path)
+    ended = embcheck_here("audit", tmp_path)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from commands import embcheck
+from commands import embcheck, embcheck_here
 from each_backend import absent, asked
 
 from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
@@ -177,6 +177,6 @@ def test_the_command_takes_addresses(tmp_path):
 @pytest.mark.parametrize("address", ["numpy-refrence", "jax-take:/nowhere/python"])
 def test_a_mistaken_address_is_a_usage_error(tmp_path, address):
     """It is told in a sentence, and nothing is written."""
-    done = embcheck("backends", address, "--markdown", tmp_path)
+    done = embcheck_here("backends", address, "--markdown", tmp_path)
     assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
     assert "Traceback" not in done.stderr

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from commands import SMALL, embcheck, environment
+from commands import SMALL, embcheck, embcheck_here, environment
 
 from embcheck.cli.main import main
 from embcheck.conformance.execution import discovery
@@ -88,7 +88,7 @@ def test_a_run_does_not_wait_for_statistics(tmp_path):
 )
 def test_exit_codes(tmp_path, arguments, code, words):
     """Each ending of a run has its exit code, and a mistake is told in a sentence."""
-    done = embcheck("run", *arguments, "--out", tmp_path / "out", cwd=tmp_path)
+    done = embcheck_here("run", *arguments, "--out", tmp_path / "out", cwd=tmp_path)
     assert done.returncode == code, done.stdout + done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -180,10 +180,10 @@ def test_check_says_what_is_wrong_and_where(tmp_path):
     """`embcheck check` prints file, line and column, and exits with 2; valid specs give 0."""
     bad = tmp_path / "bad.yaml"
     bad.write_text(SMALL.read_text().replace("EMB-LOOK-01", "EMB-NONE-01"))
-    done = embcheck("check", bad)
+    done = embcheck_here("check", bad)
     assert done.returncode == 2
     assert f"{bad}:6:13: there is no clause 'EMB-NONE-01'; " in done.stderr
-    assert embcheck("check", SMALL).returncode == 0
+    assert embcheck_here("check", SMALL).returncode == 0
     shipped = embcheck("check")
     assert shipped.returncode == 0
     assert "clauses, deviations or workloads" in shipped.stdout
@@ -195,7 +195,7 @@ def test_check_knows_clauses_and_workloads(tmp_path):
         path = tmp_path / folder / "x.yaml"
         path.parent.mkdir()
         path.write_text(text)
-        done = embcheck("check", path)
+        done = embcheck_here("check", path)
         assert done.returncode == 2
         assert "unknown key" in done.stderr
 

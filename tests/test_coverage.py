@@ -8,7 +8,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 
 import pytest
-from commands import embcheck
+from commands import embcheck, embcheck_here
 
 from embcheck.conformance.documentation.coverage import SentenceStatus, coverage_of
 from embcheck.conformance.documentation.exercise import Combination, LeftOut, exercise_of, wanted
@@ -260,7 +260,7 @@ def doctored(folder, found, old, new):
 def test_hostile_text_stays_text(tmp_path, installed):
     """Markup and control characters of a docstring do not reach the terminal as such."""
     file = doctored(tmp_path, installed, "Total number", "[bold]Total\x1b[31m number")
-    done = embcheck("coverage", "--docstrings", file)
+    done = embcheck_here("coverage", "--docstrings", file)
     assert "[bold]Total\\x1b[31m number" in done.stdout.replace("\n", " ")
     assert "\x1b" not in done.stdout
 
@@ -279,7 +279,7 @@ def test_what_cannot_be_read_is_told(tmp_path):
         (["--docstrings", wrong], "these are not docstrings"),
         (["--docstrings", wrong, "--python", bare], "exclude each other"),
     ):
-        done = embcheck("coverage", *arguments)
+        done = embcheck_here("coverage", *arguments)
         assert done.returncode == 2, done.stdout
         assert words in done.stderr
         assert "Traceback" not in done.stderr
@@ -313,12 +313,12 @@ def test_mistakes_in_the_mapping_are_told(tmp_path):
         ("", ":4:3: "),
     ):
         file.write_text(head + entry + tail)
-        done = embcheck("check", file)
+        done = embcheck_here("check", file)
         assert (done.returncode, words in done.stderr) == (2, True), done.stderr
     file.write_text(head + entry + "  non_normative: cost\n")
-    assert embcheck("check", file).returncode == 0
+    assert embcheck_here("check", file).returncode == 0
     with pytest.raises(SpecError, match=r"torch\.x stands in two files"):
         load_mapping([file, file])
     reasons = file.with_name("exercise.yaml")
     reasons.write_text("left_out:\n- {reason: all}\n")
-    assert embcheck("check", reasons).returncode == 2
+    assert embcheck_here("check", reasons).returncode == 2

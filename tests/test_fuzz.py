@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from commands import embcheck, environment
+from commands import embcheck, embcheck_here, environment
 from hypothesis import HealthCheck, Phase, given, settings
 
 from embcheck.backends.reference.numpy_reference import NumpyReference
@@ -79,7 +79,7 @@ def test_a_planted_fault_is_found_shrunk_written_and_reproduced(tmp_path):
         assert call.inputs["weight"].shape == (1, 1)
         assert call.inputs["indices"].size <= 1
         assert set(call.options) - {"mode"} == {"padding_idx"}
-        again = embcheck(
+        again = embcheck_here(
             "run", "-b", "zoo-negative-padding", "-b", "numpy-reference", "--specs", file,
             "--out", tmp_path / "run", cwd=tmp_path,
         )  # fmt: skip
@@ -326,7 +326,7 @@ def test_ctrl_c_keeps_the_findings_so_far(tmp_path):
 )
 def test_backends_that_cannot_be_asked(tmp_path, backend, code, words):
     """Who is unknown, absent or broken is named in a sentence, before anything is generated."""
-    done = embcheck("fuzz", "-b", backend, "--out", tmp_path / "out", cwd=tmp_path)
+    done = embcheck_here("fuzz", "-b", backend, "--out", tmp_path / "out", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -352,7 +352,7 @@ def test_hypothesis_is_asked_for(tmp_path, monkeypatch):
 
 def test_hostile_messages_are_harmless_in_a_terminal(tmp_path):
     """Escapes of a backend's message are spelled out, not sent to the terminal."""
-    done = embcheck("fuzz", "-b", "zoo-hostile-text", "--examples", 200, "--out", tmp_path)
+    done = embcheck_here("fuzz", "-b", "zoo-hostile-text", "--examples", 200, "--out", tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout

@@ -48,13 +48,19 @@ def embcheck(*arguments):
 
 @contextmanager
 def disk_of(size):
-    """Let no file of this process grow beyond so many bytes."""
+    """Let no file of this process grow beyond so many bytes.
+
+    Nor is a module kept that is imported meanwhile: cut short, it would break later imports.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "dont_write_bytecode", True)
+        patched.setenv("PYTHONDONTWRITEBYTECODE", "1")  # of workers
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @contextmanager
@@ -655,9 +661,10 @@ def test_under_pytest_itself_a_full_disk_is_one_line(tmp_path, plugin):
         "sys.exit(pytest.main(sys.argv[1:]))"
     )
     arguments = ["-p", "no:cacheprovider", "--embcheck-backend", "numpy-reference", *plugin]
+    keeps_no_module = {**environment(), "PYTHONDONTWRITEBYTECODE": "1"}  # It would be cut short.
     done = subprocess.run(
-        [sys.executable, "-B", "-c", code, *arguments, f"--embcheck-out={tmp_path}", str(SMALL)],
-        capture_output=True, text=True, timeout=120, check=False, env=environment(), cwd=tmp_path,
+        [sys.executable, "-c", code, *arguments, f"--embcheck-out={tmp_path}", str(SMALL)],
+        capture_output=True, text=True, timeout=120, check=False, env=keeps_no_module, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 2, done.stdout + done.stderr
     assert "INTERNALERROR" not in done.stdout + done.stderr

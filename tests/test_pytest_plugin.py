@@ -18,15 +18,16 @@ def spec(tmp_path):
     return path
 
 
-def run(spec, *arguments, backend="numpy-reference"):
+def run(spec, *arguments, backend="numpy-reference", with_others=False):
     """Run pytest on a spec and return the end of what it prints."""
-    done = pytest_command("--embcheck-backend", backend, spec, *arguments, cwd=spec.parent)
+    words = ("--embcheck-backend", backend, spec, *arguments)
+    done = pytest_command(*words, cwd=spec.parent, with_others=with_others)
     return done.returncode, done.stdout + done.stderr
 
 
 def test_a_spec_file_runs_by_itself(spec):
-    """`pytest --embcheck-backend NAME file.yaml` runs its cases."""
-    code, text = run(spec)
+    """`pytest --embcheck-backend NAME file.yaml` runs its cases, beside any other plugins."""
+    code, text = run(spec, with_others=True)
     assert code == 0
     assert "6 passed" in text
 
@@ -204,7 +205,8 @@ def test_lf_runs_what_failed_before(spec):
 
 def test_xdist_records_the_same_results(spec, tmp_path):
     """-n 2 gives one complete record, with each case and each result once."""
-    code, text = run(spec, "-n", "2", "--embcheck-out", tmp_path / "out")
+    words = ("-n", "2", "--embcheck-out", tmp_path / "out")
+    code, text = run(spec, *words, with_others=True)
     assert code == 0, text
     (record,) = read_runs(tmp_path / "out")
     assert not record.partial

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from commands import embcheck
+from commands import embcheck, embcheck_here
 
 from embcheck.conformance.records.run import read_runs
+from embcheck.conformance.timing.runs import curves
 
 QUICK = ("--workload", "B1", "--seconds", "0.05", "--generations", "1")
 
@@ -24,7 +25,7 @@ def test_bench_prints_a_table_and_the_record(tmp_path):
 
 def test_an_unknown_backend_is_a_usage_error(tmp_path):
     """A name that nobody announces ends with exit code 2, a sentence and no traceback."""
-    done = embcheck("bench", "-b", "no-such", *QUICK, "--out", tmp_path)
+    done = embcheck_here("bench", "-b", "no-such", *QUICK, "--out", tmp_path)
     assert done.returncode == 2
     assert "there is no backend 'no-such'" in done.stderr
     assert "Traceback" not in done.stderr
@@ -32,20 +33,29 @@ def test_an_unknown_backend_is_a_usage_error(tmp_path):
 
 def test_an_unknown_workload_is_a_usage_error(tmp_path):
     """An id that no workload has ends with exit code 2, and the ids that there are."""
-    done = embcheck("bench", "-b", "numpy-reference", "--workload", "T9", "--out", tmp_path)
+    done = embcheck_here("bench", "-b", "numpy-reference", "--workload", "T9", "--out", tmp_path)
     assert done.returncode == 2
     assert "there is no workload 'T9'; known workloads: " in done.stderr
 
 
-def test_a_curve_is_picked_by_its_id(tmp_path):
+def test_a_curve_is_picked_by_its_id(tmp_path, monkeypatch):
     """Only its points are timed; an unknown one, and one without the study, are refused."""
+    files = {path.name: path for path in curves.curve_files()}
+    small = tmp_path / "threads.yaml"
+    text = files["threads.yaml"].read_text("utf-8")
+    small.write_text(text.replace("rows: 300000", "rows: 300").replace("bags: 2048", "bags: 20"))
+    assert (
+        "{values: [1, 2, 4, 8, 16, 32, 64], rows: 300, columns: 64, bags: 20," in small.read_text()
+    )
+    files["threads.yaml"] = small
+    monkeypatch.setattr(curves, "curve_files", lambda: [*files.values()])
     words = ("bench", "-b", "numpy-reference", "--out", tmp_path)
-    done = embcheck(*words, "--curve", "ROWS")
+    done = embcheck_here(*words, "--curve", "ROWS")
     assert (done.returncode, "--curve needs --study curves" in done.stderr) == (2, True)
-    done = embcheck(*words, "--study", "curves", "--curve", "ROW")
+    done = embcheck_here(*words, "--study", "curves", "--curve", "ROW")
     assert (done.returncode, "there is no curve 'ROW'" in done.stderr) == (2, True)
     quick = ("--seconds", "0.05", "--generations", "1")
-    done = embcheck(*words, "--study", "curves", "--curve", "THREADS", *quick)
+    done = embcheck_here(*words, "--study", "curves", "--curve", "THREADS", *quick)
     assert done.returncode == 0, done.stderr
     (run,) = read_runs(tmp_path)
     assert run.header.purpose == "curves"
@@ -54,16 +64,16 @@ def test_a_curve_is_picked_by_its_id(tmp_path):
 
 def test_a_command_that_makes_no_sense_is_a_usage_error(tmp_path):
     """Without a backend there must be a run to compare with, and that is not taken up again."""
-    done = embcheck("bench", "--out", tmp_path)
+    done = embcheck_here("bench", "--out", tmp_path)
     assert (done.returncode, "name a backend" in done.stderr) == (2, True)
-    done = embcheck("bench", "--against", tmp_path, "--resume", "--out", tmp_path)
+    done = embcheck_here("bench", "--against", tmp_path, "--resume", "--out", tmp_path)
     assert (done.returncode, "leave out --resume" in done.stderr) == (2, True)
 
 
 def test_what_cannot_be_taken_up_is_a_usage_error(tmp_path):
     """--resume where nothing was interrupted says so, and times nothing."""
     words = ("-b", "numpy-reference", *QUICK, "--out", tmp_path / "none", "--resume")
-    done = embcheck("bench", *words)
+    done = embcheck_here("bench", *words)
     assert done.returncode == 2
     assert "name a folder that a run wrote" in done.stderr
     assert not (tmp_path / "none").exists()

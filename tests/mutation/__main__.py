@@ -57,10 +57,11 @@ class Suite:
     def own_first(self, mutant: Mutant, sources: Sources, *, everywhere: bool) -> Trial:
         """Have the cases of a mutant's clauses run, then all others, up to those that kill it.
 
-        A mutant that remembers calls forgets them from case to case: a case must see it alone.
+        Of its own cases, those of one call come first: one of several takes 50 times as long. A
+        mutant that remembers calls forgets them from case to case: a case must see it alone.
         """
         own = set(mutant.clauses)
-        cases = sorted(self.cases, key=lambda case: not decides(case) & own)
+        cases = sorted(self.cases, key=lambda case: (not decides(case) & own, len(case.calls)))
         judges = partial(self._own_first, mutant, cases, everywhere)
         return Trial(mutant.id, sources, judges, [case.id for case in cases])
 
