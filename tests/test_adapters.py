@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+import ml_dtypes
 import numpy as np
 import pytest
 from each_backend import ON_CPU, asked
@@ -123,6 +124,17 @@ def test_an_exporter_that_keeps_its_table_makes_the_same_graphs(monkeypatch):
     assert (kept.cache_info().misses, kept.cache_info().hits) == (1, 1)
     ONNXRegistry.from_torchlib = alone
     assert [onnx_exporters.dynamo(lookup) for lookup in (bag, lookup)] == made
+
+
+def test_an_output_is_read_by_what_every_release_of_onnx_runtime_has(monkeypatch):
+    """`pyproject.toml` allows 1.20, whose tensors do not tell their size in bytes."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from embcheck.backends.on_onnx import sessions  # noqa: PLC0415
+
+    monkeypatch.delattr(onnxruntime.OrtValue, "tensor_size_in_bytes", raising=False)
+    for array in (TABLE, TABLE.astype(ml_dtypes.bfloat16), TABLE[:0], np.array(3)):
+        found = sessions._to_numpy(sessions._to_ort_value(array))
+        assert (found.dtype, found.tolist()) == (array.dtype, array.tolist())
 
 
 def test_paddle_stores_a_sparse_gradient_by_rows(workers):

@@ -6,6 +6,7 @@ https://onnxruntime.ai/docs/api/python/api_summary.html
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ def _to_ort_value(array: np.ndarray) -> Any:
 
 def _to_numpy(value: Any) -> np.ndarray:
     """Copy a tensor's bytes, since `OrtValue.numpy` knows no bfloat16."""
-    memory = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(value.element_type())
-    return np.frombuffer(memory, dtype).reshape(value.shape())
+    dtype, shape = onnx.helper.tensor_dtype_to_np_dtype(value.element_type()), value.shape()
+    # Not by tensor_size_in_bytes, which ONNX Runtime 1.20 lacks.
+    memory = ctypes.string_at(value.data_ptr(), math.prod(shape) * dtype.itemsize)
+    return np.frombuffer(memory, dtype).reshape(shape)
