@@ -19,7 +19,7 @@ from embcheck.backends.on_openvino import models
 from embcheck.backends.on_openvino.models import Answer
 from embcheck.backends.on_torch import inference_script
 from embcheck.backends.on_torch.inference import INFERS, Exported, exported, provided
-from embcheck.conformance.contract.backend import BackendInfo, Unsupported
+from embcheck.conformance.contract.backend import BackendInfo, Capability, Unsupported
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import helps
 
@@ -44,7 +44,7 @@ class OpenVinoTorch:
         exporters=("torch",),
         version=openvino.__version__.split("-")[0],
         operations=provided("openvino.convert_model of {}"),
-        capabilities=INFERS,
+        capabilities=INFERS - {Capability.MAX_NORM, Capability.INCLUDE_LAST_OFFSET},
         made_from="torchscript-trace",
         survives_fork=True,
         settings={"CI": "true: its telemetry is off"},
