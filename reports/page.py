@@ -19,11 +19,13 @@ from embcheck.reports.evidence import Evidence
 from embcheck.reports.helped import Help, helped
 from embcheck.reports.ledger import Ledger, ledger
 from embcheck.reports.marks import Mark
-from embcheck.reports.matrix import Chip, Folder, by_folder, link, matrix_rows, totals
+from embcheck.reports.matrix import Chip, link, totals
 from embcheck.reports.merge import BackendEntry, Finding, Merged
 from embcheck.reports.mutation import Mutation, mutation
 from embcheck.reports.prices import Price, price_groups
-from embcheck.reports.room import LARGE, with_room
+from embcheck.reports.provisions import provision_text
+from embcheck.reports.room import LARGE
+from embcheck.reports.score_families import ScoreTable, score_families
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.tables import BackendScore, categories_text, score_table
 from embcheck.reports.timings import Timings, timings
@@ -32,7 +34,7 @@ from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURES_SHOWN = 10
 DOUBTS_SHOWN = 5
-FALLBACK_LIMIT = 1000
+FALLBACK_LIMIT = 500
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class BackendView:
     library: str
     version: str
     device: str
+    provision: str
+    """Which operations are the library's own, and which are composed, in a few words."""
     operations: tuple[tuple[str, str, str], ...]
     capabilities: str
     unavailable: str | None
@@ -86,12 +90,11 @@ class Page:
     verdict: Verdict
     partial: tuple[str, ...]
     scores: tuple[BackendScore, ...]
+    score_table: ScoreTable
     worst: tuple[tuple[Departure, str], ...]
     worst_left: int
     legend: tuple[Chip, ...]
     columns: tuple[BackendView, ...]
-    folders: tuple[Folder, ...]
-    rows_left: int
     large: bool
     """Whether links and folded texts come from the script's data only."""
     case_numbers: Mapping[str, int]
@@ -125,13 +128,12 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         name: _backend(entry, stages, merged.parts, given.get(name, ()))
         for name, entry in merged.backends.items()
     }
-    rows = matrix_rows(merged)
-    shown = with_room(rows, len(merged.columns), lambda row: row.departs)
     departed = tuple(found for found in merged.findings if found.mark.departs)
     return Page(
         verdict=_verdict(merged, scores),
         partial=tuple(_partial(run) for run in merged.partial),
         scores=scores,
+        score_table=score_families(scores, lambda name: views[name].library),
         worst=tuple(
             (group, link(behaviour=group.behaviour, backend=group.backend))
             for group in worst[:DEPARTURES_SHOWN]
@@ -139,8 +141,6 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         worst_left=max(0, len(worst) - DEPARTURES_SHOWN),
         legend=totals(merged),
         columns=tuple(views[name] for name in merged.columns),
-        folders=by_folder(shown),
-        rows_left=len(rows) - len(shown),
         large=len(merged.findings) > LARGE,
         case_numbers={name: number for number, name in enumerate(merged.cases)},
         backend_numbers={name: number for number, name in enumerate(merged.columns)},
@@ -240,6 +240,7 @@ def _backend(
         entry.distinct("library"),
         version,
         entry.distinct("device"),
+        provision_text(entry),
         tuple(_operation(name, how) for name, how in operations.items())
         if isinstance(operations, Mapping)
         else (),
