@@ -14,6 +14,7 @@ class Tally {
     this.design = new Int32Array(rows.length * this.width);
     this.composed = new Int32Array(rows.length * this.width);
     const departs = this.marks.map((mark) => mark.departs);
+    const isOffered = this.marks.map((mark) => mark.key !== "unsupported" && mark.key !== "not-run");
     const isDesign = data.details.map(([, , , deviation]) => (
       Boolean(deviation) && data.deviations[deviation - 1].category === BY_DESIGN));
     const isKnown = data.details.map(([, , , deviation]) => (
@@ -28,7 +29,7 @@ class Tally {
           const cell = number * this.width + backend;
           this.counts[cell * this.marks.length + mark] += 1;
           if (departs[mark] && isDesign[detail]) this.design[cell] += 1;
-          if (data.provisions[backend][entry.operation] === COMPOSED) this.composed[cell] += 1;
+          if (isOffered[mark] && data.provisions[backend][entry.operation] === COMPOSED) this.composed[cell] += 1;
         }
       }
     });
@@ -51,7 +52,7 @@ class Tally {
       mark: this.marks[isPart ? passed : worst], isPart, counts, total, departures,
       isDesign: departures > 0 && this.design[at] === departures,
       design: this.design[at],
-      isComposed: total > 0 && this.composed[at] * 2 > total,
+      isComposed: this.composed[at] > 0,
     };
   }
 }

@@ -7,6 +7,8 @@ function showNeeds(data) {
   const indices = [...form.querySelectorAll("[name=index]")];
   const boxes = new Map();
   const NAMES_SHOWN = 4;
+  // Where the form stands above the answers, its groups begin closed.
+  const isNarrow = window.matchMedia("(max-width: 56rem)");
   const HEADS = {
     fits: ["✓", "has all of it", "have all of it"],
     unguarded: ["✓", "has all of it, but does not refuse all of these mistakes",
@@ -59,7 +61,7 @@ function showNeeds(data) {
     dtype.value = state.dtype;
     for (const box of indices) box.checked = state.indices.includes(box.value);
     for (const node of document.querySelectorAll("details.needs")) {
-      node.open = Boolean(node.querySelector(":checked"));
+      node.open = !isNarrow.matches && Boolean(node.querySelector(":checked"));
     }
   }
 
@@ -186,7 +188,9 @@ function showNeeds(data) {
     document.getElementById("answers").replaceChildren(...parts);
     const errors = state.refused.length ? ` Should be errors: ${state.refused.join(", ")}.` : "";
     const timed = data.timed ? ` Of those alike, the fastest first, on ${data.timed[0]}, ${data.timed[1]}.` : "";
-    document.getElementById("asked").textContent = `Needed, for ${state.dtype} tables and ${used.join(" and ")} indices: `
+    const profile = profileOf(state);
+    const says = profile ? `${profile[1]} ` : "";
+    document.getElementById("asked").textContent = `${says}Needed, for ${state.dtype} tables and ${used.join(" and ")} indices: `
       + `${state.needs.join(", ")}.${errors}${timed}`;
   }
 
