@@ -16,7 +16,7 @@ from embcheck.reports.answers.letters import FORMS, INDICES, MODES, OPERATIONS, 
 from embcheck.reports.answers.recipe_advice import recipe_for
 from embcheck.reports.answers.recipes import recipes
 from embcheck.reports.answers.speeds import Speeds, speeds
-from embcheck.reports.compat import Compat
+from embcheck.reports.compat import Compat, Supported
 from embcheck.reports.families import family_of
 from embcheck.reports.merge import Merged
 from embcheck.reports.units import nanoseconds_text
@@ -115,8 +115,9 @@ def _backend(data: Compat, name: str, timed: Speeds | None) -> list[Any]:
     cells = []
     for feature in data.features:
         found = data.supports(name, feature)
-        cell = [f"{found.support} {found.how or ''}".rstrip(), found.contexts, found.instead]
-        cell.append(found.example)
+        # Tables of a dtype decide by themselves only where no context is told.
+        dtypes = {} if found.contexts else {key: _said(part) for key, part in found.dtypes.items()}
+        cell = [_said(found), found.contexts, found.instead, found.example, dtypes]
         while len(cell) > 1 and not cell[-1]:
             cell.pop()
         cells.append(cell if len(cell) > 1 else cell[0])
@@ -126,3 +127,7 @@ def _backend(data: Compat, name: str, timed: Speeds | None) -> list[Any]:
     version = clean(f"{column.library} {column.version}".strip())
     family = clean(family_of(column.library))
     return [clean(name), version, family, recipe.name if recipe else "", told, cells]
+
+
+def _said(found: Supported) -> str:
+    return f"{found.support} {found.how or ''}".rstrip()

@@ -41,6 +41,7 @@ SCRIPTS = (
     "cases.js",
     "scores.js",
     "timings.js",
+    "plot.js",
 )
 PLAIN_LIMIT = 2**18
 """Characters of data that a page has as they are; more are packed."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.records.run import Run
+from embcheck.reports.accuracy import Accuracy, accuracy
 from embcheck.reports.atlas import Atlas, atlas
 from embcheck.reports.baselines import turned
 from embcheck.reports.calibration import Calibration, calibration
@@ -102,6 +103,7 @@ class Page:
     backends: tuple[BackendView, ...]
     runs: tuple[RunView, ...]
     timings: Timings
+    accuracy: Accuracy | None
     curves: tuple[Curve, ...]
     prices: tuple[tuple[str, list[Price]], ...]
     ledger: Ledger
@@ -147,6 +149,9 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         backends=tuple(views.values()),
         runs=tuple(_run(run) for run in merged.runs),
         timings=timings(merged.measurements, turned(merged.runs)),
+        accuracy=accuracy(
+            merged.measurements, {name: view.library for name, view in views.items()}
+        ),
         curves=curves(merged.measurements, merged.runs),
         prices=tuple(price_groups(merged.runs)),
         ledger=ledger(merged),

@@ -53,9 +53,13 @@ function byNumbers(one, other) {
 }
 
 function readCell(cell) {
-  const [said, packed, instead, example] = typeof cell === "string" ? [cell] : cell;
+  const [said, packed = "", instead = "", example = "", dtypes = {}] = typeof cell === "string" ? [cell] : cell;
+  return { ...readSaid(said), packed, instead, example, dtypes };
+}
+
+function readSaid(said) {
   const [support, how] = said.split(" ");
-  return { support, how: how || null, packed: packed || "", instead: instead || "", example: example || "" };
+  return { support, how: how || null };
 }
 
 function unpacked(text) {
@@ -75,6 +79,7 @@ function blocks(found) {
 class Concern {
   constructor(advice, needs) {
     this.advice = advice;
+    this.dtype = needs.dtype;
     this.kept = new Map();
     const { tables, indices, modes, forms, operations } = advice.kinds;
     const own = (name) => advice.features.get(name).own;
@@ -130,7 +135,10 @@ class Concern {
     const feature = this.advice.features.get(name);
     const found = backend.cells[feature.number];
     const told = this.told(feature, found);
-    if (told === null) return { feature: name, support: found.support, how: found.how, found };
+    if (told === null) {
+      const part = found.dtypes[this.dtype];
+      return { feature: name, found, ...(part ? readSaid(part) : { support: found.support, how: found.how }) };
+    }
     return decided(feature, found, told, feature.own & ~this.advice.free & ~feature.shared);
   }
 }
