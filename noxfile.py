@@ -252,6 +252,8 @@ def tests(session: nox.Session) -> None:
     """Run the tests on the built wheel, outside the checkout."""
     install(session, "all")
     session.install("selenium", silent=True)
+    # For the axe-core in it, not for Playwright, which it asks for and the tests do not need.
+    session.install("--no-deps", "axe-playwright-python==0.1.8", silent=True)
     session.run("pip", "install", "--quiet", "--no-deps", "--force-reinstall", "./tests/zoo")
     browser = {"EMBCHECK_REQUIRE_BROWSER": "1"} if shutil.which("chromium") else {}
     words = ("-n", "2", "--dist", "loadfile", "-m", "not each_backend")

@@ -14,7 +14,7 @@ from embcheck.reports.units import nanoseconds_text
 from embcheck.reports.untrusted import finite
 
 WIDTH, HEIGHT = 720.0, 380.0
-LEFT, RIGHT, TOP, BOTTOM = 70.0, 20.0, 16.0, 52.0
+LEFT, RIGHT, TOP, BOTTOM = 70.0, 44.0, 16.0, 52.0
 LANE = 44.0
 """The height of the lane below the axis, for answers without an error."""
 SHAPES = ("circle", "square", "diamond", "triangle", "cross", "star")

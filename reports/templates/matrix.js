@@ -283,7 +283,7 @@ function showMatrix(data, results) {
   let timer = 0;
   findBox.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(build, 120); });
   document.getElementById("matrix-form").addEventListener("submit", (event) => event.preventDefault());
-  document.getElementById("matrix-form").hidden = false;
+  document.getElementById("matrix-box").hidden = false;
   document.getElementById("more-rows").addEventListener("click", () => { limit += ROWS_SHOWN; build(); });
   // To lay out thousands of cells takes a moment: not before somebody looks at them.
   if (page.hidden) page.addEventListener("opened", build, { once: true }); else build();
