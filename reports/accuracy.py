@@ -110,7 +110,7 @@ def error_text(error: float) -> str:
     """Return a relative error in words: `exact`, percent, or a power of ten."""
     if error == 0:
         return "exact"
-    return f"{error * 100:.2g} %" if error >= 1e-4 else f"{error:.1e}"  # noqa: PLR2004
+    return f"{error * 100:.2g} %" if error >= 1e-4 else f"{error:.1e}"
 
 
 def _timed(measurements: Iterable[Measurement]) -> Iterable[_Timed]:
@@ -121,9 +121,7 @@ def _timed(measurements: Iterable[Measurement]) -> Iterable[_Timed]:
         gate = line.details.gate
         error = finite(gate.relative_rms_error) if gate is not None else None
         if speed is not None and speed > 0 and error is not None and error >= 0:
-            yield _Timed(
-                str(line.backend), f"{line.workload}, {circumstances(line)}", speed, error
-            )
+            yield _Timed(str(line.backend), f"{line.workload}, {circumstances(line)}", speed, error)
 
 
 def _scale(values: Sequence[float], start: float, end: float) -> Scale:

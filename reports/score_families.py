@@ -14,7 +14,11 @@ from embcheck.reports.units import percent_text
 
 COLUMNS: Mapping[str, tuple[str, str, tuple[Mark, ...]]] = {
     "silent": ("silent", "failed with no sign", (Mark.SILENT,)),
-    "crashed": ("died", "the process died, or gave no answer in time", (Mark.CRASHED, Mark.TIMED_OUT)),
+    "crashed": (
+        "died",
+        "the process died, or hung",
+        (Mark.CRASHED, Mark.TIMED_OUT),
+    ),
     "loud": ("loud", "refused a valid call", (Mark.LOUD,)),
 }
 REST: Mapping[Mark, tuple[str, str]] = {
@@ -109,9 +113,7 @@ def whose_of(score: BackendScore) -> Counter[str]:
     return known + Counter({"": score.total.departures - known.total()})
 
 
-def _counted(
-    scores: Sequence[BackendScore], whose: Sequence[str], rest: Sequence[Mark]
-) -> Counted:
+def _counted(scores: Sequence[BackendScore], whose: Sequence[str], rest: Sequence[Mark]) -> Counted:
     belongs = sum((whose_of(score) for score in scores), Counter[str]())
     return Counted(
         tuple(

@@ -1,4 +1,4 @@
-"""Checks of accessibility by axe-core, which the package axe-playwright-python carries as a file."""
+"""Checks of accessibility by axe-core, a file in the package axe-playwright-python."""
 
 from __future__ import annotations
 
