@@ -27,11 +27,14 @@ DRAWN = 25
 """Needs that are drawn at random, beside the profiles."""
 ANSWERED = """
 const [data, asked] = [...arguments].map((text) => JSON.parse(text)), advice = new Advice(data);
-const told = (remark) => [remark.feature, remark.support, remark.how, failsWith(advice, remark), remark.by || ""];
+const told = (remark) => [
+  remark.feature, remark.support, remark.how, failsWith(advice, remark), remark.by || "",
+];
+const lists = ["blockers", "unguarded", "unknown", "limits"];
 return asked.map((needs) => advice.answer(needs).map((row) => ({
   backend: row.backend.id, fit: row.fit, recipe: row.fit === "blocked" ? row.recipe : null,
   beside: row.beside.map((remark) => remark.feature),
-  ...Object.fromEntries(["blockers", "unguarded", "unknown", "limits"].map((name) => [name, row[name].map(told)])),
+  ...Object.fromEntries(lists.map((name) => [name, row[name].map(told)])),
 })));
 """
 

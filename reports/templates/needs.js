@@ -28,11 +28,13 @@ function showNeeds(data) {
       if (!groups.has(feature.group)) groups.set(feature.group, []);
       groups.get(feature.group).push(feature);
     }
-    for (const [title, features] of groups) {
+    const isMistake = (title) => title.startsWith("Mistakes");
+    const titles = [...groups.keys()].sort((one, other) => isMistake(one) - isMistake(other));
+    for (const title of titles) {
       const tally = el("span", { class: "tally" });
-      const list = features.map((feature) => {
+      const list = groups.get(title).map((feature) => {
         const box = el("input", { type: "checkbox", value: feature.name });
-        boxes.set(feature.name, { box, isMistake: title.startsWith("Mistakes") });
+        boxes.set(feature.name, { box, isMistake: isMistake(title) });
         return el("label", { class: "need" }, box, el("span", {}, el("span", { class: "name" }, feature.name),
           el("span", { class: "sub" }, feature.says)));
       });
@@ -169,7 +171,8 @@ function showNeeds(data) {
     const timed = speed ? el("span", { class: "sub speed" }, `place ${place}, ${ratio.toPrecision(3)} × the reference`
       + `${time === "-" ? "" : `, ${time} ns a lookup`}`) : "";
     const node = el("details", { class: "answer" }, el("summary", {},
-      el("bdi", { class: "name" }, id), el("span", { class: "sub" }, bdi(library)), timed, ...summaryLines(row)), body);
+      el("span", { class: "who" }, el("bdi", { class: "name" }, id), el("span", { class: "sub" }, bdi(library)), timed),
+      el("span", { class: "reasons" }, ...summaryLines(row))), body);
     node.addEventListener("toggle", () => { if (node.open && !body.hasChildNodes()) fill(row, body); });
     return el("li", { class: row.fit, "data-backend": id }, node);
   }
