@@ -121,6 +121,7 @@ def test_each_profile_orders_the_backends_as_advise_does(show: Open) -> None:
     """A button for each typical use shows the backends as `embcheck advise --profile` does."""
     window = show([every_outcome()])
     assert texts(window, ".pages [aria-current=page]") == ["Find a backend"]
+    assert "needs JavaScript" not in texts(window, "#advice")[0]
     buttons = find(window, "#profiles button")
     assert [button.text for button in buttons] == [*shipped().profiles]
     for button in buttons:
