@@ -17,10 +17,11 @@ from embcheck.conformance.records.run import read_runs
 from embcheck.reports.html import write_html
 
 DOCS = Path(__file__).parent.parent / "docs"
-FOLD = "document.querySelector('.scores tr.family button').click();"
+FOLD = """document.querySelector('.scores tr.family button').click();
+document.getElementById('scores').scrollIntoView();"""
 CELL = "document.querySelectorAll('#cells tr[data-row]')[1].cells[21].click();"
 PICTURES = (
-    ("report-1280-light", "light", False, "#profile=recommender-serving", ""),
+    ("report-1280-light", "light", False, "#profile=token-lookup", ""),
     ("report-1280-dark", "dark", False, "#matrix", ""),
     ("report-390-light", "light", True, "#overview", FOLD),
     ("report-390-dark", "dark", True, "#matrix", CELL),

@@ -57,8 +57,12 @@ def _open_questions(name: str = "acme", word: str = "NaN") -> Run:
 
 
 def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
-    """The matrix is there, the cases are folded, and pages not opened hold no elements."""
-    window = show([every_outcome(), _open_questions()], "#matrix")
+    """The cases are folded, and pages not opened hold no elements: neither does the matrix."""
+    window = show([every_outcome(), _open_questions()])
+    cells = "return document.querySelectorAll('#cells td').length"
+    assert window.execute_script(cells) == 0
+    find(window, '.pages a[href="#matrix"]')[0].click()
+    settle(window)
     assert "lookup" in texts(window, "#cells button bdi")
     assert texts(window, "#shown") == ["15 of 15 results, in 13 cases"]
     assert find(window, "#groups .case") == []
