@@ -259,15 +259,18 @@ def compare(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests on the built wheel, outside the checkout.
 
-    Three files at a time keep two cores busy, since some tests wait for what hangs. Each is run by
-    one process, so that what a file sets up is made once; `tests/conftest.py` gives their order.
+    Each file is run by one process, so that what it sets up is made once; `tests/conftest.py` gives
+    the order: what takes longest first.
     """
     install(session, "all")
     session.install("--no-compile", "selenium", silent=True)
+    # For the axe-core in it, not for Playwright, which it asks for and the tests do not need.
+    axe = ("--no-deps", "axe-playwright-python==0.1.8")
+    session.install("--no-compile", *axe, silent=True)
     zoo = ("--quiet", "--no-compile", "--no-deps", "--force-reinstall", "./tests/zoo")
     session.run_install("pip", "install", *zoo)
     browser = {"EMBCHECK_REQUIRE_BROWSER": "1"} if shutil.which("chromium") else {}
-    words = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not each_backend")
+    words = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not each_backend")
     session.run("pytest", "tests", *words, *session.posargs, env=browser)
 
 

@@ -132,7 +132,7 @@ def _curve(name: str, points: list[tuple[float, Measurement]], runs: Sequence[Ru
         label=label,
         lines=_labelled([line for line in drawn if line.dots]),
         x_ticks=tuple(Tick(x.place(value), _number(value)) for value in values),
-        y_ticks=tuple(Tick(y.place(value), _number(value)) for value in _decades(y)),
+        y_ticks=tuple(Tick(y.place(value), _number(value)) for value in decades(y)),
         values=tuple(_number(value) for value in values),
         table=tuple(
             (backend, tuple(nanoseconds_text(known.get((backend, value))) for value in values))
@@ -202,7 +202,7 @@ def _shipped_words() -> Mapping[str, tuple[str, str]]:
     return {id_: (curve.title, curve.label) for id_, curve in load_curves(curve_files()).items()}
 
 
-def _decades(scale: Scale) -> list[float]:
+def decades(scale: Scale) -> list[float]:
     """Return round values of an axis: 1, 2 and 5 times powers of ten, at most eight of them."""
     first, last = math.floor(math.log10(scale.least)), math.ceil(math.log10(scale.most))
     for steps in ((1, 2, 5), (1, 3), (1,)):

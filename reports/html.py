@@ -17,18 +17,32 @@ from markupsafe import Markup
 
 from embcheck.conformance.records.run import Run
 from embcheck.conformance.records.writer import write_whole
+from embcheck.reports.advice_payload import advice_payload
 from embcheck.reports.evidence import Evidence
 from embcheck.reports.matrix import link
 from embcheck.reports.merge import Merged, merge
 from embcheck.reports.page import build_page
 from embcheck.reports.payload import Payload
 from embcheck.reports.readings import SAID, WORDS
+from embcheck.reports.score_families import COLUMNS, REST, WHOSE
 from embcheck.reports.stages import Stages
 from embcheck.reports.timings import choices
 from embcheck.reports.units import percent_text
 from embcheck.reports.untrusted import clean, one_line
 
-SCRIPTS = ("pages.js", "data.js", "report.js", "timings.js")
+SCRIPTS = (
+    "elements.js",
+    "pages.js",
+    "advice.js",
+    "needs.js",
+    "data.js",
+    "evidence.js",
+    "matrix.js",
+    "cases.js",
+    "scores.js",
+    "timings.js",
+    "plot.js",
+)
 PLAIN_LIMIT = 2**18
 """Characters of data that a page has as they are; more are packed."""
 
@@ -50,10 +64,17 @@ def render_html(runs: Iterable[Run] | Merged, evidence: Evidence = NO_EVIDENCE) 
     script = "".join(environment.get_template(name).render() for name in SCRIPTS)
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     merged = merge(runs)
-    plain, packed = _data(merged)
-    page = build_page(merged, evidence)
-    template = environment.get_template("report.html")
-    return template.render(page=page, script=script, script_hash=digest, plain=plain, packed=packed)
+    plain, packed = _block(Payload(merged, Stages(merged)).build())
+    needs_plain, needs_packed = _block(advice_payload(merged))
+    return environment.get_template("report.html").render(
+        page=build_page(merged, evidence),
+        script=script,
+        script_hash=digest,
+        plain=plain,
+        packed=packed,
+        needs_plain=needs_plain,
+        needs_packed=needs_packed,
+    )
 
 
 def page_of(template: str, **values: Any) -> str:
@@ -62,13 +83,14 @@ def page_of(template: str, **values: Any) -> str:
     return text
 
 
-def _data(merged: Merged) -> tuple[Markup, str]:
+def _block(data: dict[str, Any] | None) -> tuple[Markup, str]:
     """Return the script's data as JSON or, if that is long, compressed; the other one is empty."""
-    data = Payload(merged, Stages(merged)).build()
+    if data is None:
+        return Markup(""), ""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     if len(text) <= PLAIN_LIMIT:
         return htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False), ""
-    return Markup(""), b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
+    return Markup(""), b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
 @cache
@@ -83,6 +105,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(percent=percent_text, one_line=one_line, choices=choices)
     environment.globals.update(link=link, words=(*WORDS, SAID))
+    environment.globals.update(score_columns=COLUMNS, score_rest=REST, score_whose=WHOSE)
     return environment
 
 

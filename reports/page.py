@@ -9,6 +9,7 @@ from typing import Any
 
 from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.records.run import Run
+from embcheck.reports.accuracy import Accuracy, accuracy
 from embcheck.reports.atlas import Atlas, atlas
 from embcheck.reports.baselines import turned
 from embcheck.reports.calibration import Calibration, calibration
@@ -19,11 +20,13 @@ from embcheck.reports.evidence import Evidence
 from embcheck.reports.helped import Help, helped
 from embcheck.reports.ledger import Ledger, ledger
 from embcheck.reports.marks import Mark
-from embcheck.reports.matrix import Chip, Folder, by_folder, link, matrix_rows, totals
+from embcheck.reports.matrix import Chip, link, totals
 from embcheck.reports.merge import BackendEntry, Finding, Merged
 from embcheck.reports.mutation import Mutation, mutation
 from embcheck.reports.prices import Price, price_groups
-from embcheck.reports.room import LARGE, with_room
+from embcheck.reports.provisions import provision_text
+from embcheck.reports.room import LARGE
+from embcheck.reports.score_families import ScoreTable, score_families
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.tables import BackendScore, categories_text, score_table
 from embcheck.reports.timings import Timings, timings
@@ -32,7 +35,7 @@ from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURES_SHOWN = 10
 DOUBTS_SHOWN = 5
-FALLBACK_LIMIT = 1000
+FALLBACK_LIMIT = 500
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class BackendView:
     library: str
     version: str
     device: str
+    provision: str
+    """Which operations are the library's own, and which are composed, in a few words."""
     operations: tuple[tuple[str, str, str], ...]
     capabilities: str
     unavailable: str | None
@@ -86,12 +91,11 @@ class Page:
     verdict: Verdict
     partial: tuple[str, ...]
     scores: tuple[BackendScore, ...]
+    score_table: ScoreTable
     worst: tuple[tuple[Departure, str], ...]
     worst_left: int
     legend: tuple[Chip, ...]
     columns: tuple[BackendView, ...]
-    folders: tuple[Folder, ...]
-    rows_left: int
     large: bool
     """Whether links and folded texts come from the script's data only."""
     case_numbers: Mapping[str, int]
@@ -99,6 +103,7 @@ class Page:
     backends: tuple[BackendView, ...]
     runs: tuple[RunView, ...]
     timings: Timings
+    accuracy: Accuracy | None
     curves: tuple[Curve, ...]
     prices: tuple[tuple[str, list[Price]], ...]
     ledger: Ledger
@@ -125,13 +130,12 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         name: _backend(entry, stages, merged.parts, given.get(name, ()))
         for name, entry in merged.backends.items()
     }
-    rows = matrix_rows(merged)
-    shown = with_room(rows, len(merged.columns), lambda row: row.departs)
     departed = tuple(found for found in merged.findings if found.mark.departs)
     return Page(
         verdict=_verdict(merged, scores),
         partial=tuple(_partial(run) for run in merged.partial),
         scores=scores,
+        score_table=score_families(scores, lambda name: views[name].library),
         worst=tuple(
             (group, link(behaviour=group.behaviour, backend=group.backend))
             for group in worst[:DEPARTURES_SHOWN]
@@ -139,14 +143,15 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         worst_left=max(0, len(worst) - DEPARTURES_SHOWN),
         legend=totals(merged),
         columns=tuple(views[name] for name in merged.columns),
-        folders=by_folder(shown),
-        rows_left=len(rows) - len(shown),
         large=len(merged.findings) > LARGE,
         case_numbers={name: number for number, name in enumerate(merged.cases)},
         backend_numbers={name: number for number, name in enumerate(merged.columns)},
         backends=tuple(views.values()),
         runs=tuple(_run(run) for run in merged.runs),
         timings=timings(merged.measurements, turned(merged.runs)),
+        accuracy=accuracy(
+            merged.measurements, {name: view.library for name, view in views.items()}
+        ),
         curves=curves(merged.measurements, merged.runs),
         prices=tuple(price_groups(merged.runs)),
         ledger=ledger(merged),
@@ -240,6 +245,7 @@ def _backend(
         entry.distinct("library"),
         version,
         entry.distinct("device"),
+        provision_text(entry),
         tuple(_operation(name, how) for name, how in operations.items())
         if isinstance(operations, Mapping)
         else (),

@@ -7,8 +7,12 @@ from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
 from embcheck.conformance.records.lines import CaseLine, KnownDeviation, ResultLine
+from embcheck.conformance.suite.features import shipped_features
+from embcheck.reports.advice_payload import group_of
+from embcheck.reports.families import by_family
 from embcheck.reports.marks import LOOKS, Mark
 from embcheck.reports.merge import Finding, Merged, behaviour_id
+from embcheck.reports.provisions import operations_of, provision_text
 from embcheck.reports.stages import Stages
 from embcheck.reports.untrusted import clean, finite, web_link
 from embcheck.reports.values import Entry, differences, entries, option_entries
@@ -75,8 +79,29 @@ class Payload:
         cases = [self._case(case) for case in merged.cases.values()]
         columns = self._columns()
         sentences = {behaviour_id(case.case): case.behaviour for case in merged.cases.values()}
+        features = shipped_features().features
+        owner = {
+            clause: number
+            for number, feature in enumerate(features.values())
+            for clause in feature.clauses
+        }
+        entries = [merged.backends[name] for name in merged.columns]
+        place = {entry.id: number for number, entry in enumerate(entries)}
+        families = by_family(entries, lambda entry: entry.distinct("library"))
         return {
             "backends": [clean(name) for name in merged.columns],
+            "families": [
+                [clean(name), [place[entry.id] for entry in family]]
+                for name, family in families.items()
+            ],
+            "provisions": [
+                {clean(name): clean(how) for name, how in operations_of(entry).items()}
+                for entry in entries
+            ],
+            "provided": [clean(provision_text(entry)) for entry in entries],
+            "features": [
+                [feature.name, feature.says, group_of(feature)] for feature in features.values()
+            ],
             "marks": [self._mark(mark) for mark in Mark],
             "behaviours": [
                 [clean(name), clean(sentences[name])] for name in self._behaviours.things()
@@ -87,6 +112,7 @@ class Payload:
                     clean(clause.statement),
                     clean(clause.source),
                     clean(f"{clause.object}: {clause.parameter}"),
+                    owner.get(clause.id, -1),
                 ]
                 for clause in merged.clauses.values()
             },

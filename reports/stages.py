@@ -46,7 +46,8 @@ class Blame:
         if self.is_source:
             return f"first {place} (source)"
         if self.unknown:
-            return f"first {place}, as far as is known: nothing of {', '.join(self.unknown)}"
+            beside = ", ".join(self.unknown)
+            return f"first {place}, as far as is known: run {beside} beside it to know"
         return f"first {place}"
 
 

@@ -95,6 +95,17 @@ def phone(window: Any) -> Iterator[None]:
 
 
 @contextmanager
+def in_scheme(window: Any, scheme: str) -> Iterator[None]:
+    """Let the page be seen by somebody who prefers a scheme of colours, `light` or `dark`."""
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    try:
+        yield
+    finally:
+        window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+@contextmanager
 def no_scripts(window: Any) -> Iterator[None]:
     """Let the browser run no scripts of the pages that it opens."""
     window.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})

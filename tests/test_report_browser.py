@@ -42,8 +42,9 @@ def _type(window: Any, text: str) -> None:
 
 def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
     """A report opens without an error, its matrix filled and its cases folded."""
-    window = show([every_outcome(), run([timing("acme")], ["acme"], purpose="timing")])
-    assert texts(window, "#matrix tbody tr[data-behaviour] .file") == ["bounds", "lookup"]
+    runs = [every_outcome(), run([timing("acme")], ["acme"], purpose="timing")]
+    window = show(runs, "#matrix")
+    assert texts(window, "#cells button bdi") == ["bounds", "lookup"]
     assert len(find(window, "#groups .group")) == 2
     assert find(window, "#groups .case") == []
     assert texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
@@ -53,9 +54,11 @@ def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
 
 
 def test_a_cell_leads_to_its_cases(show: Open) -> None:
-    """Choosing a cell opens its behaviour, filtered to its backend."""
-    window = show([every_outcome("acme"), every_outcome("other")])
-    find(window, '#matrix tr[data-behaviour="embedding/bounds"] td a')[1].click()
+    """What opens beside a cell links its behaviour, filtered to its backend."""
+    window = show([every_outcome("acme"), every_outcome("other")], "#matrix")
+    find(window, '#cells tr[data-row="embedding/bounds"] td')[1].click()
+    find(window, '#evidence a[href^="#behaviour"]')[0].click()
+    settle(window)
     assert texts(window, ".case .title") == [f"Title of {INVALID}"]
     assert texts(window, "#shown") == ["11 of 22 results, in 11 cases"]
     assert texts(window, ".case .tally") == ["✗ 1 silent"]
@@ -63,11 +66,11 @@ def test_a_cell_leads_to_its_cases(show: Open) -> None:
 
 def test_the_filter_finds_text_in_messages_clauses_and_backends(show: Open) -> None:
     """Words typed in the box leave the results that hold all of them, and open few groups."""
-    window = show([every_outcome()])
+    window = show([every_outcome()], "#matrix")
     _type(window, "sigsegv ACME")
     assert texts(window, "#shown") == ["1 of 11 results, in 1 cases"]
     assert len(find(window, ".case")) == 1
-    assert texts(window, "#matrix tbody tr[data-behaviour] .file") == ["lookup"]
+    assert texts(window, ".group .file") == ["embedding/lookup"]
     _type(window, "every index picks")
     assert texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
     _type(window, "nowhere to be found")
@@ -76,7 +79,7 @@ def test_the_filter_finds_text_in_messages_clauses_and_backends(show: Open) -> N
 
 def test_outcomes_can_be_filtered(show: Open) -> None:
     """The buttons and boxes leave the results of the outcomes that are ticked."""
-    window = show([every_outcome()])
+    window = show([every_outcome()], "#matrix")
     find(window, '[data-preset="silent"]')[0].click()
     assert texts(window, "#shown") == ["3 of 11 results, in 3 cases"]
     find(window, '[data-preset="departures"]')[0].click()
@@ -116,6 +119,7 @@ def test_a_link_that_leads_nowhere_does_no_harm(show: Open) -> None:
     """A link to an unknown case, or one that is no link at all, opens the report as it is."""
     for address in ("#case=unknown&backend=unknown", "#%E0%A4%A", "#matrix"):
         window = show([every_outcome()], address)
+        find(window, '.pages a[href="#matrix"]')[0].click()
         assert texts(window, "#shown") == ["11 of 11 results, in 11 cases"]
 
 
@@ -130,8 +134,11 @@ def test_hostile_text_stays_text(show: Open) -> None:
         result("quiet", "deviated", of, deviation=deviation),
         timing(HOSTILE, HOSTILE, message=HOSTILE, workload=HOSTILE),
     ]
-    window = show([run(lines, [HOSTILE, "quiet"])])
-    find(window, "#matrix td a")[0].click()
+    window = show([run(lines, [HOSTILE, "quiet"])], "#matrix")
+    find(window, "#cells td")[0].click()
+    assert "</script><img src=x onerror=alert(1)>" in texts(window, "#evidence")[0]
+    find(window, '#evidence a[href^="#behaviour"]')[0].click()
+    settle(window)
     find(window, ".case > summary")[0].click()
     assert window.title.startswith("embcheck report")
     assert '<script>document.title="owned"</script>\\u202e\\x1b[31m' in texts(window, ".came")[0]

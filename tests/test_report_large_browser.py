@@ -57,9 +57,13 @@ def _open_questions(name: str = "acme", word: str = "NaN") -> Run:
 
 
 def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
-    """The matrix is there, the cases are folded, and pages not opened hold no elements."""
+    """The cases are folded, and pages not opened hold no elements: neither does the matrix."""
     window = show([every_outcome(), _open_questions()])
-    assert "lookup" in texts(window, "#matrix tbody tr[data-behaviour] .file")
+    cells = "return document.querySelectorAll('#cells td').length"
+    assert window.execute_script(cells) == 0
+    find(window, '.pages a[href="#matrix"]')[0].click()
+    settle(window)
+    assert "lookup" in texts(window, "#cells button bdi")
     assert texts(window, "#shown") == ["15 of 15 results, in 13 cases"]
     assert find(window, "#groups .case") == []
     for page in ("ledger", "atlas"):
@@ -68,11 +72,12 @@ def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
 
 
 def test_a_cell_leads_to_its_cases(show: Open) -> None:
-    """The links of the matrix come from the data, and lead where they do in a small report."""
-    window = show([every_outcome("acme"), every_outcome("other")])
-    cell = find(window, '#matrix tr[data-behaviour="embedding/bounds"] td a')[1]
+    """The matrix comes from the data, and leads where it does in a small report."""
+    window = show([every_outcome("acme"), every_outcome("other")], "#matrix")
+    cell = find(window, '#cells tr[data-row="embedding/bounds"] td')[1]
     assert cell.get_attribute("aria-label") == "other: 1 silent"
     cell.click()
+    find(window, '#evidence a[href^="#behaviour"]')[0].click()
     settle(window)
     assert texts(window, ".case .title") == [f"Title of {INVALID}"]
     assert texts(window, ".case .tally") == ["✗ 1 silent"]
@@ -116,7 +121,8 @@ def test_many_behaviours_and_cases_come_by_the_hundred(show: Open) -> None:
     """Only so many are built; a button shows more, and a link leads to one that is not shown."""
     cases = [case(f"embedding/file{number}/a") for number in range(450)]
     cases += [case(f"embedding/file0/{number}") for number in range(450)]
-    window = show([run([*cases, *(result("acme", of=of) for of in cases)], ["acme"])])
+    made = run([*cases, *(result("acme", of=of) for of in cases)], ["acme"])
+    window = show([made], "#matrix")
     groups = "return document.querySelectorAll('.group').length"
     assert window.execute_script(groups) == 200
     (more,) = find(window, "#groups > .more")
@@ -163,7 +169,7 @@ def test_a_phone_shows_the_ledger_as_a_list(window: Any, show: Open) -> None:
 
 @pytest.mark.usefixtures("show")
 def test_without_scripts_every_page_is_there(window: Any, tmp_path: Path) -> None:
-    """A browser that runs no scripts shows matrix, ledger and atlas, and the departures."""
+    """A browser that runs no scripts shows ledger and atlas, and the departures."""
     with report_opener(window, tmp_path) as opened, no_scripts(window):
         opened([every_outcome(), _open_questions()])
         assert len(find(window, ".fallback tbody tr")) == 6

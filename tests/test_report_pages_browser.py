@@ -14,7 +14,7 @@ from report_runs import HOSTILE, TABLE, case, left_open, reads, result, run, tim
 from embcheck.conformance.records.run import Run
 
 pytestmark = pytest.mark.browser
-NAMES = ["Overview", "Ledger", "Atlas", "Coverage", "Mutation", "Timings"]
+NAMES = ["Overview", "Matrix", "Ledger", "Atlas", "Coverage", "Mutation", "Timings"]
 IDS = [name.lower() for name in NAMES]
 EVIDENCE = evidence(coverage_data(), mutation_data())
 
@@ -132,7 +132,7 @@ def test_a_reading_unfolds_to_message_and_values(show: Open) -> None:
     assert "3.5, nan" in said
     find(window, ".said .link")[0].click()
     settle(window)
-    assert _shown(window) == ["overview"]
+    assert _shown(window) == ["matrix"]
     assert len(find(window, "tr.chosen")) == 1
 
 
@@ -142,19 +142,19 @@ def test_a_cell_of_the_atlas_leads_to_its_case(show: Open) -> None:
     assert texts(window, ".atlas tbody td") == ["⊘ raises"] * 4
     find(window, ".atlas td a")[1].click()
     settle(window)
-    assert _shown(window) == ["overview"]
+    assert _shown(window) == ["matrix"]
     assert "minus-one" in texts(window, ".case[open] .id")[0]
 
 
 @pytest.mark.parametrize("page", ["coverage", "mutation"])
 def test_a_clause_leads_to_its_cases(show: Open, page: str) -> None:
-    """A clause's id filters the cases of the overview down to those that it is held by."""
+    """A clause's id filters the cases down to those that it is held by."""
     window = show([_everything()], f"#{page}", EVIDENCE)
     for summary in find(window, f"#{page} summary"):
         summary.click()
     find(window, f'#{page} a[href="#clause=EMB-LOOK-01"]')[0].click()
     settle(window)
-    assert _shown(window) == ["overview"]
+    assert _shown(window) == ["matrix"]
     box = window.find_element("id", "text")
     assert box.get_property("value") == "EMB-LOOK-01"
     assert len(find(window, ".case")) == 3

@@ -53,12 +53,12 @@ def blame(made: Run, backend: str = "runtime") -> str:
         (
             result("source", "unsupported"),
             failed("export"),
-            "first in export, as far as is known: nothing of source",
+            "first in export, as far as is known: run source beside it to know",
         ),
         (
             result("source", "crashed"),
             result("export", "not-run"),
-            "first here, as far as is known: nothing of export, source",
+            "first here, as far as is known: run export, source beside it to know",
         ),
         (failed("source", "rejected-valid"), result("export"), "first here"),
     ],
@@ -85,7 +85,7 @@ def test_equal_values_are_the_same_departure_whatever_it_is_called() -> None:
     backends = chain("source", "runtime")
     assert blame(run([case(), *lines], backends)) == "first in source (source)"
     other = failed("source", "accepted-invalid")
-    assert blame(run([case(), other, lines[1]], backends)).endswith("nothing of source")
+    assert blame(run([case(), other, lines[1]], backends)).endswith("run source beside it to know")
 
 
 def test_a_source_says_that_it_is_one_only_of_its_own_chain() -> None:
@@ -100,20 +100,20 @@ def test_a_stage_that_was_not_run_is_named_as_unknown() -> None:
     made = run(
         [case(), failed("source"), failed("runtime")], [*chain("source"), *chain(*CHAIN)[2:]]
     )
-    assert blame(made) == "first here, as far as is known: nothing of export"
+    assert blame(made) == "first here, as far as is known: run export beside it to know"
 
 
 def test_a_name_that_nobody_has_is_unknown() -> None:
     """A misspelt `made_from` blames nobody."""
     made = run([case(), failed("runtime")], [info("runtime", made_from="exprot")])
-    assert blame(made) == "first here, as far as is known: nothing of exprot"
+    assert blame(made) == "first here, as far as is known: run exprot beside it to know"
 
 
 def test_an_unavailable_stage_is_unknown() -> None:
     """A stage that could not start shows nothing, and its own origin is not known."""
     backends = [{"id": "export", "unavailable": "no"}, *chain(*CHAIN)[2:]]
     made = run([case(), failed("runtime")], backends)
-    assert blame(made) == "first here, as far as is known: nothing of export"
+    assert blame(made) == "first here, as far as is known: run export beside it to know"
 
 
 @pytest.mark.parametrize("made_from", ["runtime", "export"])
@@ -121,7 +121,7 @@ def test_a_circle_is_cut(made_from: str) -> None:
     """Backends that are made from one another end the walk, and none of them is a source."""
     backends = [info("export", made_from=made_from), info("runtime", made_from="export")]
     made = run([case(), failed("export"), failed("runtime")], backends)
-    said = "first in export, as far as is known: nothing of what export is made from"
+    said = "first in export, as far as is known: run what export is made from beside it to know"
     assert blame(made) == said
 
 
@@ -132,7 +132,7 @@ def test_a_stage_under_a_label_is_found_unless_there_are_two() -> None:
     assert blame(made) == "first in source (source)"
     two = [info("older", adapter="source"), *labelled]
     made = run([case(), failed("old"), failed("older"), failed("runtime")], two)
-    assert blame(made) == "first here, as far as is known: nothing of source"
+    assert blame(made) == "first here, as far as is known: run source beside it to know"
 
 
 def _runs() -> Run:

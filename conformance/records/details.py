@@ -65,6 +65,7 @@ class GateResult:
     index_change: str | None
     largest_error_ulp: float | None = None
     largest_error_share_of_bound: float | None = None
+    relative_rms_error: float | None = None
     suspected_once: int | None = None
 
 

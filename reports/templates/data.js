@@ -1,17 +1,6 @@
 "use strict";
 // The data behind the matrix. Results are columns of numbers, for there may be many of them.
 
-/** Hand over the page's data, which is packed where it is large. */
-function withData(use, fail) {
-  const block = document.getElementById("data");
-  if (block.type === "application/json") { use(JSON.parse(block.textContent)); return; }
-  if (!window.DecompressionStream) { fail(); return; }
-  const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(block.textContent)
-    : Uint8Array.from(atob(block.textContent), (letter) => letter.charCodeAt(0));
-  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  new Response(plain).json().then(use);
-}
-
 class Results {
   constructor(data) {
     this.data = data;
@@ -72,7 +61,7 @@ class Results {
     const has = (text) => text.includes(word);
     this.lower ||= {
       cases: this.cases.map((entry) => {
-        const clauses = entry.clauses.map((id) => `${id} ${(data.clauses[id] || []).join(" ")}`);
+        const clauses = entry.clauses.map((id) => `${id} ${(data.clauses[id] || []).slice(0, 4).join(" ")}`);
         const own = [entry.id, entry.title, this.groups[entry.behaviour].sentence, ...clauses];
         return own.join("\n").toLowerCase();
       }),

@@ -3,6 +3,8 @@
 (() => {
   const pages = [...document.querySelectorAll(".page")];
   const links = [...document.querySelectorAll(".pages a")];
+  /** Which part of a page an address is for that names no element. */
+  const PLACES = { case: "cases", behaviour: "cases", clause: "cases", need: "advice", refuse: "advice", profile: "advice" };
 
   /** Add the rest of a page that is too long to be laid out before anybody opens it. */
   function unfold(page) {
@@ -30,11 +32,13 @@
       const chosen = link.getAttribute("href") === `#${page.id}`;
       if (chosen) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
     }
+    page.dispatchEvent(new CustomEvent("opened"));
   }
 
   /** Open the page that the address names or lies in; the first one for any other address. */
   function follow() {
-    const target = find(location.hash.slice(1));
+    const [named] = new URLSearchParams(location.hash.slice(1)).keys();
+    const target = find(location.hash.slice(1)) || document.getElementById(PLACES[named]);
     const page = target ? target.closest(".page") : pages[0];
     if (!page) return;
     open(page);

@@ -74,18 +74,27 @@ class Standard:
         return None
 
     def errors(self, got: Arrays) -> dict[str, float]:
-        """Return the largest error against the rounded float64 answer, in two units.
+        """Return the largest error against the rounded float64 answer, in two units, and its size.
 
         In units in the last place of the expected element, which cancellation can make large, and
-        as a share of the bound, which accounts for cancellation.
+        as a share of the bound, which accounts for cancellation. `relative_rms_error` is the root
+        mean square of the errors over that of the expected values.
         """
-        ulp = share = 0.0
+        ulp = share = rms = 0.0
         for name, wanted in self.expected.items():
             error = np.abs(got[name].astype(np.float64) - wanted.astype(np.float64))
             ulp = max(ulp, float(np.max(error / np.spacing(np.abs(wanted)), initial=0.0)))
             allowed = self.allowed[name][error > 0] if error.any() else np.ones(0)
             share = max(share, float(np.max(error[error > 0] / allowed, initial=0.0)))
-        return {"largest_error_ulp": ulp, "largest_error_share_of_bound": share}
+            if error.any():
+                size = _root_mean_square(wanted.astype(np.float64))
+                # Where all right values are 0, an error is as large as anything can be.
+                rms = max(rms, _root_mean_square(error) / size if size else 1.0)
+        return {
+            "largest_error_ulp": ulp,
+            "largest_error_share_of_bound": share,
+            "relative_rms_error": rms,
+        }
 
 
 @dataclass(frozen=True)
@@ -304,6 +313,10 @@ def _distance(got: Arrays, wanted: Arrays) -> float:
             return math.inf
         total += float(np.abs(got[name].astype(np.float64) - array.astype(np.float64)).sum())
     return total
+
+
+def _root_mean_square(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
 
 
 def _require(standard: Standard, got: Arrays, what: str) -> None:

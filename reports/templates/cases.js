@@ -1,29 +1,11 @@
 "use strict";
-// Data is written with textContent only; nothing here parses it as HTML.
-function showReport(data) {
+// The cases: what was asked, what must come, and what came.
+function showCases(data, results) {
   const OPEN_UP_TO = 40;
   const SHOWN_AT_ONCE = 200;
   const MESSAGE_LIMIT = 600;
   const VALUES_LIMIT = 600;
-  const results = new Results(data);
   const { marks, groups, cases } = results;
-
-  function el(tag, attributes, ...children) {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes || {})) {
-      if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
-    }
-    node.append(...children.filter((child) => child !== null && child !== ""));
-    return node;
-  }
-  const bdi = (text) => el("bdi", {}, text);
-  const linkTo = (parts) => `#${new URLSearchParams(parts)}`;
-
-  function chip(mark, count) {
-    const text = count === undefined ? mark.short : `${count} ${mark.short}`;
-    const symbol = el("span", { "aria-hidden": "true" }, mark.symbol);
-    return el("span", { class: `chip ${mark.key}`, title: mark.meaning }, symbol, ` ${text}`);
-  }
 
   function chips(counts) {
     return marks.filter((mark) => counts[mark.number]).map((mark) => chip(mark, counts[mark.number]));
@@ -45,11 +27,6 @@ function showReport(data) {
       if (next) next.node.querySelector("summary").focus();
     });
     box.append(button);
-  }
-
-  function line(text, limit) {
-    const found = text.trim().split(/\s+/).join(" ");
-    return found.length <= limit ? found : `${found.slice(0, limit - 3)}...`;
   }
 
   /** A text that is cut where it is long, with a button that shows the rest. */
@@ -223,7 +200,6 @@ function showReport(data) {
   const backend = document.getElementById("backend");
   const shownLine = document.getElementById("shown");
   const groupList = { box: groupsBox, make: makeGroup, limit: SHOWN_AT_ONCE };
-  const matrixRows = [...document.querySelectorAll("tr[data-behaviour]")];
   const seen = new Set(data.mark);
   const present = marks.filter((mark) => seen.has(mark.number));
   const boxes = new Map();
@@ -270,8 +246,6 @@ function showReport(data) {
     if (words.length && found.cases <= OPEN_UP_TO) {
       for (const group of groupList.entries) if (group.node) group.node.open = true;
     }
-    const shown = new Set(groupList.entries.map((group) => group.id));
-    for (const row of matrixRows) row.hidden = !shown.has(row.dataset.behaviour);
   }
 
   /** Show the cases that a clause is held by. */
@@ -337,10 +311,6 @@ function showReport(data) {
         cell.dataset.backend = names[cell.cellIndex];
       }
     }
-    for (const node of part.querySelectorAll("[data-to]")) {
-      const { behaviour } = node.closest("tr").dataset;
-      node.href = linkTo({ behaviour, backend: data.backends[node.dataset.to] });
-    }
     for (const node of part.querySelectorAll("[data-of]")) {
       const [number, backend] = node.dataset.of.split(",").map(Number);
       const href = linkTo({ case: cases[number].id, backend: data.backends[backend] });
@@ -368,7 +338,11 @@ function showReport(data) {
 }
 
 if (document.getElementById("groups")) {
-  withData(showReport, () => {
+  withBlock("data", (data) => {
+    const results = new Results(data);
+    showCases(data, results);
+    showMatrix(data, results);
+  }, () => {
     document.getElementById("groups").textContent = "This browser is too old to unpack the cases.";
   });
 }
