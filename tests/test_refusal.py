@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.contract.help import refusal_of
 from embcheck.conformance.execution.answers import Rejected
 from embcheck.conformance.execution.inside.refusal import Refuser, refuser_of
-from embcheck.conformance.execution.inside.tracking import Tracked
+from embcheck.conformance.execution.inside.tracking import Tracked, tracked, unread
 from embcheck.conformance.execution.judging.judge import (
     Outcome,
     Verdict,
@@ -193,6 +194,22 @@ def test_an_option_that_is_not_read_is_known():
     assert options.unread == ["norm_type"]
     assert {**options}["norm_type"] == 1.0
     assert options.unread == []
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"sparse": False, "padding_idx": None, "norm_type": 2.0}, []),
+        (
+            {"sparse": True, "padding_idx": 0, "norm_type": 2},
+            ["norm_type", "padding_idx", "sparse"],
+        ),
+    ],
+)
+def test_an_option_that_has_its_default_need_not_be_read(options, names):
+    """A library without the option does what the default says; 2 is not quite 2.0."""
+    inputs = {"weight": np.eye(2, dtype=np.float32), "indices": np.array([0])}
+    assert unread(tracked(Call(Operation.EMBEDDING, inputs, options))) == names
 
 
 @pytest.mark.parametrize(

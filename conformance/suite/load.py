@@ -152,6 +152,7 @@ def _clauses_for(path: Path) -> Mapping[str, Clause]:
     return MappingProxyType({**shipped_clauses(), **extra})
 
 
+@lru_cache(maxsize=256)
 def _display_name(path: Path) -> str:
     """Name a shipped spec by its place in the suite, any other by the path as given."""
     resolved = path.resolve()

@@ -11,6 +11,7 @@ from embcheck.conformance.contract.call import (
     TRAINING_OBSERVATIONS,
     Call,
 )
+from embcheck.conformance.contract.options import OPTIONS
 
 
 class Tracked(dict[str, Any]):
@@ -61,6 +62,11 @@ class Tracked(dict[str, Any]):
         """The names whose value nobody asked for."""
         return sorted(self.keys() - self._read)
 
+    def says(self, name: str, value: Any) -> bool:
+        """Whether a name has this very value; that is no reading."""
+        there = super().get(name)
+        return type(there) is type(value) and bool(there == value)
+
 
 def tracked(call: Call) -> Call:
     """Return the call with options and inputs that remember what is read."""
@@ -71,11 +77,17 @@ def unread(call: Call) -> list[str]:
     """Name what was never read of a tracked call that was answered, of what some libraries lack.
 
     Nobody looks up without indices and a weight: who answers without them remembers, and is judged.
-    An upstream gradient is read only by what goes backward. Raises TypeError for a call that is not
+    An upstream gradient is read only by what goes backward, and an option that has its default need
+    not be read. Raises TypeError for a call that is not
     tracked any more.
     """
     if not isinstance(call.options, Tracked) or not isinstance(call.inputs, Tracked):
         raise TypeError("the adapter replaced the options or the inputs of its call")
     backward = call.wants(*GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS)
+    options = [
+        name
+        for name in call.options.unread
+        if name not in OPTIONS or not call.options.says(name, OPTIONS[name].default)
+    ]
     optional = {"offsets", "per_sample_weights", *(("grad_output",) if backward else ())}
-    return [*call.options.unread, *(name for name in call.inputs.unread if name in optional)]
+    return [*options, *(name for name in call.inputs.unread if name in optional)]
