@@ -11,9 +11,10 @@ from typing import Any, Final
 from embcheck.conformance.suite.features import Feature, shipped_features
 from embcheck.conformance.suite.load import shipped_clauses
 from embcheck.conformance.suite.model import Level
+from embcheck.reports.answers.advice import candidates
 from embcheck.reports.answers.compat_made import compat_of
 from embcheck.reports.answers.letters import FORMS, INDICES, MODES, OPERATIONS, TABLES
-from embcheck.reports.answers.recipe_advice import recipe_for
+from embcheck.reports.answers.recipe_advice import recipe_of
 from embcheck.reports.answers.recipes import recipes
 from embcheck.reports.answers.speeds import Speeds, speeds
 from embcheck.reports.compat import Compat, Supported
@@ -34,6 +35,7 @@ GROUPS: Final = {
     "freeze": "Modules and ready-made tables",
     "bag": "Bags",
     "one_hot": "one_hot",
+    "quantized": "Tables of 8 and 4 bits",
     "sizes": "Sizes",
 }
 """Titles by the first word of a feature's name."""
@@ -94,7 +96,7 @@ def payload_of(
         "profiles": [
             [name, use.says, [*use.needs], [*use.refused]] for name, use in data.profiles.items()
         ],
-        "backends": [_backend(data, name, timed) for name in data.backends],
+        "backends": [_backend(data, name, timed) for name in candidates(data, timed)],
         "timed": None
         if timed is None
         else [clean(timed.workload), timed.circumstances, clean(timed.reference)],
@@ -110,7 +112,8 @@ def group_of(feature: Feature) -> str:
 
 def _backend(data: Compat, name: str, timed: Speeds | None) -> list[Any]:
     column = data.backends[name]
-    recipe = recipe_for(name, data, (), tuple(recipes()))
+    recipe = recipe_of(name, column.library, recipes(), data.backends)
+    words = [recipe.name, recipe.backend or ""] if recipe else []
     speed = timed.of(name) if timed else None
     cells = []
     for feature in data.features:
@@ -126,7 +129,7 @@ def _backend(data: Compat, name: str, timed: Speeds | None) -> list[Any]:
         told = [speed.ratio, speed.place, nanoseconds_text(speed.ns_per_lookup)]
     version = clean(f"{column.library} {column.version}".strip())
     family = clean(family_of(column.library))
-    return [clean(name), version, family, recipe.name if recipe else "", told, cells]
+    return [clean(name), version, family, words, told, cells]
 
 
 def _said(found: Supported) -> str:

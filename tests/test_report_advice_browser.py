@@ -15,7 +15,7 @@ from report_runs import HOSTILE, case, every_outcome, result, run
 
 from embcheck.conformance.suite.features import shipped_features
 from embcheck.reports.advice_payload import advice_payload, payload_of
-from embcheck.reports.answers.advice import Fit, gather
+from embcheck.reports.answers.advice import Fit, candidates, gather
 from embcheck.reports.answers.answer import Answer, answer
 from embcheck.reports.answers.concern import DTYPES, Needs, Remark
 from embcheck.reports.answers.speeds import Speed, Speeds
@@ -71,7 +71,7 @@ def show(window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Any
 
 
 def _told(needs: Needs) -> Answer:
-    return answer(shipped(), needs, tuple(shipped().backends), "", _speeds())
+    return answer(shipped(), needs, candidates(shipped(), _speeds()), "", _speeds())
 
 
 def _plain(told: Answer) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.reports.answers.advice import Fit, gather
+from embcheck.reports.answers.advice import REFERENCE, Fit, candidates, gather
 from embcheck.reports.answers.advice_terminal import print_answer
 from embcheck.reports.answers.answer import Answer, answer
 from embcheck.reports.compat import Compat, CompatError, Use, shipped
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from embcheck.reports.answers.speeds import Speeds
 
 YAML = (".yaml", ".yml")
-REFERENCE = "numpy-reference"
 
 
 @dataclass(frozen=True)
@@ -111,10 +110,7 @@ def _answer(request: Request) -> Answer:
     for name in request.backends:
         data.column(name)
     remarks = [remark for found in own for remark in found.remarks]
-    # The reference has all of it by definition, and is nothing to move to.
-    timed = speeds is not None and speeds.of(REFERENCE) is not None
-    others = [name for name in data.backends if timed or name != REFERENCE]
-    chosen = request.backends or others or [REFERENCE]
+    chosen = request.backends or candidates(data, speeds)
     return answer(data, needs, chosen, source, speeds, remarks)
 
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from embcheck.conformance.near import did_you_mean
 from embcheck.reports.answers.concern import Concern, Needs, Remark, blocks
 from embcheck.reports.answers.letters import INDICES, TABLES
 from embcheck.reports.compat import Compat, CompatError, Supported, Use
+
+if TYPE_CHECKING:
+    from embcheck.reports.answers.speeds import Speeds
+
+REFERENCE = "numpy-reference"
+"""It has all of it by definition, and is nothing to move to."""
 
 
 class Fit(StrEnum):
@@ -39,6 +46,16 @@ class Advice:
     unknown: tuple[Remark, ...] = ()
     limits: tuple[Remark, ...] = ()
     beside: tuple[str, ...] = ()
+
+
+def candidates(data: Compat, timed: Speeds | None) -> list[str]:
+    """List the backends to advise where none is named: without the reference, unless it was timed.
+
+    If there is no other, the reference alone.
+    """
+    is_timed = timed is not None and timed.of(REFERENCE) is not None
+    others = [name for name in data.backends if is_timed or name != REFERENCE]
+    return others or [REFERENCE]
 
 
 def gather(

@@ -183,11 +183,10 @@ function adviceOn(concern, needs, backend) {
 
 /** The recipe for a backend's library, with what it means for the needs; null if there is none. */
 function recipeFor(advice, every) {
-  const { id, recipe } = advice.backend;
-  if (!recipe || id.endsWith("-recipe")) return null;
-  const is = ({ backend }) => backend.id.endsWith("-recipe") && backend.id.startsWith(recipe);
-  const found = every.find(is);
-  return { name: recipe, backend: found ? found.backend.id : null, fit: found ? found.fit : null };
+  const [name, own] = advice.backend.recipe;
+  if (!name) return null;
+  const found = every.find(({ backend }) => backend.id === own);
+  return { name, backend: own || null, fit: found ? found.fit : null };
 }
 
 /** Say with what something fails, if it is not with everything, as `conditions.py` does. */
