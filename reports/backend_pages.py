@@ -63,6 +63,7 @@ def page(profile: Profile, helped: tuple[Help, ...] = ()) -> str:
         info=info,
         words=profile.words,
         absent=_absent(info),
+        schemes=info.get("schemes", ()),
         declared=declared,
         undeclared=[str(name) for name in Capability if name not in declared],
         groups=_groups(profile),
@@ -76,7 +77,7 @@ def _absent(info: Mapping[str, Any]) -> list[str]:
     return [
         str(name)
         for name in Operation
-        if name not in info["operations"] and (info["schemes"] or not name.is_quantized)
+        if name not in info["operations"] and (info.get("schemes") or not name.is_quantized)
     ]
 
 

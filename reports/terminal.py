@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
@@ -249,7 +250,14 @@ def _print_stale(merged: Merged, console: Console) -> None:
     found = [finding for finding in merged.findings if finding.mark is Mark.STALE]
     for finding in found[:STALE_SHOWN]:
         case = f"{one_line(finding.backend, 40)} {one_line(finding.case.case, 200)}"
-        say(console, f"stale: {case}: {one_line(finding.message)}")
+        wrapped = textwrap.wrap(
+            f"stale: {case}: {one_line(finding.message)}",
+            console.width,
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+        )
+        for line in wrapped:
+            say(console, line)
     if len(found) > STALE_SHOWN:
         say(console, f"stale: {plural(len(found) - STALE_SHOWN, 'more case')}")
 

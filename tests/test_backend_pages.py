@@ -52,8 +52,10 @@ def test_the_counts_of_a_page_are_those_of_its_entries(path):
     head = json.loads(text.removeprefix("<!-- ").partition(" -->")[0])
     operations = re.findall(r"^\| (\w+) \| (native|composed) \|", text, re.MULTILINE)
     declared = re.search(r"^Declared, and tested: (.*)\.$", text, re.MULTILINE)[1].split(", ")
+    stored = re.search(r"^Stores tables by the schemes ([\w, -]+);", text, re.MULTILINE)
     info = BackendInfo(
         id=head["backend"],
+        schemes=frozenset(stored[1].split(", ") if stored else ()),
         library=head["library"],
         version="",
         operations={Operation(name): Provided(Provision(how), "") for name, how in operations},

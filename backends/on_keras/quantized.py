@@ -44,7 +44,7 @@ class KerasInt8:
     """A layer around the caller's table, quantised."""
 
     info = BackendInfo(
-        id="keras-int8",
+        id="keras-numpy-int8",
         library="keras",
         modules=("keras", "numpy"),
         version=keras.__version__,

@@ -105,9 +105,7 @@ def _embed(call: Call) -> Answer:
 
 
 def _embed_stored(call: Call) -> Answer:
-    weight = call.inputs["weight"]
-    if weight.ndim != 2:
-        raise ValueError(f"the weight must have 2 dimensions, not {weight.ndim}")
+    _weight(call)
     stored, seen = stored_call(call)
     return {**_embed(stored), **seen, **inputs_after(call.inputs)}
 

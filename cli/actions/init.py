@@ -88,6 +88,6 @@ def extras_of(backends: tuple[str, ...]) -> tuple[str, ...]:
     for backend in set(backends).intersection(own_backends()):
         name = backend.partition("@")[0]
         library = columns[name].library if name in columns else name.partition("-")[0]
-        extra = name if name in known else extra_that_brings(library)
+        extra = name if name in known else extra_that_brings(library, name)
         found |= {extra} if extra else set()
     return tuple(sorted(found))

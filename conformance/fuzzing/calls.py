@@ -26,6 +26,7 @@ from embcheck.conformance.contract.call import (
     Observation,
     Operation,
 )
+from embcheck.conformance.contract.operation import WITH_TABLE
 from embcheck.conformance.contract.options import OPTIONS, options_of, read_option
 from embcheck.conformance.fuzzing.elements import (
     INDEX_DTYPES,
@@ -40,7 +41,7 @@ from embcheck.conformance.fuzzing.layouts import laid_out, layouts_for
 Options = dict[str, Any]
 Inputs = dict[str, np.ndarray]
 
-OPERATIONS = tuple(operation for operation in Operation if operation is not Operation.PROBE)
+OPERATIONS = (*WITH_TABLE, Operation.ONE_HOT)
 
 OBSERVATIONS = frozenset(Observation) - {
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE,

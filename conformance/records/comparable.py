@@ -56,7 +56,7 @@ def _alike(one: Any, other: Any, names: Iterable[str]) -> bool:
 
 def _is_reduced(line: CaseLine | ClauseLine) -> bool:
     """Whether a record keeps no more of a case than its fingerprint (`reports/accepted.py`)."""
-    return isinstance(line, CaseLine) and "options" not in line.call
+    return isinstance(line, CaseLine) and bool(line.fingerprint) and "options" not in line.call
 
 
 def _is_older(name: str, ours: Any, theirs: Any) -> bool:

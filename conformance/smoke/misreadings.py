@@ -31,6 +31,7 @@ TRIED: Mapping[str, tuple[Any, ...]] = {
     "num_embeddings": (ROWS + 2,),
     "embedding_dim": (COLUMNS + 2,),
     "dtype": ("float64", "float16"),
+    "scheme": (),
 }
 """Values to try, where those of the table of options are too many, or none."""
 NEEDED = {

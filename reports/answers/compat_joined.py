@@ -42,7 +42,7 @@ def join(new: Compat, old: Compat, wholly: Collection[str]) -> Joined:
 
     `wholly` names the backends that were. One of which nothing is known yet takes what is new, also
     from a part of the suite. Where older answers are kept, features whose clauses changed since are
-    named as stale. What is known of other versions is dropped where the clauses changed.
+    named as stale, and features of which nothing is known take what is new. What is known of other versions is dropped where the clauses changed.
     """
     same = {name for name, digest in new.digests.items() if old.digests.get(name) == digest}
     columns: dict[str, Column] = {}
@@ -144,11 +144,17 @@ def _kept(column: Column, new: Compat, old: Compat, same: Collection[str]) -> Co
         for name, found in column.features.items()
         if name in new.features
     }
+    part = new.backends.get(column.id)
+    features |= {
+        name: found
+        for name, found in (part.features.items() if part else ())
+        if name not in old.features
+    }
     stale = tuple(
         name
         for name in new.features
         if name in column.stale
-        or (name not in same and (name in column.features or name not in old.features))
+        or (name not in same and (name in column.features or name not in features))
     )
     return replace(column, features=features, stale=stale)
 

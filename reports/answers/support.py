@@ -120,6 +120,12 @@ def decide(
     about = {
         name: frozenset(word for word, names in uses.items() if name in names) for name in features
     }
+    others = {
+        name
+        for case in asked
+        if case.spec.operation.is_quantized
+        for name in deciding.get(case.id, ())
+    }
     found: Decisions = {}
     for backend in merged.columns:
         by_feature = by_feature_of(merged, backend, deciding)
@@ -135,6 +141,10 @@ def decide(
             name: _decided(by_feature.findings.get(name, []), without[name], weak, about[name])
             for name in features
             if name in by_feature.findings or without[name]
+        }
+        # A backend without quantised tables need not be asked about them.
+        found[backend] |= {
+            name: Decision(Support.ABSENT) for name in sorted(others - found[backend].keys())
         }
     return found
 
@@ -266,8 +276,10 @@ def deciding_of(
 
 
 def is_asked(case: Case, operations: Collection[str]) -> bool:
-    """Whether a case is for a backend that declares such operations: probes are for few."""
-    return case.spec.operation is not Operation.PROBE or Operation.PROBE in operations
+    """Whether a case is for a backend that declares such operations: some are for few."""
+    operation = case.spec.operation
+    is_for_few = operation is Operation.PROBE or operation.is_quantized
+    return not is_for_few or operation in operations
 
 
 def decision(findings: Iterable[Finding], without: int = 0) -> Decision:
