@@ -41,8 +41,9 @@ def join(new: Compat, old: Compat, wholly: Collection[str]) -> Joined:
     """Take the new answers of a backend that was asked the whole suite, else keep the older ones.
 
     `wholly` names the backends that were. One of which nothing is known yet takes what is new, also
-    from a part of the suite. Where older answers are kept, features whose clauses changed since are
-    named as stale, and features of which nothing is known take what is new. What is known of other versions is dropped where the clauses changed.
+    from a part of the suite; so do features of which nothing is known. Where older answers are
+    kept, features whose clauses changed since are named as stale. What is known of other versions
+    is dropped where the clauses changed.
     """
     same = {name for name, digest in new.digests.items() if old.digests.get(name) == digest}
     columns: dict[str, Column] = {}
