@@ -17,12 +17,12 @@ os.environ["KERAS_BACKEND"] = "numpy"
 
 import keras
 
+from embcheck.backends.composed.stored_table import LookUp, observe
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
@@ -61,24 +61,14 @@ class KerasInt8:
         """Quantise a layer, and return its call with what is seen of its table."""
         if call.operation not in self.info.operations:
             raise Unsupported("Keras has no quantised layer of bags")
-        mode, indices = _MODES[call.option("scheme")], call.inputs["indices"]
+        mode = _MODES[call.option("scheme")]
         layer = _quantized(call.inputs["weight"], mode)
 
-        def look_up() -> dict[str, Any]:
-            output = keras.ops.convert_to_numpy(layer(indices))
-            seen = {"output": output, **inputs_after(call.inputs)}
-            if call.wants(Observation.STORED_WEIGHT, Observation.SAME_CODES_AGAIN):
-                rows = np.arange(len(call.inputs["weight"]))
-                seen["stored_weight"] = keras.ops.convert_to_numpy(layer(rows))
-            if call.wants(Observation.SAME_CODES_AGAIN):
-                again = _codes(_quantized(seen["stored_weight"], mode))
-                seen["same_codes_again"] = np.array(np.array_equal(_codes(layer), again))
-            if call.wants(Observation.SAME_WHEN_LOADED):
-                loaded = keras.ops.convert_to_numpy(_loaded(layer)(indices))
-                seen["same_when_loaded"] = np.array(loaded.tobytes() == output.tobytes())
-            return seen
+        def has_codes_of(table: np.ndarray) -> bool:
+            return np.array_equal(_codes(layer), _codes(_quantized(table, mode)))
 
-        return look_up
+        looked_up = _lookup_in(layer)
+        return lambda: observe(call, looked_up, has_codes_of, lambda: _lookup_in(_loaded(layer)))
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
         """Return the answer, which is arrays already."""
@@ -95,6 +85,10 @@ def _quantized(table: np.ndarray, mode: str) -> Any:
     layer = keras.layers.Embedding(*table.shape, weights=table, dtype=table.dtype.name)
     layer.quantize(mode)
     return layer
+
+
+def _lookup_in(layer: Any) -> LookUp:
+    return lambda indices: np.asarray(keras.ops.convert_to_numpy(layer(indices)))
 
 
 def _codes(layer: Any) -> np.ndarray:

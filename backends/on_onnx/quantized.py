@@ -16,12 +16,12 @@ import onnxruntime
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from embcheck.backends.composed.stored_table import LookUp, observe
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
@@ -75,27 +75,12 @@ class OnnxRuntimeInt8:
         if call.operation not in self.info.operations:
             raise Unsupported("a Gather looks rows up, and does nothing else")
         model = _quantized(call, call.inputs["weight"])
-        session = _session(model)
-        indices = call.inputs["indices"]
 
-        def look_up() -> dict[str, Any]:
-            seen = {
-                "output": session.run(None, {"indices": indices})[0],
-                **inputs_after(call.inputs),
-            }
-            if call.wants(Observation.STORED_WEIGHT, Observation.SAME_CODES_AGAIN):
-                rows = np.arange(len(call.inputs["weight"]), dtype=indices.dtype)
-                seen["stored_weight"] = session.run(None, {"indices": rows})[0]
-            if call.wants(Observation.SAME_CODES_AGAIN):
-                again = _quantized(call, seen["stored_weight"])
-                seen["same_codes_again"] = np.array(_codes(model) == _codes(again))
-            if call.wants(Observation.SAME_WHEN_LOADED):
-                loaded = _loaded(model).run(None, {"indices": indices})[0]
-                same = loaded.tobytes() == seen["output"].tobytes()
-                seen["same_when_loaded"] = np.array(same)
-            return seen
+        def has_codes_of(table: np.ndarray) -> bool:
+            return _codes(model) == _codes(_quantized(call, table))
 
-        return look_up
+        looked_up = _lookup_in(_session(model))
+        return lambda: observe(call, looked_up, has_codes_of, lambda: _lookup_in(_loaded(model)))
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
         """Return the answer, which is arrays already."""
@@ -134,6 +119,10 @@ def _session(model: onnx.ModelProto | Path) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     source = model if isinstance(model, Path) else model.SerializeToString()
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def _lookup_in(session: onnxruntime.InferenceSession) -> LookUp:
+    return lambda indices: np.asarray(session.run(None, {"indices": indices})[0])
 
 
 def _codes(model: onnx.ModelProto) -> list[bytes]:
