@@ -26,7 +26,15 @@ class Stored:
 
 
 def store(table: np.ndarray, scheme: Scheme) -> Stored:
-    """Give each element the code of its nearest level."""
+    """Give each element the code of its nearest level.
+
+    A group with an infinity or NaN has no levels: what its codes are is left open.
+    """
+    with np.errstate(invalid="ignore"):
+        return _store(table, scheme)
+
+
+def _store(table: np.ndarray, scheme: Scheme) -> Stored:
     grid, numbers = grids_of(table, scheme)[0], np.array(scheme.numbers)
     scale, offset = _kept(grid.scale, scheme), _kept(grid.offset, scheme)
     if scheme.keeps_zero:
@@ -40,6 +48,7 @@ def store(table: np.ndarray, scheme: Scheme) -> Stored:
         codes = np.clip(np.rint(exact), numbers[0], numbers[-1]) - numbers[0]
     else:
         codes = np.searchsorted((numbers[1:] + numbers[:-1]) / 2, exact)
+    codes = np.nan_to_num(codes)
     return Stored(codes.astype(np.intp), numbers, Grid(offset, scale))
 
 
