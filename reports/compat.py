@@ -307,19 +307,29 @@ def to_text(compat: Compat) -> str:
     if compat.cases:
         data["cases"] = {id_: _plain_case(case, answers) for id_, case in compat.cases.items()}
         data["answers"] = list(answers)
-    text = json.dumps(data, ensure_ascii=False, indent=0, separators=(",", ":")) + "\n"
-    if not compat.contexts:
-        return text
-    told = {
-        "uses": {word: [*names] for word, names in compat.uses.items()},
-        "words": words,
-        "contexts": {
+    if compat.contexts:
+        data["uses"] = {word: [*names] for word, names in compat.uses.items()}
+        data["words"] = words
+        data["contexts"] = {
             name: " ".join(f"{sum(1 << place[word] for word in each):x}" for each in sets)
             for name, sets in compat.contexts.items()
-        },
-    }
-    lines = [json.dumps({key: value}, separators=(",", ":"))[1:-1] for key, value in told.items()]
-    return text.removesuffix("\n}\n") + ",\n" + ",\n".join(lines) + "\n}\n"
+        }
+    parts = [f'"{key}":{_lines(part, _NESTED.get(key, 1))}' for key, part in data.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+_NESTED = {"backends": 3, "uses": 0, "words": 0, "contexts": 0}
+"""How many levels of each part are spread over lines: an answer has a line, and so has a case."""
+
+
+def _lines(part: Any, levels: int) -> str:
+    """Write a part as JSON; what is not spread over lines is shorter, as diffs of it are."""
+    if not levels or not isinstance(part, dict | list):
+        return json.dumps(part, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(part, dict):
+        items = [f"{json.dumps(key)}:{_lines(value, levels - 1)}" for key, value in part.items()]
+        return "{\n" + ",\n".join(items) + "\n}"
+    return "[\n" + ",\n".join(_lines(value, levels - 1) for value in part) + "\n]"
 
 
 def _words(bits: int, words: list[str]) -> frozenset[str]:
