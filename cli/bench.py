@@ -78,7 +78,7 @@ from embcheck.cli.bench_own import own_options
     "--scheme",
     metavar="SCHEME",
     help="Backends that look up in stored tables only are timed on the table stored by this "
-    "scheme, such as uint4-row. If left out: by the first that each has.",
+    "scheme; docs/quantized.md lists them. If left out: by the first that each has.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
 @click.option(

@@ -35,8 +35,8 @@ def names(path: Path, name: str) -> bool:
 
 
 def test_each_list_is_found():
-    """Six kinds of change, each with an example and a list of files."""
-    assert len(EXAMPLES) == 6
+    """Seven kinds of change, each with an example and a list of files."""
+    assert len(EXAMPLES) == 7
     assert all(EXAMPLES.values())
 
 
