@@ -21,6 +21,7 @@ from embcheck.reports import compat
 from embcheck.reports.answers.compat_made import stale
 from embcheck.reports.answers.conditions import phrase
 from embcheck.reports.answers.support import How, Support, decide, decision
+from embcheck.reports.compat_text import to_text
 from embcheck.reports.marks import mark_of
 from embcheck.reports.merge import MergedResult, merge
 from embcheck.reports.migration.differences import migration
@@ -307,7 +308,7 @@ def test_the_shipped_data_is_of_the_shipped_features():
     assert stale(data) == {}
     text = files("embcheck.reports").joinpath(compat.FILE_NAME).read_text("utf-8")
     assert len(text.encode()) < 1_000_000
-    assert compat.to_text(data) == text
+    assert to_text(data) == text
     schema = json.loads(files("embcheck.reports").joinpath("compat.schema.json").read_text())
     Draft202012Validator(schema).validate(json.loads(text))
 

@@ -40,6 +40,7 @@ from embcheck.reports.answers.compat_joined import join, with_versions
 from embcheck.reports.answers.compat_made import asked_wholly, compat_of, stale, versions_of
 from embcheck.reports.answers.compat_terminal import print_age, print_answer, print_column
 from embcheck.reports.compat import Column, Compat, CompatError, Since, Supported
+from embcheck.reports.compat_text import to_text
 from embcheck.reports.merge import merge
 
 YES, NO = Supported("yes"), Supported("no", "silently", "wrong values")
@@ -184,7 +185,7 @@ def test_a_change_holds_since_the_version_that_shows_it():
         "2 of 3 features changed. lookup: from 0.4.30 to 0.9.0 no (silently): wrong values; since"
         in text
     )
-    assert compat.parse(compat.to_text(made), "made") == made
+    assert compat.parse(to_text(made), "made") == made
 
 
 def test_another_failure_is_a_change_and_the_same_answer():
@@ -268,7 +269,7 @@ def test_a_badge_counts_honestly(answers, stale_names, message, color):
 def test_a_backend_whose_name_is_a_path_gets_no_file(tmp_path):
     """The names may come from a record that somebody else wrote."""
     file = tmp_path / "data.json"
-    file.write_text(compat.to_text(data(column("../x", lookup=YES))), "utf-8")
+    file.write_text(to_text(data(column("../x", lookup=YES))), "utf-8")
     words = ["compat", "--against", str(file), "--badges", str(tmp_path / "badges")]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 2
@@ -281,7 +282,7 @@ def test_the_command_joins_writes_and_tells(tmp_path, monkeypatch):
     shipped = tmp_path / "old.json"
     old = replace(compat.shipped(), backends={})
     older = {"b": column(lookup=YES), "c": column("c", lookup=NO)}
-    shipped.write_text(compat.to_text(replace(old, backends=older)), "utf-8")
+    shipped.write_text(to_text(replace(old, backends=older)), "utf-8")
     runs = {
         "quick": whole_run(selection="quick"),
         "1.0": whole_run(),

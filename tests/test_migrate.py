@@ -26,6 +26,7 @@ from embcheck.conformance.timing.workloads.own import Sources
 from embcheck.conformance.timing.workloads.own_files import BadInput
 from embcheck.reports import compat
 from embcheck.reports.compat import AS_DOCUMENTED, Column, Compat, Shown, Supported
+from embcheck.reports.compat_text import to_text
 from embcheck.reports.marks import mark_of
 from embcheck.reports.merge import MergedResult
 from embcheck.reports.migration.cases import call_text, cases_of_both, shown, wanted_text
@@ -323,7 +324,7 @@ def test_examples_are_written_and_read_without_right_answers():
     """The data is valid, and right answers, which are most, are left out."""
     answers = {**EXAMPLE.answers, "old": AS_DOCUMENTED}
     cases = {SILENT.example: replace(EXAMPLE, answers=answers)}
-    text = compat.to_text(data_with(cases, old={"lookup": YES}, new={"lookup": SILENT}))
+    text = to_text(data_with(cases, old={"lookup": YES}, new={"lookup": SILENT}))
     assert compat.parse(text, "a file").cases == {SILENT.example: EXAMPLE}
     schema = compat.files("embcheck.reports").joinpath("compat.schema.json").read_text("utf-8")
     Draft202012Validator(json.loads(schema)).validate(json.loads(text))

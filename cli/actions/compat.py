@@ -21,7 +21,8 @@ from embcheck.reports.answers.compat_terminal import (
     print_feature,
     print_overview,
 )
-from embcheck.reports.compat import Compat, CompatError, load, shipped, to_text
+from embcheck.reports.compat import Compat, CompatError, load, shipped
+from embcheck.reports.compat_text import to_text
 
 if TYPE_CHECKING:
     from embcheck.reports.answers.compat_joined import JoinedCompat

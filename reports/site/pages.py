@@ -18,7 +18,8 @@ from embcheck.reports.answers.badges import badge, badge_text
 from embcheck.reports.answers.compat_terminal import rank, says
 from embcheck.reports.answers.recipe_advice import recipe_of
 from embcheck.reports.answers.recipes import recipes
-from embcheck.reports.compat import FILE_NAME, Supported, to_text
+from embcheck.reports.compat import FILE_NAME, Supported
+from embcheck.reports.compat_text import to_text
 from embcheck.reports.marks import Mark
 from embcheck.reports.site.model import Site, SiteBackend, SitePoint
 from embcheck.reports.site.names import file_name

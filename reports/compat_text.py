@@ -1,0 +1,100 @@
+"""The data on compatibility as the text that ships: the same bytes for the same data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from embcheck.reports.compat import AS_DOCUMENTED, FORMAT, REASON, Compat, Shown, Supported
+
+
+def to_text(compat: Compat) -> str:
+    """Write such data as JSON: the same bytes for the same data."""
+    reasons: dict[tuple[str, ...], int] = {}
+    examples: dict[str, int] = {}
+    words = sorted({word for sets in compat.contexts.values() for each in sets for word in each})
+    place = {word: number for number, word in enumerate(words)}
+    answers: dict[str, int] = {}
+    data: dict[str, Any] = {
+        "format": FORMAT,
+        "suite": compat.suite,
+        "sources": compat.sources,
+        "features": {
+            name: {"says": says, "digest": compat.digests[name]}
+            for name, says in compat.features.items()
+        },
+        "profiles": {name: asdict(use) for name, use in compat.profiles.items()},
+        "backends": {
+            id_: {
+                "library": column.library,
+                "version": column.version,
+                "device": column.device,
+                "date": column.date,
+                "suite": column.suite,
+                **({"stale": [*column.stale]} if column.stale else {}),
+                **({"versions": asdict(column.versions)} if column.versions.run else {}),
+                "features": {
+                    name: _plain(found, reasons, examples)
+                    for name, found in column.features.items()
+                },
+            }
+            for id_, column in sorted(compat.backends.items())
+        },
+    }
+    data["reasons"] = [dict(zip(REASON, reason, strict=True)) for reason in reasons]
+    data["examples"] = list(examples)
+    if compat.cases:
+        data["cases"] = {id_: _plain_case(case, answers) for id_, case in compat.cases.items()}
+        data["answers"] = list(answers)
+    if compat.contexts:
+        data["uses"] = {word: [*names] for word, names in compat.uses.items()}
+        data["words"] = words
+        data["contexts"] = {
+            name: " ".join(f"{sum(1 << place[word] for word in each):x}" for each in sets)
+            for name, sets in compat.contexts.items()
+        }
+    parts = [f'"{key}":{_lines(part, _NESTED.get(key, 1))}' for key, part in data.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+_NESTED = {"backends": 3, "uses": 0, "words": 0, "contexts": 0}
+"""How many levels of each part are spread over lines: an answer has a line, and so has a case."""
+
+
+def _lines(part: Any, levels: int) -> str:
+    """Write a part as JSON; what is not spread over lines is shorter, as diffs of it are."""
+    if not levels or not isinstance(part, dict | list):
+        return json.dumps(part, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(part, dict):
+        items = [f"{json.dumps(key)}:{_lines(value, levels - 1)}" for key, value in part.items()]
+        return "{\n" + ",\n".join(items) + "\n}"
+    return "[\n" + ",\n".join(_lines(value, levels - 1) for value in part) + "\n]"
+
+
+def _plain(
+    found: Supported, reasons: dict[tuple[str, ...], int], examples: dict[str, int]
+) -> dict[str, Any]:
+    told: dict[str, Any] = {"support": found.support}
+    told |= {name: getattr(found, name) for name in ("how", "says", "contexts")}
+    told["apart"] = list(found.apart)
+    told["history"] = [
+        {key: value for key, value in asdict(since).items() if value} for since in found.history
+    ]
+    dtypes: dict[str, list[str]] = {}
+    for dtype, part in found.dtypes.items():
+        dtypes.setdefault(f"{part.support} {part.how or ''}".rstrip(), []).append(dtype)
+    told["dtypes"] = {answer: " ".join(names) for answer, names in dtypes.items()}
+    if found.reason:
+        reason = tuple(getattr(found, name) for name in REASON)
+        told["reason"] = reasons.setdefault(reason, len(reasons))
+    if found.example:
+        told["example"] = examples.setdefault(found.example, len(examples))
+    return {name: value for name, value in told.items() if value not in (None, "", {}, [])}
+
+
+def _plain_case(case: Shown, answers: dict[str, int]) -> dict[str, Any]:
+    """Leave right answers out, which are most, and name others by their place."""
+    wrong = {name: said for name, said in case.answers.items() if said != AS_DOCUMENTED}
+    numbers = {name: answers.setdefault(said, len(answers)) for name, said in wrong.items()}
+    return {"call": case.call, "wanted": case.wanted, "answers": numbers}
