@@ -36,11 +36,12 @@ ENVIRONMENTS = {
             *("torch-eager", "torch-export", "torch-compile", "torch-func"),
             *("torch-dtensor-row", "torch-dtensor-column"),
             *("torchscript-script", "torchscript-trace"),
-            "torch-ao",
+            *("torch-ao", "torch-quantized-ops"),
         ),
         "torch",
     ),
     "aotinductor": {"torch-aotinductor": "torch"},
+    "quantized": {"torchao": "torchao", "bitsandbytes": "bitsandbytes"},
     "onnx": {
         **dict.fromkeys(
             (

@@ -8,6 +8,8 @@ from typing import Final, TypeVar
 ARRAYS: Final = "Array libraries"
 FAMILIES: Final = {
     "torch": "PyTorch",
+    "torchao": "PyTorch",
+    "bitsandbytes": "PyTorch",
     "jax": "JAX",
     "flax": "JAX",
     "equinox": "JAX",

@@ -11,9 +11,11 @@ from each_backend import ON_CPU, asked
 
 from embcheck.conformance.contract import export_cache
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.schemes import SCHEMES
 from embcheck.conformance.execution.answers import Answered, NotSupported, Rejected
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import extra_that_brings
+from embcheck.conformance.execution.judging.stored import errors_of
 from embcheck.conformance.timing.clock.arms import Arm
 
 SLOW = {"torch-compile", "torch-aotinductor"}
@@ -31,8 +33,6 @@ OPTIONS = {
     Operation.EMBEDDING_BAG_MODULE: MODULE,
     Operation.ONE_HOT: {"num_classes": 3},
 }
-STEP = 11 / 15 / 2
-"""Half of the largest step by which a scheme may store `TABLE`."""
 
 
 def call_of(operation, observe=("output", "inputs_after"), indices=(2, 0), schemes=()):
@@ -74,7 +74,8 @@ def test_a_thunk_can_be_called_again(workers, backend):
     arm.hold(1, call, shared={})
     for _ in range(3):
         answer = arm.answer(1, again=True)
-    allowed = STEP if call.operation.is_quantized else 0
+    scheme = SCHEMES[call.option("scheme")] if call.operation.is_quantized else None
+    allowed = errors_of(TABLE, scheme).max() if scheme else 0
     np.testing.assert_allclose(answer["output"], TABLE[[2, 0]], rtol=0, atol=allowed)
 
 

@@ -33,7 +33,7 @@ PROCESSES_OF_THEIR_OWN = {"conformance/reproduction/runner.py"}
 LIBRARIES_OF = {
     "reference": set(),
     "composed": {"cupy", "cupyx", "mlx", "numba", "scipy", "tinygrad"},
-    "on_torch": {"torch"},
+    "on_torch": {"torch", "torchao", "bitsandbytes"},
     "on_jax": {"jax", "flax", "equinox", "optax"},
     "on_onnx": {"torch", "onnx", "onnxruntime", "onnxscript"},
     "on_openvino": {"torch", "openvino"},

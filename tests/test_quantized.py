@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 
 import numpy as np
 import pytest
 
 from embcheck.backends.reference.definition.stored import store
 from embcheck.conformance.contract.call import Call, Observation, Operation
-from embcheck.conformance.contract.schemes import SCHEMES
+from embcheck.conformance.contract.schemes import SCHEMES, Range, ends_of
 from embcheck.conformance.execution.judging.bounds import WIDEST, bound_of
 from embcheck.conformance.execution.judging.stored import errors_of, reach_of
 
@@ -19,12 +20,15 @@ TIE = 1e-3
 """How near to the middle of a step either of two codes is right."""
 
 
-def tables(count, even=False):
-    """Yield tables of many widths and spreads: far from 0, with outliers, and of one number."""
+def tables(count, multiple=1):
+    """Yield tables of many spreads, and of widths that are a multiple of some number.
+
+    Far from 0, with outliers, and with a row of one number.
+    """
     random = np.random.default_rng(21)
     for _ in range(count):
         rows, columns = random.integers(1, 20), random.integers(1, 40)
-        columns += columns % 2 if even else 0
+        columns += -columns % multiple
         table = random.normal(size=(rows, columns)) * 10.0 ** random.uniform(-3, 2)
         table += random.choice([0.0, 0.0, 5.0, -300.0])
         table[random.integers(rows)] = random.normal()
@@ -39,7 +43,7 @@ def tables(count, even=False):
 def test_codes_are_those_that_pytorch_packs(scheme, pack):
     """But where an element lies in the middle between two levels."""
     torch = pytest.importorskip("torch")
-    for table in tables(TABLES, even=True):
+    for table in tables(TABLES, multiple=2):
         stored = store(table, SCHEMES[scheme])
         packed = getattr(torch.ops.quantized, pack)(torch.from_numpy(table)).numpy()
         width = table.shape[1]
@@ -53,6 +57,88 @@ def test_codes_are_those_that_pytorch_packs(scheme, pack):
         # PyTorch gives a row whose lowest level was rounded above its numbers a negative scale.
         is_tie |= table.max(1, keepdims=True) <= offset
         np.testing.assert_array_equal(np.where(is_tie, 0, codes), np.where(is_tie, 0, stored.codes))
+
+
+def near_a_tie(table, stored, scheme):
+    """Find the elements that lie in the middle between two levels, or whose level of 0 does."""
+    scale = np.where(stored.grid.scale == 0, 1.0, stored.grid.scale)
+    exact = (table.astype(np.float64) - stored.grid.offset) / scale
+    above = np.clip(np.searchsorted(stored.numbers, exact), 1, len(stored.numbers) - 1)
+    below, above = stored.numbers[above - 1], stored.numbers[above]
+    wide = TIE if scheme.scale_dtype == "float32" else 2**-11 * scheme.numbers[-1]
+    is_tie = np.abs((exact - below) / (above - below) - 0.5) < wide
+    if scheme.scale_dtype == "float16":  # torchao multiplies by the inverse, in float16 too.
+        is_tie |= 1 / scale > np.finfo(np.float16).max
+    if scheme.range is Range.WITH_ZERO:
+        lowest, highest = ends_of(table, scheme)
+        span = np.maximum(highest, 0) - np.minimum(lowest, 0)
+        is_tie |= np.abs(lowest / span * scheme.numbers[-1] % 1 - 0.5) < TIE
+    return is_tie
+
+
+def assert_same_codes(name, pairs):
+    """Compare the reference's codes with those of a library, in pairs of a table and its codes.
+
+    But where either of two codes is right, which is so of few elements.
+    """
+    ties = []
+    for table, codes in pairs:
+        stored = store(table, SCHEMES[name])
+        is_tie = near_a_tie(table, stored, SCHEMES[name])
+        ties.append(is_tie.mean())
+        np.testing.assert_array_equal(np.where(is_tie, 0, codes), np.where(is_tie, 0, stored.codes))
+    assert np.mean(ties) < 0.5
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("int8-full-row", "int4-full-block32", "uint4-zero-block32", "uint8-zero-row"),
+        *("float8-row", "float8-table"),
+    ],
+)
+def test_codes_are_those_of_torchao(name):
+    """Of its integers, the lowest is code 0; of its floats, the lowest number of the scheme."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torchao")
+    adapter = import_module("embcheck.backends.on_torch.torchao_modules")
+    scheme, pairs = SCHEMES[name], []
+    for table in tables(TABLES, multiple=scheme.block or 2):
+        model = torch.nn.Sequential(torch.nn.Embedding.from_pretrained(torch.from_numpy(table)))
+        config = adapter._CONFIGS[name]
+        adapter.quantize_(model, config, filter_fn=lambda module, _: hasattr(module, "weight"))
+        codes = model[0].weight.qdata
+        if scheme.numbers[-1] == 448:
+            codes = np.searchsorted(scheme.numbers, codes.float().numpy())
+        else:
+            codes = codes.numpy().astype(int) + len(scheme.numbers) // 2
+        pairs.append((table, codes))
+    assert_same_codes(name, pairs)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", ["int8-row", "nf4-block64", "fp4-block64"])
+def test_codes_are_those_of_bitsandbytes(name):
+    """Of float16, to which it rounds a table that it stores in 8 bits."""
+    torch = pytest.importorskip("torch")
+    bitsandbytes = pytest.importorskip("bitsandbytes")
+    adapter = import_module("embcheck.backends.on_torch.bitsandbytes_modules")
+    numbers, found = np.array(SCHEMES[name].numbers), []
+    for table in tables(TABLES):
+        if name == "int8-row":
+            table = table.astype(np.float16).astype(np.float32)  # noqa: PLW2901
+        module = getattr(bitsandbytes.nn, adapter._MODULES[name])(*table.shape)
+        module.load_state_dict({"weight": torch.from_numpy(table)})
+        codes = module.to("cpu").weight.data.numpy()
+        if name == "int8-row":
+            codes = codes.astype(int) + 127
+        else:
+            named = bitsandbytes.functional.get_4bit_type(name[:3], device="cpu").numpy()
+            pairs = np.stack([codes >> 4, codes & 15], -1).reshape(-1)[: table.size]
+            codes = np.abs(named[pairs][:, None] - numbers).argmin(1).reshape(table.shape)
+        found.append((table, codes))
+    assert_same_codes(name, found)
 
 
 @pytest.mark.parametrize("name", SCHEMES)

@@ -197,6 +197,13 @@ def first_script(worker):
     return pytest.skip(f"{worker.name} has no known departure that is certain")
 
 
+def test_what_is_wanted_of_a_stored_table_is_the_table_itself():
+    """As in the suite, whose bound is about it, and not about what the reference stores."""
+    table = np.random.Generator(np.random.PCG64(3)).uniform(-2.0, 3.0, (6, 3)).astype(np.float32)
+    text = script("quantized/lookup/wide[scheme=uint8-row,columns=3]", "torch-quantized-ops")
+    assert f"wanted = np.array({table[[5, 0, 3, 3]].tolist()}, np.float32)" in text
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_script_departs_as_the_suite_saw(backend, tmp_path, worker_of):
     """Without embcheck, the library does what its known deviation says."""

@@ -13,7 +13,7 @@ from embcheck.conformance.audit.draw import group_of
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import parse_addresses
-from embcheck.conformance.execution.answers import Answer, Answered, Rejected, why_none
+from embcheck.conformance.execution.answers import Answer, Answered, Rejected
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.judging.causes import Cause
 from embcheck.conformance.execution.judging.judge import (
@@ -23,6 +23,7 @@ from embcheck.conformance.execution.judging.judge import (
     judge_returns,
 )
 from embcheck.conformance.execution.pool import REFERENCE
+from embcheck.conformance.execution.run_case import ReferenceFailed, wanted_by_reference
 from embcheck.conformance.records.lines import ResultLine
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.reproduction.literals import NotWritable
@@ -157,10 +158,10 @@ class _Audit:
         return judge_returns(call, answer, expected, case.tolerance, ask)
 
     def _ask_reference(self, call: Call) -> Mapping[str, np.ndarray]:
-        answer = self._reference.ask(call)
-        if not isinstance(answer, Answered):
-            raise NotWritable(f"the NumPy reference does not answer: {why_none(answer)}")
-        return answer.arrays
+        try:
+            return wanted_by_reference(self._reference, call)
+        except ReferenceFailed as problem:
+            raise NotWritable(str(problem)) from None
 
 
 def _said_of(result: ResultLine) -> str:

@@ -147,7 +147,7 @@ class CaseRunner:
             self._ask(call, again=case.again),
             returns.observations,
             case.tolerance,
-            lambda: self._ask_reference(call),
+            lambda: wanted_by_reference(self._reference, call),
         )
 
     def _judge_steps(self, case: Case, steps: tuple[SequenceStep, ...]) -> Verdict:
@@ -183,15 +183,17 @@ class CaseRunner:
             self._helped |= dict.fromkeys(answer.details.get("helped", ()))
         return answer
 
-    def _ask_reference(self, call: Call) -> Mapping[str, np.ndarray]:
-        wanted: Mapping[str, np.ndarray] = {}
-        if call.operation.is_quantized:
-            # The bound allows what a scheme loses: what is wanted is the table itself.
-            wanted, call = {Observation.STORED_WEIGHT: call.inputs["weight"]}, call.of_floats()
-        answer = self._reference.ask(call)
-        if not isinstance(answer, Answered):
-            raise ReferenceFailed(f"the NumPy reference did not answer: {why_none(answer)}")
-        return {**answer.arrays, **wanted}
+
+def wanted_by_reference(reference: WorkerClient, call: Call) -> Mapping[str, np.ndarray]:
+    """Return what the reference wants of a call; raises ReferenceFailed if it does not answer."""
+    wanted: Mapping[str, np.ndarray] = {}
+    if call.operation.is_quantized:
+        # The bound allows what a scheme loses: what is wanted is the table itself.
+        wanted, call = {Observation.STORED_WEIGHT: call.inputs["weight"]}, call.of_floats()
+    answer = reference.ask(call)
+    if not isinstance(answer, Answered):
+        raise ReferenceFailed(f"the NumPy reference did not answer: {why_none(answer)}")
+    return {**answer.arrays, **wanted}
 
 
 def _not_declared(verdict: Verdict, lack: str) -> Verdict:

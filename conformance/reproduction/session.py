@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.answers import Answered, Rejected, why_none
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.judging.deviations import explain, load_deviations
 from embcheck.conformance.execution.judging.judge import Outcome, Verdict
 from embcheck.conformance.execution.pool import REFERENCE
-from embcheck.conformance.execution.run_case import CaseRunner
+from embcheck.conformance.execution.run_case import (
+    CaseRunner,
+    ReferenceFailed,
+    wanted_by_reference,
+)
 from embcheck.conformance.reproduction.literals import NotWritable
 from embcheck.conformance.reproduction.script import Subject, compose
 from embcheck.conformance.suite.case_names import named
@@ -43,9 +44,11 @@ def reproduce(name: str, backend: str, specs: Iterable[Path] = ()) -> str:
         explained, entry = explain(case.id, verdict, info, load_deviations(worker.name))
         known = entry if explained.outcome is Outcome.DEVIATED else None
         subject = Subject(case, info, verdict, answer.details["script"], known)
-        return compose(subject, lambda call: _ask(reference, call))
+        return compose(subject, lambda call: wanted_by_reference(reference, call))
     except (BackendUnavailable, BackendBroken) as problem:
         raise NotWritable(f"{worker.name}: {problem}") from None
+    except ReferenceFailed as problem:
+        raise NotWritable(str(problem)) from None
     finally:
         worker.close()
         reference.close()
@@ -79,10 +82,3 @@ def _find(name: str, specs: Iterable[Path]) -> Case:
     if len(found) > 1:
         raise NotWritable(f"'{name}' stands for {len(found)} cases; name one: {min(found)}")
     return cases[min(found)]
-
-
-def _ask(reference: WorkerClient, call: Call) -> Mapping[str, np.ndarray]:
-    answer = reference.ask(call)
-    if not isinstance(answer, Answered):
-        raise NotWritable(f"the NumPy reference does not answer: {why_none(answer)}")
-    return answer.arrays

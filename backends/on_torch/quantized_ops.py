@@ -1,0 +1,186 @@
+"""PyTorch's operators of quantised tables, `torch.ops.quantized`, called by themselves.
+
+Packed and called as PyTorch's own tests do: test/quantization/core/test_quantized_op.py.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.ao.quantization import PerChannelMinMaxObserver as Observer
+
+from embcheck.backends.on_torch.names import to_array, to_tensor
+from embcheck.backends.on_torch.processor import processor
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+_OPS: Any = torch.ops.quantized
+_BITS = {"uint8-row": "byte", "uint4-row": "4bit"}
+_DTYPES = {"uint8-row": torch.quint8, "uint4-row": torch.quint4x2}
+_MODES = {"sum": 0, "mean": 1, "max": 2}
+"""The numbers that `torch.embedding_bag` has for the modes."""
+_OF_BAGS = ("offsets", "per_sample_weights")
+_WRITTEN = {
+    Observation.OUTPUT,
+    Observation.STORED_WEIGHT,
+    Observation.INPUTS_AFTER,
+    Observation.WEIGHT_AFTER,
+}
+_SEEN = {*_WRITTEN, Observation.SAME_CODES_AGAIN, Observation.SAME_WHEN_LOADED}
+_LOOKUPS = """import torch
+from torch.ao.quantization import PerChannelMinMaxObserver
+
+{inputs}
+dtype = {dtype}
+scheme = torch.per_channel_affine_float_qparams
+observer = PerChannelMinMaxObserver(dtype=dtype, qscheme=scheme, ch_axis=0)
+observer(weight)
+scales, zero_points = observer.calculate_qparams()
+quantized = torch.quantize_per_channel(weight, scales, zero_points, 0, dtype)
+packed = torch.ops.quantized.embedding_bag_prepack(quantized)
+output = torch.ops.quantized.embedding_{bits}(packed, indices).numpy()
+stored_weight = torch.ops.quantized.embedding_bag_unpack(packed).dequantize().numpy()
+{after}"""
+_BAGS = """import torch
+
+{inputs}
+packed = torch.ops.quantized.embedding_bag_{bits}_prepack(weight)
+look_up = torch.ops.quantized.embedding_bag_{bits}_rowwise_offsets
+output = look_up(packed, indices, {given}).numpy()
+stored_weight = torch.ops.quantized.embedding_bag_{bits}_unpack(packed).numpy()
+{after}"""
+
+
+class TorchQuantizedOps:
+    """A table packed from the caller's, and the operator that looks up in it."""
+
+    info = BackendInfo(
+        id="torch-quantized-ops",
+        library="torch",
+        version=torch.__version__,
+        **processor(),
+        operations={
+            Operation.QUANTIZED_EMBEDDING: Provided(
+                Provision.NATIVE, "torch.ops.quantized.embedding_byte, embedding_4bit"
+            ),
+            Operation.QUANTIZED_EMBEDDING_BAG: Provided(
+                Provision.NATIVE,
+                "torch.ops.quantized.embedding_bag_byte_rowwise_offsets, "
+                "embedding_bag_4bit_rowwise_offsets",
+            ),
+        },
+        capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}),
+        schemes=frozenset(_BITS),
+        fresh_worker_after_bad_index=True,
+        survives_fork=True,
+    )
+
+    def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
+        """Pack the table, and return the operator's call with what is seen of its table."""
+        if call.operation not in self.info.operations:
+            raise Unsupported(f"no operator of torch.ops.quantized is {call.operation}")
+        if not set(call.observe) <= _SEEN:
+            raise Unsupported("a quantised table is not trained")
+        tensors: dict[str, Any] = {name: to_tensor(array) for name, array in call.inputs.items()}
+        looked_up = _bags if call.operation.is_bag else _lookups
+        packed, operator, unpacked, codes = looked_up(call, tensors["weight"])
+        options = _options(call)
+        given = {n: tensors[n] for n in _OF_BAGS if n in tensors} | options
+
+        def look_up() -> dict[str, Any]:
+            output = operator(packed, tensors["indices"], **given)
+            # To NumPy as users do: an array of negative size exists as a tensor only.
+            seen = {"output": output.numpy(), **inputs_after(tensors)}
+            if call.wants(Observation.STORED_WEIGHT):
+                seen["stored_weight"] = unpacked(packed)
+            if call.wants(Observation.SAME_CODES_AGAIN):
+                again = looked_up(call, unpacked(packed))[0]
+                seen["same_codes_again"] = torch.equal(codes(packed), codes(again))
+            if call.wants(Observation.SAME_WHEN_LOADED):
+                loaded = operator(_loaded(packed), tensors["indices"], **given)
+                seen["same_when_loaded"] = torch.equal(loaded, output)
+            return seen
+
+        return look_up
+
+    def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
+        """Bring the tensors home."""
+        return {
+            name: to_array(seen) if isinstance(seen, torch.Tensor) else np.array(seen)
+            for name, seen in answer.items()
+        }
+
+    def script(self, call: Call) -> str:
+        """Write the packing and the operator's call."""
+        if not set(call.observe) <= _WRITTEN:
+            raise Unsupported("no script is written for this observation")
+        scheme = call.option("scheme")
+        given = [f"{name}={name}" for name in _OF_BAGS if name in call.inputs]
+        given += [f"{name}={value!r}" for name, value in _options(call).items()]
+        return (_BAGS if call.operation.is_bag else _LOOKUPS).format(
+            inputs="\n".join(f"{name} = torch.from_numpy({name})" for name in call.inputs),
+            bits=_BITS[scheme],
+            dtype=_DTYPES[scheme],
+            given=", ".join(given),
+            after="\n".join(f"{name}_after = {name}.numpy()" for name in call.inputs),
+        )
+
+
+_Packed = tuple[Any, Callable[..., Any], Callable[[Any], Any], Callable[[Any], Any]]
+"""A packed table, what looks up in it, what unpacks it to numbers, and what to its codes."""
+
+
+def _options(call: Call) -> dict[str, Any]:
+    """Return the options that the operator has: all of them are those of bags."""
+    if not call.operation.is_bag:
+        return {}
+    return {
+        "mode": _MODES[call.option("mode")],
+        "include_last_offset": call.option("include_last_offset"),
+    }
+
+
+def _lookups(call: Call, weight: torch.Tensor) -> _Packed:
+    dtype = _DTYPES[call.option("scheme")]
+    observer: Any = Observer(dtype=dtype, qscheme=torch.per_channel_affine_float_qparams, ch_axis=0)
+    observer(weight)
+    scales, zero_points = observer.calculate_qparams()
+    quantized = torch.quantize_per_channel(weight, scales, zero_points, 0, dtype)
+    operator = getattr(_OPS, f"embedding_{_BITS[call.option('scheme')]}")
+    unpack = _OPS.embedding_bag_unpack
+    return (
+        _OPS.embedding_bag_prepack(quantized),
+        operator,
+        lambda packed: unpack(packed).dequantize(),
+        lambda packed: unpack(packed).int_repr(),
+    )
+
+
+def _bags(call: Call, weight: torch.Tensor) -> _Packed:
+    bits = _BITS[call.option("scheme")]
+    parts = {"byte": 8, "4bit": 4}[bits]
+    return (
+        getattr(_OPS, f"embedding_bag_{bits}_prepack")(weight),
+        getattr(_OPS, f"embedding_bag_{bits}_rowwise_offsets"),
+        getattr(_OPS, f"embedding_bag_{bits}_unpack"),
+        lambda packed: packed[:, :-parts],  # Behind the codes of a row are its scale and offset.
+    )
+
+
+def _loaded(packed: Any) -> Any:
+    """Save the packed table, and load it."""
+    file = io.BytesIO()
+    torch.save(packed, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)

@@ -1,0 +1,188 @@
+"""`nn.Embedding` quantised by torchao's `quantize_`, with the weight-only config of each scheme.
+
+https://docs.pytorch.org/ao/stable/api_reference/api_ref_quantization.html
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torchao
+from torchao.quantization import (
+    Float8WeightOnlyConfig,
+    Int8WeightOnlyConfig,
+    IntxWeightOnlyConfig,
+    MappingType,
+    PerAxis,
+    PerGroup,
+    PerTensor,
+    quantize_,
+)
+
+from embcheck.backends.on_torch.names import to_array, to_tensor
+from embcheck.backends.on_torch.processor import processor
+from embcheck.conformance.contract.backend import (
+    BackendInfo,
+    Capability,
+    Provided,
+    Provision,
+    Unsupported,
+    inputs_after,
+)
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+_AFFINE = MappingType.ASYMMETRIC
+_INT4 = torch.int4  # type: ignore[attr-defined]  # PyTorch's hints lack it
+_CONFIGS = {
+    "int8-full-row": Int8WeightOnlyConfig(),
+    "int4-full-block32": IntxWeightOnlyConfig(_INT4, PerGroup(32)),
+    "uint4-zero-block32": IntxWeightOnlyConfig(_INT4, PerGroup(32), _AFFINE),
+    "uint8-zero-row": IntxWeightOnlyConfig(torch.int8, PerAxis(0), _AFFINE, torch.float16),
+    "float8-row": Float8WeightOnlyConfig(),
+    "float8-table": Float8WeightOnlyConfig(granularity=PerTensor()),
+}
+_LINES = {
+    "int8-full-row": "Int8WeightOnlyConfig()",
+    "int4-full-block32": "IntxWeightOnlyConfig(torch.int4, PerGroup(32))",
+    "uint4-zero-block32": "IntxWeightOnlyConfig(torch.int4, PerGroup(32), affine)",
+    "uint8-zero-row": "IntxWeightOnlyConfig(torch.int8, PerAxis(0), affine, torch.float16)",
+    "float8-row": "Float8WeightOnlyConfig()",
+    "float8-table": "Float8WeightOnlyConfig(granularity=PerTensor())",
+}
+"""The same configs, as users write them."""
+_OTHER = "IntxWeightOnlyConfig()"
+"""Another config of `int8-full-row`: the same codes, in another class of tensors."""
+_SCRIPT = """import torch
+from torchao.quantization import (
+    Float8WeightOnlyConfig,
+    Int8WeightOnlyConfig,
+    IntxWeightOnlyConfig,
+    MappingType,
+    PerAxis,
+    PerGroup,
+    PerTensor,
+    quantize_,
+)
+
+affine = MappingType.ASYMMETRIC
+{inputs}
+module = torch.nn.Embedding.from_pretrained(weight{options})
+model = torch.nn.Sequential(module)
+config = {config}
+quantize_(model, config, filter_fn=lambda module, _: isinstance(module, torch.nn.Embedding))
+output = model(indices).numpy()
+stored_weight = model[0].weight.dequantize().numpy()
+{after}"""
+_WRITTEN = {
+    Observation.OUTPUT,
+    Observation.STORED_WEIGHT,
+    Observation.INPUTS_AFTER,
+    Observation.WEIGHT_AFTER,
+}
+_SEEN = {*_WRITTEN, Observation.SAME_CODES_AGAIN, Observation.SAME_WHEN_LOADED}
+
+
+class Torchao:
+    """A module made from the caller's table, quantised in place."""
+
+    info = BackendInfo(
+        id="torchao",
+        library="torchao",
+        modules=("torchao", "torch"),
+        version=torchao.__version__,
+        **processor(),
+        operations={
+            Operation.QUANTIZED_EMBEDDING: Provided(
+                Provision.NATIVE,
+                "torchao.quantization.quantize_(model, config, "
+                "filter_fn=lambda module, name: isinstance(module, nn.Embedding))",
+            )
+        },
+        capabilities=frozenset({Capability.PADDING_IDX, Capability.MAX_NORM}),
+        schemes=frozenset(_CONFIGS),
+        survives_fork=True,
+    )
+
+    def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
+        """Quantise the module, and return its call with what is seen of its table."""
+        return self._prepare(call, _CONFIGS[call.option("scheme")])
+
+    def spellings(self, call: Call) -> Mapping[str, Callable[[], dict[str, Any]]]:
+        """Return the call by another config, where two give the scheme."""
+        if call.option("scheme") != "int8-full-row":
+            return {}
+        return {_OTHER: self._prepare(call, IntxWeightOnlyConfig())}
+
+    def _prepare(self, call: Call, config: Any) -> Callable[[], dict[str, Any]]:
+        if call.operation not in self.info.operations:
+            raise Unsupported("the tensors of torchao have no embedding_bag")
+        if not set(call.observe) <= _SEEN:
+            raise Unsupported("a quantised table is not trained")
+        tensors: dict[str, Any] = {name: to_tensor(array) for name, array in call.inputs.items()}
+        model, indices = _quantized(call, tensors["weight"], config), tensors["indices"]
+
+        def look_up() -> dict[str, Any]:
+            output = model(indices)
+            seen = {"output": output, **inputs_after(tensors)}
+            table = model[0].weight
+            if call.wants(Observation.STORED_WEIGHT):
+                seen["stored_weight"] = table.dequantize()
+            if call.wants(Observation.SAME_CODES_AGAIN):
+                again = _quantized(call, table.dequantize(), config)[0].weight
+                seen["same_codes_again"] = _codes(table) == _codes(again)
+            if call.wants(Observation.SAME_WHEN_LOADED):
+                loaded = _loaded(call, model)(indices)
+                seen["same_when_loaded"] = torch.equal(loaded, output)
+            return seen
+
+        return look_up
+
+    def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
+        """Bring the tensors home."""
+        return {
+            name: to_array(seen) if isinstance(seen, torch.Tensor) else np.array(seen)
+            for name, seen in answer.items()
+        }
+
+    def script(self, call: Call) -> str:
+        """Write the quantisation and the call."""
+        if not set(call.observe) <= _WRITTEN:
+            raise Unsupported("no script is written for this observation")
+        return _SCRIPT.format(
+            inputs="\n".join(f"{name} = torch.from_numpy({name})" for name in call.inputs),
+            options="".join(f", {name}={value!r}" for name, value in _options(call).items()),
+            config=_LINES[call.option("scheme")],
+            after="\n".join(f"{name}_after = {name}.numpy()" for name in call.inputs),
+        )
+
+
+def _options(call: Call) -> dict[str, Any]:
+    return {name: value for name, value in call.options.items() if name != "scheme"}
+
+
+def _quantized(call: Call, weight: torch.Tensor, config: Any) -> Any:
+    """Make the module around a table, and quantise it."""
+    make: Any = torch.nn.Embedding.from_pretrained
+    model = torch.nn.Sequential(make(weight, **_options(call)))
+    quantize_(model, config, filter_fn=lambda module, _: isinstance(module, torch.nn.Embedding))
+    return model
+
+
+def _codes(table: Any) -> bytes:
+    codes: np.ndarray = table.qdata.view(torch.uint8).numpy()
+    return codes.tobytes()
+
+
+def _loaded(call: Call, model: Any) -> Any:
+    """Save the model's state, and load it into another: as torchao's documentation does."""
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    module = torch.nn.Embedding(*call.inputs["weight"].shape, **_options(call))
+    other = torch.nn.Sequential(module)
+    other.load_state_dict(torch.load(file, weights_only=True), assign=True)
+    return other
