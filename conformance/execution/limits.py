@@ -48,16 +48,16 @@ MAPPINGS_SHARE = 0.75
 """The share of the memory mappings that Linux grants a process, after which it is short of them."""
 
 
-def is_short_of_mappings(pid: int) -> bool:
-    """Whether a process is near the end of its memory mappings, which ends it without a word.
+def share_of_mappings(pid: int) -> float:
+    """Return the share that a process uses of its memory mappings, whose end ends it silently.
 
     XLA maps some for each program that it compiles and frees none: it has room for some 7,000.
     """
     try:
         most = int(Path("/proc/sys/vm/max_map_count").read_bytes())
-        return Path(f"/proc/{pid}/maps").read_bytes().count(b"\n") > MAPPINGS_SHARE * most
+        return Path(f"/proc/{pid}/maps").read_bytes().count(b"\n") / most
     except OSError:
-        return False
+        return 0.0
 
 
 WORK_SECONDS = 0.02
