@@ -30,22 +30,13 @@ from embcheck.conformance.execution.answers import (
 )
 from embcheck.conformance.execution.bounded import bounded_arrays, bounded_reply
 from embcheck.conformance.execution.importing import await_import
-from embcheck.conformance.execution.limits import (
-    MAPPINGS_SHARE,
-    LimitBroken,
-    Limits,
-    share_of_mappings,
-)
+from embcheck.conformance.execution.limits import LimitBroken, Limits, MappingsLook
 from embcheck.conformance.execution.messages import WORKER, describe_call, parse_hello
 from embcheck.conformance.execution.starter import Channel, Starter
 
 CLOSING_SECONDS = 2.0
 DEATH_SECONDS = 1.0
 """Time for a process to end that has closed its channel."""
-LOOK_EVERY_CASES = 10
-"""Cases, between two looks at how much room a worker has left."""
-ROOMY_SHARE, LOOK_SELDOM_CASES = 0.1, 50
-"""Where it uses less than this share, and how many cases there are between two looks then."""
 
 ENVIRONMENT = {
     "GOMP_SPINCOUNT": "10000",
@@ -87,7 +78,7 @@ class WorkerClient:
         address = name if isinstance(name, Address) else parse_address(name)
         self.name = address.id
         self.starts = 0
-        self._cases_until_look = LOOK_EVERY_CASES
+        self._mappings = MappingsLook()
         self.import_seconds = 0.0
         self._timeout = timeout
         self._limits = limits
@@ -283,13 +274,7 @@ class WorkerClient:
 
     def restart_if_short_of_mappings(self) -> None:
         """Replace a worker that earlier cases have left little room; looks now and then only."""
-        self._cases_until_look -= 1
-        if self._cases_until_look > 0 or self._channel is None:
-            return
-        share = share_of_mappings(self._channel.process.pid)
-        is_roomy = share < ROOMY_SHARE
-        self._cases_until_look = LOOK_SELDOM_CASES if is_roomy else LOOK_EVERY_CASES
-        if share > MAPPINGS_SHARE:
+        if self._channel is not None and self._mappings.are_short(self._channel.process.pid):
             self.restart()
 
     def launch(self) -> None:
