@@ -56,7 +56,7 @@ def test_a_backend_as_far_ahead_as_it_may_be_is_not_helped(monkeypatch):
 
 def test_a_slow_backend_is_not_helped_while_all_cores_are_taken(monkeypatch):
     """A second worker would only slow the others down."""
-    monkeypatch.setattr(lookahead, "free_cores", lambda _: 0.5)
+    monkeypatch.setattr(lookahead, "free_cores", lambda _: 0.3)
     release, copies = threading.Event(), []
 
     def run(case, _, copy):

@@ -30,15 +30,13 @@ from embcheck.conformance.execution.answers import (
 )
 from embcheck.conformance.execution.bounded import bounded_arrays, bounded_reply
 from embcheck.conformance.execution.importing import await_import
-from embcheck.conformance.execution.limits import LimitBroken, Limits, is_short_of_mappings
+from embcheck.conformance.execution.limits import LimitBroken, Limits, MappingsLook
 from embcheck.conformance.execution.messages import WORKER, describe_call, parse_hello
 from embcheck.conformance.execution.starter import StartedWorker, Starter
 
 CLOSING_SECONDS = 2.0
 DEATH_SECONDS = 1.0
 """Time for a process to end that has closed its channel."""
-LOOK_EVERY_CASES = 10
-"""Cases, between two looks at how much room a worker has left."""
 
 ENVIRONMENT = {
     "GOMP_SPINCOUNT": "10000",
@@ -80,7 +78,7 @@ class WorkerClient:
         address = name if isinstance(name, Address) else parse_address(name)
         self.name = address.id
         self.starts = 0
-        self._cases_asked = 0
+        self._mappings = MappingsLook()
         self.import_seconds = 0.0
         self._timeout = timeout
         self._limits = limits
@@ -212,9 +210,10 @@ class WorkerClient:
         self, channel: StartedWorker, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     ) -> Answer:
         """Send a request and read the reply; raises what tells that there is none."""
+        has_more = channel.replies.has_more()
         if channel.process.ended:
             raise wire.Died(f"between two requests, {self._describe_death()}")
-        if channel.replies.has_more():
+        if has_more:
             raise wire.Stale(f"after reply number {self._number} it sent more")
         self._number += 1
         numbered = {**header, "number": self._number}
@@ -242,10 +241,8 @@ class WorkerClient:
         """
         if self._is_waited_for:  # An interruption came between: its answer is nobody's.
             self._end()
-        if self._channel is not None:
-            self._channel.process.hear()
-            if self._channel.process.is_full:
-                self.restart()
+        if self._channel is not None and self._channel.process.is_full:
+            self.restart()
         if not self._ready or self._channel is None:
             self._await_hello(self._launched())
         assert self._channel is not None  # noqa: S101  (it has just said hello)
@@ -276,10 +273,8 @@ class WorkerClient:
             self._end()
 
     def restart_if_short_of_mappings(self) -> None:
-        """Replace a worker that earlier cases have left little room; looks at every tenth only."""
-        self._cases_asked += 1
-        looks = self._cases_asked % LOOK_EVERY_CASES == 0
-        if looks and self._channel is not None and is_short_of_mappings(self._channel.process.pid):
+        """Replace a worker that earlier cases have left little room; looks now and then only."""
+        if self._channel is not None and self._mappings.are_short(self._channel.process.pid):
             self.restart()
 
     def launch(self) -> None:

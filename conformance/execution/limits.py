@@ -46,18 +46,38 @@ UNLIMITED = Limits(None, None, None, None)
 
 MAPPINGS_SHARE = 0.75
 """The share of the memory mappings that Linux grants a process, after which it is short of them."""
+ROOMY_SHARE = 0.1
+"""The share of them up to which one looks seldom: a look takes a millisecond or more."""
+OFTEN, SELDOM = 10, 50
+"""Cases from one look to the next."""
 
 
-def is_short_of_mappings(pid: int) -> bool:
-    """Whether a process is near the end of its memory mappings, which ends it without a word.
+class MappingsLook:
+    """Looks now and then whether a process is near the end of its memory mappings.
 
-    XLA maps some for each program that it compiles and frees none: it has room for some 7,000.
+    That ends it without a word. XLA maps some for each program that it compiles and frees none: it
+    has room for some 7,000.
     """
+
+    def __init__(self) -> None:
+        self._cases_left = OFTEN
+
+    def are_short(self, pid: int) -> bool:
+        """Whether a process has little room, as far as was looked; to be asked for each case."""
+        self._cases_left -= 1
+        if self._cases_left > 0:
+            return False
+        share = _share_of_mappings(pid)
+        self._cases_left = OFTEN if share > ROOMY_SHARE else SELDOM
+        return share > MAPPINGS_SHARE
+
+
+def _share_of_mappings(pid: int) -> float:
     try:
         most = int(Path("/proc/sys/vm/max_map_count").read_bytes())
-        return Path(f"/proc/{pid}/maps").read_bytes().count(b"\n") > MAPPINGS_SHARE * most
+        return Path(f"/proc/{pid}/maps").read_bytes().count(b"\n") / most
     except OSError:
-        return False
+        return 0.0
 
 
 WORK_SECONDS = 0.02

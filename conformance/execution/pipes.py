@@ -121,8 +121,14 @@ class PipeReader(Pipe):
         return data
 
     def has_more(self) -> bool:
-        """Whether bytes are there already that nobody has read."""
-        return bool(self._buffer) or any(event & select.POLLIN for _, event in self._poll.poll(0))
+        """Whether bytes are there already that nobody has read; hears what is new of the process.
+
+        That is one system call: after each, a thread waits for the others to let it go on.
+        """
+        events = dict(self._poll.poll(0))
+        if self._process is not None and self._process.fileno() in events:
+            self._process.hear()
+        return bool(self._buffer or events.get(self._descriptor, 0) & select.POLLIN)
 
     def readinto(self, view: memoryview) -> int:
         """Fill a view of bytes, and return how many came before the end."""

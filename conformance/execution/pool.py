@@ -12,6 +12,7 @@ from typing import Any
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.address import Address, parse_addresses
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
+from embcheck.conformance.execution.known_answers import KnownAnswers
 from embcheck.conformance.execution.lookahead import COPIES
 from embcheck.conformance.execution.messages import describe_info
 from embcheck.conformance.execution.run_case import CaseRunner
@@ -65,6 +66,7 @@ class BackendPool:
             for copy in (*range(COPIES), FRESH)
         }
         self._problems: dict[str, BackendUnavailable | BackendBroken] = {}
+        self._known = KnownAnswers()
 
     @staticmethod
     def _worker(
@@ -113,13 +115,13 @@ class BackendPool:
         """Return what runs a case on a backend, on the first or another copy of its worker."""
         client = self._clients[name, copy]
         client.restart_if_short_of_mappings()
-        return CaseRunner(client, self._reference)
+        return CaseRunner(client, self._reference, self._known)
 
     def fresh_runner(self, name: str) -> CaseRunner:
         """Return what runs a case in a worker that was asked nothing before."""
         client = self._clients[name, FRESH]
         client.restart()
-        return CaseRunner(client, self._reference)
+        return CaseRunner(client, self._reference, self._known)
 
     def describe(self, name: str) -> Mapping[str, Any]:
         """Describe a backend for a run's header: its info, or why there is none."""

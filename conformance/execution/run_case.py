@@ -27,9 +27,11 @@ from embcheck.conformance.execution.judging.places import judge_places
 from embcheck.conformance.execution.judging.readings import read, said
 from embcheck.conformance.execution.judging.rows import RowWord
 from embcheck.conformance.execution.judging.steps import joined
+from embcheck.conformance.execution.known_answers import KnownAnswers
 from embcheck.conformance.execution.large import SECONDS, large_request, memory_needed
 from embcheck.conformance.execution.limits import GIB
 from embcheck.conformance.suite.model import (
+    CallSpec,
     Case,
     Level,
     Observes,
@@ -68,14 +70,21 @@ class CaseResult:
 
 
 class CaseRunner:
-    """Runs cases on one backend, with a reference to ask where a case has no literal values."""
+    """Runs cases on one backend, with a reference to ask where a case has no literal values.
 
-    def __init__(self, backend: WorkerClient, reference: WorkerClient) -> None:
+    `known` are answers of the reference that other runners have asked for, or may want.
+    """
+
+    def __init__(
+        self, backend: WorkerClient, reference: WorkerClient, known: KnownAnswers | None = None
+    ) -> None:
         self._backend = backend
         self._reference = reference
+        self._known = known or KnownAnswers(0)
         self._backend_seconds = 0.0
         self._helped: dict[str, None] = {}
         self._spelling: str | None = None
+        self._may_be_unsafe = False
 
     def run(self, case: Case, spelling: str | None = None) -> CaseResult:
         """Run a case; every ending is a verdict, the harness's own fault included.
@@ -84,6 +93,7 @@ class CaseRunner:
         """
         started = time.perf_counter()
         self._backend_seconds, self._helped, self._spelling = 0.0, {}, spelling
+        self._may_be_unsafe = False
         try:
             verdict = self._run(case)
         except Exception as error:  # noqa: BLE001  (a fault in one case must not end the run)
@@ -103,23 +113,29 @@ class CaseRunner:
         if lack is not None and case.spec.operation.is_quantized:
             return Verdict(Outcome.UNSUPPORTED, message=lack)
         try:  # Also what is not declared is asked, so that a declaration that lacks it is noticed.
-            verdict = self._judge_large(case) if case.large else self._judge(case, case.spec.call())
+            verdict = self._judge_large(case) if case.large else self._judge(case)
         except Missing as reason:
             return Verdict(Outcome.NOT_RUN, message=str(reason))
         self._restart_if_unsafe(case)
         return verdict if lack is None else _not_declared(verdict, lack)
 
     def _restart_if_unsafe(self, case: Case) -> None:
-        """Replace a worker whose memory a call from outside the contract may have corrupted."""
-        is_outside = case.level in (Level.DOMAIN, Level.IMPLEMENTATION_DEFINED)
-        if is_outside and self._backend.info.fresh_worker_after_bad_index:
-            self._backend.restart()
+        """Replace a worker whose memory a call from outside the contract may have corrupted.
 
-    def _judge(self, case: Case, call: Call) -> Verdict:
+        Not if the library was not given the call, nor if the worker is new since.
+        """
+        is_outside = case.level in (Level.DOMAIN, Level.IMPLEMENTATION_DEFINED)
+        is_unsafe = self._may_be_unsafe and self._backend.info.fresh_worker_after_bad_index
+        if is_outside and is_unsafe:
+            self._backend.restart()
+            self._may_be_unsafe = False
+
+    def _judge(self, case: Case) -> Verdict:
         if isinstance(case.expectation, Returns):
-            return self._judge_returns(call, case, case.expectation)
+            return self._judge_returns(case.spec, case, case.expectation)
         if isinstance(case.expectation, Steps):
             return self._judge_steps(case, case.expectation.steps)
+        call = case.spec.call()
         answer = self._ask(call)
         if isinstance(case.expectation, Observes):
             return self._observed(call, answer, case, case.expectation)
@@ -139,22 +155,26 @@ class CaseRunner:
         return replace(verdict, reading=read(call, answer.arrays, observes, case.tolerance))
 
     def _control(self, case: Case, rejects: Rejects) -> Verdict:
-        return self._judge_returns(rejects.control.call(), case, rejects.control_returns)
+        is_unsafe = self._may_be_unsafe
+        verdict = self._judge_returns(rejects.control, case, rejects.control_returns)
+        self._may_be_unsafe = is_unsafe  # A control is valid.
+        return verdict
 
-    def _judge_returns(self, call: Call, case: Case, returns: Returns) -> Verdict:
+    def _judge_returns(self, spec: CallSpec, case: Case, returns: Returns) -> Verdict:
+        call = spec.call()
         return judge_returns(
             call,
             self._ask(call, again=case.again),
             returns.observations,
             case.tolerance,
-            lambda: wanted_by_reference(self._reference, call),
+            lambda: self._known.of(spec, lambda: self._ask_reference(call, returns)),
         )
 
     def _judge_steps(self, case: Case, steps: tuple[SequenceStep, ...]) -> Verdict:
         """Ask all steps, up to one that ends the process, and judge them as one."""
         verdicts: list[tuple[str, Verdict]] = []
         for step in steps:
-            verdict = self._judge_returns(step.spec.call(), case, step.returns)
+            verdict = self._judge_returns(step.spec, case, step.returns)
             verdicts.append((step.label, verdict))
             if verdict.outcome not in (Outcome.PASSED, Outcome.FAILED, Outcome.OBSERVED):
                 break
@@ -177,11 +197,16 @@ class CaseRunner:
         return self._note(self._backend.ask(call, again=again, spelling=self._spelling))
 
     def _note(self, answer: Answer) -> Answer:
-        """Note how long an answer took, and what the adapter did for it."""
+        """Note how long an answer took, what the adapter did for it, and if the library saw it."""
         self._backend_seconds += getattr(answer, "seconds", 0.0)
+        self._may_be_unsafe |= not isinstance(answer, NotSupported)
         if isinstance(answer, Answered):
             self._helped |= dict.fromkeys(answer.details.get("helped", ()))
         return answer
+
+    def _ask_reference(self, call: Call, returns: Returns) -> Mapping[str, np.ndarray]:
+        arrays = wanted_by_reference(self._reference, call)
+        return {name: arrays[name] for name in returns.observations if name in arrays}
 
 
 def wanted_by_reference(reference: WorkerClient, call: Call) -> Mapping[str, np.ndarray]:

@@ -30,7 +30,7 @@ def same_bits(got: np.ndarray, wanted: np.ndarray) -> bool:
     """Whether two arrays are alike to the bit, which is soon told."""
     if got.dtype != wanted.dtype or got.shape != wanted.shape:
         return False
-    plain = got.flags.c_contiguous and wanted.flags.c_contiguous
-    return plain and np.array_equal(
-        got.reshape(-1).view(np.uint8), wanted.reshape(-1).view(np.uint8)
-    )
+    if not (got.flags.c_contiguous and wanted.flags.c_contiguous):
+        return False
+    word = np.uint64 if got.nbytes % 8 == 0 else np.uint8  # Fewer elements are sooner compared.
+    return bool((got.reshape(-1).view(word) == wanted.reshape(-1).view(word)).all())

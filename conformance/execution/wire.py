@@ -39,6 +39,9 @@ _MOST_AXES = 64
 """NumPy has no arrays of more."""
 _NUMBER = Struct("<q")
 _BYTES = np.dtype(np.uint8)
+_DTYPES = {name: np.dtype(name) for name in DTYPES}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+"""NumPy takes longer to name a dtype than it takes to send a small array."""
 
 
 def _module_of_its_own(name: str) -> ModuleType:
@@ -123,7 +126,7 @@ def head_of(
     harness, without layouts, may have no NaN in its header, and no more bytes than it takes.
     """
     described = [
-        {"name": name, "dtype": array.dtype.name, "shape": array.shape}
+        {"name": name, "dtype": _name_of(array.dtype), "shape": array.shape}
         | ({"memory": asdict(memory_of(array))} if with_layouts and not is_plain(array) else {})
         for name, array in arrays.items()
     ]
@@ -134,6 +137,10 @@ def head_of(
         if size > MAX_ARRAY_BYTES or len(text) > MAX_HEADER_BYTES:
             raise ValueError(f"an answer of {max(size, len(text)):,} bytes, which is too large")
     return _NUMBER.pack(len(text)) + text
+
+
+def _name_of(dtype: np.dtype[Any]) -> str:
+    return _NAMES.get(dtype) or dtype.name
 
 
 def write(stream: Writable, head: bytes, arrays: Mapping[str, np.ndarray]) -> None:
@@ -223,7 +230,7 @@ def _read_array(stream: Readable, entry: Any, most: int) -> tuple[str, np.ndarra
     name, shape = entry["name"].encode("utf-8", "replace").decode(), _shape(entry.get("shape"))
     if entry.get("dtype") not in DTYPES:
         raise Broken(f"an array of unknown dtype: {_shown(entry.get('dtype'))}")
-    dtype = np.dtype(entry["dtype"])
+    dtype = _DTYPES[entry["dtype"]]
     count = math.prod(shape)
     if count * dtype.itemsize > most:
         raise Broken(f"an array of {_shown(count)} elements")

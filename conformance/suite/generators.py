@@ -43,8 +43,12 @@ def _arange(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
     start, step, each = (recipe.get(name, least) for name, least in COUNTING.items())
     size, modulo = math.prod(shape), recipe.get("modulo")
     if modulo is not None and each == 1 and modulo < size:  # The period of the numbers.
-        period = (start + step * np.arange(modulo)) % modulo
-        return np.resize(period.astype(dtype), shape)
+        period = ((start + step * np.arange(modulo)) % modulo).astype(dtype)
+        made = np.empty(size, dtype)
+        whole = size - size % modulo
+        made[:whole].reshape(-1, modulo)[:] = period
+        made[whole:] = period[: size - whole]
+        return made.reshape(shape)
     values = start + step * (np.arange(size) // each)
     kept = values if modulo is None else values % modulo
     return np.asarray(kept).astype(dtype).reshape(shape)

@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 from contextlib import suppress
+from importlib.metadata import version
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.execution.inside.keeper import keep
@@ -30,6 +31,7 @@ def main(name: str, descriptor: int) -> None:
     # What a library imports at its first call would else be imported by every worker again.
     for module in getattr(backend, "late_imports", ()):
         importlib.import_module(module)
+    version("embcheck")  # As a worker's hello does, which would import the parser of it again.
     channel.send(READY)
     keepers: list[int] = []
     while True:

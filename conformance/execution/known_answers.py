@@ -1,0 +1,54 @@
+"""What the reference has answered in a run, kept for the other backends that are asked the same."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from embcheck.conformance.suite.model import CallSpec
+
+MOST_BYTES = 128 * 2**20
+"""Of all arrays that are kept: backends are some hundred cases apart, at most."""
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class KnownAnswers:
+    """The reference's answers to the calls of specs, the oldest of which are dropped.
+
+    Any thread may ask.
+    """
+
+    def __init__(self, most: int = MOST_BYTES) -> None:
+        self._most = self._left = most
+        # An object's id is its own while the object is held.
+        self._kept: OrderedDict[int, tuple[CallSpec, Arrays]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, spec: CallSpec, ask: Callable[[], Arrays]) -> Arrays:
+        """Return what the reference answers to a spec's call; ask it if that is not known."""
+        with self._lock:
+            known = self._kept.get(id(spec))
+        if known is not None:
+            return known[1]
+        arrays = dict(ask())
+        for array in arrays.values():
+            array.flags.writeable = False  # Who judges one backend must not change another's.
+        self._keep(spec, arrays)
+        return arrays
+
+    def _keep(self, spec: CallSpec, arrays: Arrays) -> None:
+        with self._lock:
+            if id(spec) not in self._kept:
+                self._kept[id(spec)] = (spec, arrays)
+                self._left -= _size(arrays)
+            while self._left < 0 and self._kept:
+                _, (_, dropped) = self._kept.popitem(last=False)
+                self._left += _size(dropped)
+
+
+def _size(arrays: Arrays) -> int:
+    return sum(array.nbytes for array in arrays.values())
