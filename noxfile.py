@@ -76,6 +76,7 @@ ENVIRONMENTS = {
         "scipy-csr": "scipy",
         "numba": "numba",
         "mlx": "mlx",
+        "mlx-quantized": "mlx",
         "tinygrad": "tinygrad",
         "scipy-recipe": "scipy",
         "mlx-recipe": "mlx",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
+from embcheck.conformance.contract.schemes import SCHEMES
 from embcheck.conformance.execution.answers import Answer, Answered, Crashed, Rejected
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.messages import Step, describe_call
@@ -95,12 +96,18 @@ class Interview:
         return self.backend.request(header, question.call.inputs)
 
     def _with_scheme(self, question: Question) -> Question:
-        """Let a table be stored by a scheme that the backend declares, where it is to be stored."""
+        """Let a table be stored by a scheme that the backend declares, where it is to be stored.
+
+        Its rows are repeated until they have whole blocks, where the scheme has blocks.
+        """
         call, declared = question.call, sorted(self.backend.info.schemes, reverse=True)
         if not call.operation.is_quantized or not declared or "scheme" in call.options:
             return question
-        options = {**call.options, "scheme": declared[0]}
-        return replace(question, call=replace(call, options=options))
+        name, inputs = declared[0], dict(call.inputs)
+        if "weight" in inputs and name in SCHEMES:
+            inputs["weight"] = np.repeat(inputs["weight"], SCHEMES[name].block or 1, axis=-1)
+        options = {**call.options, "scheme": name}
+        return replace(question, call=replace(call, inputs=inputs, options=options))
 
     def dies_in(self, question: Question) -> str:
         """Make a call once more, each time one step further; name the one in which it ends."""
