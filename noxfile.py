@@ -67,7 +67,9 @@ ENVIRONMENTS = {
         "equinox": "equinox",
     },
     "fbgemm": {
-        **dict.fromkeys(("fbgemm-default", "fbgemm-fatal", "fbgemm-dense"), "fbgemm"),
+        **dict.fromkeys(
+            ("fbgemm-default", "fbgemm-fatal", "fbgemm-dense", "fbgemm-nbit"), "fbgemm"
+        ),
         "torchrec": "torchrec",
     },
     "openvino": dict.fromkeys(("openvino-ops", "openvino-recipe", "openvino-torch"), "openvino"),
