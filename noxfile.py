@@ -94,6 +94,7 @@ ENVIRONMENTS = {
     "keras": {
         **{f"keras-{name}": f"keras-{name}" for name in ("jax", "torch", "openvino", "numpy")},
         "keras-numpy-int8": "keras-numpy",
+        "keras-numpy-int4": "keras-numpy",
         "keras-recipe": "keras-jax",
     },
     "paddle": dict.fromkeys(("paddle", "paddle-recipe"), "paddle"),

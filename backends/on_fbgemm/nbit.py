@@ -87,7 +87,7 @@ class FbgemmNbit:
         return _thunk(call, {})
 
     def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
-        """Return the call with bounds that are held to, and a module that is saved as TorchScript."""
+        """Return the call with bounds held to, and with a module saved as TorchScript."""
         return {
             _FATAL: _thunk(call, {"bounds_check_mode": BoundsCheckMode.FATAL}),
             _SCRIPTED: _thunk(call, {}, as_script=True),
