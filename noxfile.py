@@ -89,6 +89,7 @@ ENVIRONMENTS = {
         "tensorflow-xla": "tensorflow",
         "tensorflow-recipe": "tensorflow",
         "litert": "litert",
+        "litert-int8": "litert",
         "keras-tensorflow": "keras-tensorflow",
     },
     "keras": {
