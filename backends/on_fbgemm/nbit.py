@@ -116,7 +116,7 @@ def _expect_expressible(call: Call) -> None:
 
 def _thunk(call: Call, checks: dict[str, Any], *, as_script: bool = False) -> Callable[[], Answer]:
     _expect_expressible(call)
-    tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
+    tensors: dict[str, Any] = {name: to_tensor(array) for name, array in call.inputs.items()}
     weight = tensors["weight"]
     module = _packed(call, weight, checks)
     look_up = Tbe(call, module, weight, tensors).look_up
@@ -175,4 +175,4 @@ def _scripted(module: Any) -> Any:
     file = io.BytesIO()
     torch.jit.save(torch.jit.script(module), file)
     file.seek(0)
-    return torch.jit.load(file)
+    return torch.jit.load(file)  # type: ignore[no-untyped-call]

@@ -84,7 +84,8 @@ class LitertInt8:
         _expect_known(call)
         model, arrays = _model_of(call, call.inputs["weight"]), _arrays(call)
         interpreter = Interpreter(model_content=model)
-        if _codes(interpreter, call) is None:
+        codes = _codes(interpreter, call)
+        if codes is None:
             raise Unsupported("the converter leaves this table as it is")
         runner = interpreter.get_signature_runner()
         if call.operation.is_bag:
@@ -92,7 +93,8 @@ class LitertInt8:
 
         def has_codes_of(table: np.ndarray) -> bool:
             other = Interpreter(model_content=_model_of(call, table))
-            return np.array_equal(_codes(interpreter, call), _codes(other, call))
+            again = _codes(other, call)
+            return again is not None and np.array_equal(codes, again)
 
         return lambda: observe(call, _by(runner), has_codes_of, lambda: _by(_loaded(model)))
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
-from embcheck.conformance.contract.schemes import SCHEMES
 from embcheck.conformance.execution.answers import Answer, Answered, Crashed, Rejected
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.messages import Step, describe_call
@@ -19,6 +18,8 @@ from embcheck.conformance.smoke.questions import Question
 
 MOST_DEATHS = 3
 """Of which the step is looked for."""
+WIDER = 64
+"""How many times wider a table is that is to be stored in 8 or 4 bits."""
 
 
 @dataclass(frozen=True)
@@ -98,15 +99,15 @@ class Interview:
     def _with_scheme(self, question: Question) -> Question:
         """Let a table be stored by a scheme that the backend declares, where it is to be stored.
 
-        Its rows are repeated until they have whole blocks, where the scheme has blocks.
+        Its columns are repeated: libraries may ask for whole blocks, and leave small tables alone.
         """
         call, declared = question.call, sorted(self.backend.info.schemes, reverse=True)
         if not call.operation.is_quantized or not declared or "scheme" in call.options:
             return question
-        name, inputs = declared[0], dict(call.inputs)
-        if "weight" in inputs and name in SCHEMES:
-            inputs["weight"] = np.repeat(inputs["weight"], SCHEMES[name].block or 1, axis=-1)
-        options = {**call.options, "scheme": name}
+        inputs = dict(call.inputs)
+        if "weight" in inputs:
+            inputs["weight"] = np.repeat(inputs["weight"], WIDER, axis=-1)
+        options = {**call.options, "scheme": declared[0]}
         return replace(question, call=replace(call, inputs=inputs, options=options))
 
     def dies_in(self, question: Question) -> str:
