@@ -68,7 +68,9 @@ ENVIRONMENTS = {
         "equinox": "equinox",
     },
     "fbgemm": {
-        **dict.fromkeys(("fbgemm-default", "fbgemm-fatal", "fbgemm-dense"), "fbgemm"),
+        **dict.fromkeys(
+            ("fbgemm-default", "fbgemm-fatal", "fbgemm-dense", "fbgemm-nbit"), "fbgemm"
+        ),
         "torchrec": "torchrec",
     },
     "openvino": dict.fromkeys(("openvino-ops", "openvino-recipe", "openvino-torch"), "openvino"),
@@ -77,6 +79,7 @@ ENVIRONMENTS = {
         "scipy-csr": "scipy",
         "numba": "numba",
         "mlx": "mlx",
+        "mlx-quantized": "mlx",
         "tinygrad": "tinygrad",
         "scipy-recipe": "scipy",
         "mlx-recipe": "mlx",
@@ -87,11 +90,13 @@ ENVIRONMENTS = {
         "tensorflow-xla": "tensorflow",
         "tensorflow-recipe": "tensorflow",
         "litert": "litert",
+        "litert-int8": "litert",
         "keras-tensorflow": "keras-tensorflow",
     },
     "keras": {
         **{f"keras-{name}": f"keras-{name}" for name in ("jax", "torch", "openvino", "numpy")},
         "keras-numpy-int8": "keras-numpy",
+        "keras-numpy-int4": "keras-numpy",
         "keras-recipe": "keras-jax",
     },
     "paddle": dict.fromkeys(("paddle", "paddle-recipe"), "paddle"),

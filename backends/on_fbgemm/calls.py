@@ -55,6 +55,8 @@ def expect_expressible(
     options = [*(composition.BAG_OPTIONS if call.operation.is_bag else ())]
     if call.operation.is_pretrained:
         options.append("freeze")
+    if call.operation.is_quantized:
+        options.append("scheme")
     if call.operation.is_fresh:
         options += TABLE_OPTIONS
     composition.expect_only(call, library, options, observations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fbgemm_gpu.split_embedding_configs import SparseType
 from fbgemm_gpu.split_table_batched_embeddings_ops_common import BoundsCheckMode
 
 from embcheck.backends.on_fbgemm.calls import pooling_of
@@ -45,6 +46,26 @@ module = DenseTableBatchedEmbeddingBagsCodegen(
     output_dtype=SparseType.from_dtype({dtype}),
 )
 table = module.split_embedding_weights()[0]"""
+
+_NBIT_IMPORTS = """\
+import torch
+from fbgemm_gpu.split_embedding_configs import SparseType
+from fbgemm_gpu.split_table_batched_embeddings_ops_common import EmbeddingLocation, PoolingMode
+from fbgemm_gpu.split_table_batched_embeddings_ops_inference import (
+    IntNBitTableBatchedEmbeddingBagsCodegen,
+)
+from fbgemm_gpu.tbe.utils.quantize import quantize_embs
+"""
+_NBIT = """\
+module = IntNBitTableBatchedEmbeddingBagsCodegen(
+    [("table", *weight.shape, {kind}, EmbeddingLocation.HOST)],
+    device="cpu",
+    pooling_mode={pooling},
+    output_dtype=SparseType.FP32,
+)
+module.initialize_weights()
+module.assign_embedding_weights([quantize_embs(weight, {kind})])"""
+_STORED = "stored_weight = module(torch.arange(len(weight)), torch.arange(len(weight) + 1))"
 
 
 def write_split(call: Call, device: str, checks: BoundsCheckMode | None) -> str:
@@ -94,6 +115,21 @@ def write_dense(call: Call, device: str) -> str:
         if call.wants(name)
     ]
     return "\n".join([_IMPORTS, *lines, *torch_script.home(call)])
+
+
+def write_nbit(call: Call, kind: SparseType) -> str:
+    """Write a call of a table of 8 or 4 bits."""
+    written = {Observation.OUTPUT, Observation.STORED_WEIGHT}
+    torch_script.require_written(
+        call, {*written, Observation.WEIGHT_AFTER, Observation.INPUTS_AFTER}
+    )
+    made = _NBIT.format(kind=f"SparseType.{kind.name}", pooling=_pooling(call))
+    lines = [*torch_script.plain_tensors(call, "{}"), made, *_lookup(call)]
+    if call.wants(Observation.STORED_WEIGHT):
+        lines.append(_STORED)
+    if call.wants(Observation.WEIGHT_AFTER):
+        lines.append("weight_after = weight")
+    return "\n".join([_NBIT_IMPORTS, *lines, *torch_script.home(call)])
 
 
 def _pooling(call: Call) -> str:

@@ -1,5 +1,7 @@
-"""Keras's layer `Embedding`, quantised by its method `quantize("int8")`, on NumPy.
+"""Keras's layer `Embedding`, quantised by its method `quantize`, on NumPy.
 
+Two backends differ in the mode: `int8`, and `int4`, by row or in blocks of 32. By default, `int4`
+has blocks of 128, and does the same as with 32.
 https://keras.io/api/quantization/
 """
 
@@ -33,39 +35,50 @@ import keras
 import numpy as np
 
 layer = keras.layers.Embedding(*weight.shape, weights=weight, dtype=weight.dtype.name)
-layer.quantize("int8")
+layer.quantize({given})
 output = keras.ops.convert_to_numpy(layer(indices))
-weight_after, indices_after = weight, indices"""
-_MODES = {"int8-row": "int8"}
-_WRITTEN = {Observation.OUTPUT, Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER}
+{stored}weight_after, indices_after = weight, indices"""
+_STORED = "stored_weight = keras.ops.convert_to_numpy(layer(np.arange(len(weight))))\n"
+_GIVEN = {
+    "int8-row": '"int8"',
+    "int4-row": "config=keras.quantizers.Int4QuantizationConfig(block_size=None)",
+    "uint4-zero-block32": "config=keras.quantizers.Int4QuantizationConfig(block_size=32)",
+}
+"""What `quantize` is given, by scheme, as it is written."""
+_WRITTEN = {
+    *(Observation.OUTPUT, Observation.STORED_WEIGHT),
+    *(Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER),
+}
 
 
-class KerasInt8:
+class KerasQuantized:
     """A layer around the caller's table, quantised."""
 
-    info = BackendInfo(
-        id="keras-numpy-int8",
-        library="keras",
-        modules=("keras", "numpy"),
-        version=keras.__version__,
-        operations={
-            Operation.QUANTIZED_EMBEDDING: Provided(
-                Provision.NATIVE, 'keras.layers.Embedding.quantize("int8")'
-            )
-        },
-        schemes=frozenset(_MODES),
-        survives_fork=True,
-    )
+    def __init__(self, name: str, schemes: tuple[str, ...]) -> None:
+        spelled = " or ".join(f"quantize({_GIVEN[scheme]})" for scheme in schemes)
+        self.info = BackendInfo(
+            id=name,
+            library="keras",
+            modules=("keras", "numpy"),
+            version=keras.__version__,
+            operations={
+                Operation.QUANTIZED_EMBEDDING: Provided(
+                    Provision.NATIVE, f"keras.layers.Embedding.{spelled}"
+                )
+            },
+            schemes=frozenset(schemes),
+            survives_fork=True,
+        )
 
     def prepare(self, call: Call) -> Callable[[], dict[str, Any]]:
         """Quantise a layer, and return its call with what is seen of its table."""
         if call.operation not in self.info.operations:
             raise Unsupported("Keras has no quantised layer of bags")
-        mode = _MODES[call.option("scheme")]
-        layer = _quantized(call.inputs["weight"], mode)
+        scheme = call.option("scheme")
+        layer = _quantized(call.inputs["weight"], scheme)
 
         def has_codes_of(table: np.ndarray) -> bool:
-            return np.array_equal(_codes(layer), _codes(_quantized(table, mode)))
+            return np.array_equal(_codes(layer), _codes(_quantized(table, scheme)))
 
         looked_up = _lookup_in(layer)
         return lambda: observe(call, looked_up, has_codes_of, lambda: _lookup_in(_loaded(layer)))
@@ -78,12 +91,17 @@ class KerasInt8:
         """Write the layer, its quantisation and its call."""
         if not set(call.observe) <= _WRITTEN:
             raise Unsupported("no script is written for this observation")
-        return _SCRIPT
+        stored = _STORED if call.wants(Observation.STORED_WEIGHT) else ""
+        return _SCRIPT.format(given=_GIVEN[call.option("scheme")], stored=stored)
 
 
-def _quantized(table: np.ndarray, mode: str) -> Any:
+def _quantized(table: np.ndarray, scheme: str) -> Any:
     layer = keras.layers.Embedding(*table.shape, weights=table, dtype=table.dtype.name)
-    layer.quantize(mode)
+    if scheme == "int8-row":
+        layer.quantize("int8")
+    else:
+        block = 32 if scheme == "uint4-zero-block32" else None
+        layer.quantize(config=keras.quantizers.Int4QuantizationConfig(block_size=block))
     return layer
 
 
@@ -101,3 +119,13 @@ def _loaded(layer: Any) -> Any:
         path = Path(folder, "saved.keras")
         keras.Sequential([keras.Input((), dtype="int64"), layer]).save(path)
         return keras.models.load_model(path)
+
+
+def in_8_bits() -> KerasQuantized:
+    """Make the backend `keras-numpy-int8`."""
+    return KerasQuantized("keras-numpy-int8", ("int8-row",))
+
+
+def in_4_bits() -> KerasQuantized:
+    """Make the backend `keras-numpy-int4`."""
+    return KerasQuantized("keras-numpy-int4", ("int4-row", "uint4-zero-block32"))

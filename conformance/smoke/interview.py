@@ -18,6 +18,8 @@ from embcheck.conformance.smoke.questions import Question
 
 MOST_DEATHS = 3
 """Of which the step is looked for."""
+WIDER = 64
+"""How many times wider a table is that is to be stored in 8 or 4 bits."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,18 @@ class Interview:
         return self.backend.request(header, question.call.inputs)
 
     def _with_scheme(self, question: Question) -> Question:
-        """Let a table be stored by a scheme that the backend declares, where it is to be stored."""
+        """Let a table be stored by a scheme that the backend declares, where it is to be stored.
+
+        Its columns are repeated: libraries may ask for whole blocks, and leave small tables alone.
+        """
         call, declared = question.call, sorted(self.backend.info.schemes, reverse=True)
         if not call.operation.is_quantized or not declared or "scheme" in call.options:
             return question
+        inputs = dict(call.inputs)
+        if "weight" in inputs:
+            inputs["weight"] = np.repeat(inputs["weight"], WIDER, axis=-1)
         options = {**call.options, "scheme": declared[0]}
-        return replace(question, call=replace(call, options=options))
+        return replace(question, call=replace(call, inputs=inputs, options=options))
 
     def dies_in(self, question: Question) -> str:
         """Make a call once more, each time one step further; name the one in which it ends."""
