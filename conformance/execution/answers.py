@@ -58,6 +58,8 @@ class Rejected:
     message: str
     seconds: float = 0.0
     refuser: Refuser = Refuser.LIBRARY
+    unread: tuple[str, ...] = ()
+    """Options and inputs that the adapter had not read by then: see `tracking.unread`."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,11 @@ def parse_answer(
     said = f"{told['exception']}: {told['message']}"
     if status == "rejected":
         return Rejected(
-            told["exception"], told["message"], told.get("seconds", 0.0), refuser_of(told)
+            told["exception"],
+            told["message"],
+            told.get("seconds", 0.0),
+            refuser_of(told),
+            tuple(told.get("unread", ())),
         )
     if status == "unsupported":
         return NotSupported(told["message"])
