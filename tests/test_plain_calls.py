@@ -9,7 +9,7 @@ import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.contract.options import OPTIONS, options_of
-from embcheck.conformance.execution.answers import Answered, NotSupported, Rejected
+from embcheck.conformance.execution.answers import Answered, NotSupported, Rejected, TimedOut
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.inside.tracking import tracked, unread
 from embcheck.conformance.execution.judging.judge import Kind, Outcome
@@ -18,7 +18,9 @@ from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.suite.load import load_spec
 
 LATE, NEVER = "zoo-refuses-halves", "zoo-refuses-halves-and-drops"
-"""Both refuse float16 before they read an option; the second reads `max_norm` at no time."""
+DECLINES = "zoo-refuses-halves-and-declines"
+"""All refuse float16 before they read an option; the second reads `max_norm` at no time, and the
+third then says that it is not supported."""
 SPEC = """\
 behaviour: Calls that a library without float16 refuses.
 arrays:
@@ -94,12 +96,19 @@ def test_what_is_read_later_was_asked(outcomes, case):
     assert "no tables of float16" in verdict.message
 
 
-def test_what_is_never_read_was_not_asked(outcomes):
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [
+        (NEVER, "the adapter never read max_norm"),
+        (DECLINES, "a plain call with max_norm is not supported: the library has no max_norm"),
+    ],
+)
+def test_what_is_never_passed_on_was_not_asked(outcomes, backend, said):
     """A library is not blamed for a call that it was not given, and not credited either."""
-    found = outcomes(NEVER)
+    found = outcomes(backend)
     for case in ("shortened", "invalid", "open"):
         assert found[case].outcome is Outcome.UNSUPPORTED, case
-        assert "the adapter never read max_norm" in found[case].message
+        assert said in found[case].message
         assert "TypeError: no tables of float16" in found[case].message
     for case in ("plain", "default", "padded"):
         assert found[case].kind is Kind.REJECTED_VALID, case
@@ -129,10 +138,16 @@ class Silent:
 
 
 @pytest.mark.parametrize(
-    "answer", [Rejected("TypeError", "no"), NotSupported("no gradients"), Answered({})]
+    "answer",
+    [
+        Rejected("TypeError", "no"),
+        NotSupported("no int64", unread=("max_norm",)),
+        TimedOut(60.0),
+        Answered({}),
+    ],
 )
 def test_only_a_plain_call_that_is_answered_tells(answer):
-    """Where the plain call is not answered, or the option read, the refusal stays what it is."""
+    """Where the plain call tells nothing of the option, the refusal stays what it is."""
     client = Silent(answer)
     plain, refused = PlainCalls(client), Rejected("TypeError", "no", unread=("max_norm",))
     call = _call(Operation.EMBEDDING, {"max_norm": 7.5})

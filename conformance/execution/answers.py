@@ -67,6 +67,8 @@ class NotSupported:
     """The backend cannot express the call, and says why."""
 
     reason: str
+    unread: tuple[str, ...] = ()
+    """As of `Rejected`."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ def parse_answer(
             tuple(told.get("unread", ())),
         )
     if status == "unsupported":
-        return NotSupported(told["message"])
+        return NotSupported(told["message"], tuple(told.get("unread", ())))
     if status == "exited":
         return Crashed(f"raised {said}, which ends the caller's process")
     return Errored(f"{told.get('stage', 'it')} raised {said}", late=told.get("late", False))

@@ -36,36 +36,40 @@ class PlainCalls:
 
     def __init__(self, backend: WorkerClient) -> None:
         self._backend = backend
-        self._ignored: dict[str, frozenset[str]] = {}
+        self._answers: dict[str, Answer] = {}
 
     def asked(self, call: Call, answer: Answer, spelling: str | None = None) -> Answer:
         """Return the answer to a call; if it was refused without being asked, as not supported.
 
         That is a refusal by the library, or by what stands before it, of a call of which the
-        adapter never reads a part: not before the refusal, and not in an answered plain call.
+        adapter reads a part neither before the refusal nor in an answered plain call; or reads it
+        there, and then says that the plain call is not supported.
         """
         if not isinstance(answer, Rejected) or answer.refuser is Refuser.ADAPTER:
             return answer
-        ignored = answer.unread and self._ignored_of(call, spelling)
-        if names := [name for name in answer.unread if name in ignored]:
-            said = f"the adapter never read {', '.join(names)}: the library was not given it"
-            return NotSupported(f"{said}, but refused another call ({why_none(answer)})")
-        return answer
+        if not answer.unread or call.operation is Operation.PROBE:
+            return answer
+        plain = self._plain_answer(call, spelling)
+        if isinstance(plain, Answered):
+            never = [name for name in answer.unread if name in plain.details.get("unread", ())]
+            said = f"the adapter never read {', '.join(never)}: the library was not given it"
+        elif isinstance(plain, NotSupported):
+            never = [name for name in answer.unread if name not in plain.unread]
+            said = f"a plain call with {', '.join(never)} is not supported: {plain.reason}"
+        else:
+            return answer
+        refused = f"; what it refused is another call: {why_none(answer)}"
+        return NotSupported(said + refused) if never else answer
 
-    def _ignored_of(self, call: Call, spelling: str | None) -> frozenset[str]:
-        """Name what the adapter never reads of a plain call; nothing where that is no answer."""
-        if call.operation is Operation.PROBE:
-            return frozenset()
+    def _plain_answer(self, call: Call, spelling: str | None) -> Answer:
         plain = plain_call(call)
         dtypes = {name: array.dtype.name for name, array in plain.inputs.items()}
         key = json.dumps([describe_call(plain), dtypes, spelling], sort_keys=True)
-        if key not in self._ignored:
+        if key not in self._answers:
             if self._backend.info.fresh_worker_after_bad_index:
                 self._backend.restart()  # The refused call may have had one.
-            answer = self._backend.ask(plain, spelling=spelling)
-            unread = answer.details.get("unread", ()) if isinstance(answer, Answered) else ()
-            self._ignored[key] = frozenset(unread)
-        return self._ignored[key]
+            self._answers[key] = self._backend.ask(plain, spelling=spelling)
+        return self._answers[key]
 
 
 def plain_call(call: Call) -> Call:

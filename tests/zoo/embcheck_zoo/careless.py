@@ -110,6 +110,16 @@ class RefusesHalvesAndDrops(DropsOptions, RefusesHalves):
     """The same, but of the options it reads a few only."""
 
 
+class RefusesHalvesAndDeclines(RefusesHalves):
+    """The same, and then says that the library has no `max_norm`."""
+
+    def prepare(self, call: Call) -> Any:
+        prepared = super().prepare(call)
+        if call.option("max_norm") is not None:
+            raise Unsupported("the library has no max_norm")
+        return prepared
+
+
 class Nameless(Correct):
     """Says nothing of its version, nor how one operation is written, and gives another's id."""
 
