@@ -12,7 +12,7 @@ from pathlib import Path
 from embcheck.conformance.execution.judging.judge import Kind
 from embcheck.conformance.records.reading import RecordError
 from embcheck.conformance.records.writer import write_whole
-from embcheck.reports.merge import Finding, Merged
+from embcheck.reports.merge import Merged, MergedResult
 from embcheck.reports.untrusted import one_line
 
 _STEPS = re.compile(
@@ -66,7 +66,7 @@ def candidates(merged: Merged) -> list[Candidate]:
     A group has one kind, and one message but for numbers, dtypes and steps. Where a message would
     only show an answer, the group has the first clause of its cases instead.
     """
-    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    groups: dict[tuple[str, str, str], list[MergedResult]] = {}
     for finding in merged.findings:
         if finding.mark.departs and not finding.known:
             key = (finding.backend, finding.kind, _cause(finding))
@@ -75,13 +75,13 @@ def candidates(merged: Merged) -> list[Candidate]:
     return [_candidate(*key, found) for key, found in ordered]
 
 
-def _candidate(backend: str, kind: str, cause: str, found: list[Finding]) -> Candidate:
+def _candidate(backend: str, kind: str, cause: str, found: list[MergedResult]) -> Candidate:
     plainest = min(found, key=lambda finding: len(finding.message))
     cases = tuple(finding.case.case for finding in found)
     return Candidate(backend, cases, kind, cause, plainest.case.case, plainest.message)
 
 
-def _cause(finding: Finding) -> str:
+def _cause(finding: MergedResult) -> str:
     """Return what the departures of one cause have in common, as far as can be told."""
     if finding.kind in _ANSWERED and finding.case.clauses:
         return finding.case.clauses[0]
