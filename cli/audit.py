@@ -28,10 +28,9 @@ import click
 @click.option("--seed", default=0, show_default=True, help="Random seed for the sample.")
 @click.option(
     "--out",
-    default=Path("out/audit"),
-    show_default=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the scripts are written.",
+    metavar="DIR",
+    help="Write the scripts here; RUN's folder `audit` if left out.",
 )
 def audit(
     run: Path,
@@ -39,7 +38,7 @@ def audit(
     cases: tuple[str, ...],
     draws: int,
     seed: int,
-    out: Path,
+    out: Path | None,
 ) -> None:
     """Check a random sample of a RUN's results against the library alone.
 

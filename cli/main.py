@@ -124,5 +124,5 @@ def main() -> None:
     """Check whether a backend looks up embeddings the way PyTorch documents, and what it costs.
 
     Exit codes: 0 all conforms or is explained; 1 an unexplained departure; 2 a usage or spec
-    error, an unknown or unavailable backend, an empty selection; 3 a fault of the harness.
+    error, an unknown or unavailable backend, nothing selected or judged; 3 a harness fault.
     """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -97,6 +98,15 @@ class Progressed:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Put the bar aside while something is printed, on any stream."""
+        if self._console.is_terminal:
+            self._bar.stop()
+        yield
+        if self._console.is_terminal:
+            self._bar.start()
 
     def stop(self) -> None:
         """Show nothing more; whatever is printed next stands by itself."""

@@ -12,8 +12,8 @@ class ExitCode(IntEnum):
     DEPARTS = 1
     """An unexplained failure, crash or time-out, a deviation that no longer holds, or a change."""
     USAGE = 2
-    """A usage or spec error, an unknown or unavailable backend, nothing selected, or results that
-    cannot be written."""
+    """A usage or spec error, an unknown or unavailable backend, nothing selected or judged, or
+    results that cannot be written."""
     HARNESS = 3
     """The harness or an adapter itself is at fault."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from embcheck.conformance.execution.judging.judge import Outcome
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.claim import InUse
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine, RunHeader
@@ -25,6 +27,7 @@ class Recorder:
         self.lost: CannotWrite | None = None
         """Why nothing more can be written."""
         self._writer: RunWriter | None = None
+        self._unjudged: Counter[str] = Counter()
 
     @property
     def is_open(self) -> bool:
@@ -55,6 +58,17 @@ class Recorder:
             self._give_up(reason)
             pytest.exit(f"embcheck: {reason}", returncode=ExitCode.USAGE)
         self.recorded += 1
+        if result.outcome in (Outcome.UNSUPPORTED, Outcome.NOT_RUN):
+            self._unjudged[f"{result.outcome}: {result.message}"] += 1
+
+    def why_nothing_is_judged(self) -> str:
+        """Say why no result is an answer, by the most frequent reason; empty if one is."""
+        if not self._unjudged or self._unjudged.total() < self.recorded:
+            return ""
+        reason, count = self._unjudged.most_common(1)[0]
+        others = len(self._unjudged) - 1
+        more = f"; {others} other {'reason' if others == 1 else 'reasons'}" if others else ""
+        return f"nothing was judged: {count:,} of {self.recorded:,} results are {reason}{more}"
 
     def _context(self, lines: Mapping[str, Any]) -> Iterator[ClauseLine | CaseLine]:
         """Return the lines of a result's case and clauses, the first time that they come."""

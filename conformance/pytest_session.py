@@ -327,6 +327,8 @@ class EmbcheckSession:
         ]
         if self.complaints:
             self.exit_code = gravest([self.exit_code, ExitCode.DEPARTS])
+        if self.recorder.why_nothing_is_judged():
+            self.exit_code = gravest([self.exit_code, ExitCode.USAGE])
         if self.is_complete:
             self.recorder.finish(session, self.exit_code)
 

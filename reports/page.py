@@ -11,6 +11,7 @@ from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.records.run import Run
 from embcheck.reports.accuracy import Accuracy, accuracy
 from embcheck.reports.atlas import Atlas, atlas
+from embcheck.reports.backends_terminal import other_torch_lines
 from embcheck.reports.baselines import turned
 from embcheck.reports.calibration import Calibration, calibration
 from embcheck.reports.coverage import CoveragePage, coverage
@@ -90,6 +91,8 @@ class Page:
 
     verdict: ReportVerdict
     partial: tuple[str, ...]
+    other_torches: tuple[str, ...]
+    """Which backends run another PyTorch than the contract's, a line a version."""
     scores: tuple[BackendScore, ...]
     score_table: ScoreTable
     worst: tuple[tuple[Departure, str], ...]
@@ -134,6 +137,9 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
     return Page(
         verdict=_verdict(merged, scores),
         partial=tuple(_partial(run) for run in merged.partial),
+        other_torches=tuple(
+            other_torch_lines(info for entry in merged.backends.values() for info in entry.infos)
+        ),
         scores=scores,
         score_table=score_families(scores, lambda name: views[name].library),
         worst=tuple(

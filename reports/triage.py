@@ -5,16 +5,30 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from embcheck.conformance.execution.judging.judge import Kind
 from embcheck.conformance.records.reading import RecordError
 from embcheck.conformance.records.writer import write_whole
-from embcheck.reports.merge import Merged, MergedResult, behaviour_id
+from embcheck.reports.merge import Merged, MergedResult
 from embcheck.reports.untrusted import one_line
 
-_DETAIL = re.compile(r"\[[^\]]*\]|[-+]?\d[\w.+-]*|nan|inf", re.IGNORECASE)
+_STEPS = re.compile(
+    r"^(?:at \w+ = [^:]*|in step \d+): | \(also (?:at|in) .*?\)|; \d+ of \d+ steps were not asked"
+)
+"""Which steps of a case it was, and that it was one of several."""
+_DETAIL = re.compile(
+    r"\[[^\]]*\]+|\b(?:bool|u?int\d+|b?float\d\w*)\b|[-+]?\d[\w.+-]*|\bnan\b|\binf\b",
+    re.IGNORECASE,
+)
+_LIST = re.compile(r"\(?#(?:, ?#)*,?\)?")
+_ANSWERED = frozenset({Kind.ACCEPTED_INVALID, Kind.WRONG_VALUE, Kind.WRONG_EFFECT})
+"""Kinds whose messages show an answer, by which a cause cannot be told."""
+LINE = 72
+MOST_TOLD = 40
+"""Groups of a backend."""
 HEAD = """\
 # Candidates from `embcheck triage`, seen on {library}.
 # For each entry: reproduce it with the command above it, then fill in `cause` and `reason`, add a
@@ -32,26 +46,67 @@ deviations:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Cases of one spec that departed in the same way, and the message of the first."""
+    """Cases that departed in the same way, as if by one cause.
+
+    `cause` is the clause or the form of the message that they share. `example` is the case with
+    the shortest message, which is `message`.
+    """
 
     backend: str
     cases: tuple[str, ...]
     happens: str
+    cause: str
+    example: str
     message: str
 
 
 def candidates(merged: Merged) -> list[Candidate]:
-    """Group the departures without an explanation by backend, spec, kind and message."""
-    groups: dict[tuple[str, str, str, str], list[MergedResult]] = {}
+    """Group the departures without an explanation, the largest group of each backend first.
+
+    A group has one kind, and one message but for numbers, dtypes and steps. Where a message would
+    only show an answer, the group has the first clause of its cases instead.
+    """
+    groups: dict[tuple[str, str, str], list[MergedResult]] = {}
     for finding in merged.findings:
         if finding.mark.departs and not finding.known:
-            pattern = _DETAIL.sub("#", finding.message)
-            key = (finding.backend, behaviour_id(finding.case.case), finding.kind, pattern)
+            key = (finding.backend, finding.kind, _cause(finding))
             groups.setdefault(key, []).append(finding)
-    return [
-        Candidate(backend, tuple(f.case.case for f in found), kind, found[0].message)
-        for (backend, _, kind, _), found in groups.items()
-    ]
+    ordered = sorted(groups.items(), key=lambda group: (group[0][0], -len(group[1])))
+    return [_candidate(*key, found) for key, found in ordered]
+
+
+def _candidate(backend: str, kind: str, cause: str, found: list[MergedResult]) -> Candidate:
+    plainest = min(found, key=lambda finding: len(finding.message))
+    cases = tuple(finding.case.case for finding in found)
+    return Candidate(backend, cases, kind, cause, plainest.case.case, plainest.message)
+
+
+def _cause(finding: MergedResult) -> str:
+    """Return what the departures of one cause have in common, as far as can be told."""
+    if finding.kind in _ANSWERED and finding.case.clauses:
+        return finding.case.clauses[0]
+    return _LIST.sub("#", _DETAIL.sub("#", _STEPS.sub("", finding.message)))
+
+
+def told(merged: Merged, found: Sequence[Candidate]) -> Iterator[str]:
+    """Yield lines that fit 80 columns: for each backend its groups, and a case of each."""
+    for backend in dict.fromkeys(candidate.backend for candidate in found):
+        groups = [candidate for candidate in found if candidate.backend == backend]
+        yield f"{one_line(backend)}:"
+        for candidate in groups[:MOST_TOLD]:
+            said = one_line(f"{candidate.happens}: {_said(merged, candidate)}", LINE)
+            yield f"{len(candidate.cases):>5,} x {said}"
+            yield f"{'':8}{one_line(candidate.example)}"
+        if len(groups) > MOST_TOLD:
+            yield f"{'':8}... and {len(groups) - MOST_TOLD} more groups in the file"
+
+
+def _said(merged: Merged, candidate: Candidate) -> str:
+    """Return what a group has in common: its clause, or its message without what `happens` says."""
+    clause = merged.clauses.get(candidate.cause)
+    if clause is not None:
+        return f"{clause.id} {clause.statement}"
+    return candidate.message.replace("a valid call was refused: ", "", 1)
 
 
 def write_candidates(merged: Merged, folder: Path) -> list[Path]:
@@ -82,8 +137,10 @@ def _entries(found: Iterable[Candidate]) -> str:
 
 
 def _entry(candidate: Candidate) -> str:
-    command = ["embcheck", "reproduce", candidate.cases[0], "-b", candidate.backend]
+    command = ["embcheck", "reproduce", candidate.example, "-b", candidate.backend]
+    count = len(candidate.cases)
     lines = [
+        f"# {count:,} {'case' if count == 1 else 'cases'}:",
         f"# {one_line(candidate.message)}",
         f"# {one_line(shlex.join(command), 2000)}",
         "- cases:",

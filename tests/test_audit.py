@@ -137,11 +137,12 @@ def test_the_command_finds_what_an_adapter_did(tmp_path, backend, code, words):
     ran = embcheck("run", "-b", backend, "--case", case, "--out", tmp_path / "run")
     if "unavailable" in ran.stdout:
         pytest.skip(ran.stdout)
-    options = ("--draws", 12, "--seed", 3, "--out", tmp_path / "scripts")
-    ended = embcheck("audit", tmp_path / "run", *options)
+    ended = embcheck("audit", tmp_path / "run", "--draws", 12, "--seed", 3, cwd=tmp_path)
     assert ended.returncode == code, ended.stdout + ended.stderr
     assert re.search(words, ended.stdout), ended.stdout
-    assert list((tmp_path / "scripts").glob("*.py"))
+    assert ended.stdout.endswith(f"the scripts are in {tmp_path / 'run/audit'}\n")
+    assert list((tmp_path / "run" / "audit").glob("*.py"))
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_run_that_is_none_is_a_usage_error(tmp_path):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
+import re
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from commands import embcheck
 
-from embcheck.cli.actions import check_backend as action
+from embcheck.cli import progress
+from embcheck.cli.main import main
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.answers import Answered, Errored
@@ -162,14 +164,15 @@ def test_the_checks_are_told_as_they_begin():
         assert heard.index(("begins", name)) < heard.index(("found", name))
 
 
-def test_a_long_check_gives_signs_of_life_where_there_is_no_terminal(monkeypatch, capsys):
-    """Each ten seconds, a line on stderr says which check is at work; none is left to wait."""
-    monkeypatch.setattr(action, "EVERY_SECONDS", 0.01)
-    with action._Signs() as signs:
-        signs.begins("thunk")
-        time.sleep(0.1)
-    first, *_ = capsys.readouterr().err.splitlines()
-    assert first == "... at thunk, 0 s since the start"
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_long_check_gives_signs_of_life_where_there_is_no_terminal(monkeypatch, more):
+    """Each ten seconds, a line on stderr says which check is at work, and stdout has none."""
+    monkeypatch.setattr(progress, "SECONDS", 0.01)
+    done = CliRunner().invoke(main, ["check-backend", "zoo-dies-on-import", *more])
+    signs = done.stderr.splitlines()
+    assert any(re.fullmatch(r" +\d s: starts", line) for line in signs), signs
+    assert "s: starts" not in done.stdout
+    assert not more or json.loads(done.stdout)
 
 
 def test_what_a_check_found_often_is_told_once():

@@ -59,6 +59,11 @@ def test_a_run_does_not_wait_for_statistics(tmp_path):
         (["-b", "numpy-refrence", "--specs", SMALL], 2, "there is no backend 'numpy-refrence'"),
         (["-b", "numpy-reference", "--specs", SMALL, "-k", "nosuch"], 2, "nothing is selected"),
         (
+            ["-b", "zoo-undeclared", "--specs", SMALL, "--case", "specs/small/gradient"],
+            2,
+            "nothing was judged: 1 of 1 results are unsupported: zoo-undeclared does not",
+        ),
+        (
             ["-b", "numpy-reference", "--specs", SMALL, "-k", "specs/small/lookup-again"],
             2,
             "'specs/small/lookup-again' is a case's id: --case takes ids",

@@ -333,6 +333,11 @@ def test_a_run_with_a_broken_file_is_told_as_wrong_usage(tmp_path, monkeypatch):
     ("name", "told"),
     [
         ("embedding/bonds/*", "did you mean embedding/bounds/"),
+        ("embedding/bounds/negativ[*]", r"did you mean embedding/bounds/negative\[\*\] or"),
+        (
+            "embedding/bounds/negative[index=-1,index_dtype=int16]",
+            r"did you mean embedding/bounds/negative\[index=-1,index_dtype=int64\] or",
+        ),
         ("embedding/bounds/negative", r"write 'embedding/bounds/negative\[\*\]' for all cases"),
         ("nothing/like/it", "see `embcheck show`, or remove it"),
     ],

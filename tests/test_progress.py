@@ -89,6 +89,19 @@ def test_a_terminal_has_a_bar_and_no_lines():
     assert " s: " not in out.getvalue()
 
 
+def test_what_is_printed_beside_a_bar_goes_where_it_belongs(capsys):
+    """Rich would send it to the bar's stream; put aside, the bar is gone for that long."""
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True)
+    with Progressed("checks", console=console) as shown:
+        with shown.aside():
+            print("PASS starts")
+        shown.tell(doing="thunk")
+    assert capsys.readouterr().out == "PASS starts\n"
+    assert "PASS" not in out.getvalue()
+    assert "thunk" in out.getvalue()
+
+
 COMMANDS = {
     "check": ("check", SMALL),
     "run": ("run", "-b", "numpy-reference", "--specs", SMALL),

@@ -20,6 +20,8 @@ from embcheck.reports.advice_payload import payload_of
 from embcheck.reports.compat import shipped
 
 pytestmark = pytest.mark.browser
+WIDE = {**TABLE, "shape": [1, 40], "values": [[0.123456789 + column for column in range(40)]]}
+"""An array that has to be scrolled."""
 EVIDENCE = evidence(coverage_data(), mutation_data())
 OPEN_EVERYTHING = """
 for (const page of document.querySelectorAll(".page")) page.hidden = false;
@@ -65,7 +67,7 @@ def _runs() -> list[Run]:
         result("torch-eager"),
         *(reads(name, "raises", place) for name in ("jax-take", "torch-eager")),
         reads("torch-eager", "raises", open_case, message="IndexError: no"),
-        reads("jax-take", "NaN", open_case, message="NaN", observed={"output": TABLE}),
+        reads("jax-take", "NaN", open_case, message="NaN", observed={"output": WIDE}),
     ]
     details = [TimingDetails(gate=GateResult(None, relative_rms_error=e)) for e in (0.0, 1e-6)]
     timed = [

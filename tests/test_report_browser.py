@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from browser import Open, chromium, find, no_scripts, phone, report_opener, settle, texts, unfold
-from report_runs import HOSTILE, INVALID, case, every_outcome, result, run, timing
+from report_runs import HOSTILE, INVALID, case, every_outcome, info, result, run, timing
 
 pytestmark = pytest.mark.browser
 
@@ -51,6 +51,20 @@ def test_it_opens_with_scores_matrix_and_closed_cases(show: Open) -> None:
     assert find(window, "#timings svg.bar") == []
     find(window, '.pages a[href="#timings"]')[0].click()
     assert len(find(window, "#timings svg.bar")) == 1
+
+
+def test_another_torch_than_the_contracts_is_named(show: Open) -> None:
+    """In one line under the verdict, beside timings too; the contract's own has none."""
+    old, same = (
+        info(name, library="torch", version=version)
+        for name, version in {"old": "2.12.1+cpu<b>", "same": "2.13.0+cpu"}.items()
+    )
+    said = ["The contract is of PyTorch 2.13.0; old runs 2.12.1+cpu<b>."]
+    both = run([case(), result("old"), result("same")], [old, same])
+    assert texts(show([both], "#overview"), "#overview .other-torch") == said
+    timed = run([timing("old")], [old], purpose="timing")
+    assert texts(show([timed], "#overview"), "#overview .other-torch") == said
+    assert texts(show([run([case(), result("same")], [same])], "#overview"), ".other-torch") == []
 
 
 def test_a_cell_leads_to_its_cases(show: Open) -> None:

@@ -20,6 +20,7 @@ from embcheck.conformance.execution.judging.deviations import load_deviations
 from embcheck.conformance.reproduction import session
 from embcheck.conformance.reproduction.literals import NotWritable
 from embcheck.conformance.reproduction.script import program
+from embcheck.conformance.suite.layouts import room
 from embcheck.conformance.suite.load import load_spec, spec_files
 
 DEFAULT = ("torch-eager", "jax-take", "onnxruntime-dynamo")
@@ -137,7 +138,9 @@ def test_a_script_has_the_arrays_of_its_case(tmp_path, monkeypatch):
         for name, array in case.spec.call().inputs.items():
             made = names[name]
             assert (made.dtype, made.shape) == (array.dtype, array.shape), (case.id, name)
-            assert made.size < 2 or made.strides == array.strides, (case.id, name)
+            # An array without elements gets its strides where it travels to a worker.
+            strides = array.strides if array.size else room(array.shape, array.dtype).strides
+            assert made.size == 1 or made.strides == strides, (case.id, name)
             if array.dtype.kind in "fV":
                 zeros = array == 0
                 assert (np.signbit(made) == np.signbit(array))[zeros].all(), (case.id, name)

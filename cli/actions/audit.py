@@ -29,9 +29,10 @@ def audit(
     cases: tuple[str, ...],
     draws: int,
     seed: int,
-    out: Path,
+    out: Path | None,
 ) -> None:
     """Draw results of a RUN by chance, and check each against the library alone."""
+    folder = out or (run if run.is_dir() else run.parent) / "audit"
     try:
         results = [found for one in read_runs(run) for found in one.results]
         named = addresses or plain_ids(found.backend for found in results)
@@ -39,7 +40,7 @@ def audit(
         results = _of_cases([found for found in results if found.backend in labels], cases)
         drawn = draw(results, draws, seed)
         with Progressed("results", len(drawn)) as progress:
-            found = audited_of(drawn, named, out, lambda label: progress.tell(doing=label))
+            found = audited_of(drawn, named, folder, lambda label: progress.tell(doing=label))
             audited = [_counted(one, progress) for one in found]
     except NoneAvailable as absence:
         click.echo(none_text(absence.reasons), err=True)
@@ -48,12 +49,12 @@ def audit(
         click.echo(f"embcheck audit: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     except OSError as error:
-        click.echo(f"embcheck audit: cannot write to {out}: {error.strerror}", err=True)
+        click.echo(f"embcheck audit: cannot write to {folder}: {error.strerror}", err=True)
         sys.exit(ExitCode.USAGE)
     if not audited:
         click.echo(f"embcheck audit: {run} has no results to draw from", err=True)
         sys.exit(ExitCode.USAGE)
-    _tell(audited, seed, out)
+    _tell(audited, seed, folder)
     if any(one.finding for one in audited):
         sys.exit(ExitCode.DEPARTS)
 

@@ -156,6 +156,8 @@ def _run(watcher: _Watcher, request: _Request, errors: Console) -> int:
         errors.print(f"embcheck: cannot write {JUNIT}: {system_words(watcher.unwritten)}")
     for complaint in watcher.session.complaints:
         errors.print(complaint)
+    if stopped is None and (reason := watcher.session.recorder.why_nothing_is_judged()):
+        errors.print(f"embcheck: {one_line(reason, 400)}")
     if stopped is None and watcher.session.exit_code == ExitCode.DEPARTS:
         errors.print(f"embcheck: to explain what departs: embcheck triage {out}")
     print(out / FILE_NAME)  # noqa: T201  (the last line is for scripts)

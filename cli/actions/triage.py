@@ -10,7 +10,7 @@ import click
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.reports.merge import merge
-from embcheck.reports.triage import candidates, write_candidates
+from embcheck.reports.triage import candidates, told, write_candidates
 
 
 def triage(run: Path, out: Path | None) -> None:
@@ -27,6 +27,8 @@ def triage(run: Path, out: Path | None) -> None:
         click.echo(f"embcheck triage: cannot write to {folder}: {error.strerror}", err=True)
         sys.exit(ExitCode.USAGE)
     cases = sum(len(candidate.cases) for candidate in found)
-    click.echo(f"{cases} unexplained departures in {len(found)} groups")
+    click.echo(f"{cases:,} unexplained departures in {len(found)} groups")
+    for line in told(merged, found):
+        click.echo(line)
     for path in paths:
         click.echo(path)

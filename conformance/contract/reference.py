@@ -26,6 +26,7 @@ from embcheck.conformance.contract.capability import Capability
 from embcheck.conformance.contract.help import helps, refusal_of
 from embcheck.conformance.contract.options import OPTIONS, Option
 from embcheck.conformance.suite.arrays import DTYPES
+from embcheck.conformance.suite.load import load_spec, spec_files
 
 TEXT = """\
 # The adapter contract
@@ -70,6 +71,11 @@ Values are Python's own types, though invalid calls may have others. If a call l
 
 {about_capabilities}
 {capabilities}
+## Which operations they belong to
+
+`x`: cases of the suite ask for this observation of this operation, or need this capability for it.
+
+{belonging}
 ## What an adapter says of itself: `BackendInfo`, in `backend`
 
 {info}
@@ -118,6 +124,7 @@ def page() -> str:
         observations=_table(Observation, "is, in the answer", ("needs", _needed_by)),
         about_capabilities=_paragraphs(Capability),
         capabilities=_table(Capability, "means", ("a call needs it for", _uses_of)),
+        belonging=_belonging(),
         info=_info(),
         provisions=_table(Provision, "means"),
         members="\n".join(map(_protocol, MEMBERS)),
@@ -181,6 +188,24 @@ def _uses_of(capability: Capability) -> str:
         **{f"`{name}`": _needs(observe=(name,)) for name in Observation},
     }
     return ", ".join(use for use, needed in uses.items() if capability in needed)
+
+
+def _belonging() -> str:
+    """Mark the operations of which the suite asks each observation and each capability."""
+    asked: dict[str, set[Operation]] = {name: set() for name in (*Observation, *Capability)}
+    specs = (load_spec(path) for path in spec_files())
+    calls = (call for spec in specs for case in spec.cases for call in (*case.asked, *case.calls))
+    for call in (call for call in calls if call.operation is not Operation.PROBE):
+        observed = map(Observation, (*call.observe, Observation.INPUTS_AFTER))
+        for name in (*observed, *required_capabilities(call.outline())):
+            asked[name].add(call.operation)
+    operations = [one for one in Operation if one is not Operation.PROBE]
+    rows = [
+        [f"`{name.name}`", *("x" if one in asked[name] else "" for one in operations)]
+        for kind in (Observation, Capability)
+        for name in kind
+    ]
+    return _rows(["name", *(f"`{one.name}`" for one in operations)], rows)
 
 
 def _used(option: Option) -> dict[str, Any]:

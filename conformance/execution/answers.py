@@ -58,6 +58,8 @@ class Rejected:
     message: str
     seconds: float = 0.0
     refuser: Refuser = Refuser.LIBRARY
+    unread: tuple[str, ...] = ()
+    """Options and inputs that the adapter had not read by then: see `tracking.unread`."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class NotSupported:
     """The backend cannot express the call, and says why."""
 
     reason: str
+    unread: tuple[str, ...] = ()
+    """As of `Rejected`."""
 
 
 @dataclass(frozen=True)
@@ -222,10 +226,14 @@ def parse_answer(
     said = f"{told['exception']}: {told['message']}"
     if status == "rejected":
         return Rejected(
-            told["exception"], told["message"], told.get("seconds", 0.0), refuser_of(told)
+            told["exception"],
+            told["message"],
+            told.get("seconds", 0.0),
+            refuser_of(told),
+            tuple(told.get("unread", ())),
         )
     if status == "unsupported":
-        return NotSupported(told["message"])
+        return NotSupported(told["message"], tuple(told.get("unread", ())))
     if status == "exited":
         return Crashed(f"raised {said}, which ends the caller's process")
     return Errored(f"{told.get('stage', 'it')} raised {said}", late=told.get("late", False))

@@ -30,6 +30,7 @@ from embcheck.conformance.execution.judging.steps import joined
 from embcheck.conformance.execution.known_answers import KnownAnswers
 from embcheck.conformance.execution.large import SECONDS, large_request, memory_needed
 from embcheck.conformance.execution.limits import GIB
+from embcheck.conformance.execution.plain_calls import PlainCalls
 from embcheck.conformance.suite.model import (
     CallSpec,
     Case,
@@ -81,6 +82,7 @@ class CaseRunner:
         self._backend = backend
         self._reference = reference
         self._known = known or KnownAnswers(0)
+        self._plain_calls = PlainCalls(backend)
         self._backend_seconds = 0.0
         self._helped: dict[str, None] = {}
         self._spelling: str | None = None
@@ -191,10 +193,12 @@ class CaseRunner:
         answer = self._backend.ask_large(
             large_request(case.spec, returns), needed + WORKER_BYTES, SECONDS
         )
-        return judge_places(self._note(answer), returns.observations)
+        answer = self._plain_calls.asked(case.spec.outline(), self._note(answer))
+        return judge_places(answer, returns.observations)
 
     def _ask(self, call: Call, *, again: bool = False) -> Answer:
-        return self._note(self._backend.ask(call, again=again, spelling=self._spelling))
+        answer = self._note(self._backend.ask(call, again=again, spelling=self._spelling))
+        return self._plain_calls.asked(call, answer, self._spelling)
 
     def _note(self, answer: Answer) -> Answer:
         """Note how long an answer took, what the adapter did for it, and if the library saw it."""

@@ -19,6 +19,7 @@ from embcheck.conformance.execution.answers import (
 )
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.messages import describe_call
+from embcheck.conformance.execution.plain_calls import PlainCalls
 from embcheck.conformance.fuzzing.compare import (
     Divergence,
     compare,
@@ -98,6 +99,7 @@ class Duel:
     def __init__(self, backend: WorkerClient, reference: WorkerClient) -> None:
         self.backend = backend
         self.reference = reference
+        self._plain_calls = PlainCalls(backend)
         self.tally = Tally()
         self.cost = 0
         self._known: dict[bytes, DuelResult] = {}
@@ -153,6 +155,7 @@ class Duel:
             self._asked.clear()
         self._asked.append(question)
         answer = self.backend.ask(call)
+        answer = self._plain_calls.asked(call, answer)
         self._worker = self.backend.pid
         return answer
 

@@ -44,6 +44,8 @@ def source_lines(name: str, source: ArraySource) -> list[str]:
 
 def expression(source: ArraySource) -> str:
     """Write an array as one expression, but for its layout."""
+    if isinstance(source, GeneratedArray | JoinedArray) and 0 in source.shape:
+        return _empty(tuple(source.shape), source.dtype)
     if isinstance(source, GeneratedArray):
         return f"({_made(source)}).astype({dtype_name(source.dtype)})"
     if isinstance(source, JoinedArray):
@@ -60,9 +62,19 @@ def literal(array: np.ndarray) -> str:
     if array.size > MOST_VALUES:
         raise NotWritable(f"an array of {array.size:,} values is too large to be written out")
     if array.size == 0:
-        return f"np.zeros({array.shape}, {dtype_name(array.dtype)})"
+        return _empty(array.shape, array.dtype)
     exact = array.astype(np.float64) if array.dtype.kind == "V" else array
     return f"np.array({exact.tolist()}, {dtype_name(array.dtype)})"
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    """Write an array without elements as a part of one that has some.
+
+    Those that NumPy makes have strides of 0, which no user of another library sees.
+    """
+    whole = tuple(max(size, 1) for size in shape)
+    part = ", ".join(":" if size else ":0" for size in shape)
+    return f"np.zeros({whole}, {dtype_name(dtype)})[{part}]"
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:

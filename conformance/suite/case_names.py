@@ -36,7 +36,19 @@ def _hint(name: str, cases: Collection[str]) -> str:
 
 
 def near(name: str, cases: Collection[str]) -> list[str]:
-    """List a few likely ids: the same but for brackets, else similar ones."""
-    template = name.partition("[")[0]
-    siblings = sorted(case for case in cases if case.partition("[")[0] == template)
-    return siblings[:NEAR] or difflib.get_close_matches(name, cases, n=NEAR)
+    """List a few likely ids, the likeliest first; a pattern where one is given.
+
+    What stands before the brackets counts first: that differs in a letter, whose matrix may differ
+    in much.
+    """
+    template, bracket, _ = name.partition("[")
+    of_template: dict[str, list[str]] = {}
+    for case in cases:
+        of_template.setdefault(case.partition("[")[0], []).append(case)
+    close = [template]
+    if template not in of_template:
+        close = difflib.get_close_matches(template, of_template, n=NEAR)
+    if bracket and "*" not in name:
+        likely = sorted(case for one in close for case in of_template[one])
+        return difflib.get_close_matches(name, likely, n=NEAR, cutoff=0.0)
+    return [one if one in of_template[one] else f"{one}[*]" for one in close]

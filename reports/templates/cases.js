@@ -45,7 +45,7 @@ function showCases(data, results) {
   function entriesTable(numbers, caption) {
     const rows = numbers.map((number) => {
       const [name, head, body] = data.entries[number];
-      const values = el("td", {}, bdi(head), body ? el("pre", {}, body) : "");
+      const values = el("td", {}, bdi(head), body ? el("pre", { tabindex: "0" }, body) : "");
       return el("tr", {}, el("th", { scope: "row" }, bdi(name)), values);
     });
     return el("div", { class: "wide" }, el("table", { class: "entries" },
@@ -296,7 +296,7 @@ function showCases(data, results) {
     for (const number of found.observed) {
       const [name, head, body] = data.entries[number];
       const shown = body.length > VALUES_LIMIT ? `${body.slice(0, VALUES_LIMIT)} ...` : body;
-      parts.push(el("p", { class: "sub" }, bdi(name), ": ", bdi(head)), body ? el("pre", {}, shown) : "");
+      parts.push(el("p", { class: "sub" }, bdi(name), ": ", bdi(head)), body ? el("pre", { tabindex: "0" }, shown) : "");
     }
     node.append(...parts, el("a", { class: "link", href }, "the case"));
   }

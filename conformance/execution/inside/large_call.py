@@ -35,7 +35,7 @@ def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:
             failed, answer = attempt(thunk, "call", backend)
     seconds = {"seconds": perf_counter() - started}
     if failed is not None:
-        return {**failed, **seconds}, {}
+        return {**failed, **seconds, "unread": unread(call)}, {}
     failed, home = attempt(lambda: checked(backend.to_numpy(answer)), "to_numpy")
     if failed is not None:
         return {**failed, **seconds, "status": "errored"}, {}

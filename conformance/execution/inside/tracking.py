@@ -74,12 +74,11 @@ def tracked(call: Call) -> Call:
 
 
 def unread(call: Call) -> list[str]:
-    """Name what was never read of a tracked call that was answered, of what some libraries lack.
+    """Name what was not read of a tracked call, of what some libraries lack.
 
     Nobody looks up without indices and a weight: who answers without them remembers, and is judged.
     An upstream gradient is read only by what goes backward, and an option that has its default need
-    not be read. Raises TypeError for a call that is not
-    tracked any more.
+    not be read. Raises TypeError for a call that is not tracked any more.
     """
     if not isinstance(call.options, Tracked) or not isinstance(call.inputs, Tracked):
         raise TypeError("the adapter replaced the options or the inputs of its call")

@@ -90,7 +90,7 @@ class Worker:
                 status, result = attempt(run, "call", self.backend)
         told: dict[str, Any] = {"seconds": perf_counter() - started}
         if status is not None:
-            return {**status, **told}, {}
+            return {**status, **told, "unread": unread(call)}, {}
         told |= {"unread": unread(call), "helped": taken()}
         if header.get("again"):
             first, result = result

@@ -97,6 +97,29 @@ class DropsOptions(Correct):
         return {**self.correct(given), **inputs_after(call.inputs)}
 
 
+class RefusesHalves(Correct):
+    """Converts the table first; its library has no float16. Then it reads each option."""
+
+    def prepare(self, call: Call) -> Any:
+        if "weight" in call.inputs and call.inputs["weight"].dtype == np.float16:
+            convert(call.inputs["weight"])
+        return super().prepare(call)
+
+
+class RefusesHalvesAndDrops(DropsOptions, RefusesHalves):
+    """The same, but of the options it reads a few only."""
+
+
+class RefusesHalvesAndDeclines(RefusesHalves):
+    """The same, and then says that the library has no `max_norm`."""
+
+    def prepare(self, call: Call) -> Any:
+        prepared = super().prepare(call)
+        if call.option("max_norm") is not None:
+            raise Unsupported("the library has no max_norm")
+        return prepared
+
+
 class Nameless(Correct):
     """Says nothing of its version, nor how one operation is written, and gives another's id."""
 
@@ -113,6 +136,11 @@ class Misspelt(Correct):
     def __init__(self) -> None:
         super().__init__()
         self.info = replace(self.info, capabilities=frozenset({"gradeints"}))  # type: ignore[arg-type]
+
+
+def convert(table: np.ndarray) -> None:
+    """Refuse a table, as a library does for its dtype."""
+    raise TypeError(f"no tables of {table.dtype}")
 
 
 def cast(call: Call) -> Call:
