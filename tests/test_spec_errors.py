@@ -247,7 +247,7 @@ def test_codes_and_scales_give_levels(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("{scheme: uint4-block32, c", "{scheme: uint5, c", "there is no scheme 'uint5'; use one of"),
+        ("{scheme: uint4-block32, c", "{scheme: u5, c", "there is no scheme 'u5'; use one of"),
         ("[[0, 15, 3]]", "[[0, 16, 3]]", "a code of uint4-block32 is below 0 or above 15; count"),
         ("[[0, 15, 3]]", "[0, 15, 3]", "codes have 1 dimensions; write a list of rows"),
         ("[[0, 15, 3]]", "[[0, 1.5]]", "a literal of dtype int64 holds fractions"),
@@ -257,7 +257,7 @@ def test_codes_and_scales_give_levels(tmp_path):
         ("[[0.5]]", "[[0.1]]", "`scales` holds a number that is none of float32"),
         ("[[4]]", "[[16777217]]", "`offsets` holds a number that is none of float32"),
         ("[[4]]", "[[16777216]]", "the level 16777223.5 is not exact in float32; choose scales"),
-        ("[[0, 15, 3]]", "[[0, 14, 3]]", "uint4-block32 gives group 0 another scale or offset; let"),
+        ("[[0, 15, 3]]", "[[0, 14, 3]]", "uint4-block32 gives group 0 another scale or offset"),
         ("codes: [[0, 15, 3]], ", "", "cases.0.inputs.weight.levels lacks 'codes'; add 'codes'"),
         ("offsets:", "biases:", "unknown key 'biases'; use one of"),
     ],
