@@ -128,8 +128,12 @@ class Duel:
     def ours(self, question: Question) -> Exchange:
         """Return a question with the reference's answer, as if the backend's were the same."""
         call = call_of(question)
-        answer = self.reference.ask(call)
+        answer = self.answer_owed(call)
         return Exchange(question, call, answer, answer, None)
+
+    def answer_owed(self, call: Call) -> Answer:
+        """Ask the reference; of a stored table, what the table itself gives, which is bounded."""
+        return self.reference.ask(call.of_floats())
 
     def _count(self, exchange: Exchange) -> Exchange:
         self.tally.count(exchange)
@@ -137,7 +141,7 @@ class Duel:
 
     def _ask(self, question: Question, call: Call) -> Exchange:
         self.cost += 1
-        ours = self.reference.ask(call)
+        ours = self.answer_owed(call)
         if not isinstance(ours, (Answered, Rejected)):
             raise ReferenceFailed(f"the reference did not answer {describe_call(call)}: {ours}")
         lack = self.backend.info.lacks(call)
@@ -173,7 +177,7 @@ class Duel:
 
     def is_answered(self, call: Call) -> bool:
         """Whether both give the same answer; calls that the reference refuses are not asked."""
-        return isinstance(self.reference.ask(call), Answered) and self.ask(call).is_agreed_answer
+        return isinstance(self.answer_owed(call), Answered) and self.ask(call).is_agreed_answer
 
     def restart(self) -> None:
         """End both workers; the next question starts fresh ones."""

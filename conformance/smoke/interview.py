@@ -14,7 +14,7 @@ from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.messages import Step, describe_call
 from embcheck.conformance.fuzzing.compare import compare, on_own_weight
 from embcheck.conformance.smoke.budget import Budget
-from embcheck.conformance.smoke.questions import Question
+from embcheck.conformance.smoke.questions import Question, in_a_scheme
 
 MOST_DEATHS = 3
 """Of which the step is looked for."""
@@ -95,12 +95,7 @@ class Interview:
         return self.backend.request(header, question.call.inputs)
 
     def _with_scheme(self, question: Question) -> Question:
-        """Let a table be stored by a scheme that the backend declares, where it is to be stored."""
-        call, declared = question.call, sorted(self.backend.info.schemes, reverse=True)
-        if not call.operation.is_quantized or not declared or "scheme" in call.options:
-            return question
-        options = {**call.options, "scheme": declared[0]}
-        return replace(question, call=replace(call, options=options))
+        return replace(question, call=in_a_scheme(question.call, self.backend.info))
 
     def dies_in(self, question: Question) -> str:
         """Make a call once more, each time one step further; name the one in which it ends."""
@@ -120,7 +115,7 @@ class Interview:
     def departure(self, exchange: Exchange) -> str | None:
         """Say how an answer differs from the reference's; None if it does not."""
         call, answer = exchange.question.call, exchange.answer
-        divergence = compare(call, self.reference.ask(call), answer)
+        divergence = compare(call, self.reference.ask(call.of_floats()), answer)
         if divergence is None and isinstance(answer, Answered) and "weight_after" in answer.arrays:
             own = on_own_weight(call, answer.arrays)
             divergence = None if own is None else compare(own, self.reference.ask(own), answer)
