@@ -45,4 +45,4 @@ def trials(
     dealt = [
         kind for kind, share in shares.items() for _ in range(share) if not kinds[kind].is_empty
     ]
-    return st.sampled_from(dealt).flatmap(lambda kind: kinds[kind])
+    return st.sampled_from(dealt).flatmap(lambda kind: kinds[kind]) if dealt else st.nothing()
