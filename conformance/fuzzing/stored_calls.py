@@ -24,7 +24,7 @@ from embcheck.conformance.fuzzing.invalid import spoiled
 FILLS = ("plain", "large", "small", "above", "below", "outlier", "equal", "zeros")
 """What a part of a row holds."""
 PART = 16
-"""Columns that are filled alike, if not a whole row is: half of the shortest block."""
+"""Columns that are filled alike, if not a whole block or row is: half of the shortest block."""
 _BESIDE = ("max_norm", "norm_type")
 
 
@@ -76,7 +76,7 @@ def _tables(draw: st.DrawFn, rows: int, block: int) -> np.ndarray:
     columns = draw(st.sampled_from(widths))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     fills = draw(st.lists(st.sampled_from(FILLS), min_size=1, max_size=4))
-    width = draw(st.sampled_from((PART, columns)))
+    width = draw(st.sampled_from((PART, block, columns)))
     table = random.uniform(-1.0, 1.0, (rows, columns))
     for row in range(rows):
         for start in range(0, columns, width):
