@@ -71,7 +71,7 @@ def levels_of(
     groups = groups_of(codes.shape, scheme)
     scale, offset = scales.reshape(-1)[groups], offsets.reshape(-1)[groups]
     wide = offset + np.array(scheme.numbers)[codes] * scale
-    levels = wide.astype(dtype)
+    levels: np.ndarray = wide.astype(dtype)
     if (levels != wide).any():
         what = f"the level {wide[levels != wide].flat[0]} is not exact in {dtype}"
         raise ArraySpecError(what, "choose scales and offsets that give exact levels")
