@@ -16,7 +16,7 @@ from embcheck.conformance.contract.schemes import SCHEMES
 from embcheck.conformance.execution.judging.judge import Kind, Outcome
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.fuzzing.duel import Duel
-from embcheck.conformance.fuzzing.hunt import Budget, Hunt, quiet_hypothesis
+from embcheck.conformance.fuzzing.hunt import FuzzBudget, Hunt, quiet_hypothesis
 from embcheck.conformance.fuzzing.session import _expressible
 from embcheck.conformance.fuzzing.spec_file import write_spec
 from embcheck.conformance.fuzzing.trials import trials
@@ -50,7 +50,7 @@ def hunted(backend, schemes, examples):
     """Return a hunt for departures of a backend on stored tables, and its duel."""
     duel = Duel(Here(backend), Here(NumpyReference()))
     strategy = trials(operations=QUANTIZED, schemes=schemes)
-    budget = Budget(examples, None)
+    budget = FuzzBudget(examples, None)
     return Hunt(duel, strategy, number=0, budget=budget, told=lambda _: None), duel
 
 

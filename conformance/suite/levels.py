@@ -8,7 +8,7 @@ import numpy as np
 
 from embcheck.conformance.contract.schemes import (
     SCHEMES,
-    Group,
+    ScaleGroup,
     Scheme,
     ends_of,
     grids_of,
@@ -31,13 +31,13 @@ def scales_shape(shape: tuple[int, int], scheme: Scheme) -> tuple[int, ...]:
     """Return the shape of the scales of a table: (), (V,), (V, blocks of a row) or (runs,)."""
     rows, columns = shape
     match scheme.group:
-        case Group.TABLE:
+        case ScaleGroup.TABLE:
             return ()
-        case Group.ROW:
+        case ScaleGroup.ROW:
             return (rows,)
-        case Group.BLOCK:
+        case ScaleGroup.BLOCK:
             return (rows, -(-columns // scheme.block))
-        case Group.RUN:
+        case ScaleGroup.RUN:
             return (-(-rows * columns // scheme.block),)
 
 
