@@ -13,6 +13,7 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.schemes import SCHEMES, Range, ends_of
 from embcheck.conformance.execution.judging.bounds import WIDEST, bound_of
 from embcheck.conformance.execution.judging.stored import errors_of, reach_of
+from embcheck.conformance.suite.levels import levels_of, scales_shape
 
 TABLES = int(os.environ.get("EMBCHECK_STORED_TABLES", "100"))
 """How many generated tables are compared with each library's packing."""
@@ -208,3 +209,29 @@ def test_an_infinite_number_leaves_its_row_without_a_bound():
     allowed = bound_of(Observation.OUTPUT, call, table).allowed
     assert (allowed[0] == 0).all()
     assert (allowed[1] > 0).all()
+
+
+FULL = {"int8-full-row", "int4-full-block32"}
+"""Schemes of which no number stands for the largest element: it is between two levels."""
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEMES if name not in FULL])
+def test_a_table_in_levels_is_stored_by_the_codes_that_were_given(name):
+    """Whatever its width: of each group, the ends are among the codes."""
+    scheme = SCHEMES[name]
+    random, highest = np.random.default_rng(22), len(scheme.numbers) - 1
+    unit = 12.0 if name == "fp4-block64" else 1.0
+    for columns in (2, 32, 33, 64, 96, 130):
+        codes = random.integers(0, highest + 1, (4, columns))
+        codes[:, ::2], codes[:, 1::2] = 0, highest
+        codes[:, 2:-2:5] = random.integers(0, highest + 1, codes[:, 2:-2:5].shape)
+        scales = np.asarray(
+            unit * 2.0 ** random.integers(-3, 4, scales_shape((4, columns), scheme))
+        )
+        offsets = None if scheme.keeps_zero and scheme.numbers[0] < 0 else -scales * (highest // 3)
+        if columns % 2 and scheme.block:  # A block of one element has no two ends.
+            continue
+        table = levels_of(scheme, codes, scales, offsets, np.dtype(np.float32))
+        stored = store(table, scheme)
+        np.testing.assert_array_equal(stored.codes, codes)
+        np.testing.assert_array_equal(stored.levels(table.dtype), table)

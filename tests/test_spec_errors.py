@@ -217,3 +217,55 @@ def test_clause_ids_are_unique(tmp_path):
     path.write_text("clauses:\n" + entry * 2)
     with pytest.raises(SpecError, match=r"clauses.yaml:8:7: clause 'EMB-LOOK-01' stands twice"):
         load_clauses([path])
+
+
+LEVELS = """\
+behaviour: A level is stored as it is.
+operation: quantized_embedding
+cases:
+- id: levels
+  clauses: [QNT-STORE-10]
+  inputs:
+    weight:
+      levels: {scheme: uint4-block32, codes: [[0, 15, 3]], scales: [[0.5]], offsets: [[4]]}
+      dtype: float32
+    indices: {dtype: int64, values: [0]}
+  options: {scheme: uint4-block32}
+  expect:
+    output: [[4.0, 11.5, 5.5]]
+"""
+
+
+def test_codes_and_scales_give_levels(tmp_path):
+    """The table is offset + number * scale."""
+    path = tmp_path / "spec.yaml"
+    path.write_text(LEVELS)
+    (case,) = load_spec(path).cases
+    assert case.spec.call().inputs["weight"].tolist() == [[4.0, 11.5, 5.5]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("{scheme: uint4-block32, c", "{scheme: u5, c", "there is no scheme 'u5'; use one of"),
+        ("[[0, 15, 3]]", "[[0, 16, 3]]", "a code of uint4-block32 is below 0 or above 15; count"),
+        ("[[0, 15, 3]]", "[0, 15, 3]", "codes have 1 dimensions; write a list of rows"),
+        ("[[0, 15, 3]]", "[[0, 1.5]]", "a literal of dtype int64 holds fractions"),
+        ("[[0, 15, 3]]", "{values: [[0.0]], dtype: float32}", "codes of float32 are no codes"),
+        ("[[0, 15, 3]]", "{generator: full, value: 0, shape: [1000, 1001]}", "more than 1,000,000"),
+        ("[[0.5]]", "[0.5]", "`scales` has shape [1], but uint4-block32 needs [1, 1]; give one"),
+        ("[[0.5]]", "[[0.1]]", "`scales` holds a number that is none of float32"),
+        ("[[4]]", "[[16777217]]", "`offsets` holds a number that is none of float32"),
+        ("[[4]]", "[[16777216]]", "the level 16777223.5 is not exact in float32; choose scales"),
+        ("[[0, 15, 3]]", "[[0, 14, 3]]", "uint4-block32 gives group 0 another scale or offset"),
+        ("codes: [[0, 15, 3]], ", "", "cases.0.inputs.weight.levels lacks 'codes'; add 'codes'"),
+        ("offsets:", "biases:", "unknown key 'biases'; use one of"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_levels_have_their_place(tmp_path, old, new, told):
+    """Also a table that the scheme would store by other levels is a mistake of the spec."""
+    assert old in LEVELS
+    (found,) = problems(tmp_path, LEVELS.replace(old, new, 1))
+    place, _, said = found.partition(": ")
+    assert place.split(":")[0] in ("7", "8"), found
+    assert said.startswith(told), found

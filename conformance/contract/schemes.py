@@ -180,6 +180,21 @@ SCHEMES: Mapping[str, Scheme] = {
 """By name: the dtype of a code, how the range is chosen where that is not usual, and the group."""
 
 
+def groups_of(shape: tuple[int, int], scheme: Scheme) -> np.ndarray:
+    """Return the number of each element's group: (V, D), counted from 0 row by row."""
+    rows, columns = np.indices(shape, sparse=True)
+    match scheme.group:
+        case ScaleGroup.TABLE:
+            return np.zeros(shape, np.intp)
+        case ScaleGroup.ROW:
+            return np.broadcast_to(rows, shape)
+        case ScaleGroup.BLOCK:
+            blocks_of_a_row = -(-shape[1] // scheme.block)
+            return np.asarray(rows * blocks_of_a_row + columns // scheme.block)
+        case ScaleGroup.RUN:
+            return np.asarray((rows * shape[1] + columns) // scheme.block)
+
+
 def grids_of(table: np.ndarray, scheme: Scheme) -> tuple[LevelGrid, ...]:
     """Return what a scheme makes of a table (V, D): one grid, or each that it leaves open.
 

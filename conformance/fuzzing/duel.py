@@ -130,8 +130,12 @@ class Duel:
     def ours(self, question: Question) -> DuelResult:
         """Return a question with the reference's answer, as if the backend's were the same."""
         call = call_of(question)
-        answer = self.reference.ask(call)
+        answer = self.answer_owed(call)
         return DuelResult(question, call, answer, answer, None)
+
+    def answer_owed(self, call: Call) -> Answer:
+        """Ask the reference; of a stored table, what the table itself gives, which is bounded."""
+        return self.reference.ask(call.of_floats())
 
     def _count(self, exchange: DuelResult) -> DuelResult:
         self.tally.count(exchange)
@@ -139,7 +143,7 @@ class Duel:
 
     def _ask(self, question: Question, call: Call) -> DuelResult:
         self.cost += 1
-        ours = self.reference.ask(call)
+        ours = self.answer_owed(call)
         if not isinstance(ours, (Answered, Rejected)):
             raise NoReferenceAnswer(f"the reference did not answer {describe_call(call)}: {ours}")
         lack = self.backend.info.lacks(call)
@@ -176,7 +180,7 @@ class Duel:
 
     def is_answered(self, call: Call) -> bool:
         """Whether both give the same answer; calls that the reference refuses are not asked."""
-        return isinstance(self.reference.ask(call), Answered) and self.ask(call).is_agreed_answer
+        return isinstance(self.answer_owed(call), Answered) and self.ask(call).is_agreed_answer
 
     def restart(self) -> None:
         """End both workers; the next question starts fresh ones."""

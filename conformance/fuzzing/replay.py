@@ -47,7 +47,7 @@ def shortest(duel: Duel, exchange: DuelResult, before: Trial) -> tuple[Trial, Du
 
 def is_answered(duel: Duel, question: Question) -> bool:
     """Whether the reference answers a question."""
-    return isinstance(duel.reference.ask(call_of(question)), Answered)
+    return isinstance(duel.answer_owed(call_of(question)), Answered)
 
 
 def _candidates(question: Question, before: Trial) -> Iterator[Trial]:

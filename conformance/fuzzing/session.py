@@ -11,6 +11,7 @@ from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo, required_capabilities
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.operation import QUANTIZED
 from embcheck.conformance.execution.absence import NoneAvailable, absent
 from embcheck.conformance.execution.address import Address, BadAddress, parse_addresses
 from embcheck.conformance.execution.client import WorkerClient
@@ -141,15 +142,15 @@ class Session:
 
 
 def _expressible(info: BackendInfo) -> dict[str, Any]:
-    """Return the operations and observations that a backend declares."""
-    operations = tuple(name for name in OPERATIONS if name in info.operations)
+    """Return the operations, observations and schemes that a backend declares."""
+    operations = tuple(name for name in (*OPERATIONS, *QUANTIZED) if name in info.operations)
     observe = {
         name
         for name in OBSERVATIONS
         if set(required_capabilities(Call(Operation.EMBEDDING, {}, {}, (name,))))
         <= info.capabilities
     }
-    return {"operations": operations, "observe": observe}
+    return {"operations": operations, "observe": observe, "schemes": info.schemes}
 
 
 def _add(findings: list[FuzzFinding], finding: FuzzFinding) -> None:

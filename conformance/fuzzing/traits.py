@@ -16,6 +16,7 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.contract.options import OPTIONS, TABLE_OPTIONS
+from embcheck.conformance.contract.schemes import SCHEMES, Scheme, ends_of
 from embcheck.conformance.fuzzing.sizes import Sizes, unusual
 from embcheck.conformance.suite.layouts import is_plain, layout_of
 
@@ -113,6 +114,9 @@ def _options(call: Call) -> Iterator[str]:
     for name, value in call.options.items():
         if name in (*TABLE_OPTIONS, "mode") or value == OPTIONS[name].default:
             continue
+        if name == "scheme":
+            yield f"scheme={value}"
+            continue
         yield "freeze=False" if name == "freeze" else name
         yield from _special(name, value, call)
 
@@ -154,6 +158,21 @@ def _weight(call: Call) -> Iterator[str]:
     if weight.ndim != 2:
         yield f"weight of {weight.ndim} dimensions"
     yield from _numbers("weight", weight)
+    if call.option("scheme") in SCHEMES and weight.ndim == 2 and weight.size:
+        yield from _groups(weight, SCHEMES[call.option("scheme")])
+
+
+def _groups(weight: np.ndarray, scheme: Scheme) -> Iterator[str]:
+    """Yield traits of a table's groups, of which each has a scale."""
+    lowest, highest = ends_of(weight, scheme)
+    if (lowest == highest).any():
+        yield "equal numbers in a group"
+    if ((lowest > 0) | (highest < 0)).any():
+        yield "0 outside of a group"
+    if weight.shape[1] % 2:
+        yield "odd width"
+    if scheme.block and weight.shape[1] % scheme.block:
+        yield "a shorter block"
 
 
 def _table_shape(call: Call) -> tuple[int, ...]:

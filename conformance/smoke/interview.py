@@ -14,12 +14,10 @@ from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.messages import CallStep, describe_call
 from embcheck.conformance.fuzzing.compare import compare, on_own_weight
 from embcheck.conformance.smoke.budget import CpuBudget
-from embcheck.conformance.smoke.questions import Question
+from embcheck.conformance.smoke.questions import Question, in_a_scheme
 
 MOST_DEATHS = 3
 """Of which the step is looked for."""
-WIDER = 64
-"""How many times wider a table is that is to be stored in 8 or 4 bits."""
 
 
 @dataclass(frozen=True)
@@ -97,18 +95,7 @@ class Interview:
         return self.backend.request(header, question.call.inputs)
 
     def _with_scheme(self, question: Question) -> Question:
-        """Let a table be stored by a scheme that the backend declares, where it is to be stored.
-
-        Its columns are repeated: libraries may ask for whole blocks, and leave small tables alone.
-        """
-        call, declared = question.call, sorted(self.backend.info.schemes, reverse=True)
-        if not call.operation.is_quantized or not declared or "scheme" in call.options:
-            return question
-        inputs = dict(call.inputs)
-        if "weight" in inputs:
-            inputs["weight"] = np.repeat(inputs["weight"], WIDER, axis=-1)
-        options = {**call.options, "scheme": declared[0]}
-        return replace(question, call=replace(call, inputs=inputs, options=options))
+        return replace(question, call=in_a_scheme(question.call, self.backend.info))
 
     def dies_in(self, question: Question) -> str:
         """Make a call once more, each time one step further; name the one in which it ends."""
@@ -128,7 +115,7 @@ class Interview:
     def departure(self, exchange: Exchange) -> str | None:
         """Say how an answer differs from the reference's; None if it does not."""
         call, answer = exchange.question.call, exchange.answer
-        divergence = compare(call, self.reference.ask(call), answer)
+        divergence = compare(call, self.reference.ask(call.of_floats()), answer)
         if divergence is None and isinstance(answer, Answered) and "weight_after" in answer.arrays:
             own = on_own_weight(call, answer.arrays)
             divergence = None if own is None else compare(own, self.reference.ask(own), answer)

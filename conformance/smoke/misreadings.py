@@ -12,11 +12,13 @@ import numpy as np
 from embcheck.conformance.contract.backend import BackendInfo, Capability
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.options import OPTIONS, Option, options_of, read_option
+from embcheck.conformance.contract.schemes import SCHEMES
 from embcheck.conformance.smoke.questions import (
     COLUMNS,
     ROWS,
     Question,
     call_of,
+    in_a_scheme,
     with_inputs,
 )
 
@@ -31,7 +33,7 @@ TRIED: Mapping[str, tuple[Any, ...]] = {
     "num_embeddings": (ROWS + 2,),
     "embedding_dim": (COLUMNS + 2,),
     "dtype": ("float64", "float16"),
-    "scheme": (),
+    "scheme": (),  # Those that the backend declares.
 }
 """Values to try, where those of the table of options are too many, or none."""
 NEEDED = {
@@ -46,6 +48,10 @@ SHOWN_BY = {
     "padding_idx": (Observation.GRAD_WEIGHT,),
 }
 """Where an option shows, if neither in the output nor, being about gradients, in these."""
+NOT_OF_STORED = ("max_norm", "norm_type")
+"""Not tried on stored tables: the norm of a stored row is another one."""
+_WIDE = 128
+"""Columns of a table that shows its scheme: whole blocks of 32 and runs of 64."""
 LIMIT = 0.25
 """The norm beside which the order of norms is tried."""
 
@@ -65,6 +71,8 @@ class Trial:
 def trials(operation: Operation, info: BackendInfo) -> Iterator[Trial]:
     """Yield a trial for each value of what an operation takes and a backend declares."""
     for option in options_of(operation):
+        if operation.is_quantized and option.name in NOT_OF_STORED:
+            continue
         for value in TRIED.get(option.name, option.others):
             call = _call(option, value, operation, info)
             if call is not None and info.lacks(call) is None:
@@ -72,6 +80,26 @@ def trials(operation: Operation, info: BackendInfo) -> Iterator[Trial]:
                 title = f"{operation} with {beside}{option.name}={value!r}"
                 yield Trial(option.name, Question(title, call), dict(_misread(call, option.name)))
     yield from _trials_of_inputs(operation, info)
+    if operation.is_quantized:
+        yield from _trials_of_schemes(operation, info)
+
+
+def _trials_of_schemes(operation: Operation, info: BackendInfo) -> Iterator[Trial]:
+    """Yield a trial for each scheme; the table's rows and blocks have scales of their own."""
+    random = np.random.Generator(np.random.PCG64(6))
+    sizes = 10.0 ** random.uniform(-2, 2, (ROWS, _WIDE // 32))
+    table = random.normal(size=(ROWS, _WIDE)) * np.repeat(sizes, 32, axis=1)
+    for scheme in sorted(info.schemes & SCHEMES.keys()):
+        options = {"scheme": scheme, **({"mode": "sum"} if operation.is_bag else {})}
+        call = with_inputs(_telling(operation, options, ()), weight=table.astype(np.float32))
+        if info.lacks(call) is None:
+            others = {
+                f"scheme were {name!r}": replace(call, options={**call.options, "scheme": name})
+                for name in SCHEMES
+                if name != scheme
+            }
+            question = Question(f"{operation} with scheme={scheme!r}", call)
+            yield Trial("scheme", question, {**others, "it were not stored": call.of_floats()})
 
 
 def _call(option: Option, value: Any, operation: Operation, info: BackendInfo) -> Call | None:
@@ -83,8 +111,10 @@ def _call(option: Option, value: Any, operation: Operation, info: BackendInfo) -
         return None
     if option.name == "padding_idx" and operation.is_bag:
         shown = ()
-    elif Observation.GRAD_WEIGHT in shown and Capability.GRADIENTS not in info.capabilities:
-        return None
+    elif Observation.GRAD_WEIGHT in shown and (
+        operation.is_quantized or Capability.GRADIENTS not in info.capabilities
+    ):
+        return None  # A stored table has no gradient.
     options: dict[str, Any] = {option.name: value}
     if option.name == "norm_type":
         options["max_norm"] = LIMIT
@@ -92,7 +122,7 @@ def _call(option: Option, value: Any, operation: Operation, info: BackendInfo) -
         options["mode"] = "sum"
     if operation.is_pretrained and shown and option.name != "freeze":
         options["freeze"] = False
-    return _telling(operation, options, shown)
+    return in_a_scheme(_telling(operation, options, shown), info)
 
 
 def _telling(
@@ -115,13 +145,15 @@ def _trials_of_inputs(operation: Operation, info: BackendInfo) -> Iterator[Trial
     random = np.random.Generator(np.random.PCG64(5))
     mode = {"mode": "sum"} if operation.is_bag else {}
     weighted = with_inputs(
-        _telling(operation, mode, ()),
+        in_a_scheme(_telling(operation, mode, ()), info),
         per_sample_weights=random.uniform(0.5, 2, len(TELLING)).astype(np.float32),
     )
     if operation.is_bag and info.lacks(weighted) is None:
         without = {n: a for n, a in weighted.inputs.items() if n != "per_sample_weights"}
         yield _trial_of_input("per_sample_weights", weighted, {**without})
     free = {"freeze": False} if operation.is_pretrained else {}
+    if operation.is_quantized:
+        return
     call = _telling(operation, {**mode, **free}, (Observation.GRAD_WEIGHT,))
     rows = len(STARTS) - 1 if operation.is_bag else len(TELLING)
     upstream = random.uniform(-1, 1, (rows, COLUMNS)).astype(np.float32)

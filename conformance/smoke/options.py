@@ -20,7 +20,9 @@ from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.misreadings import Trial, trials
 from embcheck.conformance.smoke.questions import Question, one_of_each_family
+from embcheck.conformance.smoke.schemes import other_scheme
 
+SCHEME = "scheme"
 AS_IT_CAME = "pass {option} on as it came"
 NO_SCRIPT = "a script(call) would show whether the library does so"
 
@@ -71,6 +73,9 @@ def _is_composed(interview: Interview, operation: Operation) -> bool:
 
 def _tried(interview: Interview, trial: Trial) -> Tried:
     exchange = interview.ask(trial.question)
+    if trial.option == SCHEME:
+        how = other_scheme(interview.reference, trial, exchange.answer)
+        return Tried(trial, exchange, how and "its levels are those of another scheme", how)
     said = _departure(interview, trial.question.call, exchange)
     how = None if said is None else _misreading(interview, trial, exchange.answer)
     return Tried(trial, exchange, said, how)
@@ -167,6 +172,8 @@ def _misread_alone(interview: Interview, one: Tried, answer: Answer | None) -> b
     call = one.trial.question.call
     if not isinstance(answer, Answered):
         return None
+    if one.trial.option == SCHEME:
+        return other_scheme(interview.reference, one.trial, answer) is not None
     if not {*call.observe} - {"inputs_after"} <= answer.arrays.keys():
         return None
     if call.operation.is_fresh and "weight_after" not in answer.arrays:

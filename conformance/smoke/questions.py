@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.contract.backend import Capability
+from embcheck.conformance.contract.backend import BackendInfo, Capability
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.operation import BAGS, PRETRAINED, WITH_TABLE
 from embcheck.conformance.contract.options import OPTIONS, Option, read_option
@@ -82,6 +82,24 @@ def call_of(
         )
     wanted = (Observation.OUTPUT, *observe, Observation.INPUTS_AFTER)
     return Call(operation, inputs, given, tuple(map(str, dict.fromkeys(wanted))))
+
+
+WIDER = 64
+"""How many times wider a table is that is to be stored in 8 or 4 bits."""
+
+
+def in_a_scheme(call: Call, info: BackendInfo) -> Call:
+    """Let a table be stored by a scheme that the backend declares, where it is to be stored.
+
+    Its columns are repeated: libraries may ask for whole blocks, and leave small tables alone.
+    """
+    declared = sorted(info.schemes, reverse=True)
+    if not call.operation.is_quantized or not declared or "scheme" in call.options:
+        return call
+    inputs = dict(call.inputs)
+    if "weight" in inputs:
+        inputs["weight"] = np.repeat(inputs["weight"], WIDER, axis=-1)
+    return replace(call, inputs=inputs, options={**call.options, "scheme": declared[0]})
 
 
 def plain_questions(operation: Operation) -> list[Question]:

@@ -29,6 +29,9 @@ from embcheck.conformance.suite.generators import (
     extremes,
 )
 from embcheck.conformance.suite.layouts import LAYOUTS
+from embcheck.conformance.suite.levels import MAX_ELEMENTS as MAX_LEVELS
+from embcheck.conformance.suite.levels import levels_of, scheme_named
+from embcheck.conformance.suite.problems import ArraySpecError
 
 MAX_ELEMENTS = 10_000_000
 """Of an array in a case that is not marked `large`."""
@@ -37,21 +40,13 @@ MAX_DIMENSIONS = 32
 """What every NumPy since 1.26 takes."""
 
 
-class ArraySpecError(ValueError):
-    """An array specification is wrong; `remedy` says what to do."""
-
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(what)
-        self.remedy = remedy
-
-
 def parse_array(
     spec: Any, default_dtype: str | None = None, default_shape: tuple[int, ...] | None = None
 ) -> ArraySource:
     """Turn the spec of an array into a source.
 
-    `spec` is a mapping with `values`, `generator`, `parts` or `real`, or, if a default dtype is
-    known, only the values. Raises ArraySpecError.
+    `spec` is a mapping with `values`, `generator`, `parts`, `levels` or `real`, or, if a default
+    dtype is known, only the values. Raises ArraySpecError.
     """
     if not isinstance(spec, Mapping):
         spec = {"values": spec}
@@ -64,6 +59,8 @@ def parse_array(
         source: ArraySource = _parse_joined(spec, dtype, layout)
     elif "generator" in spec:
         source = _parse_generated(spec, dtype, layout, default_shape)
+    elif "levels" in spec:
+        source = Literal(_levels(spec["levels"], dtype), layout)
     elif "values" in spec:
         shape = parse_shape(spec["shape"]) if "shape" in spec else default_shape
         source = Literal(literal(spec["values"], dtype, shape), layout)
@@ -92,6 +89,18 @@ def _parse_joined(spec: Mapping[str, Any], dtype: np.dtype[Any], layout: str) ->
     repeat = spec.get("repeat", 1)
     length = repeat * sum(shape[0] for shape in shapes)
     return JoinedArray(parts, (length, *shapes[0][1:]), dtype, repeat, layout)
+
+
+def _levels(spec: Mapping[str, Any], dtype: np.dtype[Any]) -> np.ndarray:
+    scheme = scheme_named(spec["scheme"])
+    kinds = {"codes": "int64", "scales": "float64", "offsets": "float64"}
+    sources = {name: parse_array(spec[name], kinds[name]) for name in kinds if name in spec}
+    if any(element_count(source) > MAX_LEVELS for source in sources.values()):
+        raise ArraySpecError(f"more than {MAX_LEVELS:,} codes", "make the table smaller")
+    parts = {name: source.array() for name, source in sources.items()}
+    if parts["codes"].dtype.kind not in "iu":
+        raise ArraySpecError(f"codes of {parts['codes'].dtype} are no codes", "leave `dtype` out")
+    return levels_of(scheme, parts["codes"], parts["scales"], parts.get("offsets"), dtype)
 
 
 def _parse_generated(

@@ -12,7 +12,6 @@ from embcheck.conformance.suite import expectations
 from embcheck.conformance.suite.array_parser import (
     MAX_ELEMENTS,
     MAX_LARGE_ELEMENTS,
-    ArraySpecError,
     element_count,
     parse_array,
 )
@@ -41,7 +40,7 @@ from embcheck.conformance.suite.model import (
     Structure,
     Tolerance,
 )
-from embcheck.conformance.suite.problems import Problem
+from embcheck.conformance.suite.problems import ArraySpecError, Problem
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, mark_of
 

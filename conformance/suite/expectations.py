@@ -9,7 +9,6 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Observation, Operation
 from embcheck.conformance.suite.array_parser import (
-    ArraySpecError,
     is_size,
     literal,
     parse_array,
@@ -26,6 +25,7 @@ from embcheck.conformance.suite.model import (
     Text,
     Values,
 )
+from embcheck.conformance.suite.problems import ArraySpecError
 
 _FLAGS = (
     Observation.TRAINABLE,
@@ -35,7 +35,7 @@ _FLAGS = (
     Observation.SAME_CODES_AGAIN,
     Observation.SAME_WHEN_LOADED,
 )
-_ARRAYS = frozenset({"values", "generator", "parts", "real"})
+_ARRAYS = frozenset({"values", "generator", "parts", "levels", "real"})
 """Of these, an expectation that states all values has one."""
 _SHAPE_UNKNOWN = (Observation.SPARSE_GRAD_ROWS, Observation.SPARSE_GRAD_VALUES)
 

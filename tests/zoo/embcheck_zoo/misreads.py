@@ -223,3 +223,19 @@ class Declines(Correct):
         if call.operation is Operation.ONE_HOT:
             raise Unsupported("no classes after all")
         return super().prepare(call)
+
+
+class IgnoresSchemes(Misreads):
+    """Stores every table in the 8 bits that it knows best."""
+
+    def read(self, options: Options) -> None:
+        if "scheme" in options:
+            options["scheme"] = "uint8-row"
+
+
+class OneScaleForAll(Misreads):
+    """Takes one scale for a table where each row should have its own."""
+
+    def read(self, options: Options) -> None:
+        if options.get("scheme") == "int8-row":
+            options["scheme"] = "int8-table"
