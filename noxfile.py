@@ -46,8 +46,10 @@ ENVIRONMENTS = {
             (
                 "onnx-reference-dynamo",
                 "onnx-reference-torchscript",
+                "onnxruntime-blocks",
                 "onnxruntime-dynamo",
                 "onnxruntime-int8",
+                "onnxruntime-qdq",
                 "onnxruntime-recipe",
                 "onnxruntime-torchscript",
             ),
@@ -70,7 +72,10 @@ ENVIRONMENTS = {
         **dict.fromkeys(("fbgemm-default", "fbgemm-fatal", "fbgemm-dense"), "fbgemm"),
         "torchrec": "torchrec",
     },
-    "openvino": dict.fromkeys(("openvino-ops", "openvino-recipe", "openvino-torch"), "openvino"),
+    "openvino": {
+        **dict.fromkeys(("openvino-ops", "openvino-recipe", "openvino-torch"), "openvino"),
+        "openvino-nncf": "openvino-nncf",
+    },
     "triton": {"triton-interpreter": "triton"},
     "kernels": {
         "scipy-csr": "scipy",
