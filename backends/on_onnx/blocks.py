@@ -20,14 +20,14 @@ from embcheck.conformance.contract.call import Call, Operation
 _IS_SYMMETRIC = {"int4-signed-block32": True, "uint4-zero-block32": False}
 _BLOCK = 32
 _SCRIPT = """quantizer = MatMulNBitsQuantizer(
-    "float.onnx",
+    before,
     block_size={block},
     is_symmetric={is_symmetric},
     op_types_to_quantize=("Gather",),
     quant_axes=(("Gather", 1),),
 )
 quantizer.process()
-quantizer.model.save_model_to_file("quantized.onnx")"""
+quantizer.model.save_model_to_file(after)"""
 
 
 class OnnxRuntimeBlocks:

@@ -27,6 +27,10 @@ _WRITTEN = {
 }
 _OPSET, _IR_VERSION = 21, 10
 """The first ones that have tensors of 4 bits."""
+FILES = """\
+folder = tempfile.mkdtemp()
+before, after = f"{folder}/float.onnx", f"{folder}/quantized.onnx\""""
+"""Where a script keeps the graph, floating and quantised."""
 _SCRIPT = """{imports}
 
 gather = helper.make_node("Gather", ["weight", "indices"], ["output"], "gather")
@@ -38,9 +42,10 @@ ends = [
 table = numpy_helper.from_array(weight, "weight")
 graph = helper.make_graph([gather], "lookup", ends[:1], ends[1:], [table])
 opset = [helper.make_opsetid("", {opset})]
-onnx.save(helper.make_model(graph, opset_imports=opset, ir_version={ir}), "float.onnx")
+{files}
+onnx.save(helper.make_model(graph, opset_imports=opset, ir_version={ir}), before)
 {quantise}
-session = onnxruntime.InferenceSession("quantized.onnx")
+session = onnxruntime.InferenceSession(after)
 output = session.run(None, {{"indices": indices}})[0]
 weight_after, indices_after = weight, indices"""
 _STORED = """
@@ -61,11 +66,12 @@ def thunk(call: Call, quantise: Quantise) -> Callable[[], dict[str, Any]]:
 
 
 def script(call: Call, imports: Sequence[str], quantise: str) -> str:
-    """Write a call; `quantise` are lines that make of float.onnx the file quantized.onnx."""
+    """Write a call; `quantise` are lines that make of the file `before` the file `after`."""
     if not set(call.observe) <= _WRITTEN:
         raise Unsupported("no script is written for this observation")
-    needed = ["import onnx", "import onnxruntime", "from onnx import helper, numpy_helper"]
-    given = {"imports": "\n".join([*needed, *imports]), "quantise": quantise}
+    needed = ["import tempfile", "import onnx", "import onnxruntime"]
+    needed += ["from onnx import helper, numpy_helper", *imports]
+    given = {"imports": "\n".join(needed), "files": FILES, "quantise": quantise}
     lines = _SCRIPT.format(opset=_OPSET, ir=_IR_VERSION, **given)
     return lines + (_STORED if call.wants(Observation.STORED_WEIGHT) else "")
 

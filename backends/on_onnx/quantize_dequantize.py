@@ -44,8 +44,8 @@ class Rows(CalibrationDataReader):
 
 
 quantize_static(
-    "float.onnx",
-    "quantized.onnx",
+    before,
+    after,
     Rows(),
     quant_format=QuantFormat.QDQ,
     activation_type={type},

@@ -36,7 +36,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "int8-row": {"weight_type": QuantType.QInt8, "per_channel": True},
 }
 _IMPORT = "from onnxruntime.quantization import QuantType, quantize_dynamic"
-_QUANTISE = 'quantize_dynamic("float.onnx", "quantized.onnx", {arguments})'
+_QUANTISE = "quantize_dynamic(before, after, {arguments})"
 _MODULES = {
     Operation.QUANTIZED_EMBEDDING: Operation.EMBEDDING_FROM_PRETRAINED,
     Operation.QUANTIZED_EMBEDDING_BAG: Operation.EMBEDDING_BAG_FROM_PRETRAINED,
@@ -95,9 +95,9 @@ class OnnxRuntimeInt8:
         if _is_gather(call):
             return gathers.script(call, [_IMPORT], line)
         run = script.SESSION.format(provider="CPUExecutionProvider")
-        run = run.replace("InferenceSession(model", 'InferenceSession("quantized.onnx"')
-        lines = f'onnx.save(program.model_proto, "float.onnx")\n{line}\n{run}'
-        imports = ["import onnx", "import onnxruntime", _IMPORT]
+        run = run.replace("InferenceSession(model", "InferenceSession(after")
+        lines = f"{gathers.FILES}\nonnx.save(program.model_proto, before)\n{line}\n{run}"
+        imports = ["import tempfile", "import onnx", "import onnxruntime", _IMPORT]
         return script.write(_module(call), dynamo, imports, lines)
 
 
