@@ -62,6 +62,28 @@ class Scheme:
     """Which number max|x| stands for, in a symmetric range."""
 
     @property
+    def bits(self) -> int:
+        """How many bits a code has."""
+        return (len(self.numbers) - 1).bit_length()
+
+    def bytes_of(self, rows: int, columns: int) -> float:
+        """Return the bytes of codes, scales and offsets: what a stored table has at least.
+
+        An offset that is no level has the dtype of the scale, a zero point that of the codes, and a
+        power of two one byte.
+        """
+        of_scale = 1 if self.range is Range.POWER_OF_TWO else np.dtype(self.scale_dtype).itemsize
+        of_offset = {Range.AFFINE: float(of_scale), Range.WITH_ZERO: self.bits / 8}
+        groups = {
+            Group.TABLE: 1,
+            Group.ROW: rows,
+            Group.BLOCK: rows * -(-columns // (self.block or 1)),
+            Group.RUN: -(-rows * columns // (self.block or 1)),
+        }[self.group]
+        of_codes = rows * columns * self.bits / 8
+        return of_codes + groups * (of_scale + of_offset.get(self.range, 0.0))
+
+    @property
     def keeps_zero(self) -> bool:
         """Whether 0 is a level of every group."""
         return self.range is not Range.AFFINE

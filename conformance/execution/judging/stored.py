@@ -45,7 +45,7 @@ def errors_of(table: np.ndarray, scheme: Scheme) -> np.ndarray:
         errors = errors + _ROUNDINGS_OF_LEVEL * roundoff * largest
     if scheme.keeps_zero:
         errors[table == 0] = 0.0
-    return errors
+    return np.asarray(errors)
 
 
 def _half_steps(table: np.ndarray, scheme: Scheme, grid: Grid) -> np.ndarray:
@@ -56,7 +56,7 @@ def _half_steps(table: np.ndarray, scheme: Scheme, grid: Grid) -> np.ndarray:
     above = np.clip(np.searchsorted(numbers, exact), 1, len(numbers) - 1)
     half = (numbers[above] - numbers[above - 1]) / 2
     beyond = np.maximum(numbers[0] - exact, exact - numbers[-1])
-    return np.maximum(half, beyond) * np.abs(grid.scale)
+    return np.asarray(np.maximum(half, beyond) * np.abs(grid.scale))
 
 
 def _kept(scheme: Scheme, grid: Grid) -> np.ndarray:
@@ -69,7 +69,7 @@ def _kept(scheme: Scheme, grid: Grid) -> np.ndarray:
     if not scheme.keeps_zero:
         lost = lost + unit_roundoff(dtype) * np.abs(grid.offset)
     # A subnormal scale, or offset, is off by half the smallest number.
-    return np.where(grid.scale == 0, lost, lost + (span + 1) * smallest(dtype) / 2)
+    return np.asarray(np.where(grid.scale == 0, lost, lost + (span + 1) * smallest(dtype) / 2))
 
 
 def reach_of(table: np.ndarray, scheme: Scheme) -> np.ndarray:
