@@ -47,8 +47,10 @@ ENVIRONMENTS = {
             (
                 "onnx-reference-dynamo",
                 "onnx-reference-torchscript",
+                "onnxruntime-blocks",
                 "onnxruntime-dynamo",
                 "onnxruntime-int8",
+                "onnxruntime-qdq",
                 "onnxruntime-recipe",
                 "onnxruntime-torchscript",
             ),
@@ -73,7 +75,10 @@ ENVIRONMENTS = {
         ),
         "torchrec": "torchrec",
     },
-    "openvino": dict.fromkeys(("openvino-ops", "openvino-recipe", "openvino-torch"), "openvino"),
+    "openvino": {
+        **dict.fromkeys(("openvino-ops", "openvino-recipe", "openvino-torch"), "openvino"),
+        "openvino-nncf": "openvino-nncf",
+    },
     "triton": {"triton-interpreter": "triton"},
     "kernels": {
         "scipy-csr": "scipy",

@@ -36,7 +36,7 @@ LIBRARIES_OF = {
     "on_torch": {"torch", "torchao", "bitsandbytes"},
     "on_jax": {"jax", "flax", "equinox", "optax"},
     "on_onnx": {"torch", "onnx", "onnxruntime", "onnxscript"},
-    "on_openvino": {"torch", "openvino"},
+    "on_openvino": {"torch", "openvino", "nncf"},
     "on_tensorflow": {"tensorflow", "ai_edge_litert"},
     "on_keras": {"keras", "jax", "openvino", "tensorflow", "torch"},
     "on_paddle": {"paddle"},

@@ -149,6 +149,9 @@ SCHEMES: Mapping[str, Scheme] = {
         Scheme("uint4-row", _whole(0, 15), ScaleGroup.ROW, Range.AFFINE, _FBGEMM, "float16"),
         Scheme("uint8-zero-row", _whole(0, 255), ScaleGroup.ROW, Range.WITH_ZERO, _NNCF, "float16"),
         Scheme(
+            "int8-signed-row", _whole(-128, 127), ScaleGroup.ROW, Range.SIGNED, _NNCF, "float16"
+        ),
+        Scheme(
             "int8-full-row", _whole(-128, 127), ScaleGroup.ROW, Range.SYMMETRIC, _AO, full=127.5
         ),
         Scheme("int4-row", _whole(-7, 7), ScaleGroup.ROW, Range.SYMMETRIC, _KERAS, full=7),
@@ -168,6 +171,24 @@ SCHEMES: Mapping[str, Scheme] = {
         ),
         Scheme(
             "uint4-zero-block32", _whole(0, 15), ScaleGroup.BLOCK, Range.WITH_ZERO, _ONNX, block=32
+        ),
+        Scheme(
+            "int4-signed-half-block32",
+            _whole(-8, 7),
+            ScaleGroup.BLOCK,
+            Range.SIGNED,
+            _NNCF,
+            "float16",
+            block=32,
+        ),
+        Scheme(
+            "uint4-zero-half-block32",
+            _whole(0, 15),
+            ScaleGroup.BLOCK,
+            Range.WITH_ZERO,
+            _NNCF,
+            "float16",
+            block=32,
         ),
         Scheme("uint4-block32", _whole(0, 15), ScaleGroup.BLOCK, Range.AFFINE, _MLX, block=32),
         Scheme("uint8-block32", _whole(0, 255), ScaleGroup.BLOCK, Range.AFFINE, _MLX, block=32),
