@@ -6,13 +6,15 @@ so that it is no way that the test only believes to be one.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +24,16 @@ from click.testing import CliRunner
 from commands import SMALL, environment
 from embcheck_zoo import hostile_writes as zoo
 
+from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.cli.main import main
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution import confinement as confining
-from embcheck.conformance.execution import process, worker_cache
+from embcheck.conformance.execution import process, starter, worker_cache
 from embcheck.conformance.execution.answers import Answered, Crashed, Errored, Rejected
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
 from embcheck.conformance.execution.confinement import SWITCH, Confinement, confinement
+from embcheck.conformance.execution.inside.worker import Worker
 from embcheck.conformance.execution.judging.judge import Outcome
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.suite.load import suite_root
@@ -93,9 +97,14 @@ class Attacked:
     def attack(self, way):
         """Have the worker do this; return its answer."""
         index = np.array([list(zoo.EACH).index(way)])
-        with pytest.MonkeyPatch.context() as patch:  # Where it has to be started again.
+        self.start()
+        return self.client.ask(Call(Operation.ONE_HOT, {"indices": index}))
+
+    def start(self):
+        """Have a worker, confined or not."""
+        with pytest.MonkeyPatch.context() as patch:
             patch.setenv(SWITCH, self.switch)
-            return self.client.ask(Call(Operation.ONE_HOT, {"indices": index}))
+            assert isinstance(self.client.request({"request": "source"}), Answered)
 
     def close(self):
         """End all."""
@@ -172,14 +181,24 @@ def test_a_worker_reaches_no_process_but_its_own(attacked, way):
 def test_it_would_reach_others_where_it_is_not_confined(attacked, way):
     """It ends what it signals."""
     one = attacked(OFF)
-    assert isinstance(one.client.request({"request": "source"}), Answered)  # There is a worker.
+    one.start()
     keeper = psutil.Process(one.client.pid).parent()
     answer = one.attack(way)
     if way == "kills its keeper":  # It may have answered before it died with that.
-        assert keeper.status() == psutil.STATUS_ZOMBIE
+        await_end(keeper)
+        one.client.restart()
     else:
         assert isinstance(answer, Answered), answer
     assert (one.process.poll() is not None) == (way == "kills a process")
+
+
+def await_end(process):
+    """Wait until a process has ended, whoever has taken note of that."""
+    deadline = time.monotonic() + 10
+    with suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 @needs_writes
@@ -383,3 +402,35 @@ def test_what_is_confined_in_part_is_said_so():
     (line,) = unconfined_lines([part, part])
     assert line.startswith("workers can signal your other processes: old")
     assert "\x1b" not in line
+
+
+def test_bytecode_is_written_for_workers(tmp_path, monkeypatch):
+    """Once: by the harness, where the bytecode that lies there is not of the source."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    source = tmp_path / "uncompiled_module.py"
+    source.write_text("raise_it = 'when it is compiled, nothing of it is run'")
+    (tmp_path / "never_run.py").write_text("raise SystemExit(3)")
+    monkeypatch.setitem(sys.modules, source.stem, importlib.import_module(source.stem))
+    worker = Worker(NumpyReference())
+
+    def is_named():
+        return str(tmp_path) in worker.uncompiled({}, {})[0]["folders"]
+
+    assert not is_named()  # Nobody wants bytecode.
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    assert is_named()
+    one = starter.Starter("zoo-dies", sys.executable, {})
+    one.keep_bytecode([str(tmp_path), str(tmp_path / "absent")], 60)
+    assert not is_named()
+    os.utime(source, (time.time() + 60,) * 2)
+    assert is_named()
+
+
+def test_no_bytecode_is_tried_where_it_cannot_be_written(tmp_path, monkeypatch):
+    """Else each run would compile for nothing."""
+    monkeypatch.setattr(starter, "start_worker", pytest.fail)
+    one = starter.Starter("zoo-dies", sys.executable, {})
+    one.keep_bytecode([str(tmp_path / "absent")], 60)
+    one.keep_bytecode([], 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib.util import cache_from_source
@@ -127,7 +128,7 @@ class Starter:
             return
         with Path(os.devnull).open("wb") as nothing:
             self._compiler = start_worker(
-                [self._python, "-I", "-S", "-m", "compileall", "-q", "-l", *folders],
+                [self._python, "-P", "-S", "-m", "compileall", "-q", "-l", *folders],
                 self._environment,
                 output=nothing.fileno(),
                 channel=(),
@@ -168,4 +169,4 @@ class Starter:
 def _beside(folder: str) -> str:
     """Return where Python keeps the bytecode of the modules in a folder, or would make that."""
     place = Path(cache_from_source(f"{folder}/module.py")).parent
-    return str(place) if place.is_dir() else folder
+    return str(place) if place.is_dir() else sys.pycache_prefix or folder
