@@ -326,6 +326,22 @@ def test_where_no_cache_can_be_made_workers_have_a_temporary_one(judge, tmp_path
     assert judge("zoo-keeps-to-itself", "one-hot").outcome is Outcome.PASSED
 
 
+@needs_writes
+@pytest.mark.parametrize("place", ["file", "cache"])
+def test_what_goes_between_two_workers_is_made_again(tmp_path, monkeypatch, place):
+    """The temporary folder, emptied where it is full, and a cache that somebody empties."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EMBCHECK_CACHE", str(tmp_path / place))
+    client = WorkerClient("zoo-keeps-to-itself", timeout=60)
+    one_hot = Call(Operation.ONE_HOT, {"indices": np.array([2])})
+    assert isinstance(client.ask(one_hot), Answered)
+    client.restart()
+    client._starter.empty_scratch()
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+    assert isinstance(client.ask(one_hot), Answered)
+    client.close()
+
+
 @pytest.mark.parametrize(
     ("version", "writes", "signals", "why"),
     [

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import stat
 import struct
 import sys
 from collections.abc import Iterable, Iterator
@@ -76,8 +75,8 @@ def confinement() -> Confinement:
 
 
 @contextmanager
-def ruleset(folders: Iterable[str] | None, output: int) -> Iterator[int | None]:
-    """Give a descriptor by which a process confines itself to write below folders and to `output`.
+def ruleset(folders: Iterable[str] | None) -> Iterator[int | None]:
+    """Give a descriptor by which a process confines itself to write below folders.
 
     None where workers are not confined, and where no folders are named. Raises OSError.
     """
@@ -95,8 +94,6 @@ def ruleset(folders: Iterable[str] | None, output: int) -> Iterator[int | None]:
             _allow(rules, device, _IN_FILES)
         if SHARED.is_dir():
             _allow(rules, SHARED, _IN_FOLDERS)
-        if stat.S_ISREG(os.fstat(output).st_mode):  # Else it is a device, which is allowed.
-            _add(rules, output, _IN_FILES)
         yield rules
     finally:
         os.close(rules)
@@ -105,13 +102,9 @@ def ruleset(folders: Iterable[str] | None, output: int) -> Iterator[int | None]:
 def _allow(rules: int, path: str | Path, what: int) -> None:
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        _add(rules, descriptor, what)
+        _call(_ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", what, descriptor), 0)
     finally:
         os.close(descriptor)
-
-
-def _add(rules: int, descriptor: int, what: int) -> None:
-    _call(_ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", what, descriptor), 0)
 
 
 def _call(number: int, *arguments: bytes | int | None) -> int:

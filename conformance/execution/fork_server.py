@@ -55,7 +55,7 @@ class ForkServer:
         order = keepers_order(-1, -1, -1, limits, scratch)
         try:
             descriptors = [*channel, output, life_read, status_write]
-            with ruleset(self._writable, output) as rules:
+            with ruleset(self._writable) as rules:
                 order["rules"] = rules
                 if rules is not None:
                     descriptors.append(rules)

@@ -155,7 +155,7 @@ def start_worker(
     order = keepers_order(life_read, status_write, 1, limits, scratch)
     order["unneeded"] = list(channel)
     try:
-        with ruleset(writable, output) as rules:
+        with ruleset(writable) as rules:
             order["rules"] = rules
             keeper = subprocess.Popen(  # noqa: S603  (our own program)
                 [sys.executable, "-I", "-S", str(KEEPER), json.dumps(order), *command],

@@ -61,10 +61,10 @@ class Starter:
 
     def start(self, limits: Limits) -> Channel:
         """Start a worker; fork it from what has imported its library already, if that is there."""
-        if not self._writable:
-            self._make_folders()
+        self._have_folders()
+        output = Output(self._writable[0])
         (request_read, request_write), (reply_read, reply_write) = make_pipe(), make_pipe()
-        channel, output = (request_read, reply_write), Output()
+        channel = (request_read, reply_write)
         try:
             process = self._fork(channel, output, limits) or start_worker(
                 [self._python, "-m", WORKER, self._name, *map(str, channel)],
@@ -86,15 +86,20 @@ class Starter:
                 os.close(descriptor)
         return Channel(process, request_write, reply_read, output)
 
-    def _make_folders(self) -> None:
+    def _have_folders(self) -> None:
+        if not self._writable:
+            self._choose_folders()
+        for folder in self._writable:  # Somebody may have taken them away meanwhile.
+            Path(folder).mkdir(parents=True, exist_ok=True)
+
+    def _choose_folders(self) -> None:
         temporary = self._given.get("TMPDIR")
         if temporary is None:
             self._scratch = Scratch("embcheck-worker-")
             temporary = self._scratch.name
-        cache = self._given.get(CACHE) or worker_cache(self._name) or Path(temporary, "cache")
-        Path(cache).mkdir(parents=True, exist_ok=True)
-        self._environment |= {"TMPDIR": temporary, **caches_below(cache)}
-        self._writable = [temporary, str(cache)]
+        cache = self._given.get(CACHE) or worker_cache(self._name)
+        self._environment |= {"TMPDIR": temporary, **caches_below(cache or f"{temporary}/cache")}
+        self._writable = [temporary, *([str(cache)] if cache else [])]
 
     @property
     def _scratch_name(self) -> str | None:
@@ -116,6 +121,7 @@ class Starter:
     def import_once_more(self) -> None:
         """Begin to import the library in a process that workers are forked from."""
         if self._server is None:
+            self._have_folders()
             self._server = ForkServer(self._name, self._python, self._environment, self._writable)
 
     def keep_bytecode(self, folders: Iterable[str], seconds: float) -> None:
