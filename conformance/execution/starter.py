@@ -23,7 +23,7 @@ FORK_SECONDS = 20.0
 """Time for a library to be imported once more; after that, a worker imports it anew."""
 
 
-class Channel:
+class StartedWorker:
     """A worker that was started, and the harness's ends of what it reads, answers and prints."""
 
     def __init__(self, process: WorkerProcess, request: int, reply: int, output: Output) -> None:
@@ -59,7 +59,7 @@ class Starter:
         self._server: ForkServer | None = None
         self._compiler: WorkerProcess | None = None
 
-    def start(self, limits: Limits) -> Channel:
+    def start(self, limits: Limits) -> StartedWorker:
         """Start a worker; fork it from what has imported its library already, if that is there."""
         self._have_folders()
         output = Output(self._writable[0])
@@ -84,7 +84,7 @@ class Starter:
             # Only the worker has these ends now, so that its death closes the channel.
             for descriptor in channel:
                 os.close(descriptor)
-        return Channel(process, request_write, reply_read, output)
+        return StartedWorker(process, request_write, reply_read, output)
 
     def _have_folders(self) -> None:
         if not self._writable:
