@@ -94,6 +94,18 @@ def other_torch_lines(infos: Iterable[Entry]) -> list[str]:
     ]
 
 
+def unconfined_lines(environments: Iterable[Entry]) -> list[str]:
+    """Say what workers were not kept from, and why, by what records say of their machines."""
+    found: dict[str, None] = {}
+    for environment in environments:
+        why = one_line(environment.get("unconfined") or "no reason is given")
+        if environment.get("writes_confined") is False:
+            found[f"workers are not confined, and can write wherever you can: {why}"] = None
+        elif environment.get("signals_confined") is False:
+            found[f"workers can signal your other processes: {why}"] = None
+    return list(found)
+
+
 def none_text(reasons: Mapping[str, object]) -> str:
     """Say of each backend that a command needs, and that is not here, why it is not."""
     return "\n".join(unavailable_text(*reason) for reason in reasons.items())

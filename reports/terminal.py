@@ -12,7 +12,11 @@ from rich.text import Text
 
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run
-from embcheck.reports.backends_terminal import other_torch_lines, unavailable_text
+from embcheck.reports.backends_terminal import (
+    other_torch_lines,
+    unavailable_text,
+    unconfined_lines,
+)
 from embcheck.reports.console import safe_text, say
 from embcheck.reports.curves import point_of
 from embcheck.reports.departures import Departure, Standing, departures
@@ -90,6 +94,7 @@ def print_conformance(runs: Iterable[Run] | Merged, console: Console) -> None:
         info for entry in merged.backends.values() for info in entry.infos
     ):
         say(console, line, "yellow")
+    _print_unconfined(merged, console)
     _print_departures(departures(merged), console)
     _print_stages(merged, console)
     _print_partial(merged, console)
@@ -101,7 +106,14 @@ def print_timings(runs: Iterable[Run] | Merged, console: Console) -> None:
     measurements = [line for line in merged.measurements if point_of(line) is None]
     if measurements:
         _print_cells(measurements, console)
+    if not merged.columns:  # Or the summary of the cases has said it.
+        _print_unconfined(merged, console)
     print_studies(merged.measurements, merged.runs, console)
+
+
+def _print_unconfined(merged: Merged, console: Console) -> None:
+    for line in unconfined_lines(run.header.environment for run in merged.runs):
+        say(console, line, "yellow")
 
 
 def _print_cells(measurements: Sequence[Measurement], console: Console) -> None:

@@ -84,7 +84,8 @@ def fake(folder: Path, *lives: list[bytes | None], timeout: float = 5.0) -> Work
     program.chmod(0o755)
     words = [[part if part is None else part.hex() for part in life] for life in lives]
     (folder / "words").write_text(json.dumps(words), "utf-8")
-    return WorkerClient(Address(NAME, NAME, str(program)), timeout=timeout)
+    own = {"TMPDIR": str(folder)}  # Where it may write that it lived.
+    return WorkerClient(Address(NAME, NAME, str(program)), timeout=timeout, environment=own)
 
 
 def lives_of(folder: Path) -> int:

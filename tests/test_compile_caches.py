@@ -15,7 +15,7 @@ import pytest
 
 from embcheck.backends.on_torch.environment import HEADERS, environment, is_unfinished
 from embcheck.conformance.execution import discovery
-from embcheck.conformance.timing.clock.workers import caches_below
+from embcheck.conformance.execution.worker_cache import caches_below
 
 WHOLE = Path(_struct.__file__) if hasattr(_struct, "__file__") else None
 
@@ -72,7 +72,7 @@ def test_a_timing_keeps_everything_in_its_own_folder(tmp_path, monkeypatch):
         assert any("CACHE_DIR" in name for name in declared)
         variables |= declared
     places = [Path(value) for value in variables.values() if "/" in value]
-    assert len(places) == 7
+    assert len(places) == 6
     assert all(place.is_relative_to(tmp_path) for place in places)
 
 

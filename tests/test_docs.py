@@ -112,7 +112,7 @@ def test_the_compiled_example_answers(compiled):
 
 def test_the_compiled_example_exports_once(compiled):
     """Graphs are kept: a later run of such a call makes none."""
-    folder = compiled / "cache" / "ort-gather"
+    folder = compiled / "cache" / "workers" / "embcheck-ort-gather" / "ort-gather"
     graphs = {path.name for path in folder.glob("*.bin")}
     assert len(graphs) > 10
     case = "embedding/bounds/single-index[index=-1]"

@@ -19,6 +19,7 @@ from test_cli import environment
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.answers import Answered, Crashed, Errored, TimedOut
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
+from embcheck.conformance.execution.confinement import SWITCH
 from embcheck.conformance.execution.pool import BackendPool
 
 SMALL = Path(__file__).parent / "data" / "zoo" / "specs" / "small.yaml"
@@ -34,11 +35,13 @@ SOON = 8
 
 
 @pytest.fixture
-def dying():
+def dying(monkeypatch):
     """Return a function that makes a client of the backend that dies in a way."""
     made = []
 
     def make(way, timeout=60.0):
+        if way.endswith("its-keeper"):
+            monkeypatch.setenv(SWITCH, "0")  # One that is confined cannot reach it.
         made.append(
             WorkerClient("zoo-dies", timeout=timeout, environment={"EMBCHECK_ZOO_DEATH": way})
         )

@@ -273,9 +273,9 @@ def test_output_is_counted_from_the_start_of_a_call(overflowing):
     assert client.printed_bytes == 12 * 20 * MIB
 
 
-def test_output_is_dropped_without_a_hole():
+def test_output_is_dropped_without_a_hole(tmp_path):
     """After it was cut, a file begins anew: its size is that of what was printed since."""
-    output = Output()
+    output = Output(str(tmp_path))
     for _ in range(5):
         os.write(output.fileno(), b"x" * MIB)
         output.drop_old()

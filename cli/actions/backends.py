@@ -16,10 +16,11 @@ from embcheck.conformance.execution.introductions import Introduced, introductio
 from embcheck.conformance.execution.pool import BackendPool, started_pool
 from embcheck.conformance.execution.profile import profile
 from embcheck.conformance.exit_codes import ExitCode
+from embcheck.conformance.records.environment import describe_environment
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.backend_pages import write_pages
-from embcheck.reports.backends_terminal import backend_text, list_text
+from embcheck.reports.backends_terminal import backend_text, list_text, unconfined_lines
 from embcheck.reports.helped import helped
 from embcheck.reports.merge import merge
 from embcheck.reports.units import plural
@@ -48,6 +49,8 @@ def backends(
         sys.exit(ExitCode.USAGE)
     entries = [one.backend for one in found]
     click.echo(json.dumps(entries, indent=2) if as_json else list_text(entries))
+    for line in unconfined_lines([describe_environment()]):
+        click.echo(line, err=True)
     _tell_kept(found)
 
 

@@ -9,6 +9,9 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+CACHE = "EMBCHECK_CACHE"
+"""The variable that names the cache. A worker's names a folder for its adapter's distribution."""
+
 
 def cache_folder(name: str) -> Path:
     """Return a folder of embcheck's cache: in $EMBCHECK_CACHE, or in the user's cache folder.
@@ -22,7 +25,7 @@ def cache_folder(name: str) -> Path:
 
 def cache_place() -> Path:
     """Return where embcheck's cache is, whoever can write there."""
-    own, users = os.environ.get("EMBCHECK_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    own, users = os.environ.get(CACHE), os.environ.get("XDG_CACHE_HOME")
     if own:
         return Path(own)
     return (Path(users) if users else Path.home() / ".cache") / "embcheck"

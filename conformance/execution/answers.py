@@ -144,6 +144,7 @@ ANSWERS: Mapping[str, Check] = {
         {"modules": many(fields({"module": text, "file": maybe(text), "doc": maybe(long_text)}))}
     ),
     "source": fields({"sha256": text}),
+    "uncompiled": fields({"folders": many(text)}),
     "store": fields({}),
     "hold": fields(
         {"prepare_seconds": seconds, "first_call_seconds": seconds, "second_call_seconds": seconds},
@@ -200,7 +201,7 @@ ANSWERS: Mapping[str, Check] = {
 }
 """The fields of the reply to each request that was answered; any other is a broken protocol."""
 
-ANY_WORKERS = ("ask", "by_step", "script", "origin", "source")
+ANY_WORKERS = ("ask", "by_step", "script", "origin", "source", "uncompiled")
 """Requests that a fresh worker can answer too: they need no call that another one holds."""
 
 _FAILED = fields(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Mapping
@@ -61,8 +60,7 @@ class BackendBroken(Exception):
 class WorkerClient:
     """One backend in a process of its own, started when first needed and again after a death.
 
-    A worker's environment is the caller's plus ENVIRONMENT plus `environment`. Unless that names a
-    TMPDIR, workers have one of their own, which goes with the client, however they died. With
+    A worker's environment is the caller's plus ENVIRONMENT plus `environment`; see Starter. With
     `any_id`, a backend may call itself otherwise than it is announced.
     """
 
@@ -83,12 +81,8 @@ class WorkerClient:
         self._timeout = timeout
         self._limits = limits
         self._python = address.python
-        self._starter = Starter(
-            address.id,
-            address.python,
-            {**os.environ, **ENVIRONMENT, **(environment or {})},
-            needs_scratch="TMPDIR" not in (environment or {}),
-        )
+        given = {**ENVIRONMENT, **(environment or {})}
+        self._starter = Starter(address.id, address.python, given)
         self._channel: StartedWorker | None = None
         self._info: BackendInfo | None = None
         self._any_id = any_id
@@ -145,6 +139,12 @@ class WorkerClient:
         """
         answer = self.request({"request": "origin", "name": self.name})
         return list(answer.details["modules"]) if isinstance(answer, Answered) else []
+
+    def keep_bytecode(self) -> None:
+        """Have the bytecode written of what the worker has imported, as it may not do so itself."""
+        answer = self.request({"request": "uncompiled"})
+        if isinstance(answer, Answered) and not self._is_stopped:
+            self._starter.keep_bytecode(answer.details["folders"], self._timeout)
 
     def script(self, call: Call) -> Answer:
         """Ask for the lines of a call; they are the answer's detail `script`."""

@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 
+from embcheck.conformance.execution.confinement import ruleset
 from embcheck.conformance.execution.limits import UNLIMITED, Limits
 from embcheck.conformance.execution.messages import FORK_MESSAGE_BYTES, READY
 from embcheck.conformance.execution.process import WorkerProcess, keepers_order, start_worker
@@ -19,7 +20,10 @@ from embcheck.conformance.execution.process import WorkerProcess, keepers_order,
 class ForkServer:
     """The harness's end of such a process, which imports while the harness goes on."""
 
-    def __init__(self, name: str, python: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, python: str, environment: Mapping[str, str], writable: Sequence[str]
+    ) -> None:
+        self._writable = list(writable)
         self._socket, theirs = socket.socketpair()
         module = "embcheck.conformance.execution.inside.forking"
         silence = os.open(os.devnull, os.O_RDWR)
@@ -30,6 +34,7 @@ class ForkServer:
                 output=silence,
                 channel=[theirs.fileno()],
                 limits=UNLIMITED,
+                writable=writable,
             )
         finally:
             os.close(silence)
@@ -49,9 +54,12 @@ class ForkServer:
         # The numbers of descriptors are those at the other side, which the server knows.
         order = keepers_order(-1, -1, -1, limits, scratch)
         try:
-            message = json.dumps(order).encode()
             descriptors = [*channel, output, life_read, status_write]
-            socket.send_fds(self._socket, [message], descriptors)
+            with ruleset(self._writable) as rules:
+                order["rules"] = rules
+                if rules is not None:
+                    descriptors.append(rules)
+                socket.send_fds(self._socket, [json.dumps(order).encode()], descriptors)
         except BaseException:
             os.close(life_write)
             os.close(status_read)

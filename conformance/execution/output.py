@@ -16,10 +16,13 @@ WORDS = 500
 
 
 class Output:
-    """The file that a worker prints to; not a pipe, for nobody reads until the worker has died."""
+    """The file that a worker prints to; not a pipe, for nobody reads until the worker has died.
 
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
+    It is in a folder where the worker may write, who can then open its standard output by name.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (lives like the worker)
         # Or after the file was cut, the next byte would be written where the last one stood.
         flags = fcntl.fcntl(self.fileno(), fcntl.F_GETFL)
         fcntl.fcntl(self.fileno(), fcntl.F_SETFL, flags | os.O_APPEND)

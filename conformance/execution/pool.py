@@ -100,6 +100,7 @@ class BackendPool:
             return
         try:
             _ = self._clients[name, 0].info
+            self._clients[name, 0].keep_bytecode()
         except (BackendUnavailable, BackendBroken) as problem:
             self._problems[name] = problem
 

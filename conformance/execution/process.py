@@ -11,10 +11,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from embcheck.conformance.execution.confinement import ruleset
 from embcheck.conformance.execution.limits import Limits
 
 KEEPER = Path(__file__).parent / "inside" / "keeper.py"
@@ -142,24 +143,30 @@ def start_worker(
     output: int,
     channel: Sequence[int],
     limits: Limits,
+    writable: Iterable[str] | None,
     scratch: str | None = None,
     folder: str | None = None,
 ) -> WorkerProcess:
-    """Start a program under a keeper, in a folder; only it needs the descriptors of `channel`."""
+    """Start a program under a keeper, in a folder; only it needs the descriptors of `channel`.
+
+    Where workers are confined, it may write below `writable` only; None is for our own programs.
+    """
     (life_read, life_write), (status_read, status_write) = os.pipe(), os.pipe()
     order = keepers_order(life_read, status_write, 1, limits, scratch)
     order["unneeded"] = list(channel)
     try:
-        keeper = subprocess.Popen(  # noqa: S603  (our own program)
-            [sys.executable, "-I", "-S", str(KEEPER), json.dumps(order), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=(life_read, status_write, *channel),
-            env=environment,
-            cwd=folder,
-            start_new_session=True,  # Ctrl-C is not meant for it.
-        )
+        with ruleset(writable) as rules:
+            order["rules"] = rules
+            keeper = subprocess.Popen(  # noqa: S603  (our own program)
+                [sys.executable, "-I", "-S", str(KEEPER), json.dumps(order), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(life_read, status_write, *channel, *([] if rules is None else [rules])),
+                env=environment,
+                cwd=folder,
+                start_new_session=True,  # Ctrl-C is not meant for it.
+            )
     except BaseException:
         os.close(life_write)
         os.close(status_read)
@@ -173,7 +180,7 @@ def start_worker(
 def keepers_order(
     lifeline: int, status: int, output: int, limits: Limits, scratch: str | None
 ) -> dict[str, Any]:
-    """Return what a keeper must know; its caller adds `unneeded`."""
+    """Return what a keeper must know; its caller adds `unneeded` and `rules`."""
     return {
         "lifeline": lifeline,
         "status": status,

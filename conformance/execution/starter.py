@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from importlib.util import cache_from_source
+from pathlib import Path
 
+from embcheck.conformance.contract.cache import CACHE
 from embcheck.conformance.execution.fork_server import ForkServer
 from embcheck.conformance.execution.limits import Limits
 from embcheck.conformance.execution.output import Output
 from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
 from embcheck.conformance.execution.process import WorkerProcess, start_worker
 from embcheck.conformance.execution.scratch import Scratch
+from embcheck.conformance.execution.worker_cache import caches_below, worker_cache
 
 WORKER = "embcheck.conformance.execution.inside.worker"
 FORK_SECONDS = 20.0
@@ -37,28 +43,28 @@ class StartedWorker:
 
 
 class Starter:
-    """Starts workers of one backend by an interpreter, in an environment.
+    """Starts workers of one backend by an interpreter, in the caller's environment and `given`.
 
-    Unless that names a TMPDIR, they share a temporary folder, which goes with the starter, however
-    they died.
+    They may write to two folders. Unless `given` names a TMPDIR, they share a temporary folder,
+    which goes with the starter, however they died. Unless it names the cache, that is the one of
+    their adapter's distribution, or below the temporary folder where there is none.
     """
 
-    def __init__(
-        self, name: str, python: str, environment: Mapping[str, str], *, needs_scratch: bool
-    ) -> None:
+    def __init__(self, name: str, python: str, given: Mapping[str, str]) -> None:
         self._name, self._python = name, python
-        self._environment = dict(environment)
-        self._needs_scratch = needs_scratch
+        self._given = dict(given)
+        self._environment = {**os.environ, **given}
+        self._writable: list[str] = []
         self._scratch: Scratch | None = None
         self._server: ForkServer | None = None
+        self._compiler: WorkerProcess | None = None
 
     def start(self, limits: Limits) -> StartedWorker:
         """Start a worker; fork it from what has imported its library already, if that is there."""
-        if self._needs_scratch and self._scratch is None:
-            self._scratch = Scratch("embcheck-worker-")
-            self._environment["TMPDIR"] = self._scratch.name
+        self._have_folders()
+        output = Output(self._writable[0])
         (request_read, request_write), (reply_read, reply_write) = make_pipe(), make_pipe()
-        channel, output = (request_read, reply_write), Output()
+        channel = (request_read, reply_write)
         try:
             process = self._fork(channel, output, limits) or start_worker(
                 [self._python, "-m", WORKER, self._name, *map(str, channel)],
@@ -66,6 +72,7 @@ class Starter:
                 output=output.fileno(),
                 channel=channel,
                 limits=limits,
+                writable=self._writable,
                 scratch=self._scratch_name,
             )
         except BaseException:
@@ -78,6 +85,21 @@ class Starter:
             for descriptor in channel:
                 os.close(descriptor)
         return StartedWorker(process, request_write, reply_read, output)
+
+    def _have_folders(self) -> None:
+        if not self._writable:
+            self._choose_folders()
+        for folder in self._writable:  # Somebody may have taken them away meanwhile.
+            Path(folder).mkdir(parents=True, exist_ok=True)
+
+    def _choose_folders(self) -> None:
+        temporary = self._given.get("TMPDIR")
+        if temporary is None:
+            self._scratch = Scratch("embcheck-worker-")
+            temporary = self._scratch.name
+        cache = self._given.get(CACHE) or worker_cache(self._name)
+        self._environment |= {"TMPDIR": temporary, **caches_below(cache or f"{temporary}/cache")}
+        self._writable = [temporary, *([str(cache)] if cache else [])]
 
     @property
     def _scratch_name(self) -> str | None:
@@ -99,7 +121,31 @@ class Starter:
     def import_once_more(self) -> None:
         """Begin to import the library in a process that workers are forked from."""
         if self._server is None:
-            self._server = ForkServer(self._name, self._python, self._environment)
+            self._have_folders()
+            self._server = ForkServer(self._name, self._python, self._environment, self._writable)
+
+    def keep_bytecode(self, folders: Iterable[str], seconds: float) -> None:
+        """Write the bytecode of the modules in folders, for so many seconds; this runs none.
+
+        Else each worker would compile them again, for seconds where a library came without.
+        """
+        folders = [folder for folder in folders if os.access(_beside(folder), os.W_OK)]
+        if not folders:
+            return
+        with Path(os.devnull).open("wb") as nothing:
+            self._compiler = start_worker(
+                [self._python, "-P", "-S", "-m", "compileall", "-q", "-l", *folders],
+                self._environment,
+                output=nothing.fileno(),
+                channel=(),
+                limits=Limits(),
+                writable=None,
+            )
+        try:
+            with suppress(TimeoutError):
+                self._compiler.wait(seconds)
+        finally:
+            self._compiler.close()
 
     def empty_scratch(self) -> None:
         """Empty the temporary folder, while no worker uses it."""
@@ -108,19 +154,25 @@ class Starter:
             self._scratch.empty()
 
     def kill(self) -> None:
-        """Kill what workers are forked from; any thread may ask for it."""
-        server = self._server
-        if server is not None:
-            server.kill()
+        """Kill what workers are forked from, and what compiles; any thread may ask for it."""
+        for process in (self._server, self._compiler):
+            if process is not None:
+                process.kill()
 
     def close(self) -> None:
         """End what workers are forked from, and take the temporary folder away."""
         self._close_server()
         if self._scratch is not None:
             self._scratch.cleanup()
-            self._scratch = None
+            self._scratch, self._writable = None, []
 
     def _close_server(self) -> None:
         server, self._server = self._server, None
         if server is not None:
             server.close()
+
+
+def _beside(folder: str) -> str:
+    """Return where Python keeps the bytecode of the modules in a folder, or would make that."""
+    place = Path(cache_from_source(f"{folder}/module.py")).parent
+    return str(place) if place.is_dir() else sys.pycache_prefix or folder

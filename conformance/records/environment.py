@@ -8,9 +8,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from embcheck.conformance.execution.confinement import confinement
+
 
 def describe_environment() -> dict[str, Any]:
-    """Describe the machine: what a reader needs to judge a run; no names of hosts or users."""
+    """Describe the machine: what a reader needs to judge a run; no names of hosts or users.
+
+    And what workers are kept from there.
+    """
+    can = confinement()
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -19,6 +25,9 @@ def describe_environment() -> dict[str, Any]:
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "memory_gib": _memory_gib(),
+        "writes_confined": can.writes,
+        "signals_confined": can.signals,
+        "unconfined": can.reason,
     }
 
 

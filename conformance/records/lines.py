@@ -146,6 +146,24 @@ class DescribedBackend(TypedDict, total=False):
     settings: Mapping[str, Any]
 
 
+class DescribedEnvironment(TypedDict, total=False):
+    """The machine of a run. What is not listed here may be anything.
+
+    `writes_confined` is true where workers could write to their own folders only,
+    `signals_confined` where they could signal only what they started themselves; `unconfined` is
+    the reason where one is not. Records from before that have neither.
+    """
+
+    python: str
+    platform: str
+    cpu: str
+    cores: int | None
+    memory_gib: float | None
+    writes_confined: bool
+    signals_confined: bool
+    unconfined: str
+
+
 class DescribedSettings(TypedDict, total=False):
     """How a run was made: the `selection` of cases in words, or the profile of timings.
 

@@ -24,6 +24,7 @@ from embcheck.conformance.records.lines import (
     Described,
     DescribedBackend,
     DescribedCall,
+    DescribedEnvironment,
     DescribedRound,
     DescribedSettings,
     KnownDeviation,
@@ -56,6 +57,7 @@ WORDS: Mapping[tuple[type, str], type[StrEnum]] = {
 """Fields whose values are among those of an enum, wherever that is."""
 FORMS: Mapping[tuple[type, str], Any] = {
     (RunHeader, "backends"): tuple[DescribedBackend, ...],
+    (RunHeader, "environment"): DescribedEnvironment,
     (RunHeader, "settings"): DescribedSettings,
     (CaseLine, "call"): DescribedCall,
     (CaseLine, "control"): DescribedCall | None,

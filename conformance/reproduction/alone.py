@@ -77,6 +77,7 @@ def _in_one_process(
                 output=errors.fileno(),
                 channel=(),
                 limits=Limits(),
+                writable=[folder],
                 scratch=folder,
                 folder=folder,
             )

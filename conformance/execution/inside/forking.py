@@ -20,8 +20,9 @@ from embcheck.conformance.execution.inside.start import start
 from embcheck.conformance.execution.inside.worker import serve
 from embcheck.conformance.execution.messages import FORK_MESSAGE_BYTES, READY
 
-DESCRIPTORS = 5
-"""Two ends of the worker's channel, its output, its lifeline, and what its keeper writes to."""
+DESCRIPTORS = 6
+"""Two ends of the worker's channel, its output, its lifeline, and what its keeper writes to; and
+where workers are confined, the ruleset."""
 
 
 def main(name: str, descriptor: int) -> None:
@@ -55,7 +56,7 @@ def _keep(
     seconds: float,
 ) -> None:
     """Become the keeper of a worker that serves the given descriptors."""
-    request_read, reply_write, output, lifeline, status = descriptors
+    request_read, reply_write, output, lifeline, status, *rules = descriptors
     channel.close()  # Or the worker would read what is meant for the server.
     os.setsid()  # What is meant for the server's group is not meant for the worker's.
 
@@ -66,7 +67,8 @@ def _keep(
         serve(backend, request_read, reply_write, seconds)
 
     told = {"lifeline": lifeline, "status": status, "output": output}
-    keep({**order, **told, "unneeded": [request_read, reply_write]}, run)
+    more = {"unneeded": [request_read, reply_write], "rules": rules[0] if rules else None}
+    keep({**order, **told, **more}, run)
 
 
 def _has_ended(pid: int) -> bool:

@@ -6,7 +6,8 @@ keeper's when its own parent ends, however it detaches itself.
 
 ORDER is JSON: `lifeline` is the descriptor of a pipe that the harness holds open while it lives and
 wants the worker; on `status` the keeper writes the lines below; `output` is what the worker prints
-to; `unneeded` are descriptors that only the worker uses; `scratch` is its temporary folder;
+to; `unneeded` are descriptors that only the worker uses; `scratch` is its temporary folder; `rules`
+is the descriptor of a Landlock ruleset that says where it may write, null where it is not confined;
 `memory`, `output_bytes`, `tasks` and `files` are the most that it may take, null for no limit;
 `is_timed` has this looked at seldom.
 
@@ -43,7 +44,8 @@ ENDING_SECONDS = 10.0
 FULL_SHARE = 1 / 8
 """The share of the limit on files from which the folder is called full."""
 DEAF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
+LANDLOCK_RESTRICT_SELF = 446
 HAS_PROC = os.access("/proc/self/stat", os.R_OK)
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -66,9 +68,10 @@ def keep(order: Mapping[str, Any], run: Callable[[], object]) -> NoReturn:
             signal.signal(number, handler)
         for descriptor in (order["lifeline"], order["status"], woken, waker):
             os.close(descriptor)
-        _become_worker(keeper, run)
-    for descriptor in order["unneeded"]:
-        os.close(descriptor)
+        _become_worker(keeper, order["rules"], run)
+    for descriptor in (*order["unneeded"], order["rules"]):
+        if descriptor is not None:
+            os.close(descriptor)
     _say(order, f"pid {worker}")
     family = Descendants()
     _stay(order, worker, woken, Watch(order, worker, family))
@@ -76,11 +79,13 @@ def keep(order: Mapping[str, Any], run: Callable[[], object]) -> NoReturn:
     os._exit(0)
 
 
-def _become_worker(keeper: int, run: Callable[[], object]) -> NoReturn:
+def _become_worker(keeper: int, rules: int | None, run: Callable[[], object]) -> NoReturn:
     code = 127
     try:
         os.setsid()
         _control(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if rules is not None:
+            _confine(rules)
         if os.getppid() == keeper:  # Else it ended before this process asked to die with it.
             run()
             code = 0
@@ -88,6 +93,15 @@ def _become_worker(keeper: int, run: Callable[[], object]) -> NoReturn:
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _confine(rules: int) -> None:
+    """Hold this process, and all that it will start, to a Landlock ruleset; raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if libc.syscall(ctypes.c_long(LANDLOCK_RESTRICT_SELF), ctypes.c_long(rules), ctypes.c_long(0)):
+        raise OSError(ctypes.get_errno(), "the worker cannot be confined")
+    os.close(rules)
 
 
 def _stay(order: Mapping[str, Any], worker: int, woken: int, watch: Watch) -> None:

@@ -7,10 +7,12 @@ the library prints goes to the worker's own stdout and stderr, never into the ch
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.machinery import ModuleSpec
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -51,6 +53,7 @@ class Worker:
             "script": self.script,
             "origin": self.origin,
             "source": self.source,
+            "uncompiled": self.uncompiled,
             **HeldCalls(backend).requests,
         }
 
@@ -114,6 +117,22 @@ class Worker:
                 digest.update(Path(file).read_bytes())
         return {"status": "answered", "sha256": digest.hexdigest()[:16]}, {}
 
+    def uncompiled(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
+        """Name the folders of modules whose bytecode, as it lies there, is not of their source.
+
+        Python would have written it at their import; this process may not.
+        """
+        del header, arrays
+        specs = [getattr(module, "__spec__", None) for module in list(sys.modules.values())]
+        sources = {
+            str(spec.origin): str(spec.cached)
+            for spec in specs
+            if isinstance(spec, ModuleSpec) and spec.origin and spec.cached
+        }
+        folders = {Path(of).parent for of, cached in sources.items() if not _is_newer(cached, of)}
+        folders = set() if sys.dont_write_bytecode else folders
+        return {"status": "answered", "folders": sorted(map(str, folders))}, {}
+
     def script(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Return the lines by which a user of the library would make a call."""
         if not hasattr(self.backend, "script"):
@@ -133,6 +152,13 @@ class Worker:
             for name, module in ((name, sys.modules[name]) for name in names)
         ]
         return {"status": "answered", "modules": modules}, {}
+
+
+def _is_newer(one: str, other: str) -> bool:
+    try:
+        return os.stat(one).st_mtime >= os.stat(other).st_mtime  # noqa: PTH116  (of thousands)
+    except OSError:
+        return False
 
 
 def twice(backend: Backend, call: Call, thunk: Callable[[], Any]) -> Callable[[], Any]:

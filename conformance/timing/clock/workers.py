@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from embcheck.conformance.contract.cache import CACHE
 from embcheck.conformance.execution import limits
 from embcheck.conformance.execution.address import Address
 from embcheck.conformance.execution.answers import Answered
@@ -69,7 +70,7 @@ class Workers:
         arm = Arm(f"{name} ({role})", name, role, self._client(backend, role))
         arm.spare = partial(self._spare, (backend, role))
         if cell and self._cache is not None:
-            arm.cache = str(self._cache / _digest(backend, role, cell))
+            arm.cache = str(self._cache / _digest(backend, role) / _digest(cell))
         return arm
 
     def describe(self, backend: str, role: str) -> Mapping[str, Any]:
@@ -130,7 +131,7 @@ class Workers:
         if self._cache is not None:
             folder = self._cache / _digest(*key)
             folder.mkdir(exist_ok=True)
-            environment |= caches_below(folder)
+            environment |= {"TMPDIR": str(folder), CACHE: str(folder)}
         where = self._addresses.get(key[0], key[0])
         return WorkerClient(
             where, timeout=self._timeout, limits=limits.timed(), environment=environment
@@ -147,22 +148,10 @@ class Workers:
         """Wait until a worker has started or failed."""
         try:
             _ = self._clients[key].info
+            self._clients[key].keep_bytecode()
         except (BackendUnavailable, BackendBroken) as problem:
             self._problems[key] = problem
             self._clients.pop(key).close()
-
-
-def caches_below(folder: Path) -> dict[str, str]:
-    """Return the environment by which all that adapters and compilers keep goes to a folder.
-
-    What libraries keep follows from `EMBCHECK_CACHE`, below which adapters declare it; the driver
-    of CUDA belongs to none of them.
-    """
-    return {
-        "TMPDIR": str(folder),
-        "EMBCHECK_CACHE": str(folder),
-        "CUDA_CACHE_PATH": str(folder / "cuda"),
-    }
 
 
 def _digest(*names: str) -> str:

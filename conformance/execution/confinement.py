@@ -1,0 +1,117 @@
+"""Where workers may write: Landlock holds a process, and all that it starts, to a few folders.
+
+https://docs.kernel.org/userspace-api/landlock.html. These are two of its three system calls; the
+third is made by the worker's keeper. Packages that make them are before their first release.
+Reading and executing stay free, and so do the commands that drive a device.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SWITCH = "EMBCHECK_CONFINE"
+"""Set to 0, workers are not confined: for who must know whether that is why a library fails."""
+
+_CREATE_RULESET, _ADD_RULE = 444, 445
+_VERSION, _PATH_BENEATH = 1, 1
+HOLDS_TRUNCATION, HOLDS_SIGNALS = 3, 6
+"""The versions of Landlock that can forbid this: Linux 6.2 and 6.12."""
+
+_WRITE, _TRUNCATE = 1 << 1, 1 << 14
+_REMOVE = 1 << 4 | 1 << 5
+_MAKE = 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 12
+"""Folders, files, sockets, pipes, links."""
+_MAKE_DEVICE = 1 << 6 | 1 << 11
+_MOVE = 1 << 13
+"""To rename or link from one folder to another, where the same is allowed in both."""
+_IN_FILES = _WRITE | _TRUNCATE
+_IN_FOLDERS = _IN_FILES | _REMOVE | _MAKE | _MOVE
+_FORBIDDEN = _IN_FOLDERS | _MAKE_DEVICE
+_SOCKETS_AND_SIGNALS = 1 | 2
+"""Of processes that are not below the worker: abstract sockets cannot be reached, nor signals sent.
+"""
+
+SHARED = Path("/dev/shm")  # noqa: S108  (where POSIX has shared memory and semaphores)
+DEVICES = (
+    *("null", "zero", "full", "random", "urandom", "tty"),
+    *("nvidia*", "kfd", "dri", "accel*", "vfio", "dxg"),
+)
+"""What libraries write to besides: the usual ones, and GPUs and other accelerators."""
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What workers are kept from; where that is not all, the reason."""
+
+    writes: bool = False
+    signals: bool = False
+    reason: str = ""
+
+
+def confinement() -> Confinement:
+    """Say what workers that are started now are kept from."""
+    if os.environ.get(SWITCH) == "0":
+        return Confinement(reason=f"{SWITCH}=0 is set")
+    if sys.platform != "linux":
+        return Confinement(reason="only Linux has Landlock")
+    try:
+        version = _call(_CREATE_RULESET, None, 0, _VERSION)
+    except OSError as error:
+        return Confinement(reason=f"there is no Landlock here: {error.strerror}")
+    if version < HOLDS_TRUNCATION:
+        return Confinement(reason=f"Landlock of Linux 6.2 is needed, this is version {version}")
+    if version < HOLDS_SIGNALS:
+        return Confinement(
+            writes=True, reason=f"Landlock of Linux 6.12 is needed, this is version {version}"
+        )
+    return Confinement(writes=True, signals=True)
+
+
+@contextmanager
+def ruleset(folders: Iterable[str] | None) -> Iterator[int | None]:
+    """Give a descriptor by which a process confines itself to write below folders.
+
+    None where workers are not confined, and where no folders are named. Raises OSError.
+    """
+    can = confinement()
+    if folders is None or not can.writes:
+        yield None
+        return
+    scoped = _SOCKETS_AND_SIGNALS if can.signals else 0
+    attributes = struct.pack("=QQQ", _FORBIDDEN, 0, scoped)
+    rules = _call(_CREATE_RULESET, attributes, len(attributes), 0)
+    try:
+        for folder in folders:
+            _allow(rules, folder, _IN_FOLDERS)
+        for device in (path for pattern in DEVICES for path in Path("/dev").glob(pattern)):
+            _allow(rules, device, _IN_FILES)
+        if SHARED.is_dir():
+            _allow(rules, SHARED, _IN_FOLDERS)
+        yield rules
+    finally:
+        os.close(rules)
+
+
+def _allow(rules: int, path: str | Path, what: int) -> None:
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        _call(_ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", what, descriptor), 0)
+    finally:
+        os.close(descriptor)
+
+
+def _call(number: int, *arguments: bytes | int | None) -> int:
+    """Make a system call; raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    passed = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    result: int = libc.syscall(ctypes.c_long(number), *passed)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
