@@ -154,8 +154,8 @@ VERSIONS = {
     ),
     "openvino-ops": tuple(
         f"openvino=={release}"
-        # 2025.2 is of June 2025; older ones have no SegmentMax, which the adapter writes bags by.
-        for release in ("2025.2.0", "2025.4.1", "2026.1.*", "2026.2.*", "2026.4.*")
+        # 2024.6 is of December 2024. It has no SegmentMax, and so no maxima between offsets.
+        for release in ("2024.6.0", "2025.2.0", "2025.4.1", "2026.1.*", "2026.4.*")
     ),
     "tensorflow-eager": tuple(
         f"tensorflow-cpu=={release}"
