@@ -159,7 +159,7 @@ VERSIONS = {
     ),
     "tensorflow-eager": tuple(
         f"tensorflow-cpu=={release}"
-        # 2.18 is of October 2024, and there are no others since.
+        # 2.18.1 is of March 2025, and there are no others since. Older ones want ml-dtypes < 0.5.
         for release in ("2.18.1", "2.19.1", "2.20.0", "2.21.0")
     ),
     "keras-numpy": tuple(
