@@ -74,6 +74,12 @@ from embcheck.cli.bench_own import own_options
     help="Take ratios to this backend, which takes part. If left out: torch-eager if it takes "
     "part, else the first backend.",
 )
+@click.option(
+    "--scheme",
+    metavar="SCHEME",
+    help="Backends that look up in stored tables only are timed on the table stored by this "
+    "scheme, such as uint4-row. If left out: by the first that each has.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
 @click.option(
     "--against",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from embcheck.conformance.contract.schemes import SCHEMES
 from embcheck.conformance.records.details import TimingDetails
 from embcheck.conformance.records.lines import Measurement, Reason
 from embcheck.conformance.records.plain import to_plain
@@ -192,8 +193,16 @@ def reasons(line: Measurement) -> list[str]:
     found = [str(reason.text) for reason in line.reasons]
     spelled = line.details.spelling
     own = [f"timed by its spelling {spelled}"] if spelled is not None else []
-    own += _low_ceilings(line)
+    own += _stored_table(line) + _low_ceilings(line)
     return own + (found or ([str(line.message)] if line.message else []))
+
+
+def _stored_table(line: Measurement) -> list[str]:
+    """Say by which scheme the table is stored, and in how many bytes."""
+    inputs = line.details.inputs
+    if inputs is None or inputs.table[-1] not in SCHEMES:
+        return []
+    return [f"its table is stored as {inputs.table[-1]}, in {bytes_text(inputs.table_bytes)}"]
 
 
 def _low_ceilings(line: Measurement) -> list[str]:
@@ -335,9 +344,14 @@ def costs(line: Measurement) -> Costs:
         of_gather=share_text(_possible(number("share_of_gather"))),
         of_copy=share_text(_possible(number("share_of_copy"))),
         peak=bytes_text(number("peak_bytes")),
-        ulp="-" if number("largest_error_ulp") is None else f"{number('largest_error_ulp'):.3g}",
+        ulp=_ulp_text(line, number("largest_error_ulp")),
         new_shape=seconds_text(None if None in new else sum(filter(None, new))),
     )
+
+
+def _ulp_text(line: Measurement, ulp: float | None) -> str:
+    """Return an error in ulp; a dash where none is known, or a scheme's step is the measure."""
+    return "-" if ulp is None or _stored_table(line) else f"{ulp:.3g}"
 
 
 def _possible(share: float | None) -> float | None:

@@ -127,6 +127,16 @@ def texts(window: Any, selector: str) -> list[str]:
     return [found.text for found in find(window, selector)]
 
 
+def unfold(window: Any, summary: Any) -> None:
+    """Click on a summary, and wait until the page has filled what it unfolds."""
+    window.execute_async_script(
+        "const [summary, done] = arguments;"
+        "summary.parentNode.addEventListener('toggle', () => setTimeout(done, 0), { once: true });"
+        "summary.click();",
+        summary,
+    )
+
+
 def settle(window: Any) -> None:
     """Wait until the browser has followed a link and drawn the page."""
     window.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 0))")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Open, chromium, find, phone, report_opener, settle, texts
+from browser import Open, chromium, find, phone, report_opener, settle, texts, unfold
 from report_runs import HOSTILE, case, every_outcome, result, run
 
 from embcheck.conformance.suite.features import shipped_features
@@ -138,7 +138,7 @@ def test_a_tick_reorders_the_list_and_the_address_keeps_it(show: Open) -> None:
     find(window, "#clear")[0].click()
     assert texts(window, "#asked") == ["Tick what you need, or begin with a typical use."]
     for summary in find(window, "details.needs > summary"):
-        summary.click()
+        unfold(window, summary)
     for name in ("bag.mean", "bag.int32", "bag.bounds"):
         find(window, f'#features input[value="{name}"]')[0].click()
     find(window, '#dtype option[value="float16"], #dtype option:nth-child(2)')[0].click()
@@ -162,7 +162,7 @@ def test_what_is_in_the_way_is_told_at_length(show: Open) -> None:
     told = _told(gather(shipped(), [], "recommender-training", "float32"))
     row = next(row for row in told.of(Fit.BLOCKED) if row.advice.blockers[0].found.example)
     (item,) = find(window, f'li[data-backend="{row.backend}"]')
-    item.find_element("css selector", "summary").click()
+    unfold(window, item.find_element("css selector", "summary"))
     settle(window)
     remark = row.advice.blockers[0]
     said = item.find_element("css selector", ".remarks li").text

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from browser import Open, chromium, find, no_scripts, phone, report_opener, settle, texts
+from browser import Open, chromium, find, no_scripts, phone, report_opener, settle, texts, unfold
 from report_runs import HOSTILE, INVALID, case, every_outcome, result, run, timing
 
 pytestmark = pytest.mark.browser
@@ -139,7 +139,7 @@ def test_hostile_text_stays_text(show: Open) -> None:
     assert "</script><img src=x onerror=alert(1)>" in texts(window, "#evidence")[0]
     find(window, '#evidence a[href^="#behaviour"]')[0].click()
     settle(window)
-    find(window, ".case > summary")[0].click()
+    unfold(window, find(window, ".case > summary")[0])
     assert window.title.startswith("embcheck report")
     assert '<script>document.title="owned"</script>\\u202e\\x1b[31m' in texts(window, ".came")[0]
     assert len(window.find_elements("css selector", "script")) == 2

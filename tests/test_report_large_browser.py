@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from browser import Open, chromium, find, no_scripts, phone, report_opener, settle, texts
+from browser import Open, chromium, find, no_scripts, phone, report_opener, settle, texts, unfold
 from report_runs import HOSTILE, INVALID, TABLE, case, every_outcome, left_open, reads, result, run
 
 from embcheck.conformance.records.run import Run
@@ -96,7 +96,7 @@ def test_a_reading_unfolds_to_message_and_values(show: Open) -> None:
     window = show([_open_questions()], "#ledger")
     assert find(window, ".said pre") == []
     for _ in range(3):
-        find(window, ".said > summary")[0].click()
+        unfold(window, find(window, ".said > summary")[0])
         settle(window)
     (said,) = find(window, ".said[open]")
     for text in ("NaN", "output: float32 [2, 2]", "3.5, nan", "the case"):
@@ -143,7 +143,7 @@ def test_hostile_text_stays_text(show: Open) -> None:
     bad = f"</noscript></section><img src=x onerror=alert(1)>{HOSTILE}"
     window = show([_open_questions(bad, bad)], "#ledger")
     for summary in find(window, ".said > summary"):
-        summary.click()
+        unfold(window, summary)
     settle(window)
     assert "<img src=x onerror=alert(1)><script>" in texts(window, "#ledger")[0].replace("\n", "")
     window.execute_script("location.hash = 'atlas'")

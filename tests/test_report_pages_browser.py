@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Open, chromium, find, no_scripts, phone, report_opener, settle, texts
+from browser import Open, chromium, find, no_scripts, phone, report_opener, settle, texts, unfold
 from report_evidence import coverage_data, evidence, mutant, mutation_data, sentence
 from report_runs import HOSTILE, TABLE, case, left_open, reads, result, run, timing
 
@@ -126,7 +126,7 @@ def test_a_reading_unfolds_to_message_and_values(show: Open) -> None:
     window = show([_everything()], "#ledger")
     assert "IndexError" not in "".join(texts(window, ".ledger"))
     for summary in find(window, ".said > summary"):
-        summary.click()
+        unfold(window, summary)
     said = "".join(texts(window, ".ledger"))
     assert "IndexError: no" in said
     assert "3.5, nan" in said
@@ -151,7 +151,7 @@ def test_a_clause_leads_to_its_cases(show: Open, page: str) -> None:
     """A clause's id filters the cases down to those that it is held by."""
     window = show([_everything()], f"#{page}", EVIDENCE)
     for summary in find(window, f"#{page} summary"):
-        summary.click()
+        unfold(window, summary)
     find(window, f'#{page} a[href="#clause=EMB-LOOK-01"]')[0].click()
     settle(window)
     assert _shown(window) == ["matrix"]
@@ -165,7 +165,7 @@ def test_a_bug_unfolds_to_its_diff_and_leads_to_what_caught_it(show: Open) -> No
     window = show([_everything()], "#mutation", EVIDENCE)
     assert find(window, ".diff") == []
     for summary in find(window, ".mutant > summary"):
-        summary.click()
+        unfold(window, summary)
     assert texts(window, ".diff .added")[0] == "+if a <= b:"
     assert texts(window, ".diff .removed")[0] == "-if a < b:"
     find(window, '.mutant a[href^="#case="]')[0].click()
@@ -203,7 +203,7 @@ def test_hostile_text_stays_text(show: Open, page: str) -> None:
     made, beside = _hostile()
     window = show([made], f"#{page}", beside)
     for summary in find(window, f"#{page} summary"):
-        summary.click()
+        unfold(window, summary)
     assert '<img src=x onerror=alert(1)><script>document.title="owned"</script>' in (
         texts(window, f"#{page}")[0].replace("\n", "")
     )
@@ -222,7 +222,7 @@ def test_a_phone_needs_no_sideways_scrolling(window: Any, show: Open, page: str)
     with phone(window):
         show([_everything(long, long)], f"#{page}", beside)
         for summary in find(window, f"#{page} summary"):
-            summary.click()
+            unfold(window, summary)
         assert _shown(window) == [page]
         assert window.execute_script("return document.documentElement.scrollWidth") <= 390
 

@@ -6,21 +6,29 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from tiny_workload import tiny_workload
 
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.operation import Operation
+from embcheck.conformance.contract.schemes import SCHEMES
+from embcheck.conformance.execution.judging.bounds import bound
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.lines import to_json_data
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.suite.real_data import Missing
 from embcheck.conformance.timing.clock import machine
 from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.clock.gate import Standard
 from embcheck.conformance.timing.runs.session import CannotResume, run_timing
 from embcheck.conformance.timing.verdicts import raw
 from embcheck.conformance.timing.verdicts.figures import with_figures
 from embcheck.conformance.timing.verdicts.measurements import measurements
 from embcheck.conformance.timing.workloads import traces
 from embcheck.conformance.timing.workloads.load import load_workloads
+from embcheck.conformance.timing.workloads.stored import stored_call
+from embcheck.reports.timings import reasons
 
 WORKLOAD = tiny_workload(
     "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1",
@@ -34,6 +42,8 @@ TRAINING = (
 )
 SETTINGS = Settings(generations=1, block_seconds=0.0005, timeout=60.0, ceilings=False)
 THREE = replace(SETTINGS, generations=3)
+STORED = ["torch-ao", "onnxruntime-int8"]
+"""Backends that look up in stored tables only."""
 BOTH = ["numpy-reference", "zoo-prints"]
 
 
@@ -376,3 +386,46 @@ def _resume(tmp_path, backends=(), settings=THREE, told=lambda _: None):
 def to_json(line):
     """Return a line as a record holds it."""
     return json.loads(json.dumps(to_json_data(line)))
+
+
+def test_a_stored_table_is_timed_beside_the_table_in_floats(tmp_path):
+    """Judged by its scheme, with the bytes of its codes; where another scheme was used, not at all.
+
+    ONNX Runtime stores the whole table by one scale, also where each row is asked to have its own.
+    """
+    pytest.importorskip("torch")
+    pytest.importorskip("onnxruntime")
+    code, _, lines = _time(tmp_path, *STORED)
+    assert code == ExitCode.DEPARTS
+    stored, floats = lines["torch-ao", "candidate"], lines["numpy-reference", "reference"]
+    assert stored.verdict != "NOT TIMED"
+    assert stored.details.inputs.table == (500, 8, "uint8-row")
+    assert stored.details.inputs.table_bytes == 500 * (8 + 4 + 4)
+    assert floats.details.inputs.table == (500, 8, "float32")
+    assert stored.details.rates.compulsory_bytes < floats.details.rates.compulsory_bytes
+    assert "its table is stored as uint8-row, in 7.81 KiB" in reasons(stored)
+    assert not any("stored" in said for said in reasons(floats))
+    wrong = lines["onnxruntime-int8", "candidate"].message
+    assert wrong.startswith("its table stored as int8-row: the answer is wrong: output")
+
+
+def test_the_scheme_of_stored_tables_can_be_chosen(tmp_path):
+    """A backend that lacks it is not timed."""
+    pytest.importorskip("torch")
+    pytest.importorskip("onnxruntime")
+    settings = replace(SETTINGS, scheme="uint8-table")
+    _, _, lines = _time(tmp_path, *STORED, settings=settings)
+    assert lines["onnxruntime-int8", "candidate"].details.inputs.table[-1] == "uint8-table"
+    assert lines["torch-ao", "candidate"].message.startswith("unsupported")
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_bounds_of_some_rows_are_those_of_the_whole_table(name):
+    """A bound is computed from what its levels follow from: the rows, and the ends of a table."""
+    table = np.random.default_rng(3).normal(size=(50, 30)).astype(np.float32)
+    table[7], table[8] = 40 * table[7], 1e-3
+    indices = np.array([3, 41, 3, 20])
+    call = Call(Operation.EMBEDDING, {"weight": table, "indices": indices}, {}, ("output",))
+    call = stored_call(call, name)
+    standard = Standard(call, {"output": table[indices]})
+    assert (standard.allowed["output"] == bound("output", call, table[indices])).all()

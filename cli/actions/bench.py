@@ -19,10 +19,12 @@ from embcheck.cli.actions.bench_own import (
     read_own,
 )
 from embcheck.cli.progress import Progressed
+from embcheck.conformance.contract.schemes import SCHEMES
 from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import BadAddress, plain_ids
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode, gravest
+from embcheck.conformance.near import did_you_mean
 from embcheck.conformance.records.claim import InUse, claimed
 from embcheck.conformance.records.run import FILE_NAME, RecordError, read_runs
 from embcheck.conformance.records.writer import CannotWrite
@@ -62,6 +64,7 @@ def bench(
     against: Path | None,
     seed: int,
     timeout: float,
+    scheme: str | None,
     **own: str | int | None,
 ) -> None:
     """Time workloads on backends, with ratios to one of them."""
@@ -71,11 +74,14 @@ def bench(
         raise click.UsageError("--curve needs --study curves")
     spelling = None if own["spelling"] is None else str(own["spelling"])
     own = {name: value for name, value in own.items() if name != "spelling"}
-    settings = Settings(profile, seed, seconds, generations, baseline, spelling, timeout=timeout)
+    settings = Settings(
+        profile, seed, seconds, generations, baseline, spelling, scheme, timeout=timeout
+    )
     sources = own_sources(own, ids)
     _check_choices(settings, sources, against, studies, backends)
     claim = ExitStack()
     try:
+        _check_scheme(scheme)
         own_one = None if sources is None else read_own(sources)
         if against is None:
             backends = backends or installed_backends(sources)
@@ -114,6 +120,14 @@ def bench(
     finally:
         claim.close()
     sys.exit(code)
+
+
+def _check_scheme(scheme: str | None) -> None:
+    if scheme is not None and scheme not in SCHEMES:
+        raise BadInput(
+            f"there is no scheme '{scheme}'",
+            did_you_mean(scheme, SCHEMES, f"give one of: {', '.join(SCHEMES)}"),
+        )
 
 
 def _check_choices(

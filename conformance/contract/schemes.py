@@ -1,7 +1,8 @@
 """Schemes by which tables are stored in 8 or 4 bits, as their libraries document them.
 
-All of a table, or each of its rows, shares a scale. Each element keeps a code, which names one of
-the levels: evenly spaced numbers from the lowest to the highest.
+All of a table, each of its rows, or each block of neighbours in a row, shares a scale. Each element
+keeps a code, which names one of the levels of its group: `offset + number * scale`, the numbers
+being those of the scheme. Mostly they are whole; those of a floating format lie closer near 0.
 """
 
 from __future__ import annotations
@@ -18,17 +19,28 @@ class Group(StrEnum):
 
     TABLE = "table"
     ROW = "row"
+    BLOCK = "block"
+    """Neighbours in a row; what is left at its end is a shorter block."""
+    RUN = "run"
+    """Neighbours in the table read row by row: a run may begin in one row and end in the next."""
 
 
 class Range(StrEnum):
-    """What the levels of a group reach over."""
+    """How scale and offset follow from the elements x of a group."""
 
     SYMMETRIC = "symmetric"
-    """From -max|x| to max|x|; 0 is a level."""
+    """The scale is max|x| / `full`, and the offset 0."""
+    SIGNED = "signed"
+    """The element of the largest size is the lowest level: the scale is negative where it is > 0.
+
+    The offset is 0. An element of the other sign and of nearly that size is beyond the levels.
+    """
     AFFINE = "affine"
     """From min(x) to max(x), which are levels; 0 need not be one."""
     WITH_ZERO = "with-zero"
     """From min(x, 0) to max(x, 0), moved by half a step at most, so that 0 is a level."""
+    POWER_OF_TWO = "power-of-two"
+    """The scale is a power of two. It is left open whether max|x| may be beyond the levels."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +48,40 @@ class Scheme:
     """How the elements of a table are stored."""
 
     name: str
-    bits: int
+    numbers: tuple[float, ...]
+    """What the codes stand for, the lowest first."""
     group: Group
     range: Range
     source: str
     """The documentation of the library that defines it."""
     scale_dtype: str = "float32"
     """In which the scale, and the offset of an affine range, are kept."""
+    block: int = 0
+    """How many elements a block or run has."""
+    full: float = 0.0
+    """Which number max|x| stands for, in a symmetric range."""
 
     @property
-    def steps(self) -> int:
-        """How many steps lie between the lowest level and the highest."""
-        return int(2**self.bits) - (2 if self.range is Range.SYMMETRIC else 1)
+    def bits(self) -> int:
+        """How many bits a code has."""
+        return (len(self.numbers) - 1).bit_length()
+
+    def bytes_of(self, rows: int, columns: int) -> float:
+        """Return the bytes of codes, scales and offsets: what a stored table has at least.
+
+        An offset that is no level has the dtype of the scale, a zero point that of the codes, and a
+        power of two one byte.
+        """
+        of_scale = 1 if self.range is Range.POWER_OF_TWO else np.dtype(self.scale_dtype).itemsize
+        of_offset = {Range.AFFINE: float(of_scale), Range.WITH_ZERO: self.bits / 8}
+        groups = {
+            Group.TABLE: 1,
+            Group.ROW: rows,
+            Group.BLOCK: rows * -(-columns // (self.block or 1)),
+            Group.RUN: -(-rows * columns // (self.block or 1)),
+        }[self.group]
+        of_codes = rows * columns * self.bits / 8
+        return of_codes + groups * (of_scale + of_offset.get(self.range, 0.0))
 
     @property
     def keeps_zero(self) -> bool:
@@ -55,38 +89,137 @@ class Scheme:
         return self.range is not Range.AFFINE
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Scale and offset of each element's group, arrays of (V, D) in float64."""
+
+    offset: np.ndarray
+    scale: np.ndarray
+
+
+def _whole(lowest: int, highest: int) -> tuple[float, ...]:
+    return tuple(float(number) for number in range(lowest, highest + 1))
+
+
+def _floats(bits: int, mantissa: int, bias: int, largest: float) -> tuple[float, ...]:
+    """Return the numbers of a floating format, subnormal ones too, up to the largest."""
+    fractions, exponents = 2**mantissa, 2 ** (bits - 1 - mantissa)
+    sizes = {
+        (fraction if exponent == 0 else fraction + fractions)
+        * 2.0 ** (max(exponent, 1) - bias - mantissa)
+        for exponent in range(exponents)
+        for fraction in range(fractions)
+    }
+    kept = sorted(size for size in sizes if size <= largest)
+    return (*(-size for size in reversed(kept) if size), *kept)
+
+
+_NORMAL = (
+    *(-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635),
+    *(-0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725),
+    *(0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941),
+    *(0.7229568362236023, 1.0),
+)
+"""Quantiles of a normal distribution (QLoRA, https://arxiv.org/abs/2305.14314, appendix E)."""
+_E2M1 = _floats(4, 1, 1, 6.0)
+_E4M3 = _floats(8, 3, 7, 448.0)
+_FP4 = tuple(sign * size / 12 for sign, sizes in ((-1, (12, 8, 6, 4, 3, 2)),) for size in sizes)
+_FP4 = (*_FP4, -0.0625 / 12, 0.0, 0.0625 / 12, *(-size for size in reversed(_FP4)))
+
 _FBGEMM = "https://docs.pytorch.org/FBGEMM/fbgemm/cpp-api/QuantUtils.html"
 _KERAS = "https://keras.io/api/quantization/"
 _ONNX = "https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html"
+_AO = "https://docs.pytorch.org/ao/stable/api_reference/api_ref_quantization.html"
+_NNCF = (
+    "https://docs.openvino.ai/2026/openvino-workflow/model-optimization-guide/weight-compression"
+    ".html"
+)
+_MLX = "https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.quantize.html"
+_BNB = "https://huggingface.co/docs/bitsandbytes/main/en/reference/nn/embeddings"
+_OCP = "https://www.opencompute.org/documents/ocp-microscaling-formats-mx-v1-0-spec-final-pdf"
 
 SCHEMES: Mapping[str, Scheme] = {
     scheme.name: scheme
     for scheme in (
-        Scheme("int8-row", 8, Group.ROW, Range.SYMMETRIC, _KERAS),
-        Scheme("int8-table", 8, Group.TABLE, Range.SYMMETRIC, _ONNX),
-        Scheme("uint8-table", 8, Group.TABLE, Range.WITH_ZERO, _ONNX),
-        Scheme("uint8-row", 8, Group.ROW, Range.AFFINE, _FBGEMM),
-        Scheme("uint4-row", 4, Group.ROW, Range.AFFINE, _FBGEMM, scale_dtype="float16"),
+        Scheme("int8-row", _whole(-127, 127), Group.ROW, Range.SYMMETRIC, _KERAS, full=127),
+        Scheme("int8-table", _whole(-127, 127), Group.TABLE, Range.SYMMETRIC, _ONNX, full=127),
+        Scheme("uint8-table", _whole(0, 255), Group.TABLE, Range.WITH_ZERO, _ONNX),
+        Scheme("uint8-row", _whole(0, 255), Group.ROW, Range.AFFINE, _FBGEMM),
+        Scheme("uint8-half-row", _whole(0, 255), Group.ROW, Range.AFFINE, _FBGEMM, "float16"),
+        Scheme("uint4-row", _whole(0, 15), Group.ROW, Range.AFFINE, _FBGEMM, "float16"),
+        Scheme("uint8-zero-row", _whole(0, 255), Group.ROW, Range.WITH_ZERO, _NNCF, "float16"),
+        Scheme("int8-full-row", _whole(-128, 127), Group.ROW, Range.SYMMETRIC, _AO, full=127.5),
+        Scheme("int4-row", _whole(-7, 7), Group.ROW, Range.SYMMETRIC, _KERAS, full=7),
+        Scheme("float8-row", _E4M3, Group.ROW, Range.SYMMETRIC, _AO, full=448),
+        Scheme("float8-table", _E4M3, Group.TABLE, Range.SYMMETRIC, _AO, full=448),
+        Scheme(
+            "int4-full-block32",
+            _whole(-8, 7),
+            Group.BLOCK,
+            Range.SYMMETRIC,
+            _AO,
+            block=32,
+            full=7.5,
+        ),
+        Scheme("int4-signed-block32", _whole(-8, 7), Group.BLOCK, Range.SIGNED, _ONNX, block=32),
+        Scheme("uint4-zero-block32", _whole(0, 15), Group.BLOCK, Range.WITH_ZERO, _ONNX, block=32),
+        Scheme("uint4-block32", _whole(0, 15), Group.BLOCK, Range.AFFINE, _MLX, block=32),
+        Scheme("uint8-block32", _whole(0, 255), Group.BLOCK, Range.AFFINE, _MLX, block=32),
+        Scheme("nf4-block64", _NORMAL, Group.RUN, Range.SYMMETRIC, _BNB, block=64, full=1),
+        Scheme("fp4-block64", _FP4, Group.RUN, Range.SYMMETRIC, _BNB, block=64, full=1),
+        Scheme("mxfp8-block32", _E4M3, Group.BLOCK, Range.POWER_OF_TWO, _OCP, block=32),
+        Scheme("mxfp4-block32", _E2M1, Group.BLOCK, Range.POWER_OF_TWO, _OCP, block=32),
     )
 }
-"""By name: the dtype of a code, and what shares a scale."""
+"""By name: the dtype of a code, how the range is chosen where that is not usual, and the group."""
+
+
+def grids_of(table: np.ndarray, scheme: Scheme) -> tuple[Grid, ...]:
+    """Return what a scheme makes of a table (V, D): one grid, or each that it leaves open.
+
+    Scales and offsets are not rounded to the dtype in which the scheme keeps them.
+    """
+    lowest, highest = ends_of(table, scheme)
+    numbers, zeros = scheme.numbers, np.zeros(table.shape)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        largest = np.maximum(highest, -lowest)
+        match scheme.range:
+            case Range.SYMMETRIC:
+                return (Grid(zeros, largest / scheme.full),)
+            case Range.SIGNED:
+                return (Grid(zeros, np.where(highest > -lowest, highest, lowest) / numbers[0]),)
+            case Range.POWER_OF_TWO:
+                # The largest power of two among the numbers, or the largest number, is enough.
+                of_powers = np.floor(np.log2(largest)) - np.floor(np.log2(numbers[-1]))
+                of_numbers = np.ceil(np.log2(largest / numbers[-1]))
+                some = largest > 0
+                return tuple(
+                    Grid(zeros, np.where(some, np.exp2(powers), 0.0))
+                    for powers in (of_powers, of_numbers)
+                )
+            case Range.AFFINE:
+                return (Grid(lowest, (highest - lowest) / numbers[-1]),)
+        lowest, highest = np.minimum(lowest, 0.0), np.maximum(highest, 0.0)
+        scale = (highest - lowest) / numbers[-1]
+        code_of_zero = np.rint(-lowest / np.where(scale > 0, scale, 1.0))
+        return (Grid(-code_of_zero * scale, scale),)
 
 
 def ends_of(table: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest and the highest level of each element's group: two arrays of (V, 1).
-
-    In float64, before they are rounded to the dtype in which the scheme keeps them.
-    """
+    """Return the smallest and the largest number of each element's group: (V, D), in float64."""
     wide = table.astype(np.float64)
-    whole = (0, 1) if scheme.group is Group.TABLE else 1
     if not table.size:
-        zeros = np.zeros((len(table), 1))
-        return zeros, zeros
-    lowest, highest = wide.min(whole, keepdims=True), wide.max(whole, keepdims=True)
-    if scheme.range is Range.SYMMETRIC:
-        highest = np.maximum(-lowest, highest)
-        lowest = -highest
-    if scheme.range is Range.WITH_ZERO:
-        lowest, highest = np.minimum(lowest, 0.0), np.maximum(highest, 0.0)
-    column = (len(table), 1)
-    return np.broadcast_to(lowest, column), np.broadcast_to(highest, column)
+        return wide, wide
+    if scheme.group in (Group.TABLE, Group.ROW):
+        axis = None if scheme.group is Group.TABLE else 1
+        return tuple(  # type: ignore[return-value]
+            np.broadcast_to(end(wide, axis=axis, keepdims=True), table.shape)
+            for end in (np.min, np.max)
+        )
+    lines = wide if scheme.group is Group.BLOCK else wide.reshape(1, -1)
+    starts = np.arange(0, lines.shape[1], scheme.block)
+    lengths = np.diff([*starts, lines.shape[1]])
+    return tuple(  # type: ignore[return-value]
+        np.repeat(end.reduceat(lines, starts, axis=1), lengths, axis=1).reshape(table.shape)
+        for end in (np.minimum, np.maximum)
+    )

@@ -93,7 +93,9 @@ class Reuse:
 
 @dataclass(frozen=True)
 class CellInputs:
-    """Table and traces. `table` is rows, columns and dtype; `bags` is None where there are none.
+    """Table and traces. `table` is rows, columns and dtype, or the scheme by which it is stored.
+
+    `bags` is None where there are none.
 
     `touched_bytes` are those of the rows that are looked up, each once: in all traces together, or
     in a mean call where rates are counted.

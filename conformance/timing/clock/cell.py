@@ -35,6 +35,7 @@ from embcheck.conformance.timing.clock.schedule import (
 from embcheck.conformance.timing.clock.spots import SpotChecks
 from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
 from embcheck.conformance.timing.workloads.load import Workload, WorkloadProfile
+from embcheck.conformance.timing.workloads.stored import scheme_for, stored_inputs
 from embcheck.conformance.timing.workloads.traces import COLD_TRACES, ROTATING, Inputs, make_inputs
 
 CACHE_FACTOR = 4
@@ -53,8 +54,9 @@ class Settings:
     `generations` overrides the profile's number of them. Rounds and seconds are for all of a
     cell's generations together. `baseline` names the backend that ratios are taken to, where it is
     chosen. `spelling` names another spelling of the call: backends whose adapter has it are timed
-    by it. Without `ceilings` the machine's own rates are not measured, and figures are not compared
-    with them.
+    by it. `scheme` is that by which backends store the table that look up in stored tables only; if
+    absent, the first that each has. Without `ceilings` the machine's own rates are not measured,
+    and figures are not compared with them.
     """
 
     profile: str = "quick"
@@ -63,6 +65,7 @@ class Settings:
     generations: int | None = None
     baseline: str | None = None
     spelling: str | None = None
+    scheme: str | None = None
     min_rounds: int = MIN_ROUNDS
     half_width: float = HALF_WIDTH
     a_a_half_width: float = A_A_HALF_WIDTH
@@ -108,7 +111,8 @@ class Timed:
 
     `arms` are those that passed the gate; `lost` says, by role and backend, what could not be
     timed and why; `reference` is the backend that ratios are taken to; `spelled` names the other
-    spelling by which an arm is timed, by its key; `stopped` says why the cell did not begin.
+    spelling by which an arm is timed, by its key, and `stored` the scheme by which its table is
+    stored; `stopped` says why the cell did not begin.
     """
 
     cell: Cell
@@ -125,12 +129,20 @@ class Timed:
     lost: dict[tuple[str, str], ArmLost] = field(default_factory=dict)
     devices: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     spelled: dict[str, str] = field(default_factory=dict)
+    stored: dict[str, str] = field(default_factory=dict)
     stopped: ArmLost | None = None
 
     def lose(self, arm: Arm, reason: ArmLost) -> None:
         """Drop an arm, and record why."""
         self.arms.pop(arm.key, None)
         self.lost[arm.role, arm.backend] = reason
+
+    def asked(self, arm: Arm, oracle: gate.Oracle) -> tuple[Inputs, gate.Oracle]:
+        """Return what an arm is asked, and what its answers are judged by."""
+        scheme = self.stored.get(arm.key)
+        if scheme is None:
+            return _inputs(self), oracle
+        return stored_inputs(_inputs(self), scheme), oracle.on_stored(scheme)
 
     def arm_of(self, role: str) -> Arm | None:
         """Return the arm with a role that only one arm has."""
@@ -157,7 +169,7 @@ def time_cell(
     except (Missing, ArmLost) as reason:
         _stop(timed, backends, reason)
         return timed
-    _admit(timed, backends, preferred, workers, oracle, settings.spelling)
+    _admit(timed, backends, preferred, workers, oracle, settings)
     if timed.reference is not None:
         _try(timed, sentinel, lambda arm: gate.admit_sentinel(arm, _inputs(timed)))
         _prepare_clock(timed, settings)
@@ -212,7 +224,7 @@ def _admit(
     preferred: str,
     workers: Workers,
     oracle: gate.Oracle,
-    spelling: str | None,
+    settings: Settings,
 ) -> None:
     """Let the backends through the gate, and a second worker of the baseline.
 
@@ -223,8 +235,11 @@ def _admit(
     def admit(backend: str, role: str) -> Arm | None:
         try:
             arm = workers.arm(backend, role, str(timed.cell))
-            if spelling is not None:
-                arm = _spell(timed, arm, spelling)
+            scheme = scheme_for(arm.client.info, _inputs(timed).call(0), settings.scheme)
+            if scheme is not None:
+                timed.stored[arm.key] = scheme
+            elif settings.spelling is not None:
+                arm = _spell(timed, arm, settings.spelling)
         except ArmLost as reason:
             timed.lost[role, backend] = reason
             return None
@@ -264,9 +279,16 @@ def is_named(name: str, wanted: str) -> bool:
 
 
 def _gate(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:
-    timed.gates[arm.key] = gate.admit(arm, _inputs(timed), oracle)
+    inputs, oracle = timed.asked(arm, oracle)
+    try:
+        timed.gates[arm.key] = gate.admit(arm, inputs, oracle)
+    except ArmLost as reason:
+        if arm.key not in timed.stored:
+            raise
+        said = f"its table stored as {timed.stored[arm.key]}: {reason}"
+        raise ArmLost(said, reason.exit_code) from reason
     if timed.generation == 0 and arm.role == CANDIDATE:
-        arm.life |= gate.admit_shape(arm, _inputs(timed), longer_standard(_inputs(timed), oracle))
+        arm.life |= gate.admit_shape(arm, inputs, longer_standard(inputs, oracle))
 
 
 def _try(timed: Timed, arm: Arm, action: Callable[[Arm], Any]) -> Arm | None:
@@ -299,7 +321,11 @@ def _time(timed: Timed, settings: Settings, oracle: gate.Oracle) -> None:
     cell, reference = timed.cell, timed.arm_of(REFERENCE)
     if reference is None:
         return
-    spots = {key: SpotChecks(oracle) for key, arm in timed.arms.items() if arm.role != SENTINEL}
+    spots = {
+        key: SpotChecks(timed.asked(arm, oracle)[1])
+        for key, arm in timed.arms.items()
+        if arm.role != SENTINEL
+    }
 
     def measure(key: str) -> Block:
         arm, calls = timed.arms[key], timed.calibrations[key].calls
@@ -354,7 +380,7 @@ def _read_threads(timed: Timed) -> None:
 def _judge_last(timed: Timed, oracle: gate.Oracle) -> None:
     for arm in list(timed.arms.values()):
         if arm.role != SENTINEL:
-            _try(timed, arm, lambda arm: gate.judge_last(arm, oracle))
+            _try(timed, arm, lambda arm: gate.judge_last(arm, timed.asked(arm, oracle)[1]))
 
 
 def _read_devices(timed: Timed) -> None:

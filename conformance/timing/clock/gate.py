@@ -24,6 +24,7 @@ from embcheck.conformance.timing.clock.arms import Arm
 from embcheck.conformance.timing.clock.freshness import left_to_the_reading, remembers
 from embcheck.conformance.timing.clock.readiness import unready
 from embcheck.conformance.timing.clock.schedule import ArmLost
+from embcheck.conformance.timing.workloads.stored import looked_up, stored_call
 from embcheck.conformance.timing.workloads.traces import IndexChange, Inputs
 
 Arrays = Mapping[str, np.ndarray]
@@ -115,6 +116,18 @@ class Oracle:
     traces: tuple[Standard, ...]
     changed: Standard
     others: tuple[Changed, ...] = ()
+
+    def on_stored(self, scheme: str) -> Oracle:
+        """Return the same answers, for calls on the table stored by a scheme."""
+
+        def stored(standard: Standard) -> Standard:
+            return Standard(stored_call(standard.call, scheme), standard.expected)
+
+        return Oracle(
+            tuple(map(stored, self.traces)),
+            stored(self.changed),
+            tuple(replace(one, standard=stored(one.standard)) for one in self.others),
+        )
 
     def follows(self, got: Arrays, changed: Standard | None = None) -> bool:
         """Whether an answer is nearer to the one with the changed index than to the first trace's.
@@ -338,12 +351,12 @@ def _bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
     """Return the bound of an observation; an output's only from the rows that are looked up."""
     if name != Observation.OUTPUT or "weight" not in call.inputs:
         return bound(name, call, expected)
-    indices = call.inputs["indices"]
-    rows, places = np.unique(indices, return_inverse=True)
+    indices, rows = call.inputs["indices"], looked_up(call)
+    places = np.searchsorted(rows, indices)
     inputs = {
         **call.inputs,
         "weight": call.inputs["weight"][rows],
-        "indices": places.reshape(indices.shape),
+        "indices": places,
     }
     options = {**call.options, "padding_idx": _place_of_padding(call, rows)}
     return bound(name, Call(call.operation, inputs, options, call.observe), expected)

@@ -17,6 +17,7 @@ from embcheck.conformance.timing.verdicts.ceilings import Ceiling
 from embcheck.conformance.timing.verdicts.decide import Because
 from embcheck.conformance.timing.verdicts.raw import Record, group
 from embcheck.conformance.timing.verdicts.trust import with_reasons
+from embcheck.conformance.timing.workloads.stored import stored_inputs
 from embcheck.conformance.timing.workloads.traces import Inputs
 from embcheck.conformance.timing.workloads.traffic import Traffic, mean_traffic
 
@@ -35,6 +36,14 @@ def annotate(line: RoundsLine, timed: Timed, ceiling: Ceiling | None) -> RoundsL
         "reuse": reuse_of(timed.inputs),
         "ceiling": None if ceiling is None else asdict(ceiling),
     }
+    if "stored" in inputs:
+        inputs["stored"] = {
+            key: {
+                **table,
+                "moved": asdict(traffic_of(stored_inputs(timed.inputs, timed.stored[key]))),
+            }
+            for key, table in inputs["stored"].items()
+        }
     arms = {
         key: replace(
             arm,
@@ -73,7 +82,9 @@ def with_figures(lines: Iterable[Measurement], rounds: Iterable[RoundsLine]) -> 
 
 def _with_figures(line: Measurement, records: Mapping[tuple[str, str, int], Record]) -> Measurement:
     record = records[line.workload, line.state, line.threads or 0]
-    details, times, moved = line.details, line.details.times, record.inputs.get("moved")
+    details, times = line.details, line.details.times
+    key = record.key(line.backend, line.role)
+    moved = (record.inputs_of(key) if key else record.inputs).get("moved")
     if times is None or not moved:
         return line
     device, missing = device_figures(record, line.backend, line.role)

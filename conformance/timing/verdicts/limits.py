@@ -85,7 +85,7 @@ def _own_gathers(timed: Timed) -> list[Rate]:
     moved = figures.traffic_of(inputs).compulsory
     found = []
     for key, arm in timed.arms.items():
-        if arm.role != SENTINEL:
+        if arm.role != SENTINEL and key not in timed.stored:  # Those move other bytes.
             seconds = min(b.per_call for one in timed.rounds for b in one.blocks[key])
             found.append(Rate(moved / seconds, f"{arm.backend} itself"))
     return found

@@ -130,7 +130,10 @@ def _judge(record: Record, backend: str, role: str, estimates: Estimates) -> Jud
         break_even_calls=_break_even(record, figures) if role == CANDIDATE else None,
         details=replace(_details(record, key, figures), spread=_spread(found)),
     )
-    said = {Because.NO_REFERENCE: [_lost_reference(record)], Because.CACHE: _state_notes(record)}
+    said = {
+        Because.NO_REFERENCE: [_lost_reference(record)],
+        Because.CACHE: _state_notes(record, key),
+    }
     reasons = [Reason(kind, text) for kind, texts in said.items() for text in texts if text]
     judged = Judged(with_reasons(line, reasons), found)
     over = _threads_over(record, key)
@@ -235,14 +238,15 @@ def _lost_reference(record: Record) -> str:
     return f"no ratio: the baseline {name} was lost: {lost or 'it was not timed here'}"
 
 
-def _state_notes(record: Record) -> list[str]:
-    """Say if a cold cell is less cold than the protocol requires."""
-    cache = record.inputs["last_level_cache_bytes"]
+def _state_notes(record: Record, key: str) -> list[str]:
+    """Say if an arm's cold cell is less cold than the protocol requires."""
+    inputs = record.inputs_of(key)
+    cache = inputs["last_level_cache_bytes"]
     if record.first.state != "cold":
         return []
     if cache is None:
         return ["the size of the last-level cache is not known"]
-    table, touched = (record.inputs[name] / cache for name in ("table_bytes", "touched_bytes"))
+    table, touched = (inputs[name] / cache for name in ("table_bytes", "touched_bytes"))
     said = f"the table is {table:.1f} times the last-level cache, not {CACHE_FACTOR}"
     fits = f"the rows that all traces touch are {touched:.2f} times the last-level cache"
     return [said] * (table < CACHE_FACTOR) + [fits] * (touched < 1)
@@ -267,7 +271,7 @@ def _threads_over(record: Record, key: str) -> str:
 
 def _details(record: Record, key: str, figures: Figures) -> TimingDetails:
     """Return what the figures rest on."""
-    arms, inputs = record.arms(key), record.inputs
+    arms, inputs = record.arms(key), record.inputs_of(key)
     rounds = [pair for generation in record.blocks(key) for pair in generation]
     blocks = [block for pair in rounds for block in pair]
     nanoseconds = np.array([block.per_call for block in blocks]) * 1e9

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from embcheck.conformance.contract.schemes import SCHEMES
 from embcheck.conformance.records.details import ArmRecord, Lost
 from embcheck.conformance.records.lines import RoundsLine
 from embcheck.conformance.timing.clock import machine
@@ -18,7 +19,9 @@ from embcheck.conformance.timing.clock.cell import Timed
 from embcheck.conformance.timing.clock.noise import drifts, flag_rounds
 from embcheck.conformance.timing.clock.schedule import Block, Round
 from embcheck.conformance.timing.statistics.estimate import fold
+from embcheck.conformance.timing.workloads.stored import stored_inputs
 from embcheck.conformance.timing.workloads.traces import Inputs
+from embcheck.conformance.timing.workloads.traffic import row_bytes
 
 CellKey = tuple[str, str, int]
 
@@ -31,7 +34,7 @@ def describe(timed: Timed) -> RoundsLine:
         threads=timed.threads,
         generation=timed.generation,
         reference=timed.reference,
-        inputs=_inputs(timed.inputs, timed.spelled) if timed.inputs else {},
+        inputs=_inputs(timed.inputs, timed) if timed.inputs else {},
         arms={key: _arm(timed, arm) for key, arm in timed.arms.items() if timed.rounds},
         rounds=tuple(_round(round_) for round_ in timed.rounds),
         lost=tuple(
@@ -42,10 +45,11 @@ def describe(timed: Timed) -> RoundsLine:
     )
 
 
-def _inputs(inputs: Inputs, spelled: Mapping[str, str]) -> dict[str, Any]:
+def _inputs(inputs: Inputs, timed: Timed) -> dict[str, Any]:
     table = inputs.shared["weight"]
     return {
-        **({"spelled": dict(spelled)} if spelled else {}),
+        **({"spelled": dict(timed.spelled)} if timed.spelled else {}),
+        **({"stored": _stored(inputs, timed)} if timed.stored else {}),
         "lookups": inputs.lookups,
         "bags": inputs.bags,
         "table": [*table.shape, table.dtype.name],
@@ -56,10 +60,23 @@ def _inputs(inputs: Inputs, spelled: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _stored(inputs: Inputs, timed: Timed) -> dict[str, Any]:
+    """Describe the tables of the arms that look up in a stored one, by the arms' keys."""
+    shape = inputs.shared["weight"].shape
+    return {
+        key: {
+            "table": [*shape, scheme],
+            "table_bytes": round(SCHEMES[scheme].bytes_of(*shape)),
+            "touched_bytes": _touched_bytes(stored_inputs(inputs, scheme)),
+        }
+        for key, scheme in timed.stored.items()
+    }
+
+
 def _touched_bytes(inputs: Inputs) -> int:
     """Count the bytes of the rows that any trace looks up, each once."""
     rows = np.unique(np.concatenate([trace["indices"].reshape(-1) for trace in inputs.traces]))
-    return int(rows.size * inputs.shared["weight"][:1].nbytes)
+    return round(rows.size * row_bytes(inputs.call(0)))
 
 
 def _arm(timed: Timed, arm: Arm) -> ArmRecord:
@@ -141,6 +158,10 @@ class Record:
     def inputs(self) -> Mapping[str, Any]:
         """Lookups, bags, table and traces."""
         return self.first.inputs
+
+    def inputs_of(self, key: str) -> Mapping[str, Any]:
+        """Lookups, bags and traces, and the table as an arm has it, stored or in floats."""
+        return {**self.inputs, **self.inputs.get("stored", {}).get(key, {})}
 
     def key(self, backend: str, role: str) -> str | None:
         """Return the key of the arm that a backend has in a role, if all generations timed it."""

@@ -5,17 +5,20 @@
 - *compulsory*: each row once: the minimum that any implementation must move.
 
 A gradient or a training step adds what it reads and writes: the upstream gradient, and either the
-whole dense gradient or the rows that are trained.
+whole dense gradient or the rows that are trained. A row of a stored table has the bytes of its
+codes and of its scales; what comes out of it are floats.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
+from embcheck.conformance.contract.schemes import SCHEMES
 
 LINE_BYTES = 64
 
@@ -33,19 +36,19 @@ class Traffic:
 def traffic(call: Call) -> Traffic:
     """Count a call's bytes; assumes that the table is aligned to cache lines."""
     weight, indices = call.inputs["weight"], call.inputs["indices"].reshape(-1)
-    row = weight.shape[1] * weight.itemsize
+    row, of_floats = row_bytes(call), weight.shape[1] * weight.itemsize
     rows = np.unique(indices)
-    lines = _padded_bytes(indices, row)
+    lines = _padded_bytes(indices, math.ceil(row))
     rest = sum(
         array.nbytes for name, array in call.inputs.items() if name not in ("weight", "grad_output")
     )
-    rest += output_rows(call) * row
+    rest += output_rows(call) * of_floats
     again = 0
     if call.wants(Observation.GRAD_WEIGHT):
-        rest += output_rows(call) * row + weight.nbytes
+        rest += output_rows(call) * of_floats + weight.nbytes
         again = 1
     if call.wants(*TRAINING_OBSERVATIONS):
-        rest += output_rows(call) * row
+        rest += output_rows(call) * of_floats
         again = 1
     return Traffic(
         logical=(1 + again) * indices.size * row + rest,
@@ -59,14 +62,21 @@ def mean_traffic(calls: Iterable[Call]) -> Traffic:
     """Return the mean over the calls that are timed in turn; `touched` counts their rows once."""
     calls = list(calls)
     each = [traffic(call) for call in calls]
-    weight = calls[0].inputs["weight"]
     rows = np.unique(np.concatenate([call.inputs["indices"].reshape(-1) for call in calls]))
     return Traffic(
         logical=float(np.mean([found.logical for found in each])),
         padded=float(np.mean([found.padded for found in each])),
         compulsory=float(np.mean([found.compulsory for found in each])),
-        touched=float(rows.size * weight.shape[1] * weight.itemsize),
+        touched=float(rows.size * row_bytes(calls[0])),
     )
+
+
+def row_bytes(call: Call) -> float:
+    """Return the bytes of one row of the table, as it is stored."""
+    weight = call.inputs["weight"]
+    if call.operation.is_quantized:
+        return SCHEMES[call.option("scheme")].bytes_of(1, weight.shape[1])
+    return float(weight.shape[1] * weight.itemsize)
 
 
 def output_rows(call: Call) -> int:

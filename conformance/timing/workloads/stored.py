@@ -1,0 +1,64 @@
+"""Calls on a table that is stored by a scheme, beside those on the same table in floats.
+
+A backend that looks up in stored tables only is timed on those, in any workload: what it is asked,
+and what its answers are judged by, is the call on the stored table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from embcheck.conformance.contract.backend import BackendInfo
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.operation import Operation
+from embcheck.conformance.contract.schemes import SCHEMES, Group
+from embcheck.conformance.timing.workloads.traces import Inputs
+
+STORED: Mapping[Operation, Operation] = {
+    operation.of_floats: operation for operation in Operation if operation.is_quantized
+}
+"""What looks up in a stored table as an operation does in a table of floats."""
+
+
+def scheme_for(info: BackendInfo, call: Call, wanted: str | None) -> str | None:
+    """Return the scheme by which a backend answers a call that it does not answer in floats.
+
+    The wanted one, or the first that it has, those of 8 bits before those of 4. None where it has
+    none, or answers the call itself.
+    """
+    if info.lacks(call) is None or call.operation not in STORED:
+        return None
+    names = SCHEMES if wanted is None else [wanted]
+    return next((n for n in names if info.lacks(stored_call(call, n)) is None), None)
+
+
+def stored_call(call: Call, scheme: str) -> Call:
+    """Return the call that stores its table by a scheme first."""
+    options = {**call.options, "scheme": scheme}
+    return replace(call, operation=STORED[call.operation], options=options)
+
+
+def stored_inputs(inputs: Inputs, scheme: str) -> Inputs:
+    """Return the inputs of the same calls on the stored table."""
+    return replace(inputs, bare=stored_call(inputs.bare, scheme))
+
+
+def looked_up(call: Call) -> np.ndarray:
+    """Return the rows that the levels of a call's rows follow from, each once and in order.
+
+    By row or block these are the rows that are looked up. By table, its ends count as well; and of
+    runs that go from one row into the next, all rows.
+    """
+    table, rows = call.inputs["weight"], np.unique(call.inputs["indices"])
+    if not call.operation.is_quantized:
+        return rows
+    scheme = SCHEMES[call.option("scheme")]
+    if scheme.group is Group.RUN and table.shape[1] % scheme.block:
+        return np.arange(len(table))
+    if scheme.group is Group.TABLE and table.size:
+        ends = (int(table.argmin()), int(table.argmax()))
+        return np.union1d(rows, np.array(ends) // table.shape[1])
+    return rows
