@@ -56,7 +56,7 @@ def init(
     They run the suite, and fail on what departs and was not accepted before. Nothing that is there
     is changed: beside a noxfile.py, the session goes to embcheck_nox.py.
     """
-    from embcheck.cli.actions.init import Asked  # noqa: PLC0415  (--help stays quick)
+    from embcheck.cli.actions.init import InitChoices  # noqa: PLC0415  (--help stays quick)
     from embcheck.cli.actions.init import init as act  # noqa: PLC0415
 
-    act(folder, Asked(backends, where, install, run_options))
+    act(folder, InitChoices(backends, where, install, run_options))

@@ -23,7 +23,7 @@ LEAST_DECADES = 2
 
 
 @dataclass(frozen=True)
-class Point:
+class PlottedTiming:
     """A timing: its place, the number of its shape and of its colour, and what it says."""
 
     x: str
@@ -48,7 +48,7 @@ class Accuracy:
     `exact` is the height of the lane for answers without an error; None without such answers.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[PlottedTiming, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     exact: str | None
@@ -86,7 +86,7 @@ def accuracy(measurements: Iterable[Measurement], library: dict[str, str]) -> Ac
     styles = {name: place % 10 for place, name in enumerate(families)}
     return Accuracy(
         tuple(
-            Point(
+            PlottedTiming(
                 x.place(timed.nanoseconds),
                 y.place(timed.error) if y is not None and timed.error > 0 else exact or "0",
                 shapes[timed.workload],

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.reports.ledger import base_id, is_atlas
 from embcheck.reports.matrix import link
-from embcheck.reports.merge import Finding, Merged
-from embcheck.reports.readings import WORDS, Reading, Word, reading_of
+from embcheck.reports.merge import Merged, MergedResult
+from embcheck.reports.readings import WORDS, LedgerWord, ShownReading, reading_of
 from embcheck.reports.room import with_room
 from embcheck.reports.untrusted import clean
 
@@ -33,7 +33,7 @@ class Place:
 class AtlasReading:
     """A reading, and the dtypes or modes that have it; empty if all have it."""
 
-    reading: Reading
+    reading: ShownReading
     variants: str
     message: str
     case: str
@@ -63,7 +63,7 @@ class Atlas:
 
     places: tuple[Place, ...]
     groups: tuple[AtlasGroup, ...]
-    words: tuple[Word, ...]
+    words: tuple[LedgerWord, ...]
 
     @property
     def size(self) -> int:
@@ -108,21 +108,21 @@ def _grouped(things: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]
 
 
 def _group(
-    name: str, findings: list[Finding], columns: tuple[str, ...], places: Iterable[str]
+    name: str, findings: list[MergedResult], columns: tuple[str, ...], places: Iterable[str]
 ) -> AtlasGroup:
     own = _grouped(findings, lambda found: found.backend)
     rows = tuple(_row(backend, own[backend], places) for backend in columns if backend in own)
     return AtlasGroup(clean(name.rsplit("/", 1)[-1]), str(findings[0].case.title), rows)
 
 
-def _row(backend: str, findings: list[Finding], places: Iterable[str]) -> AtlasRow:
+def _row(backend: str, findings: list[MergedResult], places: Iterable[str]) -> AtlasRow:
     by_place = _grouped(findings, lambda found: _place(found.case))
     return AtlasRow(backend, tuple(_cell(by_place.get(place, [])) for place in places))
 
 
-def _cell(findings: list[Finding]) -> tuple[AtlasReading, ...]:
+def _cell(findings: list[MergedResult]) -> tuple[AtlasReading, ...]:
     """Group cases by reading, and name their variants if the readings differ."""
-    alike: dict[str, list[Finding]] = {}
+    alike: dict[str, list[MergedResult]] = {}
     for finding in findings:
         alike.setdefault(reading_of(finding).text, []).append(finding)
     everything = [_variant(finding.case) for finding in findings]

@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.judging.causes import Category
-from embcheck.conformance.execution.profile import Explained, Profile
+from embcheck.conformance.execution.profile import BackendProfile, ExplainedCases
 from embcheck.conformance.records.writer import write_whole
 from embcheck.reports.helped import Help
 from embcheck.reports.tables import categories_text
@@ -31,7 +31,7 @@ _HEAD: Final = re.compile(r"<!-- (\{.*\}) -->")
 
 
 def write_pages(
-    profiles: Iterable[Profile],
+    profiles: Iterable[BackendProfile],
     folder: Path,
     helped: Mapping[str, tuple[Help, ...]] = MappingProxyType({}),
 ) -> list[Path]:
@@ -54,7 +54,7 @@ def page_name(backend: str) -> str:
     return f"{backend}.md"
 
 
-def page(profile: Profile, helped: tuple[Help, ...] = ()) -> str:
+def page(profile: BackendProfile, helped: tuple[Help, ...] = ()) -> str:
     """Return a backend's page, without versions, which depend on the environment."""
     info = profile.info
     declared = [str(name) for name in Capability if name in info["capabilities"]]
@@ -89,7 +89,7 @@ def index(folder: Path) -> str:
     return text
 
 
-def _row(profile: Profile) -> dict[str, Any]:
+def _row(profile: BackendProfile) -> dict[str, Any]:
     """Return a backend's row of the table, which is in the first line of its page."""
     info = profile.info
     counts = _cases_by_category(profile)
@@ -110,7 +110,7 @@ def _row(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _cases_by_category(profile: Profile) -> Counter[str]:
+def _cases_by_category(profile: BackendProfile) -> Counter[str]:
     """Count the cases of each category; a case that several entries name counts for the first.
 
     Several entries may name a case that can fail in several ways. Departures on some processors
@@ -125,12 +125,12 @@ def _cases_by_category(profile: Profile) -> Counter[str]:
     return Counter({str(category): counts[category] for category in Category if counts[category]})
 
 
-def _named(profile: Profile) -> frozenset[str]:
+def _named(profile: BackendProfile) -> frozenset[str]:
     """Return the cases that any entry names."""
     return frozenset().union(*(explained.cases for explained in profile.deviations))
 
 
-def _groups(profile: Profile) -> list[tuple[str, list[Explained], int]]:
+def _groups(profile: BackendProfile) -> list[tuple[str, list[ExplainedCases], int]]:
     """Return the categories that occur, each with its entries and its number of cases."""
     counts = _cases_by_category(profile)
     found = [

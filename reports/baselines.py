@@ -23,7 +23,7 @@ class UnknownBaseline(RecordError):
 
 
 @dataclass(frozen=True)
-class Pair:
+class BaselinePair:
     """The ratio of two backends in a cell, with its verdict."""
 
     cell: Cell
@@ -91,9 +91,9 @@ def turned(runs: Sequence[Run]) -> dict[str, list[Measurement]]:
     return {name: list(lines.values()) for name, lines in found.items()}
 
 
-def pairs(runs: Sequence[Run], workloads: Sequence[str] = ()) -> list[Pair]:
+def pairs(runs: Sequence[Run], workloads: Sequence[str] = ()) -> list[BaselinePair]:
     """Return each two backends of each cell once, the one that was named first as the baseline."""
-    found: dict[tuple[Cell, str, str], Pair] = {}
+    found: dict[tuple[Cell, str, str], BaselinePair] = {}
     for run in (run for run in runs if run.rounds):
         known = baselines(run)
         for place, baseline in enumerate(known):
@@ -101,7 +101,7 @@ def pairs(runs: Sequence[Run], workloads: Sequence[str] = ()) -> list[Pair]:
                 cell = (line.workload, line.state, line.threads)
                 later = line.backend in known[place + 1 :] and line.role not in (A_A, SENTINEL)
                 if later and (not workloads or line.workload in workloads):
-                    one = Pair(cell, line.backend, baseline, line)
+                    one = BaselinePair(cell, line.backend, baseline, line)
                     found[cell, baseline, line.backend] = one
     return sorted(found.values(), key=lambda pair: _order(pair.cell, runs))
 
@@ -135,7 +135,7 @@ def to_plain(runs: Iterable[Run]) -> list[dict[str, Any]]:
     return list(cells.values())
 
 
-def pair_to_plain(pair: Pair) -> dict[str, Any]:
+def pair_to_plain(pair: BaselinePair) -> dict[str, Any]:
     """Return a pair as JSON."""
     workload, state, threads = pair.cell
     row = _row(pair.line)

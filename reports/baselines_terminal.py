@@ -8,14 +8,14 @@ from itertools import groupby
 from rich.console import Console
 from rich.table import Table
 
-from embcheck.reports.baselines import Pair
+from embcheck.reports.baselines import BaselinePair
 from embcheck.reports.console import safe_text, say
 from embcheck.reports.terminal import ratio_text
 from embcheck.reports.timings import circumstances
 from embcheck.reports.untrusted import finite, one_line
 
 
-def print_pairs(pairs: Sequence[Pair], console: Console) -> None:
+def print_pairs(pairs: Sequence[BaselinePair], console: Console) -> None:
     """Print a table for each cell: a backend, the one that it is compared with, and the verdict."""
     for _, group in groupby(pairs, key=lambda pair: pair.cell):
         found = list(group)

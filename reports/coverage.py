@@ -16,7 +16,7 @@ NO_PARAMETER: Final = "summary"
 
 
 @dataclass(frozen=True)
-class Bar:
+class CoverageBar:
     """The number of sentences of an object, a parameter, or all, by status."""
 
     name: str
@@ -41,7 +41,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Sentence:
+class SentenceRow:
     """One statement of the documentation, paraphrased; a new one is quoted."""
 
     parameter: str
@@ -60,9 +60,9 @@ class Sentence:
 class CoveredObject:
     """One documented function or class."""
 
-    bar: Bar
-    parameters: tuple[Bar, ...]
-    sentences: tuple[Sentence, ...]
+    bar: CoverageBar
+    parameters: tuple[CoverageBar, ...]
+    sentences: tuple[SentenceRow, ...]
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class CoveragePage:
 
     source: str
     torch: str
-    bar: Bar
+    bar: CoverageBar
     objects: tuple[CoveredObject, ...]
-    open: tuple[tuple[str, Sentence], ...]
+    open: tuple[tuple[str, SentenceRow], ...]
     loose_ends: tuple[tuple[str, tuple[str, ...]], ...]
     reach: ReachTables | None
     """Sizes and pairs of options; None if an older embcheck wrote the file."""
@@ -109,22 +109,22 @@ def coverage(document: Document, clauses: Collection[str]) -> CoveragePage:
     )
 
 
-def _place(row: tuple[str, Sentence]) -> int:
+def _place(row: tuple[str, SentenceRow]) -> int:
     return _ORDER.index(row[1].status)
 
 
-def _object(part: Mapping[str, Any], sentences: Iterable[Sentence]) -> CoveredObject:
+def _object(part: Mapping[str, Any], sentences: Iterable[SentenceRow]) -> CoveredObject:
     bars = tuple(_bar(row["parameter"] or NO_PARAMETER, row) for row in part["parameters"])
     ordered = sorted(sentences, key=lambda row: _ORDER.index(row.status))
     return CoveredObject(_bar(part["object"], part), bars, tuple(ordered))
 
 
-def _bar(name: str, counts: Mapping[str, Any]) -> Bar:
-    return Bar(name, counts["covered"], counts["non_normative"], counts["total"])
+def _bar(name: str, counts: Mapping[str, Any]) -> CoverageBar:
+    return CoverageBar(name, counts["covered"], counts["non_normative"], counts["total"])
 
 
-def _sentence(row: Mapping[str, Any], clauses: Collection[str]) -> Sentence:
-    return Sentence(
+def _sentence(row: Mapping[str, Any], clauses: Collection[str]) -> SentenceRow:
+    return SentenceRow(
         row["parameter"] or NO_PARAMETER,
         row["paraphrase"] or row.get("text") or "",
         clause_links(row["clauses"], clauses),

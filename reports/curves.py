@@ -53,7 +53,7 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Curve:
+class CurvePicture:
     """One curve: its picture, its figures as a table, and the crossovers in words."""
 
     id: str
@@ -99,7 +99,7 @@ def point_of(line: Measurement) -> tuple[str, float] | None:
         return None
 
 
-def curves(measurements: Iterable[Measurement], runs: Sequence[Run]) -> tuple[Curve, ...]:
+def curves(measurements: Iterable[Measurement], runs: Sequence[Run]) -> tuple[CurvePicture, ...]:
     """Draw every curve with at least two points."""
     points: dict[str, list[tuple[float, Measurement]]] = {}
     for line in measurements:
@@ -113,7 +113,7 @@ def curves(measurements: Iterable[Measurement], runs: Sequence[Run]) -> tuple[Cu
     )
 
 
-def _curve(name: str, points: list[tuple[float, Measurement]], runs: Sequence[Run]) -> Curve:
+def _curve(name: str, points: list[tuple[float, Measurement]], runs: Sequence[Run]) -> CurvePicture:
     values = sorted({value for value, _ in points})
     backends = list(dict.fromkeys(str(line.backend) for _, line in points))
     known = {
@@ -126,7 +126,7 @@ def _curve(name: str, points: list[tuple[float, Measurement]], runs: Sequence[Ru
     y = Scale(lowest / 1.3, highest * 1.3, HEIGHT - BOTTOM, TOP)
     drawn = [_line(backend, number, points, x, y) for number, backend in enumerate(backends)]
     title, label = _words(name)
-    return Curve(
+    return CurvePicture(
         id=name,
         title=title,
         label=label,

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from embcheck.conformance.execution.judging.causes import Category
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import Finding, Merged, behaviour_id
+from embcheck.reports.merge import Merged, MergedResult, behaviour_id
 from embcheck.reports.stages import Stages, tally
 
 
@@ -50,7 +50,7 @@ class Departure:
 
 def departures(merged: Merged) -> list[Departure]:
     """Group departures; sort by unexplained first, silent first, category, and count."""
-    groups: dict[tuple[Standing, Mark, str, str, str], list[Finding]] = {}
+    groups: dict[tuple[Standing, Mark, str, str, str], list[MergedResult]] = {}
     for finding in merged.findings:
         if finding.mark.departs:
             where = (behaviour_id(finding.case.case), finding.backend)
@@ -70,7 +70,7 @@ def departures(merged: Merged) -> list[Departure]:
     )
 
 
-def _standing(finding: Finding) -> Standing:
+def _standing(finding: MergedResult) -> Standing:
     if finding.known:
         return Standing.KNOWN
     return Standing.CHANGED if finding.changed else Standing.NEW
@@ -82,7 +82,7 @@ def _departure(
     category: str,
     behaviour: str,
     backend: str,
-    group: list[Finding],
+    group: list[MergedResult],
     stages: Stages,
 ) -> Departure:
     kinds = Counter(finding.kind for finding in group if finding.kind != mark)

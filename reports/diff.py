@@ -13,7 +13,7 @@ from functools import lru_cache
 from embcheck.conformance.records.comparable import REMEDY, NotComparable, differences
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.conformance.records.run import Run
-from embcheck.reports.merge import Finding, Merged, behaviour_id
+from embcheck.reports.merge import Merged, MergedResult, behaviour_id
 from embcheck.reports.untrusted import one_line
 
 FORMAT_VERSION = 1
@@ -36,7 +36,7 @@ class What(StrEnum):
     MESSAGE = "message"
 
 
-class UnknownBackend(Exception):
+class BackendNotInRun(Exception):
     """A backend to compare is not in the run; the message says which are."""
 
 
@@ -51,7 +51,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Pair:
+class BackendPair:
     """A backend of each run, to be compared, with library and version."""
 
     before: str
@@ -100,12 +100,12 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ResultChange:
     """A case whose result changed."""
 
     what: What
     case: str
-    pair: Pair
+    pair: BackendPair
     before: State
     after: State
 
@@ -118,12 +118,12 @@ class Difference:
     compared.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[BackendPair, ...]
     new_backends: tuple[str, ...]
     gone_backends: tuple[str, ...]
     new_cases: tuple[str, ...]
     gone_cases: tuple[str, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[ResultChange, ...]
     compared: int
     rejudged: tuple[str, ...] = ()
 
@@ -132,7 +132,7 @@ class Difference:
         missing = self.new_backends or self.gone_backends or self.new_cases or self.gone_cases
         return bool(missing or self.changes or self.rejudged)
 
-    def of(self, what: What) -> tuple[Change, ...]:
+    def of(self, what: What) -> tuple[ResultChange, ...]:
         """Return the changes of one sort."""
         return tuple(change for change in self.changes if change.what is what)
 
@@ -167,13 +167,13 @@ def compare(
     for name, found in [*((a, old) for a, _ in mapping), *((b, new) for _, b in mapping)]:
         if name not in found.states:
             known = ", ".join(found.states) or "none"
-            raise UnknownBackend(f"no results of '{name}'; the run has those of {known}")
+            raise BackendNotInRun(f"no results of '{name}'; the run has those of {known}")
     same = [(name, name) for name in old.states if name in new.states]
-    pairs = tuple(Pair(a, b, old.libraries[a], new.libraries[b]) for a, b in mapping or same)
+    pairs = tuple(BackendPair(a, b, old.libraries[a], new.libraries[b]) for a, b in mapping or same)
     both = old.cases.keys() & new.cases.keys()
     shared = both.difference(name.removeprefix("case ") for name in rejudged)
     in_part = old.parts.keys() | new.parts.keys()
-    changes: list[Change] = []
+    changes: list[ResultChange] = []
     compared = 0
     for pair in pairs:
         ours, theirs = old.states[pair.before], new.states[pair.after]
@@ -214,12 +214,12 @@ _OF_THEIR_OWN = frozenset({"pairs", "changes"})
 _States = Mapping[str, State]
 
 
-def _plain(change: Change) -> dict[str, object]:
+def _plain(change: ResultChange) -> dict[str, object]:
     states = {"before": asdict(change.before), "after": asdict(change.after)}
     return {"what": change.what, "case": change.case, "pair": change.pair.name, **states}
 
 
-def _state(finding: Finding) -> State:
+def _state(finding: MergedResult) -> State:
     result = finding.result
     if result is None:
         return State("not-run")
@@ -236,7 +236,9 @@ def _library(merged: Merged, name: str) -> str:
     return f"{entry.distinct('library')} {entry.distinct('version')}".strip()
 
 
-def _asked(pair: Pair, ours: _States, theirs: _States, in_part: Collection[str]) -> Iterable[str]:
+def _asked(
+    pair: BackendPair, ours: _States, theirs: _States, in_part: Collection[str]
+) -> Iterable[str]:
     """Return the cases to compare.
 
     If the backends are two, or a run had only a part of the suite, those that both runs have.
@@ -246,13 +248,15 @@ def _asked(pair: Pair, ours: _States, theirs: _States, in_part: Collection[str])
     return dict.fromkeys((*ours, *theirs))
 
 
-def _changes(pair: Pair, asked: Iterable[str], ours: _States, theirs: _States) -> Iterator[Change]:
+def _changes(
+    pair: BackendPair, asked: Iterable[str], ours: _States, theirs: _States
+) -> Iterator[ResultChange]:
     speaks_the_same = pair.before == pair.after
     for case in asked:
         before, after = ours.get(case, _NOT_ASKED), theirs.get(case, _NOT_ASKED)
         what = _what(before, after, speaks_the_same=speaks_the_same)
         if what is not None:
-            yield Change(what, case, pair, before, after)
+            yield ResultChange(what, case, pair, before, after)
 
 
 def _what(before: State, after: State, *, speaks_the_same: bool) -> What | None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from embcheck.reports.console import safe_text
-from embcheck.reports.diff import Change, Difference, Pair, State, What, by_behaviour
+from embcheck.reports.diff import BackendPair, Difference, ResultChange, State, What, by_behaviour
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
@@ -56,7 +56,7 @@ def _print_backends(found: Difference, names: tuple[str, str], console: Console)
     _print_rest(len(rows) - BACKEND_LINES, " backends", console, indent=0)
 
 
-def _libraries(pair: Pair) -> tuple[str, str]:
+def _libraries(pair: BackendPair) -> tuple[str, str]:
     same = pair.library_before == pair.library_after
     return pair.library_before, "the same" if same else pair.library_after
 
@@ -65,7 +65,7 @@ def _cells(console: Console, *texts: str) -> Iterable[Text]:
     return (safe_text(one_line(text, 60), console) for text in texts)
 
 
-def _print_changes(title: str, changes: Sequence[Change], console: Console) -> None:
+def _print_changes(title: str, changes: Sequence[ResultChange], console: Console) -> None:
     if not changes:
         return
     _print_heading(f"{title}: {len(changes)}", console)

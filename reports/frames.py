@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embcheck.conformance.records.run import Run
-from embcheck.reports.merge import Finding, Merged, behaviour_id, folder_of, merge
+from embcheck.reports.merge import Merged, MergedResult, behaviour_id, folder_of, merge
 from embcheck.reports.untrusted import clean, finite
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Loaded:
                 frame.to_parquet(written[-1], index=False)
         return written
 
-    def _outcome(self, finding: Finding) -> dict[str, object]:
+    def _outcome(self, finding: MergedResult) -> dict[str, object]:
         result, case = finding.result, finding.case
         known = result.deviation if result else None
         return {

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from embcheck.conformance.scaffold.job import ACCEPTED, ARTIFACT
-from embcheck.reports.diff import Difference, Pair
-from embcheck.reports.news import Group, News, groups
+from embcheck.reports.diff import BackendPair, Difference
+from embcheck.reports.news import News, NewsGroup, groups
 from embcheck.reports.news_terminal import heading, missing, remarks, told, ways
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
@@ -102,13 +102,13 @@ def command_without_record(places: Places) -> str:
     return _command("error", places.accepted, said)
 
 
-def _annotated(group: Group) -> str:
+def _annotated(group: NewsGroup) -> str:
     first = group.changes[0]
     said = f", saying {first.after.message}" if first.after.message else ""
     return f"{told(group)}, {ways(group)}; the first is {first.case}{said}"
 
 
-def _libraries(pair: Pair) -> str:
+def _libraries(pair: BackendPair) -> str:
     if pair.library_before == pair.library_after:
         return f"{_code(pair.library_after)}, as accepted"
     return f"{_code(pair.library_after)}, accepted with {_code(pair.library_before)}"

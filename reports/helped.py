@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import Finding, Merged
+from embcheck.reports.merge import Merged, MergedResult
 from embcheck.reports.untrusted import one_line
 
 LINE_LIMIT = 200
@@ -24,7 +24,7 @@ class Help:
 
 def helped(merged: Merged) -> dict[str, tuple[Help, ...]]:
     """Count by backend, the most passes first; leaves out backends without help."""
-    found: defaultdict[str, defaultdict[str, list[Finding]]]
+    found: defaultdict[str, defaultdict[str, list[MergedResult]]]
     found = defaultdict(lambda: defaultdict(list))
     for finding in merged.findings:
         for line in _lines(finding):
@@ -35,14 +35,14 @@ def helped(merged: Merged) -> dict[str, tuple[Help, ...]]:
     }
 
 
-def _lines(finding: Finding) -> Iterable[str]:
+def _lines(finding: MergedResult) -> Iterable[str]:
     """Return the lines of a result, each once; an adapter's value may be of any type."""
     lines = finding.result.helped if finding.result is not None else ()
     told = lines if isinstance(lines, (list, tuple)) else ()
     return dict.fromkeys(one_line(str(line), LINE_LIMIT) for line in told)
 
 
-def _help(line: str, findings: list[Finding]) -> Help:
+def _help(line: str, findings: list[MergedResult]) -> Help:
     passes = sum(finding.mark is Mark.PASSED for finding in findings)
     return Help(line, len(findings), passes)
 

@@ -9,8 +9,16 @@ from typing import Any
 
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.reports.matrix import link
-from embcheck.reports.merge import Finding, Merged, behaviour_id, folder_of
-from embcheck.reports.readings import OTHER, WORDS, Reading, Word, agree, reading_of, stated
+from embcheck.reports.merge import Merged, MergedResult, behaviour_id, folder_of
+from embcheck.reports.readings import (
+    OTHER,
+    WORDS,
+    LedgerWord,
+    ShownReading,
+    agree,
+    reading_of,
+    stated,
+)
 from embcheck.reports.room import with_room
 from embcheck.reports.tables import by_category
 from embcheck.reports.untrusted import clean
@@ -34,7 +42,7 @@ class LedgerCell:
 
     case: str
     backend: str
-    reading: Reading
+    reading: ShownReading
     departs: bool
     message: str
     observed: Mapping[str, Any]
@@ -68,7 +76,7 @@ class LedgerRow:
     title: str
     variants: tuple[str, ...]
     link: str
-    pytorch: Reading | None
+    pytorch: ShownReading | None
     cells: tuple[LedgerCell, ...]
     differs: bool
 
@@ -123,7 +131,7 @@ class Ledger:
         return bool(self.cases.groups or self.probes.groups)
 
     @property
-    def words(self) -> tuple[Word, ...]:
+    def words(self) -> tuple[LedgerWord, ...]:
         """The words that occur."""
         rows = (*self.cases.rows, *self.probes.rows)
         seen = {cell.reading.word for row in rows for cell in row.cells}
@@ -180,8 +188,8 @@ def parameters_text(case: CaseLine) -> str:
     return ", ".join(f"{clean(name)}={clean(value)}" for name, value in case.parameters.items())
 
 
-def _by_case(merged: Merged) -> dict[str, dict[str, Finding]]:
-    found: dict[str, dict[str, Finding]] = {}
+def _by_case(merged: Merged) -> dict[str, dict[str, MergedResult]]:
+    found: dict[str, dict[str, MergedResult]] = {}
     for finding in merged.findings:
         if finding.case.level == LEDGER_LEVEL and not is_atlas(finding.case):
             found.setdefault(finding.case.case, {})[finding.backend] = finding
@@ -189,7 +197,7 @@ def _by_case(merged: Merged) -> dict[str, dict[str, Finding]]:
 
 
 def _table(
-    cases: list[CaseLine], found: Mapping[str, Mapping[str, Finding]], merged: Merged
+    cases: list[CaseLine], found: Mapping[str, Mapping[str, MergedResult]], merged: Merged
 ) -> LedgerTable:
     asked = {backend for case in cases for backend in found[case.case]}
     columns = tuple(name for name in merged.columns if name in asked)
@@ -207,7 +215,7 @@ def _grouped(cases: Iterable[CaseLine]) -> Iterable[tuple[str, list[CaseLine]]]:
 
 def _rows(
     cases: list[CaseLine],
-    found: Mapping[str, Mapping[str, Finding]],
+    found: Mapping[str, Mapping[str, MergedResult]],
     columns: tuple[str, ...],
     merged: Merged,
 ) -> Iterable[LedgerRow]:
@@ -225,7 +233,7 @@ def _rows(
 
 def _row(
     variants: list[CaseLine],
-    found: Mapping[str, Finding],
+    found: Mapping[str, MergedResult],
     columns: tuple[str, ...],
     merged: Merged,
 ) -> LedgerRow:
@@ -248,7 +256,7 @@ def _row(
 
 
 def _cell(
-    case: CaseLine, backend: str, finding: Finding | None, pytorch: Reading | None
+    case: CaseLine, backend: str, finding: MergedResult | None, pytorch: ShownReading | None
 ) -> LedgerCell:
     reading = reading_of(finding)
     observed = finding.result.observed if finding is not None and finding.result else {}
@@ -264,7 +272,7 @@ def _cell(
     )
 
 
-def _departs(reading: Reading, pytorch: Reading | None) -> bool:
+def _departs(reading: ShownReading, pytorch: ShownReading | None) -> bool:
     return pytorch is not None and reading.voice is not None and not agree(reading, pytorch)
 
 

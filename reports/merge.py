@@ -19,7 +19,7 @@ FOLDERS = ("embedding", "embedding_bag", "one_hot", "pretrained")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class MergedResult:
     """The result of a case on a backend; without a result, it was not run."""
 
     case: CaseLine
@@ -99,7 +99,7 @@ class Merged:
     backends: Mapping[str, BackendEntry]
     clauses: Mapping[str, ClauseLine]
     cases: Mapping[str, CaseLine]
-    findings: tuple[Finding, ...]
+    findings: tuple[MergedResult, ...]
     measurements: tuple[Measurement, ...]
 
     @cached_property
@@ -109,13 +109,13 @@ class Merged:
         return tuple(name for name in self.backends if name in found)
 
     @cached_property
-    def _by_backend(self) -> Mapping[str, list[Finding]]:
-        found: dict[str, list[Finding]] = {}
+    def _by_backend(self) -> Mapping[str, list[MergedResult]]:
+        found: dict[str, list[MergedResult]] = {}
         for finding in self.findings:
             found.setdefault(finding.backend, []).append(finding)
         return found
 
-    def of_backend(self, backend: str) -> list[Finding]:
+    def of_backend(self, backend: str) -> list[MergedResult]:
         """Return the findings of one backend."""
         return self._by_backend.get(backend, [])
 
@@ -217,7 +217,7 @@ def _backends(runs: Iterable[Run]) -> dict[str, BackendEntry]:
 
 def _findings(
     runs: Iterable[Run], cases: Mapping[str, CaseLine], backends: Mapping[str, BackendEntry]
-) -> Iterable[Finding]:
+) -> Iterable[MergedResult]:
     """Return the latest result of each pair, and `not-run` for pairs of a run without one."""
     last: dict[str, dict[str, ResultLine | None]] = {case: {} for case in cases}
     for run in runs:
@@ -231,7 +231,7 @@ def _findings(
     for case, line in cases.items():
         for name, latest in last[case].items():
             if name in available:
-                yield Finding(line, name, mark_of(latest) if latest else Mark.NOT_RUN, latest)
+                yield MergedResult(line, name, mark_of(latest) if latest else Mark.NOT_RUN, latest)
 
 
 def _asked(run: Run) -> Iterable[tuple[str, str]]:

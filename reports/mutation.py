@@ -50,7 +50,7 @@ class Survivor:
 
 
 @dataclass(frozen=True)
-class Generated:
+class GeneratedMutants:
     """The bugs that a tool made."""
 
     tool: str
@@ -68,7 +68,7 @@ class Mutation:
     total: int
     mutants: tuple[Mutant, ...]
     clauses: tuple[ClauseScore, ...]
-    generated: Generated | None
+    generated: GeneratedMutants | None
 
     @property
     def partly(self) -> tuple[ClauseScore, ...]:
@@ -134,9 +134,9 @@ def _mutant(row: Mapping[str, Any], clauses: Collection[str], cases: Collection[
     )
 
 
-def _generated(data: Mapping[str, Any]) -> Generated:
+def _generated(data: Mapping[str, Any]) -> GeneratedMutants:
     survivors = tuple(
         Survivor(row["id"], diff_lines(row["diff"]), row["verdict"], row["reason"])
         for row in sorted(data["survivors"], key=lambda row: row["verdict"] == "equivalent")
     )
-    return Generated(data["tool"], data["killed"], data["total"], survivors)
+    return GeneratedMutants(data["tool"], data["killed"], data["total"], survivors)

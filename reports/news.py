@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from embcheck.reports.diff import Change, Difference, Pair, Side, State, What
+from embcheck.reports.diff import BackendPair, Difference, ResultChange, Side, State, What
 from embcheck.reports.merge import behaviour_id
 
 RIGHT = frozenset({"passed", "refused-earlier", "observed"})
@@ -26,7 +26,7 @@ class News:
     `partial` says why the new run is partial.
     """
 
-    worse: tuple[Change, ...]
+    worse: tuple[ResultChange, ...]
     better: int
     lost_backends: tuple[str, ...]
     lost_cases: int
@@ -40,37 +40,37 @@ class News:
 
 
 @dataclass(frozen=True)
-class Group:
+class NewsGroup:
     """Results of a backend, of cases of one spec, that became worse in the same way."""
 
     backend: str
     spec: str
     before: str
     after: str
-    changes: tuple[Change, ...]
+    changes: tuple[ResultChange, ...]
 
 
-def groups(new: News) -> list[Group]:
+def groups(new: News) -> list[NewsGroup]:
     """Group what is worse; what was accepted otherwise comes first, then the largest groups."""
-    found: dict[tuple[str, str, str, str], list[Change]] = {}
+    found: dict[tuple[str, str, str, str], list[ResultChange]] = {}
     for change in new.worse:
         ways = (_word(change.before), _word(change.after))
         found.setdefault((change.pair.after, behaviour_id(change.case), *ways), []).append(change)
-    made = [Group(*key, tuple(changes)) for key, changes in found.items()]
+    made = [NewsGroup(*key, tuple(changes)) for key, changes in found.items()]
     return sorted(made, key=lambda group: (group.before == _NO_RECORD, -len(group.changes)))
 
 
 def news(accepted: Side, now: Side, found: Difference) -> News:
     """Find what is new in the difference of two runs."""
     rejudged = {name.removeprefix("case ") for name in found.rejudged} & now.cases.keys()
-    new = [Pair(name, name, "", now.libraries[name]) for name in found.new_backends]
-    moves: list[Change] = []
+    new = [BackendPair(name, name, "", now.libraries[name]) for name in found.new_backends]
+    moves: list[ResultChange] = []
     for pair in (*found.pairs, *new):
         before = accepted.states.get(pair.before, {})
         for case, state in now.states[pair.after].items():
             old = _NEVER_ACCEPTED if case in rejudged else before.get(case, _NEVER_ACCEPTED)
             what = What.OUTCOME if old.outcome != state.outcome else What.KIND
-            moves.append(Change(what, case, pair, old, state))
+            moves.append(ResultChange(what, case, pair, old, state))
     return News(
         tuple(move for move in moves if _is_worse(move.before, move.after)),
         sum(_is_better(move.before, move.after) for move in moves),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from embcheck.reports.console import say
-from embcheck.reports.news import Group, News, groups
+from embcheck.reports.news import News, NewsGroup, groups
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
@@ -42,13 +42,13 @@ def heading(found: News) -> str:
     return "Nothing is worse than what was accepted"
 
 
-def told(group: Group) -> str:
+def told(group: NewsGroup) -> str:
     """Say of which backend and spec a group is, and how large."""
     place = f"{one_line(group.backend, 60)}, {one_line(group.spec, 80)}"
     return f"{place}: {plural(len(group.changes), 'result')}"
 
 
-def ways(group: Group) -> str:
+def ways(group: NewsGroup) -> str:
     """Say what the results of a group were, and what they are."""
     return one_line(f"{group.before} -> {group.after}")
 

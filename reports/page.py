@@ -14,14 +14,14 @@ from embcheck.reports.atlas import Atlas, atlas
 from embcheck.reports.baselines import turned
 from embcheck.reports.calibration import Calibration, calibration
 from embcheck.reports.coverage import CoveragePage, coverage
-from embcheck.reports.curves import Curve, curves
+from embcheck.reports.curves import CurvePicture, curves
 from embcheck.reports.departures import Departure, departures
 from embcheck.reports.evidence import Evidence
 from embcheck.reports.helped import Help, helped
 from embcheck.reports.ledger import Ledger, ledger
 from embcheck.reports.marks import Mark
 from embcheck.reports.matrix import Chip, link, totals
-from embcheck.reports.merge import BackendEntry, Finding, Merged
+from embcheck.reports.merge import BackendEntry, Merged, MergedResult
 from embcheck.reports.mutation import Mutation, mutation
 from embcheck.reports.prices import Price, price_groups
 from embcheck.reports.provisions import provision_text
@@ -39,7 +39,7 @@ FALLBACK_LIMIT = 500
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReportVerdict:
     """The first sentence of a report, and its tone: `good`, `bad` or `unknown`."""
 
     tone: str
@@ -88,7 +88,7 @@ class RunView:
 class Page:
     """All data of the template."""
 
-    verdict: Verdict
+    verdict: ReportVerdict
     partial: tuple[str, ...]
     scores: tuple[BackendScore, ...]
     score_table: ScoreTable
@@ -104,14 +104,14 @@ class Page:
     runs: tuple[RunView, ...]
     timings: Timings
     accuracy: Accuracy | None
-    curves: tuple[Curve, ...]
+    curves: tuple[CurvePicture, ...]
     prices: tuple[tuple[str, list[Price]], ...]
     ledger: Ledger
     atlas: Atlas
     coverage: CoveragePage | None
     mutation: Mutation | None
     calibration: Calibration | None
-    fallback: tuple[tuple[Finding, str], ...]
+    fallback: tuple[tuple[MergedResult, str], ...]
     fallback_left: int
 
     @property
@@ -164,23 +164,23 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
     )
 
 
-def _verdict(merged: Merged, scores: Iterable[BackendScore]) -> Verdict:
+def _verdict(merged: Merged, scores: Iterable[BackendScore]) -> ReportVerdict:
     scores = list(scores)
     if not scores:
         timed = "Timings only: nothing here says whether the answers are right."
-        return Verdict("unknown", timed if merged.measurements else "No results.")
+        return ReportVerdict("unknown", timed if merged.measurements else "No results.")
     departing = [score for score in scores if score.total.departures]
     if departing:
         departed = f"{_of(len(departing), len(scores))} from the contract: {_how(scores)}"
         sentence = f"{departed}; {_explained(scores)}."
-        return Verdict("bad", sentence)
+        return ReportVerdict("bad", sentence)
     unclear = [score.backend for score in scores if not _conforms(score)]
     parts = any(score.backend in merged.parts for score in scores)
     if unclear or merged.partial or parts:
         why = _why(scores) or ("a part of the suite was left out" if parts else "")
         said = why or "the run is partial, or nothing was scored"
-        return Verdict("unknown", f"No departure was found, but not all is known: {said}.")
-    return Verdict("good", f"{_all(len(scores))} to the contract.")
+        return ReportVerdict("unknown", f"No departure was found, but not all is known: {said}.")
+    return ReportVerdict("good", f"{_all(len(scores))} to the contract.")
 
 
 def _explained(scores: list[BackendScore]) -> str:

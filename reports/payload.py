@@ -11,7 +11,7 @@ from embcheck.conformance.suite.features import shipped_features
 from embcheck.reports.advice_payload import group_of
 from embcheck.reports.families import by_family
 from embcheck.reports.marks import LOOKS, Mark
-from embcheck.reports.merge import Finding, Merged, behaviour_id
+from embcheck.reports.merge import Merged, MergedResult, behaviour_id
 from embcheck.reports.provisions import operations_of, provision_text
 from embcheck.reports.stages import Stages
 from embcheck.reports.untrusted import clean, finite, web_link
@@ -172,7 +172,7 @@ class Payload:
             "controlExpected": self._numbers(entries(case.control_expected)),
         }
 
-    def _detail(self, found: Finding) -> tuple[Any, ...]:
+    def _detail(self, found: MergedResult) -> tuple[Any, ...]:
         """Return kind, message, observed, deviation, stage; without what is missing at the end."""
         result = found.result
         if result is None:
@@ -191,7 +191,7 @@ class Payload:
             row.pop()
         return tuple(row)
 
-    def _message(self, found: Finding) -> int:
+    def _message(self, found: MergedResult) -> int:
         """Return the number of a message; one backend's flood is not to drown the page."""
         limit = MESSAGE_LIMIT if self._has_room(found.backend) else CUT_MESSAGE_LIMIT
         message = clean(found.message[:limit])

@@ -26,7 +26,7 @@ class LookRow:
 
 
 @dataclass(frozen=True)
-class Operation:
+class OperationReach:
     """The number of pairs of options' values of an operation, and which are not exercised."""
 
     name: str
@@ -44,7 +44,7 @@ class ReachTables:
     thresholds: int
     axes: tuple[str, ...]
     looks: tuple[LookRow, ...]
-    operations: tuple[Operation, ...]
+    operations: tuple[OperationReach, ...]
     lists: tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -72,8 +72,8 @@ def _looks(crossings: Iterable[Mapping[str, Any]], axes: Iterable[str]) -> Itera
         yield LookRow(name, tuple(cells.get(axis) for axis in axes))
 
 
-def _operation(row: Mapping[str, Any]) -> Operation:
-    return Operation(
+def _operation(row: Mapping[str, Any]) -> OperationReach:
+    return OperationReach(
         row["operation"],
         row["exercised"],
         row["wanted"],

@@ -14,7 +14,7 @@ from rich.text import Text
 from embcheck.conformance.coverage.pair_table import PairTable
 from embcheck.conformance.coverage.reach import Reach
 from embcheck.conformance.coverage.size_table import Crossing, Extent, SizeTable
-from embcheck.conformance.coverage.sizes import Axis
+from embcheck.conformance.coverage.sizes import SizeAxis
 from embcheck.reports.console import safe_text
 
 _INDENT = (0, 0, 0, 2)
@@ -51,15 +51,15 @@ def _print_sizes(sizes: SizeTable, console: Console) -> None:
     # Only one look has the axis of classes; another column would not fit.
     for with_classes in (False, True):
         some = {
-            look: axes for look, axes in looks.items() if (Axis.CLASSES in axes) is with_classes
+            look: axes for look, axes in looks.items() if (SizeAxis.CLASSES in axes) is with_classes
         }
         console.print(_crossing_table(some))
     if any(crossing.left_out for crossing in sizes.crossings):
         _note("* the other thresholds are left out for a reason", console)
 
 
-def _crossing_table(looks: Mapping[str, Mapping[Axis, Crossing]]) -> Table:
-    axes = [axis for axis in Axis if any(axis in found for found in looks.values())]
+def _crossing_table(looks: Mapping[str, Mapping[SizeAxis, Crossing]]) -> Table:
+    axes = [axis for axis in SizeAxis if any(axis in found for found in looks.values())]
     table = _grid(["", *map(str, axes)])
     for look, found in looks.items():
         table.add_row(look, *(_crossing_cell(found.get(axis)) for axis in axes))
@@ -77,16 +77,16 @@ def _crossing_cell(crossing: Crossing | None) -> Text:
 def _print_extents(sizes: SizeTable, console: Console) -> None:
     """Print a row for each dtype: on each axis the size that every look reaches, and the target."""
     _heading("Sizes by dtype: what every look reaches on each axis", console)
-    table = _grid(["", *map(str, Axis)])
+    table = _grid(["", *map(str, SizeAxis)])
     least = {extent.axis: extent.least for extent in sizes.extents}
-    table.add_row("wanted", *(str(least.get(axis, "-")) for axis in Axis))
+    table.add_row("wanted", *(str(least.get(axis, "-")) for axis in SizeAxis))
     for dtype, found in groupby(sizes.extents, key=lambda one: one.dtype):
         extents = list(found)
-        table.add_row(dtype, *(_extent_cell(extents, axis) for axis in Axis))
+        table.add_row(dtype, *(_extent_cell(extents, axis) for axis in SizeAxis))
     console.print(table)
 
 
-def _extent_cell(extents: Iterable[Extent], axis: Axis) -> Text:
+def _extent_cell(extents: Iterable[Extent], axis: SizeAxis) -> Text:
     found = [extent for extent in extents if extent.axis is axis]
     wanted = [extent for extent in found if extent.reason is None]
     if not wanted:

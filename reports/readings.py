@@ -9,13 +9,13 @@ from typing import Final
 
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.reports.marks import LOOKS, Mark
-from embcheck.reports.merge import Finding
+from embcheck.reports.merge import MergedResult
 
 OTHER: Final = "other"
 
 
 @dataclass(frozen=True)
-class Word:
+class LedgerWord:
     """A word of the ledger: its look, and what it means to a user of the library.
 
     `tone` names its colour; symbol and text distinguish words without it.
@@ -33,53 +33,53 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ShownReading:
     """What a call did: its word, and the text as it was recorded.
 
     Two readings are the same if their `voice` is equal; None if that is not known.
     """
 
-    word: Word
+    word: LedgerWord
     text: str
     voice: str | None
 
 
 WORDS: Final = (
-    Word("raises", "⊘", "refused", "An error is raised: the caller notices at once."),
-    Word("crash", "†", "died", "The process dies, and all that was in it is lost."),
-    Word("timeout", "◷", "died", "No answer in time."),
-    Word("clamps", "⇥", "row", "The nearest row that exists comes instead, with no sign."),
-    Word(
+    LedgerWord("raises", "⊘", "refused", "An error is raised: the caller notices at once."),
+    LedgerWord("crash", "†", "died", "The process dies, and all that was in it is lost."),
+    LedgerWord("timeout", "◷", "died", "No answer in time."),
+    LedgerWord("clamps", "⇥", "row", "The nearest row that exists comes instead, with no sign."),
+    LedgerWord(
         "wraps",
         "↻",
         "row",
         "The index counts from the end, or modulo some number: another row, with no sign.",
     ),
-    Word(
+    LedgerWord(
         "another row",
         "↪",
         "row",
         "A row of the table that the index does not explain, with no sign.",
     ),
-    Word("zeros", "0", "blank", "Zeros come, with no sign; a sum does not show them."),
-    Word("NaN", "≁", "blank", "NaN comes; it spreads until somebody looks."),
-    Word(
+    LedgerWord("zeros", "0", "blank", "Zeros come, with no sign; a sum does not show them."),
+    LedgerWord("NaN", "≁", "blank", "NaN comes; it spreads until somebody looks."),
+    LedgerWord(
         "foreign values",
         "‼",
         "foreign",
         "Numbers that are not in the table: other memory was read.",
     ),
-    Word("row N", "→", "plain", "Row N comes; nothing else can be told."),
-    Word(OTHER, "?", "other", "Something that has no word; its values are recorded."),
+    LedgerWord("row N", "→", "plain", "Row N comes; nothing else can be told."),
+    LedgerWord(OTHER, "?", "other", "Something that has no word; its values are recorded."),
 )
-SAID: Final = Word("as said", "•", "plain", "As the words say.")
+SAID: Final = LedgerWord("as said", "•", "plain", "As the words say.")
 _NAMED: Final = {word.name: word for word in WORDS}
-_BLANK: Final = Word("nothing known", "", "nothing", "Unsupported, or not run.")
+_BLANK: Final = LedgerWord("nothing known", "", "nothing", "Unsupported, or not run.")
 _ENDINGS: Final = {Mark.CRASHED: "crash", Mark.TIMED_OUT: "timeout"}
 _UNKNOWN: Final = frozenset({Mark.UNSUPPORTED, Mark.NOT_RUN, Mark.ERRORED, Mark.OBSERVED})
 
 
-def stated(case: CaseLine, findings: Iterable[Finding] = ()) -> Reading | None:
+def stated(case: CaseLine, findings: Iterable[MergedResult] = ()) -> ShownReading | None:
     """Return the reading that a case states of PyTorch, None if it states none.
 
     Its word is that of a finding that reads so.
@@ -91,31 +91,31 @@ def stated(case: CaseLine, findings: Iterable[Finding] = ()) -> Reading | None:
     return _said(str(case.pytorch), next(words, None))
 
 
-def reading_of(finding: Finding | None) -> Reading:
+def reading_of(finding: MergedResult | None) -> ShownReading:
     """Return the reading of a finding; without a finding the backend was not asked."""
     if finding is None:
-        return Reading(_BLANK, "", None)
+        return ShownReading(_BLANK, "", None)
     if finding.result is not None and finding.result.reading:
         reading = _said(str(finding.result.reading), finding.result.reading_word)
         if reading.word.name != OTHER:
             return reading
         values = json.dumps(finding.result.observed, sort_keys=True, default=str)
-        return Reading(reading.word, reading.text, f"{OTHER} {values}")
+        return ShownReading(reading.word, reading.text, f"{OTHER} {values}")
     if finding.mark in _ENDINGS:
         return _said(_ENDINGS[finding.mark])
     if finding.mark in _UNKNOWN:
-        return Reading(_BLANK, LOOKS[finding.mark].short, None)
+        return ShownReading(_BLANK, LOOKS[finding.mark].short, None)
     return _said(finding.kind or LOOKS[finding.mark].short)
 
 
-def agree(one: Reading, other: Reading) -> bool:
+def agree(one: ShownReading, other: ShownReading) -> bool:
     """Whether two readings are the same; two without a word are compared by value, if known."""
     if one.word.name == other.word.name == OTHER and OTHER in (one.voice, other.voice):
         return True
     return one.voice == other.voice
 
 
-def _said(text: str, name: str | None = None) -> Reading:
+def _said(text: str, name: str | None = None) -> ShownReading:
     """Return a reading by the name of its word; a text without one may be a word itself."""
     word = _NAMED.get(str(name or text), SAID)
-    return Reading(word, text, word.name if word.tone == "died" else text)
+    return ShownReading(word, text, word.name if word.tone == "died" else text)

@@ -59,7 +59,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Family:
+class LibraryFamily:
     """A family of libraries: its backends, and their scores from the lowest to the highest."""
 
     name: str
@@ -73,7 +73,7 @@ class Family:
 class ScoreTable:
     """The table of scores: `rest` and `whose` are those columns that are not 0 everywhere."""
 
-    families: tuple[Family, ...]
+    families: tuple[LibraryFamily, ...]
     whose: tuple[str, ...]
     rest: tuple[Mark, ...]
 
@@ -96,7 +96,7 @@ def score_families(scores: Sequence[BackendScore], library: Callable[[str], str]
             Member(numbers[score.backend], score, _counted([score], whose, rest)) for score in found
         )
         families.append(
-            Family(
+            LibraryFamily(
                 name,
                 members,
                 _counted(found, whose, rest),

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import cached_property
 
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import BackendEntry, Finding, Merged
+from embcheck.reports.merge import BackendEntry, Merged, MergedResult
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Stages:
             self._chains[backend] = self._chain(backend)
         return self._chains[backend]
 
-    def blame(self, finding: Finding) -> Blame | None:
+    def blame(self, finding: MergedResult) -> Blame | None:
         """Return the first stage with a departure; None without a departure or a chain."""
         chain = self.chain(finding.backend)
         if not finding.mark.departs or len(chain.stages) == 1:
@@ -94,7 +94,7 @@ class Stages:
         return _blame(chain, first, tuple(unknown))
 
     @cached_property
-    def _findings(self) -> Mapping[tuple[str, str], Finding]:
+    def _findings(self) -> Mapping[tuple[str, str], MergedResult]:
         return {(found.case.case, found.backend): found for found in self._merged.findings}
 
     def _chain(self, backend: str) -> Chain:
@@ -111,7 +111,7 @@ class Stages:
             stages.append(Stage(str(before), self._labels.get(str(before))))
         return Chain(tuple(stages), is_whole=False)
 
-    def _sign(self, finding: Finding, stage: Stage) -> _Sign:
+    def _sign(self, finding: MergedResult, stage: Stage) -> _Sign:
         found = self._findings.get((finding.case.case, stage.label or ""))
         if found is None:
             return _Sign.NOTHING
@@ -122,7 +122,7 @@ class Stages:
         return _Sign.NOTHING
 
 
-def tally(stages: Stages, findings: Iterable[Finding]) -> str:
+def tally(stages: Stages, findings: Iterable[MergedResult]) -> str:
     """Count departures by their first stage, the most frequent first."""
     blames = (stages.blame(finding) for finding in findings)
     counts = Counter(str(blame) for blame in blames if blame is not None)
@@ -136,7 +136,7 @@ def _blame(chain: Chain, first: int, unknown: tuple[str, ...]) -> Blame:
     return Blame(chain.stages[first].name, first == 0, is_source, unknown)
 
 
-def _same_values(one: Finding, other: Finding) -> bool:
+def _same_values(one: MergedResult, other: MergedResult) -> bool:
     values = [found.result.observed for found in (one, other) if found.result is not None]
     return len(values) == 2 and bool(values[0]) and values[0] == values[1]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from embcheck.conformance.execution.judging.causes import Category
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import Finding, Merged
+from embcheck.reports.merge import Merged, MergedResult
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class BackendScore:
     categories: Mapping[str, int] = field(default_factory=dict)
 
 
-def by_category(findings: Iterable[Finding]) -> dict[str, int]:
+def by_category(findings: Iterable[MergedResult]) -> dict[str, int]:
     """Count known departures by category, in the order of the categories."""
     counts = Counter(finding.category for finding in findings)
     return {str(name): counts[name] for name in Category if counts[name]}
@@ -72,7 +72,7 @@ def categories_text(counts: Mapping[str, int]) -> str:
 def score_table(merged: Merged) -> list[BackendScore]:
     """Count the two scores of each backend that has results."""
     counts = Counter((finding.backend, finding.group, finding.mark) for finding in merged.findings)
-    departed: dict[str, list[Finding]] = {name: [] for name in merged.columns}
+    departed: dict[str, list[MergedResult]] = {name: [] for name in merged.columns}
     for finding in merged.findings:
         if finding.mark.departs:
             departed[finding.backend].append(finding)

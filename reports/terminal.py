@@ -18,7 +18,7 @@ from embcheck.reports.curves import point_of
 from embcheck.reports.departures import Departure, Standing, departures
 from embcheck.reports.ledger import LedgerCounts, ledger_counts
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import Finding, Merged, merge
+from embcheck.reports.merge import Merged, MergedResult, merge
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.studies_terminal import print_studies
 from embcheck.reports.tables import BackendScore, Score, categories_text, score_table
@@ -313,7 +313,7 @@ def _heading(group: Departure) -> tuple[Standing, Mark, str]:
 def _print_stages(merged: Merged, console: Console) -> None:
     """Print, for each backend that is made from another, the first stages of its departures."""
     stages = Stages(merged)
-    departed: dict[str, list[Finding]] = {name: [] for name in merged.columns}
+    departed: dict[str, list[MergedResult]] = {name: [] for name in merged.columns}
     for finding in merged.findings:
         if finding.mark.departs:
             departed[finding.backend].append(finding)

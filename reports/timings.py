@@ -36,7 +36,7 @@ _VERDICTS = frozenset({"FASTER", "SLOWER", "SAME", "INCONCLUSIVE", "NOT TIMED"})
 
 
 @dataclass(frozen=True)
-class Bar:
+class IntervalBar:
     """The place of an interval, in the units of the picture."""
 
     low: str
@@ -71,7 +71,7 @@ class TimingRow:
     per_lookup: str
     ratio: str
     interval: str
-    bar: Bar | None
+    bar: IntervalBar | None
     verdict: str
     tone: str
     first_call: str
@@ -83,7 +83,7 @@ class TimingRow:
 
 
 @dataclass(frozen=True)
-class Group:
+class CellTimings:
     """The timings of one cell: a workload in one state, with a number of threads.
 
     `notes` and `flags` are those that its rows share, which do not repeat them.
@@ -97,7 +97,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Axis:
+class RatioAxis:
     """A logarithmic axis of ratios, the same for all bars of a report."""
 
     least: float
@@ -114,9 +114,9 @@ class Axis:
 class Timings:
     """All timings of a report, as they were made, and against each baseline by its name."""
 
-    axis: Axis
-    groups: tuple[Group, ...]
-    choices: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
+    axis: RatioAxis
+    groups: tuple[CellTimings, ...]
+    choices: Mapping[str, tuple[CellTimings, ...]] = field(default_factory=dict)
 
 
 def timings(
@@ -158,7 +158,7 @@ def choices(found: Timings) -> list[dict[str, Any]]:
     ]
 
 
-def _notes(group: Group) -> list[str]:
+def _notes(group: CellTimings) -> list[str]:
     flagged = [f"flags: {one_line(', '.join(group.flags), 120)}"] if group.flags else []
     return [*(one_line(note, 300) for note in group.notes), *flagged]
 
@@ -256,7 +256,9 @@ def _shared(rows: Sequence[Sequence[str]]) -> list[str]:
     return [word for word in rows[0] if all(word in row for row in rows)] if several else []
 
 
-def _group(name: str, circumstances: str, lines: Sequence[Measurement], axis: Axis) -> Group:
+def _group(
+    name: str, circumstances: str, lines: Sequence[Measurement], axis: RatioAxis
+) -> CellTimings:
     notes = [*mixed_baselines(lines), *shared_reasons(lines)]
     common = _shared([flags(line) for line in lines])
     rows = (
@@ -267,7 +269,7 @@ def _group(name: str, circumstances: str, lines: Sequence[Measurement], axis: Ax
         )
         for line in lines
     )
-    return Group(name, circumstances, tuple(rows), tuple(notes), tuple(common))
+    return CellTimings(name, circumstances, tuple(rows), tuple(notes), tuple(common))
 
 
 def role_text(line: Measurement) -> str:
@@ -295,20 +297,20 @@ def break_even_text(line: Measurement) -> str:
     return f"{calls:.0e} calls" if calls > _MANY_CALLS else plural(math.ceil(calls), "call")
 
 
-def _axis(lines: Iterable[Measurement]) -> Axis:
+def _axis(lines: Iterable[Measurement]) -> RatioAxis:
     bounds = [finite(b) for line in lines for b in (line.ratio_low, line.ratio_high, line.ratio)]
     known = [bound for bound in bounds if bound is not None and bound > 0]
-    return Axis(
+    return RatioAxis(
         max(min((*known, 1.0)) / _NEAREST, 1 / _FURTHEST),
         min(max((*known, 1.0)) * _NEAREST, _FURTHEST),
     )
 
 
-def _row(line: Measurement, axis: Axis) -> TimingRow:
+def _row(line: Measurement, axis: RatioAxis) -> TimingRow:
     ratio, low, high = finite(line.ratio), finite(line.ratio_low), finite(line.ratio_high)
     bar = None
     if ratio is not None and low is not None and high is not None:
-        bar = Bar(axis.place(low), axis.place(high), axis.place(ratio))
+        bar = IntervalBar(axis.place(low), axis.place(high), axis.place(ratio))
     verdict = str(line.verdict)
     return TimingRow(
         backend=str(line.backend),

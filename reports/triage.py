@@ -11,7 +11,7 @@ from pathlib import Path
 
 from embcheck.conformance.records.reading import RecordError
 from embcheck.conformance.records.writer import write_whole
-from embcheck.reports.merge import Finding, Merged, behaviour_id
+from embcheck.reports.merge import Merged, MergedResult, behaviour_id
 from embcheck.reports.untrusted import one_line
 
 _DETAIL = re.compile(r"\[[^\]]*\]|[-+]?\d[\w.+-]*|nan|inf", re.IGNORECASE)
@@ -42,7 +42,7 @@ class Candidate:
 
 def candidates(merged: Merged) -> list[Candidate]:
     """Group the departures without an explanation by backend, spec, kind and message."""
-    groups: dict[tuple[str, str, str, str], list[Finding]] = {}
+    groups: dict[tuple[str, str, str, str], list[MergedResult]] = {}
     for finding in merged.findings:
         if finding.mark.departs and not finding.known:
             pattern = _DETAIL.sub("#", finding.message)

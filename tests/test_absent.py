@@ -10,8 +10,8 @@ from commands import SMALL
 
 from embcheck.cli.main import main
 from embcheck.conformance.execution.address import BadAddress, plain_ids
-from embcheck.conformance.fuzzing.hunt import Budget
-from embcheck.conformance.fuzzing.session import Session, Settings
+from embcheck.conformance.fuzzing.hunt import FuzzBudget
+from embcheck.conformance.fuzzing.session import FuzzSettings, Session
 from embcheck.conformance.near import did_you_mean, near
 from embcheck.conformance.records.run import read_runs
 
@@ -88,7 +88,7 @@ def test_the_others_are_timed_under_their_labels(tmp_path):
 
 def test_findings_are_kept_by_label(tmp_path):
     """Of two interpreters with one backend, each has its own."""
-    session = Session(Settings(0, Budget(15, None), 20.0, tmp_path), lambda *_: None)
+    session = Session(FuzzSettings(0, FuzzBudget(15, None), 20.0, tmp_path), lambda *_: None)
     session.run(["mine=zoo-wrong-row"])
     (hunted,) = session.hunted
     assert (hunted.backend["id"], hunted.backend["adapter"]) == ("mine", "zoo-wrong-row")
@@ -99,7 +99,7 @@ def test_findings_are_kept_by_label(tmp_path):
 @pytest.mark.parametrize("label", ["../mine", "a/b", ".."])
 def test_findings_stay_in_their_folder(label, tmp_path):
     """A label names one in it."""
-    session = Session(Settings(0, Budget(1, None), 20.0, tmp_path / "out"), lambda *_: None)
+    session = Session(FuzzSettings(0, FuzzBudget(1, None), 20.0, tmp_path / "out"), lambda *_: None)
     with pytest.raises(BadAddress, match="use no slash and no dots"):
         session.run([f"{label}=numpy-reference"])
     assert not any(tmp_path.iterdir())

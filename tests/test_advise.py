@@ -20,7 +20,7 @@ from embcheck.reports.answers.advice import Advice, Fit, advise, gather
 from embcheck.reports.answers.answer import Answer, Row, answer
 from embcheck.reports.answers.compat_made import planned_of, uses_of
 from embcheck.reports.answers.concern import Needs, Remark
-from embcheck.reports.answers.least_change import Changes, Step
+from embcheck.reports.answers.least_change import Changes, NeedChange
 from embcheck.reports.answers.letters import (
     FORMS,
     INDICES,
@@ -573,6 +573,6 @@ def test_just_what_decides_is_asked_now(tmp_path):
 def test_the_fields_of_the_json_are_documented():
     """Every field of every type that it is made of."""
     text = (Path(__file__).parent.parent / "docs/advise.md").read_text("utf-8")
-    types = (Answer, Row, Advice, Needs, Remark, Step, Recipe, Speed, Speeds)
+    types = (Answer, Row, Advice, Needs, Remark, NeedChange, Recipe, Speed, Speeds)
     names = {field.name for each in types for field in fields(each)}
     assert [name for name in sorted(names) if f"`{name}`" not in text] == []

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from embcheck.conformance.execution.judging.rows import Word, explanations
+from embcheck.conformance.execution.judging.rows import RowWord, explanations
 from embcheck.conformance.suite.load import load_spec, spec_files, suite_root
 from embcheck.conformance.suite.model import Observes, Values
 
@@ -160,7 +160,7 @@ def test_readings_can_be_told_apart(case):
         for r in readings.values()
     ]
     assert len({*shown}) == len(shown)
-    general = {Word.RAISES, Word.ZEROS, Word.NAN, Word.FOREIGN, None}
+    general = {RowWord.RAISES, RowWord.ZEROS, RowWord.NAN, RowWord.FOREIGN, None}
     pytorch = case.expectation.pytorch
     assert pytorch in {*general, *readings} or pytorch.startswith(("row ", "another row ("))
 

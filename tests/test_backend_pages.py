@@ -20,7 +20,12 @@ from embcheck.conformance.execution.judging.causes import Cause
 from embcheck.conformance.execution.judging.deviations import Deviation, load_deviations
 from embcheck.conformance.execution.messages import describe_info
 from embcheck.conformance.execution.pool import started_pool
-from embcheck.conformance.execution.profile import Explained, Profile, explained, profile
+from embcheck.conformance.execution.profile import (
+    BackendProfile,
+    ExplainedCases,
+    explained,
+    profile,
+)
 from embcheck.reports.backend_pages import INDEX, index, page, page_name, write_pages
 from embcheck.reports.helped import Help
 
@@ -63,7 +68,7 @@ def test_the_counts_of_a_page_are_those_of_its_entries(path):
     )
     entries = load_deviations(info.id)
     told = {**describe_info(info), "made_from": head["made_from"], "device": head["device"]}
-    made = json.loads(page(Profile(told, "", explained(info, entries))).split(" -->")[0][5:])
+    made = json.loads(page(BackendProfile(told, "", explained(info, entries))).split(" -->")[0][5:])
     assert made == head, f"{path.name} is stale: run `{COMMAND}`"
 
 
@@ -99,7 +104,7 @@ def described(**more):
         ("embedding/bounds/*",), "crashed", Cause.MEMORY_UNSAFETY, "It reads beyond the table.",
         "https://example.org/1", ">=2", "cpu", sometimes=True,
     )  # fmt: skip
-    return Profile(info, "Takes rows.", (Explained(entry, frozenset("abc")),))
+    return BackendProfile(info, "Takes rows.", (ExplainedCases(entry, frozenset("abc")),))
 
 
 def test_a_page_says_all_that_is_known():
@@ -128,7 +133,7 @@ def test_a_case_and_a_reason_count_once(tmp_path):
     """Also where two entries name it, for it fails in one way or another."""
     profile = described()
     (known,) = profile.deviations
-    other = Explained(replace(known.deviation, happens="accepted-invalid"), frozenset("bcd"))
+    other = ExplainedCases(replace(known.deviation, happens="accepted-invalid"), frozenset("bcd"))
     write_pages([replace(profile, deviations=(known, other))], tmp_path)
     assert "| 4 cases, 1 reason (4 bug) |" in (tmp_path / INDEX).read_text()
 
@@ -138,7 +143,7 @@ def test_whose_departures_are_is_kept_apart(tmp_path):
     profile = described()
     (known,) = profile.deviations
     design = replace(known.deviation, cause=Cause.DOCUMENTED, reason="It is documented.")
-    both = (Explained(design, frozenset("bcd")), known)
+    both = (ExplainedCases(design, frozenset("bcd")), known)
     write_pages([replace(profile, deviations=both)], tmp_path)
     assert "| 4 cases, 2 reasons (1 bug, 3 by-design) |" in (tmp_path / INDEX).read_text()
     text = (tmp_path / page_name("mylib-take")).read_text()

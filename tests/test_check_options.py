@@ -18,7 +18,7 @@ from embcheck.conformance.execution.inside.worker import Worker
 from embcheck.conformance.execution.messages import describe_call
 from embcheck.conformance.fuzzing.compare import compare
 from embcheck.conformance.smoke.alone import ask_the_library
-from embcheck.conformance.smoke.budget import Budget
+from embcheck.conformance.smoke.budget import CpuBudget
 from embcheck.conformance.smoke.checks import check_budget, check_operations
 from embcheck.conformance.smoke.compositions import check_compositions
 from embcheck.conformance.smoke.finding import Status
@@ -171,7 +171,7 @@ def test_each_option_is_tried_and_each_mistake_shows(reference):
 
 def test_a_slow_backend_is_asked_less_and_the_output_says_so(reference):
     """Without time, one plain call of each operation is made; what is left out is counted."""
-    interview = Interview(Here("zoo-reads-rightly"), reference, "", 60, Budget(0))
+    interview = Interview(Here("zoo-reads-rightly"), reference, "", 60, CpuBudget(0))
     _, working = check_operations(interview)
     assert [len(asked) for asked in working.values()] == [1] * len(working)
     tried = try_options(interview, working)

@@ -22,7 +22,7 @@ from embcheck.reports.answers.compat_made import stale
 from embcheck.reports.answers.conditions import phrase
 from embcheck.reports.answers.support import How, Support, decide, decision
 from embcheck.reports.marks import mark_of
-from embcheck.reports.merge import Finding, merge
+from embcheck.reports.merge import MergedResult, merge
 from embcheck.reports.migration.differences import migration
 
 
@@ -45,7 +45,7 @@ def finding(outcome, kind=None, *, of=None, deviation=None):
         line.case, line.clauses, line.level, "b", outcome, kind, "", 0.0, silent=silent,
         deviation=deviation,
     )  # fmt: skip
-    return Finding(line, "b", mark_of(result), result)
+    return MergedResult(line, "b", mark_of(result), result)
 
 
 PASSED = finding("passed")

@@ -11,7 +11,12 @@ import pytest
 from commands import embcheck, embcheck_here
 
 from embcheck.conformance.documentation.coverage import SentenceStatus, coverage_of
-from embcheck.conformance.documentation.exercise import Combination, LeftOut, exercise_of, wanted
+from embcheck.conformance.documentation.exercise import (
+    Combination,
+    ExemptCombinations,
+    exercise_of,
+    wanted,
+)
 from embcheck.conformance.documentation.mapping import (
     MappedSentence,
     load_mapping,
@@ -174,7 +179,10 @@ def test_options_are_exercised_or_left_out_for_a_reason(lookup_cases):
     padded = Combination("embedding", "padding_idx", "negative", "float32")
     assert plain not in exercise.not_exercised
     assert padded in exercise.not_exercised
-    reasons = [LeftOut("no padding", option=("padding_idx",)), LeftOut("idle", value=("nosuch",))]
+    reasons = [
+        ExemptCombinations("no padding", option=("padding_idx",)),
+        ExemptCombinations("idle", value=("nosuch",)),
+    ]
     explained = exercise_of(lookup_cases, reasons)
     assert explained.left_out[padded] == "no padding"
     assert plain not in explained.left_out

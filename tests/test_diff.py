@@ -13,7 +13,7 @@ from rich.console import Console
 
 from embcheck.cli.diff import diff
 from embcheck.conformance.records.run import Run
-from embcheck.reports.diff import UnknownBackend, What, compare, normalise
+from embcheck.reports.diff import BackendNotInRun, What, compare, normalise
 from embcheck.reports.diff_terminal import print_difference
 from embcheck.reports.merge import merge
 
@@ -134,7 +134,7 @@ def test_one_backend_is_compared_with_another() -> None:
     assert len(compared(both, both, ("acme", "zeta"), ("zeta", "acme")).changes) == 2
     assert not compared(both, both, ("acme", "acme"))
     with pytest.raises(
-        UnknownBackend, match="no results of 'nix'; the run has those of acme, zeta"
+        BackendNotInRun, match="no results of 'nix'; the run has those of acme, zeta"
     ):
         compared(both, both, ("acme", "nix"))
 

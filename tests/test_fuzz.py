@@ -26,10 +26,10 @@ from embcheck.conformance.execution.judging.judge import Kind, Outcome
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.fuzzing.compare import compare, was_not_asked
 from embcheck.conformance.fuzzing.control import find_control
-from embcheck.conformance.fuzzing.duel import Exchange
-from embcheck.conformance.fuzzing.hunt import Budget
+from embcheck.conformance.fuzzing.duel import DuelResult
+from embcheck.conformance.fuzzing.hunt import FuzzBudget
 from embcheck.conformance.fuzzing.related import related
-from embcheck.conformance.fuzzing.session import Hunted, Session, Settings
+from embcheck.conformance.fuzzing.session import FuzzSettings, Hunted, Session
 from embcheck.conformance.fuzzing.signature import signature_of
 from embcheck.conformance.fuzzing.sketch import Sketch
 from embcheck.conformance.fuzzing.sketches import MOST_ELEMENTS, VASTEST
@@ -47,7 +47,7 @@ EXAMPLES = 200
 
 def hunt(backend: str, out: Path, examples: int = EXAMPLES, seed: int = 0) -> Hunted:
     """Fuzz one backend in this process."""
-    session = Session(Settings(seed, Budget(examples, None), 20.0, out), lambda *_: None)
+    session = Session(FuzzSettings(seed, FuzzBudget(examples, None), 20.0, out), lambda *_: None)
     session.run([backend])
     (hunted,) = session.hunted
     return hunted
@@ -221,7 +221,7 @@ def test_a_sketch_is_written_as_the_call_that_it_is(tmp_path, what):
     question = sketch(**what)
     call = question.call()
     ours = Answered(NumpyReference().prepare(question.call())())
-    exchange = Exchange(question, call, ours, ours, None)
+    exchange = DuelResult(question, call, ours, ours, None)
     names = tuple(name for name in call.observe if name != "inputs_after")
     write_spec(tmp_path / "specs/one.yaml", "As sketched.", "one", None, exchange, names, None)
     (case,) = load_spec(tmp_path / "specs/one.yaml").cases

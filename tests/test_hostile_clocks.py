@@ -27,7 +27,7 @@ from embcheck.conformance.records.lines import RoundsLine
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.clock import gate, outside
 from embcheck.conformance.timing.clock.arms import CANDIDATE, Arm
-from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.clock.freshness import left_to_the_reading, remembers
 from embcheck.conformance.timing.clock.outside import Moment, Seen, disbelieve
 from embcheck.conformance.timing.clock.schedule import ArmLost
@@ -604,7 +604,7 @@ def test_who_cheats_gets_no_figure_and_the_others_do(tmp_path):
     """In a run, each is named with its reason, and the reference is timed beside them."""
     (tmp_path / "w.yaml").write_text(WORKLOAD, "utf-8")
     workloads = list(load_workloads([tmp_path / "w.yaml"]).values())
-    settings = Settings(generations=1, block_seconds=0.002, ceilings=False)
+    settings = TimingSettings(generations=1, block_seconds=0.002, ceilings=False)
     run_timing(["numpy-reference", *CHEATS], workloads, tmp_path / "out", settings)
     (run,) = read_runs(tmp_path / "out")
     found = {(line.backend, line.role): line for line in run.measurements}
@@ -618,7 +618,7 @@ def test_a_helper_spoils_the_verdicts(tmp_path):
     """A process that works for a backend between blocks leaves all of the cell open, by name."""
     (tmp_path / "w.yaml").write_text(WORKLOAD, "utf-8")
     workloads = list(load_workloads([tmp_path / "w.yaml"]).values())
-    settings = Settings(generations=1, block_seconds=0.002, ceilings=False)
+    settings = TimingSettings(generations=1, block_seconds=0.002, ceilings=False)
     run_timing(["numpy-reference", "zoo-has-a-helper"], workloads, tmp_path / "out", settings)
     (run,) = read_runs(tmp_path / "out")
     line = run.measurements[1]

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from embcheck.cli.actions.migrate_own import Asking, call_of, own_workloads
-from embcheck.cli.actions.migrate_timing import Budget, priced
+from embcheck.cli.actions.migrate_timing import TimingBudget, priced
 from embcheck.cli.main import main
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.judging.bounds import bound
@@ -27,7 +27,7 @@ from embcheck.conformance.timing.workloads.own_files import BadInput
 from embcheck.reports import compat
 from embcheck.reports.compat import AS_DOCUMENTED, Column, Compat, Shown, Supported
 from embcheck.reports.marks import mark_of
-from embcheck.reports.merge import Finding
+from embcheck.reports.merge import MergedResult
 from embcheck.reports.migration.cases import call_text, cases_of_both, shown, wanted_text
 from embcheck.reports.migration.differences import migration
 from embcheck.reports.migration.errors import distance
@@ -40,9 +40,9 @@ from embcheck.reports.migration.own import (
     guards_of,
 )
 from embcheck.reports.migration.pages import to_html, to_markdown
-from embcheck.reports.migration.parts import Grid, Item, Part, Section, Told, Verdict
+from embcheck.reports.migration.parts import FigureTable, Item, Part, Section, Told, VerdictSentence
 from embcheck.reports.migration.terminal import print_told
-from embcheck.reports.migration.told import Target, told
+from embcheck.reports.migration.told import MigrationTarget, told
 
 FLOAT = np.dtype("float32")
 YES, ABSENT = Supported("yes"), Supported("absent")
@@ -241,7 +241,7 @@ def test_prices_are_those_of_the_users_call(files):
     asked = Asking({"float32": call_of(workload)}, 20).ask(names)
     assert all(asked[name].seconds > 0 for name in names)
     pairs = [("zoo-prints", "numpy-reference")]
-    found = priced((own, ()), names, pairs, 1.0, Budget(0.2, 20, generations=2))
+    found = priced((own, ()), names, pairs, 1.0, TimingBudget(0.2, 20, generations=2))
     base, other = found.prices
     assert (base.baseline, base.ratio) == ("numpy-reference", 1)
     assert other.seconds > 0
@@ -284,7 +284,7 @@ def finding(of, outcome, backend="b", message="it \x1b[31mbroke", observed=None)
         of.case, (), of.level, backend, outcome, "wrong-value", message, 0.0, silent=True,
         observed=observed or {}, deviation=known,
     )  # fmt: skip
-    return Finding(of, backend, mark_of(result), result)
+    return MergedResult(of, backend, mark_of(result), result)
 
 
 def test_an_example_is_shown_by_its_call_and_what_came():
@@ -341,7 +341,7 @@ def test_joined_data_keeps_the_answers_of_the_backends_that_it_keeps():
 
 def texts_of(data, own=None, old="old", new="new"):
     """Return the lines of what is said, spaces at their ends left out."""
-    target = Target(new, migration(data, old, new))
+    target = MigrationTarget(new, migration(data, old, new))
     console = Console(width=80, record=True, file=StringIO())
     print_told(told(data, old, [target], own), console)
     return [line.strip() for line in console.export_text().splitlines()]
@@ -426,10 +426,13 @@ HOSTILE = "<b>|x|</b> *bold* \x1b[31m"
 TOLD = Told(
     f"old -> {HOSTILE}",
     ("a call",),
-    (Verdict("bad", "new: wrong & slow."),),
+    (VerdictSentence("bad", "new: wrong & slow."),),
     (
         Section(
-            "Tables", (), (Grid(("a", "b"), (("one", HOSTILE),), frozenset({1})),), ("A note",)
+            "Tables",
+            (),
+            (FigureTable(("a", "b"), (("one", HOSTILE),), frozenset({1})),),
+            ("A note",),
         ),
         Section(
             "Differences",

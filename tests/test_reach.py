@@ -21,7 +21,7 @@ from embcheck.conformance.coverage.reach import reach_of
 from embcheck.conformance.coverage.rules import OptionPair, Rule, Rules, load_rules, wanted_pairs
 from embcheck.conformance.coverage.scored import asked, refused
 from embcheck.conformance.coverage.size_table import size_table
-from embcheck.conformance.coverage.sizes import Axis, bag_lengths, sizes_of
+from embcheck.conformance.coverage.sizes import SizeAxis, bag_lengths, sizes_of
 from embcheck.conformance.suite.load import load_spec, spec_files, suite_root
 from embcheck.conformance.suite.model import Level
 from embcheck.conformance.suite.problems import SpecError
@@ -114,15 +114,15 @@ def test_the_lengths_of_all_bags_and_the_counts_of_all_rows_are_sizes(tmp_path):
     first, second = (one.spec for one in asked([case]))
     assert bag_lengths(first).tolist() == [0, 1, 3, 2]
     assert sizes_of(first) == {
-        Axis.ROWS: {9},
-        Axis.COLUMNS: {2},
-        Axis.POSITIONS: {6},
-        Axis.BAGS: {4},
-        Axis.ENTRIES: {0, 1, 2, 3},
-        Axis.REPEATS: {1, 4},
+        SizeAxis.ROWS: {9},
+        SizeAxis.COLUMNS: {2},
+        SizeAxis.POSITIONS: {6},
+        SizeAxis.BAGS: {4},
+        SizeAxis.ENTRIES: {0, 1, 2, 3},
+        SizeAxis.REPEATS: {1, 4},
     }
-    assert sizes_of(second)[Axis.ROWS] == {5}
-    assert sizes_of(first, of_padding=True)[Axis.REPEATS] == {4}
+    assert sizes_of(second)[SizeAxis.ROWS] == {5}
+    assert sizes_of(first, of_padding=True)[SizeAxis.REPEATS] == {4}
     without_last = replace(first, options={"mode": "sum"})
     assert bag_lengths(without_last).tolist() == [0, 1, 3, 2, 0]
 
@@ -131,16 +131,16 @@ def test_only_scored_calls_that_are_checked_in_full_count(tmp_path):
     """Undefined behaviour, controls, large cases and answers known in places cross no threshold."""
     cases = cases_of(tmp_path, LOOKUPS)
     assert [one.case.rpartition("/")[2] for one in asked(cases)] == ["known", "known-in-places"]
-    thresholds = Ladder((1, 2, 3, 64, 65, 66, 67), dict.fromkeys(Axis, 2))
+    thresholds = Ladder((1, 2, 3, 64, 65, 66, 67), dict.fromkeys(SizeAxis, 2))
     table = size_table(asked(cases), thresholds)
     found = {(one.look, one.axis): one for one in table.crossings}
-    positions = found["lookup", Axis.POSITIONS]
+    positions = found["lookup", SizeAxis.POSITIONS]
     assert (positions.largest, positions.crossed) == (3, (3,))
-    assert found["lookup", Axis.REPEATS].crossed == (1, 2)
-    assert found["gradient", Axis.ROWS].largest == 0
+    assert found["lookup", SizeAxis.REPEATS].crossed == (1, 2)
+    assert found["gradient", SizeAxis.ROWS].largest == 0
     extents = {(one.dtype, one.look, one.axis): one for one in table.extents}
-    assert not extents["float32", "lookup", Axis.REPEATS].missing
-    assert extents["float16", "lookup", Axis.REPEATS].missing
+    assert not extents["float32", "lookup", SizeAxis.REPEATS].missing
+    assert extents["float16", "lookup", SizeAxis.REPEATS].missing
 
 
 def test_a_size_that_is_taken_away_is_a_gap(cases, ladder):
@@ -148,15 +148,15 @@ def test_a_size_that_is_taken_away_is_a_gap(cases, ladder):
     calls = list(asked(cases))
     whole = size_table(calls, ladder)
     had = {(one.look, one.axis): one.missing for one in whole.crossings}
-    assert 770 not in had["sum gradient", Axis.COLUMNS]
+    assert 770 not in had["sum gradient", SizeAxis.COLUMNS]
     (look,) = [look for look in LOOKS if look.name == "sum gradient"]
     fewer = [
-        one for one in calls if not (look.sees(one) and 770 in sizes_of(one.spec)[Axis.COLUMNS])
+        one for one in calls if not (look.sees(one) and 770 in sizes_of(one.spec)[SizeAxis.COLUMNS])
     ]
     assert len(fewer) < len(calls)
     broken = size_table(fewer, ladder)
     lost = {(one.look, one.axis): one.missing for one in broken.crossings if one.missing}
-    assert 770 in lost["sum gradient", Axis.COLUMNS]
+    assert 770 in lost["sum gradient", SizeAxis.COLUMNS]
     assert broken.gaps > whole.gaps
 
 
@@ -178,14 +178,14 @@ def test_a_dtype_that_stays_small_is_a_gap(cases, ladder):
 def test_reasons_for_sizes_hold_where_they_say_and_idle_ones_are_told(tmp_path):
     """A reason excuses its looks, axes and sizes, and not dtypes; one for nothing is a gap."""
     calls = list(asked(cases_of(tmp_path, LOOKUPS)))
-    axes = dict.fromkeys(Axis, 1)
+    axes = dict.fromkeys(SizeAxis, 1)
     excuses = (
         Excuse("too wide", look=("lookup",), axis=("columns",), at_least=8),
         Excuse("no such dtype here", dtype=("float16",)),
         Excuse("asked all the same", look=("lookup",), axis=("columns",), dtype=("float32",)),
     )
     table = size_table(calls, Ladder((2, 7, 8, 9), axes, excuses))
-    (columns,) = [o for o in table.crossings if (o.look, o.axis) == ("lookup", Axis.COLUMNS)]
+    (columns,) = [o for o in table.crossings if (o.look, o.axis) == ("lookup", SizeAxis.COLUMNS)]
     assert columns.left_out == {8: "too wide", 9: "too wide"}
     assert columns.missing == (7,)
     dtypes = {one.dtype for one in table.extents if one.missing}

@@ -8,7 +8,7 @@ import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.judging.readings import read, recognise
-from embcheck.conformance.execution.judging.rows import Word, explanations
+from embcheck.conformance.execution.judging.rows import RowWord, explanations
 from embcheck.conformance.suite.model import Observes, Returns, Tolerance, Values
 
 TABLE = np.array([[11, 12], [21, 22], [31, 32], [41, 42], [51, 52], [61, 62]], np.float32)
@@ -76,15 +76,15 @@ def test_planted_behaviours_are_named(operation, index, behave, word):
 @pytest.mark.parametrize(
     ("index", "answer", "word"),
     [
-        (6, TABLE[[5]], Word.CLAMPS),
-        (-1, TABLE[[5]], Word.WRAPS),
-        (2**32 + 2, TABLE[[2]], Word.WRAPS),
-        (6, TABLE[[3]], Word.ANOTHER_ROW),
-        (2, TABLE[[2]], Word.ROW),
-        (6, TABLE[[0]] * 0, Word.ZEROS),
-        (6, TABLE[[0]] * np.nan, Word.NAN),
-        (6, TABLE[[0]] * 100, Word.FOREIGN),
-        (6, TABLE[:0], Word.OTHER),
+        (6, TABLE[[5]], RowWord.CLAMPS),
+        (-1, TABLE[[5]], RowWord.WRAPS),
+        (2**32 + 2, TABLE[[2]], RowWord.WRAPS),
+        (6, TABLE[[3]], RowWord.ANOTHER_ROW),
+        (2, TABLE[[2]], RowWord.ROW),
+        (6, TABLE[[0]] * 0, RowWord.ZEROS),
+        (6, TABLE[[0]] * np.nan, RowWord.NAN),
+        (6, TABLE[[0]] * 100, RowWord.FOREIGN),
+        (6, TABLE[:0], RowWord.OTHER),
     ],
 )
 def test_what_is_named_has_its_word(index, answer, word):

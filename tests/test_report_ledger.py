@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from report_runs import HOSTILE, TABLE, case, every_outcome, left_open, reads, result, run
 
-from embcheck.conformance.execution.judging.rows import Word
+from embcheck.conformance.execution.judging.rows import RowWord
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.reports.atlas import Atlas, AtlasReading, atlas
 from embcheck.reports.html import render_html
@@ -50,7 +50,7 @@ def test_a_reading_is_shown_by_its_word(text: str, word: str | None, shown: str)
 
 def test_every_word_of_the_record_has_a_look() -> None:
     """The ledger shows each word that a result may have."""
-    assert {str(word) for word in Word} <= {word.name for word in WORDS}
+    assert {str(word) for word in RowWord} <= {word.name for word in WORDS}
 
 
 def test_known_departures_of_the_ledger_are_counted_by_whose_they_are() -> None:

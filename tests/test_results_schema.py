@@ -13,13 +13,15 @@ from tiny_workload import tiny_workload
 
 from embcheck.conformance.records.lines import FORMAT_VERSION, KnownDeviation, to_json_data
 from embcheck.conformance.records.schema import WORDS, results_schema
-from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.runs.price_session import run_prices
 from embcheck.conformance.timing.runs.session import run_timing
 from embcheck.conformance.timing.workloads.load import load_workloads
 
 TINY = "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.05"
-QUICK = Settings(generations=2, block_seconds=0.0002, min_rounds=4, seconds=0.05, timeout=60.0)
+QUICK = TimingSettings(
+    generations=2, block_seconds=0.0002, min_rounds=4, seconds=0.05, timeout=60.0
+)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.inside.device import device_seconds
 from embcheck.conformance.records.lines import RoundsLine
 from embcheck.conformance.timing.verdicts.figures import device_figures
-from embcheck.conformance.timing.verdicts.raw import Record
+from embcheck.conformance.timing.verdicts.raw import CellRecord
 
 CALL = Call(
     Operation.EMBEDDING, {"weight": np.ones((3, 2), np.float32), "indices": np.array([0, 2])}
@@ -68,7 +68,7 @@ def test_an_adapter_without_a_clock_says_so():
 def record(device):
     """Return the rounds of a cell with what was read of a device."""
     arms = {"x": arm_record("x", "candidate", device=device)}
-    return Record([RoundsLine("R1", "hot", 1, 0, "x", {}, arms, ())])
+    return CellRecord([RoundsLine("R1", "hot", 1, 0, "x", {}, arms, ())])
 
 
 def test_throttling_is_flagged():

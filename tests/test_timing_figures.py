@@ -19,7 +19,7 @@ from embcheck.conformance.records.details import CallTimes, Shares, TimingDetail
 from embcheck.conformance.records.lines import Measurement, RoundsLine
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.clock import memory
-from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.runs.session import run_timing
 from embcheck.conformance.timing.verdicts import ceilings, limits
 from embcheck.conformance.timing.verdicts.ceilings import Ceiling, Rate, Streams
@@ -201,7 +201,7 @@ def test_an_impossible_rate_fails_the_run(tmp_path, monkeypatch, rate, code):
     monkeypatch.setattr(limits, "measure_hot_copy", lambda *_: way)
     (tmp_path / "w.yaml").write_text(WORKLOAD, "utf-8")
     workloads = list(load_workloads([tmp_path / "w.yaml"]).values())
-    settings = Settings(block_seconds=0.0005, generations=2)
+    settings = TimingSettings(block_seconds=0.0005, generations=2)
     assert run_timing(["numpy-reference"], workloads, tmp_path / "out", settings) == code
     (run,) = read_runs(tmp_path / "out")
     first = run.measurements[0]
@@ -239,7 +239,7 @@ def test_a_backends_own_gather_is_a_ceiling_and_no_limit(tmp_path, monkeypatch):
     )
     (tmp_path / "w.yaml").write_text(text, "utf-8")
     workloads = list(load_workloads([tmp_path / "w.yaml"]).values())
-    settings = Settings(generations=1, block_seconds=0.0005)
+    settings = TimingSettings(generations=1, block_seconds=0.0005)
     assert run_timing(["numpy-reference"], workloads, tmp_path, settings) == ExitCode.HARNESS
     (run,) = read_runs(tmp_path)
     ceiling = run.rounds[0].inputs["ceiling"]

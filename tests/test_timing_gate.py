@@ -19,7 +19,7 @@ from embcheck.conformance.records.lines import to_json_data
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.suite.real_data import Missing
 from embcheck.conformance.timing.clock import machine
-from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.clock.gate import Standard
 from embcheck.conformance.timing.runs.session import CannotResume, run_timing
 from embcheck.conformance.timing.verdicts import raw
@@ -40,7 +40,7 @@ TRAINING = (
     .replace("indices: 300", "bags: 40, ragged: {empty: 0.3, longest: 5}")
     .replace("dtype:", "options: {mode: sum}\ndtype:")
 )
-SETTINGS = Settings(generations=1, block_seconds=0.0005, timeout=60.0, ceilings=False)
+SETTINGS = TimingSettings(generations=1, block_seconds=0.0005, timeout=60.0, ceilings=False)
 THREE = replace(SETTINGS, generations=3)
 STORED = ["torch-ao", "onnxruntime-int8"]
 """Backends that look up in stored tables only."""

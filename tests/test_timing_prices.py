@@ -13,7 +13,7 @@ from tiny_workload import tiny_workload
 from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import read_runs
-from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.clock.lanes import WIDTH, Lane
 from embcheck.conformance.timing.runs.price_session import run_prices
 from embcheck.conformance.timing.runs.session import CannotResume
@@ -111,7 +111,7 @@ def test_numpys_spellings_say_the_same(tmp_path):
 def test_prices_are_timed_recorded_and_shown(tmp_path):
     """A run of prices has a line for each variant and spelling, and the terminal shows them."""
     workloads = _workloads(tmp_path, LOOKUP)
-    settings = Settings(block_seconds=0.0002, min_rounds=4, seconds=0.05)
+    settings = TimingSettings(block_seconds=0.0002, min_rounds=4, seconds=0.05)
     code = run_prices(["numpy-reference", "zoo-wrong-row"], workloads, tmp_path, settings)
     assert code == ExitCode.DEPARTS
     (run,) = read_runs(tmp_path)
@@ -145,7 +145,7 @@ def _interrupted_after(backend, tmp_path, settings):
 
 def test_an_interrupted_run_of_prices_is_taken_up(tmp_path):
     """What is priced stays as it was, and what is not is priced; other settings are refused."""
-    settings = Settings(block_seconds=0.0002, min_rounds=4, seconds=0.05, generations=2)
+    settings = TimingSettings(block_seconds=0.0002, min_rounds=4, seconds=0.05, generations=2)
     found = _interrupted_after("numpy-reference", tmp_path, settings)
     backends, workloads, record, begun = found
     with pytest.raises(CannotResume, match="seed: 0, 1"):
@@ -163,6 +163,6 @@ def test_an_interrupted_run_of_prices_is_taken_up(tmp_path):
 
 def test_a_fault_before_the_interruption_is_not_forgotten(tmp_path):
     """The exit code is that of all steps, those before included."""
-    settings = Settings(block_seconds=0.0002, min_rounds=4, seconds=0.05, generations=1)
+    settings = TimingSettings(block_seconds=0.0002, min_rounds=4, seconds=0.05, generations=1)
     backends, workloads, *_ = _interrupted_after("zoo-wrong-row", tmp_path, settings)
     assert run_prices(backends, workloads, tmp_path, settings, resume=True) == ExitCode.DEPARTS

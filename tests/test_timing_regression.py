@@ -15,10 +15,10 @@ from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.details import Resolution, TimingDetails
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import read_runs
-from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.runs.regression import (
     Comparison,
-    NotComparable,
+    NotComparableTimings,
     RatioChange,
     compare_lines,
     read_baseline,
@@ -33,7 +33,7 @@ WORKLOAD = tiny_workload(
     "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1",
     "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1",
 )
-SETTINGS = Settings(generations=3, block_seconds=0.0005, timeout=60.0)
+SETTINGS = TimingSettings(generations=3, block_seconds=0.0005, timeout=60.0)
 BACKENDS = ["numpy-reference", "zoo-prints", "zoo-peeks"]
 
 
@@ -116,7 +116,7 @@ def test_a_changed_workload_is_not_compared(tmp_path, baseline, workloads):
 def test_a_changed_reference_is_refused(tmp_path, baseline, workloads):
     """Ratios to another reference are no ratios to this one."""
     base = read_baseline(_folder(tmp_path, baseline, _older("numpy-reference")))
-    with pytest.raises(NotComparable, match="ratios are to numpy-reference, which changed"):
+    with pytest.raises(NotComparableTimings, match="ratios are to numpy-reference, which changed"):
         run_against(base, BACKENDS, workloads, tmp_path / "out", SETTINGS)
 
 
@@ -140,7 +140,7 @@ def test_an_interrupted_run_is_no_baseline(tmp_path, baseline):
     folder = tmp_path / "base"
     folder.mkdir()
     (folder / "results.jsonl").write_text("".join(baseline.splitlines(keepends=True)[:-1]))
-    with pytest.raises(NotComparable, match="was interrupted"):
+    with pytest.raises(NotComparableTimings, match="was interrupted"):
         read_baseline(folder)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from embcheck.conformance.execution import wire
 from embcheck.conformance.suite.arrays import DTYPES
-from embcheck.conformance.suite.layouts import LAYOUTS, Memory, lay, layout_of, memory_of
+from embcheck.conformance.suite.layouts import LAYOUTS, MemoryLayout, lay, layout_of, memory_of
 
 
 def claiming(shape: list[int]) -> io.BytesIO:
@@ -120,4 +120,4 @@ def test_a_layout_differs_from_the_plain_one():
 def test_memory_that_cannot_hold_an_array_is_refused():
     """Half an element before an array is no layout."""
     with pytest.raises(ValueError, match="2 bytes into its memory"):
-        lay(np.float32([1, 2]), Memory((4,), 2, 0))
+        lay(np.float32([1, 2]), MemoryLayout((4,), 2, 0))

@@ -29,10 +29,14 @@ from embcheck.conformance.records.claim import InUse, claimed
 from embcheck.conformance.records.run import FILE_NAME, RecordError, read_runs
 from embcheck.conformance.records.writer import CannotWrite
 from embcheck.conformance.suite.problems import SpecError
-from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.runs.curves import points_of, select_curves
 from embcheck.conformance.timing.runs.price_session import PRICED, plan_prices, run_prices
-from embcheck.conformance.timing.runs.regression import NotComparable, read_baseline, run_against
+from embcheck.conformance.timing.runs.regression import (
+    NotComparableTimings,
+    read_baseline,
+    run_against,
+)
 from embcheck.conformance.timing.runs.session import (
     CannotResume,
     plan_steps,
@@ -74,7 +78,7 @@ def bench(
         raise click.UsageError("--curve needs --study curves")
     spelling = None if own["spelling"] is None else str(own["spelling"])
     own = {name: value for name, value in own.items() if name != "spelling"}
-    settings = Settings(
+    settings = TimingSettings(
         profile, seed, seconds, generations, baseline, spelling, scheme, timeout=timeout
     )
     sources = own_sources(own, ids)
@@ -104,7 +108,7 @@ def bench(
         UnknownBackend,
         UnknownWorkload,
         CannotResume,
-        NotComparable,
+        NotComparableTimings,
         RecordError,
         InUse,
         CannotWrite,
@@ -131,7 +135,7 @@ def _check_scheme(scheme: str | None) -> None:
 
 
 def _check_choices(
-    settings: Settings,
+    settings: TimingSettings,
     sources: Sources | None,
     against: Path | None,
     studies: tuple[str, ...],
@@ -157,7 +161,7 @@ def _time(
     backends: tuple[str, ...],
     ids: tuple[str, ...],
     out: Path,
-    settings: Settings,
+    settings: TimingSettings,
     own: Workload | None,
     studies: tuple[str, ...],
     curves: tuple[str, ...],
@@ -189,7 +193,11 @@ def _time(
 
 
 def _time_against(
-    against: Path, backends: tuple[str, ...], ids: tuple[str, ...], out: Path, settings: Settings
+    against: Path,
+    backends: tuple[str, ...],
+    ids: tuple[str, ...],
+    out: Path,
+    settings: TimingSettings,
 ) -> ExitCode:
     """Time what changed since a run, and print the comparison."""
     base = read_baseline(against)

@@ -24,7 +24,7 @@ from embcheck.reports.answers.compat_terminal import (
 from embcheck.reports.compat import Compat, CompatError, load, shipped, to_text
 
 if TYPE_CHECKING:
-    from embcheck.reports.answers.compat_joined import Joined
+    from embcheck.reports.answers.compat_joined import JoinedCompat
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def data_of(runs: Sequence[Path]) -> Compat:
     return _data(Source(runs))[0]
 
 
-def _data(source: Source) -> tuple[Compat, Joined | None]:
+def _data(source: Source) -> tuple[Compat, JoinedCompat | None]:
     """Return the data, and where older data is named, what joining both changed."""
     if not (source.runs or source.versions):
         return shipped() if source.against is None else load(source.against), None
@@ -105,7 +105,9 @@ def _data(source: Source) -> tuple[Compat, Joined | None]:
         return data, joined
 
 
-def _show(data: Compat, joined: Joined | None, backend: str | None, feature: str | None) -> None:
+def _show(
+    data: Compat, joined: JoinedCompat | None, backend: str | None, feature: str | None
+) -> None:
     console = Console(highlight=False, markup=False)
     if joined is not None and not (backend or feature):
         from embcheck.reports.answers.compat_changes import print_changes  # noqa: PLC0415

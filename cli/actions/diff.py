@@ -16,7 +16,7 @@ from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.scaffold.job import ARTIFACT
 from embcheck.conformance.scaffold.origin import adapter_file
-from embcheck.reports.diff import Side, UnknownBackend, compare
+from embcheck.reports.diff import BackendNotInRun, Side, compare
 from embcheck.reports.diff_terminal import print_difference
 from embcheck.reports.github import (
     Places,
@@ -59,7 +59,7 @@ def diff(run_a: Path, run_b: Path, mapped: tuple[str, ...], telling: Telling) ->
             sys.exit(_nothing_accepted(telling, places))
         before, after = _side(run_a), _side(run_b)
         found = compare(before, after, _mapping(mapped))
-    except (RecordError, UnknownBackend) as error:
+    except (RecordError, BackendNotInRun) as error:
         click.echo(f"embcheck diff: {error}", err=True)
         sys.exit(ExitCode.USAGE)
     new = news(before, after, found)

@@ -20,8 +20,8 @@ from embcheck.conformance.execution.client import BackendBroken
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.fuzzing.duel import Tally
-from embcheck.conformance.fuzzing.hunt import Budget
-from embcheck.conformance.fuzzing.session import Session, Settings
+from embcheck.conformance.fuzzing.hunt import FuzzBudget
+from embcheck.conformance.fuzzing.session import FuzzSettings, Session
 from embcheck.conformance.records.claim import InUse, claimed
 from embcheck.reports.backends_terminal import none_text
 from embcheck.reports.fuzzing import print_fuzzing
@@ -37,7 +37,7 @@ def fuzz(
     timeout: float,
 ) -> None:
     """Look for departures from the NumPy reference in generated calls."""
-    settings = Settings(seed, Budget(examples, seconds), timeout, out)
+    settings = FuzzSettings(seed, FuzzBudget(examples, seconds), timeout, out)
     with ExitStack() as claim:
         try:
             if out.is_dir():

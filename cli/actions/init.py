@@ -26,7 +26,7 @@ from embcheck.reports.compat import shipped
 
 
 @dataclass(frozen=True)
-class Asked:
+class InitChoices:
     """Which backends to run and how, and what to install."""
 
     backends: tuple[str, ...]
@@ -39,7 +39,7 @@ class BadProject(Exception):
     """The repository's own files cannot be read; the message says where and why."""
 
 
-def init(folder: Path, asked: Asked) -> None:
+def init(folder: Path, asked: InitChoices) -> None:
     """Add a workflow of GitHub Actions, and a session of nox, to a repository."""
     try:
         check_known(list(asked.backends))

@@ -20,7 +20,7 @@ from embcheck.conformance.near import did_you_mean
 from embcheck.reports.compat import Compat, CompatError
 from embcheck.reports.migration.differences import migration
 from embcheck.reports.migration.terminal import print_told
-from embcheck.reports.migration.told import Target, told
+from embcheck.reports.migration.told import MigrationTarget, told
 
 if TYPE_CHECKING:
     from embcheck.reports.migration.own import OwnCall
@@ -81,11 +81,11 @@ def _check_names(data: Compat, names: Sequence[str], *, may_be_asked: bool) -> N
             raise CompatError(f"no data on '{name}'; {hint}")
 
 
-def _target(data: Compat, old: str, name: str) -> Target:
+def _target(data: Compat, old: str, name: str) -> MigrationTarget:
     missing = [one for one in (old, name) if one not in data.backends]
     if missing:
-        return Target(name, None, f"no results of {missing[0]} are at hand; {REMEDY}")
-    return Target(name, migration(data, old, name))
+        return MigrationTarget(name, None, f"no results of {missing[0]} are at hand; {REMEDY}")
+    return MigrationTarget(name, migration(data, old, name))
 
 
 def _own_call(old: str, new: Sequence[str], call: Mapping[str, Any]) -> OwnCall:
@@ -106,7 +106,7 @@ def _write_pages(said: Any, markdown: Path | None, html: Path | None) -> None:
             write_whole(path, write(said))
 
 
-def _plain(old: str, targets: Sequence[Target], own: OwnCall | None) -> dict[str, Any]:
+def _plain(old: str, targets: Sequence[MigrationTarget], own: OwnCall | None) -> dict[str, Any]:
     moves = [
         {"to": target.name, **(asdict(target.changes) if target.changes else {"why": target.why})}
         for target in targets
@@ -114,7 +114,7 @@ def _plain(old: str, targets: Sequence[Target], own: OwnCall | None) -> dict[str
     return {"from": old, "moves": moves, "call": None if own is None else asdict(own)}
 
 
-def _code(targets: Sequence[Target], own: OwnCall | None) -> ExitCode:
+def _code(targets: Sequence[MigrationTarget], own: OwnCall | None) -> ExitCode:
     """Decide by the call where it was asked, else by what is known of the backends."""
     if own is None:
         lost = any(target.changes is not None and target.changes.lost for target in targets)

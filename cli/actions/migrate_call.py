@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from embcheck.cli.actions.migrate_own import (
-    Asked,
     Asking,
+    OwnAnswers,
     asked_right,
     call_of,
     own_workloads,
@@ -72,7 +72,7 @@ def _in_order(old: str, new: Sequence[str], recipes: Mapping[str, str]) -> list[
     return list(dict.fromkeys([old, *pairs]))
 
 
-def _recipes(new: Sequence[str], asked: Mapping[str, Asked]) -> dict[str, Recipe]:
+def _recipes(new: Sequence[str], asked: Mapping[str, OwnAnswers]) -> dict[str, Recipe]:
     """Return the recipe for each backend's library, where there is one."""
     names, backends = recipes(), known_backends()
     found = {name: recipe_of(name, asked[name].library, names, backends) for name in new}
@@ -83,11 +83,11 @@ def _priced(
     found: OwnCall,
     old: str,
     own: Sources,
-    asked: Mapping[str, Asked],
+    asked: Mapping[str, OwnAnswers],
     options: Mapping[str, Any],
     tell: Callable[[object], None],
 ) -> OwnCall:
-    from embcheck.cli.actions.migrate_timing import Budget, priced  # noqa: PLC0415  (SciPy)
+    from embcheck.cli.actions.migrate_timing import TimingBudget, priced  # noqa: PLC0415  (SciPy)
 
     backends = asked_right(asked, dict.fromkeys(one.backend for one in found.answers))
     if len(backends) < 2 or old not in backends:
@@ -98,6 +98,6 @@ def _priced(
         for name, recipe in (found.recipes or {}).items()
         if {name, recipe} <= set(backends)
     ]
-    budget = Budget(options["seconds"], options["timeout"])
+    budget = TimingBudget(options["seconds"], options["timeout"])
     prices = priced((own, options["dtypes"]), backends, pairs, slowest, budget, tell)
     return replace(found, prices=prices.prices, beside=prices.beside, notes=prices.notes)

@@ -31,7 +31,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Asked:
+class OwnAnswers:
     """What a backend made of each call, and how long a call took in the steady state."""
 
     answers: tuple[OwnAnswer, ...]
@@ -66,7 +66,7 @@ class Asking:
         self._rounded, self._exact = _define(calls, timeout)
         self._first: Arrays | None = None
 
-    def ask(self, backends: Sequence[str]) -> dict[str, Asked]:
+    def ask(self, backends: Sequence[str]) -> dict[str, OwnAnswers]:
         """Ask each backend in a process of its own."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             found = dict(zip(backends, pool.map(self._ask, backends), strict=True))
@@ -78,7 +78,7 @@ class Asking:
             for name, (asked, own) in found.items()
         }
 
-    def _ask(self, name: str) -> tuple[Asked, Arrays]:
+    def _ask(self, name: str) -> tuple[OwnAnswers, Arrays]:
         """Ask one backend; return also its outputs, by dtype."""
         client = WorkerClient(name, timeout=self._timeout)
         outputs: dict[str, np.ndarray] = {}
@@ -86,14 +86,14 @@ class Asking:
             answers = [self._answer(client, dtype, outputs) for dtype in self._calls]
             right = [self._calls[one.dtype] for one in answers if one.is_right]
             seconds = max((_steady(client, call) for call in right), default=0.0)
-            return Asked(tuple(answers), client.info.library, seconds), outputs
+            return OwnAnswers(tuple(answers), client.info.library, seconds), outputs
         except BackendUnavailable as reason:
             verdict = Verdict(Outcome.NOT_RUN, message=str(reason))
         except BackendBroken as reason:
             verdict = Verdict(Outcome.ERRORED, message=str(reason))
         finally:
             client.close()
-        return Asked(tuple(_answer(name, dtype, verdict) for dtype in self._calls)), {}
+        return OwnAnswers(tuple(_answer(name, dtype, verdict) for dtype in self._calls)), {}
 
     def _answer(
         self, client: WorkerClient, dtype: str, outputs: dict[str, np.ndarray]
@@ -174,6 +174,6 @@ def _steady(client: WorkerClient, call: Call) -> float:
     return float(life.get("second_call_seconds", 0.0))
 
 
-def asked_right(asked: Mapping[str, Asked], backends: Iterable[str]) -> list[str]:
+def asked_right(asked: Mapping[str, OwnAnswers], backends: Iterable[str]) -> list[str]:
     """Name the backends that are right for some dtype: those that can be timed."""
     return [name for name in backends if any(one.is_right for one in asked[name].answers)]

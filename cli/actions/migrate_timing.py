@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from embcheck.cli.actions.migrate_own import own_workloads
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run, read_runs
-from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.runs.session import TimingStep, run_timing
 from embcheck.conformance.timing.verdicts.baseline import against, baselines
 from embcheck.conformance.timing.workloads.load import Given, Workload
@@ -26,7 +26,7 @@ ROUNDS_SHARE = 0.4
 
 
 @dataclass(frozen=True)
-class Budget:
+class TimingBudget:
     """The seconds after which no further step begins, the most for one answer, and processes."""
 
     seconds: float
@@ -52,7 +52,7 @@ def priced(
     backends: Sequence[str],
     pairs: Sequence[tuple[str, str]],
     slowest: float,
-    budget: Budget,
+    budget: TimingBudget,
     told: Callable[[object], None] = lambda _: None,
 ) -> Prices:
     """Time the call on backends beside the first of them; `pairs` are compared with each other.
@@ -61,7 +61,7 @@ def priced(
     seconds of the slowest call.
     """
     timed, notes = _short_enough(*workloads, slowest)
-    settings = Settings(
+    settings = TimingSettings(
         seconds=ROUNDS_SHARE * budget.seconds / len(timed),
         generations=budget.generations,
         baseline=backends[0],
@@ -84,7 +84,7 @@ def _run(
     backends: Sequence[str],
     workloads: Sequence[Workload],
     folder: Path,
-    settings: Settings,
+    settings: TimingSettings,
     seconds: float,
     told: Callable[[object], None],
 ) -> bool:

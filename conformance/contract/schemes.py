@@ -14,7 +14,7 @@ from enum import StrEnum
 import numpy as np
 
 
-class Group(StrEnum):
+class ScaleGroup(StrEnum):
     """What shares a scale."""
 
     TABLE = "table"
@@ -50,7 +50,7 @@ class Scheme:
     name: str
     numbers: tuple[float, ...]
     """What the codes stand for, the lowest first."""
-    group: Group
+    group: ScaleGroup
     range: Range
     source: str
     """The documentation of the library that defines it."""
@@ -75,10 +75,10 @@ class Scheme:
         of_scale = 1 if self.range is Range.POWER_OF_TWO else np.dtype(self.scale_dtype).itemsize
         of_offset = {Range.AFFINE: float(of_scale), Range.WITH_ZERO: self.bits / 8}
         groups = {
-            Group.TABLE: 1,
-            Group.ROW: rows,
-            Group.BLOCK: rows * -(-columns // (self.block or 1)),
-            Group.RUN: -(-rows * columns // (self.block or 1)),
+            ScaleGroup.TABLE: 1,
+            ScaleGroup.ROW: rows,
+            ScaleGroup.BLOCK: rows * -(-columns // (self.block or 1)),
+            ScaleGroup.RUN: -(-rows * columns // (self.block or 1)),
         }[self.group]
         of_codes = rows * columns * self.bits / 8
         return of_codes + groups * (of_scale + of_offset.get(self.range, 0.0))
@@ -90,7 +90,7 @@ class Scheme:
 
 
 @dataclass(frozen=True)
-class Grid:
+class LevelGrid:
     """Scale and offset of each element's group, arrays of (V, D) in float64."""
 
     offset: np.ndarray
@@ -141,40 +141,46 @@ _OCP = "https://www.opencompute.org/documents/ocp-microscaling-formats-mx-v1-0-s
 SCHEMES: Mapping[str, Scheme] = {
     scheme.name: scheme
     for scheme in (
-        Scheme("int8-row", _whole(-127, 127), Group.ROW, Range.SYMMETRIC, _KERAS, full=127),
-        Scheme("int8-table", _whole(-127, 127), Group.TABLE, Range.SYMMETRIC, _ONNX, full=127),
-        Scheme("uint8-table", _whole(0, 255), Group.TABLE, Range.WITH_ZERO, _ONNX),
-        Scheme("uint8-row", _whole(0, 255), Group.ROW, Range.AFFINE, _FBGEMM),
-        Scheme("uint8-half-row", _whole(0, 255), Group.ROW, Range.AFFINE, _FBGEMM, "float16"),
-        Scheme("uint4-row", _whole(0, 15), Group.ROW, Range.AFFINE, _FBGEMM, "float16"),
-        Scheme("uint8-zero-row", _whole(0, 255), Group.ROW, Range.WITH_ZERO, _NNCF, "float16"),
-        Scheme("int8-full-row", _whole(-128, 127), Group.ROW, Range.SYMMETRIC, _AO, full=127.5),
-        Scheme("int4-row", _whole(-7, 7), Group.ROW, Range.SYMMETRIC, _KERAS, full=7),
-        Scheme("float8-row", _E4M3, Group.ROW, Range.SYMMETRIC, _AO, full=448),
-        Scheme("float8-table", _E4M3, Group.TABLE, Range.SYMMETRIC, _AO, full=448),
+        Scheme("int8-row", _whole(-127, 127), ScaleGroup.ROW, Range.SYMMETRIC, _KERAS, full=127),
+        Scheme("int8-table", _whole(-127, 127), ScaleGroup.TABLE, Range.SYMMETRIC, _ONNX, full=127),
+        Scheme("uint8-table", _whole(0, 255), ScaleGroup.TABLE, Range.WITH_ZERO, _ONNX),
+        Scheme("uint8-row", _whole(0, 255), ScaleGroup.ROW, Range.AFFINE, _FBGEMM),
+        Scheme("uint8-half-row", _whole(0, 255), ScaleGroup.ROW, Range.AFFINE, _FBGEMM, "float16"),
+        Scheme("uint4-row", _whole(0, 15), ScaleGroup.ROW, Range.AFFINE, _FBGEMM, "float16"),
+        Scheme("uint8-zero-row", _whole(0, 255), ScaleGroup.ROW, Range.WITH_ZERO, _NNCF, "float16"),
+        Scheme(
+            "int8-full-row", _whole(-128, 127), ScaleGroup.ROW, Range.SYMMETRIC, _AO, full=127.5
+        ),
+        Scheme("int4-row", _whole(-7, 7), ScaleGroup.ROW, Range.SYMMETRIC, _KERAS, full=7),
+        Scheme("float8-row", _E4M3, ScaleGroup.ROW, Range.SYMMETRIC, _AO, full=448),
+        Scheme("float8-table", _E4M3, ScaleGroup.TABLE, Range.SYMMETRIC, _AO, full=448),
         Scheme(
             "int4-full-block32",
             _whole(-8, 7),
-            Group.BLOCK,
+            ScaleGroup.BLOCK,
             Range.SYMMETRIC,
             _AO,
             block=32,
             full=7.5,
         ),
-        Scheme("int4-signed-block32", _whole(-8, 7), Group.BLOCK, Range.SIGNED, _ONNX, block=32),
-        Scheme("uint4-zero-block32", _whole(0, 15), Group.BLOCK, Range.WITH_ZERO, _ONNX, block=32),
-        Scheme("uint4-block32", _whole(0, 15), Group.BLOCK, Range.AFFINE, _MLX, block=32),
-        Scheme("uint8-block32", _whole(0, 255), Group.BLOCK, Range.AFFINE, _MLX, block=32),
-        Scheme("nf4-block64", _NORMAL, Group.RUN, Range.SYMMETRIC, _BNB, block=64, full=1),
-        Scheme("fp4-block64", _FP4, Group.RUN, Range.SYMMETRIC, _BNB, block=64, full=1),
-        Scheme("mxfp8-block32", _E4M3, Group.BLOCK, Range.POWER_OF_TWO, _OCP, block=32),
-        Scheme("mxfp4-block32", _E2M1, Group.BLOCK, Range.POWER_OF_TWO, _OCP, block=32),
+        Scheme(
+            "int4-signed-block32", _whole(-8, 7), ScaleGroup.BLOCK, Range.SIGNED, _ONNX, block=32
+        ),
+        Scheme(
+            "uint4-zero-block32", _whole(0, 15), ScaleGroup.BLOCK, Range.WITH_ZERO, _ONNX, block=32
+        ),
+        Scheme("uint4-block32", _whole(0, 15), ScaleGroup.BLOCK, Range.AFFINE, _MLX, block=32),
+        Scheme("uint8-block32", _whole(0, 255), ScaleGroup.BLOCK, Range.AFFINE, _MLX, block=32),
+        Scheme("nf4-block64", _NORMAL, ScaleGroup.RUN, Range.SYMMETRIC, _BNB, block=64, full=1),
+        Scheme("fp4-block64", _FP4, ScaleGroup.RUN, Range.SYMMETRIC, _BNB, block=64, full=1),
+        Scheme("mxfp8-block32", _E4M3, ScaleGroup.BLOCK, Range.POWER_OF_TWO, _OCP, block=32),
+        Scheme("mxfp4-block32", _E2M1, ScaleGroup.BLOCK, Range.POWER_OF_TWO, _OCP, block=32),
     )
 }
 """By name: the dtype of a code, how the range is chosen where that is not usual, and the group."""
 
 
-def grids_of(table: np.ndarray, scheme: Scheme) -> tuple[Grid, ...]:
+def grids_of(table: np.ndarray, scheme: Scheme) -> tuple[LevelGrid, ...]:
     """Return what a scheme makes of a table (V, D): one grid, or each that it leaves open.
 
     Scales and offsets are not rounded to the dtype in which the scheme keeps them.
@@ -185,24 +191,26 @@ def grids_of(table: np.ndarray, scheme: Scheme) -> tuple[Grid, ...]:
         largest = np.maximum(highest, -lowest)
         match scheme.range:
             case Range.SYMMETRIC:
-                return (Grid(zeros, largest / scheme.full),)
+                return (LevelGrid(zeros, largest / scheme.full),)
             case Range.SIGNED:
-                return (Grid(zeros, np.where(highest > -lowest, highest, lowest) / numbers[0]),)
+                return (
+                    LevelGrid(zeros, np.where(highest > -lowest, highest, lowest) / numbers[0]),
+                )
             case Range.POWER_OF_TWO:
                 # The largest power of two among the numbers, or the largest number, is enough.
                 of_powers = np.floor(np.log2(largest)) - np.floor(np.log2(numbers[-1]))
                 of_numbers = np.ceil(np.log2(largest / numbers[-1]))
                 some = largest > 0
                 return tuple(
-                    Grid(zeros, np.where(some, np.exp2(powers), 0.0))
+                    LevelGrid(zeros, np.where(some, np.exp2(powers), 0.0))
                     for powers in (of_powers, of_numbers)
                 )
             case Range.AFFINE:
-                return (Grid(lowest, (highest - lowest) / numbers[-1]),)
+                return (LevelGrid(lowest, (highest - lowest) / numbers[-1]),)
         lowest, highest = np.minimum(lowest, 0.0), np.maximum(highest, 0.0)
         scale = (highest - lowest) / numbers[-1]
         code_of_zero = np.rint(-lowest / np.where(scale > 0, scale, 1.0))
-        return (Grid(-code_of_zero * scale, scale),)
+        return (LevelGrid(-code_of_zero * scale, scale),)
 
 
 def ends_of(table: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray]:
@@ -210,13 +218,13 @@ def ends_of(table: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray]:
     wide = table.astype(np.float64)
     if not table.size:
         return wide, wide
-    if scheme.group in (Group.TABLE, Group.ROW):
-        axis = None if scheme.group is Group.TABLE else 1
+    if scheme.group in (ScaleGroup.TABLE, ScaleGroup.ROW):
+        axis = None if scheme.group is ScaleGroup.TABLE else 1
         return tuple(  # type: ignore[return-value]
             np.broadcast_to(end(wide, axis=axis, keepdims=True), table.shape)
             for end in (np.min, np.max)
         )
-    lines = wide if scheme.group is Group.BLOCK else wide.reshape(1, -1)
+    lines = wide if scheme.group is ScaleGroup.BLOCK else wide.reshape(1, -1)
     starts = np.arange(0, lines.shape[1], scheme.block)
     lengths = np.diff([*starts, lines.shape[1]])
     return tuple(  # type: ignore[return-value]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embcheck.conformance.coverage.looks import LOOKS
-from embcheck.conformance.coverage.sizes import Axis
+from embcheck.conformance.coverage.sizes import SizeAxis
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, mark_of, read_yaml
@@ -40,7 +40,7 @@ class Ladder:
     """The thresholds, the size that each dtype must reach on each axis, and what is left out."""
 
     thresholds: tuple[int, ...]
-    least: Mapping[Axis, int]
+    least: Mapping[SizeAxis, int]
     left_out: tuple[Excuse, ...] = ()
 
 
@@ -52,7 +52,7 @@ def load_ladder(path: Path) -> Ladder:
         raise SpecError(problems)
     return Ladder(
         tuple(size for group in tree["thresholds"] for size in group["sizes"]),
-        {Axis(name): size for name, size in tree["least"]["sizes"].items()},
+        {SizeAxis(name): size for name, size in tree["least"]["sizes"].items()},
         tuple(_excuse(entry) for entry in tree["left_out"]),
     )
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from embcheck.conformance.contract.call import Observation, Operation
 from embcheck.conformance.contract.options import OPTIONS
-from embcheck.conformance.coverage.scored import Asked
-from embcheck.conformance.coverage.sizes import BAG_AXES, LOOKUP_AXES, ONE_HOT_AXES, Axis
+from embcheck.conformance.coverage.scored import ScoredCall
+from embcheck.conformance.coverage.sizes import BAG_AXES, LOOKUP_AXES, ONE_HOT_AXES, SizeAxis
 from embcheck.conformance.suite.model import CallSpec
 
 OUTPUT = frozenset({Observation.OUTPUT})
@@ -30,11 +30,11 @@ class Look:
     operation: Operation
     observations: frozenset[Observation]
     fits: Callable[[CallSpec], bool]
-    axes: tuple[Axis, ...]
+    axes: tuple[SizeAxis, ...]
     of_padding: bool = False
     """Whether the repeats that matter are those of the padding row."""
 
-    def sees(self, asked: Asked) -> bool:
+    def sees(self, asked: ScoredCall) -> bool:
         """Whether a call is of this kind, and the answer is checked in full."""
         return (
             asked.spec.operation is self.operation

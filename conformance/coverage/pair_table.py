@@ -9,7 +9,7 @@ from typing import Any
 
 from embcheck.conformance.coverage.options import OPTIONS, values_of
 from embcheck.conformance.coverage.rules import OptionPair, Rule, Rules, wanted_pairs
-from embcheck.conformance.coverage.scored import Asked, Refused
+from embcheck.conformance.coverage.scored import Refused, ScoredCall
 from embcheck.conformance.suite.model import CallSpec
 
 
@@ -47,7 +47,7 @@ class PairTable:
         )
 
 
-def pair_table(asked: Iterable[Asked], refused: Iterable[Refused], rules: Rules) -> PairTable:
+def pair_table(asked: Iterable[ScoredCall], refused: Iterable[Refused], rules: Rules) -> PairTable:
     """Compare the pairs that the calls exercise with all possible pairs."""
     done = exercised_pairs(asked, refused)
     by_operation: dict[str, list[OptionPair]] = {str(operation): [] for operation in OPTIONS}
@@ -60,7 +60,7 @@ def pair_table(asked: Iterable[Asked], refused: Iterable[Refused], rules: Rules)
     )
 
 
-def exercised_pairs(asked: Iterable[Asked], refused: Iterable[Refused]) -> set[OptionPair]:
+def exercised_pairs(asked: Iterable[ScoredCall], refused: Iterable[Refused]) -> set[OptionPair]:
     """Collect the pairs that calls exercise.
 
     A call that is refused for its index exercises only the pairs with that index, since the other

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.suite.arrays import Generated, Joined, Literal
+from embcheck.conformance.suite.arrays import GeneratedArray, JoinedArray, Literal
 from embcheck.conformance.suite.model import (
     CallSpec,
     Case,
@@ -20,14 +20,14 @@ from embcheck.conformance.suite.model import (
     Text,
 )
 
-Made = Literal | Generated | Joined
+Made = Literal | GeneratedArray | JoinedArray
 """The arrays that every run has; real data may be missing."""
 ANSWERS = (Level.DOCUMENTED, Level.UPSTREAM_TESTED, Level.SCHEME)
 GUARDS = (*ANSWERS, Level.DOMAIN)
 
 
 @dataclass(frozen=True)
-class Asked:
+class ScoredCall:
     """A call that must be answered, and the observations that are checked element by element."""
 
     case: str
@@ -44,7 +44,7 @@ class Refused:
     index: str
 
 
-def asked(cases: Iterable[Case]) -> Iterator[Asked]:
+def asked(cases: Iterable[Case]) -> Iterator[ScoredCall]:
     """Yield the valid calls of scored cases.
 
     Leaves out cases that a run may lack (those marked `large`, and real data), and the controls of
@@ -55,7 +55,7 @@ def asked(cases: Iterable[Case]) -> Iterator[Asked]:
             continue
         for spec, returns in _answered(case):
             if _is_made(spec):
-                yield Asked(case.id, spec, _checked(returns))
+                yield ScoredCall(case.id, spec, _checked(returns))
 
 
 def refused(cases: Iterable[Case]) -> Iterator[Refused]:

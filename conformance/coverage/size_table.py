@@ -9,8 +9,8 @@ from typing import Any
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.coverage.ladder import Excuse, Ladder
 from embcheck.conformance.coverage.looks import LOOKS, Look
-from embcheck.conformance.coverage.scored import Asked, source_of
-from embcheck.conformance.coverage.sizes import Axis, Sizes, sizes_of
+from embcheck.conformance.coverage.scored import ScoredCall, source_of
+from embcheck.conformance.coverage.sizes import SizeAxis, Sizes, sizes_of
 from embcheck.conformance.suite.model import CallSpec
 
 WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -26,7 +26,7 @@ class Crossing:
     """
 
     look: str
-    axis: Axis
+    axis: SizeAxis
     largest: int
     crossed: tuple[int, ...]
     left_out: Mapping[int, str]
@@ -40,7 +40,7 @@ class Extent:
 
     dtype: str
     look: str
-    axis: Axis
+    axis: SizeAxis
     largest: int
     least: int
     """The size that cases must reach."""
@@ -76,8 +76,8 @@ class SizeTable:
 class _Seen:
     """The sizes of one look's calls, by axis, and the largest by dtype and axis."""
 
-    sizes: dict[Axis, set[int]] = field(default_factory=dict)
-    largest: dict[tuple[str, Axis], int] = field(default_factory=dict)
+    sizes: dict[SizeAxis, set[int]] = field(default_factory=dict)
+    largest: dict[tuple[str, SizeAxis], int] = field(default_factory=dict)
 
     def add(self, sizes: Sizes, dtypes: Iterable[str]) -> None:
         """Add a call's sizes."""
@@ -89,7 +89,7 @@ class _Seen:
                 self.largest[name, axis] = max(self.largest.get((name, axis), 0), largest)
 
 
-def size_table(calls: Iterable[Asked], ladder: Ladder) -> SizeTable:
+def size_table(calls: Iterable[ScoredCall], ladder: Ladder) -> SizeTable:
     """Measure the calls, and compare them with the thresholds."""
     seen = _seen(calls)
     used: set[Excuse] = set()
@@ -101,7 +101,7 @@ def size_table(calls: Iterable[Asked], ladder: Ladder) -> SizeTable:
     return SizeTable(ladder.thresholds, crossings, extents, idle)
 
 
-def _seen(calls: Iterable[Asked]) -> Mapping[str, _Seen]:
+def _seen(calls: Iterable[ScoredCall]) -> Mapping[str, _Seen]:
     seen = {look.name: _Seen() for look in LOOKS}
     for asked in calls:
         looks = [look for look in LOOKS if look.sees(asked)]
@@ -119,7 +119,9 @@ def _dtypes(spec: CallSpec) -> Iterator[str]:
             yield source_of(spec, name).dtype.name
 
 
-def _crossing(look: Look, axis: Axis, seen: _Seen, ladder: Ladder, used: set[Excuse]) -> Crossing:
+def _crossing(
+    look: Look, axis: SizeAxis, seen: _Seen, ladder: Ladder, used: set[Excuse]
+) -> Crossing:
     sizes = seen.sizes.get(axis, set())
     left_out, missing = dict[int, str](), list[int]()
     for size in ladder.thresholds:
@@ -152,7 +154,7 @@ def _excuse(
     ladder: Ladder,
     used: set[Excuse],
     look: str,
-    axis: Axis,
+    axis: SizeAxis,
     size: int,
     dtype: str | None = None,
 ) -> str | None:

@@ -11,7 +11,7 @@ from embcheck.conformance.coverage.scored import Made, counts_of, source_of
 from embcheck.conformance.suite.model import CallSpec
 
 
-class Axis(StrEnum):
+class SizeAxis(StrEnum):
     """A dimension of a call's size."""
 
     ROWS = "rows"
@@ -25,10 +25,17 @@ class Axis(StrEnum):
     CLASSES = "classes"
 
 
-LOOKUP_AXES = (Axis.ROWS, Axis.COLUMNS, Axis.POSITIONS, Axis.REPEATS)
-BAG_AXES = (Axis.ROWS, Axis.COLUMNS, Axis.POSITIONS, Axis.BAGS, Axis.ENTRIES, Axis.REPEATS)
-ONE_HOT_AXES = (Axis.POSITIONS, Axis.CLASSES)
-Sizes = dict[Axis, frozenset[int]]
+LOOKUP_AXES = (SizeAxis.ROWS, SizeAxis.COLUMNS, SizeAxis.POSITIONS, SizeAxis.REPEATS)
+BAG_AXES = (
+    SizeAxis.ROWS,
+    SizeAxis.COLUMNS,
+    SizeAxis.POSITIONS,
+    SizeAxis.BAGS,
+    SizeAxis.ENTRIES,
+    SizeAxis.REPEATS,
+)
+ONE_HOT_AXES = (SizeAxis.POSITIONS, SizeAxis.CLASSES)
+Sizes = dict[SizeAxis, frozenset[int]]
 
 
 def sizes_of(spec: CallSpec, *, of_padding: bool = False) -> Sizes:
@@ -37,15 +44,15 @@ def sizes_of(spec: CallSpec, *, of_padding: bool = False) -> Sizes:
     `of_padding` counts the repeats of the padding row instead of those of any row.
     """
     indices = source_of(spec, "indices")
-    sizes = {Axis.POSITIONS: frozenset({_size(indices)})}
+    sizes = {SizeAxis.POSITIONS: frozenset({_size(indices)})}
     if spec.operation is Operation.ONE_HOT:
-        return sizes | {Axis.CLASSES: frozenset({_classes(spec, indices)})}
+        return sizes | {SizeAxis.CLASSES: frozenset({_classes(spec, indices)})}
     rows, columns = source_of(spec, "weight").shape
-    sizes |= {Axis.ROWS: frozenset({rows}), Axis.COLUMNS: frozenset({columns})}
-    sizes[Axis.REPEATS] = _padding_repeats(spec, rows) if of_padding else _repeats(indices)
+    sizes |= {SizeAxis.ROWS: frozenset({rows}), SizeAxis.COLUMNS: frozenset({columns})}
+    sizes[SizeAxis.REPEATS] = _padding_repeats(spec, rows) if of_padding else _repeats(indices)
     if spec.operation.is_bag:
         lengths = bag_lengths(spec)
-        sizes |= {Axis.BAGS: frozenset({len(lengths)}), Axis.ENTRIES: _distinct(lengths)}
+        sizes |= {SizeAxis.BAGS: frozenset({len(lengths)}), SizeAxis.ENTRIES: _distinct(lengths)}
     return sizes
 
 

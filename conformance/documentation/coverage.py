@@ -11,8 +11,8 @@ from typing import Any
 from embcheck.conformance.documentation.drift import SentencePair, compare
 from embcheck.conformance.documentation.exercise import (
     EXERCISE_FILE,
+    ExemptCombinations,
     Exercise,
-    LeftOut,
     exercise_of,
     load_left_out,
 )
@@ -106,7 +106,7 @@ def coverage_of(
     mapped: Sequence[MappedSentence],
     clauses: Mapping[str, Clause],
     cases: Sequence[Case],
-    left_out: Sequence[LeftOut],
+    left_out: Sequence[ExemptCombinations],
 ) -> Coverage:
     """Compute how far some clauses and cases cover a documentation."""
     with_cases = {clause.id for case in cases for clause in case.clauses}

@@ -43,7 +43,7 @@ class Combination:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class ExemptCombinations:
     """Combinations that need no case, and why; a field that is empty matches anything."""
 
     reason: str
@@ -60,14 +60,14 @@ class LeftOut:
         )
 
 
-def load_left_out(path: Path) -> tuple[LeftOut, ...]:
+def load_left_out(path: Path) -> tuple[ExemptCombinations, ...]:
     """Load the reasons why combinations are left out; raises SpecError."""
     tree = read_yaml(path)
     problems = problems_of(tree, str(path), "exercise")
     if problems:
         raise SpecError(problems)
     return tuple(
-        LeftOut(
+        ExemptCombinations(
             entry["reason"],
             **{part.name: tuple(entry.get(part.name, ())) for part in fields(Combination)},
         )
@@ -88,7 +88,7 @@ class Exercise:
     """Reasons that apply to nothing, since cases exercise all of it."""
 
 
-def exercise_of(cases: Iterable[Case], reasons: Sequence[LeftOut]) -> Exercise:
+def exercise_of(cases: Iterable[Case], reasons: Sequence[ExemptCombinations]) -> Exercise:
     """Compare what the cases exercise with all documented combinations."""
     done, every = exercised(cases), list(wanted())
     why = {

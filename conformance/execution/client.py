@@ -32,7 +32,7 @@ from embcheck.conformance.execution.bounded import bounded_arrays, bounded_reply
 from embcheck.conformance.execution.importing import await_import
 from embcheck.conformance.execution.limits import LimitBroken, Limits, is_short_of_mappings
 from embcheck.conformance.execution.messages import WORKER, describe_call, parse_hello
-from embcheck.conformance.execution.starter import Channel, Starter
+from embcheck.conformance.execution.starter import StartedWorker, Starter
 
 CLOSING_SECONDS = 2.0
 DEATH_SECONDS = 1.0
@@ -91,7 +91,7 @@ class WorkerClient:
             {**os.environ, **ENVIRONMENT, **(environment or {})},
             needs_scratch="TMPDIR" not in (environment or {}),
         )
-        self._channel: Channel | None = None
+        self._channel: StartedWorker | None = None
         self._info: BackendInfo | None = None
         self._any_id = any_id
         self._number = 0
@@ -209,7 +209,7 @@ class WorkerClient:
         return answer
 
     def _answer_to(
-        self, channel: Channel, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+        self, channel: StartedWorker, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     ) -> Answer:
         """Send a request and read the reply; raises what tells that there is none."""
         if channel.process.ended:
@@ -231,11 +231,11 @@ class WorkerClient:
             self._end()
         return parsed
 
-    def _set_deadline(self, channel: Channel, seconds: float) -> None:
+    def _set_deadline(self, channel: StartedWorker, seconds: float) -> None:
         channel.requests.deadline = channel.replies.deadline = time.monotonic() + seconds
         channel.replies.allow(self._limits.answer)
 
-    def _ready_channel(self) -> Channel:
+    def _ready_channel(self) -> StartedWorker:
         """Return the channel of a worker that waits for a request; start one if there is none.
 
         Where the calls so far have left much in the temporary folder, it is emptied before.
@@ -286,7 +286,7 @@ class WorkerClient:
         """Begin to start the worker; the first use waits for it."""
         self._launched()
 
-    def _launched(self) -> Channel:
+    def _launched(self) -> StartedWorker:
         if self._channel is None:
             if self._is_stopped:
                 raise BackendBroken("the run is being stopped")
@@ -310,7 +310,7 @@ class WorkerClient:
         if self._info is not None and self._info.survives_fork and not self._is_stopped:
             self._starter.import_once_more()
 
-    def _await_hello(self, channel: Channel) -> None:
+    def _await_hello(self, channel: StartedWorker) -> None:
         try:
             await_import(channel, self._timeout)
             self._set_deadline(channel, self._timeout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from embcheck.conformance.execution.limits import work_done
-from embcheck.conformance.execution.starter import Channel
+from embcheck.conformance.execution.starter import StartedWorker
 
 LEAST_SECONDS = 20.0
 LONGER = 3
@@ -14,7 +14,7 @@ least, as importing it may take longer than any call."""
 LOOK_SECONDS = 1.0
 
 
-def await_import(channel: Channel, timeout: float) -> None:
+def await_import(channel: StartedWorker, timeout: float) -> None:
     """Wait until a worker says something.
 
     Raises TimeoutError, with the seconds that it took, if it does not in time, and does not work.

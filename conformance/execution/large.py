@@ -9,7 +9,7 @@ from typing import Any
 from embcheck.conformance.contract.call import Observation
 from embcheck.conformance.execution.limits import GIB
 from embcheck.conformance.execution.messages import describe_call
-from embcheck.conformance.suite.arrays import Generated
+from embcheck.conformance.suite.arrays import GeneratedArray
 from embcheck.conformance.suite.model import CallSpec, Returns, Structure
 
 SECONDS = 600.0
@@ -26,7 +26,7 @@ def memory_needed(spec: CallSpec, returns: Returns) -> int:
     sizes = [
         math.prod(array.shape) * array.dtype.itemsize
         for array in arrays
-        if isinstance(array, (Generated, Structure))
+        if isinstance(array, (GeneratedArray, Structure))
     ]
     return _COPIES * sum(sizes) + _WORKING_BYTES
 
@@ -36,7 +36,7 @@ def large_request(spec: CallSpec, returns: Returns) -> dict[str, Any]:
     made = {
         name: {**source.recipe, "shape": source.shape, "dtype": source.dtype.name}
         for name, source in spec.inputs.items()
-        if isinstance(source, Generated)
+        if isinstance(source, GeneratedArray)
     }
     places = {
         name: [position for position, _ in wanted.at]

@@ -42,7 +42,7 @@ class WhichAnswer(StrEnum):
     """An earlier one's, which was read before."""
 
 
-class Step(StrEnum):
+class CallStep(StrEnum):
     """The steps of a call, in which a process may die."""
 
     PREPARE = "prepare"

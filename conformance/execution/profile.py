@@ -16,7 +16,7 @@ from embcheck.conformance.suite.model import Case
 
 
 @dataclass(frozen=True)
-class Explained:
+class ExplainedCases:
     """A known deviation, and the cases that it names, of those that the backend is asked."""
 
     deviation: Deviation
@@ -24,29 +24,31 @@ class Explained:
 
 
 @dataclass(frozen=True)
-class Profile:
+class BackendProfile:
     """A backend: its info as a run's header has it, its module's docstring, its deviations."""
 
     info: Mapping[str, Any]
     words: str
-    deviations: tuple[Explained, ...]
+    deviations: tuple[ExplainedCases, ...]
 
 
-def profile(pool: BackendPool, name: str) -> Profile:
+def profile(pool: BackendPool, name: str) -> BackendProfile:
     """Describe a backend that runs; raises SpecError where its deviations are no good."""
     origin = pool.origin(name)[0]
     info = pool.info(name)
     entries = load_deviations_beside(Path(origin["file"]), info.id)
     words = inspect.cleandoc(origin["doc"] or "")
-    return Profile(pool.describe(name), words, explained(info, entries))
+    return BackendProfile(pool.describe(name), words, explained(info, entries))
 
 
-def explained(info: BackendInfo, entries: Iterable[Deviation]) -> tuple[Explained, ...]:
+def explained(info: BackendInfo, entries: Iterable[Deviation]) -> tuple[ExplainedCases, ...]:
     """Return the cases that each entry names, of those whose needs the backend declares."""
     cases = [
         case.id for path in spec_files() for case in load_spec(path).cases if _asks(info, case)
     ]
-    return tuple(Explained(entry, frozenset(filter(entry.concerns, cases))) for entry in entries)
+    return tuple(
+        ExplainedCases(entry, frozenset(filter(entry.concerns, cases))) for entry in entries
+    )
 
 
 def _asks(info: BackendInfo, case: Case) -> bool:

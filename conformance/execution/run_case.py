@@ -25,7 +25,7 @@ from embcheck.conformance.execution.judging.judge import (
 )
 from embcheck.conformance.execution.judging.places import judge_places
 from embcheck.conformance.execution.judging.readings import read, said
-from embcheck.conformance.execution.judging.rows import Word
+from embcheck.conformance.execution.judging.rows import RowWord
 from embcheck.conformance.execution.judging.steps import joined
 from embcheck.conformance.execution.large import SECONDS, large_request, memory_needed
 from embcheck.conformance.execution.limits import GIB
@@ -35,7 +35,7 @@ from embcheck.conformance.suite.model import (
     Observes,
     Rejects,
     Returns,
-    Step,
+    SequenceStep,
     Steps,
 )
 from embcheck.conformance.suite.real_data import Missing
@@ -135,7 +135,7 @@ class CaseRunner:
         if verdict.outcome is not Outcome.OBSERVED:
             return verdict
         if not isinstance(answer, Answered):
-            return replace(verdict, reading=said(Word.RAISES))
+            return replace(verdict, reading=said(RowWord.RAISES))
         return replace(verdict, reading=read(call, answer.arrays, observes, case.tolerance))
 
     def _control(self, case: Case, rejects: Rejects) -> Verdict:
@@ -150,7 +150,7 @@ class CaseRunner:
             lambda: self._ask_reference(call),
         )
 
-    def _judge_steps(self, case: Case, steps: tuple[Step, ...]) -> Verdict:
+    def _judge_steps(self, case: Case, steps: tuple[SequenceStep, ...]) -> Verdict:
         """Ask all steps, up to one that ends the process, and judge them as one."""
         verdicts: list[tuple[str, Verdict]] = []
         for step in steps:

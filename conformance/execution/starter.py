@@ -17,7 +17,7 @@ FORK_SECONDS = 20.0
 """Time for a library to be imported once more; after that, a worker imports it anew."""
 
 
-class Channel:
+class StartedWorker:
     """A worker that was started, and the harness's ends of what it reads, answers and prints."""
 
     def __init__(self, process: WorkerProcess, request: int, reply: int, output: Output) -> None:
@@ -52,7 +52,7 @@ class Starter:
         self._scratch: Scratch | None = None
         self._server: ForkServer | None = None
 
-    def start(self, limits: Limits) -> Channel:
+    def start(self, limits: Limits) -> StartedWorker:
         """Start a worker; fork it from what has imported its library already, if that is there."""
         if self._needs_scratch and self._scratch is None:
             self._scratch = Scratch("embcheck-worker-")
@@ -77,7 +77,7 @@ class Starter:
             # Only the worker has these ends now, so that its death closes the channel.
             for descriptor in channel:
                 os.close(descriptor)
-        return Channel(process, request_write, reply_read, output)
+        return StartedWorker(process, request_write, reply_read, output)
 
     @property
     def _scratch_name(self) -> str | None:

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from embcheck.conformance.suite.arrays import DTYPES
-from embcheck.conformance.suite.layouts import Memory, is_plain, lay, memory_of, room
+from embcheck.conformance.suite.layouts import MemoryLayout, is_plain, lay, memory_of, room
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_ARRAY_BYTES = 4 * 1024**3
@@ -237,9 +237,9 @@ def _read_array(stream: Readable, entry: Any, most: int) -> tuple[str, np.ndarra
     return name, data
 
 
-def _memory(entry: Mapping[str, Any]) -> Memory:
+def _memory(entry: Mapping[str, Any]) -> MemoryLayout:
     told = entry["memory"]
-    return Memory(tuple(told["strides"]), told["before"], told["after"], told["kind"])
+    return MemoryLayout(tuple(told["strides"]), told["before"], told["after"], told["kind"])
 
 
 def _shape(told: Any) -> list[int]:

@@ -39,12 +39,12 @@ MOST_REMEMBERED = 256
 """Earlier calls of a worker that are kept, since they may affect its answers."""
 
 
-class ReferenceFailed(Exception):
+class NoReferenceAnswer(Exception):
     """The reference neither answered nor refused a call; the message says what happened."""
 
 
 @dataclass(frozen=True)
-class Exchange:
+class DuelResult:
     """A question, the answers of reference and backend, and how they differ."""
 
     question: Question
@@ -76,7 +76,7 @@ class Tally:
     options: Counter[tuple[str, str]] = field(default_factory=Counter)
     endings: Counter[str] = field(default_factory=Counter)
 
-    def count(self, exchange: Exchange) -> None:
+    def count(self, exchange: DuelResult) -> None:
         """Count a call by operation and table, by its options, and by its result."""
         dtype = weight_dtype(exchange.call)
         self.calls[str(exchange.call.operation), dtype.name if dtype else "no table"] += 1
@@ -84,7 +84,7 @@ class Tally:
         self.endings[_ending(exchange)] += 1
 
 
-def _ending(exchange: Exchange) -> str:
+def _ending(exchange: DuelResult) -> str:
     if was_not_asked(exchange.ours, exchange.theirs):
         return "unsupported"
     if exchange.divergence is not None:
@@ -100,7 +100,7 @@ class Duel:
         self.reference = reference
         self.tally = Tally()
         self.cost = 0
-        self._known: dict[bytes, Exchange] = {}
+        self._known: dict[bytes, DuelResult] = {}
         self._asked: deque[Question] = deque(maxlen=MOST_REMEMBERED)
         self._worker: int | None = None
 
@@ -109,7 +109,7 @@ class Duel:
         """The questions to the backend's worker since it started, including the last one."""
         return tuple(self._asked)
 
-    def ask(self, question: Question) -> Exchange:
+    def ask(self, question: Question) -> DuelResult:
         """Ask a call; one that needs an undeclared capability counts as not supported."""
         call = call_of(question)
         if sum(array.nbytes for array in call.inputs.values()) > MOST_KEPT_BYTES:
@@ -120,32 +120,32 @@ class Duel:
         # Two sketches may be one call: what comes back is about the one that was asked.
         return replace(self._known[key], question=question)
 
-    def ask_in_order(self, questions: Iterable[Question]) -> Iterator[Exchange]:
+    def ask_in_order(self, questions: Iterable[Question]) -> Iterator[DuelResult]:
         """Ask calls one after another, even if their answers are known."""
         for question in questions:
             yield self._ask(question, call_of(question))
 
-    def ours(self, question: Question) -> Exchange:
+    def ours(self, question: Question) -> DuelResult:
         """Return a question with the reference's answer, as if the backend's were the same."""
         call = call_of(question)
         answer = self.reference.ask(call)
-        return Exchange(question, call, answer, answer, None)
+        return DuelResult(question, call, answer, answer, None)
 
-    def _count(self, exchange: Exchange) -> Exchange:
+    def _count(self, exchange: DuelResult) -> DuelResult:
         self.tally.count(exchange)
         return exchange
 
-    def _ask(self, question: Question, call: Call) -> Exchange:
+    def _ask(self, question: Question, call: Call) -> DuelResult:
         self.cost += 1
         ours = self.reference.ask(call)
         if not isinstance(ours, (Answered, Rejected)):
-            raise ReferenceFailed(f"the reference did not answer {describe_call(call)}: {ours}")
+            raise NoReferenceAnswer(f"the reference did not answer {describe_call(call)}: {ours}")
         lack = self.backend.info.lacks(call)
         theirs = NotSupported(lack) if lack else self._ask_backend(question, call)
         self.cost += _COSTS.get(type(theirs), 0)
         if isinstance(ours, Rejected) and self.backend.info.fresh_worker_after_bad_index:
             self.backend.restart()
-        return Exchange(question, call, ours, theirs, self._compare(call, ours, theirs))
+        return DuelResult(question, call, ours, theirs, self._compare(call, ours, theirs))
 
     def _ask_backend(self, question: Question, call: Call) -> Answer:
         """Ask the backend, and remember it while this worker lives."""

@@ -11,7 +11,7 @@ from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.execution.answers import Answered, Rejected
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.fuzzing.control import find_control
-from embcheck.conformance.fuzzing.duel import Duel, Exchange
+from embcheck.conformance.fuzzing.duel import Duel, DuelResult
 from embcheck.conformance.fuzzing.hunt import ShrunkDeparture
 from embcheck.conformance.fuzzing.question import call_of
 from embcheck.conformance.fuzzing.related import Related, related
@@ -25,7 +25,7 @@ CASE = "found"
 
 
 @dataclass(frozen=True)
-class Finding:
+class FuzzFinding:
     """A departure of a backend: its signature, its known deviation, and its file.
 
     `problem` says why there is no spec, or how the spec does not reproduce the departure.
@@ -67,7 +67,7 @@ class Finding:
         }
 
 
-def conclude(duel: Duel, departure: ShrunkDeparture, folder: Path) -> Finding:
+def conclude(duel: Duel, departure: ShrunkDeparture, folder: Path) -> FuzzFinding:
     """Compare a departure with the suite, write it to a folder, and run the written spec."""
     exchange, signature = departure.exchange, departure.signature
     assert exchange.divergence is not None  # noqa: S101  (the hunt gives nothing else)
@@ -75,13 +75,13 @@ def conclude(duel: Duel, departure: ShrunkDeparture, folder: Path) -> Finding:
     message, call = exchange.divergence.message, exchange.call
     if signature.after and not departure.before:
         problem = "not reproduced: neither alone, nor after the calls that came before"
-        return Finding(signature, message, call, known, None, problem)
+        return FuzzFinding(signature, message, call, known, None, problem)
     control = None
     if isinstance(exchange.ours, Rejected) and not signature.after:
         control = _control(duel, exchange)
         if control is None:
             problem = "no valid neighbour was found that both answer alike"
-            return Finding(signature, message, call, known, None, f"not written: {problem}")
+            return FuzzFinding(signature, message, call, known, None, f"not written: {problem}")
     path = folder / f"{_name(signature)}.yaml"
     problem = ""
     for observations in _observations(exchange):
@@ -94,10 +94,10 @@ def conclude(duel: Duel, departure: ShrunkDeparture, folder: Path) -> Finding:
         problem = _reproduce(duel, path, signature)
         if not problem:
             break
-    return Finding(signature, message, call, known, path, problem)
+    return FuzzFinding(signature, message, call, known, path, problem)
 
 
-def _control(duel: Duel, exchange: Exchange) -> Control | None:
+def _control(duel: Duel, exchange: DuelResult) -> Control | None:
     """Return the nearest question that both answer alike; a sketch leaves its bad index out."""
     question = exchange.question
     if isinstance(question, Sketch) and question.bad is not None:
@@ -121,7 +121,7 @@ def _name(signature: Signature) -> str:
     return "-".join([*filter(None, words), digest])
 
 
-def _observations(exchange: Exchange) -> list[tuple[str, ...]]:
+def _observations(exchange: DuelResult) -> list[tuple[str, ...]]:
     """List the observations of the written case: the one that differs, or all of the call's."""
     found = exchange.signature.observation
     if found in (None, Observation.INPUTS_AFTER):

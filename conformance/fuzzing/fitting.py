@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from embcheck.conformance.fuzzing.duel import Duel, Exchange
+from embcheck.conformance.fuzzing.duel import Duel, DuelResult
 from embcheck.conformance.fuzzing.signature import Signature
 from embcheck.conformance.fuzzing.sizes import LADDER, USUAL
 from embcheck.conformance.fuzzing.sketch import Sketch
@@ -19,7 +19,7 @@ _ORDER = ("columns", "bags", "entries", "positions", "rows")
 """In which sizes are made smaller."""
 
 
-def fitted(duel: Duel, exchange: Exchange, cost: int) -> tuple[Exchange, Signature]:
+def fitted(duel: Duel, exchange: DuelResult, cost: int) -> tuple[DuelResult, Signature]:
     """Return the smallest exchange found with the same departure, and its signature."""
     fitting = _Fitting(duel, exchange, duel.cost + cost)
     before = None
@@ -34,7 +34,7 @@ def fitted(duel: Duel, exchange: Exchange, cost: int) -> tuple[Exchange, Signatu
 class _Fitting:
     """The smallest sketch so far, and its result."""
 
-    def __init__(self, duel: Duel, exchange: Exchange, limit: int) -> None:
+    def __init__(self, duel: Duel, exchange: DuelResult, limit: int) -> None:
         self.exchange = exchange
         self._duel = duel
         self._limit = limit
@@ -91,7 +91,7 @@ class _Fitting:
         self.exchange = found
         return True
 
-    def _departing(self, sketch: Sketch) -> Exchange | None:
+    def _departing(self, sketch: Sketch) -> DuelResult | None:
         if self._duel.cost > self._limit:
             return None
         answered = self._duel.ask(sketch)

@@ -18,7 +18,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.strategies import SearchStrategy
 
 from embcheck.conformance.execution.scratch import Scratch
-from embcheck.conformance.fuzzing.duel import Duel, Exchange
+from embcheck.conformance.fuzzing.duel import Duel, DuelResult
 from embcheck.conformance.fuzzing.fitting import fitted
 from embcheck.conformance.fuzzing.question import Question, Trial
 from embcheck.conformance.fuzzing.reduction import reduced
@@ -49,7 +49,7 @@ class _Departs(Exception):
 
 
 @dataclass(frozen=True)
-class Budget:
+class FuzzBudget:
     """The limits of calls and of time; None for no limit. Calls of shrinking do not count."""
 
     examples: int | None
@@ -63,7 +63,7 @@ class ShrunkDeparture:
     `before` is empty if the departure happened after other calls and does not repeat.
     """
 
-    exchange: Exchange
+    exchange: DuelResult
     signature: Signature
     before: Trial = ()
 
@@ -77,7 +77,7 @@ class Hunt:
         strategy: SearchStrategy[Trial],
         *,
         number: int,
-        budget: Budget,
+        budget: FuzzBudget,
         told: Callable[[Question], None],
     ) -> None:
         self.found: list[Signature] = []
@@ -102,7 +102,7 @@ class Hunt:
                 return
             round_ += 1
 
-    def _shrunk(self, look: _Round, exchange: Exchange) -> ShrunkDeparture:
+    def _shrunk(self, look: _Round, exchange: DuelResult) -> ShrunkDeparture:
         """Shrink a departure, in the way that its question allows."""
         if look.before is not None:
             signature = exchange.signature.after_others
@@ -163,7 +163,7 @@ class _Round:
         deadline: float,
         told: Callable[[Question], None],
     ) -> None:
-        self.smallest: Exchange | None = None
+        self.smallest: DuelResult | None = None
         self.before: Trial | None = None
         """The questions before a departure that does not happen without them."""
         self._first: Signature | None = None
@@ -198,7 +198,7 @@ class _Round:
         self._shrinks += 1
         return self._shrinks > SHRINK_CALLS or self._duel.cost - self._cost_at_first > SHRINK_COST
 
-    def _is_looked_for(self, exchange: Exchange) -> bool:
+    def _is_looked_for(self, exchange: DuelResult) -> bool:
         """Whether a departure is new, and in shrinking the one that is being shrunk."""
         signature = exchange.signature
         if self._is_explained(signature):

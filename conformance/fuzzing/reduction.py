@@ -16,7 +16,7 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.options import TABLE_OPTIONS, taken_by
-from embcheck.conformance.fuzzing.duel import Duel, Exchange, fingerprint
+from embcheck.conformance.fuzzing.duel import Duel, DuelResult, fingerprint
 from embcheck.conformance.fuzzing.layouts import laid_out
 from embcheck.conformance.fuzzing.traits import layout_name, layouts_of
 
@@ -24,16 +24,16 @@ MAX_KEPT = 8
 """How many bags, and how many positions, are tried as the only one."""
 
 
-def reduced(duel: Duel, exchange: Exchange, cost: int) -> Exchange:
+def reduced(duel: Duel, exchange: DuelResult, cost: int) -> DuelResult:
     """Return the smallest exchange found with the same departure and no new traits."""
     limit = duel.cost + cost
-    found: Exchange | None = exchange
+    found: DuelResult | None = exchange
     while found is not None:
         exchange, found = found, _step(duel, found, limit)
     return exchange
 
 
-def _step(duel: Duel, exchange: Exchange, limit: int) -> Exchange | None:
+def _step(duel: Duel, exchange: DuelResult, limit: int) -> DuelResult | None:
     """Return the first smaller exchange that departs in the same way; None if there is none."""
     for call in smaller(exchange.call):
         if duel.cost > limit:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from embcheck.conformance.execution.answers import Answered
-from embcheck.conformance.fuzzing.duel import Duel, Exchange
+from embcheck.conformance.fuzzing.duel import Duel, DuelResult
 from embcheck.conformance.fuzzing.question import Question, Trial, call_of
 from embcheck.conformance.fuzzing.reduction import smaller
 from embcheck.conformance.fuzzing.signature import Signature
@@ -23,12 +23,12 @@ _REPEATS = (2, 64)
 """How often the same call is asked, to see whether it departs from itself."""
 
 
-def departs_alone(duel: Duel, exchange: Exchange) -> bool:
+def departs_alone(duel: Duel, exchange: DuelResult) -> bool:
     """Whether a question departs in the same way in a fresh process."""
     return Replays(duel, exchange.signature, 1).departing((exchange.question,)) is not None
 
 
-def shortest(duel: Duel, exchange: Exchange, before: Trial) -> tuple[Trial, Exchange] | None:
+def shortest(duel: Duel, exchange: DuelResult, before: Trial) -> tuple[Trial, DuelResult] | None:
     """Return the shortest sequence found that departs in the same way, and its last exchange.
 
     `before` are the worker's questions before the one that departed, without those that a sequence
@@ -71,7 +71,7 @@ class Replays:
         self._wanted = signature.after_others
         self._left = most
 
-    def departing(self, trial: Trial) -> tuple[Trial, Exchange] | None:
+    def departing(self, trial: Trial) -> tuple[Trial, DuelResult] | None:
         """Ask a sequence; return it up to the first departure of the kind, and that exchange."""
         if self._left <= 0:
             return None
@@ -82,7 +82,7 @@ class Replays:
                 return trial[:number], exchange
         return None
 
-    def _is_wanted(self, exchange: Exchange) -> bool:
+    def _is_wanted(self, exchange: DuelResult) -> bool:
         found = exchange.signature.after_others
         return (found.kind, found.observation, found.operation) == (
             self._wanted.kind,
@@ -90,7 +90,7 @@ class Replays:
             self._wanted.operation,
         )
 
-    def shortened(self, trial: Trial, exchange: Exchange) -> tuple[Trial, Exchange]:
+    def shortened(self, trial: Trial, exchange: DuelResult) -> tuple[Trial, DuelResult]:
         """Leave out halves, quarters, and single calls that are not needed; simplify the rest."""
         size = len(trial) // 2
         while size:
@@ -105,15 +105,15 @@ class Replays:
             size //= 2
         return self._simplified(trial, exchange)
 
-    def _simplified(self, trial: Trial, exchange: Exchange) -> tuple[Trial, Exchange]:
+    def _simplified(self, trial: Trial, exchange: DuelResult) -> tuple[Trial, DuelResult]:
         """Make the calls themselves smaller: all in the same way, or one of them."""
-        found: tuple[Trial, Exchange] | None = (trial, exchange)
+        found: tuple[Trial, DuelResult] | None = (trial, exchange)
         while found is not None:
             trial, exchange = found
             found = next(filter(None, map(self._departing_validly, _simpler(trial))), None)
         return trial, exchange
 
-    def _departing_validly(self, trial: Trial) -> tuple[Trial, Exchange] | None:
+    def _departing_validly(self, trial: Trial) -> tuple[Trial, DuelResult] | None:
         """Ask a sequence if the reference answers all of it."""
         if self._left <= 0 or not all(is_answered(self._duel, q) for q in _distinct(trial)):
             return None

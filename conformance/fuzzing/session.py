@@ -18,9 +18,9 @@ from embcheck.conformance.execution.judging.judge import Outcome
 from embcheck.conformance.execution.pool import REFERENCE, describe_backend
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.fuzzing.calls import OBSERVATIONS, OPERATIONS
-from embcheck.conformance.fuzzing.duel import Duel, ReferenceFailed, Tally
-from embcheck.conformance.fuzzing.findings import Finding, conclude
-from embcheck.conformance.fuzzing.hunt import Budget, Hunt, quiet_hypothesis
+from embcheck.conformance.fuzzing.duel import Duel, NoReferenceAnswer, Tally
+from embcheck.conformance.fuzzing.findings import FuzzFinding, conclude
+from embcheck.conformance.fuzzing.hunt import FuzzBudget, Hunt, quiet_hypothesis
 from embcheck.conformance.fuzzing.trials import trials
 from embcheck.conformance.records.claim import claimed
 from embcheck.conformance.records.environment import embcheck_version
@@ -31,11 +31,11 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Settings:
+class FuzzSettings:
     """The settings of a run."""
 
     seed: int
-    budget: Budget
+    budget: FuzzBudget
     timeout: float
     out: Path
 
@@ -46,7 +46,7 @@ class Hunted:
 
     backend: Mapping[str, Any]
     tally: Tally
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[FuzzFinding] = field(default_factory=list)
     fault: str = ""
 
     @property
@@ -62,7 +62,7 @@ class Hunted:
 class Session:
     """Fuzzes backends one after the other; `hunted` has the results so far at any time."""
 
-    def __init__(self, settings: Settings, told: Callable[[str, Tally, int], None]) -> None:
+    def __init__(self, settings: FuzzSettings, told: Callable[[str, Tally, int], None]) -> None:
         self.hunted: list[Hunted] = []
         self._settings = settings
         self._told = told
@@ -117,7 +117,7 @@ class Session:
             for departure in hunt.departures():
                 _add(hunted.findings, conclude(duel, departure, self._settings.out / label))
                 self.write()
-        except ReferenceFailed as failure:
+        except NoReferenceAnswer as failure:
             hunted.fault = str(failure)
 
     def describe(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _expressible(info: BackendInfo) -> dict[str, Any]:
     return {"operations": operations, "observe": observe}
 
 
-def _add(findings: list[Finding], finding: Finding) -> None:
+def _add(findings: list[FuzzFinding], finding: FuzzFinding) -> None:
     """Add a finding, and remove those that it includes."""
     for other in list(findings):
         if finding.signature.explains(other.signature):

@@ -14,7 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.execution.answers import Answered, Rejected
-from embcheck.conformance.fuzzing.duel import Exchange
+from embcheck.conformance.fuzzing.duel import DuelResult
 from embcheck.conformance.fuzzing.question import Question
 from embcheck.conformance.fuzzing.sketch import Sketch
 from embcheck.conformance.fuzzing.traits import layout_name
@@ -51,7 +51,7 @@ def write_spec(
     behaviour: str,
     case: str,
     clause: str | None,
-    exchange: Exchange,
+    exchange: DuelResult,
     observations: tuple[str, ...],
     control: Control | None,
 ) -> None:
@@ -77,7 +77,7 @@ def write_sequence(
     behaviour: str,
     case: str,
     clause: str | None,
-    exchanges: Sequence[Exchange],
+    exchanges: Sequence[DuelResult],
     observations: tuple[str, ...],
 ) -> None:
     """Write one case of calls in a row; of the last one, `observations` are expected."""
@@ -104,7 +104,7 @@ def _write(
     behaviour: str,
     case: str,
     clause: str | None,
-    exchange: Exchange,
+    exchange: DuelResult,
     written: Mapping[str, Any],
 ) -> None:
     tree = {
@@ -120,7 +120,7 @@ def _write(
         clauses.write_text(_CLAUSES, "utf-8")
 
 
-def _call(exchange: Exchange) -> dict[str, Any]:
+def _call(exchange: DuelResult) -> dict[str, Any]:
     """Write the inputs and options of a call."""
     written: dict[str, Any] = {"inputs": _inputs(exchange)}
     if exchange.call.options:
@@ -132,14 +132,14 @@ def _asked(call: Call) -> tuple[str, ...]:
     return tuple(str(name) for name in call.observe if name != Observation.INPUTS_AFTER)
 
 
-def _inputs(exchange: Exchange | Control) -> dict[str, CommentedMap]:
+def _inputs(exchange: DuelResult | Control) -> dict[str, CommentedMap]:
     """Write arrays: by their generators where a sketch knows them."""
     if isinstance(exchange.question, Sketch):
         return {name: _flow(spec) for name, spec in exchange.question.inputs().items()}
     return {name: _array(array) for name, array in exchange.call.inputs.items()}
 
 
-def _control(exchange: Exchange, control: Control) -> dict[str, Any]:
+def _control(exchange: DuelResult, control: Control) -> dict[str, Any]:
     """Write what differs from the refused call."""
     call, written_inputs = exchange.call, _inputs(control)
     changed: dict[str, Any] = {
@@ -170,7 +170,7 @@ def _is_same(array: np.ndarray, other: np.ndarray) -> bool:
     )
 
 
-def _expected(exchange: Exchange, name: str) -> Any:
+def _expected(exchange: DuelResult, name: str) -> Any:
     """Write what is expected; of a weight that a module draws, only shapes and dtypes are known."""
     array = _answer(exchange, name)
     if exchange.call.operation.is_fresh and name != Observation.TRAINABLE:
@@ -178,7 +178,7 @@ def _expected(exchange: Exchange, name: str) -> Any:
     return "reference" if array.size > MOST_WRITTEN else _array(array)
 
 
-def _places(exchange: Exchange, name: str) -> CommentedMap:
+def _places(exchange: DuelResult, name: str) -> CommentedMap:
     """Write the shape of an answer, and its rows where there are few."""
     array = _answer(exchange, name)
     rows = enumerate(array[:MOST_WRITTEN])
@@ -186,7 +186,7 @@ def _places(exchange: Exchange, name: str) -> CommentedMap:
     return _flow({"shape": list(array.shape), "at": at})
 
 
-def _answer(exchange: Exchange, name: str) -> np.ndarray:
+def _answer(exchange: DuelResult, name: str) -> np.ndarray:
     assert isinstance(exchange.ours, Answered)  # noqa: S101  (the reference does nothing else)
     return exchange.ours.arrays[name]
 

@@ -15,7 +15,7 @@ from typing import Any, Required, get_args, get_origin, get_type_hints, is_typed
 
 from embcheck.conformance.execution.judging.causes import Category, Cause
 from embcheck.conformance.execution.judging.judge import Kind, Note, Outcome
-from embcheck.conformance.execution.judging.rows import Word
+from embcheck.conformance.execution.judging.rows import RowWord
 from embcheck.conformance.records.lines import (
     FORMAT_VERSION,
     LINE_TYPES,
@@ -46,7 +46,7 @@ WORDS: Mapping[tuple[type, str], type[StrEnum]] = {
     (ResultLine, "outcome"): Outcome,
     (ResultLine, "kind"): Kind,
     (ResultLine, "notes"): Note,
-    (ResultLine, "reading_word"): Word,
+    (ResultLine, "reading_word"): RowWord,
     (KnownDeviation, "category"): Category,
     (KnownDeviation, "cause"): Cause,
     (Measurement, "verdict"): Conclusion,

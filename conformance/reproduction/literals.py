@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.suite.arrays import ArraySource, Generated, Joined, Literal
+from embcheck.conformance.suite.arrays import ArraySource, GeneratedArray, JoinedArray, Literal
 from embcheck.conformance.suite.generators import BASE, COUNTING
 
 MOST_VALUES = 2000
@@ -44,9 +44,9 @@ def source_lines(name: str, source: ArraySource) -> list[str]:
 
 def expression(source: ArraySource) -> str:
     """Write an array as one expression, but for its layout."""
-    if isinstance(source, Generated):
+    if isinstance(source, GeneratedArray):
         return f"({_made(source)}).astype({dtype_name(source.dtype)})"
-    if isinstance(source, Joined):
+    if isinstance(source, JoinedArray):
         parts = ", ".join(expression(part) for part in source.parts)
         repeat = f" * {source.repeat}" if source.repeat > 1 else ""
         return f"np.concatenate([{parts}]{repeat}).astype({dtype_name(source.dtype)})"
@@ -86,7 +86,7 @@ _GENERATORS = {
 }
 
 
-def _made(source: Generated) -> str:
+def _made(source: GeneratedArray) -> str:
     """Write a generator's values, before the conversion to their dtype."""
     size, shape, recipe = math.prod(source.shape), source.shape, source.recipe
     if recipe["generator"] == "arange":

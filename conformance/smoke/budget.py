@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.3
 """Between two looks at the processes, since a look costs time itself."""
 
 
-class Budget:
+class CpuBudget:
     """Seconds of processor time, counted from when this is made."""
 
     def __init__(self, seconds: float = CPU_SECONDS) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
 from embcheck.conformance.execution.answers import Answer, Answered, Crashed, Rejected
 from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.execution.messages import Step, describe_call
+from embcheck.conformance.execution.messages import CallStep, describe_call
 from embcheck.conformance.fuzzing.compare import compare, on_own_weight
-from embcheck.conformance.smoke.budget import Budget
+from embcheck.conformance.smoke.budget import CpuBudget
 from embcheck.conformance.smoke.questions import Question
 
 MOST_DEATHS = 3
@@ -58,7 +58,7 @@ class Interview:
     reference: WorkerClient
     python: str
     timeout: float
-    budget: Budget = field(default_factory=Budget)
+    budget: CpuBudget = field(default_factory=CpuBudget)
     exchanges: list[Exchange] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     """By check, how many questions were not asked, for lack of time."""
@@ -88,7 +88,7 @@ class Interview:
         self.exchanges.append(Exchange(question, answer, printed, step))
         return self.exchanges[-1]
 
-    def by_step(self, question: Question, until: Step = Step.SECOND_CALL) -> Answer:
+    def by_step(self, question: Question, until: CallStep = CallStep.SECOND_CALL) -> Answer:
         """Make a call up to a step: see `execution.inside.by_step`."""
         question = self._with_scheme(question)
         header = {"request": "by_step", "call": describe_call(question.call), "until": str(until)}
@@ -104,7 +104,7 @@ class Interview:
 
     def dies_in(self, question: Question) -> str:
         """Make a call once more, each time one step further; name the one in which it ends."""
-        for step in Step:
+        for step in CallStep:
             answer = self.by_step(question, step)
             if isinstance(answer, Crashed):
                 return str(step)

@@ -10,7 +10,7 @@ from embcheck.conformance.execution.address import Address, parse_address
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
 from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.smoke.alone import Alone, ask_the_library
-from embcheck.conformance.smoke.budget import CPU_SECONDS, Budget
+from embcheck.conformance.smoke.budget import CPU_SECONDS, CpuBudget
 from embcheck.conformance.smoke.capabilities import check_capabilities, check_undeclared
 from embcheck.conformance.smoke.checks import (
     check_answers,
@@ -55,7 +55,7 @@ def smoke_test(
     BackendUnavailable.
     """
     address = parse_address(text)
-    budget = Budget(cpu_seconds)
+    budget = CpuBudget(cpu_seconds)
     backend = _worker(address, timeout)
     reference = WorkerClient(REFERENCE, timeout=timeout)
     interview = Interview(backend, reference, address.python, timeout, budget)

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.suite import real_data
-from embcheck.conformance.suite.arrays import DTYPES, ArraySource, Generated, Joined, Literal, Real
+from embcheck.conformance.suite.arrays import (
+    DTYPES,
+    ArraySource,
+    GeneratedArray,
+    JoinedArray,
+    Literal,
+    Real,
+)
 from embcheck.conformance.suite.generators import (
     COUNTING,
     GENERATORS,
@@ -67,7 +74,7 @@ def parse_array(
     return source
 
 
-def _parse_joined(spec: Mapping[str, Any], dtype: np.dtype[Any], layout: str) -> Joined:
+def _parse_joined(spec: Mapping[str, Any], dtype: np.dtype[Any], layout: str) -> JoinedArray:
     if "parts" in spec:
         parts = tuple(parse_array(part, dtype.name) for part in spec["parts"])
     else:
@@ -84,7 +91,7 @@ def _parse_joined(spec: Mapping[str, Any], dtype: np.dtype[Any], layout: str) ->
         )
     repeat = spec.get("repeat", 1)
     length = repeat * sum(shape[0] for shape in shapes)
-    return Joined(parts, (length, *shapes[0][1:]), dtype, repeat, layout)
+    return JoinedArray(parts, (length, *shapes[0][1:]), dtype, repeat, layout)
 
 
 def _parse_generated(
@@ -92,7 +99,7 @@ def _parse_generated(
     dtype: np.dtype[Any],
     layout: str,
     default_shape: tuple[int, ...] | None,
-) -> Generated:
+) -> GeneratedArray:
     name = spec["generator"]
     if name not in GENERATORS:
         raise ArraySpecError(
@@ -119,7 +126,7 @@ def _parse_generated(
             what = f"`{part}` has shape {list(_shape_of_part(parts, part))}"
             raise ArraySpecError(what, f"make it {list(owner)}")
     _check_range(spec, shape, dtype)
-    return Generated(dict(spec), shape, dtype, parts, layout)
+    return GeneratedArray(dict(spec), shape, dtype, parts, layout)
 
 
 def _check_range(spec: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -149,7 +156,7 @@ def _check_names(name: str, parts: Mapping[str, ArraySource]) -> None:
     if name != "offsets":
         return
     shape = _shape_of_part(parts, name)
-    is_ascending = isinstance(source, Generated) or (np.diff(values) >= 0).all()
+    is_ascending = isinstance(source, GeneratedArray) or (np.diff(values) >= 0).all()
     if len(shape) != 1 or not is_ascending:
         raise ArraySpecError("`offsets` is not an ascending list", "write where each bag begins")
 
@@ -158,10 +165,13 @@ def _whole_numbers(source: ArraySource) -> Iterator[float]:
     """Yield the numbers of an array of whole ones, or the outermost of them."""
     if isinstance(source, Literal):
         yield from source.values.reshape(-1).tolist()
-    elif isinstance(source, Joined):
+    elif isinstance(source, JoinedArray):
         for part in source.parts:
             yield from _whole_numbers(part)
-    elif isinstance(source, Generated) and source.recipe["generator"] not in ("normal", "uniform"):
+    elif isinstance(source, GeneratedArray) and source.recipe["generator"] not in (
+        "normal",
+        "uniform",
+    ):
         yield from extremes(source.recipe, math.prod(source.shape))
     else:
         raise ArraySpecError("what names rows is not made of whole numbers", "use `arange`, say")
@@ -198,7 +208,7 @@ def _check_expands(source: ArraySource) -> None:
     kind, values = "array", None
     if isinstance(source, Literal):
         kind, values = "literal", source.values
-    elif isinstance(source, (Generated, Joined)):
+    elif isinstance(source, (GeneratedArray, JoinedArray)):
         values = replace(source, layout="contiguous").array()
     if values is not None and values.ndim == 0:
         raise ArraySpecError("an array without dimensions cannot be expanded", "give it a `shape:`")

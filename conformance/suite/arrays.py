@@ -76,7 +76,7 @@ class Literal:
 
 
 @dataclass(frozen=True)
-class Generated:
+class GeneratedArray:
     """An array made from a recipe by one of `GENERATORS`; `parts` are arrays that it reads."""
 
     recipe: Mapping[str, Any]
@@ -97,7 +97,7 @@ class Generated:
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedArray:
     """Arrays concatenated along their first axis, `repeat` times."""
 
     parts: tuple[ArraySource, ...]
@@ -134,7 +134,7 @@ class Real:
         return {"real": self.name}
 
 
-def _describe_made(source: Generated | Joined) -> dict[str, Any]:
+def _describe_made(source: GeneratedArray | JoinedArray) -> dict[str, Any]:
     """Describe a generated array, with its values only if they are few: making them is slow."""
     if math.prod(source.shape) <= MOST_DESCRIBED:
         return {**describe_array(source.array()), **_describe_layout(source.layout)}

@@ -16,7 +16,7 @@ from embcheck.conformance.suite.array_parser import (
     element_count,
     parse_array,
 )
-from embcheck.conformance.suite.arrays import DTYPES, ArraySource, Generated
+from embcheck.conformance.suite.arrays import DTYPES, ArraySource, GeneratedArray
 from embcheck.conformance.suite.matrix import (
     Matrix,
     UnknownVariable,
@@ -36,7 +36,7 @@ from embcheck.conformance.suite.model import (
     Observes,
     Rejects,
     Returns,
-    Step,
+    SequenceStep,
     Steps,
     Structure,
     Tolerance,
@@ -177,9 +177,9 @@ class CaseParser:
 
     def _steps(
         self, entry: Map, tree: Map, ladder: Matrix, parameters: dict[str, Any]
-    ) -> tuple[Step, ...]:
+    ) -> tuple[SequenceStep, ...]:
         """Parse a ladder or a sequence, up to its first mistake; empty for a case of one call."""
-        steps: list[Step] = []
+        steps: list[SequenceStep] = []
         before = len(self.problems)
         rest = _without(entry, "ladder")
         parts = self._rungs(rest, ladder, parameters) if ladder else self._links(tree, parameters)
@@ -188,7 +188,7 @@ class CaseParser:
                 tree, part["inputs"], part.get("options", {}), _observed(part), values
             )
             if spec is not None:
-                steps.append(Step(label, spec, self._returns(part["expect"], spec)))
+                steps.append(SequenceStep(label, spec, self._returns(part["expect"], spec)))
             if len(self.problems) > before:
                 break
         return tuple(steps)
@@ -222,7 +222,7 @@ class CaseParser:
             what = "the call changes its weight, and begins from another one the second time"
             self._complain(entry, "again", what, "observe the output or gradients only")
         made = [source for call in case.calls for source in call.inputs.values()]
-        if case.large and not all(isinstance(source, Generated) for source in made):
+        if case.large and not all(isinstance(source, GeneratedArray) for source in made):
             what = "an input of a large case is not made by a generator"
             self._complain(entry, "large", what, "give every input a `generator:`")
         if case.large and isinstance(case.expectation, Steps):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.suite.arrays import Generated, Joined, Literal, Real
+from embcheck.conformance.suite.arrays import GeneratedArray, JoinedArray, Literal, Real
 from embcheck.conformance.suite.model import (
     CallSpec,
     Case,
@@ -25,8 +25,8 @@ from embcheck.conformance.suite.model import (
     Observes,
     Rejects,
     Returns,
+    SequenceStep,
     Spec,
-    Step,
     Steps,
     Structure,
     Text,
@@ -178,8 +178,8 @@ def _literal(data: Plain) -> Literal:
     return made
 
 
-def _generated(data: Plain) -> Generated:
-    made = object.__new__(Generated)  # As above.
+def _generated(data: Plain) -> GeneratedArray:
+    made = object.__new__(GeneratedArray)  # As above.
     fields = made.__dict__
     fields["recipe"], fields["shape"], fields["dtype"] = data[1], tuple(data[2]), _dtype(data[3])
     fields["parts"], fields["layout"] = _by_name_in(data[4]) if data[4] else {}, data[5]
@@ -191,13 +191,13 @@ _KINDS: Mapping[type[Any], tuple[dict[str, Callable[[Any], Plain]], Callable[[Pl
         {"values": _array_out, "layout": _same},
         _literal,
     ),
-    Generated: (
+    GeneratedArray: (
         {"recipe": _same, "shape": list, "dtype": _name, "parts": _by_name, "layout": _same},
         _generated,
     ),
-    Joined: (
+    JoinedArray: (
         {"parts": _in_order, "shape": list, "dtype": _name, "repeat": _same, "layout": _same},
-        lambda d: Joined(_in_order_in(d[1]), tuple(d[2]), _dtype(d[3]), d[4], d[5]),
+        lambda d: JoinedArray(_in_order_in(d[1]), tuple(d[2]), _dtype(d[3]), d[4], d[5]),
     ),
     Real: ({"name": _same, "layout": _same}, lambda d: Real(d[1], d[2])),
     CallSpec: (
@@ -233,9 +233,9 @@ _KINDS: Mapping[type[Any], tuple[dict[str, Callable[[Any], Plain]], Callable[[Pl
         {"readings": _by_name, "pytorch": _same},
         lambda d: Observes(_by_name_in(d[1]), d[2]),
     ),
-    Step: (
+    SequenceStep: (
         {"label": _same, "spec": _out, "returns": _out},
-        lambda d: Step(d[1], _in(d[2]), _in(d[3])),
+        lambda d: SequenceStep(d[1], _in(d[2]), _in(d[3])),
     ),
     Steps: ({"steps": _in_order}, lambda d: Steps(_in_order_in(d[1]))),
 }

@@ -16,7 +16,7 @@ from embcheck.conformance.suite.array_parser import (
     parse_dtype,
     parse_shape,
 )
-from embcheck.conformance.suite.arrays import ArraySource, Generated, Joined, Literal
+from embcheck.conformance.suite.arrays import ArraySource, GeneratedArray, JoinedArray, Literal
 from embcheck.conformance.suite.model import (
     CallSpec,
     Expected,
@@ -77,7 +77,7 @@ def _values(spec: Any, dtype: np.dtype[Any] | None, shape: tuple[int, ...] | Non
     makes = isinstance(spec, Mapping) and "generator" in spec
     hint = shape if shape is not None and (makes or 0 in shape) else None
     source = parse_array(spec, dtype.name if dtype is not None else None, hint)
-    if isinstance(source, (Generated, Joined)):
+    if isinstance(source, (GeneratedArray, JoinedArray)):
         return Made(source)
     if not isinstance(source, Literal):
         raise ArraySpecError("an expected value is not written out", "write its `values:`")

@@ -45,7 +45,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Profile:
+class UseProfile:
     """A typical use: the features that it needs, and those by which a mistake is an error."""
 
     name: str
@@ -62,7 +62,7 @@ class Features:
     """
 
     features: Mapping[str, Feature]
-    profiles: Mapping[str, Profile]
+    profiles: Mapping[str, UseProfile]
     uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -89,7 +89,7 @@ def load_features(path: Path, clauses: Mapping[str, Clause]) -> Features:
     return Features(MappingProxyType(features), MappingProxyType(profiles), MappingProxyType(uses))
 
 
-def load_profile(path: Path, known: Collection[str]) -> Profile:
+def load_profile(path: Path, known: Collection[str]) -> UseProfile:
     """Load somebody's own profile, which has the form of those that are shipped.
 
     Raises SpecError with all of its mistakes; `known` are the features that there are.
@@ -108,8 +108,8 @@ def _feature(entry: Map) -> Feature:
     return Feature(entry["name"], entry["says"], tuple(entry.get("clauses", ())), beyond)
 
 
-def _profile(entry: Map) -> Profile:
-    return Profile(
+def _profile(entry: Map) -> UseProfile:
+    return UseProfile(
         entry["name"], entry["says"], tuple(entry["needs"]), tuple(entry.get("refused", ()))
     )
 

@@ -20,7 +20,7 @@ _GAP = 3
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemoryLayout:
     """The places of an array's elements in the memory that it is a view of.
 
     `strides`, `before` and `after` are in bytes; the last two are the sizes of the memory before
@@ -34,7 +34,7 @@ class Memory:
     kind: str = "plain"
 
 
-def memory_of(array: np.ndarray) -> Memory:
+def memory_of(array: np.ndarray) -> MemoryLayout:
     """Tell how an array lies in the largest array that it is a view of."""
     root = array
     while isinstance(root.base, np.ndarray):
@@ -43,10 +43,10 @@ def memory_of(array: np.ndarray) -> Memory:
     kind = "mapped" if isinstance(array, np.memmap) else kind
     (low, high), (first, last) = _bounds(array), _bounds(root)
     if kind == "mapped" or not array.size:
-        return Memory(array.strides, kind=kind)
+        return MemoryLayout(array.strides, kind=kind)
     if kind == "plain" and last > high and root.dtype == np.uint8 and not root[-1]:
         kind = "zeros"
-    return Memory(array.strides, low - first, last - high, kind)
+    return MemoryLayout(array.strides, low - first, last - high, kind)
 
 
 def is_plain(array: np.ndarray) -> bool:
@@ -57,7 +57,7 @@ def is_plain(array: np.ndarray) -> bool:
     strides = _c_order(array) if array.size else array.strides
     if array.base is None:
         return array.flags.writeable and array.strides == strides
-    return memory_of(array) == Memory(strides)
+    return memory_of(array) == MemoryLayout(strides)
 
 
 def room(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
@@ -71,7 +71,7 @@ def room(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
     return np.ndarray(tuple(shape), dtype, np.empty(dtype.itemsize, np.uint8), 0, steps)
 
 
-def lay(values: np.ndarray, memory: Memory) -> np.ndarray:
+def lay(values: np.ndarray, memory: MemoryLayout) -> np.ndarray:
     """Return a copy of an array that lies in memory of its own as told.
 
     Raises ValueError where the memory told cannot hold an array of that shape.
@@ -129,7 +129,7 @@ def _aligned(count: int) -> np.ndarray:
     return whole
 
 
-def _finished(array: np.ndarray, memory: Memory) -> np.ndarray:
+def _finished(array: np.ndarray, memory: MemoryLayout) -> np.ndarray:
     array.flags.writeable = memory.kind != "readonly"
     return array
 
@@ -155,14 +155,14 @@ def _stepped(values: np.ndarray) -> np.ndarray:
     if values.ndim == 0:
         return values.copy()
     wide = _steps(values.shape, values.itemsize, 2 * values.shape[-1])
-    return lay(values, Memory((*wide[:-1], 2 * values.itemsize), after=values.itemsize))
+    return lay(values, MemoryLayout((*wide[:-1], 2 * values.itemsize), after=values.itemsize))
 
 
 def _expanded(values: np.ndarray) -> np.ndarray:
     """Repeat one value along the first axis with a stride of 0."""
     if values.ndim == 0:
         return values.copy()
-    return lay(values, Memory((0, *_c_order(values)[1:])))
+    return lay(values, MemoryLayout((0, *_c_order(values)[1:])))
 
 
 def _padded(values: np.ndarray) -> np.ndarray:
@@ -170,23 +170,23 @@ def _padded(values: np.ndarray) -> np.ndarray:
     if values.ndim < 2:
         return values.copy()
     row = values.shape[-1] + _GAP
-    return lay(values, Memory(_steps(values.shape, values.itemsize, row)))
+    return lay(values, MemoryLayout(_steps(values.shape, values.itemsize, row)))
 
 
 def _offset(values: np.ndarray) -> np.ndarray:
     """Begin one element behind the start of the memory, misaligned by that element."""
-    return lay(values, Memory(_c_order(values), values.itemsize, _GAP * values.itemsize))
+    return lay(values, MemoryLayout(_c_order(values), values.itemsize, _GAP * values.itemsize))
 
 
 def _part(values: np.ndarray) -> np.ndarray:
     """Take a contiguous part: a row of a matrix, or rows from the middle of a taller table."""
     row = values.nbytes // len(values) if values.ndim > 1 and len(values) else values.nbytes
-    return lay(values, Memory(_c_order(values), row, row))
+    return lay(values, MemoryLayout(_c_order(values), row, row))
 
 
 def _among_zeros(values: np.ndarray) -> np.ndarray:
     """Take a contiguous part of an array that is 0 elsewhere, and so has valid indices beyond."""
-    return lay(values, Memory(_c_order(values), values.nbytes, values.nbytes, "zeros"))
+    return lay(values, MemoryLayout(_c_order(values), values.nbytes, values.nbytes, "zeros"))
 
 
 def _reversed(values: np.ndarray) -> np.ndarray:
@@ -195,7 +195,7 @@ def _reversed(values: np.ndarray) -> np.ndarray:
 
 
 def _readonly(values: np.ndarray) -> np.ndarray:
-    return _finished(values.copy(), Memory(values.strides, kind="readonly"))
+    return _finished(values.copy(), MemoryLayout(values.strides, kind="readonly"))
 
 
 def _mapped(values: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ from embcheck.conformance.contract.options import read_option
 from embcheck.conformance.suite import real_data
 from embcheck.conformance.suite.arrays import (
     ArraySource,
-    Generated,
-    Joined,
+    GeneratedArray,
+    JoinedArray,
     Real,
     describe_array,
     named_specials,
@@ -73,7 +73,7 @@ class Values:
 class Made:
     """Every element follows from a recipe, and is made when it is needed."""
 
-    source: Generated | Joined
+    source: GeneratedArray | JoinedArray
 
     @property
     def array(self) -> np.ndarray:
@@ -224,7 +224,7 @@ class Observes:
 
 
 @dataclass(frozen=True)
-class Step:
+class SequenceStep:
     """One of several calls that a process is asked one after another."""
 
     label: str
@@ -237,7 +237,7 @@ class Step:
 class Steps:
     """All calls must return as stated, one after another in one process."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[SequenceStep, ...]
 
 
 Expectation = Returns | Rejects | Observes | Steps

@@ -8,7 +8,7 @@ from typing import Any
 
 from embcheck.reports.answers.advice import Advice, Fit, advise
 from embcheck.reports.answers.concern import Needs
-from embcheck.reports.answers.least_change import Changes, Step
+from embcheck.reports.answers.least_change import Changes, NeedChange
 from embcheck.reports.answers.recipe_advice import Recipe, recipe_for
 from embcheck.reports.answers.recipes import recipes
 from embcheck.reports.answers.speeds import Speed, Speeds
@@ -31,7 +31,7 @@ class Row:
     device: str
     advice: Advice
     speed: Speed | None = None
-    change: tuple[Step, ...] = ()
+    change: tuple[NeedChange, ...] = ()
     recipe: Recipe | None = None
 
 

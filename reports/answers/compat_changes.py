@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from embcheck.reports.answers.compat_joined import Change, Joined
+from embcheck.reports.answers.compat_joined import CompatChange, JoinedCompat
 from embcheck.reports.answers.compat_terminal import print_versions, says
 from embcheck.reports.compat import Column, Supported
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
 
-def print_changes(joined: Joined, console: Console) -> None:
+def print_changes(joined: JoinedCompat, console: Console) -> None:
     """Print the answers that changed, by backend; which are kept; and since when answers hold."""
     columns = joined.data.backends
     if not joined.changed:
@@ -49,7 +49,7 @@ def _print_item(told: str, console: Console) -> None:
 
 
 def _print_by_backend(
-    changes: Iterable[Change], columns: Iterable[Column], console: Console
+    changes: Iterable[CompatChange], columns: Iterable[Column], console: Console
 ) -> None:
     versions = {column.id: column.version for column in columns}
     for backend, group in groupby(changes, key=lambda change: change.backend):

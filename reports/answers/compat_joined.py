@@ -12,7 +12,7 @@ from embcheck.reports.migration.cases import cases_of_both
 
 
 @dataclass(frozen=True)
-class Change:
+class CompatChange:
     """A feature of which a backend's answer changed."""
 
     backend: str
@@ -22,7 +22,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedCompat:
     """New data joined with older data.
 
     `changed` are the answers that are others now, `added` the backends of which nothing was known,
@@ -31,13 +31,13 @@ class Joined:
     """
 
     data: Compat
-    changed: tuple[Change, ...] = ()
+    changed: tuple[CompatChange, ...] = ()
     added: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    against: tuple[Change, ...] = ()
+    against: tuple[CompatChange, ...] = ()
 
 
-def join(new: Compat, old: Compat, wholly: Collection[str]) -> Joined:
+def join(new: Compat, old: Compat, wholly: Collection[str]) -> JoinedCompat:
     """Take the new answers of a backend that was asked the whole suite, else keep the older ones.
 
     `wholly` names the backends that were. One of which nothing is known yet takes what is new, also
@@ -73,7 +73,7 @@ def join(new: Compat, old: Compat, wholly: Collection[str]) -> Joined:
     ]
     added = tuple(name for name in columns if name not in old.backends)
     data = replace(new, backends=columns, cases=cases_of_both(new, old, kept))
-    return Joined(data, tuple(changed), added, tuple(kept), tuple(against))
+    return JoinedCompat(data, tuple(changed), added, tuple(kept), tuple(against))
 
 
 def with_versions(data: Compat, runs: Iterable[Column]) -> Compat:
@@ -160,9 +160,9 @@ def _kept(column: Column, new: Compat, old: Compat, same: Collection[str]) -> Co
     return replace(column, features=features, stale=stale)
 
 
-def _differences(before: Column, after: Mapping[str, Supported]) -> list[Change]:
+def _differences(before: Column, after: Mapping[str, Supported]) -> list[CompatChange]:
     return [
-        Change(before.id, name, before.features[name], found)
+        CompatChange(before.id, name, before.features[name], found)
         for name, found in after.items()
         if name in before.features
         and (before.features[name].support, before.features[name].how) != (found.support, found.how)

@@ -28,7 +28,7 @@ from embcheck.reports.answers.support import (
     is_asked,
 )
 from embcheck.reports.compat import Column, Compat, CompatError, Shown, Supported, Use, sources
-from embcheck.reports.merge import Finding, Merged, merge
+from embcheck.reports.merge import Merged, MergedResult, merge
 from embcheck.reports.migration.cases import shown
 from embcheck.reports.untrusted import one_line
 
@@ -243,7 +243,7 @@ def _runs_of(runs: list[Run] | tuple[Run, ...], backend: str) -> Iterator[Run]:
 def _shown(merged: Merged, backends: Mapping[str, Column]) -> dict[str, Shown]:
     """Show the cases that are examples of anything, in the order of their names."""
     features = [found for column in backends.values() for found in column.features.values()]
-    examples: dict[str, list[Finding]] = {
+    examples: dict[str, list[MergedResult]] = {
         name: [] for name in sorted({found.example for found in features if found.example})
     }
     for finding in merged.findings:

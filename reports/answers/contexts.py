@@ -27,7 +27,7 @@ from embcheck.reports.answers.letters import (
     Words,
 )
 from embcheck.reports.answers.support import outcome_of
-from embcheck.reports.merge import Finding
+from embcheck.reports.merge import MergedResult
 
 _OPTIONS = (
     *("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"),
@@ -125,7 +125,7 @@ def table_of(
 
 def letters(
     contexts: Sequence[Words],
-    findings: Iterable[Finding],
+    findings: Iterable[MergedResult],
     cases: Mapping[str, Words],
     without: Iterable[str],
     instead: str,

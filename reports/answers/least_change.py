@@ -17,7 +17,7 @@ MOST = 2
 
 
 @dataclass(frozen=True)
-class Step:
+class NeedChange:
     """One change of the needs; `kind` is `spell`, `indices`, `tables` or `give-up`.
 
     `what` is a dtype, or the feature to give up, or to `spell` as `by` says.
@@ -37,30 +37,32 @@ class Changes:
         self._own = Concern(data, needs)
         self._concern = lru_cache(maxsize=4096)(lambda changed: Concern(data, changed))
 
-    def least(self, advice: Advice) -> tuple[Step, ...]:
+    def least(self, advice: Advice) -> tuple[NeedChange, ...]:
         """Return the steps for a blocked backend; none where nothing of the needs would be left."""
         steps = [*self._steps(advice)]
         for count in range(1, min(MOST, len(advice.blockers)) + 1):
             for chosen in combinations(steps, count):
                 if self._unblocks(advice.backend, chosen):
                     return chosen
-        every = [Step("give-up", remark.feature) for remark in advice.blockers]
+        every = [NeedChange("give-up", remark.feature) for remark in advice.blockers]
         return tuple(every) if self._unblocks(advice.backend, every) else ()
 
-    def _steps(self, advice: Advice) -> Iterator[Step]:
+    def _steps(self, advice: Advice) -> Iterator[NeedChange]:
         """Yield what may be tried, what costs the least first."""
         needs = self._needs
         yield from (
-            Step("spell", remark.feature, remark.by) for remark in advice.blockers if remark.by
+            NeedChange("spell", remark.feature, remark.by)
+            for remark in advice.blockers
+            if remark.by
         )
         names = [word.split()[0] for word in INDICES]
-        yield from (Step("indices", name) for name in names if needs.indices != (name,))
+        yield from (NeedChange("indices", name) for name in names if needs.indices != (name,))
         blockers = [remark.feature for remark in advice.blockers]
-        yield from (Step("give-up", name) for name in blockers)
+        yield from (NeedChange("give-up", name) for name in blockers)
         names = [word.split()[0] for word in TABLES]
-        yield from (Step("tables", name) for name in names if needs.dtype != name)
+        yield from (NeedChange("tables", name) for name in names if needs.dtype != name)
 
-    def _unblocks(self, backend: str, steps: Sequence[Step]) -> bool:
+    def _unblocks(self, backend: str, steps: Sequence[NeedChange]) -> bool:
         needs = self._changed(steps)
         gone = {step.what for step in steps if step.kind in ("give-up", "spell")}
         left = [name for name in needs.features if name not in gone]
@@ -71,7 +73,7 @@ class Changes:
             for name in left
         )
 
-    def _changed(self, steps: Sequence[Step]) -> Needs:
+    def _changed(self, steps: Sequence[NeedChange]) -> Needs:
         needs = self._needs
         gone = {step.what for step in steps if step.kind == "give-up"}
         for step in steps:
@@ -87,7 +89,7 @@ class Changes:
                 needs = replace(needs, dtype=step.what)
         return replace(needs, features=tuple(name for name in needs.features if name not in gone))
 
-    def _is_shown(self, backend: str, feature: str, dtypes: Sequence[Step]) -> bool:
+    def _is_shown(self, backend: str, feature: str, dtypes: Sequence[NeedChange]) -> bool:
         """Whether what failed passes with other dtypes, in calls that are the same but for these.
 
         That no such call was made is no reason to advise it.

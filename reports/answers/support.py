@@ -15,7 +15,7 @@ from embcheck.conformance.suite.features import Beyond, Feature
 from embcheck.conformance.suite.model import Case, Level
 from embcheck.reports.answers.conditions import needs_of, phrase, sizes_of, table_dtype
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import ANSWER_LEVELS, Finding, Merged
+from embcheck.reports.merge import ANSWER_LEVELS, Merged, MergedResult
 from embcheck.reports.units import plural
 
 
@@ -150,7 +150,7 @@ def decide(
 
 
 def _decided(
-    findings: list[Finding], without: int, weak: _Weak, about: frozenset[str] = frozenset()
+    findings: list[MergedResult], without: int, weak: _Weak, about: frozenset[str] = frozenset()
 ) -> Decision:
     """Decide a feature, and where it is supported partly, for tables of each dtype.
 
@@ -162,7 +162,7 @@ def _decided(
         return replace(whole, support=Support.ABSENT)
     if whole.support is not Support.PARTLY:
         return whole
-    groups: dict[str, list[Finding]] = {}
+    groups: dict[str, list[MergedResult]] = {}
     for finding in own:
         groups.setdefault(table_dtype(finding.case), []).append(finding)
     dtypes = {name: decision(groups[name], without) for name in TABLES if name in groups}
@@ -177,7 +177,7 @@ class _Weak:
     poor: frozenset[str]
 
 
-def _weak(findings: Iterable[Finding]) -> _Weak:
+def _weak(findings: Iterable[MergedResult]) -> _Weak:
     groups: dict[str, Counter[str]] = {}
     for finding in findings:
         # That a mistake is not refused says nothing of the options beside it.
@@ -192,7 +192,7 @@ def _weak(findings: Iterable[Finding]) -> _Weak:
     )
 
 
-def _is_used(findings: list[Finding], about: frozenset[str]) -> bool:
+def _is_used(findings: list[MergedResult], about: frozenset[str]) -> bool:
     """Whether a case passed that uses what the feature is about, where any case uses it.
 
     What passes without it is only a control: dense gradients say nothing of sparse ones.
@@ -202,8 +202,8 @@ def _is_used(findings: list[Finding], about: frozenset[str]) -> bool:
 
 
 def _own(
-    findings: list[Finding], weak: _Weak, about: frozenset[str]
-) -> tuple[list[Finding], tuple[str, ...]]:
+    findings: list[MergedResult], weak: _Weak, about: frozenset[str]
+) -> tuple[list[MergedResult], tuple[str, ...]]:
     """Leave out what fails, or is absent, for a need that most cases of the feature have not.
 
     Another feature, which is about that need, says so; what this one is `about` is never left out.
@@ -230,13 +230,13 @@ def _own(
 class ByFeature:
     """The scored findings of a backend, by the features that they decide."""
 
-    findings: Mapping[str, list[Finding]]
+    findings: Mapping[str, list[MergedResult]]
     seen: frozenset[str]
 
 
 def by_feature_of(merged: Merged, backend: str, deciding: Mapping[str, Sequence[str]]) -> ByFeature:
     """Sort the scored findings of a backend by the features that they decide."""
-    findings: dict[str, list[Finding]] = {}
+    findings: dict[str, list[MergedResult]] = {}
     seen = []
     for finding in merged.of_backend(backend):
         # An answer that no bound was narrow enough to judge decides nothing.
@@ -282,12 +282,17 @@ def is_asked(case: Case, operations: Collection[str]) -> bool:
     return not is_for_few or operation in operations
 
 
-def decision(findings: Iterable[Finding], without: int = 0) -> Decision:
+def decision(findings: Iterable[MergedResult], without: int = 0) -> Decision:
     """Decide one feature by the findings of the cases that decide it.
 
     So many cases that decide it are `without` a result.
     """
-    groups: dict[str, list[Finding]] = {"passed": [], "failed": [], "absent": [], "missing": []}
+    groups: dict[str, list[MergedResult]] = {
+        "passed": [],
+        "failed": [],
+        "absent": [],
+        "missing": [],
+    }
     for finding in findings:
         groups[_group(finding)].append(finding)
     passed, failed, absent, _ = groups.values()
@@ -324,7 +329,7 @@ def _is_beyond(case: CaseLine, size: Beyond) -> bool:
     return is_answered and sizes_of(case).get(size.axis, 0) > size.size
 
 
-def _group(finding: Finding) -> str:
+def _group(finding: MergedResult) -> str:
     """Put a finding in one of four groups.
 
     What an earlier stage refused is absent, for the library was not asked. What is known to depart
@@ -337,31 +342,33 @@ def _group(finding: Finding) -> str:
     return "absent" if finding.mark in (Mark.UNSUPPORTED, Mark.EARLIER) else "missing"
 
 
-def outcome_of(finding: Finding) -> tuple[str, How | None]:
+def outcome_of(finding: MergedResult) -> tuple[str, How | None]:
     """Return the group of a finding, as `passed`, and how it fails."""
     return _group(finding), _how(finding)
 
 
-def _kind(finding: Finding) -> str:
+def _kind(finding: MergedResult) -> str:
     """Return how a finding fails, or might."""
     by_chance = finding.mark is Mark.DEVIATED and finding.result and finding.result.deviation
     return by_chance.happens if by_chance else finding.kind
 
 
-def _how(finding: Finding) -> How | None:
+def _how(finding: MergedResult) -> How | None:
     if finding.mark is Mark.DEVIATED:
         return _BY_KIND.get(_kind(finding), How.SILENTLY)
     return _BY_MARK.get(finding.mark)
 
 
-def _severity(finding: Finding) -> tuple[int, bool, int]:
+def _severity(finding: MergedResult) -> tuple[int, bool, int]:
     """Sort the worst first, one with a reason before others, small examples before large ones."""
     has_reason = finding.result is not None and finding.result.deviation is not None
     size = sum(sizes_of(finding.case).values())
     return [*How, None].index(_how(finding)), not has_reason, size
 
 
-def _says(failed: list[Finding], absent: list[Finding], passed: list[Finding]) -> str:
+def _says(
+    failed: list[MergedResult], absent: list[MergedResult], passed: list[MergedResult]
+) -> str:
     """Say how it fails, and with what: the most frequent way first, two ways at most."""
     kinds = Counter(map(_kind, failed)).most_common()
     said = []
@@ -378,9 +385,9 @@ def _says(failed: list[Finding], absent: list[Finding], passed: list[Finding]) -
     return "; ".join(said)
 
 
-def _absent(absent: list[Finding], passed: list[Finding]) -> str:
+def _absent(absent: list[MergedResult], passed: list[MergedResult]) -> str:
     return f"not offered {_with(absent, passed)}"
 
 
-def _with(some: list[Finding], others: list[Finding]) -> str:
+def _with(some: list[MergedResult], others: list[MergedResult]) -> str:
     return phrase([finding.case for finding in some], [finding.case for finding in others])

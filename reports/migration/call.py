@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from embcheck.reports.migration.errors import Distance
 from embcheck.reports.migration.own import OwnAnswer, OwnCall, OwnPrice
-from embcheck.reports.migration.parts import Grid, Verdict
+from embcheck.reports.migration.parts import FigureTable, VerdictSentence
 from embcheck.reports.units import seconds_text
 from embcheck.reports.untrusted import one_line
 
@@ -18,7 +18,7 @@ READABLE = 1e4
 """Units in the last place, from which they say no more than that an answer is wrong."""
 
 
-def in_short(own: OwnCall, old: str, names: Sequence[str]) -> Iterator[Verdict]:
+def in_short(own: OwnCall, old: str, names: Sequence[str]) -> Iterator[VerdictSentence]:
     """Answer for each backend whether the call may move there, and what it takes."""
     for name in names:
         yield _verdict(own, name)
@@ -29,43 +29,45 @@ def in_short(own: OwnCall, old: str, names: Sequence[str]) -> Iterator[Verdict]:
         yield _verdict(own, old)
 
 
-def answers_grid(own: OwnCall) -> Grid:
+def answers_grid(own: OwnCall) -> FigureTable:
     """Tabulate what each backend gave, and how far that is from the exact result."""
     rows = [(*_who(one), one.word, *_errors(one.error)) for one in own.answers]
-    return Grid(("backend", "table", "answer", *_ERRORS), tuple(rows), frozenset(range(3, 7)))
+    return FigureTable(
+        ("backend", "table", "answer", *_ERRORS), tuple(rows), frozenset(range(3, 7))
+    )
 
 
-def apart_grid(own: OwnCall, old: str) -> Grid:
+def apart_grid(own: OwnCall, old: str) -> FigureTable:
     """Tabulate how far the answers are from the old backend's."""
     rows = [
         (*_who(one), *_errors(one.apart))
         for one in own.answers
         if one.apart is not None and one.backend != old
     ]
-    return Grid(("backend", "table", *_ERRORS), tuple(rows), frozenset(range(2, 6)))
+    return FigureTable(("backend", "table", *_ERRORS), tuple(rows), frozenset(range(2, 6)))
 
 
-def prices_grids(own: OwnCall) -> Iterator[Grid]:
+def prices_grids(own: OwnCall) -> Iterator[FigureTable]:
     """Tabulate times and ratios, and below them those of recipes beside what they stand beside."""
     columns = ("backend", "table", "one call", "ratio", "95 % interval", "verdict")
     rows = [
         (*_who(one), seconds_text(one.seconds), *_ratio(one), _decided(one)) for one in own.prices
     ]
-    yield Grid(columns, tuple(rows), frozenset((2, 3, 4)))
+    yield FigureTable(columns, tuple(rows), frozenset((2, 3, 4)))
     if own.beside:
         pairs = [(one_line(one.baseline, 24), *_ratio(one)) for one in own.beside]
         named = [(*_who(one), *pair) for one, pair in zip(own.beside, pairs, strict=True)]
         heads = ("recipe", "table", "beside", "ratio", "95 % interval")
-        yield Grid(heads, tuple(named), frozenset((3, 4)))
+        yield FigureTable(heads, tuple(named), frozenset((3, 4)))
 
 
-def _verdict(own: OwnCall, name: str) -> Verdict:
+def _verdict(own: OwnCall, name: str) -> VerdictSentence:
     answers = [one for one in own.answers if one.backend == name]
     if answers and all(one.is_missing for one in answers):
         said = one_line(answers[0].said)
-        return Verdict("unknown", f"{one_line(name, 60)} cannot be asked here: {said}.")
+        return VerdictSentence("unknown", f"{one_line(name, 60)} cannot be asked here: {said}.")
     tone = _tone(own, name)
-    return Verdict(tone, f"{one_line(name, 60)}: {_answers(own, name)}{_times(own, name)}.")
+    return VerdictSentence(tone, f"{one_line(name, 60)}: {_answers(own, name)}{_times(own, name)}.")
 
 
 def _tone(own: OwnCall, name: str) -> str:
@@ -77,12 +79,12 @@ def _tone(own: OwnCall, name: str) -> str:
     return "unknown" if slower else "good"
 
 
-def _of_recipe(own: OwnCall, name: str, recipe: str) -> Verdict:
+def _of_recipe(own: OwnCall, name: str, recipe: str) -> VerdictSentence:
     faster = "".join(_faster(own, one) for one in own.beside if _is_pair(one, recipe, name))
     printed = (own.printed or {}).get(recipe)
     how = f" To print it: embcheck recipe {printed}" if printed else ""
     said = f"{_answers(own, recipe)}{_times(own, recipe)}"
-    return Verdict(_tone(own, recipe), f"The recipe, {recipe}: {said}{faster}.{how}")
+    return VerdictSentence(_tone(own, recipe), f"The recipe, {recipe}: {said}{faster}.{how}")
 
 
 def _is_pair(one: OwnPrice, backend: str, baseline: str) -> bool:

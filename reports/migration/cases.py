@@ -9,7 +9,7 @@ from embcheck.conformance.records.lines import CaseLine, ResultLine
 from embcheck.conformance.records.plain import to_plain
 from embcheck.reports.compat import AS_DOCUMENTED, Compat, Shown
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import Finding
+from embcheck.reports.merge import MergedResult
 from embcheck.reports.untrusted import one_line
 from embcheck.reports.values import option_entries
 
@@ -19,7 +19,7 @@ ANSWER_LIMIT = 160
 CALL_LIMIT = 240
 
 
-def shown(findings: list[Finding]) -> Shown:
+def shown(findings: list[MergedResult]) -> Shown:
     """Show a case by what backends made of it: those whose answers are known."""
     case = findings[0].case
     answers = {finding.backend: _answer(finding) for finding in findings}
@@ -66,7 +66,7 @@ def wanted_text(case: CaseLine) -> str:
     return said if said and not case.steps else AS_DOCUMENTED
 
 
-def _answer(finding: Finding) -> str:
+def _answer(finding: MergedResult) -> str:
     """Say what a backend made of a case; empty where nothing is known, or it was not asked."""
     if finding.mark is Mark.PASSED:
         return AS_DOCUMENTED

@@ -10,7 +10,7 @@ from embcheck.reports.compat import Compat, Supported
 
 
 @dataclass(frozen=True)
-class Change:
+class LostFeatures:
     """Features that are lost for one reason, with what the new backend makes of each.
 
     `reason`, `link` and `instead` are empty where no known deviation explains it.
@@ -32,7 +32,7 @@ class Change:
 class Migration:
     """What is lost, the worst first; what is gained; what is not known of the new backend."""
 
-    lost: tuple[Change, ...]
+    lost: tuple[LostFeatures, ...]
     gained: tuple[str, ...]
     unknown: tuple[str, ...]
     same: tuple[str, ...]
@@ -63,12 +63,12 @@ def migration(data: Compat, old: str, new: str, dtypes: Sequence[str] = ()) -> M
     return Migration(tuple(lost), tuple(gained), tuple(unknown), tuple(same))
 
 
-def _change(how: str | None, features: Mapping[str, Supported]) -> Change:
+def _change(how: str | None, features: Mapping[str, Supported]) -> LostFeatures:
     first = next(iter(features.values()))
-    return Change(features, how, first.reason, first.link, first.instead)
+    return LostFeatures(features, how, first.reason, first.link, first.instead)
 
 
-def _severity(change: Change) -> tuple[int, bool]:
+def _severity(change: LostFeatures) -> tuple[int, bool]:
     """Sort by how it fails, and what is not offered at all before what is not in part."""
     found = next(iter(change.features.values()))
     return severity(found), found.support == "partly"

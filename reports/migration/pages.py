@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from embcheck.reports.html import page_of
-from embcheck.reports.migration.parts import Grid, Item, Part, Told
+from embcheck.reports.migration.parts import FigureTable, Item, Part, Told
 from embcheck.reports.untrusted import clean, web_link
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
@@ -46,7 +46,7 @@ def _lines(told: Told) -> Iterator[str]:
             yield from _item(item)
 
 
-def _grid(grid: Grid) -> Iterator[str]:
+def _grid(grid: FigureTable) -> Iterator[str]:
     yield f"| {' | '.join(map(_escaped, grid.columns))} |"
     rules = ("--:" if place in grid.numbers else "---" for place in range(len(grid.columns)))
     yield f"| {' | '.join(rules)} |"

@@ -25,7 +25,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Grid:
+class FigureTable:
     """A table: names of columns, rows of as many cells; `numbers` are the places of figures."""
 
     columns: tuple[str, ...]
@@ -39,12 +39,12 @@ class Section:
 
     head: str
     items: tuple[Item, ...] = ()
-    grids: tuple[Grid, ...] = ()
+    grids: tuple[FigureTable, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerdictSentence:
     """A sentence that answers the question, and its tone: `good`, `bad` or `unknown`."""
 
     tone: str
@@ -57,5 +57,5 @@ class Told:
 
     title: str
     lead: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[VerdictSentence, ...]
     sections: tuple[Section, ...]

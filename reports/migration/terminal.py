@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from embcheck.reports.console import safe_text
-from embcheck.reports.migration.parts import Grid, Item, Part, Section, Told
+from embcheck.reports.migration.parts import FigureTable, Item, Part, Section, Told
 
 _TONES: Mapping[str, str] = {"good": "green", "bad": "red", "unknown": "yellow"}
 _STYLES: Mapping[str, str] = {"text": "dim", "command": "cyan"}
@@ -60,7 +60,7 @@ def _print_part(part: Part, console: Console) -> None:
         console.print(Padding(text, (0, 0, 0, indent)))
 
 
-def _table(grid: Grid, console: Console) -> Table:
+def _table(grid: FigureTable, console: Console) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
     for place, name in enumerate(grid.columns):
         is_number = place in grid.numbers

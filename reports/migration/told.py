@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from embcheck.reports.answers.compat_terminal import says
 from embcheck.reports.compat import AS_DOCUMENTED, Compat
 from embcheck.reports.migration.call import answers_grid, apart_grid, in_short, prices_grids
-from embcheck.reports.migration.differences import Change, Migration, migration
+from embcheck.reports.migration.differences import LostFeatures, Migration, migration
 from embcheck.reports.migration.own import OwnAnswer, OwnCall, OwnPrice
-from embcheck.reports.migration.parts import Item, Part, Section, Told, Verdict
+from embcheck.reports.migration.parts import Item, Part, Section, Told, VerdictSentence
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
@@ -25,7 +25,7 @@ MET = "What this call meets"
 
 
 @dataclass(frozen=True)
-class Target:
+class MigrationTarget:
     """A backend to move to, and what changes; None where no data is known of it, or of the old."""
 
     name: str
@@ -33,7 +33,7 @@ class Target:
     why: str = ""
 
 
-def told(data: Compat, old: str, targets: Sequence[Target], own: OwnCall | None) -> Told:
+def told(data: Compat, old: str, targets: Sequence[MigrationTarget], own: OwnCall | None) -> Told:
     """Return all that is said, the most important first."""
     several = len(targets) > 1
     title = f"{old} -> {', '.join(target.name for target in targets)}"
@@ -81,7 +81,7 @@ def _notes(told: Sequence[OwnAnswer] | Sequence[OwnPrice]) -> Iterator[str]:
 
 
 def _sections(
-    data: Compat, old: str, target: Target, own: OwnCall | None, *, named: bool
+    data: Compat, old: str, target: MigrationTarget, own: OwnCall | None, *, named: bool
 ) -> list[Section]:
     """Say what changes by moving to one backend; of one's own call, what it meets comes first."""
     if target.changes is None:
@@ -115,8 +115,8 @@ def _sections(
 
 
 def _only(
-    changes: Iterable[Change], names: Sequence[str], dtypes: Sequence[str]
-) -> list[Change]:  # fmt: skip
+    changes: Iterable[LostFeatures], names: Sequence[str], dtypes: Sequence[str]
+) -> list[LostFeatures]:  # fmt: skip
     """Keep the features of these names that are not supported for tables of some dtype."""
     kept = []
     for change in changes:
@@ -130,7 +130,9 @@ def _only(
     return kept
 
 
-def _without(changes: Iterable[Change], shown: Iterable[Change]) -> dict[str | None, int]:
+def _without(
+    changes: Iterable[LostFeatures], shown: Iterable[LostFeatures]
+) -> dict[str | None, int]:
     """Count the other features, by how they fail."""
     gone = {name for change in shown for name in change.features}
     counts: dict[str | None, int] = {}
@@ -148,14 +150,14 @@ def _rest(lead: str, changes: Migration) -> list[Section]:
     ]
 
 
-def _counted(data: Compat, target: Target, *, named: bool) -> Verdict:
+def _counted(data: Compat, target: MigrationTarget, *, named: bool) -> VerdictSentence:
     if target.changes is None:
-        return Verdict("unknown", f"{one_line(target.name, 60)}: {target.why}")
+        return VerdictSentence("unknown", f"{one_line(target.name, 60)}: {target.why}")
     count = sum(len(change.features) for change in target.changes.lost)
     total = count + len(target.changes.gained) + len(target.changes.same)
     said = f"{count:,} of {plural(total, 'feature')} are worse, {len(target.changes.gained)} better"
     lead = f"{_named(data, target.name)}: " if named else ""
-    return Verdict("bad" if count else "good", f"{lead}{said}")
+    return VerdictSentence("bad" if count else "good", f"{lead}{said}")
 
 
 class _Shower:
@@ -164,7 +166,7 @@ class _Shower:
     def __init__(self, data: Compat, old: str, new: str) -> None:
         self._data, self._old, self._new = data, old, new
 
-    def item(self, change: Change, absent_as: str = "") -> Item:
+    def item(self, change: LostFeatures, absent_as: str = "") -> Item:
         """Name the features of a change; show an example, the reason and what to write instead.
 
         `absent_as` is said of those that are not offered, where no head says so.
@@ -185,7 +187,7 @@ class _Shower:
             parts.append(Part("command", f"embcheck reproduce {words}"))
         return Item(tuple(heads), tuple(parts))
 
-    def _example(self, change: Change) -> Iterator[Part]:
+    def _example(self, change: LostFeatures) -> Iterator[Part]:
         case = self._data.cases.get(change.example)
         if case is None:
             return
@@ -201,7 +203,7 @@ class _Shower:
         if after:
             yield Part("answer", f"{one_line(self._new, 60)}: {one_line(after)}")
 
-    def _before(self, change: Change) -> str:
+    def _before(self, change: LostFeatures) -> str:
         """Say what the old backend makes of the example: right answers are left out of the data."""
         known = self._data.cases[change.example].answers.get(self._old)
         if known:

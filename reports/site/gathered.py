@@ -16,9 +16,9 @@ from embcheck.reports.answers.compat_joined import join, with_versions
 from embcheck.reports.answers.compat_made import asked_wholly, compat_of
 from embcheck.reports.answers.support import Decision, decide, deciding_of
 from embcheck.reports.compat import Column, Compat, Supported
-from embcheck.reports.merge import Finding, Merged, merge
-from embcheck.reports.site.model import Backend, Explained, Listed, Point, Site
-from embcheck.reports.site.records import Record
+from embcheck.reports.merge import Merged, MergedResult, merge
+from embcheck.reports.site.model import ExplainedDepartures, Listed, Site, SiteBackend, SitePoint
+from embcheck.reports.site.records import SiteRecord
 from embcheck.reports.tables import BackendScore, score_table
 from embcheck.reports.untrusted import one_line
 
@@ -32,12 +32,12 @@ class Gathering:
     def __init__(self) -> None:
         self._features = shipped_features()
         self._data: Compat | None = None
-        self._points: dict[str, list[Point]] = {}
-        self._shown: dict[str, Point] = {}
-        self._deviations: dict[str, tuple[Explained, ...]] = {}
+        self._points: dict[str, list[SitePoint]] = {}
+        self._shown: dict[str, SitePoint] = {}
+        self._deviations: dict[str, tuple[ExplainedDepartures, ...]] = {}
         self._records: list[Listed] = []
 
-    def add(self, record: Record) -> None:
+    def add(self, record: SiteRecord) -> None:
         """Take in a record."""
         merged = record.merged
         new, wholly = compat_of(merged), asked_wholly(merged)
@@ -55,14 +55,14 @@ class Gathering:
         """Return what was gathered."""
         data = self._data or compat_of(merge(()))
         backends = {
-            name: Backend(
+            name: SiteBackend(
                 name, tuple(sorted(points, key=_place)), self._shown[name], self._deviations[name]
             )
             for name, points in sorted(self._points.items())
         }
         return Site(_with_history(data, backends.values()), backends, tuple(self._records))
 
-    def _is_newest(self, point: Point) -> bool:
+    def _is_newest(self, point: SitePoint) -> bool:
         """Whether a point's answers replace those shown: of a newer version, or run later.
 
         A part of the suite never replaces the whole.
@@ -70,7 +70,9 @@ class Gathering:
         shown = self._shown.get(point.answers.id)
         return shown is None or (not point.part, _place(point)) >= (not shown.part, _place(shown))
 
-    def _points_of(self, record: Record, new: Compat, wholly: frozenset[str]) -> dict[str, Point]:
+    def _points_of(
+        self, record: SiteRecord, new: Compat, wholly: frozenset[str]
+    ) -> dict[str, SitePoint]:
         merged = record.merged
         scores = {score.backend: score for score in score_table(merged)}
         cases = self._cases_of(merged)
@@ -113,7 +115,9 @@ def _fingerprint(case: CaseLine) -> str:
     return _digest([json.dumps(part, sort_keys=True) for part in shown])
 
 
-def _point(record: Record, column: Column, cases: Mapping[str, str], score: BackendScore) -> Point:
+def _point(
+    record: SiteRecord, column: Column, cases: Mapping[str, str], score: BackendScore
+) -> SitePoint:
     merged = record.merged
     *_, run = (
         run
@@ -123,7 +127,7 @@ def _point(record: Record, column: Column, cases: Mapping[str, str], score: Back
     )
     info = next(info for info in run.header.backends if info.get("id") == column.id)
     described = {key: value for key, value in info.items() if key not in _TOLD_APART}
-    return Point(
+    return SitePoint(
         record.id,
         column.date,
         run.header.started,
@@ -144,7 +148,7 @@ def _digest(told: Iterable[str]) -> str:
     return sha256(json.dumps(sorted(told)).encode()).hexdigest()[:16]
 
 
-def _explained(findings: Iterable[Finding]) -> tuple[Explained, ...]:
+def _explained(findings: Iterable[MergedResult]) -> tuple[ExplainedDepartures, ...]:
     """Group departures by the known deviation that explains them; the unexplained stand first."""
     groups: Counter[tuple[str, str, str, str, str]] = Counter()
     examples: dict[tuple[str, str, str, str, str], str] = {}
@@ -162,10 +166,10 @@ def _explained(findings: Iterable[Finding]) -> tuple[Explained, ...]:
         groups[key] += 1
         examples.setdefault(key, finding.case.case)
     order = sorted(groups, key=lambda key: (bool(key[2]), -groups[key], key))
-    return tuple(Explained(*key, groups[key], examples[key]) for key in order)
+    return tuple(ExplainedDepartures(*key, groups[key], examples[key]) for key in order)
 
 
-def _listed(record: Record) -> Listed:
+def _listed(record: SiteRecord) -> Listed:
     merged = record.merged
     headers = [run.header for run in merged.runs]
     return Listed(
@@ -179,7 +183,7 @@ def _listed(record: Record) -> Listed:
     )
 
 
-def _place(point: Point) -> tuple[bool, Version, str, str, str]:
+def _place(point: SitePoint) -> tuple[bool, Version, str, str, str]:
     """Sort by version, then by time; what is no version comes first."""
     try:
         version, is_version = Version(point.version), True
@@ -188,7 +192,7 @@ def _place(point: Point) -> tuple[bool, Version, str, str, str]:
     return is_version, version, point.version, point.started, point.record
 
 
-def _with_history(data: Compat, backends: Iterable[Backend]) -> Compat:
+def _with_history(data: Compat, backends: Iterable[SiteBackend]) -> Compat:
     """Say since which version answers hold, by the whole runs of the suite that they are from."""
     runs = [
         point.answers

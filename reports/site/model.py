@@ -11,7 +11,7 @@ from embcheck.reports.tables import BackendScore
 
 
 @dataclass(frozen=True)
-class Explained:
+class ExplainedDepartures:
     """Departures that share a known deviation: how they fail, how many, and a case that shows it.
 
     What no deviation explains has an empty `category` and `reason`.
@@ -27,7 +27,7 @@ class Explained:
 
 
 @dataclass(frozen=True)
-class Point:
+class SitePoint:
     """What one record says of one backend.
 
     `answers` has what it makes of each feature by the suite of that run; `cases` a digest of the
@@ -58,16 +58,16 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Backend:
+class SiteBackend:
     """A backend: its points, oldest version first, and the point that its answers are from.
 
     `deviations` are those of that point.
     """
 
     id: str
-    points: tuple[Point, ...]
-    shown: Point
-    deviations: tuple[Explained, ...]
+    points: tuple[SitePoint, ...]
+    shown: SitePoint
+    deviations: tuple[ExplainedDepartures, ...]
 
 
 @dataclass(frozen=True)
@@ -88,5 +88,5 @@ class Site:
     """All that a site is made of; `data` has what each backend supports, by its shown point."""
 
     data: Compat
-    backends: Mapping[str, Backend]
+    backends: Mapping[str, SiteBackend]
     records: tuple[Listed, ...]

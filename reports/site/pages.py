@@ -20,7 +20,7 @@ from embcheck.reports.answers.recipe_advice import recipe_of
 from embcheck.reports.answers.recipes import recipes
 from embcheck.reports.compat import FILE_NAME, Supported, to_text
 from embcheck.reports.marks import Mark
-from embcheck.reports.site.model import Backend, Point, Site
+from embcheck.reports.site.model import Site, SiteBackend, SitePoint
 from embcheck.reports.site.names import file_name
 from embcheck.reports.site.trend import HEIGHT, KINDS, STEP, chart, counts_of, kind_of, steps
 from embcheck.reports.tables import BackendScore, Score, categories_text
@@ -51,7 +51,7 @@ def report_name(record: str) -> str:
     return f"runs/{record}.html"
 
 
-def _backend_page(site: Site, backend: Backend) -> str:
+def _backend_page(site: Site, backend: SiteBackend) -> str:
     column = site.data.backends[backend.id]
     every = steps(backend.points)
     recipe = recipe_of(backend.id, column.library, recipes(), site.backends)
@@ -164,7 +164,7 @@ def _index(site: Site) -> dict[str, Any]:
     }
 
 
-def _plain(site: Site, backend: Backend) -> dict[str, Any]:
+def _plain(site: Site, backend: SiteBackend) -> dict[str, Any]:
     column = site.data.backends[backend.id]
     return {
         "library": column.library,
@@ -177,7 +177,7 @@ def _plain(site: Site, backend: Backend) -> dict[str, Any]:
     }
 
 
-def _plain_point(point: Point) -> dict[str, Any]:
+def _plain_point(point: SitePoint) -> dict[str, Any]:
     return {
         "day": point.day,
         "run": point.record,

@@ -19,7 +19,7 @@ _HEADER_LIMIT = 2**20
 
 
 @dataclass(frozen=True)
-class Record:
+class SiteRecord:
     """The runs of a file that came to their end; `id` is the day of the first and a digest."""
 
     id: str
@@ -35,7 +35,7 @@ class LeftOut:
     is_harmless: bool = False
 
 
-def records(paths: Iterable[Path]) -> Iterator[Record | LeftOut]:
+def records(paths: Iterable[Path]) -> Iterator[SiteRecord | LeftOut]:
     """Read the records below some paths one by one, the oldest first, and say what is left out.
 
     A path is a file, a folder that a run wrote, or one with such folders below it. What is in
@@ -97,7 +97,7 @@ def _day(started: str) -> str:
     return day or "undated"
 
 
-def _read(file: Path, name: str, seen: dict[str, Path]) -> Iterator[Record | LeftOut]:
+def _read(file: Path, name: str, seen: dict[str, Path]) -> Iterator[SiteRecord | LeftOut]:
     """Read one file; leave runs out that are partial, or were in another file."""
     try:
         runs = read_runs(file)
@@ -113,7 +113,7 @@ def _read(file: Path, name: str, seen: dict[str, Path]) -> Iterator[Record | Lef
                 seen[key] = file
                 kept.append(run)
         if kept:
-            yield Record(name, merge(kept))
+            yield SiteRecord(name, merge(kept))
     except RecordError as error:
         yield LeftOut(str(file), f"cannot be used: {error}")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from embcheck.reports.compat import Supported
-from embcheck.reports.site.model import Point
+from embcheck.reports.site.model import SitePoint
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
@@ -26,21 +26,21 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Step:
+class TrendStep:
     """From one point to the next of the whole suite.
 
     `causes` are the things that differ between both and may have changed the answers. `other` are
     features that other cases decided, which are not compared.
     """
 
-    before: Point
-    after: Point
+    before: SitePoint
+    after: SitePoint
     causes: tuple[str, ...]
     turns: tuple[Turn, ...]
     other: tuple[str, ...]
 
 
-def counts_of(point: Point) -> dict[str, int]:
+def counts_of(point: SitePoint) -> dict[str, int]:
     """Count the features of a point by what they come to, in the order of `KINDS`."""
     counts = Counter(kind_of(found) for found in point.answers.features.values())
     return {kind: counts[kind] for kind in KINDS}
@@ -53,13 +53,13 @@ def kind_of(found: Supported) -> str:
     return {"yes": "yes", "unknown": "unknown"}.get(found.support, "not offered")
 
 
-def steps(points: Sequence[Point]) -> list[Step]:
+def steps(points: Sequence[SitePoint]) -> list[TrendStep]:
     """Compare each point of the whole suite with the one before, in the order of versions."""
     whole = [point for point in points if not point.part]
     return [_step(before, after) for before, after in pairwise(whole)]
 
 
-def _step(before: Point, after: Point) -> Step:
+def _step(before: SitePoint, after: SitePoint) -> TrendStep:
     old, new = before.answers.features, after.answers.features
     same = [name for name in new if before.cases.get(name) == after.cases.get(name) and name in old]
     turns = tuple(
@@ -69,10 +69,10 @@ def _step(before: Point, after: Point) -> Step:
         != (new[name].support, new[name].how, new[name].says)
     )
     other = tuple(name for name in {**old, **new} if name not in same)
-    return Step(before, after, tuple(_causes(before, after)), turns, other)
+    return TrendStep(before, after, tuple(_causes(before, after)), turns, other)
 
 
-def _causes(before: Point, after: Point) -> Iterator[str]:
+def _causes(before: SitePoint, after: SitePoint) -> Iterator[str]:
     old, new = before.answers, after.answers
     if (old.library, old.version) != (new.library, new.version):
         names = (old.library, f"{new.library} " if new.library != old.library else "")
@@ -93,7 +93,7 @@ def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> lis
 
 
 @dataclass(frozen=True)
-class Bar:
+class TrendBar:
     """A bar of the chart: its label, its parts from the bottom, and whether the suite is new.
 
     `x` and the parts' `y` and `height` are in the units of the drawing.
@@ -112,7 +112,7 @@ class Chart:
     """A drawing of what the features came to, a bar for each point."""
 
     width: int
-    bars: tuple[Bar, ...]
+    bars: tuple[TrendBar, ...]
     left_out: int
 
 
@@ -120,7 +120,7 @@ HEIGHT, STEP, MOST = 120, 34, 40
 """The height of the bars, the way from one to the next, and how many are drawn."""
 
 
-def chart(points: Sequence[Point]) -> Chart:
+def chart(points: Sequence[SitePoint]) -> Chart:
     """Draw the last points, in the order of versions."""
     shown = points[-MOST:]
     bars = []
@@ -136,7 +136,7 @@ def chart(points: Sequence[Point]) -> Chart:
         told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
         part = f", {point.part}" if point.part else ""
         bars.append(
-            Bar(
+            TrendBar(
                 place * STEP,
                 point.version,
                 one_line(f"{point.version}, {point.day}{part}: {told}", 300),

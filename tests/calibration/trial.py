@@ -20,7 +20,7 @@ from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.timing.clock import machine
 from embcheck.conformance.timing.clock.arms import A_A, SENTINEL, Arm
 from embcheck.conformance.timing.clock.calibrate import BLOCK_SECONDS, calibrate
-from embcheck.conformance.timing.clock.cell import GENERATIONS, Settings
+from embcheck.conformance.timing.clock.cell import GENERATIONS, TimingSettings
 from embcheck.conformance.timing.clock.noise import flag_rounds
 from embcheck.conformance.timing.clock.schedule import (
     A_A_HALF_WIDTH,
@@ -109,7 +109,7 @@ def _generation(state: State, seed: list[int], effort: Effort) -> dict[str, Any]
             name: [arm.time(calls[name]).per_call for _ in range(effort.sequential_blocks)]
             for name, arm in arms.items()
         }
-        settings = Settings(generations=effort.generations, a_a_half_width=effort.half_width)
+        settings = TimingSettings(generations=effort.generations, a_a_half_width=effort.half_width)
         rounds = run_rounds(
             list(arms),
             next(iter(effort.planted)),

@@ -7,17 +7,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812  (PyTorch's own name for it)
 
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question, with_warnings
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion, with_warnings
 
 
-def _reduce(question: Question, **sources: torch.Tensor) -> torch.Tensor:
+def _reduce(question: ProbeQuestion, **sources: torch.Tensor) -> torch.Tensor:
     tensors: dict[str, Any] = {**question.tensors, **sources}
     indices, weight = tensors.pop("indices"), tensors.pop("weight")
     options = {name: value for name, value in question.options.items() if name != "arguments"}
     return F.embedding_bag(indices, weight, **tensors, **options)
 
 
-def positional(question: Question) -> Answers:
+def positional(question: ProbeQuestion) -> Answers:
     """Make a module of the arguments `positional`, and return its options."""
     module = torch.nn.EmbeddingBag(*question.options["arguments"]["positional"])
     numbers = ("max_norm", "norm_type", "padding_idx")
@@ -28,7 +28,7 @@ def positional(question: Question) -> Answers:
     }
 
 
-def reset(question: Question) -> Answers:
+def reset(question: ProbeQuestion) -> Answers:
     """Fill a module's weight with 9, reset it, and return its padding row and what is still 9."""
     module = torch.nn.EmbeddingBag(**question.options)
     with torch.no_grad():
@@ -41,17 +41,17 @@ def reset(question: Question) -> Answers:
     }
 
 
-def called(question: Question) -> Answers:
+def called(question: ProbeQuestion) -> Answers:
     """Make a module, and return its output."""
     return {"answer": torch.nn.EmbeddingBag(**question.options)(question.tensors["indices"])}
 
 
-def sign_of_zero(question: Question) -> Answers:
+def sign_of_zero(question: ProbeQuestion) -> Answers:
     """Return the sign bits of the output."""
     return {"answer": torch.signbit(_reduce(question))}
 
 
-def requires_grad(question: Question) -> Answers:
+def requires_grad(question: ProbeQuestion) -> Answers:
     """Return whether the output requires a gradient where the input `of` does."""
     source = question.options["arguments"]["of"]
     changed = {name: tensor.clone() for name, tensor in question.tensors.items() if name == source}
@@ -59,19 +59,19 @@ def requires_grad(question: Question) -> Answers:
     return {"answer": output.requires_grad}
 
 
-def weight_first(question: Question) -> Answers:
+def weight_first(question: ProbeQuestion) -> Answers:
     """Call with the weight before the indices, and return the output; it warns where it works."""
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     output, _ = with_warnings(lambda: F.embedding_bag(weight, indices))
     return {"answer": output}
 
 
-def weight_second(question: Question) -> Answers:
+def weight_second(question: ProbeQuestion) -> Answers:
     """Call with the indices before the weight, by position too, and return the output."""
     return {"answer": F.embedding_bag(question.tensors["indices"], question.tensors["weight"])}
 
 
-def complaint(question: Question) -> Answers:
+def complaint(question: ProbeQuestion) -> Answers:
     """Return the class of the exception that the call ends in, or no text."""
     try:
         _reduce(question)
@@ -80,7 +80,7 @@ def complaint(question: Question) -> Answers:
     return {"answer_text": ""}
 
 
-def gradient_after_change(question: Question) -> Answers:
+def gradient_after_change(question: ProbeQuestion) -> Answers:
     """Double the weight between the call and `backward`, and return its gradient."""
     weight = question.tensors["weight"].clone().requires_grad_()
     changed = {"weight": weight}
@@ -93,7 +93,7 @@ def gradient_after_change(question: Question) -> Answers:
     return {"answer": torch.autograd.grad(output.sum(), weight)[0]}
 
 
-def gradcheck(question: Question) -> Answers:
+def gradcheck(question: ProbeQuestion) -> Answers:
     """Compare the gradients of the floating inputs with finite differences."""
     names = [name for name, tensor in question.tensors.items() if tensor.is_floating_point()]
     sources = tuple(question.tensors[name].clone().requires_grad_() for name in names)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F  # noqa: N812  (PyTorch's own name for it)
 
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 
-def lookup_under_autocast(question: Question) -> Answers:
+def lookup_under_autocast(question: ProbeQuestion) -> Answers:
     """Look up where autocast asks for bfloat16."""
     with torch.autocast(question.device, dtype=torch.bfloat16):
         output = F.embedding(question.tensors["indices"], question.tensors["weight"])
     return {"answer": output}
 
 
-def bags_under_autocast(question: Question) -> Answers:
+def bags_under_autocast(question: ProbeQuestion) -> Answers:
     """Reduce bags where autocast asks for bfloat16."""
     tensors = question.tensors
     with torch.autocast(question.device, dtype=torch.bfloat16):

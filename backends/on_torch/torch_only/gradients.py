@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 
-def through(question: Question) -> Answers:
+def through(question: ProbeQuestion) -> Answers:
     """Look up in the weight times `factor`; return the gradient of the weight itself."""
     options, weight = dict(question.options), _leaf(question)
     factor = options.pop("arguments")["factor"]
@@ -20,7 +20,7 @@ def through(question: Question) -> Answers:
     return _described(torch.autograd.grad(output.sum(), weight)[0])
 
 
-def accumulated(question: Question) -> Answers:
+def accumulated(question: ProbeQuestion) -> Answers:
     """Carry out several `lookups`, each with its own indices and options, on one weight.
 
     Each is differentiated as it comes, or all are at the end, if `at_once`.
@@ -39,7 +39,7 @@ def accumulated(question: Question) -> Answers:
     return _described(weight.grad)
 
 
-def weight_changed(question: Question) -> Answers:
+def weight_changed(question: ProbeQuestion) -> Answers:
     """Double the weight between lookup and differentiation; return the gradient."""
     weight = _leaf(question)
     output = embedding(question.tensors["indices"], weight)
@@ -48,7 +48,7 @@ def weight_changed(question: Question) -> Answers:
     return {"answer": torch.autograd.grad(output.sum(), weight)[0]}
 
 
-def indices_changed(question: Question) -> Answers:
+def indices_changed(question: ProbeQuestion) -> Answers:
     """Set all indices to 1 between lookup and differentiation; return the gradient."""
     weight, indices = _leaf(question), question.tensors["indices"].clone()
     output = embedding(indices, weight, **question.options)
@@ -56,7 +56,7 @@ def indices_changed(question: Question) -> Answers:
     return _described(torch.autograd.grad(output.sum(), weight)[0])
 
 
-def indices_changed_afterwards(question: Question) -> Answers:
+def indices_changed_afterwards(question: ProbeQuestion) -> Answers:
     """Set all indices to 1 after differentiation; return the gradient that the weight has then.
 
     The option `object` names the function, embedding or embedding_bag.
@@ -70,7 +70,7 @@ def indices_changed_afterwards(question: Question) -> Answers:
     return _described(weight.grad.clone())
 
 
-def checks(question: Question) -> Answers:
+def checks(question: ProbeQuestion) -> Answers:
     """Compare first and second derivatives with numeric ones; raises where they differ."""
     look_up = partial(embedding, question.tensors["indices"], **question.options)
     return {
@@ -79,7 +79,7 @@ def checks(question: Question) -> Answers:
     }
 
 
-def tangent(question: Question) -> Answers:
+def tangent(question: ProbeQuestion) -> Answers:
     """Differentiate forward, along a tangent of `tangent` everywhere."""
     options, weight = dict(question.options), question.tensors["weight"]
     direction = torch.full_like(weight, options.pop("arguments")["tangent"])
@@ -88,7 +88,7 @@ def tangent(question: Question) -> Answers:
     return {"answer": both[0], "answer_tangent": both[1]}
 
 
-def second_order(question: Question) -> Answers:
+def second_order(question: ProbeQuestion) -> Answers:
     """Return the gradient, and that of its sum, weighted by `factors`, for the upstream one."""
     options, weight = dict(question.options), _leaf(question)
     factors = weight.new_tensor(options.pop("arguments")["factors"])
@@ -99,7 +99,7 @@ def second_order(question: Question) -> Answers:
     return {"answer": gradient, "answer_second": second}
 
 
-def _leaf(question: Question) -> Tensor:
+def _leaf(question: ProbeQuestion) -> Tensor:
     return question.tensors["weight"].clone().requires_grad_()
 
 

@@ -8,27 +8,27 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (PyTorch's own name for it)
 from torch import Tensor
 
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 
-def lookup(question: Question) -> Answers:
+def lookup(question: ProbeQuestion) -> Answers:
     """Return a compiled lookup."""
     compiled = _compiled(question, F.embedding)
     return {"answer": compiled(question.tensors["indices"], question.tensors["weight"])}
 
 
-def gradient(question: Question) -> Answers:
+def gradient(question: ProbeQuestion) -> Answers:
     """Return the weight's gradient of a compiled lookup's sum."""
     return {"answer": _gradient(question, _compiled(question, F.embedding))}
 
 
-def sparse_gradient(question: Question) -> Answers:
+def sparse_gradient(question: ProbeQuestion) -> Answers:
     """Return rows and values of the sparse gradient of a compiled lookup's sum, as stored."""
     entries = _gradient(question, _compiled(question, F.embedding))
     return {"answer_rows": entries._indices()[0], "answer_values": entries._values()}  # noqa: SLF001
 
 
-def bags(question: Question) -> Answers:
+def bags(question: ProbeQuestion) -> Answers:
     """Return compiled bags, and the weight's gradient of their sum."""
     compiled = _compiled(question, F.embedding_bag)
     return {
@@ -37,19 +37,19 @@ def bags(question: Question) -> Answers:
     }
 
 
-def complaint(question: Question) -> Answers:
+def complaint(question: ProbeQuestion) -> Answers:
     """Compile by a call with valid indices; return the exception's class for the given ones."""
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     return exception_of(_compiled(question, F.embedding), indices, weight)
 
 
-def decomposed_lookup(question: Question) -> Answers:
+def decomposed_lookup(question: ProbeQuestion) -> Answers:
     """Look up by the decomposition that compilers use."""
     decomposed = _decomposition(torch.ops.aten.embedding.default)
     return {"answer": decomposed(question.tensors["weight"], question.tensors["indices"])}
 
 
-def decomposed_gradient(question: Question) -> Answers:
+def decomposed_gradient(question: ProbeQuestion) -> Answers:
     """Return the gradient of a lookup's sum by the decomposition that compilers use."""
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     decomposed = _decomposition(torch.ops.aten.embedding_dense_backward.default)
@@ -67,7 +67,7 @@ def exception_of(compiled: Callable[..., Tensor], indices: Tensor, weight: Tenso
     return {"answer_text": ""}
 
 
-def _compiled(question: Question, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _compiled(question: ProbeQuestion, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Compile a call with the options as one graph, with nothing left from earlier calls."""
     torch.compiler.reset()
     options = question.options
@@ -78,7 +78,7 @@ def _compiled(question: Question, function: Callable[..., Tensor]) -> Callable[.
     )
 
 
-def _gradient(question: Question, compiled: Callable[..., Tensor]) -> Tensor:
+def _gradient(question: ProbeQuestion, compiled: Callable[..., Tensor]) -> Tensor:
     weight = question.tensors["weight"].clone().requires_grad_()
     output = compiled(question.tensors["indices"], weight)
     return torch.autograd.grad(output, weight, torch.ones_like(output))[0]

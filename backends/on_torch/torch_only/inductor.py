@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812  (PyTorch's own name for it)
 from torch import Tensor
 
 from embcheck.backends.on_torch.torch_only.graphs import exception_of
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 OPTIONS: dict[str, Any] = {
     "cpp.vec_isa_ok": False,
@@ -34,13 +34,13 @@ def lacking() -> str | None:
     return None
 
 
-def complaint(question: Question) -> Answers:
+def complaint(question: ProbeQuestion) -> Answers:
     """Compile by a call with valid indices; return the exception's class for the given ones."""
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     return exception_of(_compiled(), indices, weight)
 
 
-def gradient(question: Question) -> Answers:
+def gradient(question: ProbeQuestion) -> Answers:
     """Return the weight's gradient of a compiled lookup's sum."""
     weight = question.tensors["weight"].clone().requires_grad_()
     output = _compiled()(question.tensors["indices"], weight)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 QUANTILES = 1000
 
 
-def statistics(question: Question) -> Answers:
+def statistics(question: ProbeQuestion) -> Answers:
     """Draw a weight from the seed `seed`; return its mean, variance and distance from N(0, 1)."""
     return describe(_drawn(question).weight.detach().double().cpu().numpy())
 
@@ -35,14 +35,14 @@ def describe(values: np.ndarray) -> dict[str, float]:
     }
 
 
-def same_draw(question: Question) -> Answers:
+def same_draw(question: ProbeQuestion) -> Answers:
     """Draw with padding and without, from one seed; return the difference of the weights."""
     padded = _drawn(question)
-    plain = _drawn(Question({}, {**question.options, "padding_idx": None}, question.device))
+    plain = _drawn(ProbeQuestion({}, {**question.options, "padding_idx": None}, question.device))
     return {"answer": plain.weight - padded.weight}
 
 
-def reset(question: Question) -> Answers:
+def reset(question: ProbeQuestion) -> Answers:
     """Fill the weight with 9 and reset the parameters; return it, and how many 9 are left."""
     module = _drawn(question)
     module.weight.requires_grad_(not question.options["arguments"]["frozen"])
@@ -55,7 +55,7 @@ def reset(question: Question) -> Answers:
     return {"answer": module.weight, "answer_left": left, "answer_trainable": trainable}
 
 
-def _drawn(question: Question) -> Any:
+def _drawn(question: ProbeQuestion) -> Any:
     """Make a module from a seed, leaving the process's generator as it was."""
     options = dict(question.options)
     seed = options.pop("arguments")["seed"]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn.functional import embedding
 
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 _Embedding: Any = torch.nn.Embedding
 
@@ -27,12 +27,12 @@ _CONTEXTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 }
 
 
-def contiguity(question: Question) -> Answers:
+def contiguity(question: ProbeQuestion) -> Answers:
     """Return whether the output is contiguous."""
     return {"answer": embedding(**_arguments(question)).is_contiguous()}
 
 
-def requires_grad(question: Question) -> Answers:
+def requires_grad(question: ProbeQuestion) -> Answers:
     """Return whether the output requires gradients: if the weight does not, does, under no_grad."""
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     learnt = weight.clone().requires_grad_()
@@ -42,7 +42,7 @@ def requires_grad(question: Question) -> Answers:
     return {"answer": [output.requires_grad for output in outputs]}
 
 
-def nested(question: Question) -> Answers:
+def nested(question: ProbeQuestion) -> Answers:
     """Look up jagged indices, cut at `offsets`; return the output's parts, and the gradient."""
     weight = question.tensors["weight"].clone().requires_grad_()
     jagged = torch.nested.nested_tensor_from_jagged(
@@ -57,18 +57,18 @@ def nested(question: Question) -> Answers:
     }
 
 
-def python_objects(question: Question) -> Answers:
+def python_objects(question: ProbeQuestion) -> Answers:
     """Give the function its inputs in the `arguments`' forms: tensor, list, number or none."""
     return {"answer": embedding(**_in_forms(question))}
 
 
-def python_objects_in_module(question: Question) -> Answers:
+def python_objects_in_module(question: ProbeQuestion) -> Answers:
     """Give the module its indices in the `arguments`' form."""
     inputs = _in_forms(question)
     return {"answer": _Embedding.from_pretrained(inputs["weight"])(inputs["input"])}
 
 
-def after_refusal(question: Question) -> Answers:
+def after_refusal(question: ProbeQuestion) -> Answers:
     """Look up what PyTorch refuses; return the refusal's class and the weight after it."""
     refusal = ""
     try:
@@ -78,13 +78,13 @@ def after_refusal(question: Question) -> Answers:
     return {"answer_text": refusal, "answer": question.tensors["weight"]}
 
 
-def twice(question: Question) -> Answers:
+def twice(question: ProbeQuestion) -> Answers:
     """Look up twice; return the first output, and what the second adds to it."""
     first = embedding(**_arguments(question)).clone()
     return {"answer": first, "answer_change": embedding(**_arguments(question)) - first}
 
 
-def without_training(question: Question) -> Answers:
+def without_training(question: ProbeQuestion) -> Answers:
     """Look up by a frozen module in evaluation mode, or `under` a context; return the weight."""
     under, options = question.options["arguments"]["under"], dict(question.options)
     del options["arguments"]
@@ -96,12 +96,12 @@ def without_training(question: Question) -> Answers:
     return {"answer": weight}
 
 
-def _arguments(question: Question) -> dict[str, Any]:
+def _arguments(question: ProbeQuestion) -> dict[str, Any]:
     tensors = question.tensors
     return {"input": tensors["indices"], "weight": tensors["weight"], **question.options}
 
 
-def _in_forms(question: Question) -> dict[str, Any]:
+def _in_forms(question: ProbeQuestion) -> dict[str, Any]:
     forms = question.options["arguments"]
     given = {
         name: _FORMS[forms.get(name, "tensor")](tensor) for name, tensor in question.tensors.items()

@@ -13,32 +13,32 @@ from typing import Any
 import torch
 from torch.nn.functional import embedding
 
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 
-def printed(question: Question) -> Answers:
+def printed(question: ProbeQuestion) -> Answers:
     """Make the module of class `object` and return its printed form."""
     return {"answer_text": repr(_make(question))}
 
 
-def options_by_position(question: Question) -> Answers:
+def options_by_position(question: ProbeQuestion) -> Answers:
     """Make a module from `positional` arguments alone; return what its options are then."""
     module = _class(question)(*question.options["arguments"]["positional"])
     named = [f"{name}={getattr(module, name)}" for name in question.options["arguments"]["show"]]
     return {"answer_text": ", ".join(named)}
 
 
-def padding_idx(question: Question) -> Answers:
+def padding_idx(question: ProbeQuestion) -> Answers:
     """Return the module's attribute `padding_idx`."""
     return {"answer_text": repr(_make(question).padding_idx)}
 
 
-def given_weight(question: Question) -> Answers:
+def given_weight(question: ProbeQuestion) -> Answers:
     """Hand a weight to the constructor; return the module's weight."""
     return {"answer": _make(question).weight}
 
 
-def call_and_function(question: Question) -> Answers:
+def call_and_function(question: ProbeQuestion) -> Answers:
     """Look up by a module, by its argument's keyword, and by the function with its options."""
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     modules, own = [_make(question), _make(question)], weight.clone().requires_grad_()
@@ -56,7 +56,7 @@ def call_and_function(question: Question) -> Answers:
     return answers
 
 
-def padding_changed(question: Question) -> Answers:
+def padding_changed(question: ProbeQuestion) -> Answers:
     """Set the attribute `padding_idx` to `later`; return the gradient of a lookup after that."""
     module = _make(question)
     module.padding_idx = question.options["arguments"]["later"]
@@ -64,12 +64,12 @@ def padding_changed(question: Question) -> Answers:
     return {"answer": torch.autograd.grad(output.sum(), module.weight)[0]}
 
 
-def state_keys(question: Question) -> Answers:
+def state_keys(question: ProbeQuestion) -> Answers:
     """Return the names in the module's state dict, one a line."""
     return {"answer_text": "\n".join(_make(question).state_dict())}
 
 
-def loaded(question: Question) -> Answers:
+def loaded(question: ProbeQuestion) -> Answers:
     """Load the given weight as a state into a fresh module; return its weight and padding row."""
     options = {name: value for name, value in question.options.items() if name != "arguments"}
     module = torch.nn.Embedding(**options)
@@ -77,7 +77,7 @@ def loaded(question: Question) -> Answers:
     return {"answer": module.weight, "answer_padding_text": repr(module.padding_idx)}
 
 
-def saved_and_loaded(question: Question) -> Answers:
+def saved_and_loaded(question: ProbeQuestion) -> Answers:
     """Load the state of a module with options into one without; return what that one holds."""
     source = _make(question)
     module = torch.nn.Embedding(source.num_embeddings, source.embedding_dim)
@@ -85,7 +85,7 @@ def saved_and_loaded(question: Question) -> Answers:
     return {"answer": module.weight, "answer_text": repr(module)}
 
 
-def copied(question: Question) -> Answers:
+def copied(question: ProbeQuestion) -> Answers:
     """Copy a module by `pickle` or `deepcopy`; return the copy's weight and printed form."""
     module = _make(question)
     if question.options["arguments"]["by"] == "pickle":
@@ -101,7 +101,7 @@ def copied(question: Question) -> Answers:
     }
 
 
-def functional_call(question: Question) -> Answers:
+def functional_call(question: ProbeQuestion) -> Answers:
     """Call a fresh module with the given weight in place of its own; return the gradient too."""
     options = {name: value for name, value in question.options.items() if name != "arguments"}
     weight = question.tensors["weight"].clone().requires_grad_()
@@ -110,7 +110,7 @@ def functional_call(question: Question) -> Answers:
     return {"answer": output, "answer_gradient": torch.autograd.grad(output.sum(), weight)[0]}
 
 
-def converted(question: Question) -> Answers:
+def converted(question: ProbeQuestion) -> Answers:
     """Convert a module to the dtype `to`; return its weight, a lookup and its sizes."""
     module = _make(question).to(getattr(torch, question.options["arguments"]["to"]))
     return {
@@ -120,11 +120,11 @@ def converted(question: Question) -> Answers:
     }
 
 
-def _class(question: Question) -> Any:
+def _class(question: ProbeQuestion) -> Any:
     return attrgetter(question.options.get("object", "Embedding"))(torch.nn)
 
 
-def _make(question: Question) -> Any:
+def _make(question: ProbeQuestion) -> Any:
     """Make the module, with a copy of the given weight if there is one."""
     options = {k: v for k, v in question.options.items() if k not in ("object", "arguments")}
     if "dtype" in options:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F  # noqa: N812  (PyTorch's own name for it)
 
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 
-def bags(question: Question) -> Answers:
+def bags(question: ProbeQuestion) -> Answers:
     """Cut indices, and per-sample weights, at one tensor of offsets, and return the output."""
     return _reduce(question, question.tensors["offsets"])
 
 
-def bags_with_equal_offsets(question: Question) -> Answers:
+def bags_with_equal_offsets(question: ProbeQuestion) -> Answers:
     """The same, where the per-sample weights are cut at a copy of the offsets."""
     return _reduce(question, question.tensors["offsets"].clone())
 
 
-def _reduce(question: Question, cuts_of_weights: torch.Tensor) -> Answers:
+def _reduce(question: ProbeQuestion, cuts_of_weights: torch.Tensor) -> Answers:
     jagged = torch.nested.nested_tensor_from_jagged
     tensors = question.tensors
     factors = tensors.get("per_sample_weights")

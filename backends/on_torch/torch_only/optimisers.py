@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 
-def steps(question: Question) -> Answers:
+def steps(question: ProbeQuestion) -> Answers:
     """Train the sum of a lookup by the optimiser `object` with `arguments`; return the weight."""
     module, arguments = _module(question), dict(question.options.get("arguments", {}))
     count = arguments.pop("steps", 1)
@@ -26,7 +26,7 @@ def steps(question: Question) -> Answers:
     return {"answer": module.weight}
 
 
-def clipped(question: Question) -> Answers:
+def clipped(question: ProbeQuestion) -> Answers:
     """Clip the norm of a lookup's gradient to 1; return the gradient then."""
     module = _module(question)
     module(question.tensors["indices"]).sum().backward()
@@ -34,7 +34,7 @@ def clipped(question: Question) -> Answers:
     return {"answer": module.weight.grad}
 
 
-def _module(question: Question) -> Any:
+def _module(question: ProbeQuestion) -> Any:
     options = {k: v for k, v in question.options.items() if k not in ("object", "arguments")}
     weight = question.tensors["weight"].clone()
     embedding: Any = torch.nn.Embedding

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 
 _Embedding: Any = torch.nn.Embedding
 
@@ -22,14 +22,14 @@ class Subclass(torch.nn.Embedding):
     """A class of the user's own."""
 
 
-def of_form(question: Question) -> Answers:
+def of_form(question: ProbeQuestion) -> Answers:
     """Make a module of the weight as a `tensor`, `list` or NumPy `array`; return a lookup."""
     form = _FORMS[question.options["arguments"]["form"]]
     module = _Embedding.from_pretrained(form(question.tensors["weight"]))
     return {"answer": module(question.tensors["indices"])}
 
 
-def of_parameter(question: Question) -> Answers:
+def of_parameter(question: ProbeQuestion) -> Answers:
     """Make a frozen module of a parameter; return who of both is trainable, and what they share."""
     parameter = torch.nn.Parameter(question.tensors["weight"].clone())
     module = _Embedding.from_pretrained(parameter)
@@ -40,7 +40,7 @@ def of_parameter(question: Question) -> Answers:
     }
 
 
-def of_computed(question: Question) -> Answers:
+def of_computed(question: ProbeQuestion) -> Answers:
     """Make a module of twice a tensor; return its gradient, and whether that tensor has one."""
     source = question.tensors["weight"].clone().requires_grad_()
     module = _Embedding.from_pretrained(source * 2, freeze=False)
@@ -52,13 +52,13 @@ def of_computed(question: Question) -> Answers:
     }
 
 
-def of_subclass(question: Question) -> Answers:
+def of_subclass(question: ProbeQuestion) -> Answers:
     """Ask a subclass; return the name of the class that its answer has."""
     subclass: Any = Subclass
     return {"answer_text": type(subclass.from_pretrained(question.tensors["weight"])).__name__}
 
 
-def of_instance(question: Question) -> Answers:
+def of_instance(question: ProbeQuestion) -> Answers:
     """Ask a module of 9 x 9 numbers with padding; return the printed form of what it makes."""
     instance = _Embedding(9, 9, padding_idx=0)
     return {"answer_text": repr(instance.from_pretrained(question.tensors["weight"]))}

@@ -27,7 +27,7 @@ Answers = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Question:
+class ProbeQuestion:
     """What a probe is given: the call's tensors, on the backend's device, and its options."""
 
     tensors: dict[str, torch.Tensor]
@@ -41,7 +41,7 @@ def prepare(call: Call, device: str) -> Callable[[], tuple[Answers, dict[str, to
     name = options.pop("probe", "")
     probe = _find(name)
     tensors = {key: to_tensor(array).to(device) for key, array in call.inputs.items()}
-    return lambda: (probe(Question(tensors, options, device)), tensors)
+    return lambda: (probe(ProbeQuestion(tensors, options, device)), tensors)
 
 
 def to_numpy(answers: Answers, found: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
@@ -50,11 +50,11 @@ def to_numpy(answers: Answers, found: Mapping[str, torch.Tensor]) -> dict[str, n
     return {**after, **{name: _array(answer) for name, answer in answers.items()}}
 
 
-def _find(name: str) -> Callable[[Question], Answers]:
+def _find(name: str) -> Callable[[ProbeQuestion], Answers]:
     theme, _, function = name.partition("/")
     try:
         module = import_module(f"{THEMES}.{theme}")
-        probe: Callable[[Question], Answers] = getattr(module, function.replace("-", "_"))
+        probe: Callable[[ProbeQuestion], Answers] = getattr(module, function.replace("-", "_"))
     except (ImportError, AttributeError):
         raise Unsupported(f"there is no probe '{name}'") from None
     reason = module.lacking() if hasattr(module, "lacking") else None

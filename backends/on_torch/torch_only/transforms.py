@@ -9,30 +9,30 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (PyTorch's own name for it)
 from torch import Tensor
 
-from embcheck.backends.on_torch.torch_only.probes import Answers, Question, with_warnings
+from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion, with_warnings
 
 
-def vmap_indices(question: Question) -> Answers:
+def vmap_indices(question: ProbeQuestion) -> Answers:
     """Look up in one table, mapped over the first dimension of the indices."""
     indices, weight = question.tensors["indices"], question.tensors["weight"].clone()
     mapped = torch.vmap(lambda each: F.embedding(each, weight, **question.options))
     return {"answer": mapped(indices)}
 
 
-def vmap_weights(question: Question) -> Answers:
+def vmap_weights(question: ProbeQuestion) -> Answers:
     """Look the same indices up, mapped over the first dimension of the weight."""
     indices = question.tensors["indices"]
     mapped = torch.vmap(lambda each: F.embedding(indices, each, **question.options))
     return {"answer": mapped(question.tensors["weight"])}
 
 
-def vmap_both(question: Question) -> Answers:
+def vmap_both(question: ProbeQuestion) -> Answers:
     """Look up, mapped over the first dimension of indices and weight together."""
     mapped = torch.vmap(lambda each, table: F.embedding(each, table, **question.options))
     return {"answer": mapped(question.tensors["indices"], question.tensors["weight"])}
 
 
-def vmap_bags(question: Question) -> Answers:
+def vmap_bags(question: ProbeQuestion) -> Answers:
     """Reduce lists of indices, mapped over their first dimension; return the warnings too."""
     weight, offsets = question.tensors["weight"], question.tensors["offsets"]
     mapped = torch.vmap(lambda each: F.embedding_bag(each, weight, offsets, **question.options))
@@ -40,13 +40,13 @@ def vmap_bags(question: Question) -> Answers:
     return {"answer": output, "answer_text": warned}
 
 
-def vmap_one_hot(question: Question) -> Answers:
+def vmap_one_hot(question: ProbeQuestion) -> Answers:
     """Make one-hot vectors, mapped over the first dimension of the class values."""
     mapped = torch.vmap(lambda each: F.one_hot(each, **question.options))
     return {"answer": mapped(question.tensors["indices"])}
 
 
-def per_sample_gradients(question: Question) -> Answers:
+def per_sample_gradients(question: ProbeQuestion) -> Answers:
     """Return the gradient of the output's sum for each row of the indices."""
 
     def total(weight: Tensor, indices: Tensor) -> Tensor:
@@ -56,17 +56,17 @@ def per_sample_gradients(question: Question) -> Answers:
     return {"answer": mapped(question.tensors["weight"], question.tensors["indices"])}
 
 
-def tangent(question: Question) -> Answers:
+def tangent(question: ProbeQuestion) -> Answers:
     """Return the lookup and its forward-mode tangent; the weight's tangent is 10 times itself."""
     return _tangent(question, F.embedding)
 
 
-def tangent_of_bags(question: Question) -> Answers:
+def tangent_of_bags(question: ProbeQuestion) -> Answers:
     """Return the bags and their forward-mode tangent; the weight's tangent is 10 times itself."""
     return _tangent(question, F.embedding_bag)
 
 
-def _tangent(question: Question, function: Callable[..., Tensor]) -> Answers:
+def _tangent(question: ProbeQuestion, function: Callable[..., Tensor]) -> Answers:
     indices, weight = question.tensors["indices"], question.tensors["weight"]
     pair: Any = torch.func.jvp(
         lambda table: function(indices, table, **question.options), (weight,), (10 * weight,)
@@ -74,7 +74,7 @@ def _tangent(question: Question, function: Callable[..., Tensor]) -> Answers:
     return {"answer": pair[0], "answer_tangent": pair[1]}
 
 
-def second_derivative(question: Question) -> Answers:
+def second_derivative(question: ProbeQuestion) -> Answers:
     """Return the weight's gradient, and the derivative of its product with the weight.
 
     The derivative is that for the upstream gradient, for which the weight's gradient is linear.
@@ -87,7 +87,7 @@ def second_derivative(question: Question) -> Answers:
     return {"answer": gradient, "answer_slope": slope}
 
 
-def second_derivative_of_bags(question: Question) -> Answers:
+def second_derivative_of_bags(question: ProbeQuestion) -> Answers:
     """Return the second derivative of the sum of the squared output for the weight."""
     weight = question.tensors["weight"].clone().requires_grad_()
     output = F.embedding_bag(question.tensors["indices"], weight, **question.options)
@@ -103,7 +103,7 @@ class _Named(Tensor):
         return str(func.__name__)
 
 
-def subclass(question: Question) -> Answers:
+def subclass(question: ProbeQuestion) -> Answers:
     """Call both functions with indices of a subclass, which takes calls over; return its answer."""
     indices = question.tensors["indices"].as_subclass(_Named)
     functions: tuple[Callable[..., Any], ...] = (F.embedding, F.embedding_bag)
@@ -111,7 +111,7 @@ def subclass(question: Question) -> Answers:
     return {"answer_text": " ".join(function(indices, weight) for function in functions)}
 
 
-def deterministic_gradient(question: Question) -> Answers:
+def deterministic_gradient(question: ProbeQuestion) -> Answers:
     """Return the gradient of a lookup and of bags together, by deterministic algorithms only."""
     indices = question.tensors["indices"]
     weight = question.tensors["weight"].clone().requires_grad_()

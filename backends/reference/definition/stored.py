@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.contract.schemes import SCHEMES, Grid, Scheme, grids_of
+from embcheck.conformance.contract.schemes import SCHEMES, LevelGrid, Scheme, grids_of
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Stored:
 
     codes: np.ndarray
     numbers: np.ndarray
-    grid: Grid
+    grid: LevelGrid
 
     def levels(self, dtype: np.dtype[Any]) -> np.ndarray:
         """Turn the codes back into numbers."""
@@ -49,7 +49,7 @@ def _store(table: np.ndarray, scheme: Scheme) -> Stored:
     else:
         codes = np.searchsorted((numbers[1:] + numbers[:-1]) / 2, exact)
     codes = np.nan_to_num(codes)
-    return Stored(codes.astype(np.intp), numbers, Grid(offset, scale))
+    return Stored(codes.astype(np.intp), numbers, LevelGrid(offset, scale))
 
 
 def _kept(values: np.ndarray, scheme: Scheme) -> np.ndarray:

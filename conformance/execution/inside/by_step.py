@@ -17,7 +17,7 @@ import numpy as np
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.inside.attempt import Reply, attempt, checked
-from embcheck.conformance.execution.messages import Step, parse_call
+from embcheck.conformance.execution.messages import CallStep, parse_call
 from embcheck.conformance.execution.same import same_bits
 
 Arrays = dict[str, np.ndarray]
@@ -43,14 +43,14 @@ def ask_by_step(backend: Backend, header: Mapping[str, Any], arrays: Arrays) -> 
     try:
         with warnings.catch_warnings():  # As in every other call: see `Worker.ask`.
             warnings.simplefilter("ignore")
-            _walk(backend, parse_call(header["call"], arrays), Step(header["until"]), told)
+            _walk(backend, parse_call(header["call"], arrays), CallStep(header["until"]), told)
     except _Ended:
         pass
     return {"status": "answered", **told}, {}
 
 
-def _walk(backend: Backend, call: Call, until: Step, told: dict[str, Any]) -> None:
-    def take(step: Step, action: Callable[[], Any]) -> Any:
+def _walk(backend: Backend, call: Call, until: CallStep, told: dict[str, Any]) -> None:
+    def take(step: CallStep, action: Callable[[], Any]) -> Any:
         failed, result = attempt(action, step)
         if failed is not None:
             told["failed_in"] = str(step)
@@ -58,21 +58,21 @@ def _walk(backend: Backend, call: Call, until: Step, told: dict[str, Any]) -> No
             raise _Ended
         return result
 
-    def stir(step: Step) -> None:
+    def stir(step: CallStep) -> None:
         _stir(call)
         if step == until:
             raise _Ended
 
-    thunk = take(Step.PREPARE, lambda: backend.prepare(call))
-    stir(Step.PREPARE)
-    answers = [take(Step.CALL, thunk)]
-    stir(Step.CALL)
-    first = take(Step.TO_NUMPY, lambda: _own(call, checked(backend.to_numpy(answers[0]))))
+    thunk = take(CallStep.PREPARE, lambda: backend.prepare(call))
+    stir(CallStep.PREPARE)
+    answers = [take(CallStep.CALL, thunk)]
+    stir(CallStep.CALL)
+    first = take(CallStep.TO_NUMPY, lambda: _own(call, checked(backend.to_numpy(answers[0]))))
     kept = {name: array.copy() for name, array in first.items()}
     answers.clear()
-    stir(Step.TO_NUMPY)
+    stir(CallStep.TO_NUMPY)
     told["lost"] = [*_changed(first, kept)]
-    second = take(Step.SECOND_CALL, lambda: _own(call, checked(backend.to_numpy(thunk()))))
+    second = take(CallStep.SECOND_CALL, lambda: _own(call, checked(backend.to_numpy(thunk()))))
     told["differing"] = [*_changed(second, kept)] if not call.operation.is_fresh else []
     del second
     _stir(call)
@@ -80,8 +80,8 @@ def _walk(backend: Backend, call: Call, until: Step, told: dict[str, Any]) -> No
     other = replace(call, inputs={name: array.copy() for name, array in call.inputs.items()})
     _roll(other.inputs["indices"])
     _roll(call.inputs["indices"])
-    later = [take(Step.SECOND_CALL, thunk)]  # It may see the change, where it reads the inputs.
-    later += [take(Step.SECOND_CALL, lambda: _run(backend, other))]
+    later = [take(CallStep.SECOND_CALL, thunk)]  # It may see the change, where it reads the inputs.
+    later += [take(CallStep.SECOND_CALL, lambda: _run(backend, other))]
     told["overwritten"] = [*_changed(first, before)]
 
 

@@ -30,7 +30,7 @@ from embcheck.conformance.execution.inside.blocks import (
 )
 from embcheck.conformance.execution.inside.device import device_seconds
 from embcheck.conformance.execution.inside.held_call import Held
-from embcheck.conformance.execution.inside.spellings import Spelled, spellings_of
+from embcheck.conformance.execution.inside.spellings import SpelledBackend, spellings_of
 
 Arrays = dict[str, np.ndarray]
 
@@ -99,7 +99,7 @@ class HeldCalls:
         call = self._call(header, arrays)
         backend: Any = Sentinel() if header.get("sentinel") else self._backend
         if header.get("spelling"):
-            backend = Spelled(self._backend, header["spelling"])
+            backend = SpelledBackend(self._backend, header["spelling"])
         failed, seconds = self._attempt(lambda: timed(lambda: backend.prepare(call)), "prepare")
         if failed is not None:
             return failed, {}

@@ -70,7 +70,7 @@ def keep(order: Mapping[str, Any], run: Callable[[], object]) -> NoReturn:
     for descriptor in order["unneeded"]:
         os.close(descriptor)
     _say(order, f"pid {worker}")
-    family = Family()
+    family = Descendants()
     _stay(order, worker, woken, Watch(order, worker, family))
     end(worker, family)
     os._exit(0)
@@ -131,7 +131,7 @@ def reap(worker: int) -> int | None:
         return code
 
 
-def end(worker: int, family: Family) -> None:
+def end(worker: int, family: Descendants) -> None:
     """Kill all that descends from this process, also what is forked meanwhile."""
     _signal(-worker, signal.SIGKILL)
     deadline = time.monotonic() + ENDING_SECONDS
@@ -154,7 +154,7 @@ def _signal(pid: int, number: int) -> None:
         return
 
 
-class Family:
+class Descendants:
     """The processes that descend from this one, found among all of the machine."""
 
     def __init__(self) -> None:
@@ -215,7 +215,7 @@ def _threads(pid: int) -> int:
 class Watch:
     """Looks at what a worker takes, the more seldom the longer a look takes."""
 
-    def __init__(self, order: Mapping[str, Any], worker: int, family: Family) -> None:
+    def __init__(self, order: Mapping[str, Any], worker: int, family: Descendants) -> None:
         self._order, self._worker, self._family = order, worker, family
         self._due = {"family": 0.0, "files": 0.0}
         self._was_full = False

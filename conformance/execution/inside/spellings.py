@@ -16,7 +16,7 @@ def spellings_of(backend: Any, call: Call) -> Mapping[str, Callable[[], Any]]:
     return backend.spellings(call) if hasattr(backend, "spellings") else {}
 
 
-class Spelled:
+class SpelledBackend:
     """Prepares calls in one of a backend's other spellings; answers are the backend's."""
 
     def __init__(self, backend: Backend, name: str) -> None:

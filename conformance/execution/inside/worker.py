@@ -33,7 +33,7 @@ from embcheck.conformance.execution.inside.by_step import ask_by_step
 from embcheck.conformance.execution.inside.channel import Channel, said
 from embcheck.conformance.execution.inside.held import HeldCalls
 from embcheck.conformance.execution.inside.large_call import ask_large
-from embcheck.conformance.execution.inside.spellings import Spelled
+from embcheck.conformance.execution.inside.spellings import SpelledBackend
 from embcheck.conformance.execution.inside.start import start
 from embcheck.conformance.execution.inside.tracking import tracked, unread
 from embcheck.conformance.execution.messages import describe_info, parse_call
@@ -80,7 +80,7 @@ class Worker:
             return ask_large(self.backend, header)
         call = tracked(parse_call(header["call"], arrays))
         spelled = header.get("spelling")
-        backend = Spelled(self.backend, spelled) if spelled else self.backend
+        backend = SpelledBackend(self.backend, spelled) if spelled else self.backend
         started = perf_counter()
         with warnings.catch_warnings():  # By PYTHONWARNINGS=error, a warning would be a refusal.
             warnings.simplefilter("ignore")

@@ -28,7 +28,7 @@ from embcheck.conformance.execution.judging.bounds import (
     bound_of,
     copies,
 )
-from embcheck.conformance.execution.judging.rows import Reading
+from embcheck.conformance.execution.judging.rows import RowReading
 from embcheck.conformance.execution.judging.shown import decode_text, short
 from embcheck.conformance.execution.judging.ties import nearest
 from embcheck.conformance.execution.same import Signs, equal, same_bits
@@ -93,7 +93,7 @@ class Verdict:
     outcome: Outcome
     kind: Kind | None = None
     message: str = ""
-    reading: Reading | None = None
+    reading: RowReading | None = None
     """What an implementation-defined call did."""
     observed: Mapping[str, np.ndarray] = field(default_factory=dict)
     bound_width: float | None = None

@@ -9,8 +9,8 @@ import numpy as np
 from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.execution.judging.judge import judge_observation
 from embcheck.conformance.execution.judging.rows import (
-    Reading,
-    Word,
+    RowReading,
+    RowWord,
     holds_foreign_values,
     row_readings,
 )
@@ -35,37 +35,37 @@ def read(
     arrays: Mapping[str, np.ndarray],
     observes: Observes,
     tolerance: Tolerance | None = None,
-) -> Reading:
+) -> RowReading:
     """Return the first stated reading that fits the answer.
 
     Where none fits, return the one that holds for everything that is observed, else `other`.
     """
     for name, returns in observes.readings.items():
         if _fits(call, arrays, returns, tolerance):
-            return Reading(name, Word(name) if name in set(Word) else None)
+            return RowReading(name, RowWord(name) if name in set(RowWord) else None)
     names = [name for name in call.observe if name != Observation.INPUTS_AFTER]
     found = {
-        recognise(call, name, arrays[name]) if name in arrays else said(Word.OTHER)
+        recognise(call, name, arrays[name]) if name in arrays else said(RowWord.OTHER)
         for name in names
     }
-    return found.pop() if len(found) == 1 else said(Word.OTHER)
+    return found.pop() if len(found) == 1 else said(RowWord.OTHER)
 
 
-def recognise(call: Call, name: str, array: np.ndarray) -> Reading:
+def recognise(call: Call, name: str, array: np.ndarray) -> RowReading:
     """Name what an observation holds, by the call alone; `other` if several names would fit."""
     if not array.size:
-        return said(Word.OTHER)
+        return said(RowWord.OTHER)
     found = row_readings(call, name, array)
-    blanks = ((Word.ZEROS, 0), (Word.NAN, np.nan))
+    blanks = ((RowWord.ZEROS, 0), (RowWord.NAN, np.nan))
     found += [said(word) for word, value in blanks if equal(array, value).all()]
     if not found and holds_foreign_values(call, name, array):
-        return said(Word.FOREIGN)
-    return found[0] if len(found) == 1 else said(Word.OTHER)
+        return said(RowWord.FOREIGN)
+    return found[0] if len(found) == 1 else said(RowWord.OTHER)
 
 
-def said(word: Word) -> Reading:
+def said(word: RowWord) -> RowReading:
     """Return the reading that a word makes alone."""
-    return Reading(str(word), word)
+    return RowReading(str(word), word)
 
 
 def _fits(

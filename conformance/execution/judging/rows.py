@@ -17,7 +17,7 @@ NUMBERS = 2**32
 """How many numbers 32 bits hold."""
 
 
-class Word(StrEnum):
+class RowWord(StrEnum):
     """What a call did, where anything is allowed: the ledger's vocabulary."""
 
     RAISES = "raises"
@@ -32,29 +32,29 @@ class Word(StrEnum):
 
 
 @dataclass(frozen=True)
-class Reading:
+class RowReading:
     """What a call did, in words; `word` is None where a case has words of its own for it."""
 
     text: str
-    word: Word | None
+    word: RowWord | None
 
 
-def explanations(index: int, rows: int) -> dict[Reading, int]:
+def explanations(index: int, rows: int) -> dict[RowReading, int]:
     """Map the ways in which an index outside of a table may become a row to that row."""
     nearest = 0 if index < 0 else rows - 1
     clamped = "clamps to row 0" if index < 0 else "clamps to the last row"
     ways = {
-        Reading(clamped, Word.CLAMPS): nearest,
-        Reading(f"wraps (row {index % rows})", Word.WRAPS): index % rows,
+        RowReading(clamped, RowWord.CLAMPS): nearest,
+        RowReading(f"wraps (row {index % rows})", RowWord.WRAPS): index % rows,
     }
     narrowed = (index + NUMBERS // 2) % NUMBERS - NUMBERS // 2
     if narrowed != index and -rows <= narrowed < rows:
         row = narrowed % rows
-        ways[Reading(f"wraps modulo 2**32 (row {row})", Word.WRAPS)] = row
+        ways[RowReading(f"wraps modulo 2**32 (row {row})", RowWord.WRAPS)] = row
     return ways
 
 
-def row_readings(call: Call, name: str, array: np.ndarray) -> list[Reading]:
+def row_readings(call: Call, name: str, array: np.ndarray) -> list[RowReading]:
     """Name each row that the answer shows, with what explains it; empty if it shows none."""
     table = _table(call)
     if table is None or table.ndim != 2 or call.inputs["indices"].size != 1:
@@ -105,12 +105,12 @@ def _rows_shown(call: Call, name: str, array: np.ndarray, table: np.ndarray) -> 
     return []
 
 
-def _reading(call: Call, rows: int, row: int) -> Reading:
+def _reading(call: Call, rows: int, row: int) -> RowReading:
     """Say how the call's index led to a row; just the row where two ways lead there."""
     indices = call.inputs["indices"]
     index = int(indices.reshape(-1)[0]) if indices.dtype.kind in "iu" else row
-    plain = Reading(f"row {row}", Word.ROW)
-    another = Reading(f"another row ({row})", Word.ANOTHER_ROW)
+    plain = RowReading(f"row {row}", RowWord.ROW)
+    another = RowReading(f"another row ({row})", RowWord.ANOTHER_ROW)
     if 0 <= index < rows:
         return plain if index == row else another
     ways = [way for way, target in explanations(index, rows).items() if target == row]

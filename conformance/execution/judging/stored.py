@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.contract.schemes import SCHEMES, Grid, Scheme, ends_of, grids_of
+from embcheck.conformance.contract.schemes import SCHEMES, LevelGrid, Scheme, ends_of, grids_of
 from embcheck.conformance.execution.judging.terms import (
     SINGLE,
     reduce_into,
@@ -48,7 +48,7 @@ def errors_of(table: np.ndarray, scheme: Scheme) -> np.ndarray:
     return np.asarray(errors)
 
 
-def _half_steps(table: np.ndarray, scheme: Scheme, grid: Grid) -> np.ndarray:
+def _half_steps(table: np.ndarray, scheme: Scheme, grid: LevelGrid) -> np.ndarray:
     """Return half the distance of the levels around each element, or how far it is beyond them."""
     numbers = np.array(scheme.numbers)
     scale = np.where(grid.scale == 0, 1.0, grid.scale)
@@ -59,7 +59,7 @@ def _half_steps(table: np.ndarray, scheme: Scheme, grid: Grid) -> np.ndarray:
     return np.asarray(np.maximum(half, beyond) * np.abs(grid.scale))
 
 
-def _kept(scheme: Scheme, grid: Grid) -> np.ndarray:
+def _kept(scheme: Scheme, grid: LevelGrid) -> np.ndarray:
     """Return what levels lose where scale and offset are kept in a narrower dtype than float32."""
     dtype = np.dtype(scheme.scale_dtype)
     if unit_roundoff(dtype) <= SINGLE:

@@ -14,7 +14,7 @@ MAX_CALLS = 1_000_000
 
 
 @dataclass(frozen=True)
-class Calibration:
+class BlockCalibration:
     """The calls of a block, and the (calls, seconds) that led there."""
 
     calls: int
@@ -23,7 +23,7 @@ class Calibration:
 
 def calibrate(
     time_calls: Callable[[int], float], timer_seconds: float, block_seconds: float = BLOCK_SECONDS
-) -> Calibration:
+) -> BlockCalibration:
     """Grow a block until it is half as long as wanted, and scale from there; at least one call.
 
     A block that seems long enough is timed again, and the fastest of a few counts. Otherwise one
@@ -41,7 +41,7 @@ def calibrate(
             if seconds < wanted / 2:
                 break
         if seconds >= wanted / 2 or calls >= MAX_CALLS:
-            return Calibration(_scaled(calls, seconds, wanted), tuple(steps))
+            return BlockCalibration(_scaled(calls, seconds, wanted), tuple(steps))
         calls = min(_scaled(calls, seconds, wanted), calls * GROWTH, MAX_CALLS)
 
 

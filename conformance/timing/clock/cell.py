@@ -17,7 +17,7 @@ from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.suite.real_data import Missing
 from embcheck.conformance.timing.clock import gate, machine, outside
 from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
-from embcheck.conformance.timing.clock.calibrate import BLOCK_SECONDS, Calibration, calibrate
+from embcheck.conformance.timing.clock.calibrate import BLOCK_SECONDS, BlockCalibration, calibrate
 from embcheck.conformance.timing.clock.lanes import Lane, spellings_of
 from embcheck.conformance.timing.clock.longer import longer_standard
 from embcheck.conformance.timing.clock.schedule import (
@@ -48,7 +48,7 @@ MAX_GROWN_BYTES = 1024**3
 
 
 @dataclass(frozen=True)
-class Settings:
+class TimingSettings:
     """How a run is timed; `seconds` overrides the workloads' own time for a cell.
 
     `generations` overrides the profile's number of them. Rounds and seconds are for all of a
@@ -123,7 +123,7 @@ class Timed:
     arms: dict[str, Arm] = field(default_factory=dict)
     gates: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     clocks: dict[str, Mapping[str, float]] = field(default_factory=dict)
-    calibrations: dict[str, Calibration] = field(default_factory=dict)
+    calibrations: dict[str, BlockCalibration] = field(default_factory=dict)
     threads_read: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     rounds: list[Round] = field(default_factory=list)
     lost: dict[tuple[str, str], ArmLost] = field(default_factory=dict)
@@ -154,7 +154,7 @@ def time_cell(
     backends: Sequence[str],
     preferred: str,
     workers: Workers,
-    settings: Settings,
+    settings: TimingSettings,
     generation: int = 0,
 ) -> Timed:
     """Judge, calibrate and time the backends on a cell; failures are in the result.
@@ -224,7 +224,7 @@ def _admit(
     preferred: str,
     workers: Workers,
     oracle: gate.Oracle,
-    settings: Settings,
+    settings: TimingSettings,
 ) -> None:
     """Let the backends through the gate, and a second worker of the baseline.
 
@@ -303,7 +303,7 @@ def _try(timed: Timed, arm: Arm, action: Callable[[Arm], Any]) -> Arm | None:
     return arm
 
 
-def _prepare_clock(timed: Timed, settings: Settings) -> None:
+def _prepare_clock(timed: Timed, settings: TimingSettings) -> None:
     """Settle every arm's process, and find out how many calls make a block."""
     for arm in list(timed.arms.values()):
         _try(timed, arm, lambda arm: _calibrate(timed, arm, settings.block_seconds))
@@ -317,7 +317,7 @@ def _calibrate(timed: Timed, arm: Arm, block_seconds: float) -> None:
     )
 
 
-def _time(timed: Timed, settings: Settings, oracle: gate.Oracle) -> None:
+def _time(timed: Timed, settings: TimingSettings, oracle: gate.Oracle) -> None:
     cell, reference = timed.cell, timed.arm_of(REFERENCE)
     if reference is None:
         return
@@ -347,7 +347,7 @@ def _time(timed: Timed, settings: Settings, oracle: gate.Oracle) -> None:
     )
 
 
-def _check_clocks(timed: Timed, settings: Settings) -> None:
+def _check_clocks(timed: Timed, settings: TimingSettings) -> None:
     """Hold what workers tell of their blocks against the harness's clock, in longer blocks too.
 
     Those are asked for in one generation of the cell, which nobody can foresee. How much a request

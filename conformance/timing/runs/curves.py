@@ -25,7 +25,7 @@ PURPOSE = "curves"
 
 
 @dataclass(frozen=True)
-class Curve:
+class CurveSpec:
     """A workload, the size that varies, and for each profile the values and the other sizes."""
 
     id: str
@@ -41,10 +41,10 @@ def curve_files() -> list[Path]:
     return sorted((suite_root() / "curves").glob("*.yaml"))
 
 
-def load_curves(files: Iterable[Path]) -> dict[str, Curve]:
+def load_curves(files: Iterable[Path]) -> dict[str, CurveSpec]:
     """Load curves by id; raises SpecError with every mistake in any of them."""
     known = load_workloads(workload_files())
-    curves: dict[str, Curve] = {}
+    curves: dict[str, CurveSpec] = {}
     problems: list[Problem] = []
     for file in files:
         tree = read_yaml(file)
@@ -55,13 +55,13 @@ def load_curves(files: Iterable[Path]) -> dict[str, Curve]:
             found = [Problem(str(file), *mark, f"no workload '{tree['workload']}'", advice)]
         problems += found
         if not found:
-            curves[tree["id"]] = Curve(**{**tree, "workload": known[tree["workload"]]})
+            curves[tree["id"]] = CurveSpec(**{**tree, "workload": known[tree["workload"]]})
     if problems:
         raise SpecError(problems)
     return curves
 
 
-def select_curves(ids: Iterable[str]) -> list[Curve]:
+def select_curves(ids: Iterable[str]) -> list[CurveSpec]:
     """Pick curves by id, all if none is named; raises UnknownWorkload, or SpecError."""
     known = load_curves(curve_files())
     ids = list(dict.fromkeys(ids))
@@ -71,7 +71,7 @@ def select_curves(ids: Iterable[str]) -> list[Curve]:
     return [known[id_] for id_ in ids or known]
 
 
-def points_of(curve: Curve, profile: str) -> list[Workload]:
+def points_of(curve: CurveSpec, profile: str) -> list[Workload]:
     """Make a workload of each point, named by curve and value: `ROWS=1000`."""
     sizes = dict(curve.profiles[profile])
     values, seconds = sizes.pop("values"), sizes.pop("seconds")
@@ -81,7 +81,7 @@ def points_of(curve: Curve, profile: str) -> list[Workload]:
 
 
 def _point(
-    curve: Curve, profile: str, value: float, sizes: Mapping[str, int], seconds: float
+    curve: CurveSpec, profile: str, value: float, sizes: Mapping[str, int], seconds: float
 ) -> Workload:
     workload = curve.workload
     threads: int | str = "all"

@@ -10,7 +10,7 @@ from embcheck.conformance.execution.address import Address
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.lines import PriceLine, RunHeader
 from embcheck.conformance.records.writer import RunWriter
-from embcheck.conformance.timing.clock.cell import Cell, Settings
+from embcheck.conformance.timing.clock.cell import Cell, TimingSettings
 from embcheck.conformance.timing.clock.workers import Workers
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.runs.prices import price, price_lines
@@ -39,7 +39,7 @@ class PriceStep:
 
 
 def plan_prices(
-    backends: Iterable[str], workloads: Iterable[Workload], settings: Settings
+    backends: Iterable[str], workloads: Iterable[Workload], settings: TimingSettings
 ) -> list[PriceStep]:
     """List the steps of a run, in order; calls are hot and have all threads."""
     return [
@@ -53,7 +53,7 @@ def run_prices(
     backends: Sequence[str],
     workloads: Sequence[Workload],
     folder: Path,
-    settings: Settings,
+    settings: TimingSettings,
     told: Callable[[PriceStep], None] = lambda _: None,
     *,
     resume: bool = False,
@@ -89,7 +89,9 @@ def run_prices(
     return code
 
 
-def _take(step: PriceStep, settings: Settings, addresses: Mapping[str, Address]) -> list[PriceLine]:
+def _take(
+    step: PriceStep, settings: TimingSettings, addresses: Mapping[str, Address]
+) -> list[PriceLine]:
     """Price one workload on one backend, in as many processes as there are generations."""
     generations = []
     for generation in range(settings.generation_count):
@@ -104,7 +106,7 @@ def _take(step: PriceStep, settings: Settings, addresses: Mapping[str, Address])
 
 
 def _header(
-    backends: Sequence[str], workloads: Sequence[Workload], settings: Settings
+    backends: Sequence[str], workloads: Sequence[Workload], settings: TimingSettings
 ) -> RunHeader:
     described = describe_backends(backends, settings.timeout)
     return replace(

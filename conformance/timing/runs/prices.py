@@ -15,7 +15,7 @@ from embcheck.conformance.records.lines import PriceLine
 from embcheck.conformance.timing.clock import gate, machine
 from embcheck.conformance.timing.clock.arms import CANDIDATE, SENTINEL, Arm
 from embcheck.conformance.timing.clock.calibrate import calibrate
-from embcheck.conformance.timing.clock.cell import Cell, Settings, cell_inputs
+from embcheck.conformance.timing.clock.cell import Cell, TimingSettings, cell_inputs
 from embcheck.conformance.timing.clock.lanes import Lane, spellings_of
 from embcheck.conformance.timing.clock.schedule import (
     ArmLost,
@@ -61,7 +61,7 @@ class Priced:
 
 
 def price(
-    cell: Cell, backend: str, workers: Workers, settings: Settings, generation: int = 0
+    cell: Cell, backend: str, workers: Workers, settings: TimingSettings, generation: int = 0
 ) -> Priced:
     """Time the variants of a cell's call on one backend; failures are in the result.
 
@@ -146,7 +146,7 @@ def _lose(priced: Priced, key: str, reason: ArmLost) -> None:
     priced.lost[key] = reason
 
 
-def _time(priced: Priced, settings: Settings, generation: int) -> None:
+def _time(priced: Priced, settings: TimingSettings, generation: int) -> None:
     def measure(key: str) -> Block:
         return priced.arms[key].time(priced.calls[key])
 

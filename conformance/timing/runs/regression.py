@@ -17,7 +17,7 @@ from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.lines import Measurement, RunHeader
 from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.timing.clock.arms import CANDIDATE
-from embcheck.conformance.timing.clock.cell import Settings
+from embcheck.conformance.timing.clock.cell import TimingSettings
 from embcheck.conformance.timing.runs import identity
 from embcheck.conformance.timing.runs.session import (
     PURPOSE,
@@ -41,7 +41,7 @@ REPEAT = "repeat"
 Key = tuple[str, str, int | None, str]
 
 
-class NotComparable(RecordError):
+class NotComparableTimings(RecordError):
     """A run cannot be compared with this one; the message says why and what to do."""
 
 
@@ -83,20 +83,22 @@ def read_baseline(path: Path) -> Run:
     """Read the finished timing run of a folder; raises RecordError or NotComparable."""
     runs = [run for run in read_runs(path) if run.header.purpose == PURPOSE]
     if not runs:
-        raise NotComparable(f"{path} holds no timing run; write one with `embcheck bench`")
+        raise NotComparableTimings(f"{path} holds no timing run; write one with `embcheck bench`")
     if runs[-1].footer is None:
-        raise NotComparable(f"the run in {path} was interrupted; finish it with --resume")
+        raise NotComparableTimings(f"the run in {path} was interrupted; finish it with --resume")
     if runs[-1].partial:
-        raise NotComparable(f"the run in {path} is partial: {runs[-1].doubts[0]}; time it again")
+        raise NotComparableTimings(
+            f"the run in {path} is partial: {runs[-1].doubts[0]}; time it again"
+        )
     settings = runs[-1].header.settings
     lacking = [name for name in ("profile", "reference", "workloads") if name not in settings]
     if lacking or settings["profile"] not in PROFILES:
-        raise NotComparable(f"the run in {path} does not say how it was made; time it again")
+        raise NotComparableTimings(f"the run in {path} does not say how it was made; time it again")
     different = identity.machine_differences(
         runs[-1].header.environment, identity.describe_machine()
     )
     if different:
-        raise NotComparable(
+        raise NotComparableTimings(
             f"the run in {path} is of another machine ({'; '.join(different)}), and ratios do not "
             "carry over: time the older version on this one"
         )
@@ -108,7 +110,7 @@ def run_against(
     backends: Sequence[str],
     workloads: Sequence[Workload],
     folder: Path,
-    settings: Settings,
+    settings: TimingSettings,
     told: Told = lambda _: None,
 ) -> Comparison:
     """Time again what changed since a run, and twice if it seems slower.
@@ -124,7 +126,7 @@ def run_against(
     header = describe_backends([*texts.values()], settings.timeout)
     here = available(header.backends, reference)
     if _changed(base.header, header, reference):
-        raise NotComparable(f"ratios are to {reference}, which changed: leave out --against")
+        raise NotComparableTimings(f"ratios are to {reference}, which changed: leave out --against")
     known = [name for name in here if identity.backend_identity(base.header, name) is not None]
     changed = [name for name in known if _changed(base.header, header, name)]
     same = _same_workloads(base.header, workloads, settings.profile)
@@ -153,7 +155,7 @@ def _repeat(
     backends: Sequence[str],
     workloads: Sequence[Workload],
     folder: Path,
-    settings: Settings,
+    settings: TimingSettings,
     told: Told,
 ) -> ExitCode:
     """Time once more what seems slower, in other processes and another order."""

@@ -21,7 +21,7 @@ from embcheck.conformance.records.run import RecordError, Run, read_runs
 from embcheck.conformance.records.writer import RunWriter, now
 from embcheck.conformance.timing.clock import machine
 from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE
-from embcheck.conformance.timing.clock.cell import Cell, Settings, time_cell
+from embcheck.conformance.timing.clock.cell import Cell, TimingSettings, time_cell
 from embcheck.conformance.timing.clock.schedule import seed_of, shuffled
 from embcheck.conformance.timing.clock.workers import ORACLE, Workers, thread_count
 from embcheck.conformance.timing.runs import identity
@@ -67,7 +67,7 @@ def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
     return sorted(cells, key=lambda cell: str(cell.threads), reverse=True)
 
 
-def plan_steps(workloads: Iterable[Workload], settings: Settings) -> list[TimingStep]:
+def plan_steps(workloads: Iterable[Workload], settings: TimingSettings) -> list[TimingStep]:
     """List the steps of a run, in order: every generation times all cells."""
     cells = plan_cells(workloads, settings.profile)
     return [
@@ -113,7 +113,7 @@ def run_timing(
     backends: Sequence[str],
     workloads: Sequence[Workload],
     folder: Path,
-    settings: Settings,
+    settings: TimingSettings,
     told: Told = lambda _: None,
     *,
     resume: bool = False,
@@ -175,7 +175,7 @@ class _Run:
         addresses: Mapping[str, Address],
         workloads: Sequence[Workload],
         folder: Path,
-        settings: Settings,
+        settings: TimingSettings,
         *,
         resume: bool,
         purpose: str,

@@ -27,7 +27,7 @@ _LEAST_WORTH = 1e-6
 
 
 @dataclass(frozen=True)
-class Spread:
+class ProcessSpread:
     """A variance of log ratios between processes, and its degrees of freedom."""
 
     variance: float
@@ -56,7 +56,7 @@ def _variance(one: Estimate) -> float:
     return one.error**2 * one.generations
 
 
-def learn(variances: Sequence[float], freedom: int) -> Spread:
+def learn(variances: Sequence[float], freedom: int) -> ProcessSpread:
     """Fit the common variance and its degrees of freedom, at most those of all comparisons.
 
     By the mean and the variance of the logs (Smyth, section 6.2). Each comparison has `freedom`
@@ -66,10 +66,10 @@ def learn(variances: Sequence[float], freedom: int) -> Spread:
     logs = [math.log(value) - _log_bias(half) for value in variances]
     excess = variance(logs) - _trigamma(half)
     worth = most if excess <= _trigamma(most / 2) else 2 * _inverse_trigamma(excess, most / 2)
-    return Spread(math.exp(fmean(logs) + _log_bias(worth / 2)), worth)
+    return ProcessSpread(math.exp(fmean(logs) + _log_bias(worth / 2)), worth)
 
 
-def _moderated(one: Estimate, spread: Spread, level: float) -> Estimate:
+def _moderated(one: Estimate, spread: ProcessSpread, level: float) -> Estimate:
     own = one.generations - 1
     total = spread.freedom + own
     common = spread.freedom * spread.variance + own * _variance(one)

@@ -16,7 +16,7 @@ from embcheck.conformance.timing.statistics.estimate import (
     log_ratios,
 )
 from embcheck.conformance.timing.verdicts.decide import decide
-from embcheck.conformance.timing.verdicts.raw import Record
+from embcheck.conformance.timing.verdicts.raw import CellRecord
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Crossover:
     at: float
 
 
-Point = tuple[float, Record]
+Point = tuple[float, CellRecord]
 
 
 def crossovers(points: Sequence[Point], backends: Sequence[str]) -> list[Crossover]:
@@ -65,7 +65,7 @@ def _of_pair(points: Sequence[Point], one: str, other: str) -> Iterator[Crossove
         before = (value, found, verdict)
 
 
-def _compare(record: Record, one: str, other: str) -> Estimate | None:
+def _compare(record: CellRecord, one: str, other: str) -> Estimate | None:
     """Return the ratio of two backends' times in the same rounds; None if one was not timed."""
     keys = [_key(record, name) for name in (one, other)]
     if keys[0] is None or keys[1] is None:
@@ -74,7 +74,7 @@ def _compare(record: Record, one: str, other: str) -> Estimate | None:
     return estimate([log_ratios(*pair) for pair in pairs], resamples=LOOK_RESAMPLES)
 
 
-def _key(record: Record, backend: str) -> str | None:
+def _key(record: CellRecord, backend: str) -> str | None:
     return record.key(backend, CANDIDATE) or record.key(backend, REFERENCE)
 
 

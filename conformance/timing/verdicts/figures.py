@@ -15,7 +15,7 @@ from embcheck.conformance.timing.clock.arms import SENTINEL, Arm
 from embcheck.conformance.timing.clock.cell import Timed
 from embcheck.conformance.timing.verdicts.ceilings import Ceiling
 from embcheck.conformance.timing.verdicts.decide import Because
-from embcheck.conformance.timing.verdicts.raw import Record, group
+from embcheck.conformance.timing.verdicts.raw import CellRecord, group
 from embcheck.conformance.timing.verdicts.trust import with_reasons
 from embcheck.conformance.timing.workloads.stored import stored_inputs
 from embcheck.conformance.timing.workloads.traces import Inputs
@@ -80,7 +80,9 @@ def with_figures(lines: Iterable[Measurement], rounds: Iterable[RoundsLine]) -> 
     return [_with_figures(line, records) for line in lines]
 
 
-def _with_figures(line: Measurement, records: Mapping[tuple[str, str, int], Record]) -> Measurement:
+def _with_figures(
+    line: Measurement, records: Mapping[tuple[str, str, int], CellRecord]
+) -> Measurement:
     record = records[line.workload, line.state, line.threads or 0]
     details, times = line.details, line.details.times
     key = record.key(line.backend, line.role)
@@ -110,7 +112,7 @@ def _with_figures(line: Measurement, records: Mapping[tuple[str, str, int], Reco
     return replace(line, details=details)
 
 
-def best_ceiling(record: Record) -> Mapping[str, Any] | None:
+def best_ceiling(record: CellRecord) -> Mapping[str, Any] | None:
     """Return the best of the generations' values; None if there is none."""
     found = [line.inputs["ceiling"] for line in record.lines if line.inputs.get("ceiling")]
     if not found:
@@ -180,7 +182,7 @@ def _memory(arm: Arm) -> Mapping[str, int]:
 
 
 def device_figures(
-    record: Record, backend: str, role: str
+    record: CellRecord, backend: str, role: str
 ) -> tuple[DeviceTimes | None, str | None]:
     """Return a call's time on the device, over all generations, or why there is none.
 
@@ -203,7 +205,7 @@ def device_figures(
     return figures, None
 
 
-def _with_peaks(memory: Memory | None, record: Record, backend: str, role: str) -> Memory:
+def _with_peaks(memory: Memory | None, record: CellRecord, backend: str, role: str) -> Memory:
     """Add the largest peaks over generations."""
     key = record.key(backend, role)
     known = [arm.memory or {} for arm in record.arms(key)] if key else []

@@ -38,7 +38,7 @@ from embcheck.conformance.timing.statistics.estimate import (
 )
 from embcheck.conformance.timing.statistics.moderation import moderate
 from embcheck.conformance.timing.verdicts.decide import Because, Doubt, decide
-from embcheck.conformance.timing.verdicts.raw import CellKey, Record, group
+from embcheck.conformance.timing.verdicts.raw import CellKey, CellRecord, group
 from embcheck.conformance.timing.verdicts.trust import (
     Judged,
     Row,
@@ -75,7 +75,7 @@ def measurements(
     return [one.line for one in correct(judged)]
 
 
-def _estimates(records: Sequence[Record]) -> Estimates:
+def _estimates(records: Sequence[CellRecord]) -> Estimates:
     """Compare all arms with the baseline; an arm's cells of one kind share a variance."""
     kinds: dict[tuple[str, str, int], dict[CellKey, Estimate]] = {}
     for record in records:
@@ -91,7 +91,7 @@ def _estimates(records: Sequence[Record]) -> Estimates:
 
 
 def measure(
-    record: Record, backends: Sequence[str], generations: int, estimates: Estimates
+    record: CellRecord, backends: Sequence[str], generations: int, estimates: Estimates
 ) -> list[Judged]:
     """Return a cell's lines: one for each backend, for A/A and for the sentinel."""
     twin = record.twin or backends[0]
@@ -109,7 +109,7 @@ def measure(
     return [one.but(partial) for one in found] if missing > 0 else found
 
 
-def _judge(record: Record, backend: str, role: str, estimates: Estimates) -> Judged:
+def _judge(record: CellRecord, backend: str, role: str, estimates: Estimates) -> Judged:
     key = record.key(backend, role)
     if key is None:
         return Judged(_not_timed(record, backend, role))
@@ -152,7 +152,7 @@ def _spread(found: Estimate | None) -> Spread | None:
     return Spread(found.error * found.generations**0.5, found.freedom)
 
 
-def _not_timed(record: Record, backend: str, role: str) -> Measurement:
+def _not_timed(record: CellRecord, backend: str, role: str) -> Measurement:
     lost = record.lost(backend, role)
     if lost is None and role not in (A_A, SENTINEL):
         lost = record.lost(backend, CANDIDATE) or record.lost(backend, REFERENCE)
@@ -185,7 +185,7 @@ class Figures:
     life: Mapping[str, float]
 
     @staticmethod
-    def of(record: Record, key: str) -> Figures:
+    def of(record: CellRecord, key: str) -> Figures:
         """Take the figures of an arm from its cell's rounds."""
         middles = [float(np.median(fold(pairs))) for pairs in record.seconds_per_call(key)]
         lives = [arm.life for arm in record.arms(key)]
@@ -209,7 +209,7 @@ class Figures:
         return max(0.0, first - self.seconds)
 
 
-def _break_even(record: Record, figures: Figures) -> float | None:
+def _break_even(record: CellRecord, figures: Figures) -> float | None:
     """Return after how many calls a longer preparation than the baseline's is paid back."""
     key = record.key_of(REFERENCE)
     if key is None:
@@ -221,7 +221,7 @@ def _break_even(record: Record, figures: Figures) -> float | None:
     return (mine - theirs) / gain if mine > theirs else None
 
 
-def _estimate(record: Record, key: str) -> Estimate | None:
+def _estimate(record: CellRecord, key: str) -> Estimate | None:
     own = record.first.arms[key]
     base = record.key_of(REFERENCE) if own.role != A_A else record.original(own.backend)
     if base in (None, key) or record.key(own.backend, own.role) is None:
@@ -230,7 +230,7 @@ def _estimate(record: Record, key: str) -> Estimate | None:
     return estimate([log_ratios(*both) for both in pairs])
 
 
-def _lost_reference(record: Record) -> str:
+def _lost_reference(record: CellRecord) -> str:
     name = record.reference
     if name is None or record.key(name, REFERENCE) is not None:
         return ""
@@ -238,7 +238,7 @@ def _lost_reference(record: Record) -> str:
     return f"no ratio: the baseline {name} was lost: {lost or 'it was not timed here'}"
 
 
-def _state_notes(record: Record, key: str) -> list[str]:
+def _state_notes(record: CellRecord, key: str) -> list[str]:
     """Say if an arm's cold cell is less cold than the protocol requires."""
     inputs = record.inputs_of(key)
     cache = inputs["last_level_cache_bytes"]
@@ -252,7 +252,7 @@ def _state_notes(record: Record, key: str) -> list[str]:
     return [said] * (table < CACHE_FACTOR) + [fits] * (touched < 1)
 
 
-def _threads_over(record: Record, key: str) -> str:
+def _threads_over(record: CellRecord, key: str) -> str:
     """Say if an arm had more threads than the cell allows.
 
     The calling thread, threads that dispatch and those of a pool hand work to each other and do
@@ -269,7 +269,7 @@ def _threads_over(record: Record, key: str) -> str:
     return ""
 
 
-def _details(record: Record, key: str, figures: Figures) -> TimingDetails:
+def _details(record: CellRecord, key: str, figures: Figures) -> TimingDetails:
     """Return what the figures rest on."""
     arms, inputs = record.arms(key), record.inputs_of(key)
     rounds = [pair for generation in record.blocks(key) for pair in generation]
@@ -298,7 +298,7 @@ def _details(record: Record, key: str, figures: Figures) -> TimingDetails:
     )
 
 
-def _rounds(record: Record, arms: Sequence[ArmRecord], blocks: Sequence[Block]) -> Rounds:
+def _rounds(record: CellRecord, arms: Sequence[ArmRecord], blocks: Sequence[Block]) -> Rounds:
     """Return the cost of the harness and of waiting, and the number of cores in use."""
     wall = sum(block.seconds for block in blocks)
     idle = sum(block.idle_seconds for block in blocks)

@@ -122,7 +122,7 @@ def _resident_bytes(arm: Arm) -> int | None:
 
 
 @dataclass(frozen=True)
-class Record:
+class CellRecord:
     """The lines of one cell, one for each generation, in order; there is at least one."""
 
     lines: Sequence[RoundsLine]
@@ -222,12 +222,12 @@ class Record:
         return float(np.quantile(np.concatenate(off), 0.9)) if off else 0.0
 
 
-def group(lines: Iterable[RoundsLine]) -> dict[CellKey, Record]:
+def group(lines: Iterable[RoundsLine]) -> dict[CellKey, CellRecord]:
     """Put the lines of each cell together, by generation."""
     cells: dict[CellKey, list[RoundsLine]] = {}
     for line in sorted(lines, key=lambda line: line.generation):
         cells.setdefault((line.workload, line.state, line.threads), []).append(line)
-    return {key: Record(found) for key, found in cells.items()}
+    return {key: CellRecord(found) for key, found in cells.items()}
 
 
 def _pair(numbers: Sequence[Sequence[float]], calls: int) -> tuple[Block, Block]:

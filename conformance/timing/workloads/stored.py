@@ -14,7 +14,7 @@ import numpy as np
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.operation import Operation
-from embcheck.conformance.contract.schemes import SCHEMES, Group
+from embcheck.conformance.contract.schemes import SCHEMES, ScaleGroup
 from embcheck.conformance.timing.workloads.traces import Inputs
 
 STORED: Mapping[Operation, Operation] = {
@@ -56,9 +56,9 @@ def looked_up(call: Call) -> np.ndarray:
     if not call.operation.is_quantized:
         return rows
     scheme = SCHEMES[call.option("scheme")]
-    if scheme.group is Group.RUN and table.shape[1] % scheme.block:
+    if scheme.group is ScaleGroup.RUN and table.shape[1] % scheme.block:
         return np.arange(len(table))
-    if scheme.group is Group.TABLE and table.size:
+    if scheme.group is ScaleGroup.TABLE and table.size:
         ends = (int(table.argmin()), int(table.argmax()))
         return np.union1d(rows, np.array(ends) // table.shape[1])
     return rows
