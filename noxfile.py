@@ -165,12 +165,12 @@ VERSIONS = {
     ),
     "openvino-ops": tuple(
         f"openvino=={release}"
-        # 2025.2 is of June 2025; older ones have no SegmentMax, which the adapter writes bags by.
-        for release in ("2025.2.0", "2025.4.1", "2026.1.*", "2026.2.*", "2026.4.*")
+        # 2024.6 is of December 2024. It has no SegmentMax, and so no maxima between offsets.
+        for release in ("2024.6.0", "2025.2.0", "2025.4.1", "2026.1.*", "2026.4.*")
     ),
     "tensorflow-eager": tuple(
         f"tensorflow-cpu=={release}"
-        # 2.18 is of October 2024, and there are no others since.
+        # 2.18.1 is of March 2025, and there are no others since. Older ones want ml-dtypes < 0.5.
         for release in ("2.18.1", "2.19.1", "2.20.0", "2.21.0")
     ),
     "keras-numpy": tuple(

@@ -37,7 +37,13 @@ from embcheck.reports import compat
 from embcheck.reports.answers.badges import badge, badge_files
 from embcheck.reports.answers.compat_changes import print_changes
 from embcheck.reports.answers.compat_joined import join, with_versions
-from embcheck.reports.answers.compat_made import asked_wholly, compat_of, stale, versions_of
+from embcheck.reports.answers.compat_made import (
+    asked_wholly,
+    compat_of,
+    stale,
+    suite_cases,
+    versions_of,
+)
 from embcheck.reports.answers.compat_terminal import print_age, print_answer, print_column
 from embcheck.reports.compat import Column, Compat, CompatError, Since, Supported
 from embcheck.reports.compat_text import to_text
@@ -219,6 +225,34 @@ def test_what_is_known_of_versions_stays_until_the_clauses_change():
         made = join(new, old, wholly).data
         assert made.supports("b", "lookup").since == "1.0"
         assert made.supports("b", "bag").history == ()
+
+
+@pytest.mark.parametrize("is_quantized", [True, False])
+def test_a_version_may_lack_cases_that_are_not_for_its_backend(monkeypatch, tmp_path, is_quantized):
+    """They were added since, for others; one of its own that only one version was asked is not."""
+    newer = next(
+        case.id for case in suite_cases() if case.spec.operation.is_quantized is is_quantized
+    )
+    older, run = whole_run(), whole_run(version="2.0")
+    (own,), (result,) = run.cases.values(), run.results
+    run = replace(
+        run,
+        header=replace(run.header, planned=2),
+        cases={own.case: own, newer: replace(own, case=newer)},
+        results=[result, replace(result, case=newer, outcome="unsupported")],
+        footer=replace(run.footer, counts={"passed": 1, "unsupported": 1}),
+    )
+    (tmp_path / "results.jsonl").touch()
+    name = "embcheck.reports.answers.compat_made.read_runs"
+    for both in ([older, run], [run, older]):
+        monkeypatch.setattr(name, lambda _, both=both: both)
+        if is_quantized:
+            assert [made.version for made in versions_of([tmp_path])] == [
+                each.header.backends[0]["version"] for each in both
+            ]
+        else:
+            with pytest.raises(CompatError, match=f"the first difference is {re.escape(newer)}"):
+                list(versions_of([tmp_path]))
 
 
 SHIELDS = {

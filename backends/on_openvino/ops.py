@@ -51,14 +51,16 @@ class OpenVinoOps:
         library="openvino",
         version=openvino.__version__.split("-")[0],
         operations={
-            Operation.EMBEDDING: Provided(Provision.NATIVE, "opset16.gather(weight, indices, 0)"),
+            Operation.EMBEDDING: Provided(
+                Provision.NATIVE, f"{op.NAME}.gather(weight, indices, 0)"
+            ),
             Operation.EMBEDDING_BAG: Provided(
                 Provision.NATIVE,
-                "opset16.embedding_bag_offsets, or embedding_bag_packed; maxima by gather, then "
+                f"{op.NAME}.embedding_bag_offsets, or embedding_bag_packed; maxima by gather, then "
                 "segment_max or reduce_max",
             ),
             Operation.ONE_HOT: Provided(
-                Provision.NATIVE, "opset16.one_hot(indices, num_classes, 1, 0, axis=-1)"
+                Provision.NATIVE, f"{op.NAME}.one_hot(indices, num_classes, 1, 0, axis=-1)"
             ),
         },
         capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}),
@@ -102,6 +104,8 @@ def _expect_expressible(call: Call) -> None:
         composition.expect_mode(call, ("max",))
         if "offsets" not in call.inputs:
             composition.expect_bounds(call)
+        elif not hasattr(op, "segment_max"):
+            raise Unsupported("OpenVINO has SegmentMax since 2025.1: no maxima between offsets")
     if call.operation is Operation.ONE_HOT and call.option("num_classes") == -1:
         raise Unsupported("OpenVINO's one_hot does not infer the number of classes")
 

@@ -1,17 +1,29 @@
-"""The operations of OpenVINO's opset 16.
+"""The operations of OpenVINO's newest opset that an adapter asks for.
 
-Releases before 2026 list only its new ones there; of the others, those of opset 15 are the same.
+Releases before 2026 list only the new ones in opset 16; of the others, those of opset 15 are the
+same. Releases before 2025 have no opset 16, and keep opset 15 in `openvino.runtime`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import openvino.opset15
-import openvino.opset16
+import openvino
+
+try:
+    from openvino import opset15, opset16
+except ImportError:
+    from openvino.runtime import opset15
+
+    opset16 = opset15
+
+NAME = opset16.__name__.rpartition(".")[2]
+"""`opset16`, or what the newest one is called in this release."""
 
 
 def __getattr__(name: str) -> Any:
     """Return an operation; raises AttributeError for one that neither has."""
-    newest = getattr(openvino.opset16, name, None)
-    return getattr(openvino.opset15, name) if newest is None else newest
+    for opset in (opset16, opset15):
+        if hasattr(opset, name):
+            return getattr(opset, name)
+    raise AttributeError(f"OpenVINO {openvino.__version__} has no operation {name}")

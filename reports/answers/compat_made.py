@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -178,7 +178,8 @@ def versions_of(folders: Iterable[Path]) -> Iterator[Column]:
     """Decide every feature by each run below some folders, one run after another.
 
     Raises CompatError for a folder without runs, for a run of a part of the suite, which says
-    nothing of the rest, and for one that does not judge as the others of its backend do.
+    nothing of the rest, and for one that does not judge as the others of its backend do. A run may
+    be from before there were cases that are not for its backend.
     """
     first: dict[str, Run] = {}
     for folder in folders:
@@ -196,7 +197,10 @@ def _versions_in(run: Run, file: Path, first: dict[str, Run]) -> Iterable[Column
     if part := [*merged.parts.values(), *missing, *run.doubts]:
         raise CompatError(f"{file}: a run is not whole: {part[0]}")
     for name in merged.columns:
-        _check_alike(file, name, first.setdefault(name, replace(run, results=[])), run)
+        operations = merged.backends[name].latest.get("operations", ())
+        not_for_it = {case.id for case in suite_cases() if not is_asked(case, operations)}
+        known = first.setdefault(name, replace(run, results=[]))
+        _check_alike(file, name, known, run, not_for_it)
     # The known deviations are those of other versions: that this one conforms is no mistake.
     results = [
         replace(result, outcome="passed") if _is_surprise_pass(result) else result
@@ -216,8 +220,10 @@ def _is_surprise_pass(result: ResultLine) -> bool:
     return result.outcome == "stale" and is_told
 
 
-def _check_alike(file: Path, backend: str, known: Run, run: Run) -> None:
-    cases = sorted({*known.cases} ^ {*run.cases})
+def _check_alike(
+    file: Path, backend: str, known: Run, run: Run, not_for_it: Collection[str]
+) -> None:
+    cases = sorted(({*known.cases} ^ {*run.cases}).difference(not_for_it))
     if found := cases or differences([known], [run]):
         raise CompatError(
             f"{file}: is not judged as other versions of {backend} are, the first difference is "
