@@ -17,7 +17,8 @@ from typing import Any
 
 from embcheck.conformance.near import did_you_mean
 
-FORMAT = 1
+INLINE_DTYPES, FORMAT = 1, 2
+"""The first had the answers for dtypes in each entry."""
 FILE_NAME = "compat.json"
 AS_DOCUMENTED = "as documented"
 CASES_LISTED = "parsed.json"
@@ -237,9 +238,9 @@ def parse(text: str, name: str) -> Compat:
     """Read such data from a text; raises CompatError."""
     try:
         data = json.loads(text)
-        if data["format"] != FORMAT:
+        if data["format"] not in (INLINE_DTYPES, FORMAT):
             raise CompatError(f"{name}: has format {data['format']}, this embcheck reads {FORMAT}")
-        tables = data["reasons"], data["examples"]
+        tables = data["reasons"], data["examples"], data.get("dtypes", [])
         backends = {id_: _column(id_, told, *tables) for id_, told in data["backends"].items()}
         says = {feature: told["says"] for feature, told in data["features"].items()}
         digests = {feature: told["digest"] for feature, told in data["features"].items()}
@@ -279,10 +280,15 @@ def _shown(told: Mapping[str, Any], answers: list[str]) -> Shown:
 
 
 def _column(
-    id_: str, told: Mapping[str, Any], reasons: list[Mapping[str, str]], examples: list[str]
+    id_: str,
+    told: Mapping[str, Any],
+    reasons: list[Mapping[str, str]],
+    examples: list[str],
+    dtypes: list[Mapping[str, str]],
 ) -> Column:
     features = {
-        name: _supported(entry, reasons, examples) for name, entry in told["features"].items()
+        name: _supported(entry, reasons, examples, dtypes)
+        for name, entry in told["features"].items()
     }
     library, version, device, date = (
         str(told[key]) for key in ("library", "version", "device", "date")
@@ -295,19 +301,24 @@ def _column(
 
 
 def _supported(
-    entry: Mapping[str, Any], reasons: list[Mapping[str, str]], examples: list[str]
+    entry: Mapping[str, Any],
+    reasons: list[Mapping[str, str]],
+    examples: list[str],
+    dtypes: list[Mapping[str, str]],
 ) -> Supported:
     told = dict(entry)
     if "reason" in told:
         told |= reasons[told["reason"]]
     if "example" in told:
         told["example"] = examples[told["example"]]
-    dtypes = {
+    of_dtypes = told.pop("dtypes", {})
+    of_dtypes = dtypes[of_dtypes] if isinstance(of_dtypes, int) else of_dtypes
+    each = {
         name: Supported(*answer.split())
-        for answer, names in told.pop("dtypes", {}).items()
+        for answer, names in of_dtypes.items()
         for name in names.split()
     }
     apart = tuple(map(str, told.pop("apart", ())))
     history = tuple(Since(**since) for since in told.pop("history", ()))
     texts = {name: str(value) for name, value in told.items()}
-    return Supported(**texts, dtypes=dtypes, apart=apart, history=history)
+    return Supported(**texts, dtypes=each, apart=apart, history=history)

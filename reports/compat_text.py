@@ -13,6 +13,7 @@ def to_text(compat: Compat) -> str:
     """Write such data as JSON: the same bytes for the same data."""
     reasons: dict[tuple[str, ...], int] = {}
     examples: dict[str, int] = {}
+    dtypes: dict[str, int] = {}
     words = sorted({word for sets in compat.contexts.values() for each in sets for word in each})
     place = {word: number for number, word in enumerate(words)}
     answers: dict[str, int] = {}
@@ -35,7 +36,7 @@ def to_text(compat: Compat) -> str:
                 **({"stale": [*column.stale]} if column.stale else {}),
                 **({"versions": asdict(column.versions)} if column.versions.run else {}),
                 "features": {
-                    name: _plain(found, reasons, examples)
+                    name: _plain(found, reasons, examples, dtypes)
                     for name, found in column.features.items()
                 },
             }
@@ -44,6 +45,7 @@ def to_text(compat: Compat) -> str:
     }
     data["reasons"] = [dict(zip(REASON, reason, strict=True)) for reason in reasons]
     data["examples"] = list(examples)
+    data["dtypes"] = [json.loads(told) for told in dtypes]
     if compat.cases:
         data["cases"] = {id_: _plain_case(case, answers) for id_, case in compat.cases.items()}
         data["answers"] = list(answers)
@@ -73,7 +75,10 @@ def _lines(part: Any, levels: int) -> str:
 
 
 def _plain(
-    found: Supported, reasons: dict[tuple[str, ...], int], examples: dict[str, int]
+    found: Supported,
+    reasons: dict[tuple[str, ...], int],
+    examples: dict[str, int],
+    dtypes: dict[str, int],
 ) -> dict[str, Any]:
     told: dict[str, Any] = {"support": found.support}
     told |= {name: getattr(found, name) for name in ("how", "says", "contexts")}
@@ -81,10 +86,12 @@ def _plain(
     told["history"] = [
         {key: value for key, value in asdict(since).items() if value} for since in found.history
     ]
-    dtypes: dict[str, list[str]] = {}
-    for dtype, part in found.dtypes.items():
-        dtypes.setdefault(f"{part.support} {part.how or ''}".rstrip(), []).append(dtype)
-    told["dtypes"] = {answer: " ".join(names) for answer, names in dtypes.items()}
+    if found.dtypes:
+        each: dict[str, list[str]] = {}
+        for dtype, part in found.dtypes.items():
+            each.setdefault(f"{part.support} {part.how or ''}".rstrip(), []).append(dtype)
+        answers = json.dumps({answer: " ".join(names) for answer, names in each.items()})
+        told["dtypes"] = dtypes.setdefault(answers, len(dtypes))
     if found.reason:
         reason = tuple(getattr(found, name) for name in REASON)
         told["reason"] = reasons.setdefault(reason, len(reasons))

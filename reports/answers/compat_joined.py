@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
+from embcheck.reports.answers.letters import UNDECIDED, packed, unpacked
 from embcheck.reports.compat import Column, Compat, CompatError, Since, Supported, Versions
 from embcheck.reports.migration.cases import cases_of_both
 
@@ -151,13 +152,24 @@ def _kept(column: Column, new: Compat, old: Compat, same: Collection[str]) -> Co
         for name, found in (part.features.items() if part else ())
         if name not in old.features
     }
+    # Whoever has no such operation need not be asked anew.
+    never = {name for name in features.keys() - same if _is_never_asked(column.features.get(name))}
+    for name in never:
+        letters = packed(UNDECIDED * len(new.contexts.get(name, ())))
+        features[name] = replace(features[name], contexts=letters)
     stale = tuple(
         name
         for name in new.features
         if name in column.stale
-        or (name not in same and (name in column.features or name not in features))
+        or (name not in {*same, *never} and (name in column.features or name not in features))
     )
     return replace(column, features=features, stale=stale)
+
+
+def _is_never_asked(found: Supported | None) -> bool:
+    """Whether a feature is absent because a backend has none of the operations that it is of."""
+    letters = set(unpacked(found.contexts)) if found else set()
+    return found is not None and found.support == "absent" and letters == {UNDECIDED}
 
 
 def _differences(before: Column, after: Mapping[str, Supported]) -> list[CompatChange]:
