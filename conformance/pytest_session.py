@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from embcheck.conformance.contract.call import Operation
+from embcheck.conformance.contract.operation import is_for
 from embcheck.conformance.execution.client import ENVIRONMENT, BackendUnavailable
 from embcheck.conformance.execution.judging.deviations import (
     explain,
@@ -106,12 +106,15 @@ class EmbcheckSession:
         return replace(verdict, message=said, notes=(*verdict.notes, Note.ONLY_AFTER_OTHERS))
 
     def asks(self, case: Case, backend: str) -> bool:
-        """Whether a case is for a backend: probes are for those that are PyTorch itself."""
-        if case.spec.operation is not Operation.PROBE:
+        """Whether a case is for a backend: probes and stored tables are for few of them."""
+        operation, scheme = case.spec.operation, case.spec.options.get("scheme")
+        if is_for(operation, scheme, (), ()):
             return True
         self._start()
-        problem = self._pool.problem(backend)
-        if problem is not None or Operation.PROBE in self._pool.info(backend).operations:
+        if self._pool.problem(backend) is not None:
+            return True
+        info = self._pool.info(backend)
+        if is_for(operation, scheme, info.operations, info.schemes):
             return True
         self._not_asked.add(case.id)
         return False
@@ -218,7 +221,7 @@ class EmbcheckSession:
             except LookupError as error:
                 raise pytest.UsageError(error.args[0]) from None
             if not cases & asked:
-                said = f"'{name}' is asked of PyTorch itself only, not of {', '.join(self.names)}"
+                said = f"'{name}' is asked of few backends, not of {', '.join(self.names)}"
                 raise pytest.UsageError(said)
             found |= cases
         return frozenset(found)

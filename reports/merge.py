@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from embcheck.conformance.contract.operation import is_for
 from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.records.comparable import check_alike
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, Measurement, ResultLine
@@ -242,8 +243,9 @@ def _asked(run: Run) -> Iterable[tuple[str, str]]:
 
 
 def _is_asked(case: CaseLine, info: Mapping[str, Any]) -> bool:
-    """Whether a case is for a backend: probes are for those that declare them."""
-    return case.call.get("operation") != "probe" or "probe" in info.get("operations", ())
+    """Whether a case is for a backend: some are for those that declare what they are about."""
+    operation, scheme = case.call.get("operation"), case.call.get("options", {}).get("scheme")
+    return is_for(str(operation), scheme, info.get("operations", ()), info.get("schemes", ()))
 
 
 def _measurements(runs: Iterable[Run]) -> Iterable[Measurement]:

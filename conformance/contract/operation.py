@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 
 
@@ -75,3 +76,18 @@ WITH_TABLE = tuple(
 BAGS = tuple(operation for operation in Operation if operation.is_bag)
 FRESH = tuple(operation for operation in Operation if operation.is_fresh)
 PRETRAINED = tuple(operation for operation in Operation if operation.is_pretrained)
+
+
+def is_for(
+    operation: str, scheme: str | None, operations: Collection[str], schemes: Collection[str]
+) -> bool:
+    """Whether a call is for a backend that declares such operations and schemes.
+
+    Probes, and lookups in stored tables, are for few backends. The others are not asked, and lack
+    nothing by that.
+    """
+    if operation == Operation.PROBE:
+        return operation in operations
+    if operation in QUANTIZED:
+        return operation in operations and scheme in schemes
+    return True

@@ -128,10 +128,10 @@ def _letters(
     scored = [*_scored(cases)]
     for backend, decisions in decided.items():
         by_feature = by_feature_of(merged, backend, planned.deciding)
-        operations = merged.backends[backend].latest.get("operations", ())
+        info = merged.backends[backend].latest
         without: dict[str, list[str]] = {}
         for case in scored:
-            if case.id not in by_feature.seen and is_asked(case, operations):
+            if case.id not in by_feature.seen and is_asked(case, info):
                 for name in planned.deciding[case.id]:
                     without.setdefault(name, []).append(case.id)
         told = {
@@ -197,8 +197,8 @@ def _versions_in(run: Run, file: Path, first: dict[str, Run]) -> Iterable[Column
     if part := [*merged.parts.values(), *missing, *run.doubts]:
         raise CompatError(f"{file}: a run is not whole: {part[0]}")
     for name in merged.columns:
-        operations = merged.backends[name].latest.get("operations", ())
-        not_for_it = {case.id for case in suite_cases() if not is_asked(case, operations)}
+        info = merged.backends[name].latest
+        not_for_it = {case.id for case in suite_cases() if not is_asked(case, info)}
         known = first.setdefault(name, replace(run, results=[]))
         _check_alike(file, name, known, run, not_for_it)
     # The known deviations are those of other versions: that this one conforms is no mistake.

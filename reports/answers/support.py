@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from embcheck.conformance.contract.operation import Operation
+from embcheck.conformance.contract.operation import is_for
 from embcheck.conformance.contract.options import OPTIONS
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.conformance.suite.features import Beyond, Feature
@@ -129,11 +129,11 @@ def decide(
     found: Decisions = {}
     for backend in merged.columns:
         by_feature = by_feature_of(merged, backend, deciding)
-        operations = merged.backends[backend].latest.get("operations", ())
+        info = merged.backends[backend].latest
         without = Counter(
             name
             for case in asked
-            if case.id not in by_feature.seen and is_asked(case, operations)
+            if case.id not in by_feature.seen and is_asked(case, info)
             for name in deciding.get(case.id, ())
         )
         weak = _weak(merged.of_backend(backend))
@@ -275,11 +275,10 @@ def deciding_of(
     }
 
 
-def is_asked(case: Case, operations: Collection[str]) -> bool:
-    """Whether a case is for a backend that declares such operations: some are for few."""
-    operation = case.spec.operation
-    is_for_few = operation is Operation.PROBE or operation.is_quantized
-    return not is_for_few or operation in operations
+def is_asked(case: Case, info: Mapping[str, Any]) -> bool:
+    """Whether a case is for a backend, by its entry in a run's header."""
+    scheme, operations = case.spec.options.get("scheme"), info.get("operations", ())
+    return is_for(case.spec.operation, scheme, operations, info.get("schemes", ()))
 
 
 def decision(findings: Iterable[MergedResult], without: int = 0) -> Decision:
