@@ -76,8 +76,13 @@ def conclude(duel: Duel, departure: ShrunkDeparture, folder: Path) -> FuzzFindin
     if signature.after and not departure.before:
         problem = "not reproduced: neither alone, nor after the calls that came before"
         return FuzzFinding(signature, message, call, known, None, problem)
+    refused = isinstance(exchange.ours, Rejected)
+    if refused and signature.after:
+        # A step of a sequence says what comes, and cannot say that nothing may.
+        problem = "not written: a spec has no refusal after other calls"
+        return FuzzFinding(signature, message, call, known, None, problem)
     control = None
-    if isinstance(exchange.ours, Rejected) and not signature.after:
+    if refused:
         control = _control(duel, exchange)
         if control is None:
             problem = "no valid neighbour was found that both answer alike"

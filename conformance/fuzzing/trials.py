@@ -14,7 +14,7 @@ from embcheck.conformance.fuzzing.stored_calls import stored_calls, stored_seque
 
 SMALL, LARGE, SEQUENCE = 10, 4, 2
 """Of 16 trials of floating tables."""
-STORED, STORED_SEQUENCE = 10, 2
+STORED, STORED_SEQUENCE = 4, 1
 """Beside them, where a backend stores tables in fewer bits."""
 
 
