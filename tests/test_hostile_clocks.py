@@ -392,7 +392,7 @@ def test_few_are_suspect_by_noise(inputs):
 
 @pytest.mark.parametrize(
     ("new", "whole", "noise", "least"),
-    [(2e-4, None, 0.0, 50), (2e-4, None, 0.02, 35), (1e-3, True, 0.0, 50), (2e-4, True, 0.0, 0)],
+    [(2e-4, None, 0.0, 50), (2e-4, None, 0.02, 30), (1e-3, True, 0.0, 50), (2e-4, True, 0.0, 0)],
 )
 def test_memory_is_seen_through_noise(inputs, new, whole, noise, least):
     """Twice the time on new indices shows it; where all of them are new, more than three times."""

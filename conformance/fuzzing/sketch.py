@@ -116,7 +116,9 @@ class Sketch:
             length = self.bags if self.operation.is_bag else self.positions
             specs["grad_output"] = self._upstream([length, self.columns])
         for name, layout in self.layouts.items():
-            if name in specs:
+            # A variant may have other numbers than those that the layout was chosen for.
+            fits = layout != "expanded" or specs.get(name, {}).get("generator") == "full"
+            if name in specs and fits:
                 specs[name]["layout"] = layout
         return specs
 
