@@ -56,6 +56,8 @@ def test_an_example_prints_what_the_page_shows(code, printed):
     """An example, alone in a process, prints the text that stands below it."""
     if "torch.compile" in code and not shutil.which("g++"):
         pytest.skip("the example compiles with g++, which is not installed")
+    if '"KERAS_BACKEND"] = "numpy"' in code and "jax" not in DISTRIBUTIONS:
+        pytest.skip("Keras's NumPy backend imports jax, which is not installed")
     for name in needed(code):
         if name not in DISTRIBUTIONS:
             pytest.skip(f"{name} is not installed")
