@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -70,3 +71,11 @@ def to_array(tensor: torch.Tensor) -> np.ndarray:
     tensor = tensor.detach().to_dense().cpu()
     bits = tensor.view(_BITS.get(tensor.dtype, tensor.dtype))
     return np.asarray(bits.numpy()).view(str(tensor.dtype).removeprefix("torch."))
+
+
+def arrays_of(answer: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Bring an answer of tensors and of plain values, such as flags, to NumPy."""
+    return {
+        name: to_array(seen) if isinstance(seen, torch.Tensor) else np.array(seen)
+        for name, seen in answer.items()
+    }

@@ -14,7 +14,7 @@ import torch
 from torch.ao import quantization as untyped
 
 from embcheck.backends.on_torch.calls import LATE_IMPORTS
-from embcheck.backends.on_torch.names import to_array, to_tensor
+from embcheck.backends.on_torch.names import arrays_of, to_tensor
 from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -104,10 +104,7 @@ class TorchAo:
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
         """Bring the tensors home."""
-        return {
-            name: to_array(seen) if isinstance(seen, torch.Tensor) else np.array(seen)
-            for name, seen in answer.items()
-        }
+        return arrays_of(answer)
 
     def script(self, call: Call) -> str:
         """Write the conversion and the call."""

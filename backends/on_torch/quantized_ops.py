@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.ao.quantization import PerChannelMinMaxObserver as Observer
 
-from embcheck.backends.on_torch.names import to_array, to_tensor
+from embcheck.backends.on_torch.names import arrays_of, to_tensor
 from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -116,10 +116,7 @@ class TorchQuantizedOps:
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
         """Bring the tensors home."""
-        return {
-            name: to_array(seen) if isinstance(seen, torch.Tensor) else np.array(seen)
-            for name, seen in answer.items()
-        }
+        return arrays_of(answer)
 
     def script(self, call: Call) -> str:
         """Write the packing and the operator's call."""

@@ -23,7 +23,7 @@ from torchao.quantization import (
     quantize_,
 )
 
-from embcheck.backends.on_torch.names import to_array, to_tensor
+from embcheck.backends.on_torch.names import arrays_of, to_tensor
 from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -143,10 +143,7 @@ class Torchao:
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
         """Bring the tensors home."""
-        return {
-            name: to_array(seen) if isinstance(seen, torch.Tensor) else np.array(seen)
-            for name, seen in answer.items()
-        }
+        return arrays_of(answer)
 
     def script(self, call: Call) -> str:
         """Write the quantisation and the call."""

@@ -117,9 +117,20 @@ class Oracle:
     changed: Standard
     others: tuple[Changed, ...] = ()
 
-    def on_stored(self, scheme: str) -> Oracle:
-        """Return the same answers, for calls on the table stored by a scheme."""
+    @cached_property
+    def _on_stored(self) -> dict[str, Oracle]:
+        return {}
 
+    def on_stored(self, scheme: str) -> Oracle:
+        """Return the same answers, for calls on the table stored by a scheme.
+
+        Made once, since its bounds are derived from the whole table.
+        """
+        if scheme not in self._on_stored:
+            self._on_stored[scheme] = self._make_stored(scheme)
+        return self._on_stored[scheme]
+
+    def _make_stored(self, scheme: str) -> Oracle:
         def stored(standard: Standard) -> Standard:
             return Standard(stored_call(standard.call, scheme), standard.expected)
 
