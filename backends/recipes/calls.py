@@ -1,10 +1,10 @@
 """What the adapters of recipes share: which calls a recipe has words for, and how it is called.
 
-A recipe is a module with some of `embedding`, `embedding_bag` and `one_hot`, whose arguments have
-PyTorch's names, the weight before the indices. What its functions take is what is claimed. Where
-its library has no automatic differentiation, `embedding_gradient` and `embedding_bag_gradient` take
-the gradient of the output first, and then the same arguments. The second one returns two arrays:
-the gradients for the table and for the weights, or None.
+A recipe is a file with `embedding` and `embedding_bag`, whose arguments have PyTorch's names, the
+weight before the indices. What its functions take is what is claimed. Further files have `one_hot`,
+and, where the library has no automatic differentiation, `embedding_gradient` and
+`embedding_bag_gradient`. These take the gradient of the output first, and then the same arguments.
+The second one returns two arrays: the gradients for the table and for the weights, or None.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from inspect import signature
+from inspect import getmembers, isfunction, signature
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -43,8 +43,6 @@ WITHOUT_CHECKS = "without checks"
 
 _CAPABILITIES = {
     "padding_idx": Capability.PADDING_IDX,
-    "max_norm": Capability.MAX_NORM,
-    "scale_grad_by_freq": Capability.SCALE_GRAD_BY_FREQ,
     "per_sample_weights": Capability.PER_SAMPLE_WEIGHTS,
     "include_last_offset": Capability.INCLUDE_LAST_OFFSET,
 }
@@ -70,13 +68,14 @@ class Way:
     """Other ways to run the recipe, by name, for what shows an output alone: compiled, say."""
     natives: Mapping[str, Callable[[], Backend]] = field(default_factory=dict)
     """The library's own spelling by other adapters, and what it does with an index out of range."""
+    further: Sequence[ModuleType] = ()
+    """The recipe's other files, such as `with_numpy_gradients`."""
 
-
-class _Theirs(NamedTuple):
-    """An answer of another adapter."""
-
-    backend: Backend
-    answer: Any
+    @property
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """The recipe's functions by their names."""
+        files = (self.recipe, *self.further)
+        return {name: each for file in files for name, each in getmembers(file, isfunction)}
 
 
 class RecipeCalls:
@@ -91,7 +90,7 @@ class RecipeCalls:
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Any]]:
         """Return the recipe without its checks, and the library's own spelling of the call."""
-        function = _function(self._way.recipe, call)
+        function = _function(self._way, call)
         found = {}
         if "check" in signature(function).parameters:
             found[WITHOUT_CHECKS] = self._thunk(call, check=False)
@@ -107,9 +106,12 @@ class RecipeCalls:
         return found
 
     def to_numpy(self, answer: Any) -> Mapping[str, np.ndarray]:
-        """Bring the arrays home."""
-        if isinstance(answer, _Theirs):
-            return answer.backend.to_numpy(answer.answer)
+        """Bring the arrays home, those of another adapter by its own way."""
+        to_numpy: Callable[[Any], Mapping[str, np.ndarray]] = answer[0]
+        return to_numpy(answer[1])
+
+    def bring_home(self, answer: tuple[Arrays, Arrays]) -> Arrays:
+        """Bring home what the recipe gave, and the inputs beside it."""
         bring = self._way.bring
         observed, found = ({n: bring(a) for n, a in part.items()} for part in answer)
         return {**inputs_after(found), **observed}
@@ -117,39 +119,39 @@ class RecipeCalls:
     def _thunk(
         self, call: Call, wrap: Callable[[Run], Run] = lambda run: run, **more: Any
     ) -> Callable[[], Any]:
-        way, function = self._way, _function(self._way.recipe, call)
-        options = {**options_of(way.recipe, call), **more}
+        way, function = self._way, _function(self._way, call)
+        options = {**options_of(way, call), **more}
         arrays = {name: way.place(name, array) for name, array in call.inputs.items()}
         names = _names(function, arrays)
         run = wrap(lambda given: function(**{n: given[n] for n in names}, **options))
-        gradients = partial(_by_functions, way.recipe, call, options)
+        gradients = partial(_by_functions, way, call, options)
         show = partial(_observe, way, call, run, way.differentiate or gradients)
-        return lambda: (way.finish(show(arrays)), arrays)
+        return lambda: (self.bring_home, (way.finish(show(arrays)), arrays))
 
 
 def info_of(way: Way, name: str, library: str, version: str, **more: Any) -> BackendInfo:
     """Declare what a recipe's functions take; `more` are other fields, `modules` added to."""
-    functions = {n: getattr(way.recipe, n) for n in OPERATIONS if hasattr(way.recipe, n)}
+    functions = {n: way.functions[n] for n in OPERATIONS if n in way.functions}
     taken = {name for function in functions.values() for name in signature(function).parameters}
     capabilities = {capability for name, capability in _CAPABILITIES.items() if name in taken}
-    if way.differentiate is not None or hasattr(way.recipe, "embedding_gradient"):
+    if way.differentiate is not None or "embedding_gradient" in way.functions:
         capabilities.add(Capability.GRADIENTS)
-    file = f"recipes/{way.recipe.__name__.rpartition('.')[2]}.py"
-    modules = (*more.pop("modules", (library,)), way.recipe.__name__)
-    operations = {n: Provided(Provision.COMPOSED, f"{file}: {n}") for n in functions}
+    files = [file.__name__ for file in (way.recipe, *way.further)]
+    modules = (*more.pop("modules", (library,)), *files)
+    places = {n: each.__module__.rpartition(".")[2] for n, each in functions.items()}
+    composed = Provision.COMPOSED
+    operations = {n: Provided(composed, f"recipes/{file}.py: {n}") for n, file in places.items()}
     declared = {"operations": operations, "capabilities": frozenset(capabilities), **more}
     return BackendInfo(name, library, version, modules=modules, **declared)
 
 
-def options_of(recipe: ModuleType, call: Call) -> dict[str, Any]:
+def options_of(way: Way, call: Call) -> dict[str, Any]:
     """Return the options of a call; raises Unsupported for what the recipe has no words for."""
-    taken = signature(_function(recipe, call)).parameters
+    taken = signature(_function(way, call)).parameters
     given = [n for n, value in call.options.items() if value is not None and value is not False]
-    if call.operation is Operation.ONE_HOT:
-        shown = {*_ALWAYS, Observation.PRODUCT}
-    else:
-        shown = {*_ALWAYS, *GRADIENTS}
-        given += [name for name in _ARRAYS if name in call.inputs]
+    is_one_hot = call.operation is Operation.ONE_HOT
+    shown = {*_ALWAYS, Observation.PRODUCT} if is_one_hot else {*_ALWAYS, *GRADIENTS}
+    given += [name for name in _ARRAYS if name in call.inputs and not is_one_hot]
     if unknown := set(given) - set(taken):
         raise Unsupported(f"the recipe's {call.operation} has no {', '.join(sorted(unknown))}")
     if unknown := set(call.observe) - shown:
@@ -157,11 +159,10 @@ def options_of(recipe: ModuleType, call: Call) -> dict[str, Any]:
     return {name: value for name, value in call.options.items() if name in taken}
 
 
-def _function(recipe: ModuleType, call: Call) -> Callable[..., Any]:
-    if call.operation not in OPERATIONS or not hasattr(recipe, call.operation):
+def _function(way: Way, call: Call) -> Callable[..., Any]:
+    if call.operation not in OPERATIONS or call.operation not in way.functions:
         raise Unsupported(f"the recipe has no {call.operation}")
-    function: Callable[..., Any] = getattr(recipe, call.operation)
-    return function
+    return way.functions[call.operation]
 
 
 def _observe(
@@ -178,12 +179,12 @@ def _observe(
 
 
 def _by_functions(
-    recipe: ModuleType, call: Call, options: Arrays, run: Run, arrays: Arrays, _: Sequence[str]
+    way: Way, call: Call, options: Arrays, run: Run, arrays: Arrays, _: Sequence[str]
 ) -> tuple[Any, Arrays]:
     """Ask the recipe's own functions for gradients."""
     output = run(arrays)
     upstream = arrays["grad_output"] if "grad_output" in arrays else np.ones_like(output)
-    function = getattr(recipe, f"{call.operation}_gradient")
+    function = way.functions[f"{call.operation}_gradient"]
     known = {n: value for n, value in options.items() if n in signature(function).parameters}
     found = function(upstream, **{n: arrays[n] for n in _names(function, arrays)}, **known)
     pair = found if call.operation.is_bag else (found, None)
@@ -195,5 +196,5 @@ def _names(function: Callable[..., Any], arrays: Arrays) -> list[str]:
     return [name for name in _ARRAYS if name in arrays and name in taken]
 
 
-def _ask(backend: Backend, run: Callable[[], Any]) -> _Theirs:
-    return _Theirs(backend, run())
+def _ask(native: Backend, run: Callable[[], Any]) -> tuple[Any, Any]:
+    return native.to_numpy, run()

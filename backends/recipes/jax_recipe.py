@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from embcheck.backends.on_jax import take
-from embcheck.backends.recipes import with_jax
+from embcheck.backends.recipes import with_jax, with_jax_one_hot
 from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
 
 config: Any = jax.config
@@ -30,6 +30,7 @@ def on_cpu() -> RecipeCalls:
         differentiate=_differentiate,
         wraps={"jax.jit(recipe)  # checks nothing": jax.jit},
         natives={"fills with NaN": take.on_cpu},
+        further=(with_jax_one_hot,),
     )
     settings = {"jax_enable_x64": "True; the default is False"}
     modules = ("jax", "jaxlib")

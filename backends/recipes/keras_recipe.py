@@ -22,7 +22,7 @@ import keras
 from keras import ops
 
 from embcheck.backends.on_keras import with_jax as keras_on_jax
-from embcheck.backends.recipes import with_keras
+from embcheck.backends.recipes import with_keras, with_keras_one_hot
 from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
 
 config: Any = jax.config
@@ -39,6 +39,7 @@ def on_cpu() -> RecipeCalls:
         differentiate=_differentiate,
         product=lambda output, weight: ops.matmul(ops.cast(output, weight.dtype), weight),
         natives={"fills with NaN": keras_on_jax.on_cpu},
+        further=(with_keras_one_hot,),
     )
     info = info_of(
         way,

@@ -18,6 +18,7 @@ import numpy as np
 
 from embcheck.backends.composed.mlx_take import MlxTake
 from embcheck.backends.recipes import with_mlx as recipe
+from embcheck.backends.recipes import with_mlx_one_hot
 from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
 
 _to_mlx: Callable[[np.ndarray], mx.array] = recipe.to_mlx
@@ -55,6 +56,7 @@ WAY = Way(
     _finish,
     _differentiate,
     natives={"memory is read where it lies": MlxTake},
+    further=(with_mlx_one_hot,),
 )
 
 

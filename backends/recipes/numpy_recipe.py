@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.backends.recipes import with_numpy
+from embcheck.backends.recipes import with_numpy, with_numpy_gradients, with_numpy_one_hot
 from embcheck.backends.recipes.calls import RecipeCalls, Way, info_of
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
@@ -29,7 +29,12 @@ class NumpyRecipe(RecipeCalls):
     """NumPy, whose own spelling of a lookup is one of its indexings."""
 
     def __init__(self) -> None:
-        way = Way(with_numpy, place=lambda _, array: array, product=multiply)
+        way = Way(
+            with_numpy,
+            place=lambda _, array: array,
+            product=multiply,
+            further=(with_numpy_gradients, with_numpy_one_hot),
+        )
         super().__init__(way, info_of(way, "numpy-recipe", "numpy", np.__version__))
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Any]]:
@@ -40,7 +45,10 @@ class NumpyRecipe(RecipeCalls):
         if weight is None or call.observe != (Observation.OUTPUT,):
             return found
         if call.operation is Operation.EMBEDDING and not chosen:
-            found[_ROWS] = lambda: ({"output": weight[indices]}, given)
+            found[_ROWS] = lambda: (self.bring_home, ({"output": weight[indices]}, given))
         if chosen == {"mode": "sum"} and given.keys() == {"weight", "indices"}:
-            found[_SUMS] = lambda: ({"output": weight[indices].sum(axis=1)}, given)
+            found[_SUMS] = lambda: (
+                self.bring_home,
+                ({"output": weight[indices].sum(axis=1)}, given),
+            )
         return found

@@ -13,7 +13,7 @@ import paddle
 
 from embcheck.backends.on_paddle import eager
 from embcheck.backends.on_paddle.lookups import to_array, to_tensor
-from embcheck.backends.recipes import with_paddle
+from embcheck.backends.recipes import with_paddle, with_paddle_one_hot
 from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
 
 
@@ -26,6 +26,7 @@ def on_cpu() -> RecipeCalls:
         bring=to_array,
         differentiate=_differentiate,
         natives={"reads the index -1, and beside padding any, unchecked": eager.on_cpu},
+        further=(with_paddle_one_hot,),
     )
     info = info_of(way, "paddle-recipe", "paddle", paddle.__version__, survives_fork=True)
     return RecipeCalls(way, info)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import scipy
 
 from embcheck.backends.composed import scipy_csr
-from embcheck.backends.recipes import with_scipy
+from embcheck.backends.recipes import with_scipy, with_scipy_gradients, with_scipy_one_hot
 from embcheck.backends.recipes.calls import RecipeCalls, Way, info_of
 from embcheck.backends.recipes.numpy_recipe import multiply
 
@@ -22,5 +22,6 @@ def on_cpu() -> RecipeCalls:
         place=lambda _, array: array,
         product=multiply,
         natives={"reads beyond the table, or dies": scipy_csr.ScipyCsr},
+        further=(with_scipy_gradients, with_scipy_one_hot),
     )
     return RecipeCalls(way, info_of(way, "scipy-recipe", "scipy", scipy.__version__))

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from embcheck.backends.on_tensorflow import eager
 from embcheck.backends.on_tensorflow.calls import use
-from embcheck.backends.recipes import with_tensorflow
+from embcheck.backends.recipes import with_tensorflow, with_tensorflow_one_hot
 from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
 
 
@@ -30,6 +30,7 @@ def on_cpu() -> RecipeCalls:
         product=lambda output, weight: tf.cast(output, weight.dtype) @ weight,
         wraps={"tf.function(recipe)  # raises": tf.function},
         natives={"raises; on a GPU it gives zeros": eager.on_cpu},
+        further=(with_tensorflow_one_hot,),
     )
     more: Arrays = {"modules": ("tensorflow", "keras"), "device": use("cpu")}
     version = tf.__version__

@@ -22,6 +22,7 @@ from tinygrad import Tensor, helpers
 from embcheck.backends.composed.tinygrad_index import TinygradIndex
 from embcheck.backends.composed.tinygrad_lookups import to_array
 from embcheck.backends.recipes import with_tinygrad as recipe
+from embcheck.backends.recipes import with_tinygrad_one_hot
 from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
 from embcheck.conformance.contract.backend import Unavailable
 from embcheck.conformance.contract.cache import cache_folder
@@ -63,6 +64,7 @@ WAY = Way(
     _differentiate,
     _product,
     natives={"gives zeros": TinygradIndex},
+    further=(with_tinygrad_one_hot,),
 )
 
 

@@ -109,15 +109,3 @@ def bag_bounds(indices, offsets, include_last_offset, check=True):
     if not len(bounds) or bounds[0] != 0 or bounds[-1] > shape[0] or (np.diff(bounds) < 0).any():
         raise ValueError("offsets do not begin with 0, decrease, or leave the indices")
     return jnp.asarray(bounds)
-
-
-def one_hot(indices, num_classes=-1):
-    """Return vectors with a 1 at each class value, which are 64-bit integers."""
-    if indices.dtype != np.int64:
-        raise TypeError(f"class values are {indices.dtype}, not int64")
-    if num_classes == -1 and indices.size:
-        num_classes = int(np.max(indices)) + 1
-    if type(num_classes) is not int or num_classes < 1:
-        raise ValueError("there is no class")
-    check_indices(indices, num_classes)
-    return jax.nn.one_hot(indices, num_classes, dtype=int)

@@ -143,16 +143,3 @@ def greatest(rows, kept, bags, number):
         return mx.where(places == (first[:, None] if bags is None else first[bags]), grad, 0)
 
     return take(rows)
-
-
-def one_hot(indices, num_classes=-1):
-    """Return vectors with a 1 at each class value, which are 64-bit integers."""
-    given = np.asarray(indices)
-    if given.dtype != np.int64:
-        raise TypeError(f"class values are {given.dtype}, not int64")
-    if num_classes == -1 and given.size:
-        num_classes = int(given.max()) + 1
-    if type(num_classes) is not int or num_classes < 1:
-        raise ValueError("there is no class")
-    check_indices(given, num_classes)
-    return (to_mlx(given)[..., None] == mx.arange(num_classes)).astype(mx.int64)

@@ -45,17 +45,6 @@ def embedding(
     return weight[indices]
 
 
-def embedding_gradient(
-    grad_output, weight, indices, padding_idx=None, scale_grad_by_freq=False, check=True
-):
-    """Return the table's gradient, (rows, columns)."""
-    if check:
-        check_lookup(weight, indices, padding_idx)
-    shares = grad_output.reshape(indices.size, weight.shape[1])
-    named = indices.reshape(-1)
-    return add_to_rows(shares, named, weight, indices, padding_idx, scale_grad_by_freq)
-
-
 def embedding_bag(
     weight, indices, offsets=None, mode="mean", per_sample_weights=None, padding_idx=None,
     include_last_offset=False, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, check=True,
@@ -76,35 +65,6 @@ def embedding_bag(
     if mode == "mean":
         found /= np.maximum(np.diff(bounds), 1)[:, None]
     return found.astype(weight.dtype, copy=False)
-
-
-def embedding_bag_gradient(
-    grad_output, weight, indices, offsets=None, mode="mean", per_sample_weights=None,
-    padding_idx=None, include_last_offset=False, scale_grad_by_freq=False, check=True,
-):  # fmt: skip
-    """Return the table's gradient, and the weights' or None."""
-    if check:
-        check_lookup(weight, indices, padding_idx)
-        check_bags(weight, indices, mode, per_sample_weights, scale_grad_by_freq)
-    bounds = bag_bounds(indices, offsets, include_last_offset, check)
-    kept, bounds = without_padding(weight, indices, bounds, padding_idx)
-    wide = np.promote_types(weight.dtype, np.float32)
-    named, sizes = indices.reshape(-1)[kept], np.diff(bounds)
-    bags = np.repeat(np.arange(len(sizes)), sizes)
-    rows, shares, of_weights = weight[named].astype(wide), grad_output.astype(wide)[bags], None
-    if per_sample_weights is not None:
-        of_weights = np.zeros(indices.size, per_sample_weights.dtype)
-        of_weights[kept] = (rows * shares).sum(axis=1)
-        of_weights = of_weights.reshape(indices.shape)
-        shares = shares * per_sample_weights.reshape(-1)[kept][:, None]
-    if mode == "mean":
-        shares = shares / sizes[bags][:, None]
-    if mode == "max":  # goes to the first of several maxima
-        most, places = reduce_bags(np.maximum, rows, bounds)[bags], np.arange(len(rows))[:, None]
-        tops = np.where((rows == most) | np.isnan(rows), places, len(rows))
-        shares = np.where(places == reduce_bags(np.minimum, tops, bounds)[bags], shares, 0)
-    total = add_to_rows(shares, named, weight, indices, padding_idx, scale_grad_by_freq)
-    return total, of_weights
 
 
 def check_bags(weight, indices, mode, per_sample_weights, scale_grad_by_freq):
@@ -162,16 +122,3 @@ def add_to_rows(shares, named, weight, indices, padding_idx, scale_grad_by_freq)
     if padding_idx is not None:
         total[padding_idx] = 0
     return total.astype(weight.dtype, copy=False)
-
-
-def one_hot(indices, num_classes=-1):
-    """Return vectors with a 1 at each class value, which are 64-bit integers."""
-    if indices.dtype != np.int64:
-        raise TypeError(f"class values are {indices.dtype}, not int64")
-    if num_classes == -1 and indices.size:
-        num_classes = int(indices.max()) + 1
-    if type(num_classes) is not int or num_classes < 1:
-        raise ValueError("there is no class")
-    if indices.size and (indices.min() < 0 or indices.max() >= num_classes):
-        raise ValueError(f"a class value is outside of {num_classes} classes")
-    return (indices[..., None] == np.arange(num_classes)).astype(np.int64)

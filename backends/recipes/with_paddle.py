@@ -132,15 +132,3 @@ def bag_bounds(indices, offsets, include_last_offset, check):
     if check and not (lie_within and (bounds[1:] >= bounds[:-1]).all()):
         raise ValueError("offsets do not begin with 0, decrease, or leave the indices")
     return bounds
-
-
-def one_hot(indices, num_classes=-1):
-    """Return vectors with a 1 at each class value, which are 64-bit integers."""
-    if indices.dtype != paddle.int64:
-        raise TypeError(f"class values are {indices.dtype}, not int64")
-    if num_classes == -1 and indices.size:
-        num_classes = int(indices.max()) + 1
-    if type(num_classes) is not int or num_classes < 1:
-        raise ValueError("there is no class")
-    check_indices(indices, num_classes)
-    return functional.one_hot(indices, num_classes).astype("int64")

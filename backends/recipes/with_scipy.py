@@ -8,7 +8,7 @@ Sparse arrays hold no halves, which are added in float32 here. There is no `max_
 """
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 
 
 def check_lookup(weight, indices, padding_idx=None):
@@ -31,19 +31,6 @@ def embedding(weight, indices, padding_idx=None, scale_grad_by_freq=False, check
     return weight[indices]
 
 
-def embedding_gradient(
-    grad_output, weight, indices, padding_idx=None, scale_grad_by_freq=False, check=True
-):
-    """Return the table's gradient, (rows, columns)."""
-    if check:
-        check_lookup(weight, indices, padding_idx)
-    each = np.arange(indices.size + 1)  # a bag for each index
-    bags, kept = bags_of(weight, indices, each, None, padding_idx)
-    if scale_grad_by_freq:
-        bags.data /= frequencies(indices)[kept]
-    return add_to_rows(bags, grad_output.reshape(indices.size, weight.shape[1]), weight)
-
-
 def embedding_bag(
     weight, indices, offsets=None, mode="mean", per_sample_weights=None, padding_idx=None,
     include_last_offset=False, scale_grad_by_freq=False, check=True,
@@ -60,32 +47,6 @@ def embedding_bag(
     if mode == "mean":
         found /= np.maximum(np.diff(bags.indptr), 1)[:, None]
     return found.astype(weight.dtype, copy=False)
-
-
-def embedding_bag_gradient(
-    grad_output, weight, indices, offsets=None, mode="mean", per_sample_weights=None,
-    padding_idx=None, include_last_offset=False, scale_grad_by_freq=False, check=True,
-):  # fmt: skip
-    """Return the table's gradient, and the weights' or None."""
-    if check:
-        check_lookup(weight, indices, padding_idx)
-        check_bags(weight, indices, mode, per_sample_weights, scale_grad_by_freq)
-    bounds = bag_bounds(indices, offsets, include_last_offset, check)
-    bags, kept = bags_of(weight, indices, bounds, per_sample_weights, padding_idx)
-    sizes = np.diff(bags.indptr)
-    if mode == "max":
-        return add_to_first_maxima(bags, grad_output, weight), None
-    of_weights = None
-    if per_sample_weights is not None:
-        shares = np.repeat(grad_output.astype(bags.dtype), sizes, axis=0)
-        of_weights = np.zeros(indices.size, per_sample_weights.dtype)
-        of_weights[kept] = (weight[bags.indices].astype(bags.dtype) * shares).sum(axis=1)
-        of_weights = of_weights.reshape(indices.shape)
-    if mode == "mean":
-        bags.data /= np.repeat(sizes, sizes)
-    if scale_grad_by_freq:
-        bags.data /= frequencies(indices)[kept]
-    return add_to_rows(bags, grad_output, weight), of_weights
 
 
 def check_bags(weight, indices, mode, per_sample_weights, scale_grad_by_freq):
@@ -127,24 +88,6 @@ def bags_of(weight, indices, bounds, per_sample_weights, padding_idx):
     return csr_array((factors, flat[kept], bounds), shape=(len(bounds) - 1, len(weight))), kept
 
 
-def add_to_rows(bags, grad_output, weight):
-    """Multiply the transpose with the gradient of the output."""
-    return (bags.T @ grad_output.astype(bags.dtype)).astype(weight.dtype)
-
-
-def add_to_first_maxima(bags, grad_output, weight):
-    """Add each element of a gradient to the first of the elements that are its bag's maximum."""
-    sizes, rows = np.diff(bags.indptr), weight[bags.indices].astype(bags.dtype)
-    most = np.repeat(reduce_bags(np.maximum, rows, bags.indptr), sizes, axis=0)
-    places = np.arange(len(rows))[:, None]
-    places = np.where((rows == most) | np.isnan(rows), places, len(rows))
-    first = reduce_bags(np.minimum, places, bags.indptr)[sizes > 0]
-    columns = np.broadcast_to(np.arange(weight.shape[1]), first.shape)
-    shares = grad_output.astype(bags.dtype)[sizes > 0]
-    at = (bags.indices[first].ravel(), columns.ravel())
-    return coo_array((shares.ravel(), at), shape=weight.shape).toarray().astype(weight.dtype)
-
-
 def reduce_bags(function, rows, bounds):
     """Reduce the rows between bounds by a ufunc; an empty bag is zeros."""
     found = np.zeros((len(bounds) - 1, rows.shape[1]), rows.dtype)
@@ -152,23 +95,3 @@ def reduce_bags(function, rows, bounds):
     if is_full.any():  # reduceat gives a row for an empty bag, too
         found[is_full] = function.reduceat(rows, bounds[:-1][is_full], axis=0)
     return found
-
-
-def frequencies(indices):
-    """Return for each index how often it stands there."""
-    return np.bincount(indices.reshape(-1))[indices.reshape(-1)]
-
-
-def one_hot(indices, num_classes=-1):
-    """Return vectors with a 1 at each class value, which are 64-bit integers."""
-    if indices.dtype != np.int64:
-        raise TypeError(f"class values are {indices.dtype}, not int64")
-    if num_classes == -1 and indices.size:
-        num_classes = int(indices.max()) + 1
-    if type(num_classes) is not int or num_classes < 1:
-        raise ValueError("there is no class")
-    if indices.size and (indices.min() < 0 or indices.max() >= num_classes):
-        raise ValueError(f"a class value is outside of {num_classes} classes")
-    entries = (np.ones(indices.size, np.int64), indices.reshape(-1), np.arange(indices.size + 1))
-    rows = csr_array(entries, shape=(indices.size, num_classes)).toarray()
-    return rows.reshape(*indices.shape, num_classes)

@@ -131,16 +131,3 @@ def is_greatest(rows, kept):
     has_nan = (kept & is_nan).max(1, keepdim=True)
     is_found = kept & has_nan.where(is_nan, rows == most)
     return places == is_found.where(places, rows.shape[1]).min(1, keepdim=True)
-
-
-def one_hot(indices, num_classes=-1):
-    """Return vectors with a 1 at each class value, which are 64-bit integers."""
-    given = to_numpy(indices)
-    if given.dtype != np.int64:
-        raise TypeError(f"class values are {given.dtype}, not int64")
-    if num_classes == -1 and given.size:
-        num_classes = int(given.max()) + 1
-    if type(num_classes) is not int or num_classes < 1:
-        raise ValueError("there is no class")
-    check_indices(given, num_classes)
-    return (to_tensor(given).unsqueeze(-1) == Tensor.arange(num_classes)).cast(dtypes.int64)

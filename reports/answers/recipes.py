@@ -1,4 +1,8 @@
-"""Recipes: files of code to copy, and the part of one that a feature needs."""
+"""Recipes: files of code to copy, and the part of one that a feature needs.
+
+A library's recipe is `with_LIBRARY.py`. Beside it may lie `with_LIBRARY_one_hot.py`, and
+`with_LIBRARY_gradients.py` where the library does not differentiate.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ FUNCTIONS = {
     "one_hot": "one_hot",
 }
 """The functions that features are about, by the first word of their names."""
+FURTHER = ("_gradients", "_one_hot")
+"""How the names of a recipe's other files end."""
 
 ARGUMENTS = {
     "padding": "padding_idx",
@@ -47,19 +53,31 @@ class _Part:
     """A statement at the top of a file: the names that it defines, and those that it mentions."""
 
     node: ast.stmt
+    text: str
+    """With the blank lines and comments before it."""
     defines: frozenset[str]
     mentions: frozenset[str]
 
 
 @lru_cache
-def recipes() -> Mapping[str, str]:
-    """Return the text of each recipe by its library's name."""
+def _texts() -> Mapping[str, str]:
+    """Return the text of each file by what follows `with_` in its name."""
     found = {}
     for entry in files("embcheck.backends.recipes").iterdir():
         if entry.name.startswith("with_") and entry.name.endswith(".py"):
             name = entry.name.removeprefix("with_").removesuffix(".py")
             found[name] = entry.read_text("utf-8")
     return dict(sorted(found.items()))
+
+
+def recipes() -> Mapping[str, str]:
+    """Return the text of each recipe by its library's name."""
+    return {name: text for name, text in _texts().items() if not name.endswith(FURTHER)}
+
+
+def further(library: str) -> list[str]:
+    """Return the texts of a recipe's other files."""
+    return [_texts()[library + end] for end in FURTHER if library + end in _texts()]
 
 
 def recipe_of(library: str, feature: str | None = None) -> str:
@@ -77,11 +95,11 @@ def recipe_of(library: str, feature: str | None = None) -> str:
     data = shipped()
     if feature not in data.features:
         raise RecipeError(f"no feature '{feature}'; {data.hint(feature)}")
-    return _part_of(known[library], library, feature)
+    return _part_of([known[library], *further(library)], library, feature)
 
 
-def _part_of(text: str, library: str, feature: str) -> str:
-    parts = [_read(node) for node in ast.parse(text).body]
+def _part_of(texts: list[str], library: str, feature: str) -> str:
+    parts = [part for text in texts for part in _parts(text)]
     defined = {name: part for part in parts for name in part.defines}
     words = feature.split(".")
     name = FUNCTIONS.get(words[0], "")
@@ -95,22 +113,31 @@ def _part_of(text: str, library: str, feature: str) -> str:
     roots = {name}
     if {"gradient", "frequency", "training"} & set(words):
         roots |= {f"{name}_gradient"} & defined.keys()
-    return "".join(_kept(text, parts, _reached(parts, roots)))
+    return "".join(_kept(parts, _reached(parts, roots)))
 
 
-def _read(node: ast.stmt) -> _Part:
+def _parts(text: str) -> Iterator[_Part]:
+    """Yield a file's statements; what it imports from the recipe's first file stands before it."""
+    lines, end = text.splitlines(keepends=True), 0
+    for node in ast.parse(text).body:
+        begin, end = end, node.end_lineno or node.lineno
+        if not (isinstance(node, ast.ImportFrom) and node.level):
+            yield _read(node, "".join(lines[begin:end]))
+
+
+def _read(node: ast.stmt, text: str) -> _Part:
     mentions = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return _Part(node, frozenset({node.name}), frozenset(mentions))
+        return _Part(node, text, frozenset({node.name}), frozenset(mentions))
     if isinstance(node, ast.Import | ast.ImportFrom):
         names = (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        return _Part(node, frozenset(names), frozenset())
+        return _Part(node, text, frozenset(names), frozenset())
     stored = (
         each.id
         for each in ast.walk(node)
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
     )
-    return _Part(node, frozenset(stored), frozenset(mentions))
+    return _Part(node, text, frozenset(stored), frozenset(mentions))
 
 
 def _reached(parts: list[_Part], roots: set[str]) -> set[str]:
@@ -135,13 +162,19 @@ def _subject(node: ast.stmt) -> str | None:
     return inner.id if isinstance(inner, ast.Name) else None
 
 
-def _kept(text: str, parts: list[_Part], reached: set[str]) -> Iterator[str]:
-    """Yield the lines of what is reached, with the blank lines and comments before it."""
-    lines, end = text.splitlines(keepends=True), 0
-    for part in parts:
-        begin, node = end, part.node
-        end = node.end_lineno or node.lineno
-        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        is_done_with = not part.defines and _subject(node) in reached
-        if is_docstring or is_done_with or part.defines & reached:
-            yield from lines[begin:end]
+def _kept(parts: list[_Part], reached: set[str]) -> Iterator[str]:
+    """Yield what is reached: the first file's docstring, all imports once, and definitions."""
+    docstrings = [part.text for part in parts if _is_docstring(part.node)]
+    kept = [
+        part
+        for part in parts
+        if part.defines & reached or (not part.defines and _subject(part.node) in reached)
+    ]
+    imports = [part for part in kept if isinstance(part.node, ast.Import | ast.ImportFrom)]
+    yield docstrings[0] + "\n"
+    yield from dict.fromkeys(part.text.lstrip("\n") for part in imports)
+    yield from (part.text for part in kept if part not in imports)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -1,0 +1,19 @@
+"""PyTorch's one-hot rows in MLX: class values must be 64-bit integers that name a class."""
+
+import mlx.core as mx
+import numpy as np
+
+from .with_mlx import check_indices, to_mlx
+
+
+def one_hot(indices, num_classes=-1):
+    """Return vectors with a 1 at each class value, which are 64-bit integers."""
+    given = np.asarray(indices)
+    if given.dtype != np.int64:
+        raise TypeError(f"class values are {given.dtype}, not int64")
+    if num_classes == -1 and given.size:
+        num_classes = int(given.max()) + 1
+    if type(num_classes) is not int or num_classes < 1:
+        raise ValueError("there is no class")
+    check_indices(given, num_classes)
+    return (to_mlx(given)[..., None] == mx.arange(num_classes)).astype(mx.int64)

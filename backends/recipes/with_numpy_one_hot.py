@@ -1,0 +1,16 @@
+"""PyTorch's one-hot rows in NumPy: class values must be 64-bit integers that name a class."""
+
+import numpy as np
+
+
+def one_hot(indices, num_classes=-1):
+    """Return vectors with a 1 at each class value, which are 64-bit integers."""
+    if indices.dtype != np.int64:
+        raise TypeError(f"class values are {indices.dtype}, not int64")
+    if num_classes == -1 and indices.size:
+        num_classes = int(indices.max()) + 1
+    if type(num_classes) is not int or num_classes < 1:
+        raise ValueError("there is no class")
+    if indices.size and (indices.min() < 0 or indices.max() >= num_classes):
+        raise ValueError(f"a class value is outside of {num_classes} classes")
+    return (indices[..., None] == np.arange(num_classes)).astype(np.int64)
