@@ -60,6 +60,8 @@ class Progressed:
         self._unit, self._total, self._title = unit, total, title
         self._done, self._doing = 0, "starting"
         self._console = console or Console(stderr=True, highlight=False)
+        # The console finds it out anew each time, which a result a millisecond would feel.
+        self._is_shown = self._console.is_terminal
         self._clock, self._ended = clock, ended or threading.Event()
         self._thread: threading.Thread | None = None
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
@@ -75,7 +77,7 @@ class Progressed:
         self._done = self._done if done is None else done
         self._total = self._total if total is None else total
         self._doing = doing or self._doing
-        if self._console.is_terminal:
+        if self._is_shown:
             named = self._title or one_line(self._doing, 60)
             self._bar.update(self._task, completed=self._done, total=self._total, description=named)
 
@@ -84,7 +86,7 @@ class Progressed:
         self.tell(self._done + 1)
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._is_shown:
             self._bar.start()
         else:
             self._thread = threading.Thread(target=self.print_lines, daemon=True)
@@ -102,15 +104,15 @@ class Progressed:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Put the bar aside while something is printed, on any stream."""
-        if self._console.is_terminal:
+        if self._is_shown:
             self._bar.stop()
         yield
-        if self._console.is_terminal:
+        if self._is_shown:
             self._bar.start()
 
     def stop(self) -> None:
         """Show nothing more; whatever is printed next stands by itself."""
-        if self._console.is_terminal:  # Elsewhere it would print an empty line.
+        if self._is_shown:  # Elsewhere it would print an empty line.
             self._bar.stop()
         self._ended.set()
         if self._thread is not None:

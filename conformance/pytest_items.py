@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from embcheck.conformance.pytest_recorder import ResultLines
 from embcheck.conformance.suite.load import load_spec
 from embcheck.conformance.suite.problems import SpecError
 
@@ -17,6 +19,9 @@ LADDERS = "sizes/"
 
 class SpecFile(pytest.File):
     """One spec: its cases, each once for every backend."""
+
+    shown_path: str | None = None
+    """Relative to where pytest was started; None before an item has found it."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """Load the spec and give an item for each (case, backend) pair."""
@@ -52,6 +57,8 @@ class CaseFailed(Exception):
 class CaseItem(pytest.Item):
     """One case on one backend."""
 
+    parent: SpecFile
+
     def __init__(
         self, *, spec: Any, case: Any, backend: str, above: Mapping[str, Any], **options: Any
     ) -> None:
@@ -59,7 +66,7 @@ class CaseItem(pytest.Item):
         self.spec = spec
         self.case = case
         self.backend = backend
-        self.embcheck_lines: dict[str, Any] | None = None
+        self.embcheck_lines: ResultLines | None = None
         words = (str(case.spec.operation), str(case.level), *(c.id for c in case.clauses))
         self.extra_keyword_matches.update((backend, *words))
         self.keywords = {**above, self.name: True}
@@ -67,7 +74,8 @@ class CaseItem(pytest.Item):
     def runtest(self) -> None:
         """Run the case; a departure fails, and unsupported or not-run cases skip with a reason."""
         session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
-        result, self.embcheck_lines = session.run(self.spec, self.case, self.backend)
+        self.embcheck_lines = session.run(self.spec, self.case, self.backend)
+        result = self.embcheck_lines.result
         self.user_properties += [("case", self.case.id), ("outcome", result.outcome)]
         if result.kind:
             self.user_properties.append(("kind", result.kind))
@@ -87,6 +95,14 @@ class CaseItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return the place of the case."""
         return self.path, int(self.case.where.rsplit(":", 1)[1]) - 1, self.name
+
+    @cached_property
+    def location(self) -> tuple[str, int | None, str]:
+        """The place of the case, relative to where pytest was started."""
+        # Pytest would find the way to the same file for each of its hundreds of items.
+        if self.parent.shown_path is None:
+            self.parent.shown_path = super().location[0]
+        return self.parent.shown_path, *self.reportinfo()[1:]
 
 
 def quick_cases(items: Iterable[pytest.Item]) -> frozenset[str]:

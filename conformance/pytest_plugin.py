@@ -5,7 +5,6 @@ Active where `--embcheck-backend` is given. Works with -k, -x, --lf, -n (xdist) 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     report = yield
     lines = getattr(item, "embcheck_lines", None)
     if lines is not None and report.when == "call":
-        # xdist can send text, but neither wide integers nor mappings of our own.
         travels = hasattr(item.config, "workerinput")
-        report.embcheck_lines = json.dumps(lines) if travels else lines
+        report.embcheck_lines = lines.to_text() if travels else lines
     return report

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import pytest
 
 from embcheck.conformance.execution.judging.judge import Outcome
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.claim import InUse
-from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine, RunHeader
+from embcheck.conformance.records.lines import (
+    CaseLine,
+    ClauseLine,
+    ResultLine,
+    RunHeader,
+    to_json_data,
+)
+from embcheck.conformance.records.plain import from_plain
+from embcheck.conformance.records.run import Run, read_runs
 from embcheck.conformance.records.writer import CannotWrite, RunWriter
+
+
+@dataclass(frozen=True)
+class ResultLines:
+    """A result, with the lines of its case and of that case's clauses."""
+
+    result: ResultLine
+    case: CaseLine
+    clauses: tuple[ClauseLine, ...]
+
+    def to_text(self) -> str:
+        """Return them as text, which xdist can send: it sends neither wide integers nor ours."""
+        lines = (self.result, self.case, *self.clauses)
+        return json.dumps([to_json_data(line) for line in lines])
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Make them of what `to_text` gave."""
+        result, case, *clauses = json.loads(text)
+        return cls(
+            from_plain(ResultLine, result),
+            from_plain(CaseLine, case),
+            tuple(from_plain(ClauseLine, clause) for clause in clauses),
+        )
 
 
 class Recorder:
@@ -27,6 +61,7 @@ class Recorder:
         self.lost: CannotWrite | None = None
         """Why nothing more can be written."""
         self._writer: RunWriter | None = None
+        self._written: RunWriter | None = None
         self._unjudged: Counter[str] = Counter()
 
     @property
@@ -38,22 +73,23 @@ class Recorder:
         """Begin a record; raises UsageError where that is not possible in the folder."""
         self.planned = header.planned
         try:
-            self._writer = RunWriter(folder, header)
+            self._writer = self._written = RunWriter(folder, header)
         except InUse as refusal:
             raise pytest.UsageError(f"embcheck: {refusal}") from None
         except OSError as error:
             said = f"embcheck: cannot write to {folder}: {error.strerror or error}"
             raise pytest.UsageError(said) from None
 
-    def add(self, lines: Mapping[str, Any], result: ResultLine) -> None:
+    def add(self, found: ResultLines) -> None:
         """Record a result, preceded by its case and clauses when they come for the first time.
 
         Ends the session where it cannot be written.
         """
         if self._writer is None:
             return
+        result = found.result
         try:
-            self._writer.write(*self._context(lines), result)
+            self._writer.write(*self._context(found), result)
         except CannotWrite as reason:
             self._give_up(reason)
             pytest.exit(f"embcheck: {reason}", returncode=ExitCode.USAGE)
@@ -70,15 +106,25 @@ class Recorder:
         more = f"; {others} other {'reason' if others == 1 else 'reasons'}" if others else ""
         return f"nothing was judged: {count:,} of {self.recorded:,} results are {reason}{more}"
 
-    def _context(self, lines: Mapping[str, Any]) -> Iterator[ClauseLine | CaseLine]:
+    def runs(self) -> list[Run]:
+        """Return what the record holds: this run, and those of other purposes beside it.
+
+        Nothing is read where this run is all: that would take as long as hundreds of cases.
+        Raises RecordError where the others cannot be read.
+        """
+        if self._written is None:
+            return []
+        return read_runs(self._written.path) if self._written.has_others else [self._written.run]
+
+    def _context(self, found: ResultLines) -> Iterator[ClauseLine | CaseLine]:
         """Return the lines of a result's case and clauses, the first time that they come."""
-        for data in lines["clauses"]:
-            if data["id"] not in self.written:
-                self.written.add(data["id"])
-                yield ClauseLine(**data)
-        if lines["case"]["case"] not in self.written:
-            self.written.add(lines["case"]["case"])
-            yield CaseLine(**lines["case"])
+        for clause in found.clauses:
+            if clause.id not in self.written:
+                self.written.add(clause.id)
+                yield clause
+        if found.case.case not in self.written:
+            self.written.add(found.case.case)
+            yield found.case
 
     def finish(self, session: pytest.Session, exit_code: ExitCode) -> None:
         """Write the footer; where that is not possible, the session ends as with bad usage."""

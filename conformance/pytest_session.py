@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from os.path import normpath
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,11 +26,10 @@ from embcheck.conformance.execution.processor import processor_environment
 from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.pytest_items import CaseItem, ended, quick_cases, split
-from embcheck.conformance.pytest_recorder import Recorder
+from embcheck.conformance.pytest_recorder import Recorder, ResultLines
 from embcheck.conformance.records.describe import case_line, clause_line, described, result_line
 from embcheck.conformance.records.environment import describe_environment, embcheck_version
-from embcheck.conformance.records.lines import ResultLine, RunHeader, to_json_data
-from embcheck.conformance.records.plain import from_plain
+from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine, RunHeader
 from embcheck.conformance.records.writer import now
 from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.identity import suite_fingerprint
@@ -64,7 +61,7 @@ class EmbcheckSession:
         self._left_out: set[str] = set()
         self._not_asked: set[str] = set()
         self._unexplained: Counter[str] = Counter()
-        self._described: dict[str, dict[str, Any]] = {}
+        self._described: dict[str, tuple[CaseLine, tuple[ClauseLine, ...]]] = {}
         self.complaints: list[str] = []
         self._lookahead: Lookahead | None = None
 
@@ -78,8 +75,8 @@ class EmbcheckSession:
         """Whether this process hands its items to xdist's."""
         return not self._is_xdists and self._config.getoption("dist", "no") != "no"
 
-    def run(self, spec: Spec, case: Case, backend: str) -> tuple[ResultLine, dict[str, Any]]:
-        """Run a case on a backend; return the result and the lines of its record."""
+    def run(self, spec: Spec, case: Case, backend: str) -> ResultLines:
+        """Run a case on a backend; return the lines of its record."""
         self._start()
         ran = self._result(case, backend)
         verdict, deviation = ran.verdict, None
@@ -90,7 +87,7 @@ class EmbcheckSession:
                 verdict = held_to_spelling(verdict, deviation, ran.respelled)
             verdict = self._tried_alone(case, backend, verdict)
         result = result_line(case, backend, ran, verdict, deviation)
-        return result, {"result": to_json_data(result), **self._describe(case, spec.behaviour)}
+        return ResultLines(result, *self._describe(case, spec.behaviour))
 
     def _tried_alone(self, case: Case, backend: str, verdict: Verdict) -> Verdict:
         """Repeat an unexplained failure in a fresh worker, and say if it passes there."""
@@ -119,13 +116,11 @@ class EmbcheckSession:
         self._not_asked.add(case.id)
         return False
 
-    def _describe(self, case: Case, behaviour: str) -> dict[str, Any]:
+    def _describe(self, case: Case, behaviour: str) -> tuple[CaseLine, tuple[ClauseLine, ...]]:
         """Return the lines of a case and its clauses, made once for all backends."""
         if case.id not in self._described:
-            self._described[case.id] = {
-                "case": to_json_data(case_line(case, behaviour)),
-                "clauses": [to_json_data(clause_line(clause)) for clause in case.clauses],
-            }
+            clauses = tuple(map(clause_line, case.clauses))
+            self._described[case.id] = case_line(case, behaviour), clauses
         return self._described[case.id]
 
     def _result(self, case: Case, backend: str) -> CaseResult:
@@ -308,12 +303,10 @@ class EmbcheckSession:
         lines = getattr(report, "embcheck_lines", None)
         if lines is None:
             return
-        if isinstance(lines, str):
-            lines = json.loads(lines)
-        result = from_plain(ResultLine, lines["result"])
-        self.exit_code = gravest([self.exit_code, _exit_code(result)])
+        found = ResultLines.from_text(lines) if isinstance(lines, str) else lines
+        self.exit_code = gravest([self.exit_code, _exit_code(found.result)])
         if self.recorder.is_open:  # One of xdist's processes sends the lines on.
-            self.recorder.add(lines, result)
+            self.recorder.add(found)
             report.embcheck_lines = None  # type: ignore[attr-defined]  # pytest keeps its reports
 
     @pytest.hookimpl(tryfirst=True)

@@ -60,6 +60,9 @@ def test_what_is_written_is_read(tmp_path):
     assert run.footer is not None
     assert (run.footer.exit_code, run.footer.counts) == (1, {"passed": 1, "failed": 1})
     assert not run.partial
+    # The summary is made of what the writer holds, and nothing is read again.
+    assert writer.run == run
+    assert not writer.has_others
 
 
 @pytest.mark.parametrize(
@@ -97,13 +100,14 @@ def test_without_a_footer_a_run_is_partial(tmp_path):
 
 def test_runs_of_two_purposes_share_a_folder(tmp_path):
     """A timing run keeps the conformance run of its folder; a second one replaces the first."""
-    for _ in range(2):
+    for turn in range(2):
         for purpose in ("conformance", "timing"):
             writer = RunWriter(tmp_path, header(purpose, 1))
             timing = Measurement("r1", "x", "hot", 1, 2.0, 1.0, 0.9, 1.1, "SAME", 0.1)
             lines = (CLAUSE, CASE, result()) if purpose == "conformance" else (timing,)
             writer.write(*lines)
             writer.finish(0)
+            assert writer.has_others == (purpose == "timing" or turn == 1)
     runs = read_runs(tmp_path)
     assert sorted(run.header.purpose for run in runs) == ["conformance", "timing"]
     assert all(not run.partial for run in runs)

@@ -29,7 +29,7 @@ from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.pytest_items import CaseItem
 from embcheck.conformance.pytest_session import EmbcheckSession
 from embcheck.conformance.records.claim import InUse, claimed
-from embcheck.conformance.records.run import FILE_NAME, RecordError, read_runs
+from embcheck.conformance.records.run import FILE_NAME, RecordError
 from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.problems import SpecError
@@ -151,7 +151,7 @@ def _run(watcher: _Watcher, request: _Request, errors: Console) -> int:
     if stopped == INTERRUPTED and not watcher.session.recorded:
         return INTERRUPTED
     out = request.setting.out
-    print_conformance(read_runs(out), Console(highlight=False))
+    print_conformance(watcher.session.recorder.runs(), Console(highlight=False))
     if watcher.unwritten is not None:
         errors.print(f"embcheck: cannot write {JUNIT}: {system_words(watcher.unwritten)}")
     for complaint in watcher.session.complaints:

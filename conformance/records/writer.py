@@ -25,7 +25,7 @@ from embcheck.conformance.records.lines import (
     RunHeader,
     to_json_data,
 )
-from embcheck.conformance.records.run import FILE_NAME
+from embcheck.conformance.records.run import FILE_NAME, Run
 
 PREVIOUS = "results.previous.jsonl"
 _MINE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
@@ -44,7 +44,8 @@ class RunWriter:
     A run replaces an earlier one of the same purpose in the folder and keeps those of another, so
     that `run` and `bench` can share a folder. What is replaced stays in `results.previous.jsonl`.
     `lines` are those that an interrupted run is taken up with. Until all of these are written, an
-    earlier record stays as it is.
+    earlier record stays as it is. `run` is what is written, `has_others` whether other runs are
+    kept.
 
     Raises InUse where another process has the folder, and OSError where it cannot be written to.
     """
@@ -52,6 +53,7 @@ class RunWriter:
     def __init__(self, folder: Path, header: RunHeader, lines: Iterable[Line] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE_NAME
+        self.run = Run(header)
         self.counts: Counter[str] = Counter()
         self.recorded = 0
         self._started = time.perf_counter()
@@ -60,6 +62,7 @@ class RunWriter:
         self._file = -1
         try:
             kept, is_all = _other_runs(self.path, header.purpose)
+            self.has_others = bool(kept)
             new = folder / f"{FILE_NAME}.part"
             new.unlink(missing_ok=True)
             self._file = os.open(new, _MINE, 0o666)
@@ -68,6 +71,8 @@ class RunWriter:
                 if not is_all:
                     self.path.replace(folder / PREVIOUS)
                 new.replace(self.path)
+                for line in lines:
+                    self.run.add(line)
             except BaseException:
                 with suppress(OSError):
                     new.unlink(missing_ok=True)
@@ -96,6 +101,8 @@ class RunWriter:
         except OSError as error:
             self.recorded = before
             raise CannotWrite(self._why(error)) from None
+        for line in lines:
+            self.run.add(line)
 
     def finish(self, exit_code: int) -> None:
         """Write the footer and close the file; raises CannotWrite."""
