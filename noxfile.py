@@ -148,7 +148,7 @@ AT_ONCE = 2
 """How many environments are built and run at a time."""
 
 AUDITED = "8"
-"""How many results of each run are checked by the libraries alone."""
+"""How many results of each environment are checked by the libraries alone."""
 
 VERSIONS = {
     "jax-take": (
@@ -351,19 +351,23 @@ def matrix(session: nox.Session) -> None:
         # Earlier quick results do not stay beside a whole run, nor the reverse.
         for folder in {name, f"{name}-quick"} - runs.keys():
             shutil.rmtree(out / folder, ignore_errors=True)
-        for folder, words in runs.items():
-            scripts = ("--draws", AUDITED, "--out", str(out / folder / "scripts"))
-            run_words = ("run", *words, "--out", str(out / folder))
-            for subcommand in (run_words, ("audit", str(out / folder), *scripts)):
-                said += str(
-                    session.run(
-                        *(python, "-m", "embcheck.cli", *subcommand),
-                        env=SETTINGS.get(name),
-                        external=True,
-                        silent=True,
-                        success_codes=[0, 1, 2],
-                    )
+        both = str(out / f"{name}-audit")
+        subcommands = [
+            ("run", *words, "--out", str(out / folder)) for folder, words in runs.items()
+        ]
+        # One sample of both runs: each backend in it has its library imported twice more.
+        subcommands.append(("merge", *(str(out / folder) for folder in runs), "--out", both))
+        subcommands.append(("audit", both, "--draws", AUDITED, "--out", f"{both}/scripts"))
+        for subcommand in subcommands:
+            said += str(
+                session.run(
+                    *(python, "-m", "embcheck.cli", *subcommand),
+                    env=SETTINGS.get(name),
+                    external=True,
+                    silent=True,
+                    success_codes=[0, 1, 2],
                 )
+            )
         took = f"{built - started:.0f} s to build, {time.monotonic() - built:.0f} s to run"
         session.log(f"{name}: {took}\n{said}")
         return [line for line in said.splitlines() if line.startswith("unavailable: ")]

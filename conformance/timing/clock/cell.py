@@ -41,9 +41,10 @@ from embcheck.conformance.timing.workloads.traces import COLD_TRACES, ROTATING, 
 CACHE_FACTOR = 4
 DEVICE_CALLS = 100
 MIN_GENERATION_ROUNDS = 4
-GENERATIONS = {"quick": 3, "full": 10, "gpu": 5}
+GENERATIONS = {"quick": 5, "full": 10, "gpu": 5}
 """Fresh processes of every backend. With three, the half-width of the interval over processes is
-4.3 standard errors, with ten 2.3; but each generation imports every library again."""
+4.3 standard errors, with five 2.8, with ten 2.3; but each generation imports every library again.
+In one generation of ten, two processes that do the same work differ by 5 % or more."""
 MAX_GROWN_BYTES = 1024**3
 
 
