@@ -27,7 +27,6 @@ FILES = sorted(FOLDER.glob("with_*.py"))
 RECIPES = sorted(recipes())
 MOST_LINES = 79
 LONGER = {
-    "with_jax": 130,
     "with_keras": 150,
     "with_mlx": 160,
     "with_numpy": 180,
