@@ -1,7 +1,7 @@
-"""PyTorch's lookups and bags in JAX, but for max_norm and scale_grad_by_freq.
+"""PyTorch's lookups and bags in JAX.
 
-Pass indices and offsets as NumPy's: JAX refuses none, and by default narrows 64 bits to 32. Under
-jit nothing can be checked, and a row beyond the table is NaN: there, `check_ids` what goes in.
+Without max_norm and scale_grad_by_freq. JAX refuses no index, and narrows 64 bits to 32: pass
+NumPy's. Under jit nothing can be checked, and a bad index gives NaN: `check_ids` what goes in.
 """
 
 import jax
