@@ -1,7 +1,7 @@
 """PyTorch's lookups and bags in JAX.
 
 Without max_norm and scale_grad_by_freq. JAX refuses no index, and narrows 64 bits to 32: pass
-NumPy's. Under jit nothing can be checked, and a bad index gives NaN: `check_ids` what goes in.
+NumPy's. Under jit nothing is checked, and a bad index mostly gives NaN: `check_ids` what goes in.
 """
 
 import jax
@@ -71,7 +71,7 @@ def embedding_bag(weight, indices, offsets=None, mode="mean", per_sample_weights
     if mode == "max":  # the first of several has the gradient
         most = jax.ops.segment_max(jax.lax.stop_gradient(rows), bags, number + 1)[bags]
         tops = jnp.where((rows == most) | jnp.isnan(rows), places[:, None], len(rows))
-        first = jax.ops.segment_min(tops, bags, number)
+        first = jnp.minimum(jax.ops.segment_min(tops, bags, number), len(rows))
         return jnp.take_along_axis(rows, first, 0, "fill", 0).astype(weight.dtype)
     sums = jax.ops.segment_sum(rows, bags, number)
     if mode == "mean":
