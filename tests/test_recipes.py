@@ -29,7 +29,6 @@ MOST_LINES = 79
 LONGER = {
     "with_keras": 150,
     "with_mlx": 160,
-    "with_numpy": 180,
     "with_onnx": 98,
     "with_onnxscript": 165,
     "with_openvino": 175,
