@@ -33,7 +33,6 @@ LONGER = {
     "with_onnxscript": 165,
     "with_openvino": 175,
     "with_paddle": 150,
-    "with_scipy": 180,
     "with_tensorflow": 140,
     "with_tinygrad": 150,
 }
