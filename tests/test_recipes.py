@@ -28,7 +28,6 @@ RECIPES = sorted(recipes())
 MOST_LINES = 79
 LONGER = {
     "with_keras": 150,
-    "with_mlx": 160,
     "with_onnx": 98,
     "with_onnxscript": 165,
     "with_openvino": 175,
