@@ -16,4 +16,5 @@ def one_hot(indices, num_classes=-1):
     if type(num_classes) is not int or num_classes < 1:
         raise ValueError("there is no class")
     check_ids(given, num_classes)
-    return (mx.array(given)[..., None] == mx.arange(num_classes)).astype(mx.int64)
+    given = mx.array(given + 0)  # MLX takes none that lie backwards
+    return (given[..., None] == mx.arange(num_classes)).astype(mx.int64)
