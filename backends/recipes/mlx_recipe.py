@@ -8,7 +8,7 @@ and computes in float64 on the CPU only. MLX is lazy, so that every call ends in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -17,15 +17,16 @@ import mlx.core as mx
 import numpy as np
 
 from embcheck.backends.composed.mlx_take import MlxTake
-from embcheck.backends.recipes import with_mlx as recipe
-from embcheck.backends.recipes import with_mlx_one_hot
+from embcheck.backends.recipes import with_mlx, with_mlx_one_hot
 from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
-
-_to_mlx: Callable[[np.ndarray], mx.array] = recipe.to_mlx
 
 
 def _place(name: str, array: np.ndarray) -> Any:
-    return array if name in ("indices", "offsets") else _to_mlx(array)
+    """Leave indices to the recipe, which checks them; copy the rest, float64 as such."""
+    if name in ("indices", "offsets"):
+        return array
+    array = np.asarray(array, order="C")
+    return mx.array(array, mx.float64) if array.dtype == np.float64 else mx.array(array)
 
 
 def _bring(array: Any) -> np.ndarray:
@@ -50,7 +51,7 @@ def _differentiate(run: Run, arrays: Arrays, names: Sequence[str]) -> tuple[Any,
 
 
 WAY = Way(
-    recipe,
+    with_mlx,
     _place,
     _bring,
     _finish,

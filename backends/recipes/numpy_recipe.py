@@ -1,7 +1,8 @@
 """`numpy-recipe`: the recipe `with_numpy`, called as somebody would who copied it.
 
 NumPy has neither automatic differentiation nor sparse arrays: the recipe has functions for
-gradients, which are as large as the table, and no optimiser.
+gradients, which are as large as the table, and no optimiser. It leaves out `max_norm` and
+`scale_grad_by_freq`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 SciPy's sparse arrays express sums and means of bags and all gradients as products. They have no
 maximum and keep no sign of zero, for which the recipe uses NumPy, and SciPy has neither automatic
-differentiation nor an optimiser for tables.
+differentiation nor an optimiser for tables. The recipe leaves out `max_norm` and
+`scale_grad_by_freq`.
 """
 
 from __future__ import annotations

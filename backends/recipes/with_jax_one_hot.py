@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from .with_jax import check_indices
+from .with_jax import check_ids
 
 
 def one_hot(indices, num_classes=-1):
@@ -14,5 +14,5 @@ def one_hot(indices, num_classes=-1):
         num_classes = int(np.max(indices)) + 1
     if type(num_classes) is not int or num_classes < 1:
         raise ValueError("there is no class")
-    check_indices(indices, num_classes)
+    check_ids(indices, num_classes)
     return jax.nn.one_hot(indices, num_classes, dtype=int)

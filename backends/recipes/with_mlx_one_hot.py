@@ -3,7 +3,7 @@
 import mlx.core as mx
 import numpy as np
 
-from .with_mlx import check_indices, to_mlx
+from .with_mlx import check_ids
 
 
 def one_hot(indices, num_classes=-1):
@@ -15,5 +15,6 @@ def one_hot(indices, num_classes=-1):
         num_classes = int(given.max()) + 1
     if type(num_classes) is not int or num_classes < 1:
         raise ValueError("there is no class")
-    check_indices(given, num_classes)
-    return (to_mlx(given)[..., None] == mx.arange(num_classes)).astype(mx.int64)
+    check_ids(given, num_classes)
+    given = mx.array(given + 0)  # MLX takes none that lie backwards
+    return (given[..., None] == mx.arange(num_classes)).astype(mx.int64)
