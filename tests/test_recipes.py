@@ -33,7 +33,7 @@ LONGER = {
     "with_numpy": 180,
     "with_onnx": 98,
     "with_onnxscript": 165,
-    "with_openvino": 175,
+    "with_openvino": 95,
     "with_paddle": 150,
     "with_scipy": 180,
     "with_tensorflow": 140,
