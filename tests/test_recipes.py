@@ -32,7 +32,7 @@ LONGER = {
     "with_mlx": 160,
     "with_numpy": 180,
     "with_onnx": 98,
-    "with_onnxscript": 165,
+    "with_onnxscript": 93,
     "with_openvino": 95,
     "with_paddle": 150,
     "with_scipy": 180,
