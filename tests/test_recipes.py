@@ -31,7 +31,7 @@ LONGER = {
     "with_keras": 150,
     "with_mlx": 160,
     "with_numpy": 180,
-    "with_onnx": 98,
+    "with_onnx": 84,
     "with_onnxscript": 93,
     "with_openvino": 95,
     "with_paddle": 150,
