@@ -6,10 +6,10 @@ between offsets need memory for a matrix of all bags, each as long as the longes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from torch.nn import functional
@@ -25,11 +25,11 @@ from embcheck.backends.recipes.calls import WITHOUT_CHECKS
 from embcheck.conformance.contract.backend import Capability, Provided, Provision, Unsupported
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
-FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
-    functional.embedding: with_onnx.embedding,
-    functional.embedding_bag: with_onnx.embedding_bag,
-}
 OPTIONS = frozenset({"mode", "padding_idx", "include_last_offset", "num_classes"})
+Functions = Mapping[Operation, Callable[..., Any]]
+CAPABILITIES = frozenset(
+    {Capability.PADDING_IDX, Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}
+)
 
 
 class OnnxRecipe(OnnxRuntime):
@@ -38,27 +38,28 @@ class OnnxRecipe(OnnxRuntime):
     def __init__(
         self,
         name: str,
-        recipe: ModuleType,
-        exports: tuple[Export, Export],
-        operations: Collection[Operation],
+        functions: Functions,
+        checked: Export,
+        unchecked: Export,
     ) -> None:
-        sources = (Path(str(recipe.__file__)),)
-        super().__init__(name, exports[0], "", sources=sources)
+        files = {function.__module__: inspect.getfile(function) for function in functions.values()}
+        sources = [Path(file) for file in files.values()]
+        super().__init__(name, checked, "", sources=sources)
         self._others = {
-            WITHOUT_CHECKS: OnnxRuntime(name, exports[1], "", sources=sources),
+            WITHOUT_CHECKS: OnnxRuntime(name, unchecked, "", sources=sources),
             "as onnxruntime-dynamo  # negative ones count from the end": runtime_dynamo.on_cpu(),
         }
-        file = f"recipes/{recipe.__name__.rpartition('.')[2]}.py"
-        capabilities = (
-            *(Capability.PADDING_IDX, Capability.PER_SAMPLE_WEIGHTS),
-            Capability.INCLUDE_LAST_OFFSET,
-        )
         self.info = replace(
             self.info,
-            operations={n: Provided(Provision.COMPOSED, f"{file}: {n}") for n in operations},
-            capabilities=frozenset(capabilities),
+            operations={
+                operation: Provided(
+                    Provision.COMPOSED, f"recipes/{Path(files[each.__module__]).name}: {operation}"
+                )
+                for operation, each in functions.items()
+            },
+            capabilities=CAPABILITIES,
             made_from=None,
-            exporters=(*self.info.exporters, recipe.__name__),
+            exporters=(*self.info.exporters, *files),
         )
 
     def prepare(self, call: Call) -> Callable[[], Any]:
@@ -88,16 +89,20 @@ class OnnxRecipe(OnnxRuntime):
 
 def on_cpu() -> OnnxRecipe:
     """Make the backend `onnxruntime-recipe`."""
-    operations = (Operation.EMBEDDING, Operation.EMBEDDING_BAG)
-    return OnnxRecipe("onnxruntime-recipe", with_onnx, (recipe, unchecked), operations)
+    functions: Functions = {
+        Operation.EMBEDDING: with_onnx.embedding,
+        Operation.EMBEDDING_BAG: with_onnx.embedding_bag,
+    }
+    return OnnxRecipe("onnxruntime-recipe", functions, recipe, unchecked)
 
 
 def recipe(exported: Exported, **more: Any) -> bytes | Refusal:
     """Export the recipe's function in place of PyTorch's."""
     lookup = exported.lookup
+    is_bag = lookup.function is functional.embedding_bag
+    ours = with_onnx.embedding_bag if is_bag else with_onnx.embedding
     options = {name: value for name, value in lookup.options.items() if name in OPTIONS}
-    ours = Lookup(FUNCTIONS[lookup.function], {**options, **more}, lookup.names).eval()
-    return dynamo(replace(exported, lookup=ours))
+    return dynamo(replace(exported, lookup=Lookup(ours, {**options, **more}, lookup.names).eval()))
 
 
 def unchecked(exported: Exported) -> bytes | Refusal:

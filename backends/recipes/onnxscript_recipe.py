@@ -12,39 +12,39 @@ from typing import Any
 from torch.nn import functional
 
 from embcheck.backends.on_torch.inference import Exported
-from embcheck.backends.recipes import with_onnxscript
-from embcheck.backends.recipes.calls import OPERATIONS
-from embcheck.backends.recipes.onnx_recipe import OPTIONS, OnnxRecipe
+from embcheck.backends.recipes import with_onnxscript, with_onnxscript_one_hot
+from embcheck.backends.recipes.onnx_recipe import OPTIONS, Functions, OnnxRecipe
+from embcheck.conformance.contract.call import Operation
 
 
 def on_cpu() -> OnnxRecipe:
     """Make the backend `onnxruntime-graph-recipe`."""
-    name = "onnxruntime-graph-recipe"
-    return OnnxRecipe(name, with_onnxscript, (written, unchecked), OPERATIONS)
+    functions: Functions = {
+        Operation.EMBEDDING: with_onnxscript.embedding,
+        Operation.EMBEDDING_BAG: with_onnxscript.embedding_bag,
+        Operation.ONE_HOT: with_onnxscript_one_hot.one_hot,
+    }
+    return OnnxRecipe("onnxruntime-graph-recipe", functions, written, unchecked)
 
 
 def written(exported: Exported, **more: Any) -> bytes:
     """Write the graph of a lookup, of which only dtypes, ranks and options are read."""
-    lookup, examples = exported.lookup, dict(zip(exported.names, exported.examples, strict=True))
+    examples = dict(zip(exported.names, exported.examples, strict=True))
     dtypes = {name: str(each.dtype).removeprefix("torch.") for name, each in examples.items()}
-    rank = examples["indices"].ndim
-    options = {name: value for name, value in lookup.options.items() if name in OPTIONS}
+    options = {n: value for n, value in exported.lookup.options.items() if n in OPTIONS}
+    options["index_dtype"] = dtypes["indices"]
     graphs: Any = with_onnxscript
-    if lookup.function is functional.one_hot:
-        model: bytes = graphs.one_hot(dtypes["indices"], rank, **options)
-    elif lookup.function is functional.embedding:
-        table, indices = dtypes["weight"], dtypes["indices"]
-        model = graphs.embedding(table, indices, rank, **options, **more)
-    else:
-        options |= {
-            "has_offsets": "offsets" in examples,
-            "is_weighted": "per_sample_weights" in examples,
-        }
-        model = graphs.embedding_bag(dtypes["weight"], dtypes["indices"], **options, **more)
-    return model
+    one_hot: Any = with_onnxscript_one_hot.one_hot
+    if exported.lookup.function is functional.embedding_bag:
+        options["has_offsets"] = "offsets" in examples
+        options["is_weighted"] = "per_sample_weights" in examples
+        return bytes(graphs.embedding_bag(dtypes["weight"], **options, **more))
+    options["rank"] = examples["indices"].ndim
+    if exported.lookup.function is functional.embedding:
+        return bytes(graphs.embedding(dtypes["weight"], **options, **more))
+    return bytes(one_hot(**options))
 
 
 def unchecked(exported: Exported) -> bytes:
     """Write it without its guards, which one-hot rows keep."""
-    is_one_hot = exported.lookup.function is functional.one_hot
-    return written(exported) if is_one_hot else written(exported, check=False)
+    return written(exported, check=False)

@@ -1,21 +1,21 @@
 """`openvino-recipe`: the recipe `with_openvino`, called as somebody would who copied it.
 
 Models are compiled beforehand, each of its table. A call is the checks and the inference. OpenVINO
-has no gradients, and so none of the options that change them. Its CPU adds in single precision, so
-that bags of double precision are refused. A model alone refuses no index: see `clamp`.
+has no gradients. Its CPU adds in single precision, so that bags of double precision are refused.
+Maxima are NumPy's, of rows that a model looks up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import openvino
 
 from embcheck.backends.on_openvino import ops
-from embcheck.backends.recipes import with_openvino as recipe
+from embcheck.backends.recipes import with_openvino, with_openvino_one_hot
 from embcheck.backends.recipes.calls import WITHOUT_CHECKS
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -27,23 +27,25 @@ from embcheck.conformance.contract.backend import (
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
-CLAMPED = "clamp=True  # moves bad indices into the table, and flags them"
 _NATIVE = "by OpenVINO's own operations  # counts from the end, or gives zeros"
-
 _BUILDERS: Mapping[Operation, Callable[..., Any]] = {
-    Operation.EMBEDDING: recipe.embedding,
-    Operation.EMBEDDING_BAG: recipe.embedding_bag,
-    Operation.ONE_HOT: recipe.one_hot,
+    Operation.EMBEDDING: with_openvino.embedding,
+    Operation.EMBEDDING_BAG: with_openvino.embedding_bag,
+    Operation.ONE_HOT: with_openvino_one_hot.one_hot,
 }
-_OPTIONS = {
-    Operation.EMBEDDING: {"padding_idx"},
-    Operation.EMBEDDING_BAG: {"mode", "padding_idx", "include_last_offset"},
-    Operation.ONE_HOT: {"num_classes"},
-}
+_CAPABILITIES = (
+    Capability.PADDING_IDX,
+    Capability.PER_SAMPLE_WEIGHTS,
+    Capability.INCLUDE_LAST_OFFSET,
+)
 _GIVEN = ("indices", "offsets", "per_sample_weights")
 _SHOWN = {Observation.OUTPUT, Observation.WEIGHT_AFTER, Observation.INPUTS_AFTER}
 
 Answer = Mapping[str, np.ndarray]
+
+
+def _file(build: Callable[..., Any]) -> str:
+    return build.__module__.rpartition(".")[2] + ".py"
 
 
 class OpenVinoRecipe:
@@ -53,18 +55,12 @@ class OpenVinoRecipe:
         id="openvino-recipe",
         library="openvino",
         version=openvino.__version__.split("-")[0],
-        modules=("openvino", recipe.__name__),
+        modules=("openvino", with_openvino.__name__, with_openvino_one_hot.__name__),
         operations={
-            operation: Provided(Provision.COMPOSED, f"recipes/with_openvino.py: {operation}")
-            for operation in _BUILDERS
+            name: Provided(Provision.COMPOSED, f"recipes/{_file(build)}: {name}")
+            for name, build in _BUILDERS.items()
         },
-        capabilities=frozenset(
-            {
-                Capability.PADDING_IDX,
-                Capability.PER_SAMPLE_WEIGHTS,
-                Capability.INCLUDE_LAST_OFFSET,
-            }
-        ),
+        capabilities=frozenset(_CAPABILITIES),
         survives_fork=True,
     )
 
@@ -72,45 +68,40 @@ class OpenVinoRecipe:
         """Compile the model of the call's table."""
         return _thunk(call)
 
-    def spellings(self, call: Call) -> Mapping[str, Callable[[], Any]]:
-        """Return the recipe without its checks, with those of a model, and OpenVINO's own way."""
+    def spellings(self, call: Call) -> Mapping[str, Callable[[], Answer]]:
+        """Return the recipe without its checks, and OpenVINO's own operations."""
         if call.operation is Operation.ONE_HOT:
             return {}
-        found = {WITHOUT_CHECKS: _thunk(call, check=False), CLAMPED: _thunk(call, clamp=True)}
+        found = {WITHOUT_CHECKS: _thunk(call, check=False)}
+        native = ops.OpenVinoOps()
         try:
-            native = ops.OpenVinoOps()
-            found[_NATIVE] = partial(_ask, native, native.prepare(call))
+            run = native.prepare(call)
         except Unsupported:
-            pass  # It has no spelling of its own to compare with.
-        return found
+            return found  # It has no spelling of its own to compare with.
+        return {**found, _NATIVE: lambda: native.to_numpy(run())}
 
     def to_numpy(self, answer: Answer) -> Answer:
         """Return the arrays, which are NumPy's."""
         return answer
 
 
-def _thunk(call: Call, **guards: bool) -> Callable[[], Answer]:
+def _thunk(call: Call, **more: bool) -> Callable[[], Answer]:
     if call.operation not in _BUILDERS:
         raise Unsupported(f"the recipe has no {call.operation}")
     if unknown := set(call.observe) - _SHOWN:
         raise Unsupported(f"the recipe shows no {', '.join(sorted(unknown))}")
-    taken = _OPTIONS[call.operation]
-    for name, value in call.options.items():
-        if name not in taken and value is not None and value is not False:
-            raise Unsupported(f"the recipe's {call.operation} has no {name}")
+    build = _BUILDERS[call.operation]
+    taken = signature(build).parameters
+    used = {
+        name for name, value in call.options.items() if value is not None and value is not False
+    }
+    if unknown := used - set(taken):
+        raise Unsupported(f"the recipe's {call.operation} has no {', '.join(sorted(unknown))}")
     options = {name: value for name, value in call.options.items() if name in taken}
-    if "per_sample_weights" in call.inputs:
-        options["weighted"] = True
-    table = [] if call.operation is Operation.ONE_HOT else [call.inputs["weight"]]
-    ask = _BUILDERS[call.operation](*table, **options, **guards)
+    if "weight" in taken:
+        options["weight"] = call.inputs["weight"]
+    if "weighted" in taken:
+        options["weighted"] = "per_sample_weights" in call.inputs
+    ask = build(**options, **more)
     given = {name: call.inputs[name] for name in _GIVEN if name in call.inputs}
-
-    def run() -> Answer:
-        answer = ask(**given)
-        return {**inputs_after(call.inputs), "output": answer[0] if "clamp" in guards else answer}
-
-    return run
-
-
-def _ask(native: ops.OpenVinoOps, run: Callable[[], Any]) -> Answer:
-    return native.to_numpy(run())
+    return lambda: {**inputs_after(call.inputs), "output": ask(**given)}
