@@ -88,6 +88,7 @@ class WorkerClient:
         self._any_id = any_id
         self._number = 0
         self.complaints: list[str] = []
+        # Threads of several backends ask the one worker of the reference.
         self._lock = threading.Lock()
         self._ready = False
         self._is_waited_for = False
@@ -98,7 +99,7 @@ class WorkerClient:
     def info(self) -> BackendInfo:
         """The backend's info; raises BackendUnavailable or BackendBroken."""
         if self._info is None:
-            self._await_hello(self._launched())
+            self._await_hello(self.launch())
         if self._info is None:
             raise BackendBroken(f"{self.name} said nothing of itself")
         return self._info
@@ -184,6 +185,7 @@ class WorkerClient:
         started = time.perf_counter()
         answer: Answer
         try:
+            # Stays set if KeyboardInterrupt comes through, which no branch here catches.
             self._is_waited_for = True
             channel.output.drop_old()
             self._set_deadline(channel, timeout)
@@ -210,6 +212,7 @@ class WorkerClient:
         self, channel: StartedWorker, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     ) -> Answer:
         """Send a request and read the reply; raises what tells that there is none."""
+        # Asked before the request is sent: what is there now was not caused by it.
         has_more = channel.replies.has_more()
         if channel.process.ended:
             raise wire.Died(f"between two requests, {self._describe_death()}")
@@ -244,7 +247,7 @@ class WorkerClient:
         if self._channel is not None and self._channel.process.is_full:
             self.restart()
         if not self._ready or self._channel is None:
-            self._await_hello(self._launched())
+            self._await_hello(self.launch())
         assert self._channel is not None  # noqa: S101  (it has just said hello)
         return self._channel
 
@@ -277,18 +280,15 @@ class WorkerClient:
         if self._channel is not None and self._mappings.are_short(self._channel.process.pid):
             self.restart()
 
-    def launch(self) -> None:
-        """Begin to start the worker; the first use waits for it."""
-        self._launched()
-
-    def _launched(self) -> StartedWorker:
+    def launch(self) -> StartedWorker:
+        """Begin to start the worker, unless it is there; the first use waits for it."""
         if self._channel is None:
             if self._is_stopped:
                 raise BackendBroken("the run is being stopped")
             if self._is_full:
                 self._starter.empty_scratch()
                 self._is_full = False
-            if self.starts:
+            if self.starts:  # A worker that died once may well die again: forks replace it sooner.
                 self.start_fork_server()
             try:
                 self._channel = self._starter.start(self._limits)
@@ -336,8 +336,7 @@ class WorkerClient:
                 how = self._describe_death()
             case _:
                 how = broken_protocol(problem).message
-        self._end()
-        self.close()
+        self.close()  # Nothing more is asked of a backend that did not start.
         if "No module named 'embcheck'" in said:
             advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
             said = f"embcheck is not installed there: {advice}"
@@ -382,6 +381,7 @@ class WorkerClient:
 
     def _end(self) -> None:
         """End the worker and all that it started at once, and forget it."""
+        # Forgotten first: if closing is interrupted, nobody uses a half-closed channel.
         channel, self._channel = self._channel, None
         self._ready = self._is_waited_for = False
         if channel is not None:

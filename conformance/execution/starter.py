@@ -62,7 +62,7 @@ class Starter:
     def start(self, limits: Limits) -> StartedWorker:
         """Start a worker; fork it from what has imported its library already, if that is there."""
         self._have_folders()
-        output = Output(self._writable[0])
+        output = Output(self._writable[0])  # In the temporary folder, whatever the cache is.
         (request_read, request_write), (reply_read, reply_write) = make_pipe(), make_pipe()
         channel = (request_read, reply_write)
         try:
@@ -133,6 +133,8 @@ class Starter:
         if not folders:
             return
         with Path(os.devnull).open("wb") as nothing:
+            # Not confined, as it writes beside the sources: it parses them and runs none, and -P
+            # and -S keep modules of the caller's folder and site hooks from being run instead.
             self._compiler = start_worker(
                 [self._python, "-P", "-S", "-m", "compileall", "-q", "-l", *folders],
                 self._environment,

@@ -192,13 +192,8 @@ def _text(script: Any) -> str:
     return script
 
 
-def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) -> None:
-    """Say hello with the backend's info, then answer until told to stop."""
-    answer_all(Channel(read_fd, write_fd), backend, import_seconds)
-
-
-def answer_all(channel: Channel, backend: Backend, import_seconds: float) -> None:
-    """Do that in a channel."""
+def serve(channel: Channel, backend: Backend, import_seconds: float) -> None:
+    """Say hello with the backend's info, then answer until nobody can ask any more."""
     worker = Worker(backend)
     hello, _ = said(lambda: (worker.hello(import_seconds), {}))
     channel.reply(hello, {})
@@ -208,7 +203,7 @@ def answer_all(channel: Channel, backend: Backend, import_seconds: float) -> Non
 
 def main(name: str, read_fd: int, write_fd: int) -> None:
     """Import a backend and serve it, or say why that cannot be."""
-    channel = Channel(read_fd, write_fd)
+    channel = Channel(read_fd, write_fd)  # Before the import, which may replace what it uses.
     try:
         backend, import_seconds = start(name)
     except BaseException as error:  # noqa: BLE001  (an adapter's own fault is data here)
@@ -217,7 +212,7 @@ def main(name: str, read_fd: int, write_fd: int) -> None:
             failure = {"status": "unavailable", "message": failure["message"]}
         channel.reply(failure, {})
         return
-    answer_all(channel, backend, import_seconds)
+    serve(channel, backend, import_seconds)
 
 
 if __name__ == "__main__":
