@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from itertools import islice
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from embcheck.conformance.contract.backend import Backend, Unsupported
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.help import taken
 from embcheck.conformance.execution.checks import clean
 from embcheck.conformance.execution.inside.refusal import refuser_of
+from embcheck.conformance.execution.inside.tracking import unread
 from embcheck.conformance.suite.arrays import DTYPES
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
@@ -40,6 +45,7 @@ def attempt(
     try:
         return None, action()
     except Unsupported as reason:
+        # Only `prepare` may raise it; a thunk that does is the adapter's fault.
         is_late = stage != "prepare"
         described = describe_failure("errored" if is_late else "unsupported", stage, reason)
         return described | {"late": is_late}, None
@@ -68,6 +74,29 @@ def _name_of(value: Any) -> str:
     return clean(_exact(name), MOST_NAME)
 
 
+def run_call(
+    backend: Any,
+    call: Call,
+    adapter: Backend,
+    wrap: Callable[[Callable[[], Any]], Callable[[], Any]] | None = None,
+) -> tuple[dict[str, Any] | None, Any, dict[str, Any]]:
+    """Prepare a tracked call and run it once; return how it failed, its answer, what is told of it.
+
+    `adapter` is whose `backend` is, which may be another spelling of it. `wrap` is given the thunk,
+    and returns what is called instead.
+    """
+    started = perf_counter()
+    with warnings.catch_warnings():  # By PYTHONWARNINGS=error, a warning would be a refusal.
+        warnings.simplefilter("ignore")
+        failed, result = attempt(lambda: backend.prepare(call), "prepare", adapter)
+        if failed is None:
+            failed, result = attempt(wrap(result) if wrap else result, "call", adapter)
+    told = {"seconds": perf_counter() - started, "unread": unread(call)}
+    if failed is not None:
+        return {**failed, **told}, None, {}
+    return None, result, {**told, "helped": taken()}
+
+
 def bring_home(
     to_numpy: Callable[[Any], Mapping[str, np.ndarray]], answer: Any, header: dict[str, Any]
 ) -> Reply:
@@ -94,7 +123,7 @@ def checked(answer: Any) -> dict[str, np.ndarray]:
 
 
 def _names(answer: Mapping[Any, Any]) -> list[str]:
-    names = list(islice(iter(answer), MOST_NAMES + 1))
+    names = list(islice(iter(answer), MOST_NAMES + 1))  # The mapping's own iterator may be endless.
     if len(names) > MOST_NAMES:
         raise TypeError(f"to_numpy returned more than {MOST_NAMES} names")
     for name in names:

@@ -51,6 +51,7 @@ def block_of(
     """
     if len(thunks) == 1:
         return partial(_repeat, thunks[0], calls)
+    # The order is laid out before the clock starts: within it, only calls are made.
     return partial(_rotate, [thunks[(start + turn) % len(thunks)] for turn in range(calls)])
 
 
@@ -96,6 +97,7 @@ def clock_costs(thunks: int) -> tuple[float, float]:
     number of `thunks` in turn.
     """
     clock = time.perf_counter
+    # The least of many: whatever interrupts a reading only makes it longer.
     timer = min(-(clock() - clock()) for _ in range(TIMER_SAMPLES))
     turn = min(_turns([None] * TURNS) for _ in range(LOOP_LOOKS)) / TURNS
     return timer, turn / CALLS_A_TURN if thunks == 1 else turn

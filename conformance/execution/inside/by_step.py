@@ -69,7 +69,7 @@ def _walk(backend: Backend, call: Call, until: CallStep, told: dict[str, Any]) -
     stir(CallStep.CALL)
     first = take(CallStep.TO_NUMPY, lambda: _own(call, checked(backend.to_numpy(answers[0]))))
     kept = {name: array.copy() for name, array in first.items()}
-    answers.clear()
+    answers.clear()  # The arrays must outlive the answer that they were made of.
     stir(CallStep.TO_NUMPY)
     told["lost"] = [*_changed(first, kept)]
     second = take(CallStep.SECOND_CALL, lambda: _own(call, checked(backend.to_numpy(thunk()))))
@@ -77,16 +77,14 @@ def _walk(backend: Backend, call: Call, until: CallStep, told: dict[str, Any]) -
     del second
     _stir(call)
     before = {name: array.copy() for name, array in first.items()}
+    # Other indices, or a second answer in the memory of the first would leave it as it was.
     other = replace(call, inputs={name: array.copy() for name, array in call.inputs.items()})
     _roll(other.inputs["indices"])
     _roll(call.inputs["indices"])
     later = [take(CallStep.SECOND_CALL, thunk)]  # It may see the change, where it reads the inputs.
-    later += [take(CallStep.SECOND_CALL, lambda: _run(backend, other))]
+    another = take(CallStep.SECOND_CALL, lambda: backend.prepare(other))
+    later += [take(CallStep.SECOND_CALL, another)]
     told["overwritten"] = [*_changed(first, before)]
-
-
-def _run(backend: Backend, call: Call) -> Any:
-    return backend.prepare(call)()
 
 
 def _own(call: Call, home: Arrays) -> Arrays:

@@ -24,7 +24,7 @@ def fresh_calls(held: Held, header: Mapping[str, Any]) -> Reply:
     that is looked up anyway, so that the caches have it; only where there are few indices, a new
     one is any row of the table.
     """
-    held = replace(held)
+    held = replace(held)  # The answers of a look are not those that the held call is judged by.
     indices = held.call.inputs["indices"].reshape(-1)
     before, rows = indices.copy(), len(held.call.inputs["weight"])
     draw, seconds = np.random.default_rng(header["seed"]), []
@@ -33,6 +33,7 @@ def fresh_calls(held: Held, header: Mapping[str, Any]) -> Reply:
         for is_new in header["order"]:
             if failed is None:
                 places, values = _renewed(indices, rows, draw, whole=header["whole"])
+                # Written in both cases, so that the calls differ in what is there, and in no work.
                 indices[places] = values if is_new else indices[places]
                 failed = held.run()
                 seconds.append(held.seconds)
@@ -48,6 +49,7 @@ def _renewed(
     if whole:
         return np.arange(indices.size), draw.permutation(indices)
     first = int(draw.integers(indices.size))
+    # Two indices of one row would be the same indices once they are exchanged.
     others = np.flatnonzero(indices != indices[first])
     if indices.size < FEW or not others.size:
         return np.array([first]), np.array([draw.integers(rows)], indices.dtype)

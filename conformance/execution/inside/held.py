@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
-from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Operation
+from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call
 from embcheck.conformance.execution.inside import freshness, kept, readiness, threads
 from embcheck.conformance.execution.inside.attempt import Reply, attempt
 from embcheck.conformance.execution.inside.blocks import (
@@ -31,6 +31,7 @@ from embcheck.conformance.execution.inside.blocks import (
 from embcheck.conformance.execution.inside.device import device_seconds
 from embcheck.conformance.execution.inside.held_call import Held
 from embcheck.conformance.execution.inside.spellings import SpelledBackend, spellings_of
+from embcheck.conformance.execution.messages import parse_call
 
 Arrays = dict[str, np.ndarray]
 
@@ -100,12 +101,13 @@ class HeldCalls:
         backend: Any = Sentinel() if header.get("sentinel") else self._backend
         if header.get("spelling"):
             backend = SpelledBackend(self._backend, header["spelling"])
-        failed, seconds = self._attempt(lambda: timed(lambda: backend.prepare(call)), "prepare")
+        failed, prepared = self._attempt(lambda: timed(lambda: backend.prepare(call)), "prepare")
         if failed is not None:
             return failed, {}
-        prepare_seconds, thunk = seconds
+        prepare_seconds, thunk = prepared
         held = Held(call, thunk, backend.to_numpy, self._backend)
         held.untrained = self._before_training(call)
+        # Two calls: what the first one compiles, allocates or traces is not in the second.
         failed, calls = self._attempt(held.first_calls, "call")
         if failed is not None:
             return failed, {}
@@ -139,14 +141,8 @@ class HeldCalls:
 
     def _call(self, header: Mapping[str, Any], arrays: Arrays) -> Call:
         """Put a call together from the arrays that came with it and those that are kept."""
-        described = header["call"]
-        inputs = {**{name: self._stored[name] for name in header["stored"]}, **arrays}
-        return Call(
-            Operation(described["operation"]),
-            inputs,
-            described["options"],
-            tuple(described["observe"]),
-        )
+        stored = {name: self._stored[name] for name in header["stored"]}
+        return parse_call(header["call"], {**stored, **arrays})
 
     def _before_training(self, call: Call) -> np.ndarray | None:
         """Copy the table that a call trains; calls that share a table share the copy."""
@@ -169,7 +165,7 @@ class HeldCalls:
         An adapter that copied its inputs does not see the change; that proves nothing of it.
         """
         del arrays
-        held = replace(self._held[header["id"]])
+        held = replace(self._held[header["id"]])  # Its last answer stays the unchanged call's.
         with held.changed_index(header):
             failed = held.run()
             return (failed, {}) if failed is not None else held.copied_home()
@@ -199,6 +195,7 @@ class HeldCalls:
         reply, home = held.home()
         if reply["status"] != "answered":
             return reply, {}
+        # The table that is trained may be the answer too: the next call would train what is left.
         if not held.call.wants(*TRAINING_OBSERVATIONS):
             roots, inputs = (held.thunk, self._backend), held.call.inputs.values()
             module = type(self._backend).__module__
@@ -207,7 +204,7 @@ class HeldCalls:
         writable = [name for name, array in home.items() if array.flags.writeable]
         for name in writable:
             home[name].fill(-1)
-        earlier = held.answer
+        earlier = held.answer  # Kept alive, or its memory could be given to the next answer.
         failed = held.run()
         if failed is not None:
             return failed, {}
@@ -253,7 +250,7 @@ class HeldCalls:
         were when the request came and when it is done let the harness compare them with its own.
         """
         del arrays
-        began = _clocks()
+        began = _clocks()  # Before all else, so that no work of this request is counted as idling.
         held = [self._held[id_] for id_ in header["ids"]]
         thunks, calls, start = [item.thunk for item in held], header["calls"], header["start"]
         if self._has_help:

@@ -46,6 +46,7 @@ def look_at_bytes(held: Held, header: Mapping[str, Any]) -> Reply:
         for name in overwritten:
             last[name].fill(-1)
         failed = held.run()
+        # The wait is longer than a call, in which an answer that was put off would be computed.
         if failed is None:
             changed += _changes(held, held.copied_home()[1], max(SETTLE_SECONDS, 2 * held.seconds))
         for name, array in overwritten.items():
@@ -122,6 +123,7 @@ def read(held: Held, header: Mapping[str, Any]) -> Reply:
     failed = call() or call()
     if failed is None:
         time.sleep(header["wait"])
+        # Some answer is read here in any case: only which one differs.
         first = replace(held, answer=answers[which is WhichAnswer.READ])
         failed = _unless_answered(first.home()) or call() or _unless_answered(held.home()) or call()
     if failed is not None:

@@ -30,6 +30,7 @@ class Tracked(dict[str, Any]):
         self._read.add(name)
         return value
 
+    # Else `dict(tracked)` and `{**tracked}` would copy the values past `__getitem__`.
     def __iter__(self) -> Iterator[str]:
         return super().__iter__()
 

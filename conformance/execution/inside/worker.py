@@ -9,13 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -30,14 +28,15 @@ from embcheck.conformance.execution.inside.attempt import (
     bring_home,
     checked,
     describe_failure,
+    run_call,
 )
 from embcheck.conformance.execution.inside.by_step import ask_by_step
-from embcheck.conformance.execution.inside.channel import Channel, said
+from embcheck.conformance.execution.inside.channel import Channel, reply_of
 from embcheck.conformance.execution.inside.held import HeldCalls
 from embcheck.conformance.execution.inside.large_call import ask_large
 from embcheck.conformance.execution.inside.spellings import SpelledBackend
 from embcheck.conformance.execution.inside.start import start
-from embcheck.conformance.execution.inside.tracking import tracked, unread
+from embcheck.conformance.execution.inside.tracking import tracked
 from embcheck.conformance.execution.messages import describe_info, parse_call
 from embcheck.conformance.execution.processor import with_processor
 
@@ -84,17 +83,10 @@ class Worker:
         call = tracked(parse_call(header["call"], arrays))
         spelled = header.get("spelling")
         backend = SpelledBackend(self.backend, spelled) if spelled else self.backend
-        started = perf_counter()
-        with warnings.catch_warnings():  # By PYTHONWARNINGS=error, a warning would be a refusal.
-            warnings.simplefilter("ignore")
-            status, result = attempt(lambda: backend.prepare(call), "prepare", self.backend)
-            if status is None:
-                run = result if not header.get("again") else twice(self.backend, call, result)
-                status, result = attempt(run, "call", self.backend)
-        told: dict[str, Any] = {"seconds": perf_counter() - started}
-        if status is not None:
-            return {**status, **told, "unread": unread(call)}, {}
-        told |= {"unread": unread(call), "helped": taken()}
+        wrap = partial(twice, self.backend, call) if header.get("again") else None
+        failed, result, told = run_call(backend, call, self.backend, wrap)
+        if failed is not None:
+            return failed, {}
         if header.get("again"):
             first, result = result
             return compared(first, bring_home(self.backend.to_numpy, result, told))
@@ -123,6 +115,7 @@ class Worker:
         Python would have written it at their import; this process may not.
         """
         del header, arrays
+        # A copy of the list: looking at a module that is imported lazily imports others.
         specs = [getattr(module, "__spec__", None) for module in list(sys.modules.values())]
         sources = {
             str(spec.origin): str(spec.cached)
@@ -166,6 +159,7 @@ def twice(backend: Backend, call: Call, thunk: Callable[[], Any]) -> Callable[[]
 
     def run() -> tuple[dict[str, np.ndarray], Any]:
         first = checked(backend.to_numpy(thunk()))
+        # Copied, for the second call may write into the memory of the first answer.
         return {name: first[name].copy() for name in call.observe if name in first}, thunk()
 
     return run
@@ -179,6 +173,7 @@ def compared(first: Mapping[str, np.ndarray], reply: Reply) -> Reply:
     differing = [
         name
         for name, array in first.items()
+        # Bytes, and no comparison of numbers: NaN is like itself, and -0.0 is not like 0.
         if name not in second or array.tobytes() != second[name].tobytes()
     ]
     return {**header, "differing": differing}, second
@@ -195,10 +190,10 @@ def _text(script: Any) -> str:
 def serve(channel: Channel, backend: Backend, import_seconds: float) -> None:
     """Say hello with the backend's info, then answer until nobody can ask any more."""
     worker = Worker(backend)
-    hello, _ = said(lambda: (worker.hello(import_seconds), {}))
+    hello, _ = reply_of(lambda: (worker.hello(import_seconds), {}))
     channel.reply(hello, {})
     while hello["status"] == "ready" and (request := channel.next()) is not None:
-        channel.reply(*said(partial(worker.reply, *request)))
+        channel.reply(*reply_of(partial(worker.reply, *request)))
 
 
 def main(name: str, read_fd: int, write_fd: int) -> None:

@@ -105,6 +105,7 @@ class Bound:
         if self.is_of_group:
             return _widest(self.allowed, self.scale)
         magnitude = _magnitude(expected)
+        # The smaller one: a sum that cancels is less than its terms, a step less than its weight.
         known = np.where(magnitude == 0, self.scale, np.minimum(magnitude, self.scale))
         return _widest(self.allowed, known)
 
@@ -190,7 +191,7 @@ def _of_output(call: Call, expected: np.ndarray, name: str) -> Bound:
         errors = row_errors(call)[call.inputs["indices"]] if may_shorten else np.zeros(1)
         return _relative(errors, expected)
     if is_maximum(call) and not may_shorten:
-        return _exact(expected)
+        return _exact(expected)  # A maximum is one of its terms, and no shortening rounded those.
     terms, mode = terms_of(call), call.option("mode")
     rows, errors = shortened(call)[terms.rows], row_errors(call)[terms.rows]
     if mode == "max":
@@ -236,6 +237,8 @@ def _of_first_step(call: Call, expected: np.ndarray, name: str) -> Bound:
     error = _rounded(sums, expected, roundings).allowed
     nearest = np.maximum(np.abs(sums.total) - error, 0.0)
     epsilon = STEP_EPSILONS[name]
+    # The step's slope, epsilon / (|g| + epsilon)**2, is steepest at the smallest gradient that is
+    # possible. A step is between -1 and 1, so that 2 leaves it open.
     swing = np.where((nearest == 0) & (error > 0), 2.0, error * epsilon / (nearest + epsilon) ** 2)
     choices = Choices.of(call) if is_maximum(call) else None
     if choices is not None:
@@ -282,6 +285,7 @@ _BOUNDS: Mapping[str, Callable[[Call, np.ndarray, str], Bound]] = {
     Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: _of_first_step,
     Observation.SPARSE_GRAD_VALUES: _of_entries,
     Observation.GRAD_PER_SAMPLE_WEIGHTS: _of_factors,
+    # Exact in floats, but not without a bound: a scheme loses some of it.
     Observation.STORED_WEIGHT: _copied,
 }
 
@@ -292,6 +296,7 @@ def _rounded(sums: Sums, expected: np.ndarray, roundings: int) -> Bound:
     additions = np.maximum(sums.counts - 1, 0)
     others = roundings + _STORED
     allowed = (_errors_of_addition(additions, others, roundoff) + others * roundoff) * sums.absolute
+    # The reference's own errors, in float64.
     allowed += (additions + roundings) * DOUBLE * sums.absolute
     if roundings:
         # Where all terms are 0, nothing is rounded to a subnormal number.

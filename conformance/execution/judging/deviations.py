@@ -79,7 +79,7 @@ class Deviation:
             return False
         try:
             return SpecifierSet(self.version).contains(info.version, prereleases=True)
-        except InvalidVersion:
+        except InvalidVersion:  # A build may call itself anything; then no condition can be met.
             return not self.version
 
     def foresees(self, happened: str, message: str) -> bool:
@@ -104,6 +104,7 @@ def load_deviations(backend: str) -> tuple[Deviation, ...]:
     is wrong, a blank reason included.
     """
     announced = known_backends().get(backend)
+    # Found, but not imported: the adapter's library may be missing here.
     spec = find_spec(announced.module) if announced else None
     if spec is None or spec.origin is None:
         return ()
@@ -184,6 +185,7 @@ def _entries(path: Path, within: tuple[str, ...]) -> list[Any]:
     `within` are the files that it is included by.
     """
     tree, name = _tree(path), _shown(path)
+    # Categories first: the schema would only call them unknown, and not say what to write.
     problems = list(_categories(tree, name)) or problems_of(tree, name, "deviations")
     if problems:
         raise SpecError(problems)
@@ -279,6 +281,7 @@ def explain(
     entries = [d for d in deviations if d.concerns(case) and d.holds_for(info)]
     if not entries or verdict.outcome not in _JUDGED:
         return verdict, None
+    # What foresees it, before what allows a pass: with either, the case departs as it is known to.
     entry = min(entries, key=lambda d: (not d.foresees(happened, verdict.message), not d.sometimes))
     if entry.foresees(happened, verdict.message):
         return replace(verdict, outcome=Outcome.DEVIATED), entry
