@@ -91,8 +91,10 @@ class WorkerClient:
         # Threads of several backends ask the one worker of the reference.
         self._lock = threading.Lock()
         self._ready = False
+        # Whether a request was sent whose reply is not read yet.
         self._is_waited_for = False
         self._is_stopped = False
+        # Whether the temporary folder is to be emptied before the next worker starts.
         self._is_full = False
 
     @property
@@ -158,22 +160,19 @@ class WorkerClient:
         timeout: float | None = None,
     ) -> Answer:
         """Send a request and wait; a worker that dies or hangs is replaced at the next one."""
+        arrays, timeout = arrays or {}, timeout or self._timeout
         with self._lock:
-            return self._request(header, arrays or {}, timeout or self._timeout)
-
-    def _request(
-        self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
-    ) -> Answer:
-        """Ask; once more in a fresh worker, where an earlier request has left this one spoilt."""
-        for may_ask_again in (header["request"] in ANY_WORKERS, False):
             try:
                 return self._exchange(header, arrays, timeout)
-            except wire.Stale as left:
-                stale = left
-            if not may_ask_again:
-                break
-            self.complaints.append(f"a worker was replaced: {stale}")
-        return Crashed(str(stale)) if isinstance(stale, wire.Died) else broken_protocol(stale)
+            except wire.Stale as stale:
+                if header["request"] not in ANY_WORKERS:
+                    return _left_over(stale)
+                self.complaints.append(f"a worker was replaced: {stale}")
+            # An earlier request has left the worker spoilt, so that a fresh one is asked the same.
+            try:
+                return self._exchange(header, arrays, timeout)
+            except wire.Stale as stale:
+                return _left_over(stale)
 
     def _exchange(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
@@ -183,7 +182,6 @@ class WorkerClient:
         except (BackendBroken, BackendUnavailable) as error:
             return Errored(f"the worker cannot be started again: {error}")
         started = time.perf_counter()
-        answer: Answer
         try:
             # Stays set if KeyboardInterrupt comes through, which no branch here catches.
             self._is_waited_for = True
@@ -193,19 +191,18 @@ class WorkerClient:
         except LimitBroken as broken:
             said = self._end_with_last_words()
             return Crashed(f"the worker was killed: {broken}{said}", time.perf_counter() - started)
-        except TimeoutError:
-            answer = TimedOut(timeout)
+        except TimeoutError:  # Also an OSError, so that the order counts.
+            self._end()
+            return TimedOut(timeout)
         except (wire.Closed, OSError):
             return Crashed(self._describe_death(), time.perf_counter() - started)
         except wire.Stale:
             self._end()
             raise
         except wire.Broken as broken:
-            answer = broken_protocol(broken)
-        else:
-            self._is_waited_for = False
-            return answer
-        self._end()
+            self._end()
+            return broken_protocol(broken)
+        self._is_waited_for = False
         return answer
 
     def _answer_to(
@@ -242,7 +239,7 @@ class WorkerClient:
 
         Where the calls so far have left much in the temporary folder, it is emptied before.
         """
-        if self._is_waited_for:  # An interruption came between: its answer is nobody's.
+        if self._is_waited_for:  # After Ctrl-C, the reply would be taken for the next request's.
             self._end()
         if self._channel is not None and self._channel.process.is_full:
             self.restart()
@@ -320,11 +317,13 @@ class WorkerClient:
             raise (BackendUnavailable if hello.is_absence else BackendBroken)(hello.reason)
         self._info = hello.info
         self._ready = True
+        # The first import's: a forked worker tells how long its server took, with warm caches.
         self.import_seconds = self.import_seconds or hello.import_seconds
 
     def _failed_start(self, problem: Exception) -> str:
         """Say why there was no hello, and end the worker."""
-        said = self._printed()
+        printed = self._channel.output.tail() if self._channel else ""
+        said = f"it printed: {printed}" if printed else "it printed nothing"
         match problem:
             case TimeoutError():
                 took = str(problem) or f"{self._timeout:g}"
@@ -344,7 +343,7 @@ class WorkerClient:
 
     def kill(self) -> None:
         """Kill the worker with everything that it started; a request that waits ends as crashed."""
-        channel = self._channel
+        channel = self._channel  # Once, as another thread may take it away between two looks.
         if channel is not None:
             channel.process.kill()
 
@@ -388,6 +387,7 @@ class WorkerClient:
             self._is_full |= channel.process.is_full
             channel.close()
 
-    def _printed(self) -> str:
-        text = self._channel.output.tail() if self._channel else ""
-        return f"it printed: {text}" if text else "it printed nothing"
+
+def _left_over(stale: wire.Stale) -> Answer:
+    """Make an answer of what an earlier request left: its worker's death, or a reply too many."""
+    return Crashed(str(stale)) if isinstance(stale, wire.Died) else broken_protocol(stale)

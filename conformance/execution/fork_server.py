@@ -54,7 +54,9 @@ class ForkServer:
         Raises OSError if the server died, or has not imported its library in `wait` seconds.
         """
         self._socket.settimeout(wait)
-        self._wait_for_import()
+        if not self._ready and self._socket.recv(FORK_MESSAGE_BYTES) != READY:
+            raise OSError("the backend could not be imported once more")
+        self._ready = True
         with keepers_pipes() as (lifeline, status, life_read, status_write):
             descriptors = [*channel, output, life_read, status_write]
             with ruleset(self._writable) as rules:
@@ -70,11 +72,6 @@ class ForkServer:
             worker.close()
             raise
         return worker
-
-    def _wait_for_import(self) -> None:
-        if not self._ready and self._socket.recv(FORK_MESSAGE_BYTES) != READY:
-            raise OSError("the backend could not be imported once more")
-        self._ready = True
 
     def kill(self) -> None:
         """Have the process killed; its workers are not touched."""

@@ -73,6 +73,7 @@ def introductions(texts: Iterable[str], *, refresh: bool = False) -> list[Introd
             for label in pool.names:
                 entry = pool.describe(label)
                 kept[label] = Introduced(entry)
+                # A broken one is asked each time, until it is mended.
                 if (digest := digests[label]) and "broken" not in entry:
                     _store(label, digest, entry)
     return [kept[address.label] for address in addresses]
@@ -95,6 +96,7 @@ class _State:
             *_devices(),
             *(_source(name) or "" for name in _HARNESS),
         )
+        # Most backends are of one package, whose source is read once for all of them.
         self._sources: dict[str, str | None] = {}
 
     def of(self, address: Address) -> str | None:
@@ -220,6 +222,7 @@ def _store(name: str, digest: str, entry: Introduction) -> None:
     place = _place(name)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        # Moved into its place: another process that reads meanwhile never sees half of an entry.
         with tempfile.TemporaryDirectory(dir=place.parent) as folder:
             new = Path(folder, "new")
             new.write_text(kept, "utf-8")

@@ -154,6 +154,7 @@ class Hello:
     is_absence: bool = False
 
 
+# The info is let through: another version of embcheck, whose fields may differ, is told of first.
 _HELLOS = {
     "ready": fields({"embcheck": text, "info": lambda told, _: told, "import_seconds": seconds}),
     "unavailable": fields({"message": text}),

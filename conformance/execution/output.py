@@ -42,6 +42,7 @@ class Output:
         """Drop what was printed so far, where it is much; the last words stay."""
         size = os.fstat(self.fileno()).st_size
         if size > KEPT_BYTES:
+            # Kept, for a worker may die in the next call of what it has just printed about.
             self._tail = self._end(size)
             self._dropped += size
             os.ftruncate(self.fileno(), 0)

@@ -12,7 +12,8 @@ from embcheck.conformance.execution.limits import GIB, LimitBroken
 from embcheck.conformance.execution.process import WorkerProcess
 
 WIDE_BYTES = 2**20
-"""The most that Linux gives to anybody; of the usual 64 KiB, a large array takes hundreds."""
+"""The most that Linux grants without privileges; of the usual 64 KiB, a large array fills hundreds.
+"""
 JOINED_BYTES = 4096
 LONGEST_WAIT = 10.0
 LATE_SECONDS = 5.0

@@ -63,6 +63,7 @@ class PlainCalls:
 
     def _plain_answer(self, call: Call, spelling: str | None) -> Answer:
         plain = plain_call(call)
+        # What a plain call is made of: its arrays follow from these, so that they need no look.
         dtypes = {name: array.dtype.name for name, array in plain.inputs.items()}
         key = json.dumps([describe_call(plain), dtypes, spelling], sort_keys=True)
         if key not in self._answers:

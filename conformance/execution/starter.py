@@ -89,7 +89,7 @@ class Starter:
     def _have_folders(self) -> None:
         if not self._writable:
             self._choose_folders()
-        for folder in self._writable:  # Somebody may have taken them away meanwhile.
+        for folder in self._writable:  # A user, or a cleaner of old files, may have removed them.
             Path(folder).mkdir(parents=True, exist_ok=True)
 
     def _choose_folders(self) -> None:
@@ -151,7 +151,7 @@ class Starter:
 
     def empty_scratch(self) -> None:
         """Empty the temporary folder, while no worker uses it."""
-        self._close_server()
+        self._close_server()  # Its library may keep files there as well.
         if self._scratch is not None:
             self._scratch.empty()
 
@@ -166,7 +166,7 @@ class Starter:
         self._close_server()
         if self._scratch is not None:
             self._scratch.cleanup()
-            self._scratch, self._writable = None, []
+            self._scratch, self._writable = None, []  # A later start chooses new ones.
 
     def _close_server(self) -> None:
         server, self._server = self._server, None

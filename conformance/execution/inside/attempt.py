@@ -40,7 +40,7 @@ def attempt(
 ) -> tuple[dict[str, Any] | None, Any]:
     """Run something of a backend's; return (None, result), or how it failed.
 
-    Of an error it is told who raised it, where the backend is given.
+    Given the backend, the failure says also who raised the error.
     """
     try:
         return None, action()

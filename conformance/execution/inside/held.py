@@ -185,8 +185,8 @@ class HeldCalls:
     def poison(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Overwrite a held call's last answer, run the call again, and bring the new answer home.
 
-        What was remembered rather than computed comes back overwritten: also where a copy of it is
-        handed out, since all that the thunk can reach is overwritten that is like the answer.
+        What was remembered rather than computed comes back overwritten. It may be handed out as a
+        copy, so that everything in the thunk's reach that equals the answer is overwritten too.
         `remembered` says that an answer that cannot be overwritten came back as the same object, or
         in the same memory while the earlier one still lived.
         """

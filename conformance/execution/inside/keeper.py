@@ -183,7 +183,7 @@ class Descendants:
     def pids(self) -> list[int]:
         """Return the descendants' process ids.
 
-        Who does not descend from here never will, so that only new processes are looked at.
+        A process that does not descend from this one never will: only new ones are looked at.
         """
         if not HAS_PROC:
             return []

@@ -77,7 +77,7 @@ def tracked(call: Call) -> Call:
 def unread(call: Call) -> list[str]:
     """Name what was not read of a tracked call, of what some libraries lack.
 
-    Nobody looks up without indices and a weight: who answers without them remembers, and is judged.
+    Indices and the weight do not count: an answer that was made without them is judged like any.
     An upstream gradient is read only by what goes backward, and an option that has its default need
     not be read. Raises TypeError for a call that is not tracked any more.
     """
