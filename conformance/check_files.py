@@ -85,7 +85,7 @@ def check_files(
 
 
 def _holds_deviations(file: Path) -> bool:
-    """Whether a file says of itself that it has deviations, as those that `triage` writes do."""
+    """Whether a file has the key of deviations, as those that `triage` writes have."""
     try:
         return DEVIATIONS in read_yaml(file)
     except SpecError:

@@ -184,7 +184,7 @@ class EmbcheckSession:
     def _end_workers(self) -> None:
         if self._lookahead is not None:
             self._lookahead.stop()
-            self._pool.stop()  # Who waits for a worker's answer goes on once that is dead.
+            self._pool.stop()  # Threads that wait for an answer go on once the worker is dead.
             self._lookahead.join()
         self._pool.close()
 

@@ -35,7 +35,7 @@ DEEPEST = 20
 def bounded(text: str, limit: int = TEXT) -> str:
     """Cut a text that is longer than a number of characters, and say how long it was.
 
-    One that was cut to that number already keeps what it says of itself.
+    One that was cut to that number already stays as it is, with what it says of its length.
     """
     whole = len(text) <= limit or (len(text) <= limit + NOTE and CUT.search(text))
     return text if whole else f"{text[:limit]}... ({len(text):,} characters, cut)"

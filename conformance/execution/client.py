@@ -208,7 +208,7 @@ class WorkerClient:
     def _answer_to(
         self, channel: StartedWorker, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     ) -> Answer:
-        """Send a request and read the reply; raises what tells that there is none."""
+        """Send a request and read the reply; raises what says why there is no reply."""
         # Asked before the request is sent: what is there now was not caused by it.
         has_more = channel.replies.has_more()
         if channel.process.ended:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SWITCH = "EMBCHECK_CONFINE"
-"""Set to 0, workers are not confined: for who must know whether that is why a library fails."""
+"""With 0, workers are not confined, which shows whether a library fails because of it."""
 
 _CREATE_RULESET, _ADD_RULE = 444, 445
 _VERSION, _PATH_BENEATH = 1, 1

@@ -41,7 +41,7 @@ def own_backends() -> list[str]:
 
 
 def check_known(names: list[str]) -> None:
-    """Raise UnknownBackend for the first name that nobody announces."""
+    """Raise UnknownBackend for the first name that no distribution announces."""
     known = known_backends()
     for name in names:
         if name not in known:

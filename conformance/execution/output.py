@@ -16,9 +16,10 @@ WORDS = 500
 
 
 class Output:
-    """The file that a worker prints to; not a pipe, for nobody reads until the worker has died.
+    """The file that a worker prints to.
 
-    It is in a folder where the worker may write, who can then open its standard output by name.
+    A pipe, which is read only after the worker's death, would fill and stop it. The file is in a
+    folder where the worker may write, so that it can open its standard output by name.
     """
 
     def __init__(self, folder: str) -> None:

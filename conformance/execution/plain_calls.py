@@ -99,7 +99,7 @@ def plain_call(call: Call) -> Call:
 
 
 def _usual(name: str, value: Any) -> Any:
-    """Return a legal value of an option that is no default if this one is none."""
+    """Return a legal value of an option: this one, or if it is illegal one that is no default."""
     if name in _SIZES:
         return value if value in (None, -1) else _SIZES[name]
     option = OPTIONS.get(name)

@@ -32,7 +32,7 @@ class BackendProfile:
 
 
 def profile(pool: BackendPool, name: str) -> BackendProfile:
-    """Describe a backend that runs; raises SpecError where its deviations are no good."""
+    """Describe a backend that runs; raises SpecError where its deviations are wrong."""
     origin = pool.origin(name)[0]
     info = pool.info(name)
     # Beside the file that the worker names: the interpreter may be another, with other files.

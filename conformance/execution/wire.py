@@ -253,10 +253,10 @@ def _memory(entry: Mapping[str, Any]) -> MemoryLayout:
 
 def _shape(told: Any) -> list[int]:
     if type(told) is not list or len(told) > _MOST_AXES:
-        raise Broken(f"a shape that is none: {_shown(told)}")
+        raise Broken(f"not a shape: {_shown(told)}")
     for size in told:
         if type(size) is not int or not 0 <= size <= sys.maxsize:
-            raise Broken(f"a shape that is none: one with {_shown(size)}")
+            raise Broken(f"not a shape: one with {_shown(size)}")
     return told
 
 

@@ -93,8 +93,8 @@ def involuntary_switches() -> int:
 def clock_costs(thunks: int) -> tuple[float, float]:
     """Return the seconds of one reading of the clock, and of the loop around one call in a block.
 
-    The loop without the call in it, which whoever calls a thunk pays for; of a block that has a
-    number of `thunks` in turn.
+    The call itself is not counted: each user of a thunk pays for it. The loop is that of a block
+    with a number of `thunks` in turn.
     """
     clock = time.perf_counter
     # The least of many: whatever interrupts a reading only makes it longer.

@@ -1,7 +1,7 @@
 """A call step by step: what dies before its user, and what a second call does to the first answer.
 
 Between two steps garbage is collected, and freed memory is written to, as other parts of a program
-do. A thunk that needs what nobody keeps then fails each time, and not by chance.
+do. A thunk that needs an object which it does not keep alive then fails each time, not by chance.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def _become_worker(keeper: int, rules: int | None, run: Callable[[], object]) ->
 def _confine(rules: int) -> None:
     """Hold this process, and all that it will start, to a Landlock ruleset; raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # Landlock demands it of who is not root.
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # Landlock demands it, but of root.
     if libc.syscall(ctypes.c_long(LANDLOCK_RESTRICT_SELF), ctypes.c_long(rules), ctypes.c_long(0)):
         raise OSError(ctypes.get_errno(), "the worker cannot be confined")
     os.close(rules)
@@ -196,8 +196,8 @@ class Descendants:
         while found := {pid for pid in undecided if parents[pid] in known}:
             ours += found
             known, undecided = found, undecided - found
-        # Not foreign yet is who has a parent that ended, or came, since the list was read. None of
-        # ours has process 1 for a parent: orphans are this process's, as a subreaper.
+        # Of the others, one whose parent ended or came since the list was read is looked at again.
+        # Process 1 is no parent of ours: a subreaper's descendants become its own as orphans.
         for pid in sorted(undecided):
             if parents[pid] in self._foreign or parents[pid] in (0, 1):
                 self._foreign.add(pid)

@@ -62,6 +62,7 @@ def _changes(held: Held, at_once: Arrays, wait: float) -> bool:
     later = held.copied_home()[1]
     if _same(at_once, later):
         return False
+    # Two readings in a row that agree are the answer as it stays.
     while not _same(later, again := held.copied_home()[1]):
         if wait > LONGEST_SECONDS:
             return False

@@ -64,7 +64,7 @@ class Tracked(dict[str, Any]):
         return sorted(self.keys() - self._read)
 
     def says(self, name: str, value: Any) -> bool:
-        """Whether a name has this very value; that is no reading."""
+        """Whether a name has this very value; asking so does not count as reading."""
         there = super().get(name)
         return type(there) is type(value) and bool(there == value)
 

@@ -116,7 +116,7 @@ def load_deviations_beside(module: Path, backend: str) -> tuple[Deviation, ...]:
     path = module.parent / "deviations" / f"{backend}.yaml"
     try:
         is_there = path.exists()
-    except OSError:  # What may not be looked at is told of by whoever reads it.
+    except OSError:  # Reading it will say that it may not be looked at.
         is_there = True
     return read_deviations(path) if is_there else ()
 
@@ -220,7 +220,7 @@ def _categories(tree: Map, name: str) -> Iterator[Problem]:
 
 
 def _unreadable(tree: Map, name: str, number: int) -> Iterator[Problem]:
-    """Tell of an entry's pattern and condition that cannot be read, and of a page that is none."""
+    """Tell of a pattern or condition that cannot be read, and of a link to no documentation."""
     entry = tree["deviations"][number]
     if entry["cause"] == Cause.DOCUMENTED and not leads_to_documentation(entry.get("link", "")):
         mark = mark_of(tree, ("deviations", number, "cause"))

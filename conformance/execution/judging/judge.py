@@ -19,6 +19,7 @@ from embcheck.conformance.execution.answers import (
     Refuser,
     Rejected,
     TimedOut,
+    why_none,
 )
 from embcheck.conformance.execution.bounded import bounded
 from embcheck.conformance.execution.judging.bounds import (
@@ -114,7 +115,6 @@ _EFFECTS = frozenset(
 )
 MOST_SHOWN = 8
 """How many observations are shown of an answer that should not have been given."""
-AskReference = Callable[[], Mapping[str, np.ndarray]]
 
 
 def failure(kind: Kind, message: str, observed: Mapping[str, np.ndarray]) -> Verdict:
@@ -127,7 +127,7 @@ def judge_returns(
     answer: Answer,
     expected: Mapping[str, Expected],
     tolerance: Tolerance | None,
-    ask_reference: AskReference,
+    ask_reference: Callable[[], Mapping[str, np.ndarray]],
 ) -> Verdict:
     """Judge an answer to a call that must return with certain observations."""
     stopped = judge_ending(answer) or judge_refusal(answer)
@@ -215,9 +215,9 @@ def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
         said = f"an invalid call was accepted and gave {bounded(got, 300)}{more}"
         return failure(Kind.ACCEPTED_INVALID, said, shown)
     assert isinstance(answer, Rejected)  # noqa: S101  (the other kinds are handled above)
-    said = _said(answer)
+    said = why_none(answer)
     if answer.refuser is Refuser.ADAPTER:
-        return _not_the_library(said)
+        return _not_the_library(answer)
     if control.outcome is Outcome.PASSED:
         is_early = answer.refuser is Refuser.EARLIER
         return Verdict(Outcome.REFUSED_EARLIER if is_early else Outcome.PASSED, message=said)
@@ -237,8 +237,8 @@ def judge_observes(call: Call, answer: Answer) -> Verdict:
         return stopped
     if isinstance(answer, Rejected):
         if answer.refuser is Refuser.ADAPTER:
-            return _not_the_library(_said(answer))
-        return Verdict(Outcome.OBSERVED, message=_said(answer))
+            return _not_the_library(answer)
+        return Verdict(Outcome.OBSERVED, message=why_none(answer))
     assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
     mutated = judge_inputs(call, answer.arrays)
     observed = {name: array for name, array in answer.arrays.items() if name in call.observe}
@@ -266,19 +266,15 @@ def judge_refusal(answer: Answer) -> Verdict | None:
     if not isinstance(answer, Rejected):
         return None
     if answer.refuser is Refuser.ADAPTER:
-        said = f"the adapter raised it, not the library: {_said(answer)}"
+        said = f"the adapter raised it, not the library: {why_none(answer)}"
         return Verdict(Outcome.ERRORED, message=said)
-    return failure(Kind.REJECTED_VALID, f"a valid call was refused: {_said(answer)}", {})
+    return failure(Kind.REJECTED_VALID, f"a valid call was refused: {why_none(answer)}", {})
 
 
-def _said(refused: Rejected) -> str:
-    return f"{refused.exception}: {refused.message}"
-
-
-def _not_the_library(said: str) -> Verdict:
+def _not_the_library(refused: Rejected) -> Verdict:
     """Judge an error of the adapter's own, where the library has not seen the call."""
-    message = f"the adapter raised it, not the library, which nothing is known of: {said}"
-    return Verdict(Outcome.UNSUPPORTED, message=message)
+    said = f"the adapter raised it, not the library, which nothing is known of: {why_none(refused)}"
+    return Verdict(Outcome.UNSUPPORTED, message=said)
 
 
 def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None:

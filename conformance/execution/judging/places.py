@@ -49,6 +49,7 @@ def _judge_place(
     if misfit := judge_form(name, shape, dtype, wanted, {}):
         return misfit
     for number, (position, values) in enumerate(wanted.at):
+        # Without a bound: large cases are made of numbers whose sums nothing rounds.
         got = arrays[f"{name}/{number}"]
         if got.shape != values.shape or not equal(got, values).all():
             said = f"{name}{list(position)} = {short(got)}, should be {short(values)}"

@@ -171,7 +171,7 @@ class Sums:
 
 
 def _divided(quanta: np.ndarray, divisors: np.ndarray) -> np.ndarray:
-    """Return the quanta of quotients: there is none unless the divisor is a power of two."""
+    """Return the quanta of quotients: 0 unless the divisor is a power of two."""
     is_power_of_two = divisors & (divisors - 1) == 0
     return np.asarray(np.where(is_power_of_two, quanta / divisors, 0.0))
 
