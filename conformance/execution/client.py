@@ -285,7 +285,7 @@ class WorkerClient:
             if self._is_full:
                 self._starter.empty_scratch()
                 self._is_full = False
-            if self.starts:  # A worker that died once may well die again: forks replace it sooner.
+            if self.starts:  # What is replaced once may be replaced often, and a fork is cheaper.
                 self.start_fork_server()
             try:
                 self._channel = self._starter.start(self._limits)

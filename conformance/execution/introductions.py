@@ -136,9 +136,9 @@ def _installed() -> Iterator[str]:
 def _devices() -> Iterator[str]:
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {os.cpu_count()}
     yield f"cores {sorted(map(str, cores))}"
-    for folder in ("/dev", "/dev/dri"):
-        if os.path.isdir(folder):  # noqa: PTH112  (beside listdir)
-            yield from sorted(each for each in os.listdir(folder) if each.startswith(_DEVICES))  # noqa: PTH208
+    for folder in (Path("/dev"), Path("/dev/dri")):
+        names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+        yield from sorted(name for name in names if name.startswith(_DEVICES))
     yield _changed(Path("/proc/driver/nvidia/version"))
 
 

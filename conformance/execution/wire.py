@@ -133,7 +133,7 @@ def head_of(
     ]
     encode = _encode_any if with_layouts else _encode_strictly
     text: bytes = encode({**header, "arrays": described}).encode()
-    if not with_layouts:  # Refused where it is made, the answer has a reason that names the call.
+    if not with_layouts:  # Refused here, it can still be told which field is at fault.
         size = sum(array.nbytes for array in arrays.values())
         if size > MAX_ARRAY_BYTES or len(text) > MAX_HEADER_BYTES:
             raise ValueError(f"an answer of {max(size, len(text)):,} bytes, which is too large")

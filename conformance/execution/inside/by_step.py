@@ -16,7 +16,7 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.inside.attempt import Reply, attempt, checked
+from embcheck.conformance.execution.inside.attempt import Failed, Reply, attempt, checked
 from embcheck.conformance.execution.messages import CallStep, parse_call
 from embcheck.conformance.execution.same import same_bits
 
@@ -51,12 +51,12 @@ def ask_by_step(backend: Backend, header: Mapping[str, Any], arrays: Arrays) -> 
 
 def _walk(backend: Backend, call: Call, until: CallStep, told: dict[str, Any]) -> None:
     def take(step: CallStep, action: Callable[[], Any]) -> Any:
-        failed, result = attempt(action, step)
-        if failed is not None:
+        try:
+            return attempt(action, step)
+        except Failed as failed:
             told["failed_in"] = str(step)
-            told["said"] = f"{failed['exception']}: {failed['message']}"
-            raise _Ended
-        return result
+            told["said"] = f"{failed.header['exception']}: {failed.header['message']}"
+            raise _Ended from None
 
     def stir(step: CallStep) -> None:
         _stir(call)

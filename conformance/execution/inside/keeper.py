@@ -117,16 +117,17 @@ def _stay(order: Mapping[str, Any], worker: int, woken: int, watch: Watch) -> No
     while True:
         ready = {descriptor for descriptor, _ in poller.poll(watch.wait_ms)}
         if order["lifeline"] in ready:
-            return None
+            return
         if woken in ready:  # One byte may stand for several children, as signals are merged.
             os.read(woken, 4096)
             code = reap(worker)
             if code is not None:
-                return _say(order, f"ended {code}")
+                _say(order, f"ended {code}")
+                return
         for line in watch.look():
             _say(order, line)
             if line.startswith("broken "):
-                return None
+                return
 
 
 def _say(order: Mapping[str, Any], line: str) -> None:

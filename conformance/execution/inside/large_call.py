@@ -25,20 +25,16 @@ def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:
     # A copy to compare with would take as much memory again.
     before = {name: _digest(array) for name, array in inputs.items()}
     call = tracked(parse_call(header["call"], inputs))
-    failed, answer, told = run_call(backend, call, backend)
-    if failed is not None:
-        return failed, {}
-    reply, home = bring_home(backend.to_numpy, answer, told)
-    if reply["status"] != "answered":
-        return reply, {}
-    return _selected(home, header["places"], before, reply)
+    answer, told = run_call(backend, call, backend)
+    home = bring_home(backend.to_numpy, answer, told)
+    return _selected(home, header["places"], before, told)
 
 
 def _selected(
     home: Mapping[str, np.ndarray],
     places: Mapping[str, list[list[int]]],
     before: Mapping[str, bytes],
-    reply: Mapping[str, Any],
+    told: Mapping[str, Any],
 ) -> Reply:
     """Take the places asked for out of the arrays; one that an array does not have is left out."""
     arrays = {
@@ -49,7 +45,8 @@ def _selected(
     }
     after = {name: home.get(f"{name}_after") for name in before}
     header = {
-        **reply,
+        "status": "answered",
+        **told,
         "shapes": {name: list(home[name].shape) for name in places if name in home},
         "dtypes": {name: home[name].dtype.name for name in places if name in home},
         "changed": [n for n, a in after.items() if a is not None and _digest(a) != before[n]],

@@ -23,6 +23,7 @@ from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import taken
 from embcheck.conformance.execution import discovery
 from embcheck.conformance.execution.inside.attempt import (
+    Failed,
     Reply,
     attempt,
     bring_home,
@@ -67,7 +68,10 @@ class Worker:
 
     def reply(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Answer one frame; whatever the backend raises becomes data."""
-        return self._requests[header["request"]](header, arrays)
+        try:
+            return self._requests[header["request"]](header, arrays)
+        except Failed as failed:
+            return failed.header, {}
 
     def ask(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Prepare a call, run it once and bring the answer home.
@@ -84,21 +88,20 @@ class Worker:
         spelled = header.get("spelling")
         backend = SpelledBackend(self.backend, spelled) if spelled else self.backend
         wrap = partial(twice, self.backend, call) if header.get("again") else None
-        failed, result, told = run_call(backend, call, self.backend, wrap)
-        if failed is not None:
-            return failed, {}
+        answer, told = run_call(backend, call, self.backend, wrap)
         if header.get("again"):
-            first, result = result
-            return compared(first, bring_home(self.backend.to_numpy, result, told))
-        return bring_home(self.backend.to_numpy, result, told)
+            first, answer = answer
+        home = bring_home(self.backend.to_numpy, answer, told)
+        if header.get("again"):
+            told["differing"] = differing(first, home)
+        return {"status": "answered", **told}, home
 
-    def source(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
+    def source(self, _header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
         """Hash the sources of the adapter and of what its own distribution gave to it.
 
         Those are all modules that were imported of its top-level package: its family, and the
         families that it builds on. Of embcheck, that leaves the harness out.
         """
-        del header, arrays
         module = type(self.backend).__module__
         ours = module.startswith(f"{discovery.OWN_BACKENDS}.")
         package = discovery.OWN_BACKENDS if ours else module.partition(".")[0]
@@ -109,12 +112,11 @@ class Worker:
                 digest.update(Path(file).read_bytes())
         return {"status": "answered", "sha256": digest.hexdigest()[:16]}, {}
 
-    def uncompiled(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
+    def uncompiled(self, _header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
         """Name the folders of modules whose bytecode, as it lies there, is not of their source.
 
         Python would have written it at their import; this process may not.
         """
-        del header, arrays
         # A copy of the list: looking at a module that is imported lazily imports others.
         specs = [getattr(module, "__spec__", None) for module in list(sys.modules.values())]
         sources = {
@@ -132,12 +134,11 @@ class Worker:
             reason = f"the adapter {self.backend.info.id} writes no scripts"
             return {"status": "unsupported", "message": reason, "exception": "", "stage": ""}, {}
         call, write = parse_call(header["call"], arrays), self.backend.script
-        failed, text = attempt(lambda: _text(write(call)), "prepare")
-        return failed or {"status": "answered", "script": text}, {}
+        text = attempt(lambda: _text(write(call)), "prepare")
+        return {"status": "answered", "script": text}, {}
 
-    def origin(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
+    def origin(self, header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
         """Say where the module that is announced for the backend comes from, and its class's."""
-        del arrays
         announced = discovery.known_backends()[header["name"]].module
         names = dict.fromkeys([announced, type(self.backend).__module__])
         modules = [
@@ -165,18 +166,14 @@ def twice(backend: Backend, call: Call, thunk: Callable[[], Any]) -> Callable[[]
     return run
 
 
-def compared(first: Mapping[str, np.ndarray], reply: Reply) -> Reply:
-    """Add to a reply which observations differ, bit for bit, from those of an earlier answer."""
-    header, second = reply
-    if header["status"] != "answered":
-        return reply
-    differing = [
+def differing(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> list[str]:
+    """Name the observations of an answer that a second one has not bit for bit."""
+    return [
         name
         for name, array in first.items()
         # Bytes, and no comparison of numbers: NaN is like itself, and -0.0 is not like 0.
         if name not in second or array.tobytes() != second[name].tobytes()
     ]
-    return {**header, "differing": differing}, second
 
 
 def _text(script: Any) -> str:

@@ -173,8 +173,7 @@ def _exact(expected: np.ndarray) -> Bound:
     return Bound(np.zeros(expected.shape), np.zeros(expected.shape))
 
 
-def _copied(call: Call, expected: np.ndarray, name: str) -> Bound:
-    del call, name
+def _copied(_call: Call, expected: np.ndarray, _name: str) -> Bound:
     return _exact(expected)
 
 
@@ -184,8 +183,7 @@ def _relative(errors: np.ndarray, expected: np.ndarray) -> Bound:
     return Bound(errors * magnitude, magnitude)
 
 
-def _of_output(call: Call, expected: np.ndarray, name: str) -> Bound:
-    del name
+def _of_output(call: Call, expected: np.ndarray, _name: str) -> Bound:
     may_shorten = call.option("max_norm") is not None
     if not call.operation.is_bag:
         errors = row_errors(call)[call.inputs["indices"]] if may_shorten else np.zeros(1)
@@ -208,8 +206,7 @@ def _of_output(call: Call, expected: np.ndarray, name: str) -> Bound:
     return _rounded(sums, expected, int("per_sample_weights" in call.inputs))
 
 
-def _of_weight_after(call: Call, expected: np.ndarray, name: str) -> Bound:
-    del name
+def _of_weight_after(call: Call, expected: np.ndarray, _name: str) -> Bound:
     return _relative(row_errors(call), expected)
 
 
@@ -249,9 +246,8 @@ def _of_first_step(call: Call, expected: np.ndarray, name: str) -> Bound:
     return Bound(allowed, np.ones(expected.shape))  # The step is measured, not the weight.
 
 
-def _of_entries(call: Call, expected: np.ndarray, name: str) -> Bound:
+def _of_entries(call: Call, expected: np.ndarray, _name: str) -> Bound:
     """Bound the entries of a sparse gradient, each of which is one term."""
-    del name
     roundings = _roundings_of_term(call)
     if not roundings:
         return _exact(expected)
@@ -260,9 +256,8 @@ def _of_entries(call: Call, expected: np.ndarray, name: str) -> Bound:
     return Bound(np.where(magnitude > 0, allowed, 0.0), magnitude)
 
 
-def _of_factors(call: Call, expected: np.ndarray, name: str) -> Bound:
+def _of_factors(call: Call, expected: np.ndarray, _name: str) -> Bound:
     """Bound the gradient for each per-sample weight: a row times its upstream gradient."""
-    del name
     terms = terms_of(call)
     rows = shortened(call)[terms.rows]
     upstream = upstream_of(call, terms)[terms.bags]

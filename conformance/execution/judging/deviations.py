@@ -281,7 +281,7 @@ def explain(
     entries = [d for d in deviations if d.concerns(case) and d.holds_for(info)]
     if not entries or verdict.outcome not in _JUDGED:
         return verdict, None
-    # What foresees it, before what allows a pass: with either, the case departs as it is known to.
+    # An entry that foresees what happened, or else one that allows a pass by chance.
     entry = min(entries, key=lambda d: (not d.foresees(happened, verdict.message), not d.sometimes))
     if entry.foresees(happened, verdict.message):
         return replace(verdict, outcome=Outcome.DEVIATED), entry
