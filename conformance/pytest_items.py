@@ -20,6 +20,7 @@ class SpecFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Load the spec and give an item for each (case, backend) pair."""
+        # Of no type that this module could name: the session's module imports this one.
         session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
         spec = load_spec(self.path)
         session.spec_files[self.path] = None

@@ -358,19 +358,17 @@ class WorkerClient:
         if self._channel is None:
             return "the worker was not running"
         process = self._channel.process
-        try:
+        with contextlib.suppress(TimeoutError):
             # The channel closes a moment before the kernel tells how the process ended.
-            code = process.wait(DEATH_SECONDS)
-        except TimeoutError:
-            code = process.code
-            if not process.ended:
-                return f"the worker closed its channel without ending{self._end_with_last_words()}"
-        words = self._end_with_last_words()
+            process.wait(DEATH_SECONDS)
+        ended, words = process.ended, self._end_with_last_words()
+        if not ended:
+            return f"the worker closed its channel without ending{words}"
         if process.broken:
             return f"the worker was killed: {process.broken}{words}"
-        if code is None:
+        if process.code is None:
             return f"the worker was killed{words}"
-        return f"{death_of(code)}{words}"
+        return f"{death_of(process.code)}{words}"
 
     def _end_with_last_words(self) -> str:
         """End the worker; return what it printed last as the end of a sentence."""

@@ -29,8 +29,9 @@ ENDING_SECONDS = 5.0
 class WorkerProcess:
     """One worker. `broken` says what it took more of than it may, once its keeper saw that.
 
-    `ended` is true once it has ended or is being killed, `is_full` once its temporary folder
-    should be emptied. Both are as of the last call of `hear`.
+    `ended` is true once it has ended or is being killed, `code` is its exit code unless it was
+    killed, `is_full` is true once its temporary folder should be emptied. All are as of the last
+    call of `hear`.
     """
 
     def __init__(
@@ -95,16 +96,12 @@ class WorkerProcess:
         self.hear()
         return True
 
-    def wait(self, seconds: float) -> int | None:
-        """Wait until nothing is left of the worker; return its exit code, None if it was killed.
-
-        Raises TimeoutError after so many seconds.
-        """
+    def wait(self, seconds: float) -> None:
+        """Wait until nothing is left of the worker; raises TimeoutError after so many seconds."""
         deadline = time.monotonic() + seconds
         while not self._is_silent:
             if not self._wait_for_news(deadline):
                 raise TimeoutError
-        return self.code
 
     def kill(self) -> None:
         """Have the worker killed with all that it started; any thread may ask for it."""

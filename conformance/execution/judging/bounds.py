@@ -302,6 +302,7 @@ def _rounded(sums: Sums, expected: np.ndarray, roundings: int) -> Bound:
 
 def _errors_of_addition(additions: np.ndarray, others: int, roundoff: float) -> np.ndarray:
     """Return the relative error that additions may leave, beside so many other roundings."""
+    # What is certain, where it leaves room; else what is likely; else pairs, or sums in float32.
     certain, likely = additions, LIKELY * np.sqrt(additions)
     pairs = np.ceil(np.log2(additions + 1))
     wide = additions * (SINGLE / roundoff) if roundoff > SINGLE else pairs
