@@ -20,6 +20,7 @@ from embcheck.conformance.execution.inside.tracking import unread
 from embcheck.conformance.suite.arrays import DTYPES
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
+"""What is told in a header, and arrays."""
 
 MESSAGE_LIMIT = 5000
 """More than the harness keeps, which says what it cut."""

@@ -46,7 +46,7 @@ def ask_by_step(backend: Backend, header: Mapping[str, Any], arrays: Arrays) -> 
             _walk(backend, parse_call(header["call"], arrays), CallStep(header["until"]), told)
     except _Ended:
         pass
-    return {"status": "answered", **told}, {}
+    return told, {}
 
 
 def _walk(backend: Backend, call: Call, until: CallStep, told: dict[str, Any]) -> None:

@@ -89,7 +89,7 @@ class HeldCalls:
         if not self._stored:
             _collect_for_good()
         self._stored |= arrays
-        return {"status": "answered"}, {}
+        return {}, {}
 
     def hold(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Prepare a call, keep its thunk under an id, and time its preparation and first calls.
@@ -110,7 +110,6 @@ class HeldCalls:
         first, second = self._attempt(held.first_calls, "call")
         self._held[header["id"]] = held
         return {
-            "status": "answered",
             "prepare_seconds": prepare_seconds,
             "first_call_seconds": first,
             "second_call_seconds": second,
@@ -121,7 +120,7 @@ class HeldCalls:
         """Name the adapter's other spellings of a call."""
         call = self._call(header, arrays)
         names = self._attempt(lambda: list(spellings_of(self._backend, call)), "prepare")
-        return {"status": "answered", "names": names}, {}
+        return {"names": names}, {}
 
     def device(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Time a held call on the device; `flush` empties its caches before each time."""
@@ -129,7 +128,7 @@ class HeldCalls:
         seconds, state = self._attempt(
             lambda: device_seconds(self._backend, call, calls, flush=flush), "prepare"
         )
-        return {"status": "answered", "device_seconds": seconds, "state": state}, {}
+        return {"device_seconds": seconds, "state": state}, {}
 
     def _call(self, header: Mapping[str, Any], arrays: Arrays) -> Call:
         """Put a call together from the arrays that came with it and those that are kept."""
@@ -149,7 +148,7 @@ class HeldCalls:
         held = self._held[header["id"]]
         if header.get("again"):
             held.run()
-        return {"status": "answered"}, held.home()
+        return {}, held.home()
 
     def probe(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Change one index where it lies, run the call once, and change it back.
@@ -159,7 +158,7 @@ class HeldCalls:
         held = replace(self._held[header["id"]])  # Its last answer stays the unchanged call's.
         with held.changed_index(header):
             held.run()
-            return {"status": "answered"}, held.copied_home()
+            return {}, held.copied_home()
 
     def change(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Change one index of a held call where it lies; without one, change it back, and call."""
@@ -170,7 +169,7 @@ class HeldCalls:
         else:
             self._changed.pop(header["id"]).close()
             held.run()
-        return {"status": "answered"}, {}
+        return {}, {}
 
     def poison(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Overwrite a held call's last answer, run the call again, and bring the new answer home.
@@ -198,7 +197,7 @@ class HeldCalls:
         again = held.home()
         shared = [name for name in fixed & again.keys() if _overlap(home[name], again[name])]
         told = {"overwritten": sorted(writable), "remembered": is_same or bool(shared)}
-        return {"status": "answered", **told}, again
+        return told, again
 
     def settle(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Collect garbage once, and measure what the clock and a block's loop cost."""
@@ -206,17 +205,12 @@ class HeldCalls:
         timer, loop = clock_costs(len(header["ids"]))
         self._thread_seconds = threads.thread_seconds()
         self._rested = _clocks()
-        return {
-            "status": "answered",
-            "timer_seconds": timer,
-            "loop_seconds": loop,
-        }, {}
+        return {"timer_seconds": timer, "loop_seconds": loop}, {}
 
     def threads(self, _header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Tell the sizes of thread pools, and how many threads worked since `settle`."""
         seconds = threads.thread_seconds()
         return {
-            "status": "answered",
             "pools": threads.pool_sizes(),
             "threads_by_name": threads.thread_names(),
             "working_threads": threads.working(self._thread_seconds, seconds),
@@ -253,7 +247,6 @@ class HeldCalls:
         _rest()  # Threads that spin on would take the core from the next worker's block.
         rested, self._rested = self._rested, _clocks()
         return {
-            "status": "answered",
             "begun": began[0],
             "ended": self._rested[0],
             "cpu_begun": began[1],
@@ -276,7 +269,7 @@ class HeldCalls:
             _collect_for_good()
         for id_ in header.get("ids") or ():
             self._held.pop(id_, None)
-        return {"status": "answered"}, {}
+        return {}, {}
 
 
 def _collect_for_good() -> None:

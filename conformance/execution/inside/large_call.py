@@ -45,7 +45,6 @@ def _selected(
     }
     after = {name: home.get(f"{name}_after") for name in before}
     header = {
-        "status": "answered",
         **told,
         "shapes": {name: list(home[name].shape) for name in places if name in home},
         "dtypes": {name: home[name].dtype.name for name in places if name in home},

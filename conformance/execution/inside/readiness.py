@@ -49,7 +49,7 @@ def look_at_bytes(held: Held, _header: Mapping[str, Any]) -> Reply:
         finally:
             for name, array in overwritten.items():
                 np.copyto(last[name], array)
-    return {"status": "answered", "changed": changed, "calls": LOOKS_AT_BYTES}, {}
+    return {"changed": changed, "calls": LOOKS_AT_BYTES}, {}
 
 
 def _changes(held: Held, at_once: Arrays, wait: float) -> bool:
@@ -79,7 +79,7 @@ def late_probe(held: Held, header: Mapping[str, Any]) -> Reply:
     held = replace(held)
     held.run()
     with held.changed_index(header):
-        return {"status": "answered"}, held.copied_home()
+        return {}, held.copied_home()
 
 
 def read_at_once(held: Held, _header: Mapping[str, Any]) -> Reply:
@@ -90,7 +90,7 @@ def read_at_once(held: Held, _header: Mapping[str, Any]) -> Reply:
         reading, _ = timed(held.home)
         calls.append(held.seconds)
         readings.append(reading)
-    return {"status": "answered", "call_seconds": calls, "read_seconds": readings}, {}
+    return {"call_seconds": calls, "read_seconds": readings}, {}
 
 
 def read(held: Held, header: Mapping[str, Any]) -> Reply:
@@ -119,7 +119,7 @@ def read(held: Held, header: Mapping[str, Any]) -> Reply:
     call()
     held.answer = answers[-1 if which is WhichAnswer.FRESH else 1]
     seconds, _ = timed(held.home)
-    return {"status": "answered", "seconds": seconds}, {}
+    return {"seconds": seconds}, {}
 
 
 LOOKS: Mapping[str, Callable[[Held, Mapping[str, Any]], Reply]] = {

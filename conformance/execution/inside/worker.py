@@ -69,9 +69,10 @@ class Worker:
     def reply(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Answer one frame; whatever the backend raises becomes data."""
         try:
-            return self._requests[header["request"]](header, arrays)
+            told, home = self._requests[header["request"]](header, arrays)
         except Failed as failed:
             return failed.header, {}
+        return {"status": "answered", **told}, home
 
     def ask(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Prepare a call, run it once and bring the answer home.
@@ -94,7 +95,7 @@ class Worker:
         home = bring_home(self.backend.to_numpy, answer, told)
         if header.get("again"):
             told["differing"] = differing(first, home)
-        return {"status": "answered", **told}, home
+        return told, home
 
     def source(self, _header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
         """Hash the sources of the adapter and of what its own distribution gave to it.
@@ -110,7 +111,7 @@ class Worker:
             file = getattr(sys.modules[name], "__file__", None)
             if file and file.endswith(".py") and f"{name}.".startswith(f"{package}."):
                 digest.update(Path(file).read_bytes())
-        return {"status": "answered", "sha256": digest.hexdigest()[:16]}, {}
+        return {"sha256": digest.hexdigest()[:16]}, {}
 
     def uncompiled(self, _header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
         """Name the folders of modules whose bytecode, as it lies there, is not of their source.
@@ -126,16 +127,16 @@ class Worker:
         }
         folders = {Path(of).parent for of, cached in sources.items() if not _is_newer(cached, of)}
         folders = set() if sys.dont_write_bytecode else folders
-        return {"status": "answered", "folders": sorted(map(str, folders))}, {}
+        return {"folders": sorted(map(str, folders))}, {}
 
     def script(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Return the lines by which a user of the library would make a call."""
         if not hasattr(self.backend, "script"):
             reason = f"the adapter {self.backend.info.id} writes no scripts"
-            return {"status": "unsupported", "message": reason, "exception": "", "stage": ""}, {}
+            raise Failed({"status": "unsupported", "message": reason, "exception": "", "stage": ""})
         call, write = parse_call(header["call"], arrays), self.backend.script
         text = attempt(lambda: _text(write(call)), "prepare")
-        return {"status": "answered", "script": text}, {}
+        return {"script": text}, {}
 
     def origin(self, header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
         """Say where the module that is announced for the backend comes from, and its class's."""
@@ -145,7 +146,7 @@ class Worker:
             {"module": name, "file": getattr(module, "__file__", None), "doc": module.__doc__}
             for name, module in ((name, sys.modules[name]) for name in names)
         ]
-        return {"status": "answered", "modules": modules}, {}
+        return {"modules": modules}, {}
 
 
 def _is_newer(one: str, other: str) -> bool:
