@@ -224,7 +224,7 @@ def _unreadable(tree: Map, name: str, number: int) -> Iterator[Problem]:
     entry = tree["deviations"][number]
     if entry["cause"] == Cause.DOCUMENTED and not leads_to_documentation(entry.get("link", "")):
         mark = mark_of(tree, ("deviations", number, "cause"))
-        what = "what is documented needs a link to the page that says so; an issue is none"
+        what = "what is documented needs a link to the page that says so, not to an issue"
         yield Problem(name, *mark, what, "link to that page, or write 'cause: undocumented'")
     try:
         re.compile(entry.get("message", ""))

@@ -273,7 +273,7 @@ def judge_refusal(answer: Answer) -> Verdict | None:
 
 def _not_the_library(refused: Rejected) -> Verdict:
     """Judge an error of the adapter's own, where the library has not seen the call."""
-    said = f"the adapter raised it, not the library, which nothing is known of: {why_none(refused)}"
+    said = f"the adapter raised it, and the library did not see the call: {why_none(refused)}"
     return Verdict(Outcome.UNSUPPORTED, message=said)
 
 
