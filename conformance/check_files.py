@@ -59,6 +59,7 @@ def check_files(
     """
     checked = Checked()
     named = list(paths)
+    # `spec_files` looks for specs in a folder, and passes deviations over.
     folders = [path for path in named if path.absolute().name == DEVIATIONS and path.is_dir()]
     given = [path for path in named if path not in folders]
     try:
@@ -72,7 +73,7 @@ def check_files(
             for name in ("clauses", "documentation")
             for file in sorted((root / name).glob("*.yaml"))
         ]
-        files += [*workload_files(), *curve_files(), suite_root() / FEATURES]
+        files += [*workload_files(), *curve_files(), root / FEATURES]
     files += [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
     for number, file in enumerate(files):
         told(number, len(files), file)
@@ -84,7 +85,7 @@ def check_files(
 
 
 def _holds_deviations(file: Path) -> bool:
-    """Whether a file says of itself that it has deviations, as those that `triage` writes do."""
+    """Whether a file has the key of deviations, as those that `triage` writes have."""
     try:
         return DEVIATIONS in read_yaml(file)
     except SpecError:
@@ -112,6 +113,7 @@ def _check(file: Path, checked: Checked) -> None:
         "workloads": load_workloads,
         "curves": load_curves,
     }.get(DEVIATIONS if _holds_deviations(file) else file.absolute().parent.name)
+    # A file in any other folder is a spec.
     if other is not None:
         other([file])
         checked.others += 1

@@ -25,6 +25,7 @@ class SpecFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Load the spec and give an item for each (case, backend) pair."""
+        # Of no type that this module could name: the session's module imports this one.
         session: Any = self.config.pluginmanager.get_plugin("embcheck-session")
         spec = load_spec(self.path)
         session.spec_files[self.path] = None
@@ -68,7 +69,7 @@ class CaseItem(pytest.Item):
         self.backend = backend
         self.embcheck_lines: ResultLines | None = None
         words = (str(case.spec.operation), str(case.level), *(c.id for c in case.clauses))
-        self.extra_keyword_matches.update((backend, *words))
+        self.extra_keyword_matches.update((backend, *words))  # What -k may name besides the id.
         self.keywords = {**above, self.name: True}
 
     def runtest(self) -> None:
@@ -122,10 +123,12 @@ def split(
     items: Iterable[pytest.Item], keep: Callable[[Any], bool]
 ) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """Split items in those to keep (chosen cases, and all that are not cases) and the others."""
-    kept: tuple[list[pytest.Item], list[pytest.Item]] = ([], [])
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
-        kept[isinstance(item, CaseItem) and not keep(item.case)].append(item)
-    return kept
+        is_kept = not isinstance(item, CaseItem) or keep(item.case)
+        (kept if is_kept else left_out).append(item)
+    return kept, left_out
 
 
 def ended(item: pytest.Item) -> pytest.TestReport:
@@ -143,9 +146,9 @@ def ended(item: pytest.Item) -> pytest.TestReport:
 
 def _sentence(item: CaseItem, result: Any) -> str:
     loudness = {True: "silent ", False: "loud "}.get(result.silent, "")
+    kind = f" ({loudness}{result.kind})" if result.kind else ""
     clauses = "\n".join(f"  {clause.id}: {clause.statement}" for clause in item.case.clauses)
     return (
-        f"{item.case.id} on {item.backend}: {result.outcome} ({loudness}{result.kind})\n"
-        if result.kind
-        else f"{item.case.id} on {item.backend}: {result.outcome}\n"
-    ) + f"  {result.message}\n{clauses}\n  {item.case.where}"
+        f"{item.case.id} on {item.backend}: {result.outcome}{kind}\n"
+        f"  {result.message}\n{clauses}\n  {item.case.where}"
+    )

@@ -79,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from embcheck.conformance.pytest_session import EmbcheckSession  # noqa: PLC0415
     from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
 
+    # `embcheck run` launches workers before pytest, which then start while specs are read.
     started = config.pluginmanager.get_plugin("embcheck-pool")
     try:
         session = EmbcheckSession(config, names, started and started.pool)

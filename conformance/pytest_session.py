@@ -80,6 +80,7 @@ class EmbcheckSession:
         self._start()
         ran = self._result(case, backend)
         verdict, deviation = ran.verdict, None
+        # A backend that cannot run has no info, by which deviations say whether they apply.
         if self._pool.problem(backend) is None:
             info = self._pool.info(backend)
             verdict, deviation = explain(case.id, verdict, info, self._deviations[backend])
@@ -108,7 +109,7 @@ class EmbcheckSession:
         if is_for(operation, scheme, (), ()):
             return True
         self._start()
-        if self._pool.problem(backend) is not None:
+        if self._pool.problem(backend) is not None:  # What it declares is not known.
             return True
         info = self._pool.info(backend)
         if is_for(operation, scheme, info.operations, info.schemes):
@@ -156,6 +157,7 @@ class EmbcheckSession:
             return None
         hook = item.ihook
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        # What ends a session; pytest's own protocol lets these through too.
         stops = (KeyboardInterrupt, pytest.exit.Exception)
         call = pytest.CallInfo.from_call(item.runtest, "call", reraise=stops)
         report = hook.pytest_runtest_makereport(item=item, call=call)
@@ -177,17 +179,19 @@ class EmbcheckSession:
     def _end_workers(self) -> None:
         if self._lookahead is not None:
             self._lookahead.stop()
-            self._pool.stop()
+            self._pool.stop()  # Threads that wait for an answer go on once the worker is dead.
             self._lookahead.join()
         self._pool.close()
 
     def _start(self) -> None:
         if not self._started:
             self._started = True
-            self._pool.start([name for name in self.names if self._is_mortal(name)])
-
-    def _is_mortal(self, name: str) -> bool:
-        return any(entry.happens == Outcome.CRASHED for entry in self._deviations[name])
+            crashing = [
+                name
+                for name, entries in self._deviations.items()
+                if any(entry.happens == Outcome.CRASHED for entry in entries)
+            ]
+            self._pool.start(crashing)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -258,7 +262,7 @@ class EmbcheckSession:
         """Open the record when the first of xdist's processes has collected."""
         if ids and not self.recorder.is_open:
             self._open(len(ids))
-            self._pool.close()
+            self._pool.close()  # Its workers were needed for the header; xdist's have their own.
 
     def _open(self, planned: int) -> None:
         folder = self._config.getoption("--embcheck-out")

@@ -22,7 +22,12 @@ from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.answers import Answered, Crashed, Errored, Rejected
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
-from embcheck.conformance.execution.inside.attempt import bring_home, checked, describe_failure
+from embcheck.conformance.execution.inside.attempt import (
+    Failed,
+    bring_home,
+    checked,
+    describe_failure,
+)
 from embcheck.conformance.suite.arrays import DTYPES
 from embcheck.conformance.suite.layouts import LAYOUTS, memory_of
 
@@ -115,8 +120,11 @@ def test_what_is_handed_over_is_its_memory_or_is_refused(name):
     if words is not None:
         with pytest.raises(TypeError, match=words):
             checked(given_)
-        header, arrays = bring_home(lambda answer: answer, given_, {"seconds": 0.5})
-        assert (header["status"], header["exception"], arrays) == ("errored", "TypeError", {})
+        with pytest.raises(Failed) as failed:
+            bring_home(lambda answer: answer, given_, {"seconds": 0.5})
+        header = failed.value.header
+        assert (header["status"], header["exception"]) == ("errored", "TypeError")
+        assert header["seconds"] == 0.5
         return
     plain = checked(given_)
     assert all(type(key) is str and type(array) is np.ndarray for key, array in plain.items())

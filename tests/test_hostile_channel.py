@@ -91,7 +91,7 @@ BROKEN = {
     "no dtype": (listing('{"name": "a", "shape": []}'), "unknown dtype: NoneType"),
     "a dtype of objects": (listing('{"name": "a", "dtype": "O", "shape": []}'), "dtype: O"),
     "a dtype of a list": (listing('{"name": "a", "dtype": [], "shape": []}'), "dtype: list"),
-    "no shape": (listing('{"name": "a", "dtype": "bool"}'), "a shape that is none: NoneType"),
+    "no shape": (listing('{"name": "a", "dtype": "bool"}'), "not a shape: NoneType"),
     "a shape of text": (listing('{"name": "a", "dtype": "bool", "shape": "12"}'), "none: 12"),
     "a size below 0": (listing('{"name": "a", "dtype": "bool", "shape": [-1]}'), "with -1"),
     "a size of true": (listing('{"name": "a", "dtype": "bool", "shape": [true]}'), "with True"),
@@ -102,7 +102,7 @@ BROKEN = {
     ),
     "65 axes": (
         listing(f'{{"name": "a", "dtype": "bool", "shape": {[1] * 65}}}'),
-        "a shape that is none: list",
+        "not a shape: list",
     ),
     "100 bits of size": (
         listing(f'{{"name": "a", "dtype": "bool", "shape": {[2**50, 2**50]}}}'),

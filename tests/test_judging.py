@@ -10,7 +10,7 @@ import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.answers import Answered, Crashed, Rejected
-from embcheck.conformance.execution.inside.attempt import bring_home
+from embcheck.conformance.execution.inside.attempt import Failed, bring_home
 from embcheck.conformance.execution.judging.bounds import bound
 from embcheck.conformance.execution.judging.judge import (
     Kind,
@@ -290,7 +290,7 @@ def test_steps_have_the_width_of_the_widest_and_failures_come_before_what_is_not
 )
 def test_what_is_no_plain_native_array_is_the_adapters_fault(array, words):
     """Its answer is not judged, and the reason is told."""
-    header, arrays = bring_home(lambda answer: {"output": answer}, array, {})
-    assert header["status"] == "errored"
-    assert words in header["message"]
-    assert not arrays
+    with pytest.raises(Failed) as failed:
+        bring_home(lambda answer: {"output": answer}, array)
+    assert failed.value.header["status"] == "errored"
+    assert words in failed.value.header["message"]

@@ -16,7 +16,7 @@ class NoneAvailable(Exception):
 
 
 def absent(clients: Mapping[str, WorkerClient]) -> dict[str, BackendUnavailable]:
-    """Start workers, and say of which backends there is none here; raises BackendBroken."""
+    """Start workers, and return the backends that cannot run here; raises BackendBroken."""
     gone = {}
     for name, client in clients.items():
         try:

@@ -68,7 +68,7 @@ def plain_ids(names: Iterable[str]) -> tuple[str, ...]:
 def parse_addresses(texts: Iterable[str]) -> list[Address]:
     """Parse addresses, each once; raises BadAddress where two different ones share a label."""
     addresses = list(dict.fromkeys(parse_address(text) for text in texts))
-    labels: set[str] = set()
+    labels: set[str] = set()  # Records name backends by their labels alone.
     for address in addresses:
         if address.label in labels:
             raise BadAddress(

@@ -218,8 +218,9 @@ def parse_answer(
 ) -> Answer:
     """Make an answer of the reply, its header and its arrays, to what was asked by a header.
 
-    Raises Broken where the reply's header is none that a worker sends.
+    Raises Broken for a header that no worker sends.
     """
+    # A large call is asked by the same request, and answered with other fields.
     request = "ask_large" if "made" in asked else asked["request"]
     status, told = parted(reply, "the reply", {**_FAILURES, "answered": ANSWERS[request]})
     if status == "answered":
@@ -241,7 +242,7 @@ def parse_answer(
 
 
 def broken_protocol(broken: Exception) -> Errored:
-    """Judge a reply that is none: what the library answered is not known."""
+    """Make an answer of a reply that breaks the protocol: the library's own is not known."""
     return Errored(f"the worker broke the protocol: {broken}")
 
 
@@ -255,7 +256,7 @@ def death_of(code: int, printed: str = "") -> str:
 
 
 def refuser_of(told: Mapping[str, Any]) -> Refuser:
-    """Return who raised an error, as a reply tells; raises Broken where that is nobody known."""
+    """Return who raised an error, as a reply tells; raises Broken if that is no `Refuser`."""
     try:
         return Refuser(told.get("refuser", "library"))
     except ValueError as error:

@@ -35,7 +35,7 @@ DEEPEST = 20
 def bounded(text: str, limit: int = TEXT) -> str:
     """Cut a text that is longer than a number of characters, and say how long it was.
 
-    One that was cut to that number already keeps what it says of itself.
+    One that was cut to that number already stays as it is, with what it says of its length.
     """
     whole = len(text) <= limit or (len(text) <= limit + NOTE and CUT.search(text))
     return text if whole else f"{text[:limit]}... ({len(text):,} characters, cut)"
@@ -85,6 +85,7 @@ class _Scissors:
         return self._list(value, key, depth) if isinstance(value, list) else value
 
     def _list(self, values: list[Any], key: str, depth: int) -> list[Any]:
+        # Numbers, such as readings of a clock, may be more: they need less room, and are not read.
         if not any(isinstance(item, str | dict | list) for item in values):
             return values[:ITEMS]
         if not all(isinstance(item, str) for item in values):
@@ -95,6 +96,7 @@ class _Scissors:
     def _text(self, text: str, key: str) -> str:
         if key in ROOMY:
             return bounded(text, ROOMY[key])
+        # Each text takes of what is left: many short ones could fill a record as well.
         cut = bounded(text, min(SHORT.get(key, TEXT), self._left))
         self._left = max(0, self._left - len(cut))
         return cut

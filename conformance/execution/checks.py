@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from embcheck.conformance.execution.bounded import bounded
+from embcheck.conformance.execution.bounded import TEXT, bounded
 from embcheck.conformance.execution.wire import Broken
 
 Check = Callable[[Any, str], Any]
 
-MOST_CHARACTERS = 4000
-"""Of a text; what is longer is cut, and says how long it was."""
 MOST_ENTRIES = 100_000
 """Of a list or an object."""
 LARGEST = 1e15
@@ -25,20 +23,16 @@ _SHOWN = 40
 _WORDS = {str: "a text", list: "a list", dict: "an object", type(None): "null"}
 
 
-def cut(value: str, most: int = MOST_CHARACTERS) -> str:
-    """Shorten a text, and say how long it was."""
-    return bounded(value, most)
-
-
-def clean(value: str, most: int = MOST_CHARACTERS) -> str:
+def clean(value: str, most: int = TEXT) -> str:
     """Return a text that can be written anywhere: without lone surrogates, and cut."""
-    return cut(value, most).encode("utf-8", "replace").decode()
+    return bounded(value, most).encode("utf-8", "replace").decode()
 
 
 def text_of(most: int) -> Check:
     """Return a check for a text of so many characters; a longer one is cut."""
 
     def check(value: Any, place: str) -> str:
+        # Types are compared, here and below, since True is an int and must pass for no number.
         if type(value) is not str:
             raise _wrong(value, place, "a text")
         return clean(value, most)
@@ -46,7 +40,7 @@ def text_of(most: int) -> Check:
     return check
 
 
-text = text_of(MOST_CHARACTERS + 100)
+text = text_of(TEXT + 100)
 """A worker cuts what an adapter says, and tells so; what it cut is not cut once more."""
 short = text_of(200)
 long_text = text_of(1_000_000)
@@ -54,7 +48,7 @@ long_text = text_of(1_000_000)
 
 def number(value: Any, place: str) -> float:
     """Check a number that is finite."""
-    if type(value) not in (int, float) or not abs(value) <= LARGEST:
+    if type(value) not in (int, float) or not abs(value) <= LARGEST:  # NaN is not at most anything.
         raise _wrong(value, place, "a number")
     return float(value)
 
@@ -134,5 +128,6 @@ def fields(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
 
 
 def _wrong(value: Any, place: str, wanted: str) -> Broken:
-    shown = _WORDS.get(type(value)) or cut(str(value).lower(), _SHOWN)
+    # In lower case, as JSON writes true and false.
+    shown = _WORDS.get(type(value)) or bounded(str(value).lower(), _SHOWN)
     return Broken(f"{place} should be {wanted}, and is {shown}")

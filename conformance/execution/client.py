@@ -88,17 +88,20 @@ class WorkerClient:
         self._any_id = any_id
         self._number = 0
         self.complaints: list[str] = []
+        # Threads of several backends ask the one worker of the reference.
         self._lock = threading.Lock()
         self._ready = False
+        # Whether a request was sent whose reply is not read yet.
         self._is_waited_for = False
         self._is_stopped = False
+        # Whether the temporary folder is to be emptied before the next worker starts.
         self._is_full = False
 
     @property
     def info(self) -> BackendInfo:
         """The backend's info; raises BackendUnavailable or BackendBroken."""
         if self._info is None:
-            self._await_hello(self._launched())
+            self._await_hello(self.launch())
         if self._info is None:
             raise BackendBroken(f"{self.name} said nothing of itself")
         return self._info
@@ -157,22 +160,19 @@ class WorkerClient:
         timeout: float | None = None,
     ) -> Answer:
         """Send a request and wait; a worker that dies or hangs is replaced at the next one."""
+        arrays, timeout = arrays or {}, timeout or self._timeout
         with self._lock:
-            return self._request(header, arrays or {}, timeout or self._timeout)
-
-    def _request(
-        self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
-    ) -> Answer:
-        """Ask; once more in a fresh worker, where an earlier request has left this one spoilt."""
-        for may_ask_again in (header["request"] in ANY_WORKERS, False):
             try:
                 return self._exchange(header, arrays, timeout)
-            except wire.Stale as left:
-                stale = left
-            if not may_ask_again:
-                break
-            self.complaints.append(f"a worker was replaced: {stale}")
-        return Crashed(str(stale)) if isinstance(stale, wire.Died) else broken_protocol(stale)
+            except wire.Stale as stale:
+                if header["request"] not in ANY_WORKERS:
+                    return _left_over(stale)
+                self.complaints.append(f"a worker was replaced: {stale}")
+            # An earlier request has left the worker spoilt, so that a fresh one is asked the same.
+            try:
+                return self._exchange(header, arrays, timeout)
+            except wire.Stale as stale:
+                return _left_over(stale)
 
     def _exchange(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], timeout: float
@@ -182,8 +182,8 @@ class WorkerClient:
         except (BackendBroken, BackendUnavailable) as error:
             return Errored(f"the worker cannot be started again: {error}")
         started = time.perf_counter()
-        answer: Answer
         try:
+            # Stays set if KeyboardInterrupt comes through, which no branch here catches.
             self._is_waited_for = True
             channel.output.drop_old()
             self._set_deadline(channel, timeout)
@@ -191,25 +191,25 @@ class WorkerClient:
         except LimitBroken as broken:
             said = self._end_with_last_words()
             return Crashed(f"the worker was killed: {broken}{said}", time.perf_counter() - started)
-        except TimeoutError:
-            answer = TimedOut(timeout)
+        except TimeoutError:  # Also an OSError, so that the order counts.
+            self._end()
+            return TimedOut(timeout)
         except (wire.Closed, OSError):
             return Crashed(self._describe_death(), time.perf_counter() - started)
         except wire.Stale:
             self._end()
             raise
         except wire.Broken as broken:
-            answer = broken_protocol(broken)
-        else:
-            self._is_waited_for = False
-            return answer
-        self._end()
+            self._end()
+            return broken_protocol(broken)
+        self._is_waited_for = False
         return answer
 
     def _answer_to(
         self, channel: StartedWorker, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     ) -> Answer:
-        """Send a request and read the reply; raises what tells that there is none."""
+        """Send a request and read the reply; raises what says why there is no reply."""
+        # Asked before the request is sent: what is there now was not caused by it.
         has_more = channel.replies.has_more()
         if channel.process.ended:
             raise wire.Died(f"between two requests, {self._describe_death()}")
@@ -239,12 +239,12 @@ class WorkerClient:
 
         Where the calls so far have left much in the temporary folder, it is emptied before.
         """
-        if self._is_waited_for:  # An interruption came between: its answer is nobody's.
+        if self._is_waited_for:  # After Ctrl-C, the reply would be taken for the next request's.
             self._end()
         if self._channel is not None and self._channel.process.is_full:
             self.restart()
         if not self._ready or self._channel is None:
-            self._await_hello(self._launched())
+            self._await_hello(self.launch())
         assert self._channel is not None  # noqa: S101  (it has just said hello)
         return self._channel
 
@@ -277,18 +277,15 @@ class WorkerClient:
         if self._channel is not None and self._mappings.are_short(self._channel.process.pid):
             self.restart()
 
-    def launch(self) -> None:
-        """Begin to start the worker; the first use waits for it."""
-        self._launched()
-
-    def _launched(self) -> StartedWorker:
+    def launch(self) -> StartedWorker:
+        """Begin to start the worker, unless it is there; the first use waits for it."""
         if self._channel is None:
             if self._is_stopped:
                 raise BackendBroken("the run is being stopped")
             if self._is_full:
                 self._starter.empty_scratch()
                 self._is_full = False
-            if self.starts:
+            if self.starts:  # What is replaced once may be replaced often, and a fork is cheaper.
                 self.start_fork_server()
             try:
                 self._channel = self._starter.start(self._limits)
@@ -320,11 +317,13 @@ class WorkerClient:
             raise (BackendUnavailable if hello.is_absence else BackendBroken)(hello.reason)
         self._info = hello.info
         self._ready = True
+        # The first import's: a forked worker tells how long its server took, with warm caches.
         self.import_seconds = self.import_seconds or hello.import_seconds
 
     def _failed_start(self, problem: Exception) -> str:
         """Say why there was no hello, and end the worker."""
-        said = self._printed()
+        printed = self._channel.output.tail() if self._channel else ""
+        said = f"it printed: {printed}" if printed else "it printed nothing"
         match problem:
             case TimeoutError():
                 took = str(problem) or f"{self._timeout:g}"
@@ -336,8 +335,7 @@ class WorkerClient:
                 how = self._describe_death()
             case _:
                 how = broken_protocol(problem).message
-        self._end()
-        self.close()
+        self.close()  # Nothing more is asked of a backend that did not start.
         if "No module named 'embcheck'" in said:
             advice = f"{self._python} -m pip install embcheck=={version('embcheck')}"
             said = f"embcheck is not installed there: {advice}"
@@ -345,7 +343,7 @@ class WorkerClient:
 
     def kill(self) -> None:
         """Kill the worker with everything that it started; a request that waits ends as crashed."""
-        channel = self._channel
+        channel = self._channel  # Once, as another thread may take it away between two looks.
         if channel is not None:
             channel.process.kill()
 
@@ -360,19 +358,17 @@ class WorkerClient:
         if self._channel is None:
             return "the worker was not running"
         process = self._channel.process
-        try:
+        with contextlib.suppress(TimeoutError):
             # The channel closes a moment before the kernel tells how the process ended.
-            code = process.wait(DEATH_SECONDS)
-        except TimeoutError:
-            code = process.code
-            if not process.ended:
-                return f"the worker closed its channel without ending{self._end_with_last_words()}"
-        words = self._end_with_last_words()
+            process.wait(DEATH_SECONDS)
+        ended, words = process.ended, self._end_with_last_words()
+        if not ended:
+            return f"the worker closed its channel without ending{words}"
         if process.broken:
             return f"the worker was killed: {process.broken}{words}"
-        if code is None:
+        if process.code is None:
             return f"the worker was killed{words}"
-        return f"{death_of(code)}{words}"
+        return f"{death_of(process.code)}{words}"
 
     def _end_with_last_words(self) -> str:
         """End the worker; return what it printed last as the end of a sentence."""
@@ -382,12 +378,14 @@ class WorkerClient:
 
     def _end(self) -> None:
         """End the worker and all that it started at once, and forget it."""
+        # Forgotten first: if closing is interrupted, nobody uses a half-closed channel.
         channel, self._channel = self._channel, None
         self._ready = self._is_waited_for = False
         if channel is not None:
             self._is_full |= channel.process.is_full
             channel.close()
 
-    def _printed(self) -> str:
-        text = self._channel.output.tail() if self._channel else ""
-        return f"it printed: {text}" if text else "it printed nothing"
+
+def _left_over(stale: wire.Stale) -> Answer:
+    """Make an answer of what an earlier request left: its worker's death, or a reply too many."""
+    return Crashed(str(stale)) if isinstance(stale, wire.Died) else broken_protocol(stale)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SWITCH = "EMBCHECK_CONFINE"
-"""Set to 0, workers are not confined: for who must know whether that is why a library fails."""
+"""With 0, workers are not confined, which shows whether a library fails because of it."""
 
 _CREATE_RULESET, _ADD_RULE = 444, 445
 _VERSION, _PATH_BENEATH = 1, 1
@@ -84,6 +84,7 @@ def ruleset(folders: Iterable[str] | None) -> Iterator[int | None]:
     if folders is None or not can.writes:
         yield None
         return
+    # An older Landlock refuses attributes that it does not know, unless they are zero.
     scoped = _SOCKETS_AND_SIGNALS if can.signals else 0
     attributes = struct.pack("=QQQ", _FORBIDDEN, 0, scoped)
     rules = _call(_CREATE_RULESET, attributes, len(attributes), 0)
@@ -110,6 +111,7 @@ def _allow(rules: int, path: str | Path, what: int) -> None:
 def _call(number: int, *arguments: bytes | int | None) -> int:
     """Make a system call; raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
+    # As `long`: ctypes would pass a plain int as 32 bits.
     passed = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
     result: int = libc.syscall(ctypes.c_long(number), *passed)
     if result < 0:

@@ -15,7 +15,8 @@ from embcheck.conformance.near import did_you_mean
 OWN_BACKENDS = "embcheck.backends"
 """The package of the backends that embcheck itself brings."""
 
-_EXTRA = re.compile(r"""extra == ['"]([\w-]+)['"]""")
+_BROUGHT = re.compile(r"""(?P<package>[\w.-]+).*?extra == ['"](?P<extra>[\w-]+)['"]""")
+"""A requirement of an extra, as an installed distribution lists it."""
 
 
 class UnknownBackend(Exception):
@@ -40,7 +41,7 @@ def own_backends() -> list[str]:
 
 
 def check_known(names: list[str]) -> None:
-    """Raise UnknownBackend for the first name that nobody announces."""
+    """Raise UnknownBackend for the first name that no distribution announces."""
     known = known_backends()
     for name in names:
         if name not in known:
@@ -82,7 +83,7 @@ def create(name: str) -> Backend:
 
 def _advice(error: ModuleNotFoundError, backend: str) -> str:
     module = (error.name or "").split(".")[0]
-    if module == "embcheck":
+    if module == "embcheck":  # A file of ours is missing, which no extra brings.
         return str(error)
     extra = extra_that_brings(module, backend)
     reason = f"{module or error} is not installed"
@@ -101,17 +102,20 @@ def extra_that_brings(module: str, backend: str = "") -> str | None:
     except PackageNotFoundError:
         return None
     extras = [
-        (requirement, match[1])
+        (_as_package(match["package"]), match["extra"])
         for requirement in requirements
-        if (match := _EXTRA.search(requirement)) and match[1] != "all"
+        # `all` brings everything, and more than is missing.
+        if (match := _BROUGHT.match(requirement)) and match["extra"] != "all"
     ]
-    name = re.escape(module).replace("_", "[-_]")
-    exact = re.compile(rf"{name}(?![-\w])", re.IGNORECASE)
-    longer = re.compile(rf"{name}-", re.IGNORECASE)
+    name = _as_package(module)
     bringing = [
-        *(extra for requirement, extra in extras if exact.match(requirement)),
+        *(extra for package, extra in extras if package == name),
         *(extra for _, extra in extras if extra == module),
-        *(extra for requirement, extra in extras if longer.match(requirement)),
+        *(extra for package, extra in extras if package.startswith(f"{name}-")),
     ]
     own = [extra for extra in bringing if backend.startswith(extra)]
     return max(own, key=len) if own else next(iter(bringing), None)
+
+
+def _as_package(name: str) -> str:
+    return name.replace("_", "-").lower()

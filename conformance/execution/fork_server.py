@@ -14,7 +14,12 @@ from collections.abc import Mapping, Sequence
 from embcheck.conformance.execution.confinement import ruleset
 from embcheck.conformance.execution.limits import UNLIMITED, Limits
 from embcheck.conformance.execution.messages import FORK_MESSAGE_BYTES, READY
-from embcheck.conformance.execution.process import WorkerProcess, keepers_order, start_worker
+from embcheck.conformance.execution.process import (
+    WorkerProcess,
+    keepers_order,
+    keepers_pipes,
+    start_worker,
+)
 
 
 class ForkServer:
@@ -49,36 +54,24 @@ class ForkServer:
         Raises OSError if the server died, or has not imported its library in `wait` seconds.
         """
         self._socket.settimeout(wait)
-        self._wait_for_import()
-        (life_read, life_write), (status_read, status_write) = os.pipe(), os.pipe()
-        # The numbers of descriptors are those at the other side, which the server knows.
-        order = keepers_order(-1, -1, -1, limits, scratch)
-        try:
+        if not self._ready and self._socket.recv(FORK_MESSAGE_BYTES) != READY:
+            raise OSError("the backend could not be imported once more")
+        self._ready = True
+        with keepers_pipes() as (lifeline, status, life_read, status_write):
             descriptors = [*channel, output, life_read, status_write]
             with ruleset(self._writable) as rules:
-                order["rules"] = rules
                 if rules is not None:
                     descriptors.append(rules)
-                socket.send_fds(self._socket, [json.dumps(order).encode()], descriptors)
-        except BaseException:
-            os.close(life_write)
-            os.close(status_read)
-            raise
-        finally:
-            os.close(life_read)
-            os.close(status_write)
-        worker = WorkerProcess(life_write, status_read)
+                # Descriptors have other numbers at the other side, which adds them to the order.
+                order = json.dumps(keepers_order(limits, scratch)).encode()
+                socket.send_fds(self._socket, [order], descriptors)
+        worker = WorkerProcess(lifeline, status)
         try:
-            _ = worker.pid
+            _ = worker.pid  # A server that died of the fork is noticed here, and not by a request.
         except BaseException:
             worker.close()
             raise
         return worker
-
-    def _wait_for_import(self) -> None:
-        if not self._ready and self._socket.recv(FORK_MESSAGE_BYTES) != READY:
-            raise OSError("the backend could not be imported once more")
-        self._ready = True
 
     def kill(self) -> None:
         """Have the process killed; its workers are not touched."""

@@ -27,6 +27,7 @@ def await_import(channel: StartedWorker, timeout: float) -> None:
         try:
             channel.replies.wait()
         except TimeoutError:
+            # The first look finds only how much was done so far; work shows from the second on.
             now, before, done = time.monotonic(), done, work_done(channel.process.pid)
             if now - started > most or (before >= 0 and done - before < 1):
                 raise TimeoutError(f"{now - started:.0f}") from None

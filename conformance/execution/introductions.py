@@ -73,6 +73,7 @@ def introductions(texts: Iterable[str], *, refresh: bool = False) -> list[Introd
             for label in pool.names:
                 entry = pool.describe(label)
                 kept[label] = Introduced(entry)
+                # A broken one is asked each time, until it is mended.
                 if (digest := digests[label]) and "broken" not in entry:
                     _store(label, digest, entry)
     return [kept[address.label] for address in addresses]
@@ -95,6 +96,7 @@ class _State:
             *_devices(),
             *(_source(name) or "" for name in _HARNESS),
         )
+        # Most backends are of one package, whose source is read once for all of them.
         self._sources: dict[str, str | None] = {}
 
     def of(self, address: Address) -> str | None:
@@ -134,9 +136,9 @@ def _installed() -> Iterator[str]:
 def _devices() -> Iterator[str]:
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {os.cpu_count()}
     yield f"cores {sorted(map(str, cores))}"
-    for folder in ("/dev", "/dev/dri"):
-        if os.path.isdir(folder):  # noqa: PTH112  (beside listdir)
-            yield from sorted(each for each in os.listdir(folder) if each.startswith(_DEVICES))  # noqa: PTH208
+    for folder in (Path("/dev"), Path("/dev/dri")):
+        names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+        yield from sorted(name for name in names if name.startswith(_DEVICES))
     yield _changed(Path("/proc/driver/nvidia/version"))
 
 
@@ -220,6 +222,7 @@ def _store(name: str, digest: str, entry: Introduction) -> None:
     place = _place(name)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        # Moved into its place: another process that reads meanwhile never sees half of an entry.
         with tempfile.TemporaryDirectory(dir=place.parent) as folder:
             new = Path(folder, "new")
             new.write_text(kept, "utf-8")

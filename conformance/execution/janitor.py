@@ -19,11 +19,12 @@ SECONDS = 10.0
 
 def main() -> None:
     """Read until the other side ends, and take away what is left."""
+    # What ends the other process, such as Ctrl-C, must not end this one, which is to outlive it.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     left: dict[str, None] = {}
     pending = b""
-    while chunk := os.read(0, 65536):
+    while chunk := os.read(0, 65536):  # Ends when no process has the other end any more.
         *orders, pending = (pending + chunk).split(b"\0")
         for order in map(os.fsdecode, orders):
             if order.startswith("+"):

@@ -34,7 +34,7 @@ class KnownAnswers:
             known = self._kept.get(id(spec))
         if known is not None:
             return known[1]
-        arrays = dict(ask())
+        arrays = dict(ask())  # Without the lock: other threads' answers do not wait for this one.
         for array in arrays.values():
             array.flags.writeable = False  # Who judges one backend must not change another's.
         self._keep(spec, arrays)

@@ -61,14 +61,15 @@ class Lookahead:
         try:
             result = self._results[case.id, backend].result()
         finally:
+            # Also for a case that raised: its place would be taken for good, until none is left.
             self._room[backend].release()
-        del self._results[case.id, backend]
+        del self._results[case.id, backend]  # Its arrays are not kept until the run's end.
         return result
 
     def stop(self) -> None:
         """Let each thread end with the case that it is at."""
         self._stopped.set()
-        for room in self._room.values():
+        for room in self._room.values():  # A thread that waits for room has to notice it.
             room.release()
 
     def join(self) -> None:

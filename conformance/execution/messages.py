@@ -118,7 +118,7 @@ _INFO = fields(
 
 
 def parse_info(told: object) -> BackendInfo:
-    """Rebuild a backend's info from what its worker sent; raises Broken where that is none."""
+    """Rebuild a backend's info from what its worker sent; raises Broken where it is not valid."""
     info = _INFO(told, "the info")
     try:
         operations = {
@@ -164,7 +164,7 @@ _HELLOS = {
 def parse_hello(header: Mapping[str, Any], name: str | None, embcheck: str) -> Hello:
     """Read the hello of a backend's worker, which must have this version of embcheck.
 
-    Raises Broken where it is no hello, or another backend's; without a name it may be anybody's.
+    Raises Broken where it is no hello, or another backend's; without a name, any backend will do.
     """
     status, told = parted(header, "the hello", _HELLOS)
     if status == "unavailable":
@@ -172,6 +172,7 @@ def parse_hello(header: Mapping[str, Any], name: str | None, embcheck: str) -> H
     if status == "errored":
         where = "" if told["stage"] == "import" else f"{told['stage']} raised "
         return Hello(None, reason=f"{where}{told['exception']}: {told['message']}")
+    # Before the info is read: between two versions, what follows may mean something else.
     if told["embcheck"] != embcheck:
         reason = f"its environment has embcheck {told['embcheck']}, this one {embcheck}"
         return Hello(None, reason=reason)

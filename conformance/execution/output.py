@@ -16,9 +16,10 @@ WORDS = 500
 
 
 class Output:
-    """The file that a worker prints to; not a pipe, for nobody reads until the worker has died.
+    """The file that a worker prints to.
 
-    It is in a folder where the worker may write, who can then open its standard output by name.
+    A pipe, which is read only after the worker's death, would fill and stop it. The file is in a
+    folder where the worker may write, so that it can open its standard output by name.
     """
 
     def __init__(self, folder: str) -> None:
@@ -42,6 +43,7 @@ class Output:
         """Drop what was printed so far, where it is much; the last words stay."""
         size = os.fstat(self.fileno()).st_size
         if size > KEPT_BYTES:
+            # Kept, for a worker may die in the next call of what it has just printed about.
             self._tail = self._end(size)
             self._dropped += size
             os.ftruncate(self.fileno(), 0)

@@ -7,12 +7,14 @@ import os
 import select
 import time
 from contextlib import suppress
-from typing import Protocol
 
 from embcheck.conformance.execution.limits import GIB, LimitBroken
+from embcheck.conformance.execution.process import WorkerProcess
 
 WIDE_BYTES = 2**20
-"""The most that Linux gives to anybody; of the usual 64 KiB, a large array takes hundreds."""
+"""The most that Linux grants without privileges; of the usual 64 KiB, a large array fills hundreds.
+"""
+JOINED_BYTES = 4096
 LONGEST_WAIT = 10.0
 LATE_SECONDS = 5.0
 """What comes within so many seconds after the deadline is still read: the harness may be late."""
@@ -26,19 +28,6 @@ def make_pipe() -> tuple[int, int]:
     return ends
 
 
-class Mortal(Protocol):
-    """The process at the other side."""
-
-    broken: str
-    ended: bool
-
-    def fileno(self) -> int:
-        """Return the descriptor that can be read when there is news to `hear`."""
-
-    def hear(self) -> None:
-        """Take in the news."""
-
-
 class Pipe:
     """A pipe's file descriptor, and the time by which its other side must have moved.
 
@@ -46,14 +35,15 @@ class Pipe:
     side ends when its process does, whoever else has the pipe open.
     """
 
-    def __init__(self, descriptor: int, event: int, process: Mortal | None = None) -> None:
+    def __init__(self, descriptor: int, event: int, process: WorkerProcess) -> None:
         self.deadline = float("inf")
         self._descriptor = descriptor
         self._process = process
+        # What the worker started may hold its end of the pipe open after its death, which is
+        # therefore heard of from its keeper.
         self._poll = select.poll()
         self._poll.register(descriptor, event)
-        if process is not None:
-            self._poll.register(process.fileno(), select.POLLIN)
+        self._poll.register(process.fileno(), select.POLLIN)
 
     def wait(self) -> bool:
         """Wait until the other side has read, written or closed; False if it died instead.
@@ -72,7 +62,6 @@ class Pipe:
                 return any(descriptor == self._descriptor for descriptor, _ in self._poll.poll(0))
 
     def _has_died(self) -> bool:
-        assert self._process is not None  # noqa: S101  (nothing else could be ready)
         self._process.hear()
         if self._process.broken:
             raise LimitBroken(self._process.broken)
@@ -86,24 +75,20 @@ class Pipe:
 
 
 class PipeReader(Pipe):
-    """Reads what another process writes; short reads mean that it closed its end, or died.
+    """Reads what another process writes; short reads mean that it closed its end, or died."""
 
-    `room` is how many bytes may come until it is set anew; then reading raises LimitBroken.
-    """
-
-    def __init__(self, descriptor: int, process: Mortal | None = None) -> None:
+    def __init__(self, descriptor: int, process: WorkerProcess) -> None:
         super().__init__(descriptor, select.POLLIN | select.POLLHUP, process)
         self._buffer = bytearray()
-        self.room = float("inf")
-        self._most = self.room
+        self._room = self._most = float("inf")
 
     def allow(self, most: int) -> None:
-        """Let so many bytes come from now on."""
-        self.room = self._most = most
+        """Let so many bytes come from now on; reading more raises LimitBroken."""
+        self._room = self._most = most
 
     def _count(self, came: int) -> None:
-        self.room -= came
-        if self.room < 0:
+        self._room -= came
+        if self._room < 0:
             raise LimitBroken(f"it answered with more than {self._most / GIB:.1f} GiB")
 
     def read(self, count: int) -> bytes:
@@ -111,6 +96,7 @@ class PipeReader(Pipe):
         while len(self._buffer) < count:
             if not self.wait():
                 break
+            # More than was asked for: a header, its arrays and the end mostly come in one read.
             chunk = os.read(self._descriptor, max(65536, count - len(self._buffer)))
             if not chunk:
                 break
@@ -126,7 +112,7 @@ class PipeReader(Pipe):
         That is one system call: after each, a thread waits for the others to let it go on.
         """
         events = dict(self._poll.poll(0))
-        if self._process is not None and self._process.fileno() in events:
+        if self._process.fileno() in events:
             self._process.hear()
         return bool(self._buffer or events.get(self._descriptor, 0) & select.POLLIN)
 
@@ -149,8 +135,9 @@ class PipeReader(Pipe):
 class PipeWriter(Pipe):
     """Writes what another process reads, in one go at each flush."""
 
-    def __init__(self, descriptor: int, process: Mortal | None = None) -> None:
+    def __init__(self, descriptor: int, process: WorkerProcess) -> None:
         super().__init__(descriptor, select.POLLOUT, process)
+        # Or a write of more than the pipe holds would wait for a worker that hangs.
         os.set_blocking(descriptor, False)
         self._parts: list[bytes | memoryview] = []
 
@@ -161,9 +148,10 @@ class PipeWriter(Pipe):
     def flush(self) -> None:
         """Write all that was kept; raises BrokenPipeError if nobody reads."""
         parts, self._parts = self._parts, []
-        small = b"".join(part for part in parts if len(part) <= 4096)
-        pending = [small] if all(len(part) <= 4096 for part in parts) else parts
-        for part in pending:
+        # One system call for a small request; a large array is not copied for that.
+        if all(len(part) <= JOINED_BYTES for part in parts):
+            parts = [b"".join(parts)]
+        for part in parts:
             view = memoryview(part)
             while view:
                 try:

@@ -63,6 +63,7 @@ class PlainCalls:
 
     def _plain_answer(self, call: Call, spelling: str | None) -> Answer:
         plain = plain_call(call)
+        # What a plain call is made of: its arrays follow from these, so that they need no look.
         dtypes = {name: array.dtype.name for name, array in plain.inputs.items()}
         key = json.dumps([describe_call(plain), dtypes, spelling], sort_keys=True)
         if key not in self._answers:
@@ -98,7 +99,7 @@ def plain_call(call: Call) -> Call:
 
 
 def _usual(name: str, value: Any) -> Any:
-    """Return a legal value of an option that is no default if this one is none."""
+    """Return a legal value of an option: this one, or if it is illegal one that is no default."""
     if name in _SIZES:
         return value if value in (None, -1) else _SIZES[name]
     option = OPTIONS.get(name)

@@ -92,7 +92,7 @@ class BackendPool:
                 self.stop()
                 raise
         for name in crashing:
-            if name not in self._problems:  # Only who is there has said that it survives a fork.
+            if name not in self._problems:  # Only one that runs has said that it survives a fork.
                 self._clients[name, 0].start_fork_server()
 
     def _start(self, name: str) -> None:
@@ -133,7 +133,7 @@ class BackendPool:
         return self._clients[name, 0].origin()
 
     def complaints(self) -> list[str]:
-        """Say which workers sent what nobody had asked for, and were replaced."""
+        """Say which workers sent what was not asked for, and were replaced."""
         said: dict[str, list[str]] = {}
         for (name, _), client in self._clients.items():
             said.setdefault(name, []).extend(client.complaints)
@@ -149,7 +149,7 @@ class BackendPool:
     def close(self) -> None:
         """End all workers."""
         try:
-            for client in self._all:
+            for client in self._all:  # All first, so that they end side by side.
                 client.hang_up()
             for client in self._all:
                 client.close()

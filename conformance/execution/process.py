@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ ENDING_SECONDS = 5.0
 class WorkerProcess:
     """One worker. `broken` says what it took more of than it may, once its keeper saw that.
 
-    `ended` is true once it has ended or is being killed, `is_full` once its temporary folder
-    should be emptied. Both are as of the last call of `hear`.
+    `ended` is true once it has ended or is being killed, `code` is its exit code unless it was
+    killed, `is_full` is true once its temporary folder should be emptied. All are as of the last
+    call of `hear`.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class WorkerProcess:
         self._pid: int | None = None
         self._partial = b""
         self._is_silent = False
+        # `stop` kills from another thread while this one hears or closes; `wait` hears in turn.
         self._lock = threading.RLock()
         os.set_blocking(status, False)
 
@@ -66,10 +69,11 @@ class WorkerProcess:
                     said = os.read(self._status, 65536)
                 except BlockingIOError:
                     return
+                # A read may end in the middle of a line, whose rest comes with the next one.
                 *lines, self._partial = (self._partial + said).split(b"\n")
                 for line in lines:
                     self._take_in(line.decode())
-                if not said:
+                if not said:  # The keeper closes its end last, once nothing is left of the worker.
                     self._is_silent = self.ended = True
 
     def _take_in(self, line: str) -> None:
@@ -92,21 +96,18 @@ class WorkerProcess:
         self.hear()
         return True
 
-    def wait(self, seconds: float) -> int | None:
-        """Wait until nothing is left of the worker; return its exit code, None if it was killed.
-
-        Raises TimeoutError after so many seconds.
-        """
+    def wait(self, seconds: float) -> None:
+        """Wait until nothing is left of the worker; raises TimeoutError after so many seconds."""
         deadline = time.monotonic() + seconds
         while not self._is_silent:
             if not self._wait_for_news(deadline):
                 raise TimeoutError
-        return self.code
 
     def kill(self) -> None:
         """Have the worker killed with all that it started; any thread may ask for it."""
         with self._lock:
             if self._lifeline >= 0:
+                # A closed pipe also tells the keeper if the harness is killed, as no signal would.
                 os.close(self._lifeline)
                 self._lifeline = -1
 
@@ -151,22 +152,37 @@ def start_worker(
 
     Where workers are confined, it may write below `writable` only; None is for our own programs.
     """
+    with keepers_pipes() as (lifeline, status, life_read, status_write), ruleset(writable) as rules:
+        order = keepers_order(limits, scratch) | {
+            "lifeline": life_read,
+            "status": status_write,
+            "output": 1,
+            "unneeded": list(channel),
+            "rules": rules,
+        }
+        keeper = subprocess.Popen(  # noqa: S603  (our own program)
+            # -I and -S: it starts sooner without site packages, and none of the caller's modules.
+            [sys.executable, "-I", "-S", str(KEEPER), json.dumps(order), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(life_read, status_write, *channel, *([] if rules is None else [rules])),
+            env=environment,
+            cwd=folder,
+            start_new_session=True,  # Ctrl-C is not meant for it.
+        )
+    return WorkerProcess(lifeline, status, keeper)
+
+
+@contextmanager
+def keepers_pipes() -> Iterator[tuple[int, int, int, int]]:
+    """Give the harness's ends of a lifeline and a status pipe, then the keeper's ends of them.
+
+    The keeper has copies of its ends afterwards, so that they are closed here; all are on an error.
+    """
     (life_read, life_write), (status_read, status_write) = os.pipe(), os.pipe()
-    order = keepers_order(life_read, status_write, 1, limits, scratch)
-    order["unneeded"] = list(channel)
     try:
-        with ruleset(writable) as rules:
-            order["rules"] = rules
-            keeper = subprocess.Popen(  # noqa: S603  (our own program)
-                [sys.executable, "-I", "-S", str(KEEPER), json.dumps(order), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=(life_read, status_write, *channel, *([] if rules is None else [rules])),
-                env=environment,
-                cwd=folder,
-                start_new_session=True,  # Ctrl-C is not meant for it.
-            )
+        yield life_write, status_read, life_read, status_write
     except BaseException:
         os.close(life_write)
         os.close(status_read)
@@ -174,17 +190,11 @@ def start_worker(
     finally:
         os.close(life_read)
         os.close(status_write)
-    return WorkerProcess(life_write, status_read, keeper)
 
 
-def keepers_order(
-    lifeline: int, status: int, output: int, limits: Limits, scratch: str | None
-) -> dict[str, Any]:
-    """Return what a keeper must know; its caller adds `unneeded` and `rules`."""
+def keepers_order(limits: Limits, scratch: str | None) -> dict[str, Any]:
+    """Return what a keeper must know; its caller adds the descriptors, as the keeper has them."""
     return {
-        "lifeline": lifeline,
-        "status": status,
-        "output": output,
         "scratch": scratch,
         "memory": limits.memory,
         "output_bytes": limits.output,

@@ -76,6 +76,7 @@ def processor_environment(threads: int | None, instructions: str | None) -> dict
 def _limits(instructions: str) -> dict[str, str]:
     """Return what limits libraries to a set, beside what the caller already says to XLA."""
     limits = dict(_LIMITS.get(instructions, {}))
+    # XLA reads all of its flags from one variable, in which the caller's must stay.
     flags = os.environ.get("XLA_FLAGS")
     if flags and "XLA_FLAGS" in limits:
         limits["XLA_FLAGS"] = f"{flags} {limits['XLA_FLAGS']}"
@@ -108,6 +109,7 @@ def with_processor(info: BackendInfo) -> BackendInfo:
 
 
 def _threads() -> int:
+    # OpenMP takes a list too, with a number for each level of nesting; the first is the outermost.
     said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return int(said) if said.isdecimal() and int(said) else _cores()
 

@@ -12,7 +12,6 @@ from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.execution.judging.deviations import Deviation, load_deviations_beside
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.suite.load import load_spec, spec_files
-from embcheck.conformance.suite.model import Case
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,10 @@ class BackendProfile:
 
 
 def profile(pool: BackendPool, name: str) -> BackendProfile:
-    """Describe a backend that runs; raises SpecError where its deviations are no good."""
+    """Describe a backend that runs; raises SpecError where its deviations are wrong."""
     origin = pool.origin(name)[0]
     info = pool.info(name)
+    # Beside the file that the worker names: the interpreter may be another, with other files.
     entries = load_deviations_beside(Path(origin["file"]), info.id)
     words = inspect.cleandoc(origin["doc"] or "")
     return BackendProfile(pool.describe(name), words, explained(info, entries))
@@ -44,13 +44,11 @@ def profile(pool: BackendPool, name: str) -> BackendProfile:
 def explained(info: BackendInfo, entries: Iterable[Deviation]) -> tuple[ExplainedCases, ...]:
     """Return the cases that each entry names, of those whose needs the backend declares."""
     cases = [
-        case.id for path in spec_files() for case in load_spec(path).cases if _asks(info, case)
+        case.id
+        for path in spec_files()
+        for case in load_spec(path).cases
+        if all(info.lacks(spec.outline()) is None for spec in case.asked)
     ]
     return tuple(
         ExplainedCases(entry, frozenset(filter(entry.concerns, cases))) for entry in entries
     )
-
-
-def _asks(info: BackendInfo, case: Case) -> bool:
-    """Whether a backend declares all that a case needs."""
-    return all(info.lacks(spec.outline()) is None for spec in case.asked)

@@ -178,6 +178,7 @@ class CaseRunner:
         for step in steps:
             verdict = self._judge_returns(step.spec, case, step.returns)
             verdicts.append((step.label, verdict))
+            # The next worker has not seen the steps so far, which are asked of one process.
             if verdict.outcome not in (Outcome.PASSED, Outcome.FAILED, Outcome.OBSERVED):
                 break
         return joined(verdicts, len(steps))

@@ -16,7 +16,7 @@ def equal(got: Any, wanted: Any, signs: Signs = "none") -> np.ndarray:
     if same_bits(got, wanted):
         return np.ones(wanted.shape, bool)
     same = np.asarray(got == wanted)
-    if wanted.dtype.kind in "biu":
+    if wanted.dtype.kind in "biu":  # No NaN, and one zero only.
         return same
     if not same.all():
         same = np.asarray(same | ((got != got) & (wanted != wanted)))  # noqa: PLR0124  (NaN)

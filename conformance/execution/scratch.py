@@ -16,7 +16,7 @@ WAIT_SECONDS = 0.5
 
 
 class Scratch(TemporaryDirectory[str]):
-    """A temporary folder that somebody else takes away if this process cannot."""
+    """A temporary folder that another process, the janitor, removes if this one cannot."""
 
     def __init__(self, prefix: str = "embcheck-") -> None:
         super().__init__(prefix=prefix, ignore_cleanup_errors=True)
@@ -34,7 +34,7 @@ class Scratch(TemporaryDirectory[str]):
     def cleanup(self) -> None:
         """Take away the folder."""
         super().cleanup()
-        if not os.path.lexists(self.name):
+        if not os.path.lexists(self.name):  # What is left here, the janitor tries to remove again.
             _janitor.tell("-", self.name)
 
 
@@ -50,6 +50,7 @@ class _Janitor:
     def tell(self, sign: str, path: str) -> None:
         """Tell it of a folder that appeared (+) or went (-)."""
         with self._lock:
+            # After a fork, the janitor known here is the parent's, and outlives only that.
             if self._process is None or self._owner != os.getpid():
                 self._start()
             if sign == "+":
@@ -58,7 +59,7 @@ class _Janitor:
                 self._told.pop(path, None)
             try:
                 self._write(sign, path)
-            except OSError:  # Somebody killed it; another one is told of all that is there.
+            except OSError:  # It was killed; another one is told of all folders that there are.
                 self._stop()
                 self._start()
                 for each in self._told:
@@ -78,7 +79,7 @@ class _Janitor:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is not meant for it.
-            cwd="/",
+            cwd="/",  # Or it would keep the caller's folder from being unmounted.
         )
         atexit.register(self._stop)
 

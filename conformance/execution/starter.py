@@ -62,7 +62,7 @@ class Starter:
     def start(self, limits: Limits) -> StartedWorker:
         """Start a worker; fork it from what has imported its library already, if that is there."""
         self._have_folders()
-        output = Output(self._writable[0])
+        output = Output(self._writable[0])  # In the temporary folder, whatever the cache is.
         (request_read, request_write), (reply_read, reply_write) = make_pipe(), make_pipe()
         channel = (request_read, reply_write)
         try:
@@ -89,7 +89,7 @@ class Starter:
     def _have_folders(self) -> None:
         if not self._writable:
             self._choose_folders()
-        for folder in self._writable:  # Somebody may have taken them away meanwhile.
+        for folder in self._writable:  # A user, or a cleaner of old files, may have removed them.
             Path(folder).mkdir(parents=True, exist_ok=True)
 
     def _choose_folders(self) -> None:
@@ -133,6 +133,8 @@ class Starter:
         if not folders:
             return
         with Path(os.devnull).open("wb") as nothing:
+            # Not confined, as it writes beside the sources: it parses them and runs none, and -P
+            # and -S keep modules of the caller's folder and site hooks from being run instead.
             self._compiler = start_worker(
                 [self._python, "-P", "-S", "-m", "compileall", "-q", "-l", *folders],
                 self._environment,
@@ -149,7 +151,7 @@ class Starter:
 
     def empty_scratch(self) -> None:
         """Empty the temporary folder, while no worker uses it."""
-        self._close_server()
+        self._close_server()  # Its library may keep files there as well.
         if self._scratch is not None:
             self._scratch.empty()
 
@@ -164,7 +166,7 @@ class Starter:
         self._close_server()
         if self._scratch is not None:
             self._scratch.cleanup()
-            self._scratch, self._writable = None, []
+            self._scratch, self._writable = None, []  # A later start chooses new ones.
 
     def _close_server(self) -> None:
         server, self._server = self._server, None

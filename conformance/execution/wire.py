@@ -45,7 +45,7 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 def _module_of_its_own(name: str) -> ModuleType:
-    """Import a module once more, as a copy that nothing else in this process has."""
+    """Import a module once more, as a copy that a backend which patches the other cannot reach."""
     spec = find_spec(name)
     assert spec is not None  # noqa: S101  (of the standard library)
     assert spec.loader is not None  # noqa: S101
@@ -125,6 +125,7 @@ def head_of(
     Raises ValueError, TypeError or RecursionError for a header that is no JSON. What goes to the
     harness, without layouts, may have no NaN in its header, and no more bytes than it takes.
     """
+    # Only the harness's arrays need their layout: a library may treat strided input otherwise.
     described = [
         {"name": name, "dtype": _name_of(array.dtype), "shape": array.shape}
         | ({"memory": asdict(memory_of(array))} if with_layouts and not is_plain(array) else {})
@@ -132,7 +133,7 @@ def head_of(
     ]
     encode = _encode_any if with_layouts else _encode_strictly
     text: bytes = encode({**header, "arrays": described}).encode()
-    if not with_layouts:
+    if not with_layouts:  # Refused here, it can still be told which field is at fault.
         size = sum(array.nbytes for array in arrays.values())
         if size > MAX_ARRAY_BYTES or len(text) > MAX_HEADER_BYTES:
             raise ValueError(f"an answer of {max(size, len(text)):,} bytes, which is too large")
@@ -175,6 +176,7 @@ def receive(
     if (first := _exactly(stream, 1)) != b"{":
         raise Broken(f"a header that begins with {first!r}")
     header, entries = _parsed(b"{" + _exactly(stream, length - 1), strictly=not with_layouts)
+    # Before the arrays: those of another request's reply need not be read.
     if number is not None:
         _check_number(header.pop("number", None), number)
     arrays: dict[str, np.ndarray] = {}
@@ -234,7 +236,7 @@ def _read_array(stream: Readable, entry: Any, most: int) -> tuple[str, np.ndarra
     count = math.prod(shape)
     if count * dtype.itemsize > most:
         raise Broken(f"an array of {_shown(count)} elements")
-    try:
+    try:  # A shape with a 0 in it passes the limit above, however large its other sizes are.
         data = room(shape, dtype)
         view = data.reshape(-1).view(_BYTES)
     except (ValueError, OverflowError, MemoryError) as error:
@@ -251,10 +253,10 @@ def _memory(entry: Mapping[str, Any]) -> MemoryLayout:
 
 def _shape(told: Any) -> list[int]:
     if type(told) is not list or len(told) > _MOST_AXES:
-        raise Broken(f"a shape that is none: {_shown(told)}")
+        raise Broken(f"not a shape: {_shown(told)}")
     for size in told:
         if type(size) is not int or not 0 <= size <= sys.maxsize:
-            raise Broken(f"a shape that is none: one with {_shown(size)}")
+            raise Broken(f"not a shape: one with {_shown(size)}")
     return told
 
 

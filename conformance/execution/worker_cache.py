@@ -45,4 +45,5 @@ def _owner(name: str) -> str:
     """
     point = known_backends().get(name)
     owner = point.dist.name if point is not None and point.dist is not None else f"@{name}"
+    # It becomes the name of a folder, and must not lead out of the cache.
     return re.sub(r"[^\w.@-]", "-", owner).lower()

@@ -42,10 +42,11 @@ class InProcess:
     def ask(self, call: Call, *, again: bool = False, spelling: str | None = None) -> Answer:
         """Answer a call on copies of its arrays, which have travelled as they do to a worker."""
         channel = io.BytesIO()
-        header = {"call": describe_call(call), "again": again, "spelling": spelling}
+        asked = {"call": describe_call(call), "again": again, "spelling": spelling}
+        header = {"request": "ask", **asked}
         send(channel, header, call.inputs, with_layouts=True)
         channel.seek(0)
-        return parse_answer(*self._worker.ask(*receive(channel, with_layouts=True)))
+        return parse_answer(*self._worker.reply(*receive(channel, with_layouts=True)))
 
     def restart(self) -> None:
         """Do nothing: NumPy has no memory that a bad index could corrupt."""

@@ -1,19 +1,26 @@
-"""Run something of a backend's, and turn whatever it raises into data."""
+"""Run something of a backend's, and turn whatever it raises into data: the header of a reply."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from itertools import islice
+from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from embcheck.conformance.contract.backend import Backend, Unsupported
+from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.help import taken
 from embcheck.conformance.execution.checks import clean
 from embcheck.conformance.execution.inside.refusal import refuser_of
+from embcheck.conformance.execution.inside.tracking import unread
 from embcheck.conformance.suite.arrays import DTYPES
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
+"""What is told in a header, and arrays."""
 
 MESSAGE_LIMIT = 5000
 """More than the harness keeps, which says what it cut."""
@@ -30,27 +37,35 @@ _exact = str.__str__
 """Of a subclass's instance, the text that it is, whatever the subclass says."""
 
 
-def attempt(
-    action: Callable[[], Any], stage: str, backend: Backend | None = None
-) -> tuple[dict[str, Any] | None, Any]:
-    """Run something of a backend's; return (None, result), or how it failed.
+class Failed(Exception):
+    """Something of a backend's failed; `header` is that of the reply, and says how."""
 
-    Of an error it is told who raised it, where the backend is given.
+    def __init__(self, header: dict[str, Any]) -> None:
+        super().__init__(header["message"])
+        self.header = header
+
+
+def attempt(action: Callable[[], Any], stage: str, backend: Backend | None = None) -> Any:
+    """Run something of a backend's, and return the result; raises Failed, and nothing else.
+
+    Given the backend, the failure says also who raised the error.
     """
     try:
-        return None, action()
+        return action()
     except Unsupported as reason:
+        # Only `prepare` may raise it; a thunk that does is the adapter's fault.
         is_late = stage != "prepare"
         described = describe_failure("errored" if is_late else "unsupported", stage, reason)
-        return described | {"late": is_late}, None
+        described["late"] = is_late
     except Exception as error:  # noqa: BLE001  (whatever a library raises is data here)
         described = describe_failure("rejected", stage, error)
         if backend is not None:
             refuser = refuser_of(error, backend.info, type(backend).__module__)
             described["refuser"] = str(refuser)
-        return described, None
     except BaseException as error:  # noqa: BLE001  (SystemExit would end the caller's process)
-        return describe_failure("exited", stage, error), None
+        described = describe_failure("exited", stage, error)
+    # Outside of the branches, or the backend's exception would live on as this one's context.
+    raise Failed(described)
 
 
 def describe_failure(status: str, stage: str, error: BaseException) -> dict[str, Any]:
@@ -68,14 +83,41 @@ def _name_of(value: Any) -> str:
     return clean(_exact(name), MOST_NAME)
 
 
+def run_call(
+    backend: Any,
+    call: Call,
+    adapter: Backend,
+    wrap: Callable[[Callable[[], Any]], Callable[[], Any]] | None = None,
+) -> tuple[Any, dict[str, Any]]:
+    """Prepare a tracked call and run it once; return its answer, and what is told of the call.
+
+    `adapter` is whose `backend` is, which may be another spelling of it. `wrap` is given the thunk,
+    and returns what is called instead. Raises Failed.
+    """
+    started = perf_counter()
+    try:
+        with warnings.catch_warnings():  # By PYTHONWARNINGS=error, a warning would be a refusal.
+            warnings.simplefilter("ignore")
+            thunk = attempt(lambda: backend.prepare(call), "prepare", adapter)
+            answer = attempt(wrap(thunk) if wrap else thunk, "call", adapter)
+    except Failed as failed:
+        seconds = perf_counter() - started
+        raise Failed({**failed.header, "seconds": seconds, "unread": unread(call)}) from None
+    seconds = perf_counter() - started
+    return answer, {"seconds": seconds, "unread": unread(call), "helped": taken()}
+
+
 def bring_home(
-    to_numpy: Callable[[Any], Mapping[str, np.ndarray]], answer: Any, header: dict[str, Any]
-) -> Reply:
-    """Turn a thunk's answer into arrays that may travel; `header` joins the reply's."""
-    failed, mapping = attempt(lambda: checked(to_numpy(answer)), "to_numpy")
-    if failed is not None:
-        return {**failed, **header, "status": "errored"}, {}
-    return {"status": "answered", **header}, mapping
+    to_numpy: Callable[[Any], Mapping[str, np.ndarray]],
+    answer: Any,
+    told: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, np.ndarray]:
+    """Turn a thunk's answer into arrays that may travel; raises Failed, which has what is told."""
+    try:
+        home: dict[str, np.ndarray] = attempt(lambda: checked(to_numpy(answer)), "to_numpy")
+    except Failed as failed:
+        raise Failed({**failed.header, **told, "status": "errored"}) from None
+    return home
 
 
 def checked(answer: Any) -> dict[str, np.ndarray]:
@@ -94,7 +136,7 @@ def checked(answer: Any) -> dict[str, np.ndarray]:
 
 
 def _names(answer: Mapping[Any, Any]) -> list[str]:
-    names = list(islice(iter(answer), MOST_NAMES + 1))
+    names = list(islice(iter(answer), MOST_NAMES + 1))  # The mapping's own iterator may be endless.
     if len(names) > MOST_NAMES:
         raise TypeError(f"to_numpy returned more than {MOST_NAMES} names")
     for name in names:

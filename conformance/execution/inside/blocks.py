@@ -51,6 +51,7 @@ def block_of(
     """
     if len(thunks) == 1:
         return partial(_repeat, thunks[0], calls)
+    # The order is laid out before the clock starts: within it, only calls are made.
     return partial(_rotate, [thunks[(start + turn) % len(thunks)] for turn in range(calls)])
 
 
@@ -92,10 +93,11 @@ def involuntary_switches() -> int:
 def clock_costs(thunks: int) -> tuple[float, float]:
     """Return the seconds of one reading of the clock, and of the loop around one call in a block.
 
-    The loop without the call in it, which whoever calls a thunk pays for; of a block that has a
-    number of `thunks` in turn.
+    The call itself is not counted: each user of a thunk pays for it. The loop is that of a block
+    with a number of `thunks` in turn.
     """
     clock = time.perf_counter
+    # The least of many: whatever interrupts a reading only makes it longer.
     timer = min(-(clock() - clock()) for _ in range(TIMER_SAMPLES))
     turn = min(_turns([None] * TURNS) for _ in range(LOOP_LOOKS)) / TURNS
     return timer, turn / CALLS_A_TURN if thunks == 1 else turn

@@ -1,7 +1,7 @@
 """A call step by step: what dies before its user, and what a second call does to the first answer.
 
 Between two steps garbage is collected, and freed memory is written to, as other parts of a program
-do. A thunk that needs what nobody keeps then fails each time, and not by chance.
+do. A thunk that needs an object which it does not keep alive then fails each time, not by chance.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.inside.attempt import Reply, attempt, checked
+from embcheck.conformance.execution.inside.attempt import Failed, Reply, attempt, checked
 from embcheck.conformance.execution.messages import CallStep, parse_call
 from embcheck.conformance.execution.same import same_bits
 
@@ -46,17 +46,17 @@ def ask_by_step(backend: Backend, header: Mapping[str, Any], arrays: Arrays) -> 
             _walk(backend, parse_call(header["call"], arrays), CallStep(header["until"]), told)
     except _Ended:
         pass
-    return {"status": "answered", **told}, {}
+    return told, {}
 
 
 def _walk(backend: Backend, call: Call, until: CallStep, told: dict[str, Any]) -> None:
     def take(step: CallStep, action: Callable[[], Any]) -> Any:
-        failed, result = attempt(action, step)
-        if failed is not None:
+        try:
+            return attempt(action, step)
+        except Failed as failed:
             told["failed_in"] = str(step)
-            told["said"] = f"{failed['exception']}: {failed['message']}"
-            raise _Ended
-        return result
+            told["said"] = f"{failed.header['exception']}: {failed.header['message']}"
+            raise _Ended from None
 
     def stir(step: CallStep) -> None:
         _stir(call)
@@ -69,7 +69,7 @@ def _walk(backend: Backend, call: Call, until: CallStep, told: dict[str, Any]) -
     stir(CallStep.CALL)
     first = take(CallStep.TO_NUMPY, lambda: _own(call, checked(backend.to_numpy(answers[0]))))
     kept = {name: array.copy() for name, array in first.items()}
-    answers.clear()
+    answers.clear()  # The arrays must outlive the answer that they were made of.
     stir(CallStep.TO_NUMPY)
     told["lost"] = [*_changed(first, kept)]
     second = take(CallStep.SECOND_CALL, lambda: _own(call, checked(backend.to_numpy(thunk()))))
@@ -77,16 +77,14 @@ def _walk(backend: Backend, call: Call, until: CallStep, told: dict[str, Any]) -
     del second
     _stir(call)
     before = {name: array.copy() for name, array in first.items()}
+    # Other indices, or a second answer in the memory of the first would leave it as it was.
     other = replace(call, inputs={name: array.copy() for name, array in call.inputs.items()})
     _roll(other.inputs["indices"])
     _roll(call.inputs["indices"])
     later = [take(CallStep.SECOND_CALL, thunk)]  # It may see the change, where it reads the inputs.
-    later += [take(CallStep.SECOND_CALL, lambda: _run(backend, other))]
+    another = take(CallStep.SECOND_CALL, lambda: backend.prepare(other))
+    later += [take(CallStep.SECOND_CALL, another)]
     told["overwritten"] = [*_changed(first, before)]
-
-
-def _run(backend: Backend, call: Call) -> Any:
-    return backend.prepare(call)()
 
 
 def _own(call: Call, home: Arrays) -> Arrays:

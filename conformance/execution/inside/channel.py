@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+
+# Functions are imported by name: the backend may later put others in their place.
 from mmap import mmap
 from os import _exit, dup2, fdopen, getpid
 from os import write as _write
@@ -32,7 +35,7 @@ class Channel:
     """
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
-        for descriptor in (read_fd, write_fd):
+        for descriptor in (read_fd, write_fd):  # Programs that a library starts must not have them.
             os.set_inheritable(descriptor, False)
         self._requests, self._replies = fdopen(read_fd, "rb"), fdopen(write_fd, "wb")
         self._descriptors = (read_fd, write_fd)
@@ -61,7 +64,7 @@ class Channel:
 
         What cannot be sent, because it is no JSON or too large, is a failure of the backend's.
         """
-        if getpid() != self._pid:
+        if getpid() != self._pid:  # This is the child, which tells its parent and ends.
             self._twins[:] = wire.end_of(self._number)
             _write(_STDERR, b"A child that was forked in a call returned from it, and was ended.\n")
             _exit(1)
@@ -109,10 +112,9 @@ class Channel:
         os.close(nowhere)
 
 
-def said(request: Any) -> Reply:
+def reply_of(request: Callable[[], Reply]) -> Reply:
     """Run what answers a request; what fails in the worker itself, and in no call, is told too."""
     try:
-        reply: Reply = request()
+        return request()
     except BaseException as error:  # noqa: BLE001  (the adapter may have patched what the worker uses)
         return describe_failure("errored", WORKER, error), {}
-    return reply

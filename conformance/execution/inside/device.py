@@ -19,7 +19,7 @@ def device_seconds(
     if not hasattr(backend, "on_device"):
         raise Unsupported(f"the adapter {backend.info.id} has no clock of its device")
     thunk, clock = backend.on_device(call)
-    thunk()
+    thunk()  # The first call may compile, and takes memory for its answer.
     before, seconds = dict(clock.state()), []
     for _ in range(calls):
         if flush:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from importlib.metadata import version
 
 from embcheck.conformance.contract.backend import Backend
+from embcheck.conformance.execution.inside.channel import Channel
 from embcheck.conformance.execution.inside.keeper import keep
 from embcheck.conformance.execution.inside.start import start
 from embcheck.conformance.execution.inside.worker import serve
@@ -39,11 +40,13 @@ def main(name: str, descriptor: int) -> None:
         message, descriptors, _, _ = socket.recv_fds(channel, FORK_MESSAGE_BYTES, DESCRIPTORS)
         if not message:
             return
+        # Keepers of earlier workers stay zombies until somebody waits for them.
         keepers = [pid for pid in keepers if not _has_ended(pid)]
         pid = os.fork()
         if pid == 0:
             _keep(backend, json.loads(message), descriptors, channel, seconds)
         keepers.append(pid)
+        # The worker's pipes would stay open here after its death, and its end go unnoticed.
         for each in descriptors:
             os.close(each)
 
@@ -64,7 +67,7 @@ def _keep(
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        serve(backend, request_read, reply_write, seconds)
+        serve(Channel(request_read, reply_write), backend, seconds)
 
     told = {"lifeline": lifeline, "status": status, "output": output}
     more = {"unneeded": [request_read, reply_write], "rules": rules[0] if rules else None}

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
-from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Operation
+from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call
 from embcheck.conformance.execution.inside import freshness, kept, readiness, threads
-from embcheck.conformance.execution.inside.attempt import Reply, attempt
+from embcheck.conformance.execution.inside.attempt import Failed, Reply, attempt
 from embcheck.conformance.execution.inside.blocks import (
     Sentinel,
     block_of,
@@ -31,6 +31,7 @@ from embcheck.conformance.execution.inside.blocks import (
 from embcheck.conformance.execution.inside.device import device_seconds
 from embcheck.conformance.execution.inside.held_call import Held
 from embcheck.conformance.execution.inside.spellings import SpelledBackend, spellings_of
+from embcheck.conformance.execution.messages import parse_call
 
 Arrays = dict[str, np.ndarray]
 
@@ -78,7 +79,7 @@ class HeldCalls:
         """Return what answers a request that looks whether a held call's answer is there."""
         return lambda header, _: look(self._held[header["id"]], header)
 
-    def _attempt(self, action: Callable[[], Any], stage: str) -> tuple[dict[str, Any] | None, Any]:
+    def _attempt(self, action: Callable[[], Any], stage: str) -> Any:
         return attempt(action, stage, self._backend)
 
     def store(self, header: dict[str, Any], arrays: Arrays) -> Reply:
@@ -88,7 +89,7 @@ class HeldCalls:
         if not self._stored:
             _collect_for_good()
         self._stored |= arrays
-        return {"status": "answered"}, {}
+        return {}, {}
 
     def hold(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Prepare a call, keep its thunk under an id, and time its preparation and first calls.
@@ -100,19 +101,15 @@ class HeldCalls:
         backend: Any = Sentinel() if header.get("sentinel") else self._backend
         if header.get("spelling"):
             backend = SpelledBackend(self._backend, header["spelling"])
-        failed, seconds = self._attempt(lambda: timed(lambda: backend.prepare(call)), "prepare")
-        if failed is not None:
-            return failed, {}
-        prepare_seconds, thunk = seconds
+        prepare_seconds, thunk = self._attempt(
+            lambda: timed(lambda: backend.prepare(call)), "prepare"
+        )
         held = Held(call, thunk, backend.to_numpy, self._backend)
         held.untrained = self._before_training(call)
-        failed, calls = self._attempt(held.first_calls, "call")
-        if failed is not None:
-            return failed, {}
-        first, second = calls
+        # Two calls: what the first one compiles, allocates or traces is not in the second.
+        first, second = self._attempt(held.first_calls, "call")
         self._held[header["id"]] = held
         return {
-            "status": "answered",
             "prepare_seconds": prepare_seconds,
             "first_call_seconds": first,
             "second_call_seconds": second,
@@ -122,31 +119,21 @@ class HeldCalls:
     def spellings(self, header: dict[str, Any], arrays: Arrays) -> Reply:
         """Name the adapter's other spellings of a call."""
         call = self._call(header, arrays)
-        failed, names = self._attempt(lambda: list(spellings_of(self._backend, call)), "prepare")
-        return failed or {"status": "answered", "names": names}, {}
+        names = self._attempt(lambda: list(spellings_of(self._backend, call)), "prepare")
+        return {"names": names}, {}
 
-    def device(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+    def device(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Time a held call on the device; `flush` empties its caches before each time."""
-        del arrays
         call, calls, flush = (self._held[header["id"]].call, header["calls"], header["flush"])
-        failed, result = self._attempt(
+        seconds, state = self._attempt(
             lambda: device_seconds(self._backend, call, calls, flush=flush), "prepare"
         )
-        if failed is not None:
-            return failed, {}
-        seconds, state = result
-        return {"status": "answered", "device_seconds": seconds, "state": state}, {}
+        return {"device_seconds": seconds, "state": state}, {}
 
     def _call(self, header: Mapping[str, Any], arrays: Arrays) -> Call:
         """Put a call together from the arrays that came with it and those that are kept."""
-        described = header["call"]
-        inputs = {**{name: self._stored[name] for name in header["stored"]}, **arrays}
-        return Call(
-            Operation(described["operation"]),
-            inputs,
-            described["options"],
-            tuple(described["observe"]),
-        )
+        stored = {name: self._stored[name] for name in header["stored"]}
+        return parse_call(header["call"], {**stored, **arrays})
 
     def _before_training(self, call: Call) -> np.ndarray | None:
         """Copy the table that a call trains; calls that share a table share the copy."""
@@ -156,49 +143,45 @@ class HeldCalls:
             self._untrained = call.inputs["weight"].copy()
         return self._untrained
 
-    def answer(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+    def answer(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Bring home the last answer of a held call; `again` runs the call once more before."""
-        del arrays
         held = self._held[header["id"]]
-        failed = held.run() if header.get("again") else None
-        return (failed, {}) if failed is not None else held.home()
+        if header.get("again"):
+            held.run()
+        return {}, held.home()
 
-    def probe(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+    def probe(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Change one index where it lies, run the call once, and change it back.
 
         An adapter that copied its inputs does not see the change; that proves nothing of it.
         """
-        del arrays
-        held = replace(self._held[header["id"]])
+        held = replace(self._held[header["id"]])  # Its last answer stays the unchanged call's.
         with held.changed_index(header):
-            failed = held.run()
-            return (failed, {}) if failed is not None else held.copied_home()
+            held.run()
+            return {}, held.copied_home()
 
-    def change(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+    def change(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Change one index of a held call where it lies; without one, change it back, and call."""
-        del arrays
-        held, failed = self._held[header["id"]], None
+        held = self._held[header["id"]]
         if "row" in header:
             stack = self._changed.setdefault(header["id"], ExitStack())
             stack.enter_context(held.changed_index(header))
         else:
             self._changed.pop(header["id"]).close()
-            failed = held.run()
-        return failed or {"status": "answered"}, {}
+            held.run()
+        return {}, {}
 
-    def poison(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+    def poison(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Overwrite a held call's last answer, run the call again, and bring the new answer home.
 
-        What was remembered rather than computed comes back overwritten: also where a copy of it is
-        handed out, since all that the thunk can reach is overwritten that is like the answer.
+        What was remembered rather than computed comes back overwritten. It may be handed out as a
+        copy, so that everything in the thunk's reach that equals the answer is overwritten too.
         `remembered` says that an answer that cannot be overwritten came back as the same object, or
         in the same memory while the earlier one still lived.
         """
-        del arrays
         held = self._held[header["id"]]
-        reply, home = held.home()
-        if reply["status"] != "answered":
-            return reply, {}
+        home = held.home()
+        # The table that is trained may be the answer too: the next call would train what is left.
         if not held.call.wants(*TRAINING_OBSERVATIONS):
             roots, inputs = (held.thunk, self._backend), held.call.inputs.values()
             module = type(self._backend).__module__
@@ -207,42 +190,33 @@ class HeldCalls:
         writable = [name for name, array in home.items() if array.flags.writeable]
         for name in writable:
             home[name].fill(-1)
-        earlier = held.answer
-        failed = held.run()
-        if failed is not None:
-            return failed, {}
+        earlier = held.answer  # Kept alive, or its memory could be given to the next answer.
+        held.run()
         fixed = home.keys() - {*writable}
         is_same = held.answer is earlier and bool(fixed)
-        reply, again = held.home()
+        again = held.home()
         shared = [name for name in fixed & again.keys() if _overlap(home[name], again[name])]
         told = {"overwritten": sorted(writable), "remembered": is_same or bool(shared)}
-        return {**reply, **told}, again
+        return told, again
 
-    def settle(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+    def settle(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Collect garbage once, and measure what the clock and a block's loop cost."""
-        del arrays
         gc.collect()
         timer, loop = clock_costs(len(header["ids"]))
         self._thread_seconds = threads.thread_seconds()
         self._rested = _clocks()
-        return {
-            "status": "answered",
-            "timer_seconds": timer,
-            "loop_seconds": loop,
-        }, {}
+        return {"timer_seconds": timer, "loop_seconds": loop}, {}
 
-    def threads(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+    def threads(self, _header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Tell the sizes of thread pools, and how many threads worked since `settle`."""
-        del header, arrays
         seconds = threads.thread_seconds()
         return {
-            "status": "answered",
             "pools": threads.pool_sizes(),
             "threads_by_name": threads.thread_names(),
             "working_threads": threads.working(self._thread_seconds, seconds),
         }, {}
 
-    def time_block(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+    def time_block(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Run held thunks in turn, `calls` calls from the `start`-th on, and time them as one.
 
         Threads that help are woken first, by calls that are not timed.
@@ -252,29 +226,27 @@ class HeldCalls:
         what this thread spent while idle, it spent on answering the harness. Both clocks as they
         were when the request came and when it is done let the harness compare them with its own.
         """
-        del arrays
-        began = _clocks()
+        began = _clocks()  # Before all else, so that no work of this request is counted as idling.
         held = [self._held[id_] for id_ in header["ids"]]
         thunks, calls, start = [item.thunk for item in held], header["calls"], header["start"]
         if self._has_help:
             before = [thunks[(start - turn) % len(thunks)] for turn in range(1, len(thunks) + 1)]
-            attempt(lambda: _warm_up(before), "call")
+            self._attempt(lambda: _warm_up(before), "call")
         block = block_of(thunks, calls, start)
         gc.disable()  # A collection would fall into one backend's block by chance.
-        switches = involuntary_switches()
-        cpu, help_ = time.process_time(), threads.background_seconds()
-        failed, result = self._attempt(block, "call")
-        cpu, help_ = time.process_time() - cpu, threads.background_seconds() - help_
-        switches = involuntary_switches() - switches
-        gc.enable()
-        if failed is not None:
-            return failed, {}
-        seconds, held[(start + calls - 1) % len(held)].answer = result
+        try:
+            switches = involuntary_switches()
+            cpu, help_ = time.process_time(), threads.background_seconds()
+            seconds, answer = self._attempt(block, "call")
+            cpu, help_ = time.process_time() - cpu, threads.background_seconds() - help_
+            switches = involuntary_switches() - switches
+        finally:
+            gc.enable()
+        held[(start + calls - 1) % len(held)].answer = answer
         self._has_help = help_ > AWAKE * seconds
         _rest()  # Threads that spin on would take the core from the next worker's block.
         rested, self._rested = self._rested, _clocks()
         return {
-            "status": "answered",
             "begun": began[0],
             "ended": self._rested[0],
             "cpu_begun": began[1],
@@ -288,9 +260,8 @@ class HeldCalls:
             "untimed_cpu_seconds": self._rested[1] - began[1] - cpu,
         }, {}
 
-    def drop(self, header: dict[str, Any], arrays: Arrays) -> Reply:
+    def drop(self, header: dict[str, Any], _arrays: Arrays) -> Reply:
         """Forget held calls by id; without ids all of them, and the stored arrays."""
-        del arrays
         if header.get("ids") is None:
             self._held.clear()
             self._stored.clear()
@@ -298,7 +269,7 @@ class HeldCalls:
             _collect_for_good()
         for id_ in header.get("ids") or ():
             self._held.pop(id_, None)
-        return {"status": "answered"}, {}
+        return {}, {}
 
 
 def _collect_for_good() -> None:
@@ -345,5 +316,7 @@ def _artefact(backend: Any, call: Call) -> dict[str, Any]:
     """Ask for the size of what an export left, of an adapter that knows."""
     if not hasattr(backend, "artefact_bytes"):
         return {}
-    failed, size = attempt(lambda: int(backend.artefact_bytes(call)), "prepare")
-    return {} if failed is not None else {"artefact_bytes": size}
+    try:
+        return {"artefact_bytes": attempt(lambda: int(backend.artefact_bytes(call)), "prepare")}
+    except Failed:
+        return {}

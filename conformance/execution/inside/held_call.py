@@ -11,7 +11,7 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.inside.attempt import Reply, attempt, bring_home
+from embcheck.conformance.execution.inside.attempt import attempt, bring_home
 from embcheck.conformance.execution.inside.blocks import timed
 
 
@@ -43,23 +43,19 @@ class Held:
         second, self.answer = timed(self.thunk)
         return first, second
 
-    def run(self) -> dict[str, Any] | None:
-        """Call once, from the untrained table; say how it failed, if it did."""
+    def run(self) -> None:
+        """Call once, from the untrained table; raises Failed."""
         self.rewind()
-        self.seconds, (failed, self.answer) = timed(
-            lambda: attempt(self.thunk, "call", self.backend)
-        )
-        return failed  # type: ignore[no-any-return]
+        self.seconds, self.answer = timed(lambda: attempt(self.thunk, "call", self.backend))
 
-    def home(self) -> Reply:
-        """Bring home what the last answer is to show, and no more."""
-        reply, arrays = bring_home(self.to_numpy, self.answer, {})
-        return reply, {name: array for name, array in arrays.items() if name in self.call.observe}
+    def home(self) -> dict[str, np.ndarray]:
+        """Bring home what the last answer is to show, and no more; raises Failed."""
+        arrays = bring_home(self.to_numpy, self.answer)
+        return {name: array for name, array in arrays.items() if name in self.call.observe}
 
-    def copied_home(self) -> Reply:
-        """Bring the last answer home, in memory of its own."""
-        reply, home = self.home()
-        return reply, {name: array.copy() for name, array in home.items()}
+    def copied_home(self) -> dict[str, np.ndarray]:
+        """Bring the last answer home, in memory of its own; raises Failed."""
+        return {name: array.copy() for name, array in self.home().items()}
 
     @contextmanager
     def changed_index(self, header: Mapping[str, Any]) -> Iterator[None]:

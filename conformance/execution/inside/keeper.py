@@ -53,9 +53,13 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 def keep(order: Mapping[str, Any], run: Callable[[], object]) -> NoReturn:
     """Fork a worker that does `run`; once it or the harness ends, end all that is left."""
     _control(PR_SET_CHILD_SUBREAPER, 1)
+    # What would end a keeper would leave its worker's processes behind. The worker itself is not
+    # deaf: it gets back what was set before.
     before = {number: signal.getsignal(number) or signal.SIG_DFL for number in DEAF}
     for number in DEAF:
         signal.signal(number, signal.SIG_IGN)
+    # A child's end writes to this pipe, so that one poll waits for it and for the lifeline. Python
+    # writes only for signals that have a handler in Python, so that one is set.
     woken, waker = os.pipe()
     os.set_blocking(woken, False)
     os.set_blocking(waker, False)
@@ -69,6 +73,7 @@ def keep(order: Mapping[str, Any], run: Callable[[], object]) -> NoReturn:
         for descriptor in (order["lifeline"], order["status"], woken, waker):
             os.close(descriptor)
         _become_worker(keeper, order["rules"], run)
+    # Held here too, the worker's channel would stay open when it dies.
     for descriptor in (*order["unneeded"], order["rules"]):
         if descriptor is not None:
             os.close(descriptor)
@@ -82,7 +87,7 @@ def keep(order: Mapping[str, Any], run: Callable[[], object]) -> NoReturn:
 def _become_worker(keeper: int, rules: int | None, run: Callable[[], object]) -> NoReturn:
     code = 127
     try:
-        os.setsid()
+        os.setsid()  # A group of its own, which `end` kills with one signal.
         _control(PR_SET_PDEATHSIG, signal.SIGKILL)
         if rules is not None:
             _confine(rules)
@@ -92,13 +97,13 @@ def _become_worker(keeper: int, rules: int | None, run: Callable[[], object]) ->
     except BaseException:  # noqa: BLE001  (what it raises is told as its last words)
         traceback.print_exc()
     finally:
-        os._exit(code)
+        os._exit(code)  # Whatever happened, the worker must not go on as a second keeper.
 
 
 def _confine(rules: int) -> None:
     """Hold this process, and all that it will start, to a Landlock ruleset; raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # Landlock demands it, but of root.
     if libc.syscall(ctypes.c_long(LANDLOCK_RESTRICT_SELF), ctypes.c_long(rules), ctypes.c_long(0)):
         raise OSError(ctypes.get_errno(), "the worker cannot be confined")
     os.close(rules)
@@ -112,16 +117,17 @@ def _stay(order: Mapping[str, Any], worker: int, woken: int, watch: Watch) -> No
     while True:
         ready = {descriptor for descriptor, _ in poller.poll(watch.wait_ms)}
         if order["lifeline"] in ready:
-            return None
-        if woken in ready:
+            return
+        if woken in ready:  # One byte may stand for several children, as signals are merged.
             os.read(woken, 4096)
             code = reap(worker)
             if code is not None:
-                return _say(order, f"ended {code}")
+                _say(order, f"ended {code}")
+                return
         for line in watch.look():
             _say(order, line)
             if line.startswith("broken "):
-                return None
+                return
 
 
 def _say(order: Mapping[str, Any], line: str) -> None:
@@ -150,7 +156,7 @@ def end(worker: int, family: Descendants) -> None:
     _signal(-worker, signal.SIGKILL)
     deadline = time.monotonic() + ENDING_SECONDS
     while time.monotonic() < deadline:
-        reap(worker)
+        reap(worker)  # Else the dead would be found among the descendants for ever.
         pids = family.pids()
         if not pids:
             return
@@ -178,12 +184,12 @@ class Descendants:
     def pids(self) -> list[int]:
         """Return the descendants' process ids.
 
-        Who does not descend from here never will, so that only new processes are looked at.
+        A process that does not descend from this one never will: only new ones are looked at.
         """
         if not HAS_PROC:
             return []
         present = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
-        self._foreign &= present
+        self._foreign &= present  # The number of one that ended may be given to one of ours.
         parents = {pid: _parent(pid) for pid in sorted(present - self._foreign)}
         ours: list[int] = []
         undecided = {pid for pid in parents if pid != self._keeper}
@@ -191,15 +197,23 @@ class Descendants:
         while found := {pid for pid in undecided if parents[pid] in known}:
             ours += found
             known, undecided = found, undecided - found
+        # Of the others, one whose parent ended or came since the list was read is looked at again.
+        # Process 1 is no parent of ours: a subreaper's descendants become its own as orphans.
         for pid in sorted(undecided):
             if parents[pid] in self._foreign or parents[pid] in (0, 1):
                 self._foreign.add(pid)
         return ours
 
 
+def _stat(pid: int) -> list[bytes]:
+    """Return what the kernel tells of a process, from its state on; empty if it is gone."""
+    # Before that stands the program's name in brackets, in which anything may stand.
+    return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+
+
 def _parent(pid: int) -> int | None:
-    text = _read(f"/proc/{pid}/stat")
-    return int(text.rpartition(b")")[2].split()[1]) if text else None
+    told = _stat(pid)
+    return int(told[1]) if told else None
 
 
 def _read(path: str) -> bytes:
@@ -222,8 +236,8 @@ def _resident(pid: int) -> int:
 
 
 def _threads(pid: int) -> int:
-    text = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
-    return int(text[17]) if len(text) > 17 else 0
+    told = _stat(pid)
+    return int(told[17]) if told else 0
 
 
 class Watch:
@@ -234,6 +248,7 @@ class Watch:
         self._due = {"family": 0.0, "files": 0.0}
         self._was_full = False
         self._seconds = SELDOM if order["is_timed"] else OFTEN
+        # Without limits there is nothing to look at: the keeper sleeps until something happens.
         is_limited = any(order[most] is not None for most in LIMITS)
         self.wait_ms = 1000 * self._seconds["look"] if is_limited else None
 
@@ -255,6 +270,7 @@ class Watch:
         return time.monotonic() >= self._due[what]
 
     def _put_off(self, what: str, started: float) -> None:
+        # Processor time, or on a busy machine looks would seem long, and become too seldom.
         took, least = time.process_time() - started, self._seconds[what]
         self._due[what] = time.monotonic() + min(max(least, SHARE * took), MOST_FACTOR * least)
 
@@ -296,7 +312,7 @@ def sizes(folder: str) -> Iterator[int]:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
-                    else:
+                    else:  # Of a file with holes, only what it takes counts.
                         yield entry.stat(follow_symlinks=False).st_blocks * 512
         except OSError:  # It was taken away meanwhile.
             continue
@@ -314,12 +330,5 @@ def _execute(command: list[str]) -> NoReturn:
     os.execvp(command[0], command)  # noqa: S606  (the interpreter that the user named)
 
 
-def main(order: Mapping[str, Any], command: list[str]) -> NoReturn:
-    """Keep a worker that runs a command."""
-    os.set_inheritable(order["lifeline"], False)
-    os.set_inheritable(order["status"], False)
-    keep(order, lambda: _execute(command))
-
-
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]), sys.argv[2:])
+    keep(json.loads(sys.argv[1]), lambda: _execute(sys.argv[2:]))

@@ -26,6 +26,7 @@ def overwrite(
 
     `package` is the adapter's own, of whose modules the variables are looked at too.
     """
+    # Overwriting an input, or what holds the same numbers, would make right answers wrong.
     spared = list(inputs)
     wanted = [a for a in home.values() if a.size and not any(_alike(a, b) for b in spared)]
     for array in _arrays(roots, package):
@@ -56,6 +57,7 @@ def _arrays(roots: Iterable[Any], package: str) -> Iterator[np.ndarray]:
         array = _as_array(item)
         if array is not None:
             yield array
+        # A function of a library refers to its module's variables, and through them to everything.
         elif isinstance(item, FunctionType) and not _is_of(item, package):
             waiting.extend(cell for cell in item.__closure__ or ())
         elif not isinstance(item, type) or _is_of(item, package):

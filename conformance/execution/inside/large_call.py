@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Mapping
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from embcheck.conformance.contract.backend import Backend
-from embcheck.conformance.contract.help import taken
-from embcheck.conformance.execution.inside.attempt import Reply, attempt, checked
-from embcheck.conformance.execution.inside.tracking import tracked, unread
+from embcheck.conformance.execution.inside.attempt import Reply, bring_home, run_call
+from embcheck.conformance.execution.inside.tracking import tracked
 from embcheck.conformance.execution.messages import parse_call
 from embcheck.conformance.suite.array_parser import parse_array
 
@@ -25,21 +22,11 @@ def ask_large(backend: Backend, header: Mapping[str, Any]) -> Reply:
     that are not as they were.
     """
     inputs = {name: parse_array(recipe).array() for name, recipe in header["made"].items()}
+    # A copy to compare with would take as much memory again.
     before = {name: _digest(array) for name, array in inputs.items()}
     call = tracked(parse_call(header["call"], inputs))
-    started = perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        failed, thunk = attempt(lambda: backend.prepare(call), "prepare", backend)
-        if failed is None:
-            failed, answer = attempt(thunk, "call", backend)
-    seconds = {"seconds": perf_counter() - started}
-    if failed is not None:
-        return {**failed, **seconds, "unread": unread(call)}, {}
-    failed, home = attempt(lambda: checked(backend.to_numpy(answer)), "to_numpy")
-    if failed is not None:
-        return {**failed, **seconds, "status": "errored"}, {}
-    told = {**seconds, "unread": unread(call), "helped": taken()}
+    answer, told = run_call(backend, call, backend)
+    home = bring_home(backend.to_numpy, answer, told)
     return _selected(home, header["places"], before, told)
 
 
@@ -58,7 +45,6 @@ def _selected(
     }
     after = {name: home.get(f"{name}_after") for name in before}
     header = {
-        "status": "answered",
         **told,
         "shapes": {name: list(home[name].shape) for name in places if name in home},
         "dtypes": {name: home[name].dtype.name for name in places if name in home},

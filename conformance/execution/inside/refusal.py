@@ -57,16 +57,17 @@ def _raiser_of(error: BaseException, info: BackendInfo, adapter: str) -> Refuser
     refuser, last = Refuser.ADAPTER, None
     for trace in _traces(error.__traceback__):
         name = trace.tb_frame.f_globals.get("__name__") or ""
+        last = None
+        # Exporters first: they may be modules of the library itself.
         if is_within(name, info.exporters):
             refuser = Refuser.EARLIER
         elif is_within(name, library):
             refuser = Refuser.LIBRARY
         elif is_within(name, (package, _OURS)):
             refuser, last = Refuser.ADAPTER, trace
-            continue
-        last = None
-    if refuser is not Refuser.ADAPTER or last is None:
+    if last is None:
         return refuser
+    # Native code has no frames, so that its error ends in the adapter's line which called it.
     modules = set(_modules_entered(last, error)) | {type(error).__module__}
     if any(is_within(module, info.exporters) for module in modules):
         return Refuser.EARLIER
@@ -107,6 +108,7 @@ def _modules_entered(trace: TracebackType, error: BaseException) -> Iterator[str
 def _failing(trace: TracebackType) -> ast.expr | None:
     """Return the expression that a frame was at; None if that is a statement, or not to be read."""
     code = trace.tb_frame.f_code
+    # A position for each instruction, which has two bytes. Columns count bytes of UTF-8.
     places = islice(code.co_positions(), trace.tb_lasti // 2, None)
     line, end, start, stop = next(places, (None, None, None, None))
     if line is None or end is None or start is None or stop is None:
@@ -114,9 +116,9 @@ def _failing(trace: TracebackType) -> ast.expr | None:
     lines = [text.encode() for text in linecache.getlines(code.co_filename)[line - 1 : end]]
     if not lines:
         return None
-    lines[-1] = lines[-1][:stop]
+    lines[-1] = lines[-1][:stop]  # First, as it may be the first line too, where columns shift.
     lines[0] = lines[0][start:]
-    try:
+    try:  # In brackets an expression may go on in another line, as it did in its own.
         return ast.parse(b"(" + b"".join(lines) + b"\n)", mode="eval").body
     except (SyntaxError, ValueError):
         return None

@@ -16,7 +16,7 @@ def start(name: str) -> tuple[Backend, float]:
     Returns the backend and the seconds that its import took. Raises what `discovery.create` raises,
     and whatever the adapter does.
     """
-    confine_to_cores()
+    confine_to_cores()  # Before the import, in which libraries make their pools of threads.
     os.environ.update(discovery.declared_environment(name))
     started = perf_counter()
     backend = discovery.create(name)

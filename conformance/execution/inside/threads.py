@@ -36,7 +36,7 @@ def thread_seconds(tasks: Path = TASKS) -> dict[str, float]:
     """Return the CPU seconds of each thread that lives; empty where the kernel does not tell."""
     found = {}
     for task in _tasks(tasks):
-        words = _read(task / "schedstat").split()
+        words = _read(task / "schedstat").split()  # The first number is nanoseconds on a core.
         if words:
             found[task.name] = int(words[0]) / 1e9
     return found

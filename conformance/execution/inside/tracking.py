@@ -30,6 +30,7 @@ class Tracked(dict[str, Any]):
         self._read.add(name)
         return value
 
+    # Else `dict(tracked)` and `{**tracked}` would copy the values past `__getitem__`.
     def __iter__(self) -> Iterator[str]:
         return super().__iter__()
 
@@ -63,7 +64,7 @@ class Tracked(dict[str, Any]):
         return sorted(self.keys() - self._read)
 
     def says(self, name: str, value: Any) -> bool:
-        """Whether a name has this very value; that is no reading."""
+        """Whether a name has this very value; asking so does not count as reading."""
         there = super().get(name)
         return type(there) is type(value) and bool(there == value)
 
@@ -76,7 +77,7 @@ def tracked(call: Call) -> Call:
 def unread(call: Call) -> list[str]:
     """Name what was not read of a tracked call, of what some libraries lack.
 
-    Nobody looks up without indices and a weight: who answers without them remembers, and is judged.
+    Indices and the weight do not count: an answer that was made without them is judged like any.
     An upstream gradient is read only by what goes backward, and an option that has its default need
     not be read. Raises TypeError for a call that is not tracked any more.
     """

@@ -9,13 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -25,19 +23,21 @@ from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import taken
 from embcheck.conformance.execution import discovery
 from embcheck.conformance.execution.inside.attempt import (
+    Failed,
     Reply,
     attempt,
     bring_home,
     checked,
     describe_failure,
+    run_call,
 )
 from embcheck.conformance.execution.inside.by_step import ask_by_step
-from embcheck.conformance.execution.inside.channel import Channel, said
+from embcheck.conformance.execution.inside.channel import Channel, reply_of
 from embcheck.conformance.execution.inside.held import HeldCalls
 from embcheck.conformance.execution.inside.large_call import ask_large
 from embcheck.conformance.execution.inside.spellings import SpelledBackend
 from embcheck.conformance.execution.inside.start import start
-from embcheck.conformance.execution.inside.tracking import tracked, unread
+from embcheck.conformance.execution.inside.tracking import tracked
 from embcheck.conformance.execution.messages import describe_info, parse_call
 from embcheck.conformance.execution.processor import with_processor
 
@@ -68,7 +68,11 @@ class Worker:
 
     def reply(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Answer one frame; whatever the backend raises becomes data."""
-        return self._requests[header["request"]](header, arrays)
+        try:
+            told, home = self._requests[header["request"]](header, arrays)
+        except Failed as failed:
+            return failed.header, {}
+        return {"status": "answered", **told}, home
 
     def ask(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Prepare a call, run it once and bring the answer home.
@@ -84,29 +88,21 @@ class Worker:
         call = tracked(parse_call(header["call"], arrays))
         spelled = header.get("spelling")
         backend = SpelledBackend(self.backend, spelled) if spelled else self.backend
-        started = perf_counter()
-        with warnings.catch_warnings():  # By PYTHONWARNINGS=error, a warning would be a refusal.
-            warnings.simplefilter("ignore")
-            status, result = attempt(lambda: backend.prepare(call), "prepare", self.backend)
-            if status is None:
-                run = result if not header.get("again") else twice(self.backend, call, result)
-                status, result = attempt(run, "call", self.backend)
-        told: dict[str, Any] = {"seconds": perf_counter() - started}
-        if status is not None:
-            return {**status, **told, "unread": unread(call)}, {}
-        told |= {"unread": unread(call), "helped": taken()}
+        wrap = partial(twice, self.backend, call) if header.get("again") else None
+        answer, told = run_call(backend, call, self.backend, wrap)
         if header.get("again"):
-            first, result = result
-            return compared(first, bring_home(self.backend.to_numpy, result, told))
-        return bring_home(self.backend.to_numpy, result, told)
+            first, answer = answer
+        home = bring_home(self.backend.to_numpy, answer, told)
+        if header.get("again"):
+            told["differing"] = differing(first, home)
+        return told, home
 
-    def source(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
+    def source(self, _header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
         """Hash the sources of the adapter and of what its own distribution gave to it.
 
         Those are all modules that were imported of its top-level package: its family, and the
         families that it builds on. Of embcheck, that leaves the harness out.
         """
-        del header, arrays
         module = type(self.backend).__module__
         ours = module.startswith(f"{discovery.OWN_BACKENDS}.")
         package = discovery.OWN_BACKENDS if ours else module.partition(".")[0]
@@ -115,14 +111,14 @@ class Worker:
             file = getattr(sys.modules[name], "__file__", None)
             if file and file.endswith(".py") and f"{name}.".startswith(f"{package}."):
                 digest.update(Path(file).read_bytes())
-        return {"status": "answered", "sha256": digest.hexdigest()[:16]}, {}
+        return {"sha256": digest.hexdigest()[:16]}, {}
 
-    def uncompiled(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
+    def uncompiled(self, _header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
         """Name the folders of modules whose bytecode, as it lies there, is not of their source.
 
         Python would have written it at their import; this process may not.
         """
-        del header, arrays
+        # A copy of the list: looking at a module that is imported lazily imports others.
         specs = [getattr(module, "__spec__", None) for module in list(sys.modules.values())]
         sources = {
             str(spec.origin): str(spec.cached)
@@ -131,27 +127,26 @@ class Worker:
         }
         folders = {Path(of).parent for of, cached in sources.items() if not _is_newer(cached, of)}
         folders = set() if sys.dont_write_bytecode else folders
-        return {"status": "answered", "folders": sorted(map(str, folders))}, {}
+        return {"folders": sorted(map(str, folders))}, {}
 
     def script(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         """Return the lines by which a user of the library would make a call."""
         if not hasattr(self.backend, "script"):
             reason = f"the adapter {self.backend.info.id} writes no scripts"
-            return {"status": "unsupported", "message": reason, "exception": "", "stage": ""}, {}
+            raise Failed({"status": "unsupported", "message": reason, "exception": "", "stage": ""})
         call, write = parse_call(header["call"], arrays), self.backend.script
-        failed, text = attempt(lambda: _text(write(call)), "prepare")
-        return failed or {"status": "answered", "script": text}, {}
+        text = attempt(lambda: _text(write(call)), "prepare")
+        return {"script": text}, {}
 
-    def origin(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
+    def origin(self, header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
         """Say where the module that is announced for the backend comes from, and its class's."""
-        del arrays
         announced = discovery.known_backends()[header["name"]].module
         names = dict.fromkeys([announced, type(self.backend).__module__])
         modules = [
             {"module": name, "file": getattr(module, "__file__", None), "doc": module.__doc__}
             for name, module in ((name, sys.modules[name]) for name in names)
         ]
-        return {"status": "answered", "modules": modules}, {}
+        return {"modules": modules}, {}
 
 
 def _is_newer(one: str, other: str) -> bool:
@@ -166,22 +161,20 @@ def twice(backend: Backend, call: Call, thunk: Callable[[], Any]) -> Callable[[]
 
     def run() -> tuple[dict[str, np.ndarray], Any]:
         first = checked(backend.to_numpy(thunk()))
+        # Copied, for the second call may write into the memory of the first answer.
         return {name: first[name].copy() for name in call.observe if name in first}, thunk()
 
     return run
 
 
-def compared(first: Mapping[str, np.ndarray], reply: Reply) -> Reply:
-    """Add to a reply which observations differ, bit for bit, from those of an earlier answer."""
-    header, second = reply
-    if header["status"] != "answered":
-        return reply
-    differing = [
+def differing(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> list[str]:
+    """Name the observations of an answer that a second one has not bit for bit."""
+    return [
         name
         for name, array in first.items()
+        # Bytes, and no comparison of numbers: NaN is like itself, and -0.0 is not like 0.
         if name not in second or array.tobytes() != second[name].tobytes()
     ]
-    return {**header, "differing": differing}, second
 
 
 def _text(script: Any) -> str:
@@ -192,23 +185,18 @@ def _text(script: Any) -> str:
     return script
 
 
-def serve(backend: Backend, read_fd: int, write_fd: int, import_seconds: float) -> None:
-    """Say hello with the backend's info, then answer until told to stop."""
-    answer_all(Channel(read_fd, write_fd), backend, import_seconds)
-
-
-def answer_all(channel: Channel, backend: Backend, import_seconds: float) -> None:
-    """Do that in a channel."""
+def serve(channel: Channel, backend: Backend, import_seconds: float) -> None:
+    """Say hello with the backend's info, then answer until nobody can ask any more."""
     worker = Worker(backend)
-    hello, _ = said(lambda: (worker.hello(import_seconds), {}))
+    hello, _ = reply_of(lambda: (worker.hello(import_seconds), {}))
     channel.reply(hello, {})
     while hello["status"] == "ready" and (request := channel.next()) is not None:
-        channel.reply(*said(partial(worker.reply, *request)))
+        channel.reply(*reply_of(partial(worker.reply, *request)))
 
 
 def main(name: str, read_fd: int, write_fd: int) -> None:
     """Import a backend and serve it, or say why that cannot be."""
-    channel = Channel(read_fd, write_fd)
+    channel = Channel(read_fd, write_fd)  # Before the import, which may replace what it uses.
     try:
         backend, import_seconds = start(name)
     except BaseException as error:  # noqa: BLE001  (an adapter's own fault is data here)
@@ -217,7 +205,7 @@ def main(name: str, read_fd: int, write_fd: int) -> None:
             failure = {"status": "unavailable", "message": failure["message"]}
         channel.reply(failure, {})
         return
-    answer_all(channel, backend, import_seconds)
+    serve(channel, backend, import_seconds)
 
 
 if __name__ == "__main__":

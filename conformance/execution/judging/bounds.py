@@ -105,6 +105,7 @@ class Bound:
         if self.is_of_group:
             return _widest(self.allowed, self.scale)
         magnitude = _magnitude(expected)
+        # The smaller one: a sum that cancels is less than its terms, a step less than its weight.
         known = np.where(magnitude == 0, self.scale, np.minimum(magnitude, self.scale))
         return _widest(self.allowed, known)
 
@@ -172,8 +173,7 @@ def _exact(expected: np.ndarray) -> Bound:
     return Bound(np.zeros(expected.shape), np.zeros(expected.shape))
 
 
-def _copied(call: Call, expected: np.ndarray, name: str) -> Bound:
-    del call, name
+def _copied(_call: Call, expected: np.ndarray, _name: str) -> Bound:
     return _exact(expected)
 
 
@@ -183,14 +183,13 @@ def _relative(errors: np.ndarray, expected: np.ndarray) -> Bound:
     return Bound(errors * magnitude, magnitude)
 
 
-def _of_output(call: Call, expected: np.ndarray, name: str) -> Bound:
-    del name
+def _of_output(call: Call, expected: np.ndarray, _name: str) -> Bound:
     may_shorten = call.option("max_norm") is not None
     if not call.operation.is_bag:
         errors = row_errors(call)[call.inputs["indices"]] if may_shorten else np.zeros(1)
         return _relative(errors, expected)
     if is_maximum(call) and not may_shorten:
-        return _exact(expected)
+        return _exact(expected)  # A maximum is one of its terms, and no shortening rounded those.
     terms, mode = terms_of(call), call.option("mode")
     rows, errors = shortened(call)[terms.rows], row_errors(call)[terms.rows]
     if mode == "max":
@@ -207,8 +206,7 @@ def _of_output(call: Call, expected: np.ndarray, name: str) -> Bound:
     return _rounded(sums, expected, int("per_sample_weights" in call.inputs))
 
 
-def _of_weight_after(call: Call, expected: np.ndarray, name: str) -> Bound:
-    del name
+def _of_weight_after(call: Call, expected: np.ndarray, _name: str) -> Bound:
     return _relative(row_errors(call), expected)
 
 
@@ -236,6 +234,8 @@ def _of_first_step(call: Call, expected: np.ndarray, name: str) -> Bound:
     error = _rounded(sums, expected, roundings).allowed
     nearest = np.maximum(np.abs(sums.total) - error, 0.0)
     epsilon = STEP_EPSILONS[name]
+    # The step's slope, epsilon / (|g| + epsilon)**2, is steepest at the smallest gradient that is
+    # possible. A step is between -1 and 1, so that 2 leaves it open.
     swing = np.where((nearest == 0) & (error > 0), 2.0, error * epsilon / (nearest + epsilon) ** 2)
     choices = Choices.of(call) if is_maximum(call) else None
     if choices is not None:
@@ -246,9 +246,8 @@ def _of_first_step(call: Call, expected: np.ndarray, name: str) -> Bound:
     return Bound(allowed, np.ones(expected.shape))  # The step is measured, not the weight.
 
 
-def _of_entries(call: Call, expected: np.ndarray, name: str) -> Bound:
+def _of_entries(call: Call, expected: np.ndarray, _name: str) -> Bound:
     """Bound the entries of a sparse gradient, each of which is one term."""
-    del name
     roundings = _roundings_of_term(call)
     if not roundings:
         return _exact(expected)
@@ -257,9 +256,8 @@ def _of_entries(call: Call, expected: np.ndarray, name: str) -> Bound:
     return Bound(np.where(magnitude > 0, allowed, 0.0), magnitude)
 
 
-def _of_factors(call: Call, expected: np.ndarray, name: str) -> Bound:
+def _of_factors(call: Call, expected: np.ndarray, _name: str) -> Bound:
     """Bound the gradient for each per-sample weight: a row times its upstream gradient."""
-    del name
     terms = terms_of(call)
     rows = shortened(call)[terms.rows]
     upstream = upstream_of(call, terms)[terms.bags]
@@ -282,6 +280,7 @@ _BOUNDS: Mapping[str, Callable[[Call, np.ndarray, str], Bound]] = {
     Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: _of_first_step,
     Observation.SPARSE_GRAD_VALUES: _of_entries,
     Observation.GRAD_PER_SAMPLE_WEIGHTS: _of_factors,
+    # Exact in floats, but not without a bound: a scheme loses some of it.
     Observation.STORED_WEIGHT: _copied,
 }
 
@@ -292,6 +291,7 @@ def _rounded(sums: Sums, expected: np.ndarray, roundings: int) -> Bound:
     additions = np.maximum(sums.counts - 1, 0)
     others = roundings + _STORED
     allowed = (_errors_of_addition(additions, others, roundoff) + others * roundoff) * sums.absolute
+    # The reference's own errors, in float64.
     allowed += (additions + roundings) * DOUBLE * sums.absolute
     if roundings:
         # Where all terms are 0, nothing is rounded to a subnormal number.
@@ -302,6 +302,7 @@ def _rounded(sums: Sums, expected: np.ndarray, roundings: int) -> Bound:
 
 def _errors_of_addition(additions: np.ndarray, others: int, roundoff: float) -> np.ndarray:
     """Return the relative error that additions may leave, beside so many other roundings."""
+    # What is certain, where it leaves room; else what is likely; else pairs, or sums in float32.
     certain, likely = additions, LIKELY * np.sqrt(additions)
     pairs = np.ceil(np.log2(additions + 1))
     wide = additions * (SINGLE / roundoff) if roundoff > SINGLE else pairs

@@ -79,7 +79,7 @@ class Deviation:
             return False
         try:
             return SpecifierSet(self.version).contains(info.version, prereleases=True)
-        except InvalidVersion:
+        except InvalidVersion:  # A build may call itself anything; then no condition can be met.
             return not self.version
 
     def foresees(self, happened: str, message: str) -> bool:
@@ -104,6 +104,7 @@ def load_deviations(backend: str) -> tuple[Deviation, ...]:
     is wrong, a blank reason included.
     """
     announced = known_backends().get(backend)
+    # Found, but not imported: the adapter's library may be missing here.
     spec = find_spec(announced.module) if announced else None
     if spec is None or spec.origin is None:
         return ()
@@ -115,7 +116,7 @@ def load_deviations_beside(module: Path, backend: str) -> tuple[Deviation, ...]:
     path = module.parent / "deviations" / f"{backend}.yaml"
     try:
         is_there = path.exists()
-    except OSError:  # What may not be looked at is told of by whoever reads it.
+    except OSError:  # Reading it will say that it may not be looked at.
         is_there = True
     return read_deviations(path) if is_there else ()
 
@@ -184,6 +185,7 @@ def _entries(path: Path, within: tuple[str, ...]) -> list[Any]:
     `within` are the files that it is included by.
     """
     tree, name = _tree(path), _shown(path)
+    # Categories first: the schema would only call them unknown, and not say what to write.
     problems = list(_categories(tree, name)) or problems_of(tree, name, "deviations")
     if problems:
         raise SpecError(problems)
@@ -218,11 +220,11 @@ def _categories(tree: Map, name: str) -> Iterator[Problem]:
 
 
 def _unreadable(tree: Map, name: str, number: int) -> Iterator[Problem]:
-    """Tell of an entry's pattern and condition that cannot be read, and of a page that is none."""
+    """Tell of a pattern or condition that cannot be read, and of a link to no documentation."""
     entry = tree["deviations"][number]
     if entry["cause"] == Cause.DOCUMENTED and not leads_to_documentation(entry.get("link", "")):
         mark = mark_of(tree, ("deviations", number, "cause"))
-        what = "what is documented needs a link to the page that says so; an issue is none"
+        what = "what is documented needs a link to the page that says so, not to an issue"
         yield Problem(name, *mark, what, "link to that page, or write 'cause: undocumented'")
     try:
         re.compile(entry.get("message", ""))
@@ -279,6 +281,7 @@ def explain(
     entries = [d for d in deviations if d.concerns(case) and d.holds_for(info)]
     if not entries or verdict.outcome not in _JUDGED:
         return verdict, None
+    # An entry that foresees what happened, or else one that allows a pass by chance.
     entry = min(entries, key=lambda d: (not d.foresees(happened, verdict.message), not d.sometimes))
     if entry.foresees(happened, verdict.message):
         return replace(verdict, outcome=Outcome.DEVIATED), entry

@@ -19,6 +19,7 @@ from embcheck.conformance.execution.answers import (
     Refuser,
     Rejected,
     TimedOut,
+    why_none,
 )
 from embcheck.conformance.execution.bounded import bounded
 from embcheck.conformance.execution.judging.bounds import (
@@ -114,7 +115,6 @@ _EFFECTS = frozenset(
 )
 MOST_SHOWN = 8
 """How many observations are shown of an answer that should not have been given."""
-AskReference = Callable[[], Mapping[str, np.ndarray]]
 
 
 def failure(kind: Kind, message: str, observed: Mapping[str, np.ndarray]) -> Verdict:
@@ -127,7 +127,7 @@ def judge_returns(
     answer: Answer,
     expected: Mapping[str, Expected],
     tolerance: Tolerance | None,
-    ask_reference: AskReference,
+    ask_reference: Callable[[], Mapping[str, np.ndarray]],
 ) -> Verdict:
     """Judge an answer to a call that must return with certain observations."""
     stopped = judge_ending(answer) or judge_refusal(answer)
@@ -137,7 +137,8 @@ def judge_returns(
     if differing := answer.details.get("differing"):
         said = f"{', '.join(differing)}: the same thunk called again gave other bits"
         return failure(Kind.WRONG_VALUE, said, {})
-    reference = ask_reference() if _needs_reference(expected) else {}
+    needs_reference = any(isinstance(wanted, FromReference) for wanted in expected.values())
+    reference = ask_reference() if needs_reference else {}
     known = {name: known_values(name, wanted, reference) for name, wanted in expected.items()}
     # A bound takes longer to derive than an answer to compare, and an exact answer needs none.
     inexact = known if tolerance else _not_yet_equal(known, answer.arrays)
@@ -151,14 +152,14 @@ def judge_returns(
 
 def _not_yet_equal(
     known: Mapping[str, Values | Structure | Text], arrays: Mapping[str, np.ndarray]
-) -> dict[str, Values | Structure | Text]:
-    """Leave out what the answer has to the bit, but for steps that may be open where rows tie."""
-    return {
-        name: wanted
-        for name, wanted in known.items()
-        if not (isinstance(wanted, Values) and name in arrays and name not in STEP_EPSILONS)
-        or not same_bits(arrays[name], wanted.array)
-    }
+) -> dict[str, Values]:
+    """Keep the values that need a bound: those that the answer does not have to the bit.
+
+    Of an optimiser's first step always, as its bound may be open where rows tie.
+    """
+    values = {name: wanted for name, wanted in known.items() if isinstance(wanted, Values)}
+    exact = [n for n, a in arrays.items() if n in values and same_bits(a, values[n].array)]
+    return {n: v for n, v in values.items() if n in STEP_EPSILONS or n not in exact}
 
 
 def known_values(
@@ -205,6 +206,7 @@ def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
     if stopped is not None:
         return stopped
     if isinstance(answer, Answered):
+        # What the caller gave says nothing of the answer that should not be there.
         given = {n: a for n, a in answer.arrays.items() if not n.endswith("_after")}
         shown = dict(list(given.items())[:MOST_SHOWN])
         got = ", ".join(f"{name} = {short(array)}" for name, array in shown.items())
@@ -213,9 +215,9 @@ def judge_rejects(answer: Answer, control: Verdict) -> Verdict:
         said = f"an invalid call was accepted and gave {bounded(got, 300)}{more}"
         return failure(Kind.ACCEPTED_INVALID, said, shown)
     assert isinstance(answer, Rejected)  # noqa: S101  (the other kinds are handled above)
-    said = _said(answer)
+    said = why_none(answer)
     if answer.refuser is Refuser.ADAPTER:
-        return _not_the_library(said)
+        return _not_the_library(answer)
     if control.outcome is Outcome.PASSED:
         is_early = answer.refuser is Refuser.EARLIER
         return Verdict(Outcome.REFUSED_EARLIER if is_early else Outcome.PASSED, message=said)
@@ -235,8 +237,8 @@ def judge_observes(call: Call, answer: Answer) -> Verdict:
         return stopped
     if isinstance(answer, Rejected):
         if answer.refuser is Refuser.ADAPTER:
-            return _not_the_library(_said(answer))
-        return Verdict(Outcome.OBSERVED, message=_said(answer))
+            return _not_the_library(answer)
+        return Verdict(Outcome.OBSERVED, message=why_none(answer))
     assert isinstance(answer, Answered)  # noqa: S101  (the other kinds are handled above)
     mutated = judge_inputs(call, answer.arrays)
     observed = {name: array for name, array in answer.arrays.items() if name in call.observe}
@@ -264,19 +266,15 @@ def judge_refusal(answer: Answer) -> Verdict | None:
     if not isinstance(answer, Rejected):
         return None
     if answer.refuser is Refuser.ADAPTER:
-        said = f"the adapter raised it, not the library: {_said(answer)}"
+        said = f"the adapter raised it, not the library: {why_none(answer)}"
         return Verdict(Outcome.ERRORED, message=said)
-    return failure(Kind.REJECTED_VALID, f"a valid call was refused: {_said(answer)}", {})
+    return failure(Kind.REJECTED_VALID, f"a valid call was refused: {why_none(answer)}", {})
 
 
-def _said(refused: Rejected) -> str:
-    return f"{refused.exception}: {refused.message}"
-
-
-def _not_the_library(said: str) -> Verdict:
+def _not_the_library(refused: Rejected) -> Verdict:
     """Judge an error of the adapter's own, where the library has not seen the call."""
-    message = f"the adapter raised it, not the library, which nothing is known of: {said}"
-    return Verdict(Outcome.UNSUPPORTED, message=message)
+    said = f"the adapter raised it, and the library did not see the call: {why_none(refused)}"
+    return Verdict(Outcome.UNSUPPORTED, message=said)
 
 
 def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None:
@@ -286,6 +284,7 @@ def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None
     """
     weight_may_change = call.option("max_norm") is not None or call.wants(*TRAINING_OBSERVATIONS)
     for name, before in call.inputs.items():
+        # Adapters do not report the upstream gradient: see `Observation.INPUTS_AFTER`.
         if name == "grad_output" or (name == "weight" and weight_may_change):
             continue
         after = arrays.get(f"{name}_after")
@@ -300,8 +299,22 @@ def judge_inputs(call: Call, arrays: Mapping[str, np.ndarray]) -> Verdict | None
     return None
 
 
-def _needs_reference(expected: Mapping[str, Expected]) -> bool:
-    return any(isinstance(wanted, FromReference) for wanted in expected.values())
+def judge_form(
+    name: str,
+    shape: tuple[int, ...],
+    dtype: str,
+    wanted: Values | Structure,
+    observed: Mapping[str, np.ndarray],
+) -> Verdict | None:
+    """Judge an observation's shape and dtype; None if they are as wanted."""
+    if shape != wanted.shape:
+        said = f"{name}.shape = {list(shape)}, should be {list(wanted.shape)}"
+        return failure(Kind.WRONG_SHAPE, said, observed)
+    right = (wanted.array.dtype if isinstance(wanted, Values) else wanted.dtype).name
+    if dtype != right:
+        said = f"{name}.dtype = {dtype}, should be {right}"
+        return failure(Kind.WRONG_DTYPE, said, observed)
+    return None
 
 
 def judge_observation(
@@ -326,17 +339,8 @@ def judge_observation(
         text = decode_text(got)
         said = f"{name} = {bounded(text, 300)!r}, should be {wanted.text!r}"
         return None if text == wanted.text else failure(Kind.WRONG_VALUE, said, observed)
-    dtype = wanted.array.dtype if isinstance(wanted, Values) else wanted.dtype
-    if got.shape != wanted.shape:
-        return failure(
-            Kind.WRONG_SHAPE,
-            f"{name}.shape = {list(got.shape)}, should be {list(wanted.shape)}",
-            observed,
-        )
-    if got.dtype != dtype:
-        return failure(
-            Kind.WRONG_DTYPE, f"{name}.dtype = {got.dtype.name}, should be {dtype.name}", observed
-        )
+    if misfit := judge_form(name, got.shape, got.dtype.name, wanted, observed):
+        return misfit
     signs: Signs = "negative" if is_reading else "all" if copies(name, call) else "none"
     if isinstance(wanted, Structure):
         complaint = _check_structure(name, got, wanted, signs)
@@ -367,7 +371,7 @@ def _check_values(
     if same.all():
         return None
     limits = allowed().allowed
-    if wanted.dtype.kind not in "biu":
+    if wanted.dtype.kind not in "biu":  # Only what is floating may be rounded.
         with np.errstate(invalid="ignore"):
             wide = np.complex128 if wanted.dtype.kind == "c" else np.float64
             difference = np.abs(got.astype(wide) - wanted.astype(wide))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.execution.judging.judge import judge_observation
+from embcheck.conformance.execution.judging.judge import judge_observation, known_values
 from embcheck.conformance.execution.judging.rows import (
     RowReading,
     RowWord,
@@ -19,7 +19,6 @@ from embcheck.conformance.execution.same import equal
 from embcheck.conformance.suite.model import (
     Expected,
     FromReference,
-    Made,
     Observes,
     Returns,
     Tolerance,
@@ -56,6 +55,7 @@ def recognise(call: Call, name: str, array: np.ndarray) -> RowReading:
     if not array.size:
         return said(RowWord.OTHER)
     found = row_readings(call, name, array)
+    # Beside the rows: a table may have a row of zeros, and then neither name is sure.
     blanks = ((RowWord.ZEROS, 0), (RowWord.NAN, np.nan))
     found += [said(word) for word, value in blanks if equal(array, value).all()]
     if not found and holds_foreign_values(call, name, array):
@@ -72,9 +72,9 @@ def _fits(
     call: Call, arrays: Mapping[str, np.ndarray], returns: Returns, tolerance: Tolerance | None
 ) -> bool:
     for name, wanted in returns.observations.items():
-        if isinstance(wanted, FromReference):
+        if isinstance(wanted, FromReference):  # It is asked no undefined call.
             return False
-        known = Values(wanted.array) if isinstance(wanted, Made) else wanted
+        known = known_values(name, wanted, {})
         slack = tolerance or _slack(known)
         if judge_observation(name, known, call, arrays, slack, is_reading=True) is not None:
             return False

@@ -47,6 +47,7 @@ def explanations(index: int, rows: int) -> dict[RowReading, int]:
         RowReading(clamped, RowWord.CLAMPS): nearest,
         RowReading(f"wraps (row {index % rows})", RowWord.WRAPS): index % rows,
     }
+    # What is left of a 64-bit index that is read as a signed one of 32 bits.
     narrowed = (index + NUMBERS // 2) % NUMBERS - NUMBERS // 2
     if narrowed != index and -rows <= narrowed < rows:
         row = narrowed % rows
@@ -108,6 +109,7 @@ def _rows_shown(call: Call, name: str, array: np.ndarray, table: np.ndarray) -> 
 def _reading(call: Call, rows: int, row: int) -> RowReading:
     """Say how the call's index led to a row; just the row where two ways lead there."""
     indices = call.inputs["indices"]
+    # A floating index, or a boolean, is no row's number: nothing is said but which row is shown.
     index = int(indices.reshape(-1)[0]) if indices.dtype.kind in "iu" else row
     plain = RowReading(f"row {row}", RowWord.ROW)
     another = RowReading(f"another row ({row})", RowWord.ANOTHER_ROW)

@@ -42,12 +42,13 @@ def row_errors(call: Call) -> np.ndarray:
     max_norm = call.option("max_norm")
     if max_norm is None:
         return np.zeros((rows, 1))
-    order = abs(float(call.option("norm_type"))) or 1.0
+    order = abs(float(call.option("norm_type"))) or 1.0  # The norm of order 0 takes no root.
     roundoff = unit_roundoff(call.inputs["weight"].dtype)
     norms = norms_of(call)
     terms = np.count_nonzero(call.inputs["weight"].astype(np.float64), axis=1, keepdims=True)
     with np.errstate(divide="ignore"):
         error = ((terms + 3) / order + 8) * roundoff + RENORM_EPSILON / norms
+    # Negated, since no comparison with NaN is true: a row of such a norm may be shortened too.
     may_shorten = ~(norms < float(max_norm) * (1 - error)) & (norms != 0)
     return np.where(_are_named(call) & may_shorten, error, 0.0)
 

@@ -12,7 +12,7 @@ PLAIN_AXES = 3
 
 
 def decode_text(array: np.ndarray) -> str:
-    """Read UTF-8 bytes that came from a backend; what is none is replaced."""
+    """Read UTF-8 bytes that came from a backend; invalid ones are replaced."""
     return array.astype(np.uint8).tobytes().decode("utf-8", "replace")
 
 

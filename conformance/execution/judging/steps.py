@@ -19,7 +19,7 @@ def joined(verdicts: Sequence[tuple[str, Verdict]], planned: int) -> Verdict:
     """
     width = max((verdict.bound_width or 0.0 for _, verdict in verdicts), default=None)
     bad = [(label, verdict) for label, verdict in verdicts if verdict.outcome != Outcome.PASSED]
-    bad.sort(key=lambda step: step[1].outcome is Outcome.OBSERVED)
+    bad.sort(key=lambda step: step[1].outcome is Outcome.OBSERVED)  # Stable: else in their order.
     if not bad:
         return replace(verdicts[-1][1], bound_width=width)
     label, first = bad[0]

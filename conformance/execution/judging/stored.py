@@ -43,7 +43,7 @@ def errors_of(table: np.ndarray, scheme: Scheme) -> np.ndarray:
             errors = np.maximum(errors, _half_steps(table, scheme, grid) + _kept(scheme, grid))
         roundoff = max(SINGLE, unit_roundoff(table.dtype))
         errors = errors + _ROUNDINGS_OF_LEVEL * roundoff * largest
-    if scheme.keeps_zero:
+    if scheme.keeps_zero:  # Zero is one of its levels, and times any scale still zero.
         errors[table == 0] = 0.0
     return np.asarray(errors)
 
@@ -51,7 +51,7 @@ def errors_of(table: np.ndarray, scheme: Scheme) -> np.ndarray:
 def _half_steps(table: np.ndarray, scheme: Scheme, grid: LevelGrid) -> np.ndarray:
     """Return half the distance of the levels around each element, or how far it is beyond them."""
     numbers = np.array(scheme.numbers)
-    scale = np.where(grid.scale == 0, 1.0, grid.scale)
+    scale = np.where(grid.scale == 0, 1.0, grid.scale)  # With 0, all levels are the offset.
     exact = (table.astype(np.float64) - grid.offset) / scale
     above = np.clip(np.searchsorted(numbers, exact), 1, len(numbers) - 1)
     half = (numbers[above] - numbers[above - 1]) / 2

@@ -61,6 +61,8 @@ def terms_of(call: Call) -> Terms:
     factors = np.ones(rows.size)
     if "per_sample_weights" in call.inputs:
         factors = call.inputs["per_sample_weights"].astype(np.float64).reshape(-1)
+    # Entries before the first offset have bag -1; with `include_last_offset`, those behind the last
+    # one would have a bag too many.
     taken = (bags >= 0) & (bags < bag_count)
     padding = call.option("padding_idx")
     if padding is not None:
@@ -84,6 +86,7 @@ def reduce_into(
     """Reduce the rows of each owner into the owner's row of an array: `ufunc.at`, but fast."""
     if not owners.size:
         return
+    # `reduceat` reduces runs, so that the rows of one owner have to be neighbours.
     if (owners[1:] < owners[:-1]).any():
         order = np.argsort(owners, kind="stable")
         owners, values = owners[order], values[order]
@@ -163,21 +166,23 @@ class Sums:
         values; a dtype of unit roundoff 2**-p has all such numbers up to 2**p times the quantum.
         """
         room = self.quantum / unit_roundoff(dtype)
+        # The sum of the absolute values was itself rounded, in float64.
         return (self.absolute * (1 + 1e-9) <= room) & (self.quantum >= smallest(dtype))
 
 
 def _divided(quanta: np.ndarray, divisors: np.ndarray) -> np.ndarray:
-    """Return the quanta of quotients: there is none unless the divisor is a power of two."""
+    """Return the quanta of quotients: 0 unless the divisor is a power of two."""
     is_power_of_two = divisors & (divisors - 1) == 0
     return np.asarray(np.where(is_power_of_two, quanta / divisors, 0.0))
 
 
 def quantum_of(values: np.ndarray) -> np.ndarray:
     """Return the largest power of two that divides each number; infinite for zeros."""
-    if values.size and (values == values.flat[0]).all() and values.size > 1:
+    # Factors and upstream gradients are mostly all 1: one number tells it for all.
+    if values.size > 1 and (values == values.flat[0]).all():
         return np.broadcast_to(quantum_of(values.reshape(-1)[:1]), values.shape)
     mantissa, exponent = np.frexp(np.where(np.isfinite(values), values, 0.0))
-    whole = (mantissa * 2.0**53).astype(np.int64)
+    whole = (mantissa * 2.0**53).astype(np.int64)  # A float64 has 53 bits: this is exact.
     lowest_bit = (whole & -whole).astype(np.float64)
     with np.errstate(divide="ignore"):
         return np.where(whole == 0, np.inf, np.ldexp(lowest_bit, exponent - 53))

@@ -70,6 +70,7 @@ def nearest(name: str, call: Call, got: np.ndarray, wanted: np.ndarray) -> np.nd
     slack = _SLACK * unit_roundoff(wanted.dtype) * (np.abs(stated).max() + np.abs(start).max())
     if np.abs(choices.nearest(stated) - stated).max() > slack:
         return wanted
+    # An answer of NaN has no nearest one, and will differ from whichever is taken.
     gradient = choices.nearest(np.nan_to_num(gradient_within(name, call, got)))
     right = np.where(choices.is_open, start + sign * gradient, wanted.astype(np.float64))
     return np.asarray(right.astype(wanted.dtype))
@@ -113,6 +114,7 @@ class Choices:
         upstream = upstream_of(call, terms)
         if not np.isfinite(upstream).all() or not np.isfinite(weight.astype(np.float64)).all():
             return None
+        # A row that a bag names twice holds its maximum once.
         _, first = np.unique(terms.bags * len(weight) + terms.rows, return_index=True)
         rows, bags = terms.rows[first], terms.bags[first]
         held = holders(call, terms)[first]
@@ -122,6 +124,7 @@ class Choices:
         if not shared.any():
             return None
         passed = np.where(held, upstream[bags], 0.0)
+        # A row that shares gets between nothing and all; one that holds it alone, exactly all.
         low, high, is_open = np.zeros(weight.shape), np.zeros(weight.shape), np.zeros(weight.shape)
         reduce_into(low, np.add, rows, np.where(shared, np.minimum(passed, 0.0), passed))
         reduce_into(high, np.add, rows, np.where(shared, np.maximum(passed, 0.0), passed))
@@ -160,6 +163,8 @@ def _linked(
     A bag without a maximum belongs to no group, and is given the number of rows.
     """
     groups = np.broadcast_to(np.arange(shape[0])[:, None], shape).copy()
+    # Each round hands the smallest row on from a row to its bags and from a bag to its rows, until
+    # all that are linked have it.
     while True:
         of_bags = np.full((bag_count, shape[1]), shape[0])
         reduce_into(of_bags, np.minimum, bags, np.where(held, groups[rows], shape[0]))
@@ -172,7 +177,7 @@ def _linked(
 
 def _by_group(groups: np.ndarray, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Add up what belongs to a group at its first row; what belongs to none is left out."""
-    totals = np.zeros((shape[0] + 1, shape[1]))
+    totals = np.zeros((shape[0] + 1, shape[1]))  # The last row takes what belongs to no group.
     columns = np.broadcast_to(np.arange(shape[1]), groups.shape)
     np.add.at(totals, (groups, columns), values)
     return totals[:-1]
