@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from embcheck.conformance.contract.call import Observation
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.suite.real_data import Missing
@@ -172,11 +174,11 @@ def time_cell(
     _admit(timed, backends, preferred, workers, oracle, settings)
     if timed.reference is not None:
         _try(timed, sentinel, lambda arm: gate.admit_sentinel(arm, _inputs(timed)))
-        _prepare_clock(timed, settings)
+        _try_each(timed, lambda arm: _calibrate(timed, arm, settings.block_seconds))
         _time(timed, settings, oracle)
         _check_clocks(timed, settings)
-        _read_threads(timed)
-        _judge_last(timed, oracle)
+        _try_each(timed, lambda arm: _read_threads(timed, arm))
+        _try_each(timed, lambda arm: _judge_last(timed, arm, oracle))
         _read_devices(timed)
     for arm in [*timed.arms.values(), sentinel]:
         arm.drop()
@@ -198,9 +200,7 @@ def cell_inputs(cell: Cell) -> Inputs:
     cache = machine.last_level_cache_bytes()
     gradient = Observation.GRAD_WEIGHT in cell.workload.observe
     if cache and profile.rows and profile.columns and not gradient:
-        row_bytes = (
-            profile.columns * {"float16": 2, "float32": 4, "float64": 8}[cell.workload.dtype]
-        )
+        row_bytes = profile.columns * np.dtype(cell.workload.dtype).itemsize
         wanted = min(CACHE_FACTOR * cache, MAX_GROWN_BYTES) // row_bytes + 1
         profile = replace(profile, rows=max(profile.rows, wanted))
     return make_inputs(cell.workload, profile, COLD_TRACES)
@@ -303,13 +303,14 @@ def _try(timed: Timed, arm: Arm, action: Callable[[Arm], Any]) -> Arm | None:
     return arm
 
 
-def _prepare_clock(timed: Timed, settings: TimingSettings) -> None:
-    """Settle every arm's process, and find out how many calls make a block."""
+def _try_each(timed: Timed, action: Callable[[Arm], Any]) -> None:
+    """Do something with every arm that there still is; those that fail are lost."""
     for arm in list(timed.arms.values()):
-        _try(timed, arm, lambda arm: _calibrate(timed, arm, settings.block_seconds))
+        _try(timed, arm, action)
 
 
 def _calibrate(timed: Timed, arm: Arm, block_seconds: float) -> None:
+    """Settle an arm's process, and find out how many calls make a block."""
     clock = arm.settle(range(len(_inputs(timed).traces)))
     timed.clocks[arm.key] = clock
     timed.calibrations[arm.key] = calibrate(
@@ -363,24 +364,18 @@ def _check_clocks(timed: Timed, settings: TimingSettings) -> None:
         if lie is not None:
             raise ArmLost(lie, ExitCode.DEPARTS)
 
-    for arm in list(timed.arms.values()) if timed.rounds else ():
-        _try(timed, arm, check)
+    if timed.rounds:
+        _try_each(timed, check)
 
 
-def _read_threads(timed: Timed) -> None:
-    """Read every worker's thread pools, all of which exist by now."""
-
-    def read(arm: Arm) -> None:
-        timed.threads_read[arm.key] = arm.threads()
-
-    for arm in list(timed.arms.values()):
-        _try(timed, arm, read)
+def _read_threads(timed: Timed, arm: Arm) -> None:
+    """Read a worker's thread pools, all of which exist by now."""
+    timed.threads_read[arm.key] = arm.threads()
 
 
-def _judge_last(timed: Timed, oracle: gate.Oracle) -> None:
-    for arm in list(timed.arms.values()):
-        if arm.role != SENTINEL:
-            _try(timed, arm, lambda arm: gate.judge_last(arm, timed.asked(arm, oracle)[1]))
+def _judge_last(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:
+    if arm.role != SENTINEL:
+        gate.judge_last(arm, timed.asked(arm, oracle)[1])
 
 
 def _read_devices(timed: Timed) -> None:

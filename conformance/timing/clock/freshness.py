@@ -85,10 +85,8 @@ def left_to_the_reading(arm: Arm) -> str | None:
     The least of some readings counts: noise makes none of them shorter.
     """
     found = arm.reading_work(0)
-    least, call, copy = (
-        min(found["read_cpu_seconds"]),
-        *(max(found[name]) for name in ("call_seconds", "copy_cpu_seconds")),
-    )
+    least = min(found["read_cpu_seconds"])
+    call, copy = (max(found[name]) for name in ("call_seconds", "copy_cpu_seconds"))
     if least <= max(WORK_SECONDS, call / 2, WORK_COPIES * copy):
         return None
     return (

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -153,7 +153,7 @@ def ask_oracle(arm: Arm, inputs: Inputs) -> Oracle:
     """Ask the float64 definition; raises ArmLost, a fault of the harness, if it cannot answer."""
     try:
         arm.store(inputs.shared)
-        calls = [*(inputs.call(trace) for trace in range(len(inputs.traces)))]
+        calls = [inputs.call(trace) for trace in range(len(inputs.traces))]
         changes = [inputs.change, *_changes(inputs)]
         standards = []
         for call in (*calls, *(replace(inputs, change=one).changed_call() for one in changes)):
@@ -254,13 +254,7 @@ def computes_what_is_new(arm: Arm, inputs: Inputs, oracle: Oracle) -> None:
 
     A suspect is tried again in another worker.
     """
-    said = remembers(arm, inputs)
-    if said is None:
-        return
-    with arm.another() as other:
-        other.store(inputs.shared)
-        other.hold(0, oracle.traces[0].call, inputs.shared)
-        said = remembers(other, inputs)
+    said = _seen_in_two_workers(arm, inputs, oracle, lambda arm: remembers(arm, inputs))[1]
     if said is not None:
         raise ArmLost(f"answers are remembered: {said}; seen in two workers", ExitCode.DEPARTS)
 
@@ -281,15 +275,23 @@ def waits(arm: Arm, inputs: Inputs, oracle: Oracle) -> bool:
     def shows(arm: Arm) -> str | None:
         return unready(arm, lambda: _shows_a_late_change(arm, inputs, oracle))
 
-    if shows(arm) is None:
-        return False
+    first, again = _seen_in_two_workers(arm, inputs, oracle, shows)
+    if again is not None:
+        raise ArmLost(f"{again}; seen in two workers", ExitCode.DEPARTS)
+    return first is not None
+
+
+def _seen_in_two_workers(
+    arm: Arm, inputs: Inputs, oracle: Oracle, look: Callable[[Arm], str | None]
+) -> tuple[str | None, str | None]:
+    """Return what is seen in an arm's worker and, only if something is, in a fresh worker."""
+    first = look(arm)
+    if first is None:
+        return None, None
     with arm.another() as other:
         other.store(inputs.shared)
         other.hold(0, oracle.traces[0].call, inputs.shared)
-        again = shows(other)
-    if again is not None:
-        raise ArmLost(f"{again}; seen in two workers", ExitCode.DEPARTS)
-    return True
+        return first, look(other)
 
 
 def _shows_a_late_change(arm: Arm, inputs: Inputs, oracle: Oracle) -> bool:
@@ -364,11 +366,7 @@ def _bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
         return bound(name, call, expected)
     indices, rows = call.inputs["indices"], looked_up(call)
     places = np.searchsorted(rows, indices)
-    inputs = {
-        **call.inputs,
-        "weight": call.inputs["weight"][rows],
-        "indices": places,
-    }
+    inputs = {**call.inputs, "weight": call.inputs["weight"][rows], "indices": places}
     options = {**call.options, "padding_idx": _place_of_padding(call, rows)}
     return bound(name, Call(call.operation, inputs, options, call.observe), expected)
 

@@ -58,7 +58,6 @@ class Lane:
         self,
         header: Mapping[str, Any],
         arrays: Mapping[str, np.ndarray] | None = None,
-        timeout: float | None = None,
     ) -> Answer:
         """Send a request with the lane's ids; `drop` without ids means those of the lane."""
         moved = dict(header)
@@ -71,7 +70,7 @@ class Lane:
             moved["id"] = header["id"] + self._first
         if moved.get("ids") is not None:
             moved["ids"] = [id_ + self._first for id_ in moved["ids"]]
-        return self._client.request(moved, arrays, timeout)
+        return self._client.request(moved, arrays)
 
 
 def spellings_of(client: WorkerClient | Lane, call: Call) -> list[str]:

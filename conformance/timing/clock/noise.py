@@ -49,12 +49,12 @@ def flag_rounds(rounds: Sequence[Round], single: Collection[str]) -> list[list[s
     return names
 
 
-def drifts(sentinel_logs: Sequence[float], limit: float = MAX_DRIFT) -> list[bool]:
-    """Say for each round whether the sentinel's log time is off its median by more than a limit."""
+def drifts(sentinel_logs: Sequence[float]) -> list[bool]:
+    """Say for each round whether the sentinel's time is off its median by more than MAX_DRIFT."""
     if not sentinel_logs:
         return []
     middle = median(sentinel_logs)
-    return [abs(value - middle) > math.log1p(limit) for value in sentinel_logs]
+    return [abs(value - middle) > math.log1p(MAX_DRIFT) for value in sentinel_logs]
 
 
 def _stretches(rounds: Sequence[Round]) -> Iterator[slice]:

@@ -115,10 +115,9 @@ def run_rounds(
     living = dict.fromkeys(arms)
     started = clock()
     next_look = plan.min_rounds
-    for order in orders(arms, seed):
-        order = tuple(arm for arm in order if arm in living)  # noqa: PLW2901
-        if reference not in living:
-            return rounds
+    drawn = orders(arms, seed)
+    while reference in living:
+        order = tuple(arm for arm in next(drawn) if arm in living)
         seen = watch()
         blocks: dict[str, list[Block]] = {arm: [] for arm in order}
         for arm in (*order, *reversed(order)):
@@ -130,14 +129,15 @@ def run_rounds(
                     lost(arm, reason)
         pairs = {arm: (blocks[arm][0], blocks[arm][1]) for arm in order if arm in living}
         rounds.append(Round(order, pairs, seen()))
-        if len(rounds) >= next_look and reference in living:
-            if clock() - started >= plan.seconds:
-                return rounds
-            wanted = {arm: plan.half_widths[arm] for arm in living if arm in plan.half_widths}
-            if precise(rounds, wanted, reference):
-                return rounds
-            # Checks become rarer as rounds add up, since each check costs a bootstrap for each arm.
-            next_look = len(rounds) + max(1, len(rounds) // 8)
+        if len(rounds) < next_look or reference not in living:
+            continue
+        if clock() - started >= plan.seconds:
+            break
+        wanted = {arm: plan.half_widths[arm] for arm in living if arm in plan.half_widths}
+        if precise(rounds, wanted, reference):
+            break
+        # Checks become rarer as rounds add up, since each check costs a bootstrap for each arm.
+        next_look = len(rounds) + max(1, len(rounds) // 8)
     return rounds
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -85,7 +85,7 @@ class Workers:
 
         Imports are not measured then, because they share the cores.
         """
-        with few_cores(self.threads) if self._confined else _anywhere():
+        with self._cores():
             for key in keys:
                 if key not in self._clients and key not in self._problems:
                     self._clients[key] = self._make(key)
@@ -123,8 +123,12 @@ class Workers:
 
     def _start(self, key: tuple[str, str]) -> None:
         self._clients[key] = self._make(key)
-        with few_cores(self.threads) if self._confined else _anywhere():
+        with self._cores():
             self._greet(key)
+
+    def _cores(self) -> AbstractContextManager[None]:
+        """Confine the workers that are started meanwhile to the cell's number of cores."""
+        return few_cores(self.threads) if self._confined else nullcontext()
 
     def _make(self, key: tuple[str, str]) -> WorkerClient:
         environment = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
@@ -140,7 +144,7 @@ class Workers:
     def _spare(self, key: tuple[str, str]) -> WorkerClient:
         """Return one more worker, confined like the others, which the caller must end."""
         client = self._make(key)
-        with few_cores(self.threads) if self._confined else _anywhere():
+        with self._cores():
             client.launch()
         return client
 
@@ -171,8 +175,3 @@ def few_cores(count: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, allowed)
-
-
-@contextmanager
-def _anywhere() -> Iterator[None]:
-    yield

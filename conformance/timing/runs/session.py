@@ -241,9 +241,8 @@ class _Run:
         self._writer.write(line)
 
     def _done(self, step: TimingStep) -> list[RoundsLine]:
-        cell, threads = step.cell, machine.cores()
-        threads = threads if cell.threads == "all" else int(cell.threads)
-        key = (cell.workload.id, cell.state, threads)
+        cell = step.cell
+        key = (cell.workload.id, cell.state, thread_count(cell.threads))
         return [line for line in self._lines if (line.workload, line.state, line.threads) == key]
 
     def conclude(self) -> None:
