@@ -13,10 +13,10 @@ from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import mark_of, read_yaml
 from embcheck.conformance.timing.clock.machine import cores
 from embcheck.conformance.timing.workloads.load import (
-    UnknownWorkload,
     Workload,
     WorkloadProfile,
     load_workloads,
+    pick,
     workload_files,
 )
 from embcheck.conformance.timing.workloads.traces import ROTATING
@@ -63,12 +63,7 @@ def load_curves(files: Iterable[Path]) -> dict[str, CurveSpec]:
 
 def select_curves(ids: Iterable[str]) -> list[CurveSpec]:
     """Pick curves by id, all if none is named; raises UnknownWorkload, or SpecError."""
-    known = load_curves(curve_files())
-    ids = list(dict.fromkeys(ids))
-    for id_ in ids:
-        if id_ not in known:
-            raise UnknownWorkload(id_, known, "curve")
-    return [known[id_] for id_ in ids or known]
+    return pick(ids, load_curves(curve_files()), "curve")
 
 
 def points_of(curve: CurveSpec, profile: str) -> list[Workload]:

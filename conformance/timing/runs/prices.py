@@ -186,12 +186,12 @@ def _line(generations: Sequence[Priced], variant: Variant, margin: float) -> Pri
         ratio_high=found.high,
         verdict=decide(found, margin, doubted=few),
         message=said_of_few(len(generations)) if few else "",
-        details=_details(generations, variant, margin),
+        details=PriceDetails(_rounds(generations, variant, margin)),
     )
 
 
-def _details(generations: Sequence[Priced], variant: Variant, margin: float) -> PriceDetails:
-    rounds = PriceRounds(
+def _rounds(generations: Sequence[Priced], variant: Variant, margin: float) -> PriceRounds:
+    return PriceRounds(
         note=variant.note,
         margin=margin,
         calls_per_block=tuple(priced.calls[variant.name] for priced in generations),
@@ -203,7 +203,6 @@ def _details(generations: Sequence[Priced], variant: Variant, margin: float) -> 
             for priced in generations
         ),
     )
-    return PriceDetails(rounds)
 
 
 def _nanoseconds(generations: Sequence[Priced], name: str) -> float:

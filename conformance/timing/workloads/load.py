@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from embcheck.conformance.suite.load import suite_root
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, mark_of, read_yaml
+
+Item = TypeVar("Item")
 
 PROFILES = ("quick", "full", "gpu")
 
@@ -139,11 +141,15 @@ def select_workloads(
     ids: Iterable[str], workloads: Mapping[str, Workload] | None = None
 ) -> list[Workload]:
     """Pick workloads by id, all if none is named; raises UnknownWorkload, or SpecError."""
-    known = load_workloads(workload_files()) if workloads is None else workloads
+    return pick(ids, load_workloads(workload_files()) if workloads is None else workloads)
+
+
+def pick(ids: Iterable[str], known: Mapping[str, Item], what: str = "workload") -> list[Item]:
+    """Pick by id, each once, or all if no id is given; raises UnknownWorkload."""
     ids = list(dict.fromkeys(ids))
     for id_ in ids:
         if id_ not in known:
-            raise UnknownWorkload(id_, known)
+            raise UnknownWorkload(id_, known, what)
     return [known[id_] for id_ in ids or known]
 
 

@@ -142,16 +142,13 @@ def _stream(sources: Sources) -> Arrays:
 
 def _offsets(sources: Sources, trace: Read) -> np.ndarray | None:
     """Return the offsets in the indices' own dtype, as every library takes them."""
-    if sources.offsets is None:
-        found = trace.offsets
-    else:
-        found = read(sources.offsets).array
-        if trace.offsets is not None:
-            raise BadInput(f"{sources.trace} holds lists", "leave --offsets out, or give one list")
-    if found is None or found.dtype.kind not in "iu":
-        if found is not None:
-            raise BadInput(f"the offsets are {found.dtype.name}", "give int32 or int64")
+    if sources.offsets is not None and trace.offsets is not None:
+        raise BadInput(f"{sources.trace} holds lists", "leave --offsets out, or give one list")
+    found = trace.offsets if sources.offsets is None else read(sources.offsets).array
+    if found is None:
         return None
+    if found.dtype.kind not in "iu":
+        raise BadInput(f"the offsets are {found.dtype.name}", "give int32 or int64")
     return np.asarray(found.astype(trace.array.dtype, copy=False))
 
 

@@ -86,8 +86,10 @@ def _chosen_of_npz(path: Path, name: str | None, arrays: Any) -> str:
 
 def _form(archive: zipfile.ZipFile, name: str) -> Form | None:
     """Return what the header of an array in an archive says; None if it has none that is usual."""
-    headers = {(1, 0): np.lib.format.read_array_header_1_0}
-    headers[2, 0] = np.lib.format.read_array_header_2_0
+    headers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     try:
         with archive.open(f"{name}.npy") as file:
             version = np.lib.format.read_magic(file)

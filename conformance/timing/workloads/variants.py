@@ -89,25 +89,26 @@ def _of_bags(inputs: Inputs) -> Iterator[Variant]:
     note = "the same bags, flat, with where each begins"
     bounded = _with(inputs, {"indices": flat, "offsets": even})
     yield Variant(OFFSETS, "semantics", bounded, note=note)
-    full = bags - round(bags * EMPTY_SHARE)
-    kept = even[:full] * bags // full
-    lengths = np.zeros(bags, np.int64)
-    places = np.sort(np.argsort(np.arange(bags) * 2654435761 % 2**32)[:full])
-    lengths[places] = np.diff(np.append(kept, flat.size))
-    ragged = np.cumsum(np.append(0, lengths[:-1]))
     note = "as many indices in as many bags, 30 % of them empty"
-    yield Variant(
-        "30 % empty bags", "semantics", _with(inputs, {"indices": flat, "offsets": ragged}),
-        OFFSETS, note=note,
-    )  # fmt: skip
+    ragged = _with(inputs, {"indices": flat, "offsets": _some_empty(flat.size, bags)})
+    yield Variant("30 % empty bags", "semantics", ragged, OFFSETS, note=note)
+
+
+def _some_empty(indices: int, bags: int) -> np.ndarray:
+    """Return offsets that spread the indices over bags of which EMPTY_SHARE are empty."""
+    full = bags - round(bags * EMPTY_SHARE)
+    # A multiplicative hash of their numbers (Knuth's) scatters the empty bags, always alike.
+    places = np.sort(np.argsort(np.arange(bags) * 2654435761 % 2**32)[:full])
+    lengths = np.zeros(bags, np.int64)
+    lengths[places] = np.diff(np.arange(full + 1) * indices // full)
+    return np.cumsum(np.append(0, lengths[:-1]))
 
 
 def _of_training(inputs: Inputs) -> Iterator[Variant]:
     """List the stages of a training step, each with those before it."""
     weight = inputs.shared["weight"]
-    upstream = {
-        "grad_output": draw_upstream((inputs.bags or 0, weight.shape[1]), weight.dtype.name)
-    }
+    shape = (inputs.bags or 0, weight.shape[1])
+    upstream = {"grad_output": draw_upstream(shape, weight.dtype.name)}
     dense = (Observation.OUTPUT, Observation.GRAD_WEIGHT)
     yield Variant(BACKWARD, "stage", _with(inputs, upstream, observe=dense))
     rows = (Observation.OUTPUT, Observation.SPARSE_GRAD_VALUES)
@@ -117,7 +118,7 @@ def _of_training(inputs: Inputs) -> Iterator[Variant]:
         ("dense step of SGD", {}, BACKWARD),
         ("sparse step of SGD", {"sparse": True}, SPARSE),
     ):
-        own = {**upstream, "weight": inputs.shared["weight"].copy()}
+        own = {**upstream, "weight": weight.copy()}
         trained = replace(_with(inputs, own, options, observe=step), shared={})
         yield Variant(name, "stage", trained, before, note="with forward and backward")
 
