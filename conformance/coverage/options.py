@@ -16,20 +16,24 @@ from embcheck.conformance.contract.operation import WITH_TABLE
 from embcheck.conformance.contract.options import OPTIONS as DOCUMENTED
 from embcheck.conformance.contract.options import kinds_in, kinds_of
 from embcheck.conformance.coverage.looks import form_of
-from embcheck.conformance.coverage.scored import counts_of, source_of
+from embcheck.conformance.coverage.scored import (
+    INDEX_DTYPES,
+    WEIGHT_DTYPES,
+    counts_of,
+    source_of,
+)
 from embcheck.conformance.coverage.sizes import bag_lengths
 from embcheck.conformance.suite.model import CallSpec
 
 _INDEX = ("valid", "negative", "too large")
-_DTYPES = ("float16", "bfloat16", "float32", "float64")
 _INDICES: Mapping[str, tuple[str, ...]] = {
     "rank": ("0", "1", "2", "3"),
     "positions": ("none", "some"),
     "index": _INDEX,
 }
 _TABLE: Mapping[str, tuple[str, ...]] = {
-    "weight": _DTYPES,
-    "indices": ("int32", "int64"),
+    "weight": WEIGHT_DTYPES,
+    "indices": INDEX_DTYPES,
     "observed": ("output", "gradient", "both"),
     "upstream": ("ones", "zeros", "other"),
     "repeats": ("none", "some"),

@@ -22,6 +22,8 @@ from embcheck.conformance.suite.model import (
 
 Made = Literal | GeneratedArray | JoinedArray
 """The arrays that every run has; real data may be missing."""
+WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
+INDEX_DTYPES = ("int32", "int64")
 ANSWERS = (Level.DOCUMENTED, Level.UPSTREAM_TESTED, Level.SCHEME)
 GUARDS = (*ANSWERS, Level.DOMAIN)
 

@@ -9,12 +9,14 @@ from typing import Any
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.coverage.ladder import Excuse, Ladder
 from embcheck.conformance.coverage.looks import LOOKS, Look
-from embcheck.conformance.coverage.scored import ScoredCall, source_of
+from embcheck.conformance.coverage.scored import (
+    INDEX_DTYPES,
+    WEIGHT_DTYPES,
+    ScoredCall,
+    source_of,
+)
 from embcheck.conformance.coverage.sizes import SizeAxis, Sizes, sizes_of
 from embcheck.conformance.suite.model import CallSpec
-
-WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
-INDEX_DTYPES = ("int32", "int64")
 
 
 @dataclass(frozen=True)

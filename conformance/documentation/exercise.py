@@ -14,15 +14,14 @@ from embcheck.conformance.contract.call import (
 )
 from embcheck.conformance.contract.operation import WITH_TABLE
 from embcheck.conformance.contract.options import kinds_in, kinds_of
+from embcheck.conformance.coverage.scored import INDEX_DTYPES, WEIGHT_DTYPES
 from embcheck.conformance.suite.model import CallSpec, Case, Rejects
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import read_yaml
 
 EXERCISE_FILE = "exercise.yaml"
-WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 INDEX_ARRAYS = ("indices", "offsets")
-INDEX_DTYPES = ("int32", "int64")
 _ARRAYS: Mapping[str, tuple[str, ...]] = {
     "indices": INDEX_DTYPES,
     "offsets": ("none", *INDEX_DTYPES),

@@ -82,21 +82,10 @@ class Preparation:
 
 
 @dataclass(frozen=True)
-class Reuse:
-    """How often the traces of a cell, together, look the same rows up; shares of all accesses."""
-
-    accesses_per_touched_row: float
-    rows_touched_once: float
-    accesses_of_rows_touched_once: float
-    accesses_of_rows_touched_over_512_times: float
-
-
-@dataclass(frozen=True)
 class CellInputs:
     """Table and traces. `table` is rows, columns and dtype, or the scheme by which it is stored.
 
-    `bags` is None where there are none.
-
+    `bags` is None where there are none. `reuse` is what `figures.reuse_of` finds in all traces.
     `touched_bytes` are those of the rows that are looked up, each once: in all traces together, or
     in a mean call where rates are counted.
     """
