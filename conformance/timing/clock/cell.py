@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from embcheck.conformance.suite.real_data import Missing
 from embcheck.conformance.timing.clock import gate, machine, outside
 from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
 from embcheck.conformance.timing.clock.calibrate import BLOCK_SECONDS, BlockCalibration, calibrate
-from embcheck.conformance.timing.clock.lanes import Lane, spellings_of
+from embcheck.conformance.timing.clock.lanes import Lane, is_named, spellings_of
 from embcheck.conformance.timing.clock.longer import longer_standard
 from embcheck.conformance.timing.clock.schedule import (
     A_A_HALF_WIDTH,
@@ -40,8 +40,10 @@ from embcheck.conformance.timing.workloads.load import Workload, WorkloadProfile
 from embcheck.conformance.timing.workloads.stored import scheme_for, stored_inputs
 from embcheck.conformance.timing.workloads.traces import COLD_TRACES, ROTATING, Inputs, make_inputs
 
+# As STREAM asks of its arrays: hardly anything of the table is left in the cache.
 CACHE_FACTOR = 4
 DEVICE_CALLS = 100
+# The coverage of intervals is tested with no fewer (docs/timing.md).
 MIN_GENERATION_ROUNDS = 4
 GENERATIONS = {"quick": 3, "full": 10, "gpu": 5}
 """Fresh processes of every backend. With three, the half-width of the interval over processes is
@@ -169,7 +171,10 @@ def time_cell(
         timed.inputs = cell_inputs(cell)
         oracle, sentinel = _oracle(timed.inputs, workers)
     except (Missing, ArmLost) as reason:
-        _stop(timed, backends, reason)
+        timed.stopped = (
+            reason if isinstance(reason, ArmLost) else ArmLost(f"missing data: {reason}")
+        )
+        timed.lost |= {(CANDIDATE, backend): timed.stopped for backend in backends}
         return timed
     _admit(timed, backends, preferred, workers, oracle, settings)
     if timed.reference is not None:
@@ -180,6 +185,7 @@ def time_cell(
         _try_each(timed, lambda arm: _read_threads(timed, arm))
         _try_each(timed, lambda arm: _judge_last(timed, arm, oracle))
         _read_devices(timed)
+    # The workers go on to the next cell, and would keep the tables of this one.
     for arm in [*timed.arms.values(), sentinel]:
         arm.drop()
     return timed
@@ -199,6 +205,7 @@ def cell_inputs(cell: Cell) -> Inputs:
     profile = cell.profile
     cache = machine.last_level_cache_bytes()
     gradient = Observation.GRAD_WEIGHT in cell.workload.observe
+    # A real table has no number of rows in its profile, and cannot grow.
     if cache and profile.rows and profile.columns and not gradient:
         row_bytes = profile.columns * np.dtype(cell.workload.dtype).itemsize
         wanted = min(CACHE_FACTOR * cache, MAX_GROWN_BYTES) // row_bytes + 1
@@ -209,13 +216,8 @@ def cell_inputs(cell: Cell) -> Inputs:
 def _oracle(inputs: Inputs, workers: Workers) -> tuple[gate.Oracle, Arm]:
     """Ask the definition in the worker that becomes the sentinel's afterwards."""
     sentinel = workers.arm(DEFINITION, SENTINEL)
+    # In the sentinel's own role, every call would be a bare gather (see `Arm.hold`).
     return gate.ask_oracle(replace(sentinel, role="oracle"), inputs), sentinel
-
-
-def _stop(timed: Timed, backends: Iterable[str], reason: Exception) -> None:
-    """Record for all backends that a cell was not begun."""
-    timed.stopped = reason if isinstance(reason, ArmLost) else ArmLost(f"missing data: {reason}")
-    timed.lost |= {(CANDIDATE, backend): timed.stopped for backend in backends}
 
 
 def _admit(
@@ -248,8 +250,10 @@ def _admit(
     roles = [*((backend, CANDIDATE) for backend in backends), (preferred, A_A)]
     seed = seed_of("setting up", timed.cell.workload.id, timed.cell.state, timed.generation)
     arms = {who: admit(*who) for who in shuffled(roles, seed)}
+    # In the order in which they are named, so that another baseline is not chosen at random.
     candidates = {backend: arms[backend, CANDIDATE] for backend in backends}
     reference, twin = candidates[preferred], arms[preferred, A_A]
+    # Only the first generation chooses: ratios to two baselines have no mean.
     if reference is None and timed.generation == 0:
         reference = next(filter(None, candidates.values()), None)
     if reference is None:
@@ -258,6 +262,7 @@ def _admit(
     timed.reference = reference.backend
     if reference.backend != preferred:
         if twin is not None:
+            # The A/A row needs a second worker of the new baseline, and this one is of the old.
             twin.drop()
             timed.lose(twin, ArmLost(f"{preferred} itself was lost"))
         admit(reference.backend, A_A)
@@ -270,12 +275,8 @@ def _spell(timed: Timed, arm: Arm, spelling: str) -> Arm:
     if name is None:
         return arm
     timed.spelled[arm.key] = name
+    # It is the lane that asks for the spelling, whenever a call is held.
     return replace(arm, client=Lane(arm.client, 0, name))
-
-
-def is_named(name: str, wanted: str) -> bool:
-    """Whether a spelling is the wanted one; what stands after `#` need not be written."""
-    return wanted in (name, name.partition("#")[0].strip())
 
 
 def _gate(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:
@@ -287,6 +288,8 @@ def _gate(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:
             raise
         said = f"its table stored as {timed.stored[arm.key]}: {reason}"
         raise ArmLost(said, reason.exit_code) from reason
+    # Later generations find the compiled files of the first, and the A/A arm repeats the baseline,
+    # which still has the role of a candidate here.
     if timed.generation == 0 and arm.role == CANDIDATE:
         arm.life |= gate.admit_shape(arm, inputs, longer_standard(inputs, oracle))
 
@@ -341,6 +344,7 @@ def _time(timed: Timed, settings: TimingSettings, oracle: gate.Oracle) -> None:
         reference.key,
         measure,
         plan=settings.plan(cell.profile.seconds, {k: a.role for k, a in timed.arms.items()}),
+        # By the names of the step alone: a resumed run draws what an unbroken one would.
         seed=seed_of(settings.seed, cell.workload.id, cell.state, cell.threads, timed.generation),
         clock=time.perf_counter,
         watch=machine.watch,
@@ -359,11 +363,13 @@ def _check_clocks(timed: Timed, settings: TimingSettings) -> None:
     usual = outside.usual_overhead(sentinel.seen if sentinel else ())
 
     def check(arm: Arm) -> None:
+        # In one generation on average. A fixed one would let a worker be honest in that one only.
         thorough = random.SystemRandom().random() * settings.generation_count < 1
         lie = arm.hides_time(timed.calibrations[arm.key].calls, usual=usual, thorough=thorough)
         if lie is not None:
             raise ArmLost(lie, ExitCode.DEPARTS)
 
+    # Without rounds there are no blocks to compare with the clock.
     if timed.rounds:
         _try_each(timed, check)
 
@@ -386,6 +392,7 @@ def _read_devices(timed: Timed) -> None:
             try:
                 timed.devices[arm.key] = arm.device(0, DEVICE_CALLS, flush=flush)
             except ArmLost as reason:
+                # The times of the host are valid all the same, so the arm is not lost.
                 timed.devices[arm.key] = {"missing": str(reason)}
 
 

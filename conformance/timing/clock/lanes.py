@@ -75,6 +75,12 @@ class Lane:
 
 def spellings_of(client: WorkerClient | Lane, call: Call) -> list[str]:
     """Ask a worker for the adapter's other spellings of a call; none if it does not answer."""
+    # Nothing is stored in the worker yet, so that all arrays are sent with the question.
     header = {"request": "spellings", "call": describe_call(call), "stored": []}
     answer = client.request(header, call.inputs)
     return list(answer.details["names"]) if isinstance(answer, Answered) else []
+
+
+def is_named(name: str, wanted: str) -> bool:
+    """Whether a spelling is the wanted one; what stands after `#` need not be written."""
+    return wanted in (name, name.partition("#")[0].strip())

@@ -64,7 +64,8 @@ def _stretches(rounds: Sequence[Round]) -> Iterator[slice]:
     for end in range(1, len(rounds) + 1):
         if end == len(rounds):
             yield slice(begin, end)
-        elif sum(wall[begin:end]) >= FOREIGN_SECONDS <= sum(wall[end:]):
+        # Cut only where the rest is long enough for a stretch of its own.
+        elif min(sum(wall[begin:end]), sum(wall[end:])) >= FOREIGN_SECONDS:
             yield slice(begin, end)
             begin = end
 
@@ -76,5 +77,6 @@ def _is_shared(rounds: Sequence[Round]) -> bool:
     blocks = (block for round_ in rounds for pair in round_.blocks.values() for block in pair)
     ours = sum(b.cpu_seconds + b.idle_cpu_seconds + b.untimed_cpu_seconds for b in blocks)
     ours += sum(noise["harness_seconds"] for noise in noises)
+    # Each of the two readings of the kernel's counter may be off by a tick.
     foreign = sum(noise["busy_seconds"] for noise in noises) - ours - 2 * TICK_SECONDS
     return bool(foreign > MAX_FOREIGN * sum(n["cores"] * n["wall_seconds"] for n in noises))

@@ -78,6 +78,7 @@ class ArmLost(Exception):
 
 def seed_of(*parts: object) -> int:
     """Make a seed from a cell's name, the same in every process."""
+    # Python's own hash of a text is another in each process.
     text = "\0".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
@@ -120,6 +121,7 @@ def run_rounds(
         order = tuple(arm for arm in next(drawn) if arm in living)
         seen = watch()
         blocks: dict[str, list[Block]] = {arm: [] for arm in order}
+        # There and back, so that a drift that is linear within the round cancels.
         for arm in (*order, *reversed(order)):
             if arm in living:
                 try:
@@ -127,8 +129,10 @@ def run_rounds(
                 except ArmLost as reason:
                     del living[arm]
                     lost(arm, reason)
+        # An arm that was lost in this round has one block at most, and is left out of it.
         pairs = {arm: (blocks[arm][0], blocks[arm][1]) for arm in order if arm in living}
         rounds.append(Round(order, pairs, seen()))
+        # No interval can be computed without the baseline.
         if len(rounds) < next_look or reference not in living:
             continue
         if clock() - started >= plan.seconds:

@@ -66,6 +66,7 @@ class Workers:
 
         It keeps exports only for the `cell`, if one is named.
         """
+        # It runs in the definition's worker, but the record names it by what it calls.
         name = SENTINEL_NAME if role == SENTINEL else backend
         arm = Arm(f"{name} ({role})", name, role, self._client(backend, role))
         arm.spare = partial(self._spare, (backend, role))
@@ -90,6 +91,7 @@ class Workers:
                 if key not in self._clients and key not in self._problems:
                     self._clients[key] = self._make(key)
                     self._clients[key].launch()
+        # Only when all of them are starting, since each greeting waits for an import.
         for key in list(self._clients):
             self._greet(key)
 
@@ -135,6 +137,7 @@ class Workers:
         if self._cache is not None:
             folder = self._cache / _digest(*key)
             folder.mkdir(exist_ok=True)
+            # TMPDIR is also how the worker's own processes are known (see `outside.kin_of`).
             environment |= {"TMPDIR": str(folder), CACHE: str(folder)}
         where = self._addresses.get(key[0], key[0])
         return WorkerClient(
@@ -145,6 +148,7 @@ class Workers:
         """Return one more worker, confined like the others, which the caller must end."""
         client = self._make(key)
         with self._cores():
+            # Not greeted: whoever asked for it waits for its info, or learns why there is none.
             client.launch()
         return client
 
@@ -166,6 +170,7 @@ def _digest(*names: str) -> str:
 @contextmanager
 def few_cores(count: int) -> Iterator[None]:
     """Confine this process, and the processes that it starts meanwhile, to its last cores."""
+    # Elsewhere than on Linux, only the environment variables limit a library's threads.
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

@@ -71,6 +71,7 @@ def points_of(curve: CurveSpec, profile: str) -> list[Workload]:
     sizes = dict(curve.profiles[profile])
     values, seconds = sizes.pop("values"), sizes.pop("seconds")
     if curve.axis == "threads":
+        # No more threads than cores, and always all of them.
         values = sorted({value for value in values if value < cores()} | {cores()})
     return [_point(curve, profile, value, sizes, seconds) for value in values]
 
@@ -82,8 +83,10 @@ def _point(
     threads: int | str = "all"
     varied: dict[str, Any] = dict(sizes)
     if curve.axis == "threads":
+        # With `all`, workers are not confined to cores, just as in other cells.
         threads = "all" if value == cores() else int(value)
     elif curve.axis == "zipf":
+        # An exponent of 0 is the uniform distribution, which is drawn in another way.
         workload = replace(workload, trace=replace(workload.trace, zipf=value or None))
     else:
         varied[curve.axis] = int(value)

@@ -100,6 +100,8 @@ def _take(
             generations.append(price(step.cell, step.backend, workers, settings, generation))
         finally:
             workers.close()
+        # A variant needs all generations, and one of them has lost the call that all are paired
+        # with.
         if not generations[-1].rounds:
             break
     return price_lines(generations)

@@ -62,8 +62,10 @@ def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
         for workload in workloads
         for threads in workload.profiles[profile].threads
         for state in workload.profiles[profile].states
+        # On one core, all threads are one, and the cell would be timed twice.
         if threads != "all" or machine.cores() > 1 or 1 not in workload.profiles[profile].threads
     ]
+    # Workers are confined when they start, so that cells in any order would restart them.
     return sorted(cells, key=lambda cell: str(cell.threads), reverse=True)
 
 
@@ -191,6 +193,7 @@ class _Run:
         try:
             infos = _describe(self._workers, addresses)
             self._backends = available(infos, settings.baseline)
+            # The others are timed all the same, and the exit code says that some were not.
             some_are_gone = len(self._backends) < len(addresses)
             self._exit_code = ExitCode.USAGE if some_are_gone else ExitCode.CONFORMS
             self._reference = choose_baseline(self._backends, settings.baseline)
@@ -202,6 +205,7 @@ class _Run:
                 cells = plan_cells(workloads, settings.profile)
                 self._limits = MachineLimits([thread_count(cell.threads) for cell in cells])
             self._writer = RunWriter(folder, header, self._lines)
+        # Ctrl-C too: no worker may outlive a run that could not begin.
         except BaseException:
             self._workers.close()
             self._cache.cleanup()
@@ -218,6 +222,9 @@ class _Run:
         workers = Workers(
             step.cell.threads, self._settings.timeout, Path(self._cache.name), self._addresses
         )
+        # The first generation starts worker by worker, since imports are timed there. Later ones
+        # start all at once, in random order, because the order of starting matters
+        # (docs/timing.md).
         if step.generation > 0:
             roles = [*((name, CANDIDATE) for name in self._backends), (self._reference, A_A)]
             workers.launch([*shuffled(roles, seed_of("launching", step.generation)), ORACLE])
@@ -229,6 +236,7 @@ class _Run:
         if any(line.generation == step.generation for line in done):
             return
         self._workers = self._workers_for(step)
+        # The first generation of the cell has chosen; ratios to two baselines have no mean.
         preferred = done[0].reference if done and done[0].reference else self._reference
         timed = time_cell(
             step.cell, self._backends, preferred, self._workers, self._settings, step.generation
@@ -251,6 +259,8 @@ class _Run:
         faults = self._faults(lines)
         if faults:
             self._exit_code = ExitCode.HARNESS
+            # Again as a whole: verdicts depend on each other through the margin and the
+            # comparisons.
             lines = self._measure({row_of(lines[place]): said for place, said in faults.items()})
         for line in lines:
             self._writer.write(line)

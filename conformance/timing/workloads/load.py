@@ -55,6 +55,7 @@ class Given:
     def __init__(self, table: np.ndarray, calls: tuple[Mapping[str, np.ndarray], ...]) -> None:
         self.table, self.calls = table, calls
 
+    # `dataclasses.asdict`, by which workloads are hashed, would copy a table of gigabytes.
     def __deepcopy__(self, memo: dict[int, Any]) -> Given:
         return self
 
@@ -124,6 +125,7 @@ def load_workloads(files: Iterable[Path]) -> dict[str, Workload]:
     for file in files:
         tree = read_yaml(file)
         found = problems_of(tree, str(file), "workloads")
+        # Only of a file that fits the schema is it known which keys there are.
         found = found or list(_inconsistencies(tree, str(file)))
         if not found and tree["id"] in workloads:
             what = f"the workload '{tree['id']}' stands twice"
@@ -189,6 +191,7 @@ def _inconsistencies(tree: Map, file: str) -> Iterator[Problem]:
             mark = mark_of(tree, [key, "real"])
             known = ", ".join(real_data.NAMES)
             yield Problem(file, *mark, f"no real array '{name}'", f"use one of: {known}")
+    # A real trace is a text, which is cut into windows and has no bags.
     if "real" in tree["trace"] and Operation(tree["operation"]).is_bag:
         mark = mark_of(tree, ["trace"])
         yield Problem(file, *mark, "bags need a seeded trace", "give a seed, or look up")
@@ -211,4 +214,5 @@ def _wanted_sizes(tree: Map, sizes: Map) -> set[str]:
     table = set() if "real" in tree["table"] else {"rows", "columns"}
     if not Operation(tree["operation"]).is_bag:
         return table | {"indices"}
+    # Either will do, so that only the one that is there can be wanted.
     return table | {"bags", "ragged" if "ragged" in sizes else "bag_size"}

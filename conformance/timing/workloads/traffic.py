@@ -36,6 +36,7 @@ class Traffic:
 def traffic(call: Call) -> Traffic:
     """Count a call's bytes; assumes that the table is aligned to cache lines."""
     weight, indices = call.inputs["weight"], call.inputs["indices"].reshape(-1)
+    # They differ for a stored table, whose output and gradients are floats.
     row, of_floats = row_bytes(call), weight.shape[1] * weight.itemsize
     rows = np.unique(indices)
     lines = _padded_bytes(indices, math.ceil(row))
@@ -85,12 +86,14 @@ def output_rows(call: Call) -> int:
     if not call.operation.is_bag:
         return int(indices.size)
     if "offsets" in call.inputs:
+        # The last of these offsets is the end of the last bag, and begins none.
         return len(call.inputs["offsets"]) - bool(call.option("include_last_offset"))
     return len(indices)
 
 
 def _padded_bytes(indices: np.ndarray, row: int) -> int:
     """Add up the cache lines that each looked-up row lies in."""
+    # A product of 32-bit indices would overflow in a table of over 2 GiB.
     first = indices.astype(np.int64) * row
     lines = (first + row - 1) // LINE_BYTES - first // LINE_BYTES + 1
     return int(lines.sum()) * LINE_BYTES

@@ -13,6 +13,7 @@ from embcheck.conformance.contract.options import read_option
 from embcheck.conformance.timing.workloads.traces import Inputs, draw_upstream, draw_weights
 
 PLAIN = "plain"
+# The A/A row of prices: what it differs by is no price.
 AGAIN = "plain, again"
 OFFSETS = "offsets"
 BACKWARD = "forward and dense backward"
@@ -61,6 +62,7 @@ def _of_indices(inputs: Inputs) -> Iterator[Variant]:
     cast = {name: trace[name].astype(other) for name in places}
     yield Variant(f"{other.name} indices", "semantics", _with(inputs, cast))
     rows, counts = np.unique(trace["indices"], return_counts=True)
+    # The row that is looked up most, so that the option has as much effect as it can.
     if read_option(inputs.bare.options, "padding_idx") is None:
         padding = int(rows[counts.argmax()])
         yield Variant("padding_idx", "semantics", _with(inputs, options={"padding_idx": padding}))
@@ -68,7 +70,9 @@ def _of_indices(inputs: Inputs) -> Iterator[Variant]:
         none = {"padding_idx": None}
         yield Variant("no padding_idx", "semantics", _with(inputs, options=none))
     norms = np.linalg.norm(weight[rows].astype(np.float64), axis=1)
+    # By the median norm, half of the rows are too long.
     limit = {"max_norm": float(np.median(norms))}
+    # max_norm changes the table in place, so that the other variants must not share it.
     own = replace(_with(inputs, {"weight": weight.copy()}, limit), shared={})
     note = "rows are shortened by the first call; what is timed is the check of their norms"
     yield Variant("max_norm", "semantics", own, note=note)
@@ -76,6 +80,7 @@ def _of_indices(inputs: Inputs) -> Iterator[Variant]:
 
 def _of_bags(inputs: Inputs) -> Iterator[Variant]:
     trace, options = inputs.traces[0], inputs.bare.options
+    # PyTorch documents per-sample weights for sums only.
     if read_option(options, "mode") == "sum":
         for mode in ("mean", "max"):
             yield Variant(f"{mode}, not sum", "semantics", _with(inputs, options={"mode": mode}))
@@ -119,6 +124,7 @@ def _of_training(inputs: Inputs) -> Iterator[Variant]:
         ("sparse step of SGD", {"sparse": True}, SPARSE),
     ):
         own = {**upstream, "weight": weight.copy()}
+        # A step changes the table in place, so that the other variants must not share it.
         trained = replace(_with(inputs, own, options, observe=step), shared={})
         yield Variant(name, "stage", trained, before, note="with forward and backward")
 
