@@ -38,7 +38,7 @@ from embcheck.conformance.timing.clock.spots import SpotChecks
 from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
 from embcheck.conformance.timing.workloads.load import Workload, WorkloadProfile
 from embcheck.conformance.timing.workloads.stored import scheme_for, stored_inputs
-from embcheck.conformance.timing.workloads.traces import COLD_TRACES, ROTATING, Inputs, make_inputs
+from embcheck.conformance.timing.workloads.traces import COLD_TRACES, Inputs, make_inputs
 
 # As STREAM asks of its arrays: hardly anything of the table is left in the cache.
 CACHE_FACTOR = 4
@@ -198,11 +198,9 @@ def cell_inputs(cell: Cell) -> Inputs:
     four times the last-level cache, to 1 GiB at most, unless its dense gradient is observed, which
     would grow with it.
     """
-    if cell.state == "hot":
-        return make_inputs(cell.workload, cell.profile, 1)
-    if cell.state == ROTATING:
-        return make_inputs(cell.workload, cell.profile, COLD_TRACES)
-    profile = cell.profile
+    profile, traces = cell.profile, 1 if cell.state == "hot" else COLD_TRACES
+    if cell.state != "cold":
+        return make_inputs(cell.workload, profile, traces)
     cache = machine.last_level_cache_bytes()
     gradient = Observation.GRAD_WEIGHT in cell.workload.observe
     # A real table has no number of rows in its profile, and cannot grow.
@@ -210,7 +208,7 @@ def cell_inputs(cell: Cell) -> Inputs:
         row_bytes = profile.columns * np.dtype(cell.workload.dtype).itemsize
         wanted = min(CACHE_FACTOR * cache, MAX_GROWN_BYTES) // row_bytes + 1
         profile = replace(profile, rows=max(profile.rows, wanted))
-    return make_inputs(cell.workload, profile, COLD_TRACES)
+    return make_inputs(cell.workload, profile, traces)
 
 
 def _oracle(inputs: Inputs, workers: Workers) -> tuple[gate.Oracle, Arm]:
