@@ -49,6 +49,7 @@ _IN_FORM = "include_last_offset"
 
 
 def _kinds(operation: Operation) -> Mapping[str, tuple[str, ...]]:
+    # It counts as a form of the bags; as an option of its own it would be combined twice.
     options = {name: kinds for name, kinds in kinds_of(operation).items() if name != _IN_FORM}
     if operation is Operation.ONE_HOT:
         return {**options, **_INDICES}
@@ -96,10 +97,12 @@ def _of_table(spec: CallSpec, index: str, *, gradient: bool) -> Iterator[tuple[s
     yield "weight", _weight_dtype(spec)
     yield "indices", source_of(spec, "indices").dtype.name
     output = not _OUTPUTS.isdisjoint(spec.observe)
+    # Other observations, of the caller's arrays say, are of neither kind.
     if output or gradient:
         yield "observed", ("both" if output else "gradient") if gradient else "output"
     if gradient:
         yield from _upstream(spec)
+    # A bad index cannot be counted, and no index is repeated where there is none.
     if index == "valid" and 0 not in source_of(spec, "indices").shape:
         counts = counts_of(source_of(spec, "indices").array())
         yield "repeats", "some" if counts.max() > 1 else "none"
@@ -112,6 +115,7 @@ def _upstream(spec: CallSpec) -> Iterator[tuple[str, str]]:
     if "grad_output" not in spec.inputs:
         yield "upstream", "ones"
         return
+    # One dtype that holds the numbers of all others, so that they can be compared with 1 and 0.
     values = source_of(spec, "grad_output").array().astype(np.complex128)
     if values.size:
         known = [name for name, value in (("ones", 1), ("zeros", 0)) if (values == value).all()]

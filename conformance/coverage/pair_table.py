@@ -53,6 +53,7 @@ def pair_table(asked: Iterable[ScoredCall], refused: Iterable[Refused], rules: R
     by_operation: dict[str, list[OptionPair]] = {str(operation): [] for operation in OPTIONS}
     for pair in wanted_pairs():
         by_operation[pair.operation].append(pair)
+    # Noted while pairs are compared: a rule that applies to none is a gap too.
     used: set[Rule] = set()
     return PairTable(
         tuple(_compared(name, pairs, done, rules, used) for name, pairs in by_operation.items()),
@@ -69,6 +70,7 @@ def exercised_pairs(asked: Iterable[ScoredCall], refused: Iterable[Refused]) -> 
     found = {pair for one in asked for pair in _pairs(one.spec, values_of(one.spec))}
     for call in refused:
         pairs = _pairs(call.spec, values_of(call.spec, call.index))
+        # What was refused for its index says nothing about two other options.
         found |= {pair for pair in pairs if "index" in (pair.first[0], pair.second[0])}
     return found
 
@@ -101,6 +103,7 @@ def _compared(
         sum(pair in done for pair in possible),
         left_out,
         tuple(missing),
+        # A case shows that the rule which calls its pair impossible is wrong.
         tuple(sorted(impossible & done)),
     )
 

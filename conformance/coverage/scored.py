@@ -66,6 +66,7 @@ def refused(cases: Iterable[Case]) -> Iterator[Refused]:
         expectation = case.expectation
         if case.level in GUARDS and isinstance(expectation, Rejects) and _is_made(case.spec):
             control = expectation.control
+            # Another option might be what is refused, if the control does not have it as well.
             same = case.spec.options == control.options
             index = bad_index(case.spec)
             if same and index and not bad_index(control):
@@ -89,6 +90,7 @@ def row_count(spec: CallSpec) -> int | None:
     """Return the number of rows or classes; None if it is not stated."""
     if spec.operation is Operation.ONE_HOT:
         classes = spec.option("num_classes")
+        # -1 stands for as many classes as the indices need.
         return int(classes) if isinstance(classes, int) and classes >= 0 else None
     if "weight" in spec.inputs:
         shape = source_of(spec, "weight").shape

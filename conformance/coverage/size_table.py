@@ -83,6 +83,7 @@ class _Seen:
 
     def add(self, sizes: Sizes, dtypes: Iterable[str]) -> None:
         """Add a call's sizes."""
+        # They are gone over once for each axis.
         names = tuple(dtypes)
         for axis, found in sizes.items():
             self.sizes.setdefault(axis, set()).update(found)
@@ -107,6 +108,7 @@ def _seen(calls: Iterable[ScoredCall]) -> Mapping[str, _Seen]:
     seen = {look.name: _Seen() for look in LOOKS}
     for asked in calls:
         looks = [look for look in LOOKS if look.sees(asked)]
+        # Many looks see one call, and to measure it may take making its arrays.
         measured: dict[bool, Sizes] = {}
         for look in looks:
             if look.of_padding not in measured:
@@ -162,6 +164,7 @@ def _excuse(
 ) -> str | None:
     """Return the first reason that applies, and record all that do."""
     found = [one for one in ladder.left_out if one.covers(look, axis, size, dtype)]
+    # All that apply, since the others are not idle either.
     used.update(found)
     return found[0].reason if found else None
 

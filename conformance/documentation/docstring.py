@@ -24,6 +24,7 @@ _SECTIONS = {
 }
 _HEADING = re.compile(rf"({'|'.join(_SECTIONS)})(:{{1,2}})$")
 _DIRECTIVE = re.compile(r"\.\. (note|warning)::\s*(.*)$")
+# `name (type): text`, as in Google's style; the type is missing in some of PyTorch's.
 _ENTRY = re.compile(r"(?P<name>\*{0,2}\w+)(?: \((?P<type>.+?)\))?:(?: +(?P<text>.*))?$")
 _ITEM = re.compile(r"[-*+] +(?=\S)")
 _SIGNATURE_LINE = re.compile(r"\w+\(.*\) -> \S+$")
@@ -55,6 +56,7 @@ def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     heading, body = SUMMARY, list[str]()
     for line in lines:
         found = None if line.startswith(" ") else _heading(line)
+        # A line that is not indented ends a section, and is the summary's again.
         if found or (line and not line.startswith(" ") and heading != SUMMARY):
             yield heading, _dedent(body)
             heading, body = found or (SUMMARY, [line])
@@ -90,6 +92,7 @@ def _examples(lines: Sequence[str]) -> Iterator[str]:
     """Yield each example: a prompt after an empty line begins the next one."""
     example = list[str]()
     for before, line in zip(["", *lines], lines, strict=False):
+        # A prompt right below another line goes on with the same example.
         if line.startswith(">>>") and not before.strip() and any(example):
             yield "\n".join(example)
             example = []
@@ -104,6 +107,7 @@ def _prose(parameter: str, lines: Sequence[str]) -> Iterator[TextBlock]:
     above: int | None = None
     for chunk in _chunks(lines):
         indent = _indent(chunk[0])
+        # As in reStructuredText: what is indented below a `::` is literal.
         if above is not None and indent > above:
             literal += chunk
             continue
@@ -112,6 +116,7 @@ def _prose(parameter: str, lines: Sequence[str]) -> Iterator[TextBlock]:
         text = text[_mark_length(text) :]
         is_signature = parameter == SUMMARY and _SIGNATURE_LINE.match(text)
         yield TextBlock(SIGNATURE if is_signature else parameter, text)
+        # Only the paragraph before can open a literal block.
         literal, above = [], indent if text.endswith("::") else None
     yield from _literal(parameter, literal)
 

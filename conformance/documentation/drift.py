@@ -33,6 +33,7 @@ def compare(mapped: Iterable[MappedSentence], found: Iterable[Sentence]) -> Iter
     change if they have the same neighbours. A sentence that moved within its parameter is the same.
     """
     places: dict[Place, tuple[list[MappedSentence], list[Sentence]]] = {}
+    # The installed torch first, so that places come in the order of its text.
     for sentence in found:
         places.setdefault((sentence.object, sentence.parameter), ([], []))[1].append(sentence)
     for entry in mapped:
@@ -46,6 +47,7 @@ def _pairs(
     before: Sequence[MappedSentence], after: Sequence[Sentence]
 ) -> Iterator[tuple[MappedSentence | None, Sentence | None]]:
     known = {sentence.hash: sentence for sentence in before}
+    # What is on both sides has only moved, wherever the matcher sees it.
     kept = known.keys() & {sentence.hash for sentence in after}
     matcher = SequenceMatcher(
         a=[sentence.hash for sentence in before],

@@ -95,6 +95,7 @@ def exercise_of(cases: Iterable[Case], reasons: Sequence[ExemptCombinations]) ->
         for combination in every
         if combination not in done
     }
+    # All reasons for a combination are in use, though only the first is told.
     used = {entry for entries in why.values() for entry in entries}
     return Exercise(
         total=len(every),
@@ -121,6 +122,7 @@ def exercised(cases: Iterable[Case]) -> set[Combination]:
     """
     found = set[Combination]()
     for case in cases:
+        # A refused call shows nothing of its options but that it is refused.
         call = case.expectation.control if isinstance(case.expectation, Rejects) else case.spec
         found |= {
             Combination(call.operation, option, value, _dtype(call))
@@ -132,6 +134,7 @@ def exercised(cases: Iterable[Case]) -> set[Combination]:
 def _dtype(call: CallSpec) -> str:
     if call.operation is Operation.ONE_HOT:
         return _dtype_of(call, "indices")
+    # A fresh module makes its own table, of the dtype that the option names.
     if call.operation.is_fresh:
         return str(call.option("dtype"))
     return _dtype_of(call, "weight", absent="float32")

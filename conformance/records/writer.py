@@ -67,8 +67,7 @@ class RunWriter:
             self._file = os.open(new, _MINE, 0o666)
             try:
                 _write_all(self._file, kept + self._text([header, *lines]))
-                # A second name keeps what this run replaces; runs of other purposes are in the new
-                # file.
+                # The new file lacks something of the earlier one, which is therefore kept.
                 if not is_all:
                     self.path.replace(folder / PREVIOUS)
                 new.replace(self.path)
@@ -247,7 +246,7 @@ def _other_runs(path: Path, purpose: str) -> tuple[bytes, bool]:
     """
     refuse_other_than_file(path)
     if not path.exists():
-        # A link to nothing does not exist, and yet would be replaced.
+        # A link to nothing does not exist, but is in the way: it is moved aside as a file is.
         return b"", not path.is_symlink()
     kept: list[bytes] = []
     keeping, is_all = False, True
