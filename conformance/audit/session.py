@@ -58,9 +58,9 @@ def audit(
 ) -> Iterator[Audited]:
     """Audit results, backend by backend; scripts are written to the folder, one for each call.
 
-    `told` is called as each backend begins.
-    Raises BadAddress and UnknownBackend. A backend that cannot start has all its results unwritten;
-    where that are all, NoneAvailable is raised in the end, and no folder made.
+    `told` is called as each backend begins. Raises BadAddress and UnknownBackend. The results of a
+    backend that cannot start are unwritten; if none can start, NoneAvailable is raised in the end,
+    and no folder is made.
     """
     cases = {case.id: case for path in spec_files(()) for case in load_spec(path).cases}
     reference = WorkerClient(REFERENCE)

@@ -79,18 +79,17 @@ def values_of(spec: CallSpec, index: str = "valid") -> dict[str, str]:
     found = dict(kinds_in(spec.operation, spec.options, with_gradients=gradient))
     # That a weight is frozen shows in what is not asked of it.
     found["freeze"] = DOCUMENTED["freeze"].kind_in(spec.options)
-    found |= {**dict(_common(spec)), "index": index}
+    shape = source_of(spec, "indices").shape
+    found |= {
+        "rank": str(min(len(shape), 3)),
+        "positions": "none" if 0 in shape else "some",
+        "index": index,
+    }
     if spec.operation is not Operation.ONE_HOT:
         found |= dict(_of_table(spec, index, gradient=gradient))
     if spec.operation.is_bag:
         found |= dict(_of_bags(spec))
     return {option: found[option] for option in options if option in found}
-
-
-def _common(spec: CallSpec) -> Iterator[tuple[str, str]]:
-    shape = source_of(spec, "indices").shape
-    yield "rank", str(min(len(shape), 3))
-    yield "positions", "none" if 0 in shape else "some"
 
 
 def _of_table(spec: CallSpec, index: str, *, gradient: bool) -> Iterator[tuple[str, str]]:

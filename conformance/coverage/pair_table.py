@@ -46,6 +46,27 @@ class PairTable:
             self.idle_reasons
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what `coverage.json` holds of the table."""
+        return {
+            "operations": [
+                {
+                    "operation": one.operation,
+                    "impossible": one.impossible,
+                    "wanted": one.wanted,
+                    "exercised": one.exercised,
+                    "missing": [_names(pair) for pair in one.missing],
+                    "contradicted": [_names(pair) for pair in one.contradicted],
+                    "left_out": [
+                        {"pair": _names(pair), "reason": reason}
+                        for pair, reason in one.left_out.items()
+                    ],
+                }
+                for one in self.operations
+            ],
+            "idle_reasons": list(self.idle_reasons),
+        }
+
 
 def pair_table(asked: Iterable[ScoredCall], refused: Iterable[Refused], rules: Rules) -> PairTable:
     """Compare the pairs that the calls exercise with all possible pairs."""
@@ -113,28 +134,6 @@ def _reasons(rules: Iterable[Rule], pair: OptionPair, used: set[Rule]) -> list[s
     found = [rule for rule in rules if rule.covers(pair)]
     used.update(found)
     return [rule.reason for rule in found]
-
-
-def as_json(table: PairTable) -> dict[str, Any]:
-    """Return what `coverage.json` holds of the table."""
-    return {
-        "operations": [
-            {
-                "operation": one.operation,
-                "impossible": one.impossible,
-                "wanted": one.wanted,
-                "exercised": one.exercised,
-                "missing": [_names(pair) for pair in one.missing],
-                "contradicted": [_names(pair) for pair in one.contradicted],
-                "left_out": [
-                    {"pair": _names(pair), "reason": reason}
-                    for pair, reason in one.left_out.items()
-                ],
-            }
-            for one in table.operations
-        ],
-        "idle_reasons": list(table.idle_reasons),
-    }
 
 
 def _names(pair: OptionPair) -> list[str]:

@@ -78,7 +78,7 @@ def load_rules(path: Path) -> Rules:
     problems = problems_of(tree, str(path), "pairs") or list(_mistakes(tree, path))
     if problems:
         raise SpecError(problems)
-    return Rules(*(tuple(map(_rule, tree[name])) for name in ("impossible", "left_out")))
+    return Rules(tuple(map(_rule, tree["impossible"])), tuple(map(_rule, tree["left_out"])))
 
 
 def _rule(entry: Map) -> Rule:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from embcheck.conformance.contract.call import Operation
@@ -16,7 +16,6 @@ from embcheck.conformance.coverage.scored import (
     source_of,
 )
 from embcheck.conformance.coverage.sizes import SizeAxis, Sizes, sizes_of
-from embcheck.conformance.suite.model import CallSpec
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,23 @@ class SizeTable:
             + len(self.idle_reasons)
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what `coverage.json` holds of the table."""
+        return {
+            "thresholds": list(self.thresholds),
+            "crossings": [
+                {
+                    **asdict(one),
+                    "left_out": [
+                        {"size": size, "reason": reason} for size, reason in one.left_out.items()
+                    ],
+                }
+                for one in self.crossings
+            ],
+            "extents": [asdict(one) for one in self.extents],
+            "idle_reasons": list(self.idle_reasons),
+        }
+
 
 @dataclass
 class _Seen:
@@ -81,13 +97,11 @@ class _Seen:
     sizes: dict[SizeAxis, set[int]] = field(default_factory=dict)
     largest: dict[tuple[str, SizeAxis], int] = field(default_factory=dict)
 
-    def add(self, sizes: Sizes, dtypes: Iterable[str]) -> None:
+    def add(self, sizes: Sizes, dtypes: Sequence[str]) -> None:
         """Add a call's sizes."""
-        # They are gone over once for each axis.
-        names = tuple(dtypes)
         for axis, found in sizes.items():
             self.sizes.setdefault(axis, set()).update(found)
-            for name in names:
+            for name in dtypes:
                 largest = max(found, default=0)
                 self.largest[name, axis] = max(self.largest.get((name, axis), 0), largest)
 
@@ -108,19 +122,15 @@ def _seen(calls: Iterable[ScoredCall]) -> Mapping[str, _Seen]:
     seen = {look.name: _Seen() for look in LOOKS}
     for asked in calls:
         looks = [look for look in LOOKS if look.sees(asked)]
+        arrays = [name for name in ("weight", "indices") if name in asked.spec.inputs]
+        dtypes = [source_of(asked.spec, name).dtype.name for name in arrays]
         # Many looks see one call, and to measure it may take making its arrays.
         measured: dict[bool, Sizes] = {}
         for look in looks:
             if look.of_padding not in measured:
                 measured[look.of_padding] = sizes_of(asked.spec, of_padding=look.of_padding)
-            seen[look.name].add(measured[look.of_padding], _dtypes(asked.spec))
+            seen[look.name].add(measured[look.of_padding], dtypes)
     return seen
-
-
-def _dtypes(spec: CallSpec) -> Iterator[str]:
-    for name in ("weight", "indices"):
-        if name in spec.inputs:
-            yield source_of(spec, name).dtype.name
 
 
 def _crossing(
@@ -167,35 +177,3 @@ def _excuse(
     # All that apply, since the others are not idle either.
     used.update(found)
     return found[0].reason if found else None
-
-
-def as_json(table: SizeTable) -> dict[str, Any]:
-    """Return what `coverage.json` holds of the table."""
-    return {
-        "thresholds": list(table.thresholds),
-        "crossings": [
-            {
-                "look": one.look,
-                "axis": str(one.axis),
-                "largest": one.largest,
-                "crossed": list(one.crossed),
-                "left_out": [
-                    {"size": size, "reason": reason} for size, reason in one.left_out.items()
-                ],
-                "missing": list(one.missing),
-            }
-            for one in table.crossings
-        ],
-        "extents": [
-            {
-                "dtype": one.dtype,
-                "look": one.look,
-                "axis": str(one.axis),
-                "largest": one.largest,
-                "least": one.least,
-                "reason": one.reason,
-            }
-            for one in table.extents
-        ],
-        "idle_reasons": list(table.idle_reasons),
-    }

@@ -26,7 +26,7 @@ _HEADING = re.compile(rf"({'|'.join(_SECTIONS)})(:{{1,2}})$")
 _DIRECTIVE = re.compile(r"\.\. (note|warning)::\s*(.*)$")
 # `name (type): text`, as in Google's style; the type is missing in some of PyTorch's.
 _ENTRY = re.compile(r"(?P<name>\*{0,2}\w+)(?: \((?P<type>.+?)\))?:(?: +(?P<text>.*))?$")
-_ITEM = re.compile(r"[-*+] +(?=\S)")
+_ITEM = re.compile(r"^[-*+] +(?=\S)")
 _SIGNATURE_LINE = re.compile(r"\w+\(.*\) -> \S+$")
 
 
@@ -112,8 +112,7 @@ def _prose(parameter: str, lines: Sequence[str]) -> Iterator[TextBlock]:
             literal += chunk
             continue
         yield from _literal(parameter, literal)
-        text = " ".join(line.strip() for line in chunk)
-        text = text[_mark_length(text) :]
+        text = _ITEM.sub("", " ".join(line.strip() for line in chunk))
         is_signature = parameter == SUMMARY and _SIGNATURE_LINE.match(text)
         yield TextBlock(SIGNATURE if is_signature else parameter, text)
         # Only the paragraph before can open a literal block.
@@ -145,11 +144,6 @@ def _chunks(lines: Sequence[str]) -> Iterator[list[str]]:
 def _is_next_item(line: str, chunk: Sequence[str]) -> bool:
     items = _ITEM.match(line.lstrip()) and _ITEM.match(chunk[0].lstrip())
     return bool(items) and _indent(line) == _indent(chunk[0])
-
-
-def _mark_length(text: str) -> int:
-    match = _ITEM.match(text)
-    return match.end() if match else 0
 
 
 def _indent(line: str) -> int:

@@ -127,7 +127,7 @@ class Threads:
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident bytes of the worker: after its rounds, the most, and how much that was more."""
+    """Resident bytes of the worker: after its rounds, at its peak, and the peak's rise."""
 
     resident_bytes: int | None
     peak_bytes: int | None = None

@@ -13,9 +13,9 @@ from embcheck.conformance.timing.clock.machine import cores
 
 
 def describe_environment() -> dict[str, Any]:
-    """Describe the machine: what a reader needs to judge a run; no names of hosts or users.
+    """Describe the machine, and what its workers are kept from.
 
-    And what workers are kept from there.
+    That is what a reader needs to judge a run; no names of hosts or users.
     """
     can = confinement()
     return {

@@ -57,14 +57,14 @@ class RecordError(Exception):
 
 
 class _NotJson(ValueError):
-    """A text is no JSON, or such as no run writes; says what is wrong."""
+    """A text is not JSON, or is JSON that no run writes; the message says what is wrong."""
 
 
 def read_lines(file: Path) -> Iterator[tuple[int, Line | None]]:
     """Give the lines of a file with their numbers, None for a last one that was cut off.
 
-    Raises OSError for a file that cannot be read, RecordError for what is no file, and for a line
-    that is none.
+    Raises OSError for a file that cannot be read, RecordError for anything but a regular file, and
+    for a line that no run writes.
     """
     if not stat.S_ISREG(file.stat().st_mode):
         raise RecordError(f"{file}: is no file; name a folder that a run wrote")

@@ -32,7 +32,7 @@ FILE_NAME = "results.jsonl"
 class Run:
     """One execution: its header, what it knows, and whether it came to its end.
 
-    `damage` says what its lines are not as a run writes them.
+    `damage` names the lines that are not as a run writes them.
     """
 
     header: RunHeader

@@ -147,7 +147,7 @@ class RunWriter:
         self._file = descriptor
 
     def _why(self, error: OSError) -> str:
-        """Say why nothing more can be written, and where that is which was."""
+        """Say why nothing more can be written, and where the earlier results are."""
         what = f"cannot write {self.path}: {error.strerror}"
         if not self.recorded:
             return f"{what}; nothing is recorded"

@@ -27,7 +27,7 @@ _WORKFLOW = ".github/workflows/embcheck.yml"
 
 
 class AlreadyThere(Exception):
-    """What would be overwritten."""
+    """A file or folder would be overwritten; the message names it."""
 
 
 def write_distribution(name: str, out: Path, required: str) -> Path:

@@ -111,7 +111,7 @@ class Arm:
     ) -> tuple[list[float], list[float]]:
         """Return the seconds of calls on indices that are new, as `order` says, and of others.
 
-        New are two indices that changed places, or if `whole` all of them.
+        Before a call on new indices two of them have changed places, or all of them if `whole`.
         """
         header = {"request": "fresh_calls", "id": id_, "order": list(order), "whole": whole}
         found = self._lists({**header, "seed": seed}, ["seconds"])["seconds"]
@@ -257,7 +257,7 @@ class Arm:
         arrays: Mapping[str, np.ndarray] | None = None,
         optional: Sequence[str] = (),
     ) -> dict[str, float]:
-        """Ask for numbers; raises ArmLost unless they can be: of seconds, no more than it took."""
+        """Ask for numbers; raises ArmLost for what cannot be, as more seconds than it took."""
         started = time.perf_counter()
         told = self._ask(header, arrays).details
         # No stage can have taken longer than the request that it was part of.

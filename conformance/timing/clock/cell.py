@@ -58,8 +58,8 @@ class TimingSettings:
     `generations` overrides the profile's number of them. Rounds and seconds are for all of a
     cell's generations together. `baseline` names the backend that ratios are taken to, where it is
     chosen. `spelling` names another spelling of the call: backends whose adapter has it are timed
-    by it. `scheme` is that by which backends store the table that look up in stored tables only; if
-    absent, the first that each has. Without `ceilings` the machine's own rates are not measured,
+    by it. `scheme` is how backends that look up in stored tables only store the table; if absent,
+    each takes the first that it has. Without `ceilings` the machine's own rates are not measured,
     and figures are not compared with them.
     """
 

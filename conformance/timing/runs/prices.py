@@ -170,22 +170,20 @@ def _time(priced: Priced, settings: TimingSettings, generation: int) -> None:
 
 
 def _estimate(generations: Sequence[Priced], name: str, plain: str) -> Estimate:
-    return estimate(
-        [
-            log_ratios(*(seconds_per_call(priced.rounds, key) for key in (name, plain)))
-            for priced in generations
-        ]
-    )
+    pairs = [
+        (seconds_per_call(priced.rounds, name), seconds_per_call(priced.rounds, plain))
+        for priced in generations
+    ]
+    return estimate([log_ratios(*pair) for pair in pairs])
 
 
 def _line(generations: Sequence[Priced], variant: Variant, margin: float) -> PriceLine:
     found = _estimate(generations, variant.name, variant.plain)
     few = len(generations) < FEWEST_GENERATIONS
-    plain, own = (_nanoseconds(generations, name) for name in (variant.plain, variant.name))
     return replace(
         _untimed(generations[0], variant, None),
-        ns_plain=plain,
-        ns_per_call=own,
+        ns_plain=_nanoseconds(generations, variant.plain),
+        ns_per_call=_nanoseconds(generations, variant.name),
         ratio=found.ratio,
         ratio_low=found.low,
         ratio_high=found.high,

@@ -57,14 +57,14 @@ class CannotResume(RecordError):
 
 def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
     """List the cells of a run, those with one number of threads together."""
-    cells = [
-        Cell(workload, workload.profiles[profile], state, threads)
-        for workload in workloads
-        for threads in workload.profiles[profile].threads
-        for state in workload.profiles[profile].states
-        # On one core, all threads are one, and the cell would be timed twice.
-        if threads != "all" or machine.cores() > 1 or 1 not in workload.profiles[profile].threads
-    ]
+    cells: list[Cell] = []
+    for workload in workloads:
+        planned = workload.profiles[profile]
+        for threads in planned.threads:
+            # On one core, all threads are one, and the cell would be timed twice.
+            if threads == "all" and machine.cores() == 1 and 1 in planned.threads:
+                continue
+            cells += [Cell(workload, planned, state, threads) for state in planned.states]
     # Workers are confined when they start, so that cells in any order would restart them.
     return sorted(cells, key=lambda cell: str(cell.threads), reverse=True)
 

@@ -156,6 +156,7 @@ def pick(ids: Iterable[str], known: Mapping[str, Item], what: str = "workload") 
 
 
 def _workload(tree: Mapping[str, Any]) -> Workload:
+    weights = tree.get("per_sample_weights")
     return Workload(
         id=tree["id"],
         title=tree["title"],
@@ -168,12 +169,8 @@ def _workload(tree: Mapping[str, Any]) -> Workload:
         profiles={name: _profile(sizes) for name, sizes in tree["profiles"].items()},
         options=dict(tree.get("options", {})),
         index_dtype=tree.get("index_dtype", "int64"),
-        per_sample_weights=_origin(tree.get("per_sample_weights")),
+        per_sample_weights=Origin(**weights) if weights else None,
     )
-
-
-def _origin(tree: Mapping[str, Any] | None) -> Origin | None:
-    return Origin(**tree) if tree else None
 
 
 def _profile(sizes: Mapping[str, Any]) -> WorkloadProfile:
@@ -185,25 +182,25 @@ def _profile(sizes: Mapping[str, Any]) -> WorkloadProfile:
 
 def _inconsistencies(tree: Map, file: str) -> Iterator[Problem]:
     """Find what the schema cannot check: sizes that the operation lacks, unknown real data."""
+
+    def problem(place: list[str], what: str, remedy: str) -> Problem:
+        return Problem(file, *mark_of(tree, place), what, remedy)
+
     for key in ("table", "trace"):
         name = tree[key].get("real")
         if name is not None and name not in real_data.NAMES:
-            mark = mark_of(tree, [key, "real"])
             known = ", ".join(real_data.NAMES)
-            yield Problem(file, *mark, f"no real array '{name}'", f"use one of: {known}")
+            yield problem([key, "real"], f"no real array '{name}'", f"use one of: {known}")
     # A real trace is a text, which is cut into windows and has no bags.
     if "real" in tree["trace"] and Operation(tree["operation"]).is_bag:
-        mark = mark_of(tree, ["trace"])
-        yield Problem(file, *mark, "bags need a seeded trace", "give a seed, or look up")
+        yield problem(["trace"], "bags need a seeded trace", "give a seed, or look up")
     if "per_sample_weights" in tree and not Operation(tree["operation"]).is_bag:
-        mark = mark_of(tree, ["per_sample_weights"])
-        yield Problem(file, *mark, "a lookup has no per-sample weights", "remove them")
+        yield problem(["per_sample_weights"], "a lookup has no per-sample weights", "remove them")
     for name, sizes in tree["profiles"].items():
         wanted = _wanted_sizes(tree, sizes)
         given = {*sizes} - {"states", "threads", "seconds"}
         for size in sorted(wanted - given):
-            mark = mark_of(tree, ["profiles", name])
-            yield Problem(file, *mark, f"profiles.{name} lacks '{size}'", f"add '{size}'")
+            yield problem(["profiles", name], f"profiles.{name} lacks '{size}'", f"add '{size}'")
         for size in sorted(given - wanted):
             line, column = sizes.key_marks[size]
             what = f"profiles.{name}: '{size}' does not belong to this workload"

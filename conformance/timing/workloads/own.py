@@ -82,8 +82,11 @@ def own_workload(sources: Sources) -> Workload:
 
 
 def _options(sources: Sources, *, is_bag: bool) -> dict[str, Any]:
-    padding = {} if sources.padding_idx is None else {"padding_idx": sources.padding_idx}
-    return {**({"mode": sources.mode or "mean"} if is_bag else {}), **padding}
+    # PyTorch's own default is the mean.
+    options: dict[str, Any] = {"mode": sources.mode or "mean"} if is_bag else {}
+    if sources.padding_idx is not None:
+        options["padding_idx"] = sources.padding_idx
+    return options
 
 
 def _title(sources: Sources, table: np.ndarray, given: str) -> str:

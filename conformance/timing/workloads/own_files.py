@@ -88,7 +88,7 @@ def _chosen_of_npz(path: Path, name: str | None, arrays: Any) -> str:
 
 
 def _form(archive: zipfile.ZipFile, name: str) -> Form | None:
-    """Return what the header of an array in an archive says; None if it has none that is usual."""
+    """Return what the header of an array in an archive says; None if it has no usual one."""
     headers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,

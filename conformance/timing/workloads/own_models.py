@@ -88,7 +88,7 @@ def tensor_of_index(path: Path, name: str | None) -> np.ndarray:
 
 
 def _weight_map(path: Path) -> Mapping[str, str]:
-    """Return the names of shards by tensor; raises BadInput where that is not what the file has."""
+    """Return the names of shards by tensor; raises BadInput where the file has no such map."""
     with path.open("rb") as file:
         # One byte more shows that there are too many, without reading them all.
         data = file.read(MOST_BYTES + 1)
@@ -120,7 +120,7 @@ def _forms_of_shards(folder: Path, shards: Mapping[str, str]) -> dict[str, Form]
             with safe_open(folder / shard, framework="numpy") as tensors:
                 forms |= _forms(tensors)
         except (OSError, SafetensorError):
-            continue  # Only what the list says is less; a tensor of it is refused with the reason.
+            continue  # The list says less then. To read a tensor of that shard gives the reason.
     return forms
 
 

@@ -27,8 +27,9 @@ Arrays = Mapping[str, np.ndarray]
 class Variant:
     """A call with one thing changed, and the name of the variant that it is paired with.
 
-    `kind` is `semantics`, `stage` (of training) or `spelling`; a spelling is prepared by that of
-    the adapter's spellings. `note` says what a figure stands for where the name does not.
+    `kind` is `semantics`, `stage` (of training) or `spelling`. `spelling` names the adapter's other
+    spelling by which the call is prepared, if it is not its own. `note` says what a figure stands
+    for where the name does not.
     """
 
     name: str
