@@ -110,7 +110,8 @@ def _compared(
 ) -> OperationPairs:
     impossible = {pair for pair in pairs if _reasons(rules.impossible, pair, used)}
     possible = [pair for pair in pairs if pair not in impossible]
-    left_out, missing = dict[OptionPair, str](), list[OptionPair]()
+    left_out: dict[OptionPair, str] = {}
+    missing: list[OptionPair] = []
     for pair in possible:
         if pair not in done:
             reasons = _reasons(rules.left_out, pair, used)

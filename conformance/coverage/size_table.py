@@ -137,7 +137,8 @@ def _crossing(
     look: Look, axis: SizeAxis, seen: _Seen, ladder: Ladder, used: set[Excuse]
 ) -> Crossing:
     sizes = seen.sizes.get(axis, set())
-    left_out, missing = dict[int, str](), list[int]()
+    left_out: dict[int, str] = {}
+    missing: list[int] = []
     for size in ladder.thresholds:
         if size in sizes:
             continue

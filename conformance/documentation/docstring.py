@@ -53,7 +53,8 @@ def blocks_of(docstring: str) -> Iterator[TextBlock]:
 
 def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield each section's name and dedented body; text outside of sections is the summary."""
-    heading, body = SUMMARY, list[str]()
+    heading = SUMMARY
+    body: list[str] = []
     for line in lines:
         found = None if line.startswith(" ") else _heading(line)
         # A line that is not indented ends a section, and is the summary's again.
@@ -75,7 +76,8 @@ def _heading(line: str) -> tuple[str, list[str]] | None:
 
 def _entries(lines: Sequence[str]) -> Iterator[TextBlock]:
     """Yield `name (type)` of each entry, then the blocks of its description."""
-    name, body = "Args", list[str]()
+    name = "Args"
+    body: list[str] = []
     for line in lines:
         match = None if line.startswith(" ") else _ENTRY.match(line)
         if match is None:
@@ -90,7 +92,7 @@ def _entries(lines: Sequence[str]) -> Iterator[TextBlock]:
 
 def _examples(lines: Sequence[str]) -> Iterator[str]:
     """Yield each example: a prompt after an empty line begins the next one."""
-    example = list[str]()
+    example: list[str] = []
     for before, line in zip(["", *lines], lines, strict=False):
         # A prompt right below another line goes on with the same example.
         if line.startswith(">>>") and not before.strip() and any(example):
@@ -103,7 +105,7 @@ def _examples(lines: Sequence[str]) -> Iterator[str]:
 
 def _prose(parameter: str, lines: Sequence[str]) -> Iterator[TextBlock]:
     """Yield paragraphs and list items; indented text below a `::` is one block."""
-    literal = list[str]()
+    literal: list[str] = []
     above: int | None = None
     for chunk in _chunks(lines):
         indent = _indent(chunk[0])
@@ -130,7 +132,7 @@ def _chunks(lines: Sequence[str]) -> Iterator[list[str]]:
 
     As in reStructuredText, a list begins after an empty line; a wrapped "index + 1" is not a list.
     """
-    chunk = list[str]()
+    chunk: list[str] = []
     for line in lines:
         if chunk and (not line.strip() or _is_next_item(line, chunk)):
             yield chunk

@@ -120,7 +120,7 @@ def exercised(cases: Iterable[Case]) -> set[Combination]:
     An option about gradients counts only where a gradient or a training step is looked at, and a
     norm_type only beside a max_norm.
     """
-    found = set[Combination]()
+    found: set[Combination] = set()
     for case in cases:
         # A refused call shows nothing of its options but that it is refused.
         call = case.expectation.control if isinstance(case.expectation, Rejects) else case.spec

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from statistics import fmean, median
 
 from embcheck.conformance.timing.clock.schedule import Round
@@ -74,7 +75,7 @@ def _is_shared(rounds: Sequence[Round]) -> bool:
     noises = [round_.noise for round_ in rounds]
     if not all("busy_seconds" in noise for noise in noises):
         return False
-    blocks = (block for round_ in rounds for pair in round_.blocks.values() for block in pair)
+    blocks = chain.from_iterable(pair for round_ in rounds for pair in round_.blocks.values())
     ours = sum(b.cpu_seconds + b.idle_cpu_seconds + b.untimed_cpu_seconds for b in blocks)
     ours += sum(noise["harness_seconds"] for noise in noises)
     # Each of the two readings of the kernel's counter may be off by a tick.

@@ -150,17 +150,22 @@ def describe_backends(backends: Sequence[str], timeout: float) -> RunHeader:
     addresses = addressed(backends)
     workers = Workers("all", timeout, addresses=addresses)
     try:
-        return RunHeader(
-            purpose=PURPOSE,
-            started=now(),
-            embcheck=embcheck_version(),
-            suite=_suite_hash(),
-            environment=identity.describe_machine(),
-            backends=_describe(workers, addresses),
-            planned=0,
-        )
+        return _header(_describe(workers, addresses))
     finally:
         workers.close()
+
+
+def _header(infos: tuple[Mapping[str, Any], ...]) -> RunHeader:
+    """Return the header of a run on described backends; nothing is planned yet."""
+    return RunHeader(
+        purpose=PURPOSE,
+        started=now(),
+        embcheck=embcheck_version(),
+        suite=_suite_hash(),
+        environment=identity.describe_machine(),
+        backends=infos,
+        planned=0,
+    )
 
 
 def _describe(workers: Workers, backends: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
@@ -295,13 +300,9 @@ class _Run:
         self, workloads: Sequence[Workload], infos: tuple[Mapping[str, Any], ...]
     ) -> RunHeader:
         cells = plan_cells(workloads, self._settings.profile)
-        return RunHeader(
+        return replace(
+            _header(infos),
             purpose=self._purpose,
-            started=now(),
-            embcheck=embcheck_version(),
-            suite=_suite_hash(),
-            environment=identity.describe_machine(),
-            backends=infos,
             # Each cell also has an A/A row and the sentinel's.
             planned=len(cells) * (len(self._backends) + 2),
             settings=self._describe_settings(workloads),
