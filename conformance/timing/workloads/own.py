@@ -226,7 +226,7 @@ def _calls(arrays: Arrays, batch: int | None) -> Iterator[Arrays]:
         return
     if batch > total:
         raise BadInput(f"a batch of {batch} is more than the {total} there are", "take fewer")
-    # Only whole batches: all calls that are timed in turn have one shape.
+    # Only whole batches: a shorter last call would not be like the others.
     for start in range(0, total - batch + 1, batch)[:MAX_CALLS]:
         if offsets is None:
             yield {name: array[start : start + batch] for name, array in arrays.items()}
