@@ -78,6 +78,7 @@ def run_prices(
             if (step.cell.workload.id, step.backend) not in priced:
                 told(step)
                 found = _take(step, settings, addresses)
+                # All lines of a step or none: a resumed run takes a step with any line for done.
                 writer.write(*found)
                 lines += found
         losses = (line.details.exit_code or ExitCode.CONFORMS for line in lines)

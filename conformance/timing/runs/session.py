@@ -345,6 +345,7 @@ def interrupted(folder: Path, header: RunHeader) -> Run:
     if different:
         raise CannotResume(f"the run in {folder} was another one: {'; '.join(different)}")
     try:
+        # Tried here: damaged rounds would otherwise be found only at the end of the resumed run.
         lines = measurements(before.rounds, names, generations=1)
         figures.with_figures(lines, before.rounds)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

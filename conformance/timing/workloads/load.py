@@ -139,11 +139,9 @@ def load_workloads(files: Iterable[Path]) -> dict[str, Workload]:
     return workloads
 
 
-def select_workloads(
-    ids: Iterable[str], workloads: Mapping[str, Workload] | None = None
-) -> list[Workload]:
+def select_workloads(ids: Iterable[str]) -> list[Workload]:
     """Pick workloads by id, all if none is named; raises UnknownWorkload, or SpecError."""
-    return pick(ids, load_workloads(workload_files()) if workloads is None else workloads)
+    return pick(ids, load_workloads(workload_files()))
 
 
 def pick(ids: Iterable[str], known: Mapping[str, Item], what: str = "workload") -> list[Item]:
