@@ -87,14 +87,15 @@ class Standard:
         ulp = share = rms = 0.0
         for name, wanted in self.expected.items():
             error = np.abs(got[name].astype(np.float64) - wanted.astype(np.float64))
-            ulp = max(ulp, float(np.max(error / np.spacing(np.abs(wanted)), initial=0.0)))
             # As in `complaint`, no bounds are derived for exact answers.
-            allowed = self.allowed[name][error > 0] if error.any() else np.ones(0)
-            share = max(share, float(np.max(error[error > 0] / allowed, initial=0.0)))
-            if error.any():
-                size = _root_mean_square(wanted.astype(np.float64))
-                # Where all right values are 0, an error is as large as anything can be.
-                rms = max(rms, _root_mean_square(error) / size if size else 1.0)
+            if not error.any():
+                continue
+            off = error > 0
+            ulp = max(ulp, float(np.max(error / np.spacing(np.abs(wanted)), initial=0.0)))
+            share = max(share, float(np.max(error[off] / self.allowed[name][off], initial=0.0)))
+            size = _root_mean_square(wanted.astype(np.float64))
+            # Where all right values are 0, an error is as large as anything can be.
+            rms = max(rms, _root_mean_square(error) / size if size else 1.0)
         return {
             "largest_error_ulp": ulp,
             "largest_error_share_of_bound": share,

@@ -157,6 +157,7 @@ def _layout(origin: Origin, profile: WorkloadProfile, turn: int) -> tuple[int, A
         offsets = np.cumsum(np.concatenate([[0], lengths[:-1]]), dtype=np.int64)
         return int(lengths.sum()), {"offsets": offsets}
     if profile.bags is not None:
+        # A size that a workload needs was checked with its file: `or 0` is for mypy alone.
         return profile.bags * (profile.bag_size or 0), {}
     return profile.indices or 0, {}
 

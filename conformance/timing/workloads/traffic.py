@@ -43,18 +43,20 @@ def traffic(call: Call) -> Traffic:
     rest = sum(
         array.nbytes for name, array in call.inputs.items() if name not in ("weight", "grad_output")
     )
-    rest += output_rows(call) * of_floats
-    again = 0
+    output = output_rows(call) * of_floats
+    rest += output
+    # On the way back each row is visited again, by an upstream gradient as large as the output.
+    visits = 1
     if call.wants(Observation.GRAD_WEIGHT):
-        rest += output_rows(call) * of_floats + weight.nbytes
-        again = 1
+        rest += output + weight.nbytes
+        visits = 2
     if call.wants(*TRAINING_OBSERVATIONS):
-        rest += output_rows(call) * of_floats
-        again = 1
+        rest += output
+        visits = 2
     return Traffic(
-        logical=(1 + again) * indices.size * row + rest,
-        padded=(1 + again) * lines + rest,
-        compulsory=(1 + again) * rows.size * row + rest,
+        logical=visits * indices.size * row + rest,
+        padded=visits * lines + rest,
+        compulsory=visits * rows.size * row + rest,
         touched=float(rows.size * row),
     )
 
