@@ -102,6 +102,7 @@ class _Seen:
         for axis, found in sizes.items():
             self.sizes.setdefault(axis, set()).update(found)
             for name in dtypes:
+                # A call of no bags has no entries of bags, and so no size there.
                 largest = max(found, default=0)
                 self.largest[name, axis] = max(self.largest.get((name, axis), 0), largest)
 
