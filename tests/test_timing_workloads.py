@@ -13,7 +13,7 @@ from embcheck.conformance.timing.workloads.load import (
     PROFILES,
     UnknownWorkload,
     load_workloads,
-    select_workloads,
+    pick,
     workload_files,
 )
 from embcheck.conformance.timing.workloads.traces import make_inputs
@@ -51,10 +51,10 @@ def test_the_shipped_workloads_load():
 def test_workloads_are_picked_by_id(tmp_path):
     """All are taken if none is named; an unknown id is refused with the known ones."""
     known = _load(tmp_path, TINY)
-    assert [workload.id for workload in select_workloads([], known)] == ["TINY"]
-    assert [workload.id for workload in select_workloads(["TINY", "TINY"], known)] == ["TINY"]
+    assert [workload.id for workload in pick([], known)] == ["TINY"]
+    assert [workload.id for workload in pick(["TINY", "TINY"], known)] == ["TINY"]
     with pytest.raises(UnknownWorkload, match="no workload 'T9'; known workloads: TINY"):
-        select_workloads(["T9"], known)
+        pick(["T9"], known)
 
 
 @pytest.mark.parametrize(

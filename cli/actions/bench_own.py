@@ -10,8 +10,7 @@ import click
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.execution.introductions import introductions
-from embcheck.conformance.timing.clock.cell import is_named
-from embcheck.conformance.timing.clock.lanes import spellings_of
+from embcheck.conformance.timing.clock.lanes import is_named, spellings_of
 from embcheck.conformance.timing.clock.workers import DEFINITION
 from embcheck.conformance.timing.workloads.load import Workload
 from embcheck.conformance.timing.workloads.own import Sources, own_workload

@@ -29,6 +29,7 @@ def draw(results: Iterable[ResultLine], number: int, seed: int) -> list[ResultLi
     """
     chance = random.Random(seed)  # noqa: S311  (nothing here is secret)
     piles: dict[str, dict[str, list[ResultLine]]] = {group: {} for group in GROUPS}
+    # A parallel run writes its results in any order, and the sample shall be the same.
     for result in sorted(results, key=lambda found: (found.backend, found.case)):
         group = group_of(result)
         if group is not None:
@@ -36,6 +37,7 @@ def draw(results: Iterable[ResultLine], number: int, seed: int) -> list[ResultLi
     for backends in piles.values():
         for pile in backends.values():
             chance.shuffle(pile)
+    # By turns, or a backend with many departures would fill the sample.
     queues = [_by_turns(list(backends.values())) for backends in piles.values()]
     return _by_turns(queues)[:number]
 

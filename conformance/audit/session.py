@@ -58,9 +58,9 @@ def audit(
 ) -> Iterator[Audited]:
     """Audit results, backend by backend; scripts are written to the folder, one for each call.
 
-    `told` is called as each backend begins.
-    Raises BadAddress and UnknownBackend. A backend that cannot start has all its results unwritten;
-    where that are all, NoneAvailable is raised in the end, and no folder made.
+    `told` is called as each backend begins. Raises BadAddress and UnknownBackend. The results of a
+    backend that cannot start are unwritten; if none can start, NoneAvailable is raised in the end,
+    and no folder is made.
     """
     cases = {case.id: case for path in spec_files(()) for case in load_spec(path).cases}
     reference = WorkerClient(REFERENCE)
@@ -72,6 +72,7 @@ def audit(
             told(address.label)
             worker = WorkerClient(address, timeout=SECONDS)
             try:
+                # A backend without results in the sample need not be started.
                 if drawn:
                     _ = worker.info
                 yield from _Audit(worker, reference, cases, folder, address.python).audit(drawn)
@@ -83,6 +84,7 @@ def audit(
                 worker.close()
     finally:
         reference.close()
+    # Raised in the end, so that every result has been told with its reason before.
     if gone and len(gone) == len(parsed):
         raise NoneAvailable(gone)
 
@@ -110,6 +112,7 @@ class _Audit:
                 written.append((result, case, self._write(case, number)))
             except (NotWritable, Missing, BackendUnavailable, BackendBroken) as reason:
                 yield Audited(result, unwritten=str(reason))
+        # All together, since a library is imported once for all of them.
         programs = [entry for _, _, entry in written]
         answers = ask_alone(programs, self._worker.info, self._python, SECONDS) if written else []
         for (result, case, entry), answer in zip(written, answers, strict=True):
@@ -136,6 +139,7 @@ class _Audit:
     def _write(self, case: Case, number: int) -> Program:
         answer = self._worker.script(case.spec.call())
         if not isinstance(answer, Answered):
+            # The kinds of answers name it differently, and a time-out has neither.
             said = getattr(answer, "reason", getattr(answer, "message", "no answer in time"))
             raise NotWritable(str(said))
         text = program(case.spec, answer.details["script"])
@@ -192,6 +196,7 @@ def compare(
         return replace(audited, finding="the script is at fault")
     if group == "unsupported":
         hidden = alone.outcome in (Outcome.PASSED, Outcome.REFUSED_EARLIER)
+        # A refusal, too, would pass where nothing is supported at all.
         hidden &= isinstance(case.expectation, Returns)
         return replace(audited, finding="the library alone can do it") if hidden else audited
     if _happens_by_chance(result):

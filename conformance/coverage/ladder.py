@@ -30,6 +30,7 @@ class Excuse:
         return (
             (not self.look or look in self.look)
             and (not self.axis or axis in self.axis)
+            # Thresholds are counted over all dtypes, extents for each: so no reason holds for both.
             and (dtype in self.dtype if self.dtype else dtype is None)
             and size >= self.at_least
         )
@@ -47,6 +48,7 @@ class Ladder:
 def load_ladder(path: Path) -> Ladder:
     """Load the thresholds and the reasons; raises SpecError."""
     tree = read_yaml(path)
+    # Only a file that fits the schema can be looked at further.
     problems = problems_of(tree, str(path), "sizes") or list(_mistakes(tree, path))
     if problems:
         raise SpecError(problems)

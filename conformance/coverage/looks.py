@@ -45,6 +45,7 @@ class Look:
 
 def _set_options(spec: CallSpec) -> set[str]:
     """Name the options that are set to a value other than false or none."""
+    # By identity: a `padding_idx` of 0 is set, and is false to Python.
     given = {
         name for name, value in spec.options.items() if value is not None and value is not False
     }
@@ -93,6 +94,7 @@ def _in_form(form: str) -> Callable[[CallSpec], bool]:
 
 
 def _lookups() -> Iterator[Look]:
+    # Each option has a look of its own, without the others: they may lead to other kernels.
     known: tuple[tuple[str, frozenset[Observation], Callable[[CallSpec], bool]], ...] = (
         ("lookup", OUTPUT, _plain),
         ("gradient", GRADIENT, _plain_gradient),
@@ -103,6 +105,7 @@ def _lookups() -> Iterator[Look]:
     )
     for name, observations, fits in known:
         yield Look(name, Operation.EMBEDDING, observations, fits, LOOKUP_AXES)
+    # Apart, since it counts how often the padding row is named, and not any row.
     padded = _with("padding_idx", "scale_grad_by_freq", "sparse", "max_norm")
     yield Look("padding gradient", Operation.EMBEDDING, GRADIENT, padded, LOOKUP_AXES, True)
 

@@ -16,20 +16,24 @@ from embcheck.conformance.contract.operation import WITH_TABLE
 from embcheck.conformance.contract.options import OPTIONS as DOCUMENTED
 from embcheck.conformance.contract.options import kinds_in, kinds_of
 from embcheck.conformance.coverage.looks import form_of
-from embcheck.conformance.coverage.scored import counts_of, source_of
+from embcheck.conformance.coverage.scored import (
+    INDEX_DTYPES,
+    WEIGHT_DTYPES,
+    counts_of,
+    source_of,
+)
 from embcheck.conformance.coverage.sizes import bag_lengths
 from embcheck.conformance.suite.model import CallSpec
 
 _INDEX = ("valid", "negative", "too large")
-_DTYPES = ("float16", "bfloat16", "float32", "float64")
 _INDICES: Mapping[str, tuple[str, ...]] = {
     "rank": ("0", "1", "2", "3"),
     "positions": ("none", "some"),
     "index": _INDEX,
 }
 _TABLE: Mapping[str, tuple[str, ...]] = {
-    "weight": _DTYPES,
-    "indices": ("int32", "int64"),
+    "weight": WEIGHT_DTYPES,
+    "indices": INDEX_DTYPES,
     "observed": ("output", "gradient", "both"),
     "upstream": ("ones", "zeros", "other"),
     "repeats": ("none", "some"),
@@ -45,6 +49,7 @@ _IN_FORM = "include_last_offset"
 
 
 def _kinds(operation: Operation) -> Mapping[str, tuple[str, ...]]:
+    # It counts as a form of the bags; as an option of its own it would be combined twice.
     options = {name: kinds for name, kinds in kinds_of(operation).items() if name != _IN_FORM}
     if operation is Operation.ONE_HOT:
         return {**options, **_INDICES}
@@ -74,7 +79,12 @@ def values_of(spec: CallSpec, index: str = "valid") -> dict[str, str]:
     found = dict(kinds_in(spec.operation, spec.options, with_gradients=gradient))
     # That a weight is frozen shows in what is not asked of it.
     found["freeze"] = DOCUMENTED["freeze"].kind_in(spec.options)
-    found |= {**dict(_common(spec)), "index": index}
+    shape = source_of(spec, "indices").shape
+    found |= {
+        "rank": str(min(len(shape), 3)),
+        "positions": "none" if 0 in shape else "some",
+        "index": index,
+    }
     if spec.operation is not Operation.ONE_HOT:
         found |= dict(_of_table(spec, index, gradient=gradient))
     if spec.operation.is_bag:
@@ -82,20 +92,16 @@ def values_of(spec: CallSpec, index: str = "valid") -> dict[str, str]:
     return {option: found[option] for option in options if option in found}
 
 
-def _common(spec: CallSpec) -> Iterator[tuple[str, str]]:
-    shape = source_of(spec, "indices").shape
-    yield "rank", str(min(len(shape), 3))
-    yield "positions", "none" if 0 in shape else "some"
-
-
 def _of_table(spec: CallSpec, index: str, *, gradient: bool) -> Iterator[tuple[str, str]]:
     yield "weight", _weight_dtype(spec)
     yield "indices", source_of(spec, "indices").dtype.name
     output = not _OUTPUTS.isdisjoint(spec.observe)
+    # Other observations, of the caller's arrays say, are of neither kind.
     if output or gradient:
         yield "observed", ("both" if output else "gradient") if gradient else "output"
     if gradient:
         yield from _upstream(spec)
+    # A bad index cannot be counted, and no index is repeated where there is none.
     if index == "valid" and 0 not in source_of(spec, "indices").shape:
         counts = counts_of(source_of(spec, "indices").array())
         yield "repeats", "some" if counts.max() > 1 else "none"
@@ -108,6 +114,7 @@ def _upstream(spec: CallSpec) -> Iterator[tuple[str, str]]:
     if "grad_output" not in spec.inputs:
         yield "upstream", "ones"
         return
+    # One dtype that holds the numbers of all others, so that they can be compared with 1 and 0.
     values = source_of(spec, "grad_output").array().astype(np.complex128)
     if values.size:
         known = [name for name, value in (("ones", 1), ("zeros", 0)) if (values == value).all()]

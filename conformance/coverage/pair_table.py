@@ -46,6 +46,27 @@ class PairTable:
             self.idle_reasons
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what `coverage.json` holds of the table."""
+        return {
+            "operations": [
+                {
+                    "operation": one.operation,
+                    "impossible": one.impossible,
+                    "wanted": one.wanted,
+                    "exercised": one.exercised,
+                    "missing": [_names(pair) for pair in one.missing],
+                    "contradicted": [_names(pair) for pair in one.contradicted],
+                    "left_out": [
+                        {"pair": _names(pair), "reason": reason}
+                        for pair, reason in one.left_out.items()
+                    ],
+                }
+                for one in self.operations
+            ],
+            "idle_reasons": list(self.idle_reasons),
+        }
+
 
 def pair_table(asked: Iterable[ScoredCall], refused: Iterable[Refused], rules: Rules) -> PairTable:
     """Compare the pairs that the calls exercise with all possible pairs."""
@@ -53,6 +74,7 @@ def pair_table(asked: Iterable[ScoredCall], refused: Iterable[Refused], rules: R
     by_operation: dict[str, list[OptionPair]] = {str(operation): [] for operation in OPTIONS}
     for pair in wanted_pairs():
         by_operation[pair.operation].append(pair)
+    # Noted while pairs are compared: a rule that applies to none is a gap too.
     used: set[Rule] = set()
     return PairTable(
         tuple(_compared(name, pairs, done, rules, used) for name, pairs in by_operation.items()),
@@ -69,6 +91,7 @@ def exercised_pairs(asked: Iterable[ScoredCall], refused: Iterable[Refused]) -> 
     found = {pair for one in asked for pair in _pairs(one.spec, values_of(one.spec))}
     for call in refused:
         pairs = _pairs(call.spec, values_of(call.spec, call.index))
+        # What was refused for its index says nothing about two other options.
         found |= {pair for pair in pairs if "index" in (pair.first[0], pair.second[0])}
     return found
 
@@ -87,7 +110,8 @@ def _compared(
 ) -> OperationPairs:
     impossible = {pair for pair in pairs if _reasons(rules.impossible, pair, used)}
     possible = [pair for pair in pairs if pair not in impossible]
-    left_out, missing = dict[OptionPair, str](), list[OptionPair]()
+    left_out: dict[OptionPair, str] = {}
+    missing: list[OptionPair] = []
     for pair in possible:
         if pair not in done:
             reasons = _reasons(rules.left_out, pair, used)
@@ -101,6 +125,7 @@ def _compared(
         sum(pair in done for pair in possible),
         left_out,
         tuple(missing),
+        # A case shows that the rule which calls its pair impossible is wrong.
         tuple(sorted(impossible & done)),
     )
 
@@ -110,28 +135,6 @@ def _reasons(rules: Iterable[Rule], pair: OptionPair, used: set[Rule]) -> list[s
     found = [rule for rule in rules if rule.covers(pair)]
     used.update(found)
     return [rule.reason for rule in found]
-
-
-def as_json(table: PairTable) -> dict[str, Any]:
-    """Return what `coverage.json` holds of the table."""
-    return {
-        "operations": [
-            {
-                "operation": one.operation,
-                "impossible": one.impossible,
-                "wanted": one.wanted,
-                "exercised": one.exercised,
-                "missing": [_names(pair) for pair in one.missing],
-                "contradicted": [_names(pair) for pair in one.contradicted],
-                "left_out": [
-                    {"pair": _names(pair), "reason": reason}
-                    for pair, reason in one.left_out.items()
-                ],
-            }
-            for one in table.operations
-        ],
-        "idle_reasons": list(table.idle_reasons),
-    }
 
 
 def _names(pair: OptionPair) -> list[str]:

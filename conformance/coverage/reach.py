@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embcheck.conformance.coverage import pair_table as pairs_of
-from embcheck.conformance.coverage import size_table as sizes_of
 from embcheck.conformance.coverage.ladder import SIZES_FILE, Ladder, load_ladder
 from embcheck.conformance.coverage.pair_table import PairTable, pair_table
 from embcheck.conformance.coverage.rules import PAIRS_FILE, Rules, load_rules
@@ -31,7 +29,7 @@ class Reach:
 
     def as_json(self) -> dict[str, Any]:
         """Return what `coverage.json` holds of both tables."""
-        return {"sizes": sizes_of.as_json(self.sizes), "pairs": pairs_of.as_json(self.pairs)}
+        return {"sizes": self.sizes.as_json(), "pairs": self.pairs.as_json()}
 
 
 def shipped_reach() -> Reach:

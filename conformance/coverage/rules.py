@@ -48,6 +48,7 @@ class Rule:
         return (
             (not self.operation or pair.operation in self.operation)
             and self.without.isdisjoint(has)
+            # A rule about one option holds for its pairs with every other.
             and all(
                 option in has and (not values or has[option] in values)
                 for option, values in self.values
@@ -77,7 +78,7 @@ def load_rules(path: Path) -> Rules:
     problems = problems_of(tree, str(path), "pairs") or list(_mistakes(tree, path))
     if problems:
         raise SpecError(problems)
-    return Rules(*(tuple(map(_rule, tree[name])) for name in ("impossible", "left_out")))
+    return Rules(tuple(map(_rule, tree["impossible"])), tuple(map(_rule, tree["left_out"])))
 
 
 def _rule(entry: Map) -> Rule:
@@ -103,6 +104,7 @@ def _complaints(entry: Map) -> Iterator[tuple[str, ...]]:
     clause = entry.get("clause")
     if clause is not None and clause not in shipped_clauses():
         yield f"there is no clause '{clause}'", "name one of specs/clauses", "clause"
+    # Without an operation, an option of any of them may be named.
     known = _known(entry.get("operation", list(OPTIONS)))
     for option, values in entry.get("values", {}).items():
         if option not in known:

@@ -22,6 +22,8 @@ from embcheck.conformance.suite.model import (
 
 Made = Literal | GeneratedArray | JoinedArray
 """The arrays that every run has; real data may be missing."""
+WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
+INDEX_DTYPES = ("int32", "int64")
 ANSWERS = (Level.DOCUMENTED, Level.UPSTREAM_TESTED, Level.SCHEME)
 GUARDS = (*ANSWERS, Level.DOMAIN)
 
@@ -64,6 +66,7 @@ def refused(cases: Iterable[Case]) -> Iterator[Refused]:
         expectation = case.expectation
         if case.level in GUARDS and isinstance(expectation, Rejects) and _is_made(case.spec):
             control = expectation.control
+            # Another option might be what is refused, if the control does not have it as well.
             same = case.spec.options == control.options
             index = bad_index(case.spec)
             if same and index and not bad_index(control):
@@ -87,6 +90,7 @@ def row_count(spec: CallSpec) -> int | None:
     """Return the number of rows or classes; None if it is not stated."""
     if spec.operation is Operation.ONE_HOT:
         classes = spec.option("num_classes")
+        # -1 stands for as many classes as the indices need.
         return int(classes) if isinstance(classes, int) and classes >= 0 else None
     if "weight" in spec.inputs:
         shape = source_of(spec, "weight").shape

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.coverage.ladder import Excuse, Ladder
 from embcheck.conformance.coverage.looks import LOOKS, Look
-from embcheck.conformance.coverage.scored import ScoredCall, source_of
+from embcheck.conformance.coverage.scored import (
+    INDEX_DTYPES,
+    WEIGHT_DTYPES,
+    ScoredCall,
+    source_of,
+)
 from embcheck.conformance.coverage.sizes import SizeAxis, Sizes, sizes_of
-from embcheck.conformance.suite.model import CallSpec
-
-WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
-INDEX_DTYPES = ("int32", "int64")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,23 @@ class SizeTable:
             + len(self.idle_reasons)
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what `coverage.json` holds of the table."""
+        return {
+            "thresholds": list(self.thresholds),
+            "crossings": [
+                {
+                    **asdict(one),
+                    "left_out": [
+                        {"size": size, "reason": reason} for size, reason in one.left_out.items()
+                    ],
+                }
+                for one in self.crossings
+            ],
+            "extents": [asdict(one) for one in self.extents],
+            "idle_reasons": list(self.idle_reasons),
+        }
+
 
 @dataclass
 class _Seen:
@@ -79,12 +97,12 @@ class _Seen:
     sizes: dict[SizeAxis, set[int]] = field(default_factory=dict)
     largest: dict[tuple[str, SizeAxis], int] = field(default_factory=dict)
 
-    def add(self, sizes: Sizes, dtypes: Iterable[str]) -> None:
+    def add(self, sizes: Sizes, dtypes: Sequence[str]) -> None:
         """Add a call's sizes."""
-        names = tuple(dtypes)
         for axis, found in sizes.items():
             self.sizes.setdefault(axis, set()).update(found)
-            for name in names:
+            for name in dtypes:
+                # A call of no bags has no entries of bags, and so no size there.
                 largest = max(found, default=0)
                 self.largest[name, axis] = max(self.largest.get((name, axis), 0), largest)
 
@@ -105,25 +123,23 @@ def _seen(calls: Iterable[ScoredCall]) -> Mapping[str, _Seen]:
     seen = {look.name: _Seen() for look in LOOKS}
     for asked in calls:
         looks = [look for look in LOOKS if look.sees(asked)]
+        arrays = [name for name in ("weight", "indices") if name in asked.spec.inputs]
+        dtypes = [source_of(asked.spec, name).dtype.name for name in arrays]
+        # Many looks see one call, and to measure it may take making its arrays.
         measured: dict[bool, Sizes] = {}
         for look in looks:
             if look.of_padding not in measured:
                 measured[look.of_padding] = sizes_of(asked.spec, of_padding=look.of_padding)
-            seen[look.name].add(measured[look.of_padding], _dtypes(asked.spec))
+            seen[look.name].add(measured[look.of_padding], dtypes)
     return seen
-
-
-def _dtypes(spec: CallSpec) -> Iterator[str]:
-    for name in ("weight", "indices"):
-        if name in spec.inputs:
-            yield source_of(spec, name).dtype.name
 
 
 def _crossing(
     look: Look, axis: SizeAxis, seen: _Seen, ladder: Ladder, used: set[Excuse]
 ) -> Crossing:
     sizes = seen.sizes.get(axis, set())
-    left_out, missing = dict[int, str](), list[int]()
+    left_out: dict[int, str] = {}
+    missing: list[int] = []
     for size in ladder.thresholds:
         if size in sizes:
             continue
@@ -160,37 +176,6 @@ def _excuse(
 ) -> str | None:
     """Return the first reason that applies, and record all that do."""
     found = [one for one in ladder.left_out if one.covers(look, axis, size, dtype)]
+    # All that apply, since the others are not idle either.
     used.update(found)
     return found[0].reason if found else None
-
-
-def as_json(table: SizeTable) -> dict[str, Any]:
-    """Return what `coverage.json` holds of the table."""
-    return {
-        "thresholds": list(table.thresholds),
-        "crossings": [
-            {
-                "look": one.look,
-                "axis": str(one.axis),
-                "largest": one.largest,
-                "crossed": list(one.crossed),
-                "left_out": [
-                    {"size": size, "reason": reason} for size, reason in one.left_out.items()
-                ],
-                "missing": list(one.missing),
-            }
-            for one in table.crossings
-        ],
-        "extents": [
-            {
-                "dtype": one.dtype,
-                "look": one.look,
-                "axis": str(one.axis),
-                "largest": one.largest,
-                "least": one.least,
-                "reason": one.reason,
-            }
-            for one in table.extents
-        ],
-        "idle_reasons": list(table.idle_reasons),
-    }

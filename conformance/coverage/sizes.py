@@ -77,6 +77,7 @@ def _repeats(indices: Made) -> frozenset[int]:
 
 
 def _padding_repeats(spec: CallSpec, rows: int) -> frozenset[int]:
+    # A negative number counts from the end of the table.
     padding = int(spec.options["padding_idx"]) % rows
     return frozenset({int((source_of(spec, "indices").array() == padding).sum())})
 

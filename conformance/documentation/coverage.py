@@ -113,6 +113,7 @@ def coverage_of(
     found = [sentence for thing in documentation.objects for sentence in sentences_of(thing)]
     return Coverage(
         torch=documentation.torch,
+        # All files name one version, which a test holds.
         mapped_torch=mapped[0].torch,
         entries=tuple(_entry(pair, with_cases) for pair in compare(mapped, found)),
         clauses_without_cases=tuple(id_ for id_ in clauses if id_ not in with_cases),
@@ -142,6 +143,7 @@ def _status(pair: SentencePair, with_cases: set[str]) -> SentenceStatus:
         return SentenceStatus.NEW
     if pair.found is None:
         return SentenceStatus.GONE
+    # Drift comes first: clauses that covered the old text may not cover the new one.
     if pair.mapped.hash != pair.found.hash:
         return SentenceStatus.CHANGED
     if pair.mapped.non_normative:
@@ -199,5 +201,6 @@ def tally(entries: Iterable[CoveredSentence]) -> dict[str, int]:
     return {
         "covered": counts[SentenceStatus.COVERED],
         "non_normative": counts[SentenceStatus.NON_NORMATIVE],
+        # Gone sentences are those of another torch.
         "total": counts.total() - counts[SentenceStatus.GONE],
     }

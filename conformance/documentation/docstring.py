@@ -24,8 +24,9 @@ _SECTIONS = {
 }
 _HEADING = re.compile(rf"({'|'.join(_SECTIONS)})(:{{1,2}})$")
 _DIRECTIVE = re.compile(r"\.\. (note|warning)::\s*(.*)$")
+# `name (type): text`, as in Google's style; the type is missing in some of PyTorch's.
 _ENTRY = re.compile(r"(?P<name>\*{0,2}\w+)(?: \((?P<type>.+?)\))?:(?: +(?P<text>.*))?$")
-_ITEM = re.compile(r"[-*+] +(?=\S)")
+_ITEM = re.compile(r"^[-*+] +(?=\S)")
 _SIGNATURE_LINE = re.compile(r"\w+\(.*\) -> \S+$")
 
 
@@ -52,9 +53,11 @@ def blocks_of(docstring: str) -> Iterator[TextBlock]:
 
 def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield each section's name and dedented body; text outside of sections is the summary."""
-    heading, body = SUMMARY, list[str]()
+    heading = SUMMARY
+    body: list[str] = []
     for line in lines:
         found = None if line.startswith(" ") else _heading(line)
+        # A line that is not indented ends a section, and is the summary's again.
         if found or (line and not line.startswith(" ") and heading != SUMMARY):
             yield heading, _dedent(body)
             heading, body = found or (SUMMARY, [line])
@@ -73,7 +76,8 @@ def _heading(line: str) -> tuple[str, list[str]] | None:
 
 def _entries(lines: Sequence[str]) -> Iterator[TextBlock]:
     """Yield `name (type)` of each entry, then the blocks of its description."""
-    name, body = "Args", list[str]()
+    name = "Args"
+    body: list[str] = []
     for line in lines:
         match = None if line.startswith(" ") else _ENTRY.match(line)
         if match is None:
@@ -88,8 +92,9 @@ def _entries(lines: Sequence[str]) -> Iterator[TextBlock]:
 
 def _examples(lines: Sequence[str]) -> Iterator[str]:
     """Yield each example: a prompt after an empty line begins the next one."""
-    example = list[str]()
+    example: list[str] = []
     for before, line in zip(["", *lines], lines, strict=False):
+        # A prompt right below another line goes on with the same example.
         if line.startswith(">>>") and not before.strip() and any(example):
             yield "\n".join(example)
             example = []
@@ -100,18 +105,19 @@ def _examples(lines: Sequence[str]) -> Iterator[str]:
 
 def _prose(parameter: str, lines: Sequence[str]) -> Iterator[TextBlock]:
     """Yield paragraphs and list items; indented text below a `::` is one block."""
-    literal = list[str]()
+    literal: list[str] = []
     above: int | None = None
     for chunk in _chunks(lines):
         indent = _indent(chunk[0])
+        # As in reStructuredText: what is indented below a `::` is literal.
         if above is not None and indent > above:
             literal += chunk
             continue
         yield from _literal(parameter, literal)
-        text = " ".join(line.strip() for line in chunk)
-        text = text[_mark_length(text) :]
+        text = _ITEM.sub("", " ".join(line.strip() for line in chunk))
         is_signature = parameter == SUMMARY and _SIGNATURE_LINE.match(text)
         yield TextBlock(SIGNATURE if is_signature else parameter, text)
+        # Only the paragraph before can open a literal block.
         literal, above = [], indent if text.endswith("::") else None
     yield from _literal(parameter, literal)
 
@@ -126,7 +132,7 @@ def _chunks(lines: Sequence[str]) -> Iterator[list[str]]:
 
     As in reStructuredText, a list begins after an empty line; a wrapped "index + 1" is not a list.
     """
-    chunk = list[str]()
+    chunk: list[str] = []
     for line in lines:
         if chunk and (not line.strip() or _is_next_item(line, chunk)):
             yield chunk
@@ -140,11 +146,6 @@ def _chunks(lines: Sequence[str]) -> Iterator[list[str]]:
 def _is_next_item(line: str, chunk: Sequence[str]) -> bool:
     items = _ITEM.match(line.lstrip()) and _ITEM.match(chunk[0].lstrip())
     return bool(items) and _indent(line) == _indent(chunk[0])
-
-
-def _mark_length(text: str) -> int:
-    match = _ITEM.match(text)
-    return match.end() if match else 0
 
 
 def _indent(line: str) -> int:

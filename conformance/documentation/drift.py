@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -32,13 +33,15 @@ def compare(mapped: Iterable[MappedSentence], found: Iterable[Sentence]) -> Iter
     Only the hash of the old text is known. A sentence that is gone and one that is new count as a
     change if they have the same neighbours. A sentence that moved within its parameter is the same.
     """
-    places: dict[Place, tuple[list[MappedSentence], list[Sentence]]] = {}
+    before: dict[Place, list[MappedSentence]] = defaultdict(list)
+    after: dict[Place, list[Sentence]] = defaultdict(list)
     for sentence in found:
-        places.setdefault((sentence.object, sentence.parameter), ([], []))[1].append(sentence)
+        after[sentence.object, sentence.parameter].append(sentence)
     for entry in mapped:
-        places.setdefault((entry.object, entry.parameter), ([], []))[0].append(entry)
-    for place, (before, after) in places.items():
-        for known, now in _pairs(before, after):
+        before[entry.object, entry.parameter].append(entry)
+    # The installed torch first, so that places come in the order of its text.
+    for place in dict.fromkeys((*after, *before)):
+        for known, now in _pairs(before[place], after[place]):
             yield SentencePair(place, known, now)
 
 
@@ -46,6 +49,7 @@ def _pairs(
     before: Sequence[MappedSentence], after: Sequence[Sentence]
 ) -> Iterator[tuple[MappedSentence | None, Sentence | None]]:
     known = {sentence.hash: sentence for sentence in before}
+    # What is on both sides has only moved, wherever the matcher sees it.
     kept = known.keys() & {sentence.hash for sentence in after}
     matcher = SequenceMatcher(
         a=[sentence.hash for sentence in before],

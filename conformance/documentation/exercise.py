@@ -14,15 +14,14 @@ from embcheck.conformance.contract.call import (
 )
 from embcheck.conformance.contract.operation import WITH_TABLE
 from embcheck.conformance.contract.options import kinds_in, kinds_of
+from embcheck.conformance.coverage.scored import INDEX_DTYPES, WEIGHT_DTYPES
 from embcheck.conformance.suite.model import CallSpec, Case, Rejects
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import read_yaml
 
 EXERCISE_FILE = "exercise.yaml"
-WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 INDEX_ARRAYS = ("indices", "offsets")
-INDEX_DTYPES = ("int32", "int64")
 _ARRAYS: Mapping[str, tuple[str, ...]] = {
     "indices": INDEX_DTYPES,
     "offsets": ("none", *INDEX_DTYPES),
@@ -96,6 +95,7 @@ def exercise_of(cases: Iterable[Case], reasons: Sequence[ExemptCombinations]) ->
         for combination in every
         if combination not in done
     }
+    # All reasons for a combination are in use, though only the first is told.
     used = {entry for entries in why.values() for entry in entries}
     return Exercise(
         total=len(every),
@@ -120,8 +120,9 @@ def exercised(cases: Iterable[Case]) -> set[Combination]:
     An option about gradients counts only where a gradient or a training step is looked at, and a
     norm_type only beside a max_norm.
     """
-    found = set[Combination]()
+    found: set[Combination] = set()
     for case in cases:
+        # A refused call shows nothing of its options but that it is refused.
         call = case.expectation.control if isinstance(case.expectation, Rejects) else case.spec
         found |= {
             Combination(call.operation, option, value, _dtype(call))
@@ -133,6 +134,7 @@ def exercised(cases: Iterable[Case]) -> set[Combination]:
 def _dtype(call: CallSpec) -> str:
     if call.operation is Operation.ONE_HOT:
         return _dtype_of(call, "indices")
+    # A fresh module makes its own table, of the dtype that the option names.
     if call.operation.is_fresh:
         return str(call.option("dtype"))
     return _dtype_of(call, "weight", absent="float32")

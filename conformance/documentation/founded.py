@@ -40,10 +40,13 @@ def _complaints(
         return
     own: list[Sentence] = []
     for hash_, paraphrase in clause.sentences:
+        # A function's docstring refers to its module's, so that either text will do.
         texts = [
             one for one in there.get(hash_, ()) if _family(one.object) == _family(clause.object)
         ]
         entries = [one for one in known.get(hash_, ()) if clause.id in one.clauses]
+        # In this order, from what no docstring has to what only words differ in: a clause is told
+        # one thing at a time.
         if hash_ not in there:
             yield f"names {hash_}, which no docstring has; name a sentence of its own"
         elif not texts:
@@ -61,6 +64,7 @@ def _complaints(
 def _family(name: str) -> str:
     """Name the objects of a text: a function's text refers to its module's, and the reverse."""
     first = name.removeprefix("torch.nn.").removeprefix("functional.").split(".")[0]
+    # `EmbeddingBag` and `embedding_bag` are one family.
     return first.replace("_", "").lower()
 
 

@@ -49,6 +49,7 @@ def read_installed(python: str) -> Documentation:
     embcheck need not be installed there. Raises ReadingError where there is no such interpreter, or
     no torch that can be imported.
     """
+    # In a process of its own: it may be another interpreter, and the harness imports no torch.
     with as_file(files("embcheck.backends.on_torch") / "documentation.py") as script:
         try:
             done = subprocess.run(  # noqa: S603  (an interpreter that the user names)
@@ -65,11 +66,13 @@ def read_installed(python: str) -> Documentation:
         except subprocess.TimeoutExpired:
             raise ReadingError(f"{python} took over {TIMEOUT_SECONDS} s to import torch") from None
     if done.returncode:
+        # The last line of a traceback is the exception.
         why = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ReadingError(
             f"{python} cannot read torch's documentation: {why}; install torch there "
             "(pip install 'embcheck[torch]'), or name an interpreter that has it by --python"
         )
+    # A library may print warnings at its import, before the script prints its line.
     return parse(done.stdout.splitlines()[-1], python)
 
 

@@ -12,6 +12,7 @@ from embcheck.conformance.documentation.docstring import SIGNATURE, blocks_of
 from embcheck.conformance.documentation.reading import Documented
 
 HASH_LENGTH = 16
+# No end after a second full stop, as in an ellipsis; brackets and quotes may close behind it.
 _END = re.compile(r"(?<=[^\s.])[.!?][\"')\]]*\s+(?=\S)")
 _CODE = re.compile(r"``.+?``|`[^`]+`")
 _ABBREVIATION = re.compile(r"\b(?:i\.e|e\.g|w\.r\.t|cf|vs|resp|approx|fig|eq)\.\s+$", re.IGNORECASE)
@@ -60,6 +61,7 @@ def split(text: str) -> list[str]:
     starts = [0]
     for match in _END.finditer(text):
         in_code = any(start < match.start() < end for start, end in code)
+        # PyTorch's sentences begin with capitals, so that a small letter goes on with one.
         goes_on = text[match.end()].islower() or _ABBREVIATION.search(text[: match.end()])
         if not in_code and not goes_on:
             starts.append(match.end())

@@ -15,6 +15,7 @@ from pathlib import Path
 LOCK = ".embcheck.lock"
 """The locked file; it holds the process id, and is gone after the run."""
 
+# No link is followed, since the file is overwritten, and a pipe in its place is not waited for.
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 """Errors of a file system that has no locks: runs there must be kept apart by hand."""
@@ -36,6 +37,7 @@ def claimed(folder: Path) -> Iterator[None]:
     """
     status = folder.stat()
     key = (status.st_dev, status.st_ino)
+    # By a second descriptor, flock would refuse even the process that has the lock.
     lock = None if key in _held else _lock(folder / LOCK)
     _held[key] = _held.get(key, 0) + 1
     try:
@@ -72,6 +74,7 @@ def _lock_or_refuse(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        # The other process may not have written its id yet.
         told = os.pread(descriptor, 20, 0).strip()
         process = f"process {int(told)}" if told.isdigit() else "another process"
         advice = "wait for its end, or name another --out"

@@ -23,6 +23,7 @@ class NotComparable(RecordError):
 
 def differences(before: Iterable[Run], after: Iterable[Run]) -> list[str]:
     """Name the clauses, then the cases, that are in two of the runs and judge in two ways."""
+    # All runs are held to the first that has the clause or case.
     clauses: dict[str, ClauseLine] = {}
     cases: dict[str, CaseLine] = {}
     found: dict[str, None] = {}
@@ -33,6 +34,7 @@ def differences(before: Iterable[Run], after: Iterable[Run]) -> list[str]:
         for name, case in run.cases.items():
             if not _alike(cases.setdefault(name, case), case, _OF_CASES):
                 found[f"case {name}"] = None
+    # A clause explains why its cases differ, so it is named first.
     return sorted(found, key=lambda name: not name.startswith("clause"))
 
 
@@ -46,6 +48,7 @@ def check_alike(runs: Iterable[Run]) -> None:
 
 
 def _alike(one: Any, other: Any, names: Iterable[str]) -> bool:
+    # Lines that several runs of a file repeat are read as one object (see `reading`).
     if one is other:
         return True
     if _is_reduced(one) or _is_reduced(other):

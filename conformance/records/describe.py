@@ -27,6 +27,7 @@ _TOLD_OF_CLAUSES = {one.name for one in fields(ClauseLine)}
 
 def clause_line(clause: Clause) -> ClauseLine:
     """Turn a clause into a line."""
+    # Clauses also know their sentences and their place, which a record has no use for.
     told = {name: value for name, value in vars(clause).items() if name in _TOLD_OF_CLAUSES}
     return ClauseLine(**{**told, "level": str(clause.level)})
 
@@ -82,6 +83,7 @@ def described(result: CaseResult) -> CaseResult:
 def _describe_observed(name: str, array: np.ndarray) -> Described:
     if not name.endswith("_text"):
         return cast("Described", describe_array(array))
+    # Cut before it is decoded: a backend may give a text of gigabytes.
     text = decode_text(array.reshape(-1)[:TEXT])
     return {"text": f"{text}... ({array.size:,} bytes, cut)" if array.size > TEXT else text}
 

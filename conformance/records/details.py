@@ -82,21 +82,10 @@ class Preparation:
 
 
 @dataclass(frozen=True)
-class Reuse:
-    """How often the traces of a cell, together, look the same rows up; shares of all accesses."""
-
-    accesses_per_touched_row: float
-    rows_touched_once: float
-    accesses_of_rows_touched_once: float
-    accesses_of_rows_touched_over_512_times: float
-
-
-@dataclass(frozen=True)
 class CellInputs:
     """Table and traces. `table` is rows, columns and dtype, or the scheme by which it is stored.
 
-    `bags` is None where there are none.
-
+    `bags` is None where there are none. `reuse` is what `figures.reuse_of` finds in all traces.
     `touched_bytes` are those of the rows that are looked up, each once: in all traces together, or
     in a mean call where rates are counted.
     """
@@ -138,7 +127,7 @@ class Threads:
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident bytes of the worker: after its rounds, the most, and how much that was more."""
+    """Resident bytes of the worker: after its rounds, at its peak, and the peak's rise."""
 
     resident_bytes: int | None
     peak_bytes: int | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from embcheck.conformance.records.lines import ResultLine
 
+# `run` imports this module, and would be imported here in a circle.
 if TYPE_CHECKING:
     from embcheck.conformance.records.run import Run
 
@@ -37,6 +38,7 @@ def _sums(run: Run) -> Iterator[str]:
     had = Counter(result.outcome for result in run.results)
     had.update(line.verdict for line in run.measurements)
     had.update(line.verdict for line in run.prices)
+    # Words of either side: what only one of them has is a difference too.
     for word in dict.fromkeys((*counted, *had)):
         if counted.get(word, 0) != had[word]:
             yield f"its end counts {counted.get(word, 0):,} {word}, and it has {had[word]:,}"
@@ -47,6 +49,7 @@ def _contradictions(run: Run) -> Iterator[str]:
     backends = {str(info.get("id")): info for info in run.header.backends}
     if len(backends) < len(run.header.backends):
         yield "its header names a backend twice"
+    # By backend, since each of them has a result of every case.
     seen: dict[str, set[str]] = {}
     found: dict[str, list[str]] = {}
     for result in run.results:
@@ -77,6 +80,7 @@ def _said_against(
         yield "name another level, or other clauses, than their case"
     if result.outcome == "deviated" and result.deviation is None:
         yield "are explained by no deviation"
+    # Records from before there was `silent` have None, which contradicts nothing.
     silent = None if result.kind is None else result.kind != _LOUD
     if (result.kind and result.outcome in _NO_FAILURES) or result.silent not in (None, silent):
         yield "name a kind of failure that is not theirs"

@@ -9,21 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from embcheck.conformance.execution.confinement import confinement
+from embcheck.conformance.timing.clock.machine import cores
 
 
 def describe_environment() -> dict[str, Any]:
-    """Describe the machine: what a reader needs to judge a run; no names of hosts or users.
+    """Describe the machine, and what its workers are kept from.
 
-    And what workers are kept from there.
+    That is what a reader needs to judge a run; no names of hosts or users.
     """
     can = confinement()
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_model(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "memory_gib": _memory_gib(),
         "writes_confined": can.writes,
         "signals_confined": can.signals,

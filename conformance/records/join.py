@@ -29,6 +29,7 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
     """
     found = [(run, str(folder)) for folder in folders for run in read_runs(folder)]
     found.sort(key=lambda pair: str(pair[0].header.started))
+    # Runs of named specs have digests of their own; `check_alike` holds their cases to the others'.
     shipped = [(run, folder) for run, folder in found if not run.header.settings.get("named_specs")]
     said = "another suite of cases; run both with the same one"
     _check_same(shipped, "conformance", "suite", said)
@@ -45,6 +46,7 @@ def join(folders: Iterable[Path], out: Path) -> list[Run]:
     with claimed(out), whole_file(path) as file:
         for line in chain.from_iterable(map(_lines, runs)):
             file.write(json.dumps(to_json_data(line)) + "\n")
+        # All must be written before the earlier file is moved away.
         file.flush()
         if path.exists():
             path.replace(out / PREVIOUS)
@@ -59,6 +61,7 @@ def _lines(run: Run) -> Iterator[Line]:
     yield from run.rounds
     yield from run.measurements
     yield from run.prices
+    # With its end, a partial run would seem whole to whoever counts.
     if run.footer is not None and not run.partial:
         yield run.footer
 
@@ -76,6 +79,7 @@ def _check_backends(found: list[tuple[Run, str]]) -> None:
     seen: dict[str, tuple[Mapping[str, Any], str]] = {}
     for run, folder in found:
         for info in run.header.backends:
+            # Nothing ran there, so that no result can be taken for another library's.
             if info.get("unavailable") or info.get("broken"):
                 continue
             label = str(info.get("id"))
@@ -88,6 +92,7 @@ def _check_backends(found: list[tuple[Run, str]]) -> None:
 
 
 def _check_machines(found: list[tuple[Run, str]]) -> None:
+    # Outcomes may stand beside those of another machine, times may not.
     timings = [(run, folder) for run, folder in found if run.header.purpose == "timing"]
     for run, folder in timings[1:]:
         first, home = timings[0]

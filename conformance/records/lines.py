@@ -357,4 +357,5 @@ LINE_TYPES: dict[str, type[Line]] = {
 def to_json_data(line: Line) -> dict[str, Any]:
     """Turn a line into plain JSON data, `type` first."""
     data: dict[str, Any] = to_plain(line, whole=True)
+    # First, so that `reading` and `writer` know a line by how it begins.
     return {"type": data.pop("type"), **data}

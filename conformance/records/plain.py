@@ -25,6 +25,7 @@ T = TypeVar("T", bound="DataclassInstance")
 def to_plain(value: Any, *, whole: bool = False) -> Any:
     """Return a value as JSON data; `whole` writes a dataclass's defaults too."""
     kind: Any = type(value)
+    # Nearly all values are scalars: to ask for these first makes writing faster.
     if kind in _SCALARS:
         return value
     if known := _fields_of(kind):
@@ -73,6 +74,7 @@ def _reader_of(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
         hint = hints_of(kind)[field.name]
         if field.metadata.get("flat"):
             noun = noun_of(hint)
+            # Its keys are among those of the owner; it is there if any of them is.
             flat.append((field.name, {key.name for key in fields(noun)}, _reader_of(noun)))
         elif (convert := _converter(hint, field.name)) is not None:
             made.append((field.name, convert))
@@ -95,6 +97,7 @@ def _reader_of(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
 def _converter(hint: Any, name: str) -> Callable[[Any], Any] | None:
     """Return what makes a field's value of JSON data; None if that is the value itself."""
     allows_none = NoneType in get_args(hint)
+    # Of what a type may be, one option at most needs converting.
     convert = next(filter(None, (_made(option, name) for option in options_of(hint))), None)
     if convert is None or not allows_none:
         return convert

@@ -57,14 +57,14 @@ class RecordError(Exception):
 
 
 class _NotJson(ValueError):
-    """A text is no JSON, or such as no run writes; says what is wrong."""
+    """A text is not JSON, or is JSON that no run writes; the message says what is wrong."""
 
 
 def read_lines(file: Path) -> Iterator[tuple[int, Line | None]]:
     """Give the lines of a file with their numbers, None for a last one that was cut off.
 
-    Raises OSError for a file that cannot be read, RecordError for what is no file, and for a line
-    that is none.
+    Raises OSError for a file that cannot be read, RecordError for anything but a regular file, and
+    for a line that no run writes.
     """
     if not stat.S_ISREG(file.stat().st_mode):
         raise RecordError(f"{file}: is no file; name a folder that a run wrote")
@@ -76,6 +76,7 @@ def _lines(source: BinaryIO, file: Path) -> Iterator[tuple[int, Line | None]]:
     repeated: dict[bytes, Line] = {}
     texts: dict[str, str] = {}
     number = 0
+    # One byte more shows that a line is too long, without reading all of it.
     while raw := source.readline(LINE_LIMIT + 1):
         number += 1
         key = sha256(raw).digest() if raw.startswith(_REPEATED) else b""
@@ -87,6 +88,7 @@ def _lines(source: BinaryIO, file: Path) -> Iterator[tuple[int, Line | None]]:
         try:
             data = _parsed(raw)
         except _NotJson as error:
+            # An interrupted run leaves a last line without its end. Anything else is damage.
             if raw.endswith(b"\n") or len(raw) > LINE_LIMIT:
                 raise RecordError(f"{file}:{number}: {error}; {REMEDY}") from None
             yield number, None
@@ -110,8 +112,10 @@ def _parsed(raw: bytes) -> Any:
         raise _NotJson("not JSON") from None
     except RecursionError:
         raise _NotJson(_TOO_DEEP) from None
+    # Cheap to count: a text with few brackets cannot be deep.
     if raw.count(b"[") + raw.count(b"{") > DEPTH_LIMIT:
         _check_depth(data)
+    # Only escapes can spell a lone surrogate, for which UTF-8 has no bytes.
     return _encodable(data) if b"\\ud" in raw.lower() else data
 
 
@@ -119,6 +123,7 @@ _TOO_DEEP = f"nested more than {DEPTH_LIMIT} deep"
 
 
 def _check_depth(data: Any) -> None:
+    # Level by level: a recursion would itself be exhausted by what is deep.
     level = [data]
     for _ in range(DEPTH_LIMIT + 1):
         level = [
@@ -173,11 +178,13 @@ def _line(data: Any, place: str, texts: dict[str, str]) -> Line:
     name = data.get("type") if isinstance(data, dict) else None
     if not isinstance(name, str) or name not in LINE_TYPES:
         raise RecordError(f"{place}: not a line of a results file; {REMEDY}")
+    # Before the schema, whose complaint would not say that a newer embcheck is needed.
     version = data.get("format")
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise RecordError(f"{place}: written by a newer embcheck; upgrade to read it")
     kind = LINE_TYPES[name]
     if kind is ResultLine:
+        # Before the schema, which knows the newer names only.
         _rename_category(data)
     validator = _validator(name)
     if not validator.is_valid(data):
@@ -207,6 +214,7 @@ def _validator(name: str) -> jsonschema_rs.Validator:
     """Return the validator of a type of line; older ones may lack what has a default."""
     schema = json.loads(files("embcheck.specs").joinpath("results.schema.json").read_text("utf-8"))
     kind = LINE_TYPES[name]
+    # The published schema is that of what is written now, with every field.
     schema["$defs"][kind.__name__]["required"] = [
         field.name
         for field in fields(kind)
@@ -218,6 +226,7 @@ def _validator(name: str) -> jsonschema_rs.Validator:
 
 
 def _complaint(validator: jsonschema_rs.Validator, data: Mapping[str, Any]) -> str:
+    # The first one will do: a line that does not fit is refused as a whole.
     error = next(iter(validator.iter_errors(data)))
     where = ".".join(map(str, error.instance_path))[:80] or "the line"
     return f"{where}: {error.message[:200]}"
@@ -225,6 +234,7 @@ def _complaint(validator: jsonschema_rs.Validator, data: Mapping[str, Any]) -> s
 
 def _is_whole(line: RoundsLine) -> bool:
     """Whether each round has two blocks of every arm, with at least three numbers, and time."""
+    # JSON Schema cannot hold the blocks to the arms; the figures divide by these numbers.
     return all(arm.calls_per_block > 0 for arm in line.arms.values()) and all(
         len(pair) == 2 and all(3 <= len(block) <= 7 and block[0] > 0 for block in pair)
         for round_ in line.rounds

@@ -32,7 +32,7 @@ FILE_NAME = "results.jsonl"
 class Run:
     """One execution: its header, what it knows, and whether it came to its end.
 
-    `damage` says what its lines are not as a run writes them.
+    `damage` names the lines that are not as a run writes them.
     """
 
     header: RunHeader
@@ -64,6 +64,7 @@ class Run:
 
     def add(self, line: Line, number: int = 0) -> None:
         """Take in one line that follows the header, from this line of its file."""
+        # They are cached, and may change with each line.
         self.__dict__.pop("doubts", None)
         if self.footer is not None:
             self.damage.append(f"line {number} stands after its end")
@@ -121,6 +122,7 @@ def _read(file: Path) -> list[Run]:
         if isinstance(line, RunHeader):
             runs.append(Run(line))
         elif line is None:
+            # A file that begins with a line cut off holds no run, and is refused below.
             if runs:
                 runs[-1].damage.append(f"line {number} is cut off")
         elif runs:

@@ -107,10 +107,12 @@ def _object(kind: Any, nouns: dict[str, Any], *, whole: bool = False) -> dict[st
         if field.metadata.get("flat"):
             noun = _object(noun_of(hint), nouns)
             properties |= noun["properties"]
+            # Of a flat noun, the keys that are always written come together or not at all.
             together |= dict.fromkeys(noun["properties"], noun["required"])
             continue
         properties[field.name] = _type(hint, nouns)
         if words := WORDS.get((kind, field.name)):
+            # An enum in JSON Schema must name null itself.
             none = [None] if NoneType in get_args(hint) else []
             allowed = {"enum": [*map(str, words), *none]}
             is_list = get_origin(hint) is tuple
@@ -147,6 +149,7 @@ def _option(hint: Any, nouns: dict[str, Any]) -> dict[str, Any]:
     if origin is Mapping:
         return {"type": "object", "additionalProperties": _type(arguments[1], nouns)}
     if is_dataclass(hint) or is_typeddict(hint):
+        # A noun that is used twice is defined once.
         if hint.__name__ not in nouns:
             nouns[hint.__name__] = (
                 _object(hint, nouns) if is_dataclass(hint) else _dict(hint, nouns)

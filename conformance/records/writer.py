@@ -28,6 +28,7 @@ from embcheck.conformance.records.lines import (
 from embcheck.conformance.records.run import FILE_NAME, Run
 
 PREVIOUS = "results.previous.jsonl"
+# A new file only: never one, or a link, that another process has put there.
 _MINE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
 _RUN = b'{"type": "run"'
 _LONGEST = 256 * 1024 * 1024
@@ -59,6 +60,7 @@ class RunWriter:
         self._started = time.perf_counter()
         self._claim = ExitStack()
         self._claim.enter_context(claimed(folder))
+        # No file yet, as `close` must know if one of the next steps fails.
         self._file = -1
         try:
             kept, is_all = _other_runs(self.path, header.purpose)
@@ -68,6 +70,7 @@ class RunWriter:
             self._file = os.open(new, _MINE, 0o666)
             try:
                 _write_all(self._file, kept + self._text([header, *lines]))
+                # The new file lacks something of the earlier one, which is therefore kept.
                 if not is_all:
                     self.path.replace(folder / PREVIOUS)
                 new.replace(self.path)
@@ -90,12 +93,14 @@ class RunWriter:
         before = self.recorded
         text = self._text(lines)
         try:
+            # The descriptor of a file that was removed can still be written to, in vain.
             if not _is_at(self._file, self.path):
                 self._put_back()
             size = os.fstat(self._file).st_size
             try:
                 _write_all(self._file, text)
             except OSError:
+                # What was written of these lines goes, so that the file ends with a whole line.
                 os.ftruncate(self._file, size)
                 raise
         except OSError as error:
@@ -127,6 +132,7 @@ class RunWriter:
             if isinstance(line, Measurement | PriceLine):
                 self.counts[line.verdict] += 1
             self.recorded += isinstance(line, ResultLine | RoundsLine | PriceLine)
+            # Readers refuse NaN, which JSON does not have; so a fault shows here, where it is made.
             text.append(json.dumps(to_json_data(line), allow_nan=False))
         return "".join(f"{line}\n" for line in text).encode()
 
@@ -148,7 +154,7 @@ class RunWriter:
         self._file = descriptor
 
     def _why(self, error: OSError) -> str:
-        """Say why nothing more can be written, and where that is which was."""
+        """Say why nothing more can be written, and where the earlier results are."""
         what = f"cannot write {self.path}: {error.strerror}"
         if not self.recorded:
             return f"{what}; nothing is recorded"
@@ -214,6 +220,7 @@ def refuse_other_than_file(path: Path) -> None:
 def _write_all(descriptor: int, text: bytes) -> None:
     rest = memoryview(text)
     while rest:
+        # A write may take less than it is given.
         rest = rest[os.write(descriptor, rest) :]
 
 
@@ -246,15 +253,19 @@ def _other_runs(path: Path, purpose: str) -> tuple[bytes, bool]:
     """
     refuse_other_than_file(path)
     if not path.exists():
+        # A link to nothing does not exist, but is in the way: it is moved aside as a file is.
         return b"", not path.is_symlink()
     kept: list[bytes] = []
     keeping, is_all = False, True
     with path.open("rb") as lines:
+        # A file without line ends must not be read into memory as one line.
         for line in iter(lambda: lines.readline(_LONGEST), b""):
             if line.startswith(_RUN):
                 told = _parsed(line)
+                # A header that cannot be read may be of any purpose; it is not kept.
                 keeping = isinstance(told, dict) and told.get("purpose") not in (purpose, None)
             elif keeping:
+                # What follows a damaged line may belong to another run.
                 keeping = line.endswith(b"\n") and isinstance(_parsed(line), dict)
             if keeping and line.endswith(b"\n"):
                 kept.append(line)

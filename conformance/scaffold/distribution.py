@@ -27,7 +27,7 @@ _WORKFLOW = ".github/workflows/embcheck.yml"
 
 
 class AlreadyThere(Exception):
-    """What would be overwritten."""
+    """A file or folder would be overwritten; the message names it."""
 
 
 def write_distribution(name: str, out: Path, required: str) -> Path:
@@ -43,6 +43,7 @@ def write_distribution(name: str, out: Path, required: str) -> Path:
     if folder.exists():
         raise AlreadyThere(f"{folder} is there already, and nothing in it was changed")
     out.mkdir(parents=True, exist_ok=True)
+    # Beside its place, so that it can be moved there as a whole: nobody sees half of it.
     with TemporaryDirectory(prefix=f".{names.distribution}-", dir=out) as unfinished:
         whole = Path(unfinished, names.distribution)
         texts = {
@@ -82,6 +83,7 @@ def write_job(folder: Path, job: Job) -> list[Path]:
     nox = folder / "noxfile.py"
     if nox.exists():
         nox = folder / "embcheck_nox.py"
+    # Both before either is written.
     for path in (workflow, nox):
         if path.exists():
             raise AlreadyThere(f"{path} is there already, and nothing was changed; move it away")

@@ -54,6 +54,7 @@ def render(template: str, **values: Any) -> str:
     """Return the text of one file."""
     environment = Environment(
         loader=PackageLoader("embcheck.conformance.scaffold", "templates"),
+        # A misspelt name in a template is an error, and no empty text.
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  (Python, TOML, YAML and Markdown of checked names)

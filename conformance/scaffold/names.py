@@ -44,5 +44,6 @@ class Names:
 def _class_name(words: list[str]) -> str:
     """Join capitalised words; append a word if the name is already taken."""
     name = "".join(map(str.capitalize, words))
+    # The adapter imports from these two modules, and must not hide what it needs.
     is_taken = keyword.iskeyword(name) or hasattr(backend, name) or hasattr(call, name)
     return f"{name}Adapter" if is_taken else name

@@ -32,6 +32,7 @@ def requirement(where: str | None = None, extras: tuple[str, ...] = ()) -> str:
     address = _own_address() if where is None else _address(where)
     if address is not None:
         return f"{name} @ {address}"
+    # From an index, any version that is compatible with this one will do.
     own = Version(version("embcheck"))
     return f"{name}>={own.public},<{next_version(own)}"
 
@@ -63,6 +64,7 @@ def adapter_file(backend: str) -> Path | None:
         return None
     folder = Path(url2pathname(unquote(urlsplit(str(told["url"])).path)))
     below = Path(*point.module.split(".")).with_suffix(".py")
+    # The two usual layouts of a project: the package at its top, or below `src`.
     found = (folder / source / below for source in ("", "src"))
     return next((path for path in found if path.is_file()), None)
 
@@ -77,6 +79,7 @@ def _own_address() -> str | None:
         return None
     address = _without_password(str(told["url"]))
     vcs = told.get("vcs_info")
+    # The commit, since a branch may be elsewhere when CI installs it.
     if isinstance(vcs, dict):
         address = f"{vcs.get('vcs', 'git')}+{address}@{vcs.get('commit_id', 'HEAD')}"
     below = told.get("subdirectory")
@@ -92,6 +95,7 @@ def _direct_url(found: Distribution) -> dict[str, Any] | None:
 def _without_password(address: str) -> str:
     """Return an address without a user and password, but for the user of SSH."""
     parts = urlsplit(address)
+    # The address goes into files that are committed.
     user, at, host = parts.netloc.rpartition("@")
     if not at or user == "git":
         return address
@@ -102,6 +106,7 @@ def _address(where: str) -> str | None:
     if where == INDEX:
         return None
     if re.match(r"[a-z+]+://", where):
+        # pip would download a repository's page, and say that it is no archive.
         if where.startswith(("https://", "http://")) and not where.endswith(_ARCHIVES):
             raise BadOrigin(f"'{where}' is no archive; for a repository write git+{where}")
         return where

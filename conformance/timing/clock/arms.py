@@ -79,6 +79,7 @@ class Arm:
             "stored": list(shared),
             "sentinel": self.role == SENTINEL,
         }
+        # The worker has the shared arrays already: a table is sent once, and not with every call.
         own = {name: array for name, array in call.inputs.items() if name not in shared}
         return self._read(header, LIFE, own, ("artefact_bytes",))
 
@@ -96,6 +97,8 @@ class Arm:
         request = "late_probe" if late else "probe"
         header = {"request": request, "id": id_, "position": change.position, "row": change.row}
         answer = self.client.request(header)
+        # A library may forbid that its inputs change. That is no fault: the gate then asks
+        # otherwise.
         return None if isinstance(answer, Rejected) else _answered(answer).arrays
 
     def change(self, id_: int, change: IndexChange | None) -> None:
@@ -108,11 +111,12 @@ class Arm:
     ) -> tuple[list[float], list[float]]:
         """Return the seconds of calls on indices that are new, as `order` says, and of others.
 
-        New are two indices that changed places, or if `whole` all of them.
+        Before a call on new indices two of them have changed places, or all of them if `whole`.
         """
         header = {"request": "fresh_calls", "id": id_, "order": list(order), "whole": whole}
         found = self._lists({**header, "seed": seed}, ["seconds"])["seconds"]
         with _understood():
+            # A worker that tells more or fewer times than it was asked for is not believed.
             pairs = list(zip(order, found, strict=True))
         return [s for new, s in pairs if new], [s for new, s in pairs if not new]
 
@@ -148,7 +152,9 @@ class Arm:
         assert self.spare is not None  # noqa: S101  (who lets arms through the gate gives it)
         client = self.spare()
         try:
+            # Wait until it has started, so that a worker that cannot start fails here.
             _ = client.info
+            # The second worker must prepare the call by the same spelling as the first.
             lane = self.client.on(client) if isinstance(self.client, Lane) else client
             yield Arm(self.key, self.backend, self.role, lane, cache=self.cache)
         except (BackendUnavailable, BackendBroken) as problem:
@@ -164,6 +170,7 @@ class Arm:
             {"request": "settle", "ids": list(ids)}, ("timer_seconds", "loop_seconds")
         )
         self.seen.clear()
+        # Once, and not for each block: the search reads the environment of every process.
         self._kin = outside.kin_of(self.client.pid)
         return found
 
@@ -175,6 +182,7 @@ class Arm:
         if last is not None:
             self._turn = (last - calls + 1) % len(self._ids)
         header = {"request": "time", "ids": list(self._ids), "start": self._turn, "calls": calls}
+        # Read before the request, which forgets when the worker last rested.
         rested, before = self._rested, outside.look(self.client.pid, self._kin)
         told = self._ask(header).details
         after = outside.look(self.client.pid, self._kin)
@@ -185,6 +193,8 @@ class Arm:
         self._rested = after
         self.seen.append(outside.between(before, after, calls, told["seconds"]))
         block = Block(calls, **{name: told[name] for name in BLOCK})
+        # The worker tells of its own threads only, and may lie. The kernel also counts the
+        # processes that it started; so the larger figure counts.
         idle = max(block.background_seconds, outside.idle_cpu_seconds(rested, before))
         return replace(block, background_seconds=idle)
 
@@ -198,6 +208,7 @@ class Arm:
             self.time(calls)
             return self.seen[-1]
 
+        # The calibration timed shorter blocks, which say nothing about those of the rounds.
         blocks = [block for block in self.seen if block.calls == calls]
         return outside.hides_time(blocks, repeat, usual=usual, thorough=thorough)
 
@@ -208,6 +219,7 @@ class Arm:
             return {
                 "pools": _counts(told["pools"]),
                 "threads_by_name": _counts(told["threads_by_name"]),
+                # None, where the system does not tell it, stays None.
                 "working_threads": told["working_threads"] and int(told["working_threads"]),
             }
 
@@ -226,12 +238,15 @@ class Arm:
 
     def drop(self, ids: Sequence[int] | None = None) -> None:
         """Have held calls forgotten; all of them and the shared arrays unless ids are given."""
+        # A dead worker has nothing to forget, and a request would start it again.
         if self.client.pid is not None:
             self.client.request({"request": "drop", "ids": None if ids is None else list(ids)})
 
     def _ask(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = None
     ) -> Answered:
+        # A worker that had another request since its last block was not idle, so the CPU time that
+        # it used meanwhile is no sign of restlessness.
         self._rested = None
         return _answered(self.client.request(header, arrays))
 
@@ -242,9 +257,10 @@ class Arm:
         arrays: Mapping[str, np.ndarray] | None = None,
         optional: Sequence[str] = (),
     ) -> dict[str, float]:
-        """Ask for numbers; raises ArmLost unless they can be: of seconds, no more than it took."""
+        """Ask for numbers; raises ArmLost for what cannot be, as more seconds than it took."""
         started = time.perf_counter()
         told = self._ask(header, arrays).details
+        # No stage can have taken longer than the request that it was part of.
         most = time.perf_counter() - started
         with _understood():
             return {
@@ -264,12 +280,14 @@ def _understood() -> Iterator[None]:
     """Turn what is wrong with a worker's reply into ArmLost: it may come from the library."""
     try:
         yield
+    # What a reply of another form raises here: a text for a number, a missing key, infinity.
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as problem:
         said = f"errored: its worker's reply cannot be believed: {problem}"
         raise ArmLost(said, ExitCode.DEPARTS) from None
 
 
 def _counts(told: Mapping[str, Any]) -> dict[str, int]:
+    # The names are the library's, of any length, and go into the record.
     return {str(name)[:NAME_LIMIT]: int(count) for name, count in told.items()}
 
 
@@ -280,6 +298,7 @@ def _answered(answer: object) -> Answered:
             return answer
         case NotSupported(reason):
             raise ArmLost(f"unsupported: {reason}")
+        # Before the other refusals: an error of the adapter's own says nothing about its library.
         case Rejected(exception, message, refuser=Refuser.ADAPTER):
             said = f"errored: the adapter raised it, not the library: {exception}: {message}"
             raise ArmLost(said, ExitCode.HARNESS)

@@ -35,13 +35,17 @@ def calibrate(
     while True:
         seconds = math.inf
         for _ in range(LOOKS):
+            # What is below the cost of the clock is no time. Nor may it be 0, by which `_scaled`
+            # divides.
             found = max(time_calls(calls), timer_seconds, 1e-9)
             steps.append((calls, found))
             seconds = min(seconds, found)
+            # Too short already, and more looks can only make the least smaller.
             if seconds < wanted / 2:
                 break
         if seconds >= wanted / 2 or calls >= MAX_CALLS:
             return BlockCalibration(_scaled(calls, seconds, wanted), tuple(steps))
+        # A very short block says little about the time of a call, so it grows in limited steps.
         calls = min(_scaled(calls, seconds, wanted), calls * GROWTH, MAX_CALLS)
 
 

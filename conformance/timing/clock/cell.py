@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from embcheck.conformance.contract.call import Observation
 from embcheck.conformance.exit_codes import ExitCode
@@ -18,7 +20,7 @@ from embcheck.conformance.suite.real_data import Missing
 from embcheck.conformance.timing.clock import gate, machine, outside
 from embcheck.conformance.timing.clock.arms import A_A, CANDIDATE, REFERENCE, SENTINEL, Arm
 from embcheck.conformance.timing.clock.calibrate import BLOCK_SECONDS, BlockCalibration, calibrate
-from embcheck.conformance.timing.clock.lanes import Lane, spellings_of
+from embcheck.conformance.timing.clock.lanes import Lane, is_named, spellings_of
 from embcheck.conformance.timing.clock.longer import longer_standard
 from embcheck.conformance.timing.clock.schedule import (
     A_A_HALF_WIDTH,
@@ -36,10 +38,12 @@ from embcheck.conformance.timing.clock.spots import SpotChecks
 from embcheck.conformance.timing.clock.workers import DEFINITION, Workers
 from embcheck.conformance.timing.workloads.load import Workload, WorkloadProfile
 from embcheck.conformance.timing.workloads.stored import scheme_for, stored_inputs
-from embcheck.conformance.timing.workloads.traces import COLD_TRACES, ROTATING, Inputs, make_inputs
+from embcheck.conformance.timing.workloads.traces import COLD_TRACES, Inputs, make_inputs
 
+# As STREAM asks of its arrays: hardly anything of the table is left in the cache.
 CACHE_FACTOR = 4
 DEVICE_CALLS = 100
+# The coverage of intervals is tested with no fewer (docs/timing.md).
 MIN_GENERATION_ROUNDS = 4
 GENERATIONS = {"quick": 5, "full": 10, "gpu": 5}
 """Fresh processes of every backend. With three, the half-width of the interval over processes is
@@ -55,8 +59,8 @@ class TimingSettings:
     `generations` overrides the profile's number of them. Rounds and seconds are for all of a
     cell's generations together. `baseline` names the backend that ratios are taken to, where it is
     chosen. `spelling` names another spelling of the call: backends whose adapter has it are timed
-    by it. `scheme` is that by which backends store the table that look up in stored tables only; if
-    absent, the first that each has. Without `ceilings` the machine's own rates are not measured,
+    by it. `scheme` is how backends that look up in stored tables only store the table; if absent,
+    each takes the first that it has. Without `ceilings` the machine's own rates are not measured,
     and figures are not compared with them.
     """
 
@@ -168,17 +172,21 @@ def time_cell(
         timed.inputs = cell_inputs(cell)
         oracle, sentinel = _oracle(timed.inputs, workers)
     except (Missing, ArmLost) as reason:
-        _stop(timed, backends, reason)
+        timed.stopped = (
+            reason if isinstance(reason, ArmLost) else ArmLost(f"missing data: {reason}")
+        )
+        timed.lost |= {(CANDIDATE, backend): timed.stopped for backend in backends}
         return timed
     _admit(timed, backends, preferred, workers, oracle, settings)
     if timed.reference is not None:
         _try(timed, sentinel, lambda arm: gate.admit_sentinel(arm, _inputs(timed)))
-        _prepare_clock(timed, settings)
+        _try_each(timed, lambda arm: _calibrate(timed, arm, settings.block_seconds))
         _time(timed, settings, oracle)
         _check_clocks(timed, settings)
-        _read_threads(timed)
-        _judge_last(timed, oracle)
+        _try_each(timed, lambda arm: _read_threads(timed, arm))
+        _try_each(timed, lambda arm: _judge_last(timed, arm, oracle))
         _read_devices(timed)
+    # The workers go on to the next cell, and would keep the tables of this one.
     for arm in [*timed.arms.values(), sentinel]:
         arm.drop()
     return timed
@@ -191,32 +199,24 @@ def cell_inputs(cell: Cell) -> Inputs:
     four times the last-level cache, to 1 GiB at most, unless its dense gradient is observed, which
     would grow with it.
     """
-    if cell.state == "hot":
-        return make_inputs(cell.workload, cell.profile, 1)
-    if cell.state == ROTATING:
-        return make_inputs(cell.workload, cell.profile, COLD_TRACES)
-    profile = cell.profile
+    profile, traces = cell.profile, 1 if cell.state == "hot" else COLD_TRACES
+    if cell.state != "cold":
+        return make_inputs(cell.workload, profile, traces)
     cache = machine.last_level_cache_bytes()
     gradient = Observation.GRAD_WEIGHT in cell.workload.observe
+    # A real table has no number of rows in its profile, and cannot grow.
     if cache and profile.rows and profile.columns and not gradient:
-        row_bytes = (
-            profile.columns * {"float16": 2, "float32": 4, "float64": 8}[cell.workload.dtype]
-        )
+        row_bytes = profile.columns * np.dtype(cell.workload.dtype).itemsize
         wanted = min(CACHE_FACTOR * cache, MAX_GROWN_BYTES) // row_bytes + 1
         profile = replace(profile, rows=max(profile.rows, wanted))
-    return make_inputs(cell.workload, profile, COLD_TRACES)
+    return make_inputs(cell.workload, profile, traces)
 
 
 def _oracle(inputs: Inputs, workers: Workers) -> tuple[gate.Oracle, Arm]:
     """Ask the definition in the worker that becomes the sentinel's afterwards."""
     sentinel = workers.arm(DEFINITION, SENTINEL)
+    # In the sentinel's own role, every call would be a bare gather (see `Arm.hold`).
     return gate.ask_oracle(replace(sentinel, role="oracle"), inputs), sentinel
-
-
-def _stop(timed: Timed, backends: Iterable[str], reason: Exception) -> None:
-    """Record for all backends that a cell was not begun."""
-    timed.stopped = reason if isinstance(reason, ArmLost) else ArmLost(f"missing data: {reason}")
-    timed.lost |= {(CANDIDATE, backend): timed.stopped for backend in backends}
 
 
 def _admit(
@@ -249,8 +249,10 @@ def _admit(
     roles = [*((backend, CANDIDATE) for backend in backends), (preferred, A_A)]
     seed = seed_of("setting up", timed.cell.workload.id, timed.cell.state, timed.generation)
     arms = {who: admit(*who) for who in shuffled(roles, seed)}
+    # In the order in which they are named, so that another baseline is not chosen at random.
     candidates = {backend: arms[backend, CANDIDATE] for backend in backends}
     reference, twin = candidates[preferred], arms[preferred, A_A]
+    # Only the first generation chooses: ratios to two baselines have no mean.
     if reference is None and timed.generation == 0:
         reference = next(filter(None, candidates.values()), None)
     if reference is None:
@@ -259,6 +261,7 @@ def _admit(
     timed.reference = reference.backend
     if reference.backend != preferred:
         if twin is not None:
+            # The A/A row needs a second worker of the new baseline, and this one is of the old.
             twin.drop()
             timed.lose(twin, ArmLost(f"{preferred} itself was lost"))
         admit(reference.backend, A_A)
@@ -271,12 +274,8 @@ def _spell(timed: Timed, arm: Arm, spelling: str) -> Arm:
     if name is None:
         return arm
     timed.spelled[arm.key] = name
+    # It is the lane that asks for the spelling, whenever a call is held.
     return replace(arm, client=Lane(arm.client, 0, name))
-
-
-def is_named(name: str, wanted: str) -> bool:
-    """Whether a spelling is the wanted one; what stands after `#` need not be written."""
-    return wanted in (name, name.partition("#")[0].strip())
 
 
 def _gate(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:
@@ -288,6 +287,8 @@ def _gate(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:
             raise
         said = f"its table stored as {timed.stored[arm.key]}: {reason}"
         raise ArmLost(said, reason.exit_code) from reason
+    # Later generations find the compiled files of the first, and the A/A arm repeats the baseline,
+    # which still has the role of a candidate here.
     if timed.generation == 0 and arm.role == CANDIDATE:
         arm.life |= gate.admit_shape(arm, inputs, longer_standard(inputs, oracle))
 
@@ -304,13 +305,14 @@ def _try(timed: Timed, arm: Arm, action: Callable[[Arm], Any]) -> Arm | None:
     return arm
 
 
-def _prepare_clock(timed: Timed, settings: TimingSettings) -> None:
-    """Settle every arm's process, and find out how many calls make a block."""
+def _try_each(timed: Timed, action: Callable[[Arm], Any]) -> None:
+    """Do something with every arm that there still is; those that fail are lost."""
     for arm in list(timed.arms.values()):
-        _try(timed, arm, lambda arm: _calibrate(timed, arm, settings.block_seconds))
+        _try(timed, arm, action)
 
 
 def _calibrate(timed: Timed, arm: Arm, block_seconds: float) -> None:
+    """Settle an arm's process, and find out how many calls make a block."""
     clock = arm.settle(range(len(_inputs(timed).traces)))
     timed.clocks[arm.key] = clock
     timed.calibrations[arm.key] = calibrate(
@@ -341,6 +343,7 @@ def _time(timed: Timed, settings: TimingSettings, oracle: gate.Oracle) -> None:
         reference.key,
         measure,
         plan=settings.plan(cell.profile.seconds, {k: a.role for k, a in timed.arms.items()}),
+        # By the names of the step alone: a resumed run draws what an unbroken one would.
         seed=seed_of(settings.seed, cell.workload.id, cell.state, cell.threads, timed.generation),
         clock=time.perf_counter,
         watch=machine.watch,
@@ -359,29 +362,25 @@ def _check_clocks(timed: Timed, settings: TimingSettings) -> None:
     usual = outside.usual_overhead(sentinel.seen if sentinel else ())
 
     def check(arm: Arm) -> None:
+        # In one generation on average. A fixed one would let a worker be honest in that one only.
         thorough = random.SystemRandom().random() * settings.generation_count < 1
         lie = arm.hides_time(timed.calibrations[arm.key].calls, usual=usual, thorough=thorough)
         if lie is not None:
             raise ArmLost(lie, ExitCode.DEPARTS)
 
-    for arm in list(timed.arms.values()) if timed.rounds else ():
-        _try(timed, arm, check)
+    # Without rounds there are no blocks to compare with the clock.
+    if timed.rounds:
+        _try_each(timed, check)
 
 
-def _read_threads(timed: Timed) -> None:
-    """Read every worker's thread pools, all of which exist by now."""
-
-    def read(arm: Arm) -> None:
-        timed.threads_read[arm.key] = arm.threads()
-
-    for arm in list(timed.arms.values()):
-        _try(timed, arm, read)
+def _read_threads(timed: Timed, arm: Arm) -> None:
+    """Read a worker's thread pools, all of which exist by now."""
+    timed.threads_read[arm.key] = arm.threads()
 
 
-def _judge_last(timed: Timed, oracle: gate.Oracle) -> None:
-    for arm in list(timed.arms.values()):
-        if arm.role != SENTINEL:
-            _try(timed, arm, lambda arm: gate.judge_last(arm, timed.asked(arm, oracle)[1]))
+def _judge_last(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:
+    if arm.role != SENTINEL:
+        gate.judge_last(arm, timed.asked(arm, oracle)[1])
 
 
 def _read_devices(timed: Timed) -> None:
@@ -392,6 +391,7 @@ def _read_devices(timed: Timed) -> None:
             try:
                 timed.devices[arm.key] = arm.device(0, DEVICE_CALLS, flush=flush)
             except ArmLost as reason:
+                # The times of the host are valid all the same, so the arm is not lost.
                 timed.devices[arm.key] = {"missing": str(reason)}
 
 

@@ -58,11 +58,14 @@ def _renewed(arm: Arm, share: float, least: float, *, whole: bool) -> str | None
     margin = math.inf
     for _ in range(LOOKS):
         new, known = _times(arm, CALLS, whole=whole)
+        # The fastest call of all looks sets the margin; a disturbed one would widen it.
         margin = min(margin, least + share * min(known))
+        # This clears nearly all backends with a few calls. The long series is for suspects only.
         if min(new) <= min(known) + margin:
             return None
     for _ in range(SERIES):
         new, known = _times(arm, READINGS, whole=whole)
+        # Less the margin, the test is about what calls on new indices take beyond it.
         if chance_of_order([seconds - margin for seconds in new], known) <= CHANCE:
             return (
                 f"a call takes {median(new) * 1e6:.1f} us where "
@@ -85,10 +88,8 @@ def left_to_the_reading(arm: Arm) -> str | None:
     The least of some readings counts: noise makes none of them shorter.
     """
     found = arm.reading_work(0)
-    least, call, copy = (
-        min(found["read_cpu_seconds"]),
-        *(max(found[name]) for name in ("call_seconds", "copy_cpu_seconds")),
-    )
+    least = min(found["read_cpu_seconds"])
+    call, copy = (max(found[name]) for name in ("call_seconds", "copy_cpu_seconds"))
     if least <= max(WORK_SECONDS, call / 2, WORK_COPIES * copy):
         return None
     return (

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -32,6 +32,7 @@ Arrays = Mapping[str, np.ndarray]
 SAME_THUNK = "the timed call itself follows an index that changes in place"
 SECOND_CALL = "a second call of the same shapes, with one index changed, has its own answer"
 _AT_RANDOM = "in a block of random length, the last timed answer is wrong"
+# Above the ids of the traces, which count from 0, so that none of them is replaced.
 _CHANGED_ID = 10_000
 OTHERS = 2
 """Changes beside the usual one, of which some may leave a maximum as it is."""
@@ -67,8 +68,10 @@ class Standard:
             if array.shape != wanted.shape or array.dtype != wanted.dtype:
                 form = f"{array.dtype.name}{list(array.shape)}"
                 return f"{name} is {form}, should be {wanted.dtype.name}{list(wanted.shape)}"
+            # Exact answers need no bounds, which take longer to derive than the comparison does.
             if not np.array_equal(array, wanted):
                 difference = np.abs(array.astype(np.float64) - wanted.astype(np.float64))
+                # Not `difference > allowed`: NaN is wrong too.
                 wrong = ~(difference <= self.allowed[name])
                 if wrong.any():
                     return _describe_wrong(name, array, wanted, wrong)
@@ -84,13 +87,15 @@ class Standard:
         ulp = share = rms = 0.0
         for name, wanted in self.expected.items():
             error = np.abs(got[name].astype(np.float64) - wanted.astype(np.float64))
+            # As in `complaint`, no bounds are derived for exact answers.
+            if not error.any():
+                continue
+            off = error > 0
             ulp = max(ulp, float(np.max(error / np.spacing(np.abs(wanted)), initial=0.0)))
-            allowed = self.allowed[name][error > 0] if error.any() else np.ones(0)
-            share = max(share, float(np.max(error[error > 0] / allowed, initial=0.0)))
-            if error.any():
-                size = _root_mean_square(wanted.astype(np.float64))
-                # Where all right values are 0, an error is as large as anything can be.
-                rms = max(rms, _root_mean_square(error) / size if size else 1.0)
+            share = max(share, float(np.max(error[off] / self.allowed[name][off], initial=0.0)))
+            size = _root_mean_square(wanted.astype(np.float64))
+            # Where all right values are 0, an error is as large as anything can be.
+            rms = max(rms, _root_mean_square(error) / size if size else 1.0)
         return {
             "largest_error_ulp": ulp,
             "largest_error_share_of_bound": share,
@@ -153,16 +158,18 @@ def ask_oracle(arm: Arm, inputs: Inputs) -> Oracle:
     """Ask the float64 definition; raises ArmLost, a fault of the harness, if it cannot answer."""
     try:
         arm.store(inputs.shared)
-        calls = [*(inputs.call(trace) for trace in range(len(inputs.traces)))]
+        calls = [inputs.call(trace) for trace in range(len(inputs.traces))]
         changes = [inputs.change, *_changes(inputs)]
         standards = []
         for call in (*calls, *(replace(inputs, change=one).changed_call() for one in changes)):
+            # All under one id: each call of the definition is answered once, and never timed.
             arm.hold(0, call, inputs.shared)
             standards.append(Standard(call, arm.answer(0)))
         arm.drop()
     except ArmLost as reason:
         raise ArmLost(f"the reference gave no answer: {reason}", ExitCode.HARNESS) from None
     traces, (changed, *others) = standards[: len(calls)], standards[len(calls) :]
+    # Nothing would then show whether a backend follows its indices.
     if _distance(changed.expected, traces[0].expected) == 0:
         raise ArmLost("one changed index leaves the expected answer as it is", ExitCode.HARNESS)
     shown = (
@@ -176,6 +183,7 @@ def ask_oracle(arm: Arm, inputs: Inputs) -> Oracle:
 
 def _changes(inputs: Inputs) -> list[IndexChange]:
     """Choose changes of one index each, at random."""
+    # Not seeded: an adapter must not know where the next change will be.
     draw, first = random.SystemRandom(), inputs.call(0).inputs
     count, table = first["indices"].size, first["weight"]
     return [IndexChange(draw.randrange(count), draw.randrange(len(table))) for _ in range(OTHERS)]
@@ -190,6 +198,7 @@ def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
     largest: dict[str, float] = {}
     for trace, standard in enumerate(oracle.traces):
         life = arm.hold(trace, standard.call, inputs.shared)
+        # That of the first trace. Later ones may find what the first has compiled.
         arm.life = arm.life or life
         answer = arm.answer(trace)
         _require(standard, answer, "the answer is wrong")
@@ -198,6 +207,7 @@ def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
     is_suspect = waits(arm, inputs, oracle)
     how = _follows_a_changed_index(arm, inputs, oracle)
     compute_anew(arm, 0, oracle.traces[0])
+    # Only a library that reads its indices in place sees those that are written there.
     if how == SAME_THUNK:
         computes_what_is_new(arm, inputs, oracle)
     if arm.client.info.device == "cpu" and not oracle.traces[0].trains:
@@ -207,6 +217,7 @@ def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
 
 def admit_shape(arm: Arm, inputs: Inputs, standard: Standard) -> dict[str, float]:
     """Prepare a call of another shape, judge its answer, and return the seconds of preparation."""
+    # The longer call may have an upstream gradient of its own, which the worker lacks.
     shared = {
         name: array for name, array in inputs.shared.items() if standard.call.inputs[name] is array
     }
@@ -254,13 +265,7 @@ def computes_what_is_new(arm: Arm, inputs: Inputs, oracle: Oracle) -> None:
 
     A suspect is tried again in another worker.
     """
-    said = remembers(arm, inputs)
-    if said is None:
-        return
-    with arm.another() as other:
-        other.store(inputs.shared)
-        other.hold(0, oracle.traces[0].call, inputs.shared)
-        said = remembers(other, inputs)
+    said = _seen_in_two_workers(arm, inputs, oracle, lambda arm: remembers(arm, inputs))[1]
     if said is not None:
         raise ArmLost(f"answers are remembered: {said}; seen in two workers", ExitCode.DEPARTS)
 
@@ -281,15 +286,23 @@ def waits(arm: Arm, inputs: Inputs, oracle: Oracle) -> bool:
     def shows(arm: Arm) -> str | None:
         return unready(arm, lambda: _shows_a_late_change(arm, inputs, oracle))
 
-    if shows(arm) is None:
-        return False
+    first, again = _seen_in_two_workers(arm, inputs, oracle, shows)
+    if again is not None:
+        raise ArmLost(f"{again}; seen in two workers", ExitCode.DEPARTS)
+    return first is not None
+
+
+def _seen_in_two_workers(
+    arm: Arm, inputs: Inputs, oracle: Oracle, look: Callable[[Arm], str | None]
+) -> tuple[str | None, str | None]:
+    """Return what is seen in an arm's worker and, only if something is, in a fresh worker."""
+    first = look(arm)
+    if first is None:
+        return None, None
     with arm.another() as other:
         other.store(inputs.shared)
         other.hold(0, oracle.traces[0].call, inputs.shared)
-        again = shows(other)
-    if again is not None:
-        raise ArmLost(f"{again}; seen in two workers", ExitCode.DEPARTS)
-    return True
+        return first, look(other)
 
 
 def _shows_a_late_change(arm: Arm, inputs: Inputs, oracle: Oracle) -> bool:
@@ -362,13 +375,11 @@ def _bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
     """Return the bound of an observation; an output's only from the rows that are looked up."""
     if name != Observation.OUTPUT or "weight" not in call.inputs:
         return bound(name, call, expected)
+    # A bound on the output follows from these rows alone. To derive it from a whole table that a
+    # call hardly touches would take longer than the timing.
     indices, rows = call.inputs["indices"], looked_up(call)
     places = np.searchsorted(rows, indices)
-    inputs = {
-        **call.inputs,
-        "weight": call.inputs["weight"][rows],
-        "indices": places,
-    }
+    inputs = {**call.inputs, "weight": call.inputs["weight"][rows], "indices": places}
     options = {**call.options, "padding_idx": _place_of_padding(call, rows)}
     return bound(name, Call(call.operation, inputs, options, call.observe), expected)
 
@@ -378,5 +389,6 @@ def _place_of_padding(call: Call, rows: np.ndarray) -> int | None:
     padding = call.option("padding_idx")
     if padding is None:
         return None
+    # A negative number counts from the end of the table.
     found = np.flatnonzero(rows == padding % len(call.inputs["weight"]))
     return int(found[0]) if found.size else None

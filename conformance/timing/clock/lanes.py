@@ -58,7 +58,6 @@ class Lane:
         self,
         header: Mapping[str, Any],
         arrays: Mapping[str, np.ndarray] | None = None,
-        timeout: float | None = None,
     ) -> Answer:
         """Send a request with the lane's ids; `drop` without ids means those of the lane."""
         moved = dict(header)
@@ -71,11 +70,17 @@ class Lane:
             moved["id"] = header["id"] + self._first
         if moved.get("ids") is not None:
             moved["ids"] = [id_ + self._first for id_ in moved["ids"]]
-        return self._client.request(moved, arrays, timeout)
+        return self._client.request(moved, arrays)
 
 
 def spellings_of(client: WorkerClient | Lane, call: Call) -> list[str]:
     """Ask a worker for the adapter's other spellings of a call; none if it does not answer."""
+    # Nothing is stored in the worker yet, so that all arrays are sent with the question.
     header = {"request": "spellings", "call": describe_call(call), "stored": []}
     answer = client.request(header, call.inputs)
     return list(answer.details["names"]) if isinstance(answer, Answered) else []
+
+
+def is_named(name: str, wanted: str) -> bool:
+    """Whether a spelling is the wanted one; what stands after `#` need not be written."""
+    return wanted in (name, name.partition("#")[0].strip())

@@ -21,6 +21,7 @@ def longer_standard(inputs: Inputs, oracle: Oracle) -> Standard:
         arrays["grad_output"] = _again(arrays["grad_output"])
     longer = Call(call.operation, arrays, call.options, call.observe)
     expected = oracle.traces[0].expected
+    # The repeated row changes gradients, so that only the output follows from the first trace.
     known = {name: _again(array) for name, array in expected.items() if name == Observation.OUTPUT}
     return Standard(longer, known)
 

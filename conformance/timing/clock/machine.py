@@ -25,6 +25,7 @@ class CpuTimes:
 
 def cores() -> int:
     """Count the cores that this process may use."""
+    # `cpu_count` would include cores that a container or `taskset` keeps from this process.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -46,6 +47,7 @@ def last_level_cache_bytes(folder: Path = CACHES) -> int | None:
 
 def parse_cpu_times(stat: str, ticks_per_second: int) -> CpuTimes:
     """Read the `cpu` line of /proc/stat (proc_stat(5)): user nice system idle iowait irq ..."""
+    # The guests' times, which come after these eight, are included in `user` and `nice`.
     fields = [int(field) / ticks_per_second for field in stat.splitlines()[0].split()[1:9]]
     user, nice, system, idle, iowait, irq, softirq, steal = fields
     return CpuTimes(user + nice + system + irq + softirq, idle + iowait, steal)

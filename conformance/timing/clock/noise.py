@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from statistics import fmean, median
 
 from embcheck.conformance.timing.clock.schedule import Round
@@ -49,12 +50,12 @@ def flag_rounds(rounds: Sequence[Round], single: Collection[str]) -> list[list[s
     return names
 
 
-def drifts(sentinel_logs: Sequence[float], limit: float = MAX_DRIFT) -> list[bool]:
-    """Say for each round whether the sentinel's log time is off its median by more than a limit."""
+def drifts(sentinel_logs: Sequence[float]) -> list[bool]:
+    """Say for each round whether the sentinel's time is off its median by more than MAX_DRIFT."""
     if not sentinel_logs:
         return []
     middle = median(sentinel_logs)
-    return [abs(value - middle) > math.log1p(limit) for value in sentinel_logs]
+    return [abs(value - middle) > math.log1p(MAX_DRIFT) for value in sentinel_logs]
 
 
 def _stretches(rounds: Sequence[Round]) -> Iterator[slice]:
@@ -64,7 +65,8 @@ def _stretches(rounds: Sequence[Round]) -> Iterator[slice]:
     for end in range(1, len(rounds) + 1):
         if end == len(rounds):
             yield slice(begin, end)
-        elif sum(wall[begin:end]) >= FOREIGN_SECONDS <= sum(wall[end:]):
+        # Cut only where the rest is long enough for a stretch of its own.
+        elif min(sum(wall[begin:end]), sum(wall[end:])) >= FOREIGN_SECONDS:
             yield slice(begin, end)
             begin = end
 
@@ -73,8 +75,9 @@ def _is_shared(rounds: Sequence[Round]) -> bool:
     noises = [round_.noise for round_ in rounds]
     if not all("busy_seconds" in noise for noise in noises):
         return False
-    blocks = (block for round_ in rounds for pair in round_.blocks.values() for block in pair)
+    blocks = chain.from_iterable(pair for round_ in rounds for pair in round_.blocks.values())
     ours = sum(b.cpu_seconds + b.idle_cpu_seconds + b.untimed_cpu_seconds for b in blocks)
     ours += sum(noise["harness_seconds"] for noise in noises)
+    # Each of the two readings of the kernel's counter may be off by a tick.
     foreign = sum(noise["busy_seconds"] for noise in noises) - ours - 2 * TICK_SECONDS
     return bool(foreign > MAX_FOREIGN * sum(n["cores"] * n["wall_seconds"] for n in noises))

@@ -108,6 +108,7 @@ def look(pid: int | None, kin: Iterable[int] = ()) -> Moment:
     """Read the harness's clock and the CPU seconds of a worker and of its kin."""
     if pid is None:
         return Moment(time.perf_counter(), None, {})
+    # Processes that have ended have no clock any more.
     found = {other: seconds for other in kin if (seconds := cpu_seconds(other)) is not None}
     told, own = _scheduled(str(pid)), _scheduled("self")
     waited = told[1] + own[1] if told and own else None
@@ -136,6 +137,7 @@ def cpu_seconds(pid: int) -> float | None:
     if sys.platform != "linux":
         return None
     try:
+        # The kernel's MAKE_PROCESS_CPUCLOCK, whose 2 stands for the scheduler's clock.
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
         return None
@@ -195,6 +197,7 @@ def finite(values: Iterable[Any], name: str = "a reading") -> list[float]:
     """Return what a worker told as finite numbers; raises ValueError with a reason."""
     found = []
     for value in values:
+        # Python takes True for a 1, but no clock gives it.
         if isinstance(value, bool) or not isinstance(value, int | float):
             said = f"{name} is no number: {str(value)[:40]!r}"
             raise ValueError(said)  # noqa: TRY004  (who calls it asks for values, not types)
@@ -220,6 +223,7 @@ def disbelieve(before: Moment, after: Moment, told: Mapping[str, Any], calls: in
     if not _fits(before.wall, begun, ended, after.wall):
         theirs, ours = _span(begun, ended), _span(before.wall, after.wall)
         return f"the clock in its worker is not the machine's: it went {theirs}, that {ours}"
+    # Elsewhere than on Linux only the time can be checked.
     if before.cpu is None or after.cpu is None:
         return None
     if not _fits(before.cpu, cpu_begun, cpu_ended, after.cpu):
@@ -241,6 +245,7 @@ def idle_cpu_seconds(rested: Moment | None, asked: Moment) -> float:
     """Return the CPU seconds that a worker and its kin used between two requests, beyond a few."""
     if rested is None or rested.cpu is None or asked.cpu is None:
         return 0.0
+    # Of processes that began or ended meanwhile there is no difference to take.
     kin = sum(asked.kin[pid] - rested.kin[pid] for pid in asked.kin.keys() & rested.kin.keys())
     return max(0.0, asked.cpu - rested.cpu + kin - IDLE_SECONDS)
 
@@ -264,6 +269,7 @@ def hides_time(
         return None
     fastest = max(min(block.per_call for block in blocks), 1e-9)
     calls = blocks[-1].calls
+    # A worker that tells too little time would otherwise be asked for blocks of minutes.
     many = max(calls, min(math.ceil(LONG_SECONDS / fastest), LONG_FACTOR * calls))
     longer: list[Seen] = []
     again: list[Seen] = []
@@ -274,6 +280,7 @@ def hides_time(
             return None
         again.append(repeat(calls))
     found = [*blocks, *longer, *again]
+    # The request of which it told most: if even that is too little, so are all others.
     best = max(found, key=lambda block: block.seconds / block.duration)
     return (
         f"the clock in its worker cannot be believed: of a request that took "

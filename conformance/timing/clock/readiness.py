@@ -52,8 +52,10 @@ def _reads_late(arm: Arm) -> str | None:
     """Say how much later than its call an answer can be read; None if at once."""
     calls, readings = arm.read_at_once(0)
     margin = max(LATE_SECONDS, LATE_SHARE * min(calls))
+    # Most cells end here, after five readings. The long series are for suspects only.
     if median(readings) <= margin:
         return None
+    # Twice as long as an answer took, so that those of the control are complete.
     wait = max(SHORTEST_WAIT, 2 * median(readings))
     shown = (_series(arm, margin, wait) for _ in range(SERIES))
     return next(filter(None, shown), None)
@@ -62,13 +64,14 @@ def _reads_late(arm: Arm) -> str | None:
 def _series(arm: Arm, margin: float, wait: float) -> str | None:
     """Compare, in random order, readings of an answer just returned with readings of others."""
     order = [*WhichAnswer] * READINGS
+    # The p-value holds only because the order is random: a disturbance hits both kinds alike.
     random.SystemRandom().shuffle(order)
     seconds: dict[WhichAnswer, list[float]] = {answer: [] for answer in WhichAnswer}
     for answer in order:
         seconds[answer].append(arm.read(0, answer, wait))
     fresh = seconds[WhichAnswer.FRESH]
+    late = [each - margin for each in fresh]
     for control, what in _CONTROLS.items():
-        late = [each - margin for each in fresh]
         chance = chance_of_order(late, seconds[control])
         if chance <= CHANCE:
             more = (median(fresh) - median(seconds[control])) * 1e3
@@ -77,6 +80,8 @@ def _series(arm: Arm, margin: float, wait: float) -> str | None:
     return None
 
 
+# In this order: what is late beside an answer that had time was returned early. What is late only
+# beside one that was read before is computed when it is first read.
 _CONTROLS = {
     WhichAnswer.SETTLED: "the call returned {:.2f} ms before its answer existed",
     WhichAnswer.READ: "the answer is computed, {:.2f} ms long, only when it is first read",

@@ -78,6 +78,7 @@ class ArmLost(Exception):
 
 def seed_of(*parts: object) -> int:
     """Make a seed from a cell's name, the same in every process."""
+    # Python's own hash of a text is another in each process.
     text = "\0".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
@@ -115,12 +116,12 @@ def run_rounds(
     living = dict.fromkeys(arms)
     started = clock()
     next_look = plan.min_rounds
-    for order in orders(arms, seed):
-        order = tuple(arm for arm in order if arm in living)  # noqa: PLW2901
-        if reference not in living:
-            return rounds
+    drawn = orders(arms, seed)
+    while reference in living:
+        order = tuple(arm for arm in next(drawn) if arm in living)
         seen = watch()
         blocks: dict[str, list[Block]] = {arm: [] for arm in order}
+        # There and back, so that a drift that is linear within the round cancels.
         for arm in (*order, *reversed(order)):
             if arm in living:
                 try:
@@ -128,16 +129,19 @@ def run_rounds(
                 except ArmLost as reason:
                     del living[arm]
                     lost(arm, reason)
+        # An arm that was lost in this round has one block at most, and is left out of it.
         pairs = {arm: (blocks[arm][0], blocks[arm][1]) for arm in order if arm in living}
         rounds.append(Round(order, pairs, seen()))
-        if len(rounds) >= next_look and reference in living:
-            if clock() - started >= plan.seconds:
-                return rounds
-            wanted = {arm: plan.half_widths[arm] for arm in living if arm in plan.half_widths}
-            if precise(rounds, wanted, reference):
-                return rounds
-            # Checks become rarer as rounds add up, since each check costs a bootstrap for each arm.
-            next_look = len(rounds) + max(1, len(rounds) // 8)
+        # No interval can be computed without the baseline.
+        if len(rounds) < next_look or reference not in living:
+            continue
+        if clock() - started >= plan.seconds:
+            break
+        wanted = {arm: plan.half_widths[arm] for arm in living if arm in plan.half_widths}
+        if precise(rounds, wanted, reference):
+            break
+        # Checks become rarer as rounds add up, since each check costs a bootstrap for each arm.
+        next_look = len(rounds) + max(1, len(rounds) // 8)
     return rounds
 
 

@@ -41,12 +41,13 @@ class SpotChecks:
         if self.oracle.traces[0].trains:
             return
         some = self.random.randint(1, calls)
-        if not (follows and self.oracle.others) or self.random.random() < CHANGED:
+        if follows and self.oracle.others and self.random.random() < CHANGED:
+            changed = self.random.choice(self.oracle.others)
+            arm.change(0, changed.change)
+            # Only the first trace has the changed index, so the block must end with its call.
+            arm.time(some, last=0)
+            gate.judge_timed(arm, changed.standard)
+            arm.change(0, None)
+        else:
             arm.time(some)
             gate.judge_timed(arm, self.oracle.traces[arm.last_id])
-            return
-        changed = self.random.choice(self.oracle.others)
-        arm.change(0, changed.change)
-        arm.time(some, last=0)
-        gate.judge_timed(arm, changed.standard)
-        arm.change(0, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -66,6 +66,7 @@ class Workers:
 
         It keeps exports only for the `cell`, if one is named.
         """
+        # It runs in the definition's worker, but the record names it by what it calls.
         name = SENTINEL_NAME if role == SENTINEL else backend
         arm = Arm(f"{name} ({role})", name, role, self._client(backend, role))
         arm.spare = partial(self._spare, (backend, role))
@@ -85,11 +86,12 @@ class Workers:
 
         Imports are not measured then, because they share the cores.
         """
-        with few_cores(self.threads) if self._confined else _anywhere():
+        with self._cores():
             for key in keys:
                 if key not in self._clients and key not in self._problems:
                     self._clients[key] = self._make(key)
                     self._clients[key].launch()
+        # Only when all of them are starting, since each greeting waits for an import.
         for key in list(self._clients):
             self._greet(key)
 
@@ -123,14 +125,19 @@ class Workers:
 
     def _start(self, key: tuple[str, str]) -> None:
         self._clients[key] = self._make(key)
-        with few_cores(self.threads) if self._confined else _anywhere():
+        with self._cores():
             self._greet(key)
+
+    def _cores(self) -> AbstractContextManager[None]:
+        """Confine the workers that are started meanwhile to the cell's number of cores."""
+        return few_cores(self.threads) if self._confined else nullcontext()
 
     def _make(self, key: tuple[str, str]) -> WorkerClient:
         environment = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
         if self._cache is not None:
             folder = self._cache / _digest(*key)
             folder.mkdir(exist_ok=True)
+            # TMPDIR is also how the worker's own processes are known (see `outside.kin_of`).
             environment |= {"TMPDIR": str(folder), CACHE: str(folder)}
         where = self._addresses.get(key[0], key[0])
         return WorkerClient(
@@ -140,7 +147,8 @@ class Workers:
     def _spare(self, key: tuple[str, str]) -> WorkerClient:
         """Return one more worker, confined like the others, which the caller must end."""
         client = self._make(key)
-        with few_cores(self.threads) if self._confined else _anywhere():
+        with self._cores():
+            # Not greeted: whoever asked for it waits for its info, or learns why there is none.
             client.launch()
         return client
 
@@ -162,6 +170,7 @@ def _digest(*names: str) -> str:
 @contextmanager
 def few_cores(count: int) -> Iterator[None]:
     """Confine this process, and the processes that it starts meanwhile, to its last cores."""
+    # Elsewhere than on Linux, only the environment variables limit a library's threads.
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -171,8 +180,3 @@ def few_cores(count: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, allowed)
-
-
-@contextmanager
-def _anywhere() -> Iterator[None]:
-    yield

@@ -13,10 +13,10 @@ from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import mark_of, read_yaml
 from embcheck.conformance.timing.clock.machine import cores
 from embcheck.conformance.timing.workloads.load import (
-    UnknownWorkload,
     Workload,
     WorkloadProfile,
     load_workloads,
+    pick,
     workload_files,
 )
 from embcheck.conformance.timing.workloads.traces import ROTATING
@@ -63,12 +63,7 @@ def load_curves(files: Iterable[Path]) -> dict[str, CurveSpec]:
 
 def select_curves(ids: Iterable[str]) -> list[CurveSpec]:
     """Pick curves by id, all if none is named; raises UnknownWorkload, or SpecError."""
-    known = load_curves(curve_files())
-    ids = list(dict.fromkeys(ids))
-    for id_ in ids:
-        if id_ not in known:
-            raise UnknownWorkload(id_, known, "curve")
-    return [known[id_] for id_ in ids or known]
+    return pick(ids, load_curves(curve_files()), "curve")
 
 
 def points_of(curve: CurveSpec, profile: str) -> list[Workload]:
@@ -76,6 +71,7 @@ def points_of(curve: CurveSpec, profile: str) -> list[Workload]:
     sizes = dict(curve.profiles[profile])
     values, seconds = sizes.pop("values"), sizes.pop("seconds")
     if curve.axis == "threads":
+        # No more threads than cores, and always all of them.
         values = sorted({value for value in values if value < cores()} | {cores()})
     return [_point(curve, profile, value, sizes, seconds) for value in values]
 
@@ -87,8 +83,10 @@ def _point(
     threads: int | str = "all"
     varied: dict[str, Any] = dict(sizes)
     if curve.axis == "threads":
+        # With `all`, workers are not confined to cores, just as in other cells.
         threads = "all" if value == cores() else int(value)
     elif curve.axis == "zipf":
+        # An exponent of 0 is the uniform distribution, which is drawn in another way.
         workload = replace(workload, trace=replace(workload.trace, zipf=value or None))
     else:
         varied[curve.axis] = int(value)

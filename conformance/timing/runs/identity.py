@@ -15,6 +15,8 @@ from embcheck.conformance.timing.workloads.load import Workload
 
 MACHINE = ("platform", "cpu", "cores", "memory_gib", "last_level_cache_bytes")
 BACKEND = ("library", "version", "device", "source")
+# Another title makes no other workload.
+WORDS = ("title", "stands_for")
 
 
 def describe_machine() -> dict[str, Any]:
@@ -45,17 +47,16 @@ def workload_hashes(workloads: Iterable[Workload], profile: str) -> dict[str, st
     }
 
 
-WORDS = ("title", "stands_for")
-
-
 def backend_identity(header: RunHeader, backend: str) -> tuple[Any, ...] | None:
     """Return what identifies the version of a backend in a run; None if it did not take part."""
     info = next((info for info in header.backends if info.get("id") == backend), None)
+    # An unavailable backend is described by its id and the reason alone.
     if info is None or "library" not in info:
         return None
     return (header.embcheck, *(info.get(key) for key in BACKEND))
 
 
 def _hash(data: Mapping[str, Any]) -> str:
+    # `str` names a user's arrays by the digest of their bytes (see `Given`).
     text = json.dumps(data, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -78,6 +78,7 @@ def run_prices(
             if (step.cell.workload.id, step.backend) not in priced:
                 told(step)
                 found = _take(step, settings, addresses)
+                # All lines of a step or none: a resumed run takes a step with any line for done.
                 writer.write(*found)
                 lines += found
         losses = (line.details.exit_code or ExitCode.CONFORMS for line in lines)
@@ -100,6 +101,8 @@ def _take(
             generations.append(price(step.cell, step.backend, workers, settings, generation))
         finally:
             workers.close()
+        # A variant needs all generations, and one of them has lost the call that all are paired
+        # with.
         if not generations[-1].rounds:
             break
     return price_lines(generations)

@@ -81,6 +81,7 @@ def price(
         lane = Lane(owner.client, number, variant.spelling)
         arm = Arm(variant.name, backend, CANDIDATE, lane, spare=owner.spare)
         _try(priced, arm, partial(_admit, arm, variant, workers))
+        # The plain call comes first, and all others are priced against it.
         if PLAIN in priced.lost:
             return priced
     for arm in list(priced.arms.values()):
@@ -100,9 +101,11 @@ def price_lines(generations: Sequence[Priced]) -> list[PriceLine]:
     lost = {key: reason for priced in generations for key, reason in priced.lost.items()}
     if PLAIN in lost or not all(priced.rounds for priced in generations):
         reason = lost.get(PLAIN, ArmLost("the plain call was lost while it was timed"))
+        # A backend that did not start has no variants. Of this one only the names are read.
         return [_untimed(first, Variant(PLAIN, "semantics", None), reason)]  # type: ignore[arg-type]
     twin = None if AGAIN in lost else _estimate(generations, AGAIN, PLAIN)
     margin = MARGIN
+    # The plain call differs from itself, so that prices up to that difference mean nothing.
     if twin is not None and decide(twin) != Conclusion.SAME:
         margin = max(twin.high, 1 / twin.low) - 1
     lines = []
@@ -120,6 +123,7 @@ def _admit(arm: Arm, variant: Variant, workers: Workers) -> None:
     lack = arm.client.info.lacks(variant.inputs.call(0))
     if lack is not None:
         raise ArmLost(f"unsupported: {lack}")
+    # In the sentinel's own role, every call would be a bare gather (see `Arm.hold`).
     definition = replace(workers.arm(DEFINITION, SENTINEL), role="oracle")
     oracle = gate.ask_oracle(definition, variant.inputs)
     gate.admit(arm, variant.inputs, oracle)
@@ -151,6 +155,7 @@ def _time(priced: Priced, settings: TimingSettings, generation: int) -> None:
         return priced.arms[key].time(priced.calls[key])
 
     cell = priced.cell
+    # The plain call is the baseline, of which no precision is wanted.
     roles = {key: CANDIDATE for key in priced.arms if key != PLAIN}
     priced.rounds = run_rounds(
         list(priced.arms),
@@ -165,33 +170,31 @@ def _time(priced: Priced, settings: TimingSettings, generation: int) -> None:
 
 
 def _estimate(generations: Sequence[Priced], name: str, plain: str) -> Estimate:
-    return estimate(
-        [
-            log_ratios(*(seconds_per_call(priced.rounds, key) for key in (name, plain)))
-            for priced in generations
-        ]
-    )
+    pairs = [
+        (seconds_per_call(priced.rounds, name), seconds_per_call(priced.rounds, plain))
+        for priced in generations
+    ]
+    return estimate([log_ratios(*pair) for pair in pairs])
 
 
 def _line(generations: Sequence[Priced], variant: Variant, margin: float) -> PriceLine:
     found = _estimate(generations, variant.name, variant.plain)
     few = len(generations) < FEWEST_GENERATIONS
-    plain, own = (_nanoseconds(generations, name) for name in (variant.plain, variant.name))
     return replace(
         _untimed(generations[0], variant, None),
-        ns_plain=plain,
-        ns_per_call=own,
+        ns_plain=_nanoseconds(generations, variant.plain),
+        ns_per_call=_nanoseconds(generations, variant.name),
         ratio=found.ratio,
         ratio_low=found.low,
         ratio_high=found.high,
         verdict=decide(found, margin, doubted=few),
         message=said_of_few(len(generations)) if few else "",
-        details=_details(generations, variant, margin),
+        details=PriceDetails(_rounds(generations, variant, margin)),
     )
 
 
-def _details(generations: Sequence[Priced], variant: Variant, margin: float) -> PriceDetails:
-    rounds = PriceRounds(
+def _rounds(generations: Sequence[Priced], variant: Variant, margin: float) -> PriceRounds:
+    return PriceRounds(
         note=variant.note,
         margin=margin,
         calls_per_block=tuple(priced.calls[variant.name] for priced in generations),
@@ -203,7 +206,6 @@ def _details(generations: Sequence[Priced], variant: Variant, margin: float) -> 
             for priced in generations
         ),
     )
-    return PriceDetails(rounds)
 
 
 def _nanoseconds(generations: Sequence[Priced], name: str) -> float:

@@ -118,6 +118,7 @@ def run_against(
     Backends are as in `run_timing`. Raises NotComparable where the baseline itself changed,
     UnknownBackend, BadAddress, and NoneAvailable.
     """
+    # The record may be a stranger's, and an address in it could start any program.
     (reference,) = plain_ids([str(base.header.settings["reference"])])
     places = addressed(with_baseline(backends, reference))
     texts = {label: address.text for label, address in places.items()}
@@ -125,6 +126,7 @@ def run_against(
     settings = replace(settings, baseline=reference)
     header = describe_backends([*texts.values()], settings.timeout)
     here = available(header.backends, reference)
+    # Ratios to two versions of a baseline differ even where nothing else changed.
     if _changed(base.header, header, reference):
         raise NotComparableTimings(f"ratios are to {reference}, which changed: leave out --against")
     known = [name for name in here if identity.backend_identity(base.header, name) is not None]
@@ -139,6 +141,7 @@ def run_against(
     again = [texts[name] for name in (reference, *changed)]
     code = run_timing(again, same, folder, settings, told)
     changes = compare(base, _last(folder))
+    # One run alone calls something slower by chance now and then, so these are timed again.
     slower = [change for change in changes if change.verdict == Conclusion.SLOWER]
     if slower:
         names = list(dict.fromkeys([reference, *(change.now.backend for change in slower)]))
@@ -184,6 +187,7 @@ def compare_lines(before: Measurement, now: Measurement) -> RatioChange:
     What neither run could tell apart is no change.
     """
     lines = (before, now)
+    # This run has no figures; whether the earlier one had them does not matter.
     if now.verdict == Conclusion.NOT_TIMED:
         return RatioChange(before, now, None, None, None, Conclusion.NOT_TIMED)
     references = {line.details.reference for line in lines}
@@ -192,6 +196,7 @@ def compare_lines(before: Measurement, now: Measurement) -> RatioChange:
     if few or len(references) > 1 or any(bound is None for three in bounds for bound in three):
         return RatioChange(before, now, None, None, None, Conclusion.INCONCLUSIVE)
     (was, was_low, was_high), (is_, low, high) = bounds
+    # mypy does not see that all bounds were compared with None above.
     found = Estimate(is_ / was, low / was_high, high / was_low)  # type: ignore[operator]
     resolutions = [line.details.resolution for line in lines]
     margin = max(one.resolution if one else MARGIN for one in resolutions)

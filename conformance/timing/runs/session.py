@@ -57,13 +57,15 @@ class CannotResume(RecordError):
 
 def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
     """List the cells of a run, those with one number of threads together."""
-    cells = [
-        Cell(workload, workload.profiles[profile], state, threads)
-        for workload in workloads
-        for threads in workload.profiles[profile].threads
-        for state in workload.profiles[profile].states
-        if threads != "all" or machine.cores() > 1 or 1 not in workload.profiles[profile].threads
-    ]
+    cells: list[Cell] = []
+    for workload in workloads:
+        planned = workload.profiles[profile]
+        for threads in planned.threads:
+            # On one core, all threads are one, and the cell would be timed twice.
+            if threads == "all" and machine.cores() == 1 and 1 in planned.threads:
+                continue
+            cells += [Cell(workload, planned, state, threads) for state in planned.states]
+    # Workers are confined when they start, so that cells in any order would restart them.
     return sorted(cells, key=lambda cell: str(cell.threads), reverse=True)
 
 
@@ -148,17 +150,22 @@ def describe_backends(backends: Sequence[str], timeout: float) -> RunHeader:
     addresses = addressed(backends)
     workers = Workers("all", timeout, addresses=addresses)
     try:
-        return RunHeader(
-            purpose=PURPOSE,
-            started=now(),
-            embcheck=embcheck_version(),
-            suite=_suite_hash(),
-            environment=identity.describe_machine(),
-            backends=_describe(workers, addresses),
-            planned=0,
-        )
+        return _header(_describe(workers, addresses))
     finally:
         workers.close()
+
+
+def _header(infos: tuple[Mapping[str, Any], ...]) -> RunHeader:
+    """Return the header of a run on described backends; nothing is planned yet."""
+    return RunHeader(
+        purpose=PURPOSE,
+        started=now(),
+        embcheck=embcheck_version(),
+        suite=_suite_hash(),
+        environment=identity.describe_machine(),
+        backends=infos,
+        planned=0,
+    )
 
 
 def _describe(workers: Workers, backends: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
@@ -191,6 +198,7 @@ class _Run:
         try:
             infos = _describe(self._workers, addresses)
             self._backends = available(infos, settings.baseline)
+            # The others are timed all the same, and the exit code says that some were not.
             some_are_gone = len(self._backends) < len(addresses)
             self._exit_code = ExitCode.USAGE if some_are_gone else ExitCode.CONFORMS
             self._reference = choose_baseline(self._backends, settings.baseline)
@@ -202,6 +210,7 @@ class _Run:
                 cells = plan_cells(workloads, settings.profile)
                 self._limits = MachineLimits([thread_count(cell.threads) for cell in cells])
             self._writer = RunWriter(folder, header, self._lines)
+        # Ctrl-C too: no worker may outlive a run that could not begin.
         except BaseException:
             self._workers.close()
             self._cache.cleanup()
@@ -218,6 +227,9 @@ class _Run:
         workers = Workers(
             step.cell.threads, self._settings.timeout, Path(self._cache.name), self._addresses
         )
+        # The first generation starts worker by worker, since imports are timed there. Later ones
+        # start all at once, in random order, because the order of starting matters
+        # (docs/timing.md).
         if step.generation > 0:
             roles = [*((name, CANDIDATE) for name in self._backends), (self._reference, A_A)]
             workers.launch([*shuffled(roles, seed_of("launching", step.generation)), ORACLE])
@@ -229,6 +241,7 @@ class _Run:
         if any(line.generation == step.generation for line in done):
             return
         self._workers = self._workers_for(step)
+        # The first generation of the cell has chosen; ratios to two baselines have no mean.
         preferred = done[0].reference if done and done[0].reference else self._reference
         timed = time_cell(
             step.cell, self._backends, preferred, self._workers, self._settings, step.generation
@@ -241,9 +254,8 @@ class _Run:
         self._writer.write(line)
 
     def _done(self, step: TimingStep) -> list[RoundsLine]:
-        cell, threads = step.cell, machine.cores()
-        threads = threads if cell.threads == "all" else int(cell.threads)
-        key = (cell.workload.id, cell.state, threads)
+        cell = step.cell
+        key = (cell.workload.id, cell.state, thread_count(cell.threads))
         return [line for line in self._lines if (line.workload, line.state, line.threads) == key]
 
     def conclude(self) -> None:
@@ -252,6 +264,8 @@ class _Run:
         faults = self._faults(lines)
         if faults:
             self._exit_code = ExitCode.HARNESS
+            # Again as a whole: verdicts depend on each other through the margin and the
+            # comparisons.
             lines = self._measure({row_of(lines[place]): said for place, said in faults.items()})
         for line in lines:
             self._writer.write(line)
@@ -286,13 +300,9 @@ class _Run:
         self, workloads: Sequence[Workload], infos: tuple[Mapping[str, Any], ...]
     ) -> RunHeader:
         cells = plan_cells(workloads, self._settings.profile)
-        return RunHeader(
+        return replace(
+            _header(infos),
             purpose=self._purpose,
-            started=now(),
-            embcheck=embcheck_version(),
-            suite=_suite_hash(),
-            environment=identity.describe_machine(),
-            backends=infos,
             # Each cell also has an A/A row and the sentinel's.
             planned=len(cells) * (len(self._backends) + 2),
             settings=self._describe_settings(workloads),
@@ -335,6 +345,7 @@ def interrupted(folder: Path, header: RunHeader) -> Run:
     if different:
         raise CannotResume(f"the run in {folder} was another one: {'; '.join(different)}")
     try:
+        # Tried here: damaged rounds would otherwise be found only at the end of the resumed run.
         lines = measurements(before.rounds, names, generations=1)
         figures.with_figures(lines, before.rounds)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

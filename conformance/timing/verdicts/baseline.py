@@ -43,6 +43,7 @@ def against(run: Run, baseline: str | None = None) -> list[Measurement]:
     lines = run.rounds if baseline is None else [_turned(line, baseline) for line in run.rounds]
     try:
         return _measured(run, lines)
+    # Records come from strangers: rounds that fit the schema may still hold impossible numbers.
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         said = f"its rounds cannot be measured ({type(error).__name__}: {error})"
         raise RecordError(said) from None
@@ -58,6 +59,8 @@ def _measured(run: Run, lines: Sequence[RoundsLine]) -> list[Measurement]:
     backends = _backends(run)
     found = with_figures(measurements(lines, backends, count), lines)
     faults = {row_of(found[place]): said for place, said in impossible(found, lines, {}).items()}
+    # The run measured the machine again before it withdrew a verdict, which cannot be repeated
+    # here. So a rate that it did not call impossible is not called so now.
     recorded = {_who(one): Because.IMPOSSIBLE in one.flags for one in run.measurements}
     faults = {
         row_of(one): faults[row_of(one)]
@@ -71,6 +74,7 @@ def _measured(run: Run, lines: Sequence[RoundsLine]) -> list[Measurement]:
 
 def _who(line: Measurement) -> tuple[str, str, int | None, str, str]:
     """Name a row by what does not depend on the baseline."""
+    # The same backend may have either role, depending on the baseline.
     role = CANDIDATE if line.role == REFERENCE else line.role
     return line.workload, line.state, line.threads, line.backend, role
 

@@ -81,6 +81,7 @@ class Ceiling:
 def measure_streams(threads: int, looks: int = 5) -> Streams:
     """Measure STREAM's rates on arrays of four times the last-level cache, 1 GiB each at most."""
     cache = machine.last_level_cache_bytes()
+    # In elements of 8 bytes: the arrays are of float64, as STREAM's are.
     size = min(CACHE_FACTOR * (cache or UNKNOWN_CACHE_BYTES), MAX_ARRAY_BYTES) // 8
     a, b, out = (np.full(size, value) for value in (1.0, 2.0, 0.0))
     with splitting(size, threads) as split:
@@ -112,6 +113,7 @@ def measure_gather(
     out = np.empty((count, weight.shape[1]), weight.dtype)
     moved = gathered_bytes(weight, indices)
     rates = []
+    # More threads are not always faster, so the better one of both counts.
     for used in sorted({1, threads}):
         gathers = [
             partial(_gather, weight, [rows[part] for rows in indices], out[part])
@@ -129,6 +131,7 @@ def _gather(weight: np.ndarray, traces: Sequence[np.ndarray], out: np.ndarray) -
 
 def measure_hot_copy(table_bytes: float, threads: int, looks: int = 8) -> Rate:
     """Copy as much as fits in the cache that holds the cell's rows; each core has its caches."""
+    # Two arrays of 8 bytes an element, which together take as much as the cell's rows.
     size = max(int(table_bytes) // 16, 4096)
     arrays = [(np.empty(size), np.ones(size)) for _ in range(threads)]
     seconds = seconds_together([partial(np.copyto, *pair) for pair in arrays], looks)
@@ -162,6 +165,7 @@ def _together(actions: Sequence[Callable[[], Any]], calls: int) -> float:
         thread.start()
     for thread in threads:
         thread.join()
+    # An exception in a thread does not reach this one: the thread only tells no time.
     if len(seconds) < len(actions):
         raise RuntimeError("a thread that measures a ceiling failed; its error stands above")
     return max(seconds)
@@ -189,6 +193,7 @@ def gathered_bytes(weight: np.ndarray, indices: Sequence[np.ndarray]) -> float:
 
 def best_seconds(action: Callable[[], Any], looks: int) -> float:
     """Return the seconds of one call, in the best of several blocks."""
+    # Once without the clock, so that caches and pages are as later calls find them.
     action()
     calls, best = 1, _block(action, 1)
     while best * calls < BLOCK_SECONDS and calls < 10**6:
@@ -206,11 +211,13 @@ def _parts(count: int, threads: int) -> list[slice]:
 def splitting(count: int, threads: int) -> Iterator[Split]:
     """Give a function that runs an action on every part of a range, each in a thread of its own."""
     parts = _parts(count, threads)
+    # A pool of one thread would add its dispatch to the time.
     if threads == 1:
         with few_cores(1):
             yield lambda action: action(parts[0])
         return
     with few_cores(threads), ThreadPoolExecutor(threads) as pool:
+        # The list waits for all parts, and raises what any of them has raised.
         yield lambda action: list(pool.map(action, parts)).clear()
 
 

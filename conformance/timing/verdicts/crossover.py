@@ -56,6 +56,7 @@ def _of_pair(points: Sequence[Point], one: str, other: str) -> Iterator[Crossove
         if found is None:
             continue
         verdict = decide(found)
+        # A point where neither is faster for sure only widens the range of the crossover.
         if verdict not in (Conclusion.FASTER, Conclusion.SLOWER):
             continue
         if before is not None and before[2] != verdict:
@@ -71,6 +72,7 @@ def _compare(record: CellRecord, one: str, other: str) -> Estimate | None:
     if keys[0] is None or keys[1] is None:
         return None
     pairs = zip(*(record.seconds_per_call(key) for key in keys if key), strict=True)
+    # A curve has many points and pairs, so that fewer resamples must do.
     return estimate([log_ratios(*pair) for pair in pairs], resamples=LOOK_RESAMPLES)
 
 
@@ -80,6 +82,7 @@ def _key(record: CellRecord, backend: str) -> str | None:
 
 def _where(low: float, ratio_low: float, high: float, ratio_high: float) -> float:
     share = math.log(ratio_low) / (math.log(ratio_low) - math.log(ratio_high))
+    # An exponent of Zipf's law may be 0, which has no logarithm.
     if low <= 0:
         return low + share * (high - low)
     return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))

@@ -51,6 +51,7 @@ class Doubt:
 
 def margin_of(limits: Iterable[Limit]) -> tuple[float, Limit | None]:
     """Return the margin that a difference must clear, as a ratio less 1, and who widened it."""
+    # Limits are not added up: the widest covers the others.
     widest = max(limits, key=lambda limit: limit.reach, default=None)
     if widest is None or widest.reach <= math.log1p(MARGIN):
         return MARGIN, None

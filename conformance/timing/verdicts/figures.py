@@ -29,6 +29,7 @@ def annotate(line: RoundsLine, timed: Timed, ceiling: Ceiling | None) -> RoundsL
     """Add to a cell's rounds the inputs of its figures: bytes, ceilings, memory."""
     if timed.inputs is None or not timed.rounds:
         return line
+    # Counted while the arrays are there; the record has only what follows from them.
     inputs = {
         **line.inputs,
         "forward": tuple(timed.inputs.bare.observe) == (Observation.OUTPUT,),
@@ -87,6 +88,7 @@ def _with_figures(
     details, times = line.details, line.details.times
     key = record.key(line.backend, line.role)
     moved = (record.inputs_of(key) if key else record.inputs).get("moved")
+    # Rows without times have no figures, nor have records from before bytes were counted.
     if times is None or not moved:
         return line
     device, missing = device_figures(record, line.backend, line.role)
@@ -100,6 +102,7 @@ def _with_figures(
         said = f"the device was throttled: {device.device_throttled}"
         line = with_reasons(line, [*line.reasons, Reason(Because.THROTTLED, said)])
         line = replace(line, flags=(*line.flags, Because.THROTTLED))
+    # The sentinel writes into memory that it has already, so that its bytes are not the call's.
     if line.role == SENTINEL:
         return replace(line, details=details)
     rates, ceiling = _rates(moved, times.ns_per_call), best_ceiling(record)
@@ -142,6 +145,7 @@ def impossible(
         ceiling = best_ceiling(record)
         if ceiling is None or not record.inputs["forward"]:
             continue
+        # The higher one: a busy machine makes a limit too low, and never too high.
         limit = max(ceiling["limit"], limits.get(line.threads or 0, 0.0)) / 1e9
         if rate > MOST * limit:
             found[place] = (
@@ -191,6 +195,7 @@ def device_figures(
     key = record.key(backend, role)
     read = [arm.device for arm in record.arms(key) if arm.device] if key else []
     missing = [found["missing"] for found in read if "missing" in found]
+    # A quantile over some of the generations would not be that of the cell.
     if missing or not read:
         return None, missing[0] if missing else None
     nanoseconds = np.array([one for found in read for one in found["device_seconds"]]) * 1e9

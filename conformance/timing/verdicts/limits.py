@@ -62,6 +62,7 @@ class MachineLimits:
             gathers += _index_select(workers, weight, rows)
         streams = self.streams(threads)
         copies = [streams.copy]
+        # A hot cell's rows lie in caches, from which a copy is faster than STREAM's from memory.
         if len(traces) == 1:
             touched = figures.traffic_of(timed.inputs).touched
             copies.append(measure_hot_copy(touched, threads))
@@ -101,9 +102,11 @@ def _index_select(workers: Workers, weight: np.ndarray, rows: Sequence[np.ndarra
             call = Call(Operation.EMBEDDING, {"weight": weight, "indices": indices})
             life = arm.hold(id_, call, {"weight": weight})
         arm.settle(range(len(rows)))
+        # As long as a block, but each trace once at least.
         calls = max(len(rows), int(BLOCK_SECONDS / max(life["second_call_seconds"], 1e-7)))
         seconds = min(arm.time(calls).per_call for _ in range(LOOKS))
         arm.drop()
+    # This gather is one of several; without it the ceiling is that of the others.
     except ArmLost:
         return []
     return [Rate(moved / seconds, f"index_select by {TORCH}")]

@@ -70,6 +70,8 @@ def measurements(
     records = list(group(lines).values())
     estimates = _estimates(records)
     cells = [measure(record, backends, generations, estimates) for record in records]
+    # In this order: an A/A row with an impossible rate must not set the margin of the run, and
+    # significance among all comparisons is judged by the margin that holds in the end.
     judged = [one for cell in cells for one in withdraw(cell, impossible or {})]
     judged = limit_run(judged)
     return [one.line for one in correct(judged)]
@@ -94,12 +96,14 @@ def measure(
     record: CellRecord, backends: Sequence[str], generations: int, estimates: Estimates
 ) -> list[Judged]:
     """Return a cell's lines: one for each backend, for A/A and for the sentinel."""
+    # A cell in which nothing was timed has an A/A row all the same, which says why.
     twin = record.twin or backends[0]
     roles = [(name, REFERENCE if name == record.reference else CANDIDATE) for name in backends]
     found = [
         _judge(record, *who, estimates) for who in (*roles, (twin, A_A), (SENTINEL_NAME, SENTINEL))
     ]
     found = limit_verdicts(found, record.flagged(), record.sentinel_drift())
+    # Planned ones. A run that was interrupted has fewer for another reason, told below.
     if generations < FEWEST_GENERATIONS:
         few = Doubt(Because.PARTIAL, said_of_few(generations), few=True)
         return [one.but(few) for one in found]
@@ -155,6 +159,7 @@ def _spread(found: Estimate | None) -> Spread | None:
 def _not_timed(record: CellRecord, backend: str, role: str) -> Measurement:
     lost = record.lost(backend, role)
     if lost is None and role not in (A_A, SENTINEL):
+        # Who became the baseline in one generation may have been lost as a candidate in another.
         lost = record.lost(backend, CANDIDATE) or record.lost(backend, REFERENCE)
     line = Measurement(
         workload=record.first.workload,
@@ -191,6 +196,7 @@ class Figures:
         lives = [arm.life for arm in record.arms(key)]
         names = dict.fromkeys(name for life in lives for name in life)
         return Figures(
+            # In logs, as the ratio is: so it is the quotient of two such times.
             float(np.exp(fmean(middles))),
             {
                 name: lives[0][name]
@@ -215,6 +221,7 @@ def _break_even(record: CellRecord, figures: Figures) -> float | None:
     if key is None:
         return None
     base = Figures.of(record, key)
+    # Who is not faster in the steady state never pays a longer preparation back.
     mine, theirs, gain = figures.set_up_seconds, base.set_up_seconds, base.seconds - figures.seconds
     if mine is None or theirs is None or gain <= 0:
         return None
@@ -223,6 +230,7 @@ def _break_even(record: CellRecord, figures: Figures) -> float | None:
 
 def _estimate(record: CellRecord, key: str) -> Estimate | None:
     own = record.first.arms[key]
+    # The A/A row repeats the run's own baseline, whichever backend ratios are taken to now.
     base = record.key_of(REFERENCE) if own.role != A_A else record.original(own.backend)
     if base in (None, key) or record.key(own.backend, own.role) is None:
         return None
@@ -276,6 +284,7 @@ def _details(record: CellRecord, key: str, figures: Figures) -> TimingDetails:
     blocks = [block for pair in rounds for block in pair]
     nanoseconds = np.array([block.per_call for block in blocks]) * 1e9
     per_call, gates = figures.seconds * 1e9, [arm.gate for arm in arms]
+    # The largest error of any generation: each has judged its own workers.
     worst = {name: max(gate[name] for gate in gates) for name in gates[0] if name != "index_change"}
     threads = arms[0].threads
     return TimingDetails(
@@ -311,6 +320,7 @@ def _rounds(record: CellRecord, arms: Sequence[ArmRecord], blocks: Sequence[Bloc
         loop_seconds=loop,
         harness_share=loop * sum(block.calls for block in blocks) / wall,
         cores_used=sum(block.cpu_seconds for block in blocks) / wall,
+        # Blocks of older records do not tell how long their worker waited.
         idle_cpu_share=sum(b.background_seconds for b in blocks) / idle if idle else None,
         involuntary_switches=sum(block.switches for block in blocks),
         flagged_rounds=_count(record.flagged()),

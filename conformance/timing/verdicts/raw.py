@@ -54,6 +54,7 @@ def _inputs(inputs: Inputs, timed: Timed) -> dict[str, Any]:
         "bags": inputs.bags,
         "table": [*table.shape, table.dtype.name],
         "table_bytes": table.nbytes,
+        # Of this machine: a record is measured again on others, too.
         "last_level_cache_bytes": machine.last_level_cache_bytes(),
         "touched_bytes": _touched_bytes(inputs),
         "trace_sha256": inputs.hashes,
@@ -117,6 +118,7 @@ def _numbers(block: Block) -> list[float]:
 def _resident_bytes(arm: Arm) -> int | None:
     try:
         return int(psutil.Process(arm.client.pid).memory_info().rss) if arm.client.pid else None
+    # The worker may have ended meanwhile.
     except psutil.Error:
         return None
 
@@ -172,6 +174,7 @@ class CellRecord:
             )
             for line in self.lines
         }
+        # Another key, or none, in one of the generations: there is no figure over all of them.
         return keys.pop() if len(keys) == 1 else None
 
     def key_of(self, role: str) -> str | None:
@@ -217,6 +220,7 @@ class CellRecord:
 
     def sentinel_drift(self) -> float:
         """Return how far, in logs, the sentinel was off its median in the worst tenth of rounds."""
+        # Each generation has its own median: its blocks have another number of calls.
         logs = [np.array(found) for found in map(_sentinel_logs, self.lines) if found]
         off = [np.abs(values - np.median(values)) for values in logs]
         return float(np.quantile(np.concatenate(off), 0.9)) if off else 0.0
@@ -231,6 +235,7 @@ def group(lines: Iterable[RoundsLine]) -> dict[CellKey, CellRecord]:
 
 
 def _pair(numbers: Sequence[Sequence[float]], calls: int) -> tuple[Block, Block]:
+    # Older records have fewer numbers for a block, so that the last ones have their defaults.
     there, back = (Block(calls, block[0], block[1], int(block[2]), *block[3:]) for block in numbers)
     return there, back
 
@@ -239,6 +244,7 @@ def _flag_rounds(line: RoundsLine) -> list[list[str]]:
     rounds = [
         Round(
             tuple(round_["order"]),
+            # What disturbs is counted by blocks, so that their number of calls is of no account.
             {key: _pair(pair, 1) for key, pair in round_["blocks"].items()},
             round_["noise"],
         )

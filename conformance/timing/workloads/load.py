@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from embcheck.conformance.suite.load import suite_root
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, mark_of, read_yaml
+
+Item = TypeVar("Item")
 
 PROFILES = ("quick", "full", "gpu")
 
@@ -53,6 +55,7 @@ class Given:
     def __init__(self, table: np.ndarray, calls: tuple[Mapping[str, np.ndarray], ...]) -> None:
         self.table, self.calls = table, calls
 
+    # `dataclasses.asdict`, by which workloads are hashed, would copy a table of gigabytes.
     def __deepcopy__(self, memo: dict[int, Any]) -> Given:
         return self
 
@@ -122,6 +125,7 @@ def load_workloads(files: Iterable[Path]) -> dict[str, Workload]:
     for file in files:
         tree = read_yaml(file)
         found = problems_of(tree, str(file), "workloads")
+        # Only of a file that fits the schema is it known which keys there are.
         found = found or list(_inconsistencies(tree, str(file)))
         if not found and tree["id"] in workloads:
             what = f"the workload '{tree['id']}' stands twice"
@@ -135,19 +139,22 @@ def load_workloads(files: Iterable[Path]) -> dict[str, Workload]:
     return workloads
 
 
-def select_workloads(
-    ids: Iterable[str], workloads: Mapping[str, Workload] | None = None
-) -> list[Workload]:
+def select_workloads(ids: Iterable[str]) -> list[Workload]:
     """Pick workloads by id, all if none is named; raises UnknownWorkload, or SpecError."""
-    known = load_workloads(workload_files()) if workloads is None else workloads
+    return pick(ids, load_workloads(workload_files()))
+
+
+def pick(ids: Iterable[str], known: Mapping[str, Item], what: str = "workload") -> list[Item]:
+    """Pick by id, each once, or all if no id is given; raises UnknownWorkload."""
     ids = list(dict.fromkeys(ids))
     for id_ in ids:
         if id_ not in known:
-            raise UnknownWorkload(id_, known)
+            raise UnknownWorkload(id_, known, what)
     return [known[id_] for id_ in ids or known]
 
 
 def _workload(tree: Mapping[str, Any]) -> Workload:
+    weights = tree.get("per_sample_weights")
     return Workload(
         id=tree["id"],
         title=tree["title"],
@@ -160,12 +167,8 @@ def _workload(tree: Mapping[str, Any]) -> Workload:
         profiles={name: _profile(sizes) for name, sizes in tree["profiles"].items()},
         options=dict(tree.get("options", {})),
         index_dtype=tree.get("index_dtype", "int64"),
-        per_sample_weights=_origin(tree.get("per_sample_weights")),
+        per_sample_weights=Origin(**weights) if weights else None,
     )
-
-
-def _origin(tree: Mapping[str, Any] | None) -> Origin | None:
-    return Origin(**tree) if tree else None
 
 
 def _profile(sizes: Mapping[str, Any]) -> WorkloadProfile:
@@ -177,24 +180,25 @@ def _profile(sizes: Mapping[str, Any]) -> WorkloadProfile:
 
 def _inconsistencies(tree: Map, file: str) -> Iterator[Problem]:
     """Find what the schema cannot check: sizes that the operation lacks, unknown real data."""
+
+    def problem(place: list[str], what: str, remedy: str) -> Problem:
+        return Problem(file, *mark_of(tree, place), what, remedy)
+
     for key in ("table", "trace"):
         name = tree[key].get("real")
         if name is not None and name not in real_data.NAMES:
-            mark = mark_of(tree, [key, "real"])
             known = ", ".join(real_data.NAMES)
-            yield Problem(file, *mark, f"no real array '{name}'", f"use one of: {known}")
+            yield problem([key, "real"], f"no real array '{name}'", f"use one of: {known}")
+    # A real trace is a text, which is cut into windows and has no bags.
     if "real" in tree["trace"] and Operation(tree["operation"]).is_bag:
-        mark = mark_of(tree, ["trace"])
-        yield Problem(file, *mark, "bags need a seeded trace", "give a seed, or look up")
+        yield problem(["trace"], "bags need a seeded trace", "give a seed, or look up")
     if "per_sample_weights" in tree and not Operation(tree["operation"]).is_bag:
-        mark = mark_of(tree, ["per_sample_weights"])
-        yield Problem(file, *mark, "a lookup has no per-sample weights", "remove them")
+        yield problem(["per_sample_weights"], "a lookup has no per-sample weights", "remove them")
     for name, sizes in tree["profiles"].items():
         wanted = _wanted_sizes(tree, sizes)
         given = {*sizes} - {"states", "threads", "seconds"}
         for size in sorted(wanted - given):
-            mark = mark_of(tree, ["profiles", name])
-            yield Problem(file, *mark, f"profiles.{name} lacks '{size}'", f"add '{size}'")
+            yield problem(["profiles", name], f"profiles.{name} lacks '{size}'", f"add '{size}'")
         for size in sorted(given - wanted):
             line, column = sizes.key_marks[size]
             what = f"profiles.{name}: '{size}' does not belong to this workload"
@@ -205,4 +209,5 @@ def _wanted_sizes(tree: Map, sizes: Map) -> set[str]:
     table = set() if "real" in tree["table"] else {"rows", "columns"}
     if not Operation(tree["operation"]).is_bag:
         return table | {"indices"}
+    # Either will do, so that only the one that is there can be wanted.
     return table | {"bags", "ragged" if "ragged" in sizes else "bag_size"}

@@ -23,6 +23,7 @@ OWN = "OWN"
 MODES = ("sum", "mean", "max")
 TABLE_DTYPES = ("float16", "bfloat16", "float32", "float64")
 INDEX_DTYPES = ("int32", "int64")
+# As many as the traces of a cold cell.
 MAX_CALLS = 8
 SECONDS = 10.0
 
@@ -62,6 +63,7 @@ def own_workload(sources: Sources) -> Workload:
     if is_bag:
         _check_bags(arrays, table, sources)
     calls = tuple(_calls(arrays, sources.batch))
+    # Calls that take turns over a table of any size are neither hot nor cold for sure.
     profile = WorkloadProfile(("hot",) if len(calls) == 1 else (ROTATING,), ("all",), SECONDS)
     return Workload(
         id=OWN,
@@ -72,6 +74,7 @@ def own_workload(sources: Sources) -> Workload:
         dtype=table.dtype.name,
         table=Origin(),
         trace=Origin(),
+        # A user's arrays have one size, whichever profile is asked for.
         profiles=dict.fromkeys(PROFILES, profile),
         options=_options(sources, is_bag=is_bag),
         given=Given(table, calls),
@@ -79,8 +82,11 @@ def own_workload(sources: Sources) -> Workload:
 
 
 def _options(sources: Sources, *, is_bag: bool) -> dict[str, Any]:
-    padding = {} if sources.padding_idx is None else {"padding_idx": sources.padding_idx}
-    return {**({"mode": sources.mode or "mean"} if is_bag else {}), **padding}
+    # PyTorch's own default is the mean.
+    options: dict[str, Any] = {"mode": sources.mode or "mean"} if is_bag else {}
+    if sources.padding_idx is not None:
+        options["padding_idx"] = sources.padding_idx
+    return options
 
 
 def _title(sources: Sources, table: np.ndarray, given: str) -> str:
@@ -93,6 +99,7 @@ def _title(sources: Sources, table: np.ndarray, given: str) -> str:
 
 def _converted(array: np.ndarray, dtype: str | None, name: str) -> np.ndarray:
     """Return an array in another dtype; the same where it has it already, or none is wanted."""
+    # Weights of another dtype stay as they are: `_check_bags` refuses them with a reason.
     if dtype is None or array.dtype.name == dtype or array.dtype.name not in TABLE_DTYPES:
         return array
     with np.errstate(over="ignore"):  # What overflows is told below.
@@ -142,16 +149,13 @@ def _stream(sources: Sources) -> Arrays:
 
 def _offsets(sources: Sources, trace: Read) -> np.ndarray | None:
     """Return the offsets in the indices' own dtype, as every library takes them."""
-    if sources.offsets is None:
-        found = trace.offsets
-    else:
-        found = read(sources.offsets).array
-        if trace.offsets is not None:
-            raise BadInput(f"{sources.trace} holds lists", "leave --offsets out, or give one list")
-    if found is None or found.dtype.kind not in "iu":
-        if found is not None:
-            raise BadInput(f"the offsets are {found.dtype.name}", "give int32 or int64")
+    if sources.offsets is not None and trace.offsets is not None:
+        raise BadInput(f"{sources.trace} holds lists", "leave --offsets out, or give one list")
+    found = trace.offsets if sources.offsets is None else read(sources.offsets).array
+    if found is None:
         return None
+    if found.dtype.kind not in "iu":
+        raise BadInput(f"the offsets are {found.dtype.name}", "give int32 or int64")
     return np.asarray(found.astype(trace.array.dtype, copy=False))
 
 
@@ -175,6 +179,7 @@ def _check_bags(arrays: Mapping[str, np.ndarray], table: np.ndarray, sources: So
     indices, offsets = arrays["indices"], arrays.get("offsets")
     if sources.mode not in (None, *MODES):
         raise BadInput(f"there is no mode '{sources.mode}'", f"use one of {_list(MODES)}")
+    # Two-dimensional indices are bags by their rows.
     if offsets is None and indices.ndim == 1:
         raise BadInput("bags of a flat stream have no bounds", "give --offsets, or 2-D indices")
     if offsets is not None:
@@ -221,6 +226,7 @@ def _calls(arrays: Arrays, batch: int | None) -> Iterator[Arrays]:
         return
     if batch > total:
         raise BadInput(f"a batch of {batch} is more than the {total} there are", "take fewer")
+    # Only whole batches: a shorter last call would not be like the others.
     for start in range(0, total - batch + 1, batch)[:MAX_CALLS]:
         if offsets is None:
             yield {name: array[start : start + batch] for name, array in arrays.items()}

@@ -49,6 +49,7 @@ def _split(text: str) -> tuple[Path, str | None]:
 
     Raises BadInput where there is no such file or folder.
     """
+    # The whole text first, since a path may hold colons, and then up to each of these.
     cuts = [len(text), *(place for place, letter in enumerate(text) if letter == ":")]
     for is_there in (Path.is_file, Path.is_dir):
         for cut in cuts:
@@ -75,19 +76,23 @@ def _npy(path: Path, name: str | None) -> Read:
 
 def _npz(path: Path, name: str | None) -> Read:
     with _load(path, lambda: np.load(path, allow_pickle=False)) as arrays:
+        # An archive is opened without reading its arrays, so that either step may find damage.
         return Read(_load(path, lambda: arrays[_chosen_of_npz(path, name, arrays)]))
 
 
 def _chosen_of_npz(path: Path, name: str | None, arrays: Any) -> str:
+    # Headers are read only where a message lists the arrays.
     forms = {} if name in arrays.files else {one: _form(arrays.zip, one) for one in arrays.files}
     known = {one: form for one, form in forms.items() if form is not None}
     return chosen(path, name, "array", arrays.files, known)
 
 
 def _form(archive: zipfile.ZipFile, name: str) -> Form | None:
-    """Return what the header of an array in an archive says; None if it has none that is usual."""
-    headers = {(1, 0): np.lib.format.read_array_header_1_0}
-    headers[2, 0] = np.lib.format.read_array_header_2_0
+    """Return what the header of an array in an archive says; None if it has no usual one."""
+    headers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     try:
         with archive.open(f"{name}.npy") as file:
             version = np.lib.format.read_magic(file)
@@ -117,12 +122,14 @@ def _parquet(path: Path, name: str | None) -> Read:
         raise BadInput(
             f"{path}:{shown(named)} has {joined.null_count} nulls", "fill or drop those rows"
         )
+    # Only columns of lists have offsets.
     if not hasattr(joined, "offsets"):
         return Read(joined.to_numpy(zero_copy_only=False))
     bounds = joined.offsets.to_numpy()
     values = joined.flatten()
     if values.null_count:
         raise BadInput(f"{path}:{shown(named)} has nulls in its lists", "drop them")
+    # The lists of a sliced column need not begin at 0.
     offsets = (bounds[:-1] - bounds[0]).astype(np.int64)
     return Read(values.to_numpy(zero_copy_only=False), offsets)
 

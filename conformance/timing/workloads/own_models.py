@@ -53,6 +53,7 @@ def refused_pickle(path: Path) -> BadInput:
     command = (
         f"import torch; from safetensors.torch import save_file; "
         f"model = torch.load('{path.name}', weights_only=True); "
+        # Tied weights share memory, which `save_file` refuses; their clones do not.
         f"save_file({{name: tensor.clone() for name, tensor in model.items()}}, 'model{FILE}')"
     )
     what = f"{path} is not read: it is a pickle, which can run any code"
@@ -65,6 +66,7 @@ def tensor(path: Path, name: str | None) -> np.ndarray:
 
     with safe_open(path, framework="numpy") as tensors:
         names = list(tensors.keys())
+        # The forms of all tensors are read only where a message lists them.
         found = name if name in names else chosen(path, name, "tensor", names, _forms(tensors))
         array: np.ndarray = tensors.get_tensor(found)
         return array
@@ -86,8 +88,9 @@ def tensor_of_index(path: Path, name: str | None) -> np.ndarray:
 
 
 def _weight_map(path: Path) -> Mapping[str, str]:
-    """Return the names of shards by tensor; raises BadInput where that is not what the file has."""
+    """Return the names of shards by tensor; raises BadInput where the file has no such map."""
     with path.open("rb") as file:
+        # One byte more shows that there are too many, without reading them all.
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise BadInput(f"{path} is no index of shards: it has over 64 MiB", "name the shard itself")
@@ -100,6 +103,7 @@ def _weight_map(path: Path) -> Mapping[str, str]:
     if not isinstance(shards, dict) or not shards:
         raise BadInput(f"{path} has no weight_map", "name the shard that has the tensor")
     for name, shard in shards.items():
+        # A path would let an index name any file that the user can read.
         if not isinstance(shard, str) or shard in ("", ".", "..") or set("/\\\0") & set(shard):
             what = f"{path} names {shown(str(shard))} for '{shown(name)}'"
             raise BadInput(what, "a shard is a file beside its index; name the shard itself")
@@ -116,11 +120,12 @@ def _forms_of_shards(folder: Path, shards: Mapping[str, str]) -> dict[str, Form]
             with safe_open(folder / shard, framework="numpy") as tensors:
                 forms |= _forms(tensors)
         except (OSError, SafetensorError):
-            continue  # Only what the list says is less; a tensor of it is refused with the reason.
+            continue  # The list says less then. To read a tensor of that shard gives the reason.
     return forms
 
 
 def _forms(tensors: Any) -> dict[str, Form]:
+    # A slice knows its shape and dtype without its values being read.
     slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
     return {
         name: Form(tuple(one.get_shape()), _DTYPES.get(one.get_dtype(), one.get_dtype()))

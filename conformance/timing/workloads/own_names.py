@@ -63,6 +63,7 @@ def chosen(
 
 def _near(name: str, names: Collection[str]) -> list[str]:
     """List a few names that end like the one asked for, or else are spelled like it."""
+    # Most misspelt names lack a prefix such as `model.`, or have one too many.
     ends = sorted(one for one in names if one.endswith(f".{name}") or name.endswith(f".{one}"))
     if ends or len(names) > _COMPARED:
         return ends[:_NEAR]

@@ -32,6 +32,7 @@ def reuse_stream(seed: list[int], rows: int, accesses: int) -> np.ndarray:
     """
     counts = reuse_counts(accesses)
     stream = np.repeat(scatter(np.arange(counts.size), rows), counts)
+    # Sorted by raw words, since NumPy may change what `Generator.shuffle` does (NEP 19).
     words = np.asarray(np.random.PCG64(seed).random_raw(accesses))
     return np.asarray(stream[np.argsort(words, kind="stable")])
 
@@ -41,17 +42,21 @@ def scatter(ranks: np.ndarray, rows: int) -> np.ndarray:
 
     By a multiplier coprime to the number of rows, so that different ranks have different rows.
     """
+    # Steps of the golden ratio of the table leave few consecutive ranks near each other.
     step = max(1, int(rows * 0.6180339887))
     while np.gcd(step, rows) != 1:
         step += 1
+    # Without an offset, the most frequent rank would always be row 0.
     return np.asarray((ranks.astype(np.int64) * step + rows // 3) % rows)
 
 
 def reuse_counts(accesses: int) -> np.ndarray:
     """Return how often each touched row is accessed, the most frequent first."""
     touched = max(1, round(accesses / ACCESSES_PER_ROW))
+    # All other rows have two accesses or more, for which there may be too few in a short stream.
     once = max(round(touched * ONCE), 2 * touched - accesses)
     shared = round(accesses * FREQUENT)
+    # In a short stream not even one row can be frequent.
     frequent = max(1, round(shared / FREQUENT_MEAN)) if shared >= FREQUENT_FROM else 0
     shared = shared if frequent else 0
     between = touched - once - frequent
@@ -70,17 +75,21 @@ def power_law(rows: int, total: int, low: int, high: int) -> np.ndarray:
         return np.zeros(0, np.int64)
     quantiles = 1 - (np.arange(rows) + 0.5) / rows
     flat, steep = -4.0, 12.0
+    # The sum falls as the exponent grows; this many halvings exhaust a float64.
     for _ in range(60):
         exponent = (flat + steep) / 2
         counts = _quantiles(quantiles, low, high, exponent)
         flat, steep = (exponent, steep) if counts.sum() > total else (flat, exponent)
+    # The steep end has at most the total, so that few accesses are left to add.
     return _settle(_quantiles(quantiles, low, high, steep), total, low, high)
 
 
 def _quantiles(quantiles: np.ndarray, low: int, high: int, exponent: float) -> np.ndarray:
     """Return the rounded quantiles of a density x ** -exponent between two counts."""
+    # The values are rounded in the end: the smallest and the largest need half a step more.
     edges = np.array([low - 0.5, high + 0.5])
     power = 1 - exponent
+    # The integral of 1/x is a logarithm, and no power.
     if abs(power) < 1e-9:
         values = edges[0] * (edges[1] / edges[0]) ** quantiles
     else:

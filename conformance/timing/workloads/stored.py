@@ -29,6 +29,7 @@ def scheme_for(info: BackendInfo, call: Call, wanted: str | None) -> str | None:
     The wanted one, or the first that it has, those of 8 bits before those of 4. None where it has
     none, or answers the call itself.
     """
+    # Who answers in floats is timed in floats, even if it has stored tables too.
     if info.lacks(call) is None or call.operation not in STORED:
         return None
     names = SCHEMES if wanted is None else [wanted]
@@ -56,6 +57,7 @@ def looked_up(call: Call) -> np.ndarray:
     if not call.operation.is_quantized:
         return rows
     scheme = SCHEMES[call.option("scheme")]
+    # Such a run holds parts of two rows, so that a row's scale follows from its neighbours too.
     if scheme.group is ScaleGroup.RUN and table.shape[1] % scheme.block:
         return np.arange(len(table))
     if scheme.group is ScaleGroup.TABLE and table.size:

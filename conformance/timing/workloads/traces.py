@@ -101,6 +101,7 @@ def _change(table: np.ndarray, indices: np.ndarray) -> IndexChange:
     """Choose an index in the middle, and the next row that differs from the one it names."""
     position = indices.size // 2
     row = int(indices[position])
+    # A row of equal values would leave the answer as it is, and show nothing.
     others = ((row + 1 + step) % len(table) for step in range(min(len(table), MAX_ALIKE)))
     different = (other for other in others if not np.array_equal(table[other], table[row]))
     return IndexChange(position, next(different, (row + 1) % len(table)))
@@ -108,6 +109,7 @@ def _change(table: np.ndarray, indices: np.ndarray) -> IndexChange:
 
 def draw_upstream(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Draw an upstream gradient, the same for every call of a shape."""
+    # The definition and each worker must have the same gradient.
     return _uniform(UPSTREAM_SEED, shape, dtype)
 
 
@@ -149,11 +151,13 @@ def _traces(
 def _layout(origin: Origin, profile: WorkloadProfile, turn: int) -> tuple[int, Arrays]:
     """Return how many indices a trace has, and the offsets of its bags if they are ragged."""
     if profile.ragged is not None:
+        # The 1 keeps these words apart from those of the trace's indices.
         seed = [origin.seed or 0, turn, 1]
         lengths = _lengths(seed, profile.bags or 0, profile.ragged)
         offsets = np.cumsum(np.concatenate([[0], lengths[:-1]]), dtype=np.int64)
         return int(lengths.sum()), {"offsets": offsets}
     if profile.bags is not None:
+        # A size that a workload needs was checked with its file: `or 0` is for mypy alone.
         return profile.bags * (profile.bag_size or 0), {}
     return profile.indices or 0, {}
 
@@ -197,6 +201,7 @@ def _zipf_tails(rows: int, exponent: float) -> np.ndarray:
 
 def _zipf(seed: list[int], tails: np.ndarray, rows: int, count: int) -> np.ndarray:
     """Draw ranks by Zipf's law, and spread them over the table."""
+    # The upper 53 bits of each word: the unit of the tails, exact in a float64.
     ranks = np.searchsorted(tails, _words(seed, count) >> np.uint64(11), side="right")
     return scatter(np.minimum(ranks, rows - 1), rows)
 
@@ -206,6 +211,7 @@ def _uniform(
 ) -> np.ndarray:
     """Draw multiples of 2 ** -bits in [-1, 1); by default as fine as the dtype, or float32, has."""
     count = int(np.prod(shape))
+    # Each word gives two numbers; little-endian, so that they come in one order everywhere.
     words = _words(seed, -(-count // 2)).astype("<u8", copy=False).view("<i4")[:count]
     own = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
     bits = bits or min(own.nmant, np.finfo(np.float32).nmant)
@@ -218,6 +224,7 @@ def _lengths(seed: list[int], bags: int, ragged: Ragged) -> np.ndarray:
     """Draw the lengths of bags; the share of empty ones is met exactly, at random places."""
     words = _words(seed, bags * 2)
     lengths = (words[:bags] % np.uint64(ragged.longest)).astype(np.int64) + 1
+    # By other words than the lengths, so that a bag is not empty because of its length.
     lengths[np.argsort(words[bags:], kind="stable")[: round(bags * ragged.empty)]] = 0
     return lengths
 
@@ -226,5 +233,6 @@ def _hash(arrays: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name]
+        # In one byte order, so that the hash is the same on every machine.
         digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()

@@ -36,24 +36,27 @@ class Traffic:
 def traffic(call: Call) -> Traffic:
     """Count a call's bytes; assumes that the table is aligned to cache lines."""
     weight, indices = call.inputs["weight"], call.inputs["indices"].reshape(-1)
+    # They differ for a stored table, whose output and gradients are floats.
     row, of_floats = row_bytes(call), weight.shape[1] * weight.itemsize
     rows = np.unique(indices)
     lines = _padded_bytes(indices, math.ceil(row))
     rest = sum(
         array.nbytes for name, array in call.inputs.items() if name not in ("weight", "grad_output")
     )
-    rest += output_rows(call) * of_floats
-    again = 0
+    output = output_rows(call) * of_floats
+    rest += output
+    # On the way back each row is visited again, by an upstream gradient as large as the output.
+    visits = 1
     if call.wants(Observation.GRAD_WEIGHT):
-        rest += output_rows(call) * of_floats + weight.nbytes
-        again = 1
+        rest += output + weight.nbytes
+        visits = 2
     if call.wants(*TRAINING_OBSERVATIONS):
-        rest += output_rows(call) * of_floats
-        again = 1
+        rest += output
+        visits = 2
     return Traffic(
-        logical=(1 + again) * indices.size * row + rest,
-        padded=(1 + again) * lines + rest,
-        compulsory=(1 + again) * rows.size * row + rest,
+        logical=visits * indices.size * row + rest,
+        padded=visits * lines + rest,
+        compulsory=visits * rows.size * row + rest,
         touched=float(rows.size * row),
     )
 
@@ -85,12 +88,14 @@ def output_rows(call: Call) -> int:
     if not call.operation.is_bag:
         return int(indices.size)
     if "offsets" in call.inputs:
+        # The last of these offsets is the end of the last bag, and begins none.
         return len(call.inputs["offsets"]) - bool(call.option("include_last_offset"))
     return len(indices)
 
 
 def _padded_bytes(indices: np.ndarray, row: int) -> int:
     """Add up the cache lines that each looked-up row lies in."""
+    # A product of 32-bit indices would overflow in a table of over 2 GiB.
     first = indices.astype(np.int64) * row
     lines = (first + row - 1) // LINE_BYTES - first // LINE_BYTES + 1
     return int(lines.sum()) * LINE_BYTES

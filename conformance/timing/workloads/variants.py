@@ -13,6 +13,7 @@ from embcheck.conformance.contract.options import read_option
 from embcheck.conformance.timing.workloads.traces import Inputs, draw_upstream, draw_weights
 
 PLAIN = "plain"
+# The A/A row of prices: what it differs by is no price.
 AGAIN = "plain, again"
 OFFSETS = "offsets"
 BACKWARD = "forward and dense backward"
@@ -26,8 +27,9 @@ Arrays = Mapping[str, np.ndarray]
 class Variant:
     """A call with one thing changed, and the name of the variant that it is paired with.
 
-    `kind` is `semantics`, `stage` (of training) or `spelling`; a spelling is prepared by that of
-    the adapter's spellings. `note` says what a figure stands for where the name does not.
+    `kind` is `semantics`, `stage` (of training) or `spelling`. `spelling` names the adapter's other
+    spelling by which the call is prepared, if it is not its own. `note` says what a figure stands
+    for where the name does not.
     """
 
     name: str
@@ -61,6 +63,7 @@ def _of_indices(inputs: Inputs) -> Iterator[Variant]:
     cast = {name: trace[name].astype(other) for name in places}
     yield Variant(f"{other.name} indices", "semantics", _with(inputs, cast))
     rows, counts = np.unique(trace["indices"], return_counts=True)
+    # The row that is looked up most, so that the option has as much effect as it can.
     if read_option(inputs.bare.options, "padding_idx") is None:
         padding = int(rows[counts.argmax()])
         yield Variant("padding_idx", "semantics", _with(inputs, options={"padding_idx": padding}))
@@ -68,7 +71,9 @@ def _of_indices(inputs: Inputs) -> Iterator[Variant]:
         none = {"padding_idx": None}
         yield Variant("no padding_idx", "semantics", _with(inputs, options=none))
     norms = np.linalg.norm(weight[rows].astype(np.float64), axis=1)
+    # By the median norm, half of the rows are too long.
     limit = {"max_norm": float(np.median(norms))}
+    # max_norm changes the table in place, so that the other variants must not share it.
     own = replace(_with(inputs, {"weight": weight.copy()}, limit), shared={})
     note = "rows are shortened by the first call; what is timed is the check of their norms"
     yield Variant("max_norm", "semantics", own, note=note)
@@ -76,6 +81,7 @@ def _of_indices(inputs: Inputs) -> Iterator[Variant]:
 
 def _of_bags(inputs: Inputs) -> Iterator[Variant]:
     trace, options = inputs.traces[0], inputs.bare.options
+    # PyTorch documents per-sample weights for sums only.
     if read_option(options, "mode") == "sum":
         for mode in ("mean", "max"):
             yield Variant(f"{mode}, not sum", "semantics", _with(inputs, options={"mode": mode}))
@@ -89,25 +95,26 @@ def _of_bags(inputs: Inputs) -> Iterator[Variant]:
     note = "the same bags, flat, with where each begins"
     bounded = _with(inputs, {"indices": flat, "offsets": even})
     yield Variant(OFFSETS, "semantics", bounded, note=note)
-    full = bags - round(bags * EMPTY_SHARE)
-    kept = even[:full] * bags // full
-    lengths = np.zeros(bags, np.int64)
-    places = np.sort(np.argsort(np.arange(bags) * 2654435761 % 2**32)[:full])
-    lengths[places] = np.diff(np.append(kept, flat.size))
-    ragged = np.cumsum(np.append(0, lengths[:-1]))
     note = "as many indices in as many bags, 30 % of them empty"
-    yield Variant(
-        "30 % empty bags", "semantics", _with(inputs, {"indices": flat, "offsets": ragged}),
-        OFFSETS, note=note,
-    )  # fmt: skip
+    ragged = _with(inputs, {"indices": flat, "offsets": _some_empty(flat.size, bags)})
+    yield Variant("30 % empty bags", "semantics", ragged, OFFSETS, note=note)
+
+
+def _some_empty(indices: int, bags: int) -> np.ndarray:
+    """Return offsets that spread the indices over bags of which EMPTY_SHARE are empty."""
+    full = bags - round(bags * EMPTY_SHARE)
+    # A multiplicative hash of their numbers (Knuth's) scatters the empty bags, always alike.
+    places = np.sort(np.argsort(np.arange(bags) * 2654435761 % 2**32)[:full])
+    lengths = np.zeros(bags, np.int64)
+    lengths[places] = np.diff(np.arange(full + 1) * indices // full)
+    return np.cumsum(np.append(0, lengths[:-1]))
 
 
 def _of_training(inputs: Inputs) -> Iterator[Variant]:
     """List the stages of a training step, each with those before it."""
     weight = inputs.shared["weight"]
-    upstream = {
-        "grad_output": draw_upstream((inputs.bags or 0, weight.shape[1]), weight.dtype.name)
-    }
+    shape = (inputs.bags or 0, weight.shape[1])
+    upstream = {"grad_output": draw_upstream(shape, weight.dtype.name)}
     dense = (Observation.OUTPUT, Observation.GRAD_WEIGHT)
     yield Variant(BACKWARD, "stage", _with(inputs, upstream, observe=dense))
     rows = (Observation.OUTPUT, Observation.SPARSE_GRAD_VALUES)
@@ -117,7 +124,8 @@ def _of_training(inputs: Inputs) -> Iterator[Variant]:
         ("dense step of SGD", {}, BACKWARD),
         ("sparse step of SGD", {"sparse": True}, SPARSE),
     ):
-        own = {**upstream, "weight": inputs.shared["weight"].copy()}
+        own = {**upstream, "weight": weight.copy()}
+        # A step changes the table in place, so that the other variants must not share it.
         trained = replace(_with(inputs, own, options, observe=step), shared={})
         yield Variant(name, "stage", trained, before, note="with forward and backward")
 
