@@ -112,6 +112,7 @@ class BackendInfo:
     @property
     def refusers(self) -> tuple[str, ...]:
         """The modules whose errors are the library's."""
+        # A distribution's name may have hyphens, a module's cannot.
         return self.modules or (self.library.replace("-", "_"),)
 
     def lacks(self, call: Call) -> str | None:
@@ -228,6 +229,7 @@ class Exporting(Protocol):
 def required_capabilities(call: Call) -> list[Capability]:
     """List the capabilities that a call needs, in the order of `Capability`."""
     needed = {
+        # Sparse gradients are gradients too: they need both capabilities.
         Capability.GRADIENTS: call.wants(*GRADIENT_OBSERVATIONS),
         Capability.SPARSE_GRADIENTS: call.wants(*SPARSE_OBSERVATIONS),
         Capability.TRAINING: call.wants(*TRAINING_OBSERVATIONS, Observation.TRAINABLE),

@@ -32,6 +32,8 @@ class Refusal:
 
     def error(self) -> Exception:
         """Return an exception of that name and module."""
+        # Judged by the name and module of its type; made anew, so that an exporter that refused in
+        # an earlier run need not be imported.
         named: type[Exception] = type(self.exception, (Exception,), {"__module__": self.module})
         return named(self.reason)
 
@@ -47,6 +49,7 @@ def made_once(folder: Path, key: str, make: Callable[[], bytes | Refusal]) -> by
     Of several processes that want it at once, one makes it, and the others wait for it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # 256 locks at most, however many entries there are: lock files are never removed.
     with (folder / f"{key[:2]}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         entry = load(folder, key)
@@ -64,9 +67,8 @@ def load(folder: Path, key: str) -> bytes | Refusal | None:
     """
     for path in folder.glob(f"{key}-*"):
         data = bytes_of(path)
-        if data is None:
-            continue
-        if path.stem != f"{key}-{_digest(data)}":
+        # A file that was cut off, or changed, does not fit the digest in its name.
+        if data is None or path.stem != f"{key}-{_digest(data)}":
             continue
         if path.suffix != ".json":
             return data

@@ -19,6 +19,8 @@ from embcheck.conformance.contract.operation import (
 from embcheck.conformance.contract.schemes import SCHEMES
 
 
+# The next five name what coverage tells apart. An invalid call may give any value, so that none of
+# them may raise.
 def _word(value: object) -> str:
     return str(value).lower()
 
@@ -30,6 +32,7 @@ def _whether_set(value: object) -> str:
 def _sign(value: object) -> str:
     if value is None:
         return "none"
+    # As text, since a value that is no number has no order.
     return "negative" if str(value).startswith("-") else "non-negative"
 
 

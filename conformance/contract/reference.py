@@ -135,6 +135,7 @@ def page() -> str:
 
 def documented(kind: type) -> dict[str, str]:
     """Map the attributes of a class to the docstrings below them; raises LookupError."""
+    # From the source: a docstring below an attribute is no attribute of anything at run time.
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     found: dict[str, str] = {}
     for node, after in pairwise([*getattr(tree, "body"), ast.Pass()]):  # noqa: B009  (of any node)
@@ -193,9 +194,11 @@ def _uses_of(capability: Capability) -> str:
 def _belonging() -> str:
     """Mark the operations of which the suite asks each observation and each capability."""
     asked: dict[str, set[Operation]] = {name: set() for name in (*Observation, *Capability)}
-    specs = (load_spec(path) for path in spec_files())
-    calls = (call for spec in specs for case in spec.cases for call in (*case.asked, *case.calls))
-    for call in (call for call in calls if call.operation is not Operation.PROBE):
+    cases = [case for path in spec_files() for case in load_spec(path).cases]
+    for call in (call for case in cases for call in (*case.asked, *case.calls)):
+        # What a probe observes has names of its own, and adapters of other libraries have none.
+        if call.operation is Operation.PROBE:
+            continue
         observed = map(Observation, (*call.observe, Observation.INPUTS_AFTER))
         for name in (*observed, *required_capabilities(call.outline())):
             asked[name].add(call.operation)
@@ -265,7 +268,7 @@ def _protocol(kind: type) -> str:
 def _methods(kind: type) -> Iterator[str]:
     """Yield the public methods and properties of a class."""
     for name, member in vars(kind).items():
-        method = getattr(member, "__func__", member)
+        method = getattr(member, "__func__", member)  # Of a class method, its function.
         is_method = inspect.isfunction(method) or isinstance(method, property)
         if is_method and not name.startswith("_"):
             shown = name if isinstance(method, property) else _signature(method)
@@ -281,6 +284,7 @@ def _function(module: str, one: Callable[..., Any] | type) -> str:
 
 def _signature(function: Callable[..., Any]) -> str:
     """Return name, arguments and result of a function as its source has them."""
+    # `inspect.signature` would show the value of a default, and not how it is written.
     source = textwrap.dedent(inspect.getsource(function))
     node = ast.parse(source).body[0]
     assert isinstance(node, ast.FunctionDef)  # noqa: S101  (of a function)
