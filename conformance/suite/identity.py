@@ -15,4 +15,5 @@ def suite_fingerprint(files: Iterable[Path]) -> str:
     Raises SpecError for a file that is no spec.
     """
     cases = (case for file in files for case in load_spec(file).cases)
+    # Sorted: a suite is the same in whatever order its files are named.
     return joined(sorted(f"{case.id} {case.fingerprint}" for case in cases))

@@ -15,6 +15,7 @@ from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
 from embcheck.conformance.suite.source import Map, read_yaml
 
+# In anybody's folder of specs too: these may lie among the specs, and have schemas of their own.
 NOT_SPECS = ("clauses", "workloads", "curves", "deviations", "documentation")
 """Folders beside the specs whose YAML files are not specs."""
 FEATURES = "features.yaml"
@@ -97,39 +98,31 @@ def load_spec(path: Path, clauses: Mapping[str, Clause] | None = None) -> Spec:
     A folder `clauses/` beside the file's own folder, or in it, adds to the shipped clauses.
     """
     if clauses is None:
+        # Whoever edits a spec and loads it again, in one process, gets the new one.
         status = path.stat() if path.exists() else None
         return _load_spec(path, status and (status.st_mtime_ns, status.st_size))
     return _parse_spec(path, clauses)
 
 
 @lru_cache(maxsize=1024)
-def _load_spec(path: Path, version: object) -> Spec:
+def _load_spec(path: Path, _state: object) -> Spec:
     """Load a spec file once for each state of it."""
-    del version
-
-    def parse(file: Path) -> Spec:
-        return _parse_spec(file, _clauses_for(file))
-
-    def parse_to_keep(file: Path) -> Spec:
-        spec = parse(file)
-        for case in spec.cases:
-            _ = case.description, case.fingerprint  # So that they are kept too.
-        return spec
-
-    is_kept = path.exists() and _is_shipped(path)
-    return parsed_once(path, suite_root(), parse_to_keep) if is_kept else parse(path)
+    if path.exists() and _is_shipped(path):
+        return parsed_once(path, suite_root(), lambda file: _parse_spec(file, shipped_clauses()))
+    return _parse_spec(path, _clauses_for(path))
 
 
 def _parse_spec(path: Path, clauses: Mapping[str, Clause]) -> Spec:
     name = _display_name(path)
     tree = read_yaml(path, name)
     problems = problems_of(tree, name, "spec")
+    # The parser relies on what the schema says, and would stumble over what does not fit it.
     if problems:
         raise SpecError(problems)
     parser = CaseParser(name, f"{path.parent.name}/{path.stem}", clauses, tree)
     cases = parser.cases()
     if parser.problems:
-        raise SpecError(list(dict.fromkeys(parser.problems)))
+        raise SpecError(parser.problems)
     return Spec(f"{path.parent.name}/{path.stem}", tree["behaviour"], cases)
 
 
@@ -146,10 +139,8 @@ def _clauses_for(path: Path) -> Mapping[str, Clause]:
         for folder in (parent / "clauses", parent.parent / "clauses")
         for file in sorted(folder.glob("*.yaml"))
     ]
-    extra = {
-        id_: clause for id_, clause in load_clauses(own).items() if id_ not in shipped_clauses()
-    }
-    return MappingProxyType({**shipped_clauses(), **extra})
+    # A shipped id keeps its meaning: records of different runs are compared by it.
+    return MappingProxyType({**load_clauses(own), **shipped_clauses()})
 
 
 @lru_cache(maxsize=256)

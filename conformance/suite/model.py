@@ -304,10 +304,8 @@ class Case:
     @cached_property
     def missing(self) -> str | None:
         """Say which data of the case is missing; None if it can run."""
-        for source in (source for call in self.calls for source in call.inputs.values()):
-            if isinstance(source, Real) and (reason := real_data.missing(source.name)):
-                return reason
-        return None
+        sources = (source for call in self.calls for source in call.inputs.values())
+        return real_data.missing() if any(isinstance(one, Real) for one in sources) else None
 
 
 @dataclass(frozen=True)
