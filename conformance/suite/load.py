@@ -13,7 +13,7 @@ from embcheck.conformance.suite.model import Clause, Level, Spec
 from embcheck.conformance.suite.parsed import parsed_once
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
-from embcheck.conformance.suite.source import Map, read_yaml
+from embcheck.conformance.suite.source import Map, Mark, read_yaml
 
 # In anybody's folder of specs too: these may lie among the specs, and have schemas of their own.
 NOT_SPECS = ("clauses", "workloads", "curves", "deviations", "documentation")
@@ -36,6 +36,7 @@ def spec_files(paths: Iterable[Path] = ()) -> list[Path]:
     found: list[Path] = []
     for path in [*paths] or [suite_root()]:
         below = [path] if path.is_file() else sorted(path.rglob("*.yaml"))
+        # A file that is named is meant, whatever its folder is called.
         chosen = [file for file in below if file == path or not _is_other(file, path)]
         if not chosen:
             what = "holds no spec" if path.exists() else "does not exist"
@@ -68,7 +69,9 @@ def load_clauses(paths: Iterable[Path]) -> Mapping[str, Clause]:
         problems += found
         for entry in tree["clauses"] if not found else ():
             if entry["id"] in clauses:
-                problems.append(_duplicate_clause(path, entry))
+                mark: Mark = entry.value_marks["id"]
+                what = f"clause '{entry['id']}' stands twice"
+                problems.append(Problem(str(path), *mark, what, "choose another id"))
             clauses[entry["id"]] = _clause(path, entry)
     if problems:
         raise SpecError(problems)
@@ -77,19 +80,13 @@ def load_clauses(paths: Iterable[Path]) -> Mapping[str, Clause]:
 
 def _clause(path: Path, entry: Map) -> Clause:
     line, column = entry.value_marks["id"]
-    return Clause(
-        **{
-            **entry,
-            "level": Level(entry["level"]),
-            "sentences": tuple(entry.get("sentences", {}).items()),
-            "where": f"{_display_name(path)}:{line}:{column}",
-        }
-    )
-
-
-def _duplicate_clause(path: Path, entry: Map) -> Problem:
-    mark = entry.value_marks["id"]
-    return Problem(str(path), *mark, f"clause '{entry['id']}' stands twice", "choose another id")
+    # A clause has the fields that the schema has keys for; these three are not as they are written.
+    made = {
+        "level": Level(entry["level"]),
+        "sentences": tuple(entry.get("sentences", {}).items()),
+        "where": f"{_display_name(path)}:{line}:{column}",
+    }
+    return Clause(**{**entry, **made})
 
 
 def load_spec(path: Path, clauses: Mapping[str, Clause] | None = None) -> Spec:

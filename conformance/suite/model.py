@@ -178,6 +178,7 @@ class CallSpec:
 
     def outline(self) -> Call:
         """Make the call with empty arrays, by which it can be told what the call needs."""
+        # Capabilities depend on which inputs there are, and not on what is in them.
         arrays = {name: np.empty(0) for name in self.inputs}
         return Call(self.operation, arrays, self.options, self.observe, self.exported_for)
 
