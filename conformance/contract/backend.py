@@ -50,7 +50,7 @@ class Provision(StrEnum):
     """The library has the operation: one call of its public API, or one node of its graph."""
     COMPOSED = "composed"
     """The library lacks it, and the adapter builds it of several, as the documentation or the
-    library's users do. What departs in such a composition is no bug of the library's."""
+    library's users do. A departure of such a composition is not a bug of the library."""
 
 
 @dataclass(frozen=True)

@@ -50,14 +50,14 @@ class Option:
 
     name: str
     default: Any
-    """PyTorch's; None too where there is none, as for the size of a table."""
+    """PyTorch's default; also None where it has none, as for the size of a table."""
     operations: tuple[Operation, ...]
     meaning: str
     """What comes as its value, and what that does: for who writes an adapter."""
     values: tuple[Any, ...] = ()
     """Legal values to try, the simplest first; none where the call's arrays decide."""
     kinds: tuple[str, ...] = ()
-    """What coverage tells apart; none where the option is no more than the shape of a table."""
+    """What coverage tells apart; empty where the option only gives the shape of a table."""
     kind: Callable[[Any], str] = _word
     """Names the kind of a value."""
     kind_if_absent: str | None = None

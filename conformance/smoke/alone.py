@@ -85,7 +85,7 @@ def ask_the_library(interview: Interview, questions: Sequence[Question]) -> Alon
                 answers[question.title] = Errored(f"the script was not written: {said}")
         asked = [*programs.values()]
         told = ask_alone(asked, interview.backend.info, interview.python, interview.timeout)
-    # A script that leaves no output was written for something else than its call.
+    # A script that ran and leaves no output is faulty: it answers nothing.
     for title, answer in zip(programs, told, strict=True):
         is_empty = isinstance(answer, Answered) and "output" not in answer.arrays
         fault = "the script leaves no array of the name output"

@@ -1,4 +1,4 @@
-"""The check of what an adapter composes itself: its own arithmetic, which is no library's."""
+"""The check of what an adapter composes itself: by arithmetic of its own."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def _levels(spec: Mapping[str, Any], dtype: np.dtype[Any]) -> np.ndarray:
         raise ArraySpecError(f"more than {MAX_LEVELS:,} codes", "make the table smaller")
     parts = {name: source.array() for name, source in sources.items()}
     if parts["codes"].dtype.kind not in "iu":
-        raise ArraySpecError(f"codes of {parts['codes'].dtype} are no codes", "leave `dtype` out")
+        raise ArraySpecError(f"codes of {parts['codes'].dtype} are not whole", "leave `dtype` out")
     return levels_of(scheme, parts["codes"], parts["scales"], parts.get("offsets"), dtype)
 
 
@@ -136,7 +136,7 @@ def _parse_generated(
 
 
 def _check_range(spec: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse a generator whose numbers are none, or do not fit in the dtype."""
+    """Refuse parameters that are not numbers, and numbers that do not fit in the dtype."""
     # A shared array is not held to the schema once values stand in place of its variables.
     for name in (*RANGE, *COUNTING, "times"):
         value = spec.get(name, 0)
@@ -277,7 +277,7 @@ def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = N
 
 
 def _check_numbers(values: Any, dtype: np.dtype[Any]) -> None:
-    """Refuse what is no number; truth values where numbers belong, and the other way round."""
+    """Refuse text and the like, truth values among numbers, and numbers among truth values."""
     # By exact types, since Python takes True for a number.
     leaves = [*_leaves(values)]
     kinds = set(map(type, leaves))

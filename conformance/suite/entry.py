@@ -73,7 +73,7 @@ class _KeptCase(Case):
 
     @cached_property
     def description(self) -> Mapping[str, Any]:
-        # `replace` makes a case anew from its fields, and "kept" is none of them.
+        # `replace` makes a case anew from its fields, and "kept" is not one of them.
         text = vars(self).get("kept")
         if text is None:  # It was changed, and has to describe itself.
             return super().description

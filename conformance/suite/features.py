@@ -130,7 +130,7 @@ def _mistakes(tree: Map, path: Path, clauses: Mapping[str, Clause]) -> Iterator[
         names.add(entry["name"])
         for clause in entry.get("clauses", ()):
             if clause not in scored:
-                said = f"'{clause}' is no scored clause"
+                said = f"'{clause}' is not a scored clause"
                 yield Problem(str(path), *mark, said, "name one of specs/clauses")
             elif clause in owner:
                 said = f"'{clause}' belongs to '{owner[clause]}' already"
@@ -150,7 +150,7 @@ def _unknown_needs(tree: Map, path: Path) -> Iterator[Problem]:
         mark: Mark = entry.value_marks["says"]
         for name in entry["features"]:
             if name not in names:
-                said = f"'{entry['says']}' names '{name}', which is no feature"
+                said = f"'{entry['says']}' names '{name}', which is not a feature"
                 yield Problem(str(path), *mark, said, "name one of the features above")
 
 
@@ -160,7 +160,7 @@ def _unknown_in(profile: Map, path: Path, known: Collection[str]) -> Iterator[Pr
             if name in known:
                 continue
             mark: Mark = profile[key].value_marks[place]
-            said = f"the profile '{profile['name']}' names '{name}', which is no feature"
+            said = f"the profile '{profile['name']}' names '{name}', which is not a feature"
             near = get_close_matches(name, known, 3)
             advice = f"did you mean {' or '.join(near)}?" if near else "see `embcheck compat`"
             yield Problem(str(path), *mark, said, advice)

@@ -104,7 +104,7 @@ def lay(values: np.ndarray, memory: MemoryLayout) -> np.ndarray:
 
 
 def layout_of(array: np.ndarray) -> str:
-    """Name the layout of an array, one of `LAYOUTS`; the nearest one if it is none of them."""
+    """Name the layout of an array, one of `LAYOUTS`; the nearest where none is its own."""
     # Each layout is made and compared: how it lies stands in its function, and nowhere else.
     memory = memory_of(array)
     plain = np.zeros(array.shape, array.dtype)

@@ -51,8 +51,10 @@ def levels_of(
             what = f"`{name}` has shape {list(given.shape)}, but {scheme.name} needs {list(shape)}"
             raise ArraySpecError(what, "give one number for each group")
         if (given != given.astype(scheme.scale_dtype)).any():
-            what = f"`{name}` holds a number that is none of {scheme.scale_dtype}"
-            raise ArraySpecError(what, f"{scheme.name} keeps it so: write one that is exact there")
+            what = f"`{name}` holds a number that is not exact in {scheme.scale_dtype}"
+            raise ArraySpecError(
+                what, f"{scheme.name} keeps it in that dtype: write one that is exact"
+            )
     groups = groups_of(codes.shape, scheme)
     scale, offset = scales.reshape(-1)[groups], offsets.reshape(-1)[groups]
     wide = offset + np.array(scheme.numbers)[codes] * scale

@@ -19,7 +19,7 @@ from embcheck.conformance.suite.source import Map, Mark, read_yaml
 NOT_SPECS = ("clauses", "workloads", "curves", "deviations", "documentation")
 """Folders beside the specs whose YAML files are not specs."""
 FEATURES = "features.yaml"
-"""A file beside them that is none either."""
+"""A file beside them that is not a spec either."""
 
 
 @lru_cache

@@ -214,7 +214,7 @@ class _Builder:
         try:
             return _meaning(event.value, event.implicit)
         except ValueError as error:  # a number of too many digits, for one
-            _refuse(self._name, place, f"no number: {str(error)[:100]}", "write a smaller one")
+            _refuse(self._name, place, f"not a number: {str(error)[:100]}", "write a smaller one")
 
     def _sequence(self, place: Mark, depth: int) -> Seq:
         result = Seq(place)
