@@ -60,7 +60,7 @@ def made_once(folder: Path, key: str, make: Callable[[], bytes | Refusal]) -> by
 
 
 def load(folder: Path, key: str) -> bytes | Refusal | None:
-    """Return the entry of a key; None without one that is this user's, with bytes that fit its name.
+    """Return the entry of a key that is this user's and whose bytes fit its name, or None.
 
     The name is no proof of where the bytes come from: an entry may be code, and another user's is
     not loaded.

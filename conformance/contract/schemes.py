@@ -70,8 +70,8 @@ class Scheme:
     def bytes_of(self, rows: int, columns: int) -> float:
         """Return the bytes of codes, scales and offsets: what a stored table has at least.
 
-        An offset that is not a level has the dtype of the scale, a zero point that of the codes, and a
-        power of two one byte.
+        An offset that is not a level has the dtype of the scale, a zero point that of the codes,
+        and a power of two one byte.
         """
         of_scale = 1 if self.range is Range.POWER_OF_TWO else np.dtype(self.scale_dtype).itemsize
         of_offset = {Range.AFFINE: float(of_scale), Range.WITH_ZERO: self.bits / 8}
