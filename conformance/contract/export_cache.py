@@ -40,6 +40,7 @@ class Refusal:
 
 def key_of(*described: Any) -> str:
     """Digest everything that a result depends on, given as plain JSON data."""
+    # Sorted, since a mapping of options may be filled in any order.
     return _digest(json.dumps(described, sort_keys=True).encode())
 
 

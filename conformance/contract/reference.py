@@ -182,6 +182,7 @@ def _needed_by(observation: Observation) -> str:
 
 def _uses_of(capability: Capability) -> str:
     """List the inputs, options and observations by which a call needs a capability."""
+    # Asked of `required_capabilities` one by one, so that the page cannot say otherwise.
     array = np.zeros(0)
     uses = {
         **{f"input `{name}`": _needs(inputs={name: array}) for name in Input},
@@ -240,6 +241,7 @@ def _operations(operations: Sequence[Operation]) -> str:
         return "fresh modules" if fresh == {True} else "`from_pretrained`"
     if all(operation.is_quantized for operation in operations):
         return "quantised lookups and bags"
+    # A module is named by its function, and a stored table's operation by that of floating ones.
     names = {operation.of_floats.function for operation in operations}
     return {1: _listed(names), 2: "lookups and bags"}[len(names)]
 

@@ -162,6 +162,8 @@ SCHEMES: Mapping[str, Scheme] = {
         Scheme(
             "int8-signed-row", _whole(-128, 127), ScaleGroup.ROW, Range.SIGNED, _NNCF, "float16"
         ),
+        # 127.5, and 7.5 below, are half the distance of the ends: max|x| itself may be half a step
+        # beyond the highest level.
         Scheme(
             "int8-full-row", _whole(-128, 127), ScaleGroup.ROW, Range.SYMMETRIC, _AO, full=127.5
         ),
