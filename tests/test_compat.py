@@ -131,13 +131,13 @@ def test_every_scored_clause_has_one_feature():
     ("change", "said"),
     [
         (("clauses: [EMB-LOOK-03]", "clauses: [EMB-LOOK-01]"), "belongs to 'lookup' already"),
-        (("clauses: [EMB-LOOK-03]", "clauses: [EMB-LOOK-99]"), "is no scored clause"),
-        (("clauses: [EMB-LOOK-03]", "clauses: [ATLAS-01]"), "is no scored clause"),
+        (("clauses: [EMB-LOOK-03]", "clauses: [EMB-LOOK-99]"), "is not a scored clause"),
+        (("clauses: [EMB-LOOK-03]", "clauses: [ATLAS-01]"), "is not a scored clause"),
         (("EMB-LOOK-13, ", ""), "'EMB-LOOK-13' belongs to no feature"),
         (("name: lookup.scalar", "name: lookup"), "is taken or retired"),
         (("features:\n", "retired: [lookup]\nfeatures:\n"), "is taken or retired"),
         (("name: lookup.scalar", "name: Lookup Scalar"), "Lookup Scalar"),
-        (("needs: [lookup,", "needs: [look,"), "names 'look', which is no feature"),
+        (("needs: [lookup,", "needs: [look,"), "names 'look', which is not a feature"),
     ],
 )
 def test_a_mistake_in_the_features_is_told_with_its_line(tmp_path, change, said):

@@ -14,7 +14,7 @@ from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.schemes import SCHEMES, Range, ends_of
 from embcheck.conformance.execution.judging.bounds import WIDEST, bound_of
 from embcheck.conformance.execution.judging.stored import errors_of, reach_of
-from embcheck.conformance.suite.levels import levels_of, scales_shape
+from embcheck.conformance.suite.levels import levels_of
 
 TABLES = int(os.environ.get("EMBCHECK_STORED_TABLES", "100"))
 """How many generated tables are compared with each library's packing."""
@@ -303,9 +303,7 @@ def test_a_table_in_levels_is_stored_by_the_codes_that_were_given(name):
         codes = random.integers(0, highest + 1, (4, columns))
         codes[:, ::2], codes[:, 1::2] = 0, highest
         codes[:, 2:-2:5] = random.integers(0, highest + 1, codes[:, 2:-2:5].shape)
-        scales = np.asarray(
-            unit * 2.0 ** random.integers(-3, 4, scales_shape((4, columns), scheme))
-        )
+        scales = np.asarray(unit * 2.0 ** random.integers(-3, 4, scheme.scales_shape(4, columns)))
         offsets = None if scheme.keeps_zero and scheme.numbers[0] < 0 else -scales * (highest // 3)
         if columns % 2 and scheme.block:  # A block of one element has no two ends.
             continue

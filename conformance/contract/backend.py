@@ -50,7 +50,7 @@ class Provision(StrEnum):
     """The library has the operation: one call of its public API, or one node of its graph."""
     COMPOSED = "composed"
     """The library lacks it, and the adapter builds it of several, as the documentation or the
-    library's users do. What departs in such a composition is no bug of the library's."""
+    library's users do. A departure of such a composition is not a bug of the library."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ class BackendInfo:
     @property
     def refusers(self) -> tuple[str, ...]:
         """The modules whose errors are the library's."""
+        # A distribution's name may have hyphens, a module's cannot.
         return self.modules or (self.library.replace("-", "_"),)
 
     def lacks(self, call: Call) -> str | None:
@@ -228,6 +229,7 @@ class Exporting(Protocol):
 def required_capabilities(call: Call) -> list[Capability]:
     """List the capabilities that a call needs, in the order of `Capability`."""
     needed = {
+        # Sparse gradients are gradients too: they need both capabilities.
         Capability.GRADIENTS: call.wants(*GRADIENT_OBSERVATIONS),
         Capability.SPARSE_GRADIENTS: call.wants(*SPARSE_OBSERVATIONS),
         Capability.TRAINING: call.wants(*TRAINING_OBSERVATIONS, Observation.TRAINABLE),

@@ -51,6 +51,8 @@ def bytes_of(path: Path, *, of_others: bool = False, most: int = sys.maxsize) ->
     None if there is no such file, if a pipe, a folder, a device or a link lies there, or if others
     can write to it, unless `of_others` allows that.
     """
+    # A pipe would block without O_NONBLOCK, and a link could lead to another user's file. What was
+    # opened is then looked at, not the path, which may be another file by now.
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -60,6 +62,7 @@ def bytes_of(path: Path, *, of_others: bool = False, most: int = sys.maxsize) ->
         if not stat.S_ISREG(status.st_mode) or not (of_others or is_only_ours(status)):
             return None
         with os.fdopen(descriptor, "rb", closefd=False) as file:
+            # No more than it had when it was looked at, whoever makes it longer meanwhile.
             return file.read(min(most, status.st_size))
     finally:
         os.close(descriptor)
@@ -74,6 +77,7 @@ def is_only_ours(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and not status.st_mode & theirs
 
 
+# Cached, so that all of a process have one folder; it is removed when the process ends.
 @lru_cache
 def _own() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="embcheck-cache-", ignore_cleanup_errors=True)

@@ -12,6 +12,8 @@ import numpy as np
 from embcheck.conformance.contract.operation import Operation
 from embcheck.conformance.contract.options import read_option
 
+# `Operation` is in a module of its own, since `options`, which this one imports, needs it. Adapters
+# import it from here, with all else that a call is made of.
 __all__ = [
     "GRADIENT_OBSERVATIONS",
     "SPARSE_OBSERVATIONS",
@@ -124,6 +126,7 @@ TRAINING_OBSERVATIONS = frozenset(
         Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM,
     }
 )
+# The reference has no stored table: it answers from the floating one, and cannot be asked these.
 _OF_STORED = frozenset(
     {Observation.STORED_WEIGHT, Observation.SAME_CODES_AGAIN, Observation.SAME_WHEN_LOADED}
 )
@@ -168,3 +171,23 @@ class Call:
     def wants(self, *observations: str) -> bool:
         """Whether any of the observations is asked for."""
         return any(name in self.observe for name in observations)
+
+
+def with_inputs(call: Call, **inputs: np.ndarray) -> Call:
+    """Return a call with some inputs replaced or added."""
+    return replace(call, inputs={**call.inputs, **inputs})
+
+
+def with_options(call: Call, **options: Any) -> Call:
+    """Return a call with some options replaced or added."""
+    return replace(call, options={**call.options, **options})
+
+
+def without(call: Call, *names: str) -> Call:
+    """Return a call without some inputs or options, and without the gradients for them."""
+    return replace(
+        call,
+        inputs={name: array for name, array in call.inputs.items() if name not in names},
+        options={name: value for name, value in call.options.items() if name not in names},
+        observe=tuple(name for name in call.observe if name.removeprefix("grad_") not in names),
+    )

@@ -32,12 +32,15 @@ class Refusal:
 
     def error(self) -> Exception:
         """Return an exception of that name and module."""
+        # Judged by the name and module of its type; made anew, so that an exporter that refused in
+        # an earlier run need not be imported.
         named: type[Exception] = type(self.exception, (Exception,), {"__module__": self.module})
         return named(self.reason)
 
 
 def key_of(*described: Any) -> str:
     """Digest everything that a result depends on, given as plain JSON data."""
+    # Sorted, since a mapping of options may be filled in any order.
     return _digest(json.dumps(described, sort_keys=True).encode())
 
 
@@ -47,6 +50,7 @@ def made_once(folder: Path, key: str, make: Callable[[], bytes | Refusal]) -> by
     Of several processes that want it at once, one makes it, and the others wait for it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # 256 locks at most, however many entries there are: lock files are never removed.
     with (folder / f"{key[:2]}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         entry = load(folder, key)
@@ -57,16 +61,15 @@ def made_once(folder: Path, key: str, make: Callable[[], bytes | Refusal]) -> by
 
 
 def load(folder: Path, key: str) -> bytes | Refusal | None:
-    """Return the entry of a key; None if there is none that is ours and whose bytes fit its name.
+    """Return the entry of a key that is this user's and whose bytes fit its name, or None.
 
     The name is no proof of where the bytes come from: an entry may be code, and another user's is
     not loaded.
     """
     for path in folder.glob(f"{key}-*"):
         data = bytes_of(path)
-        if data is None:
-            continue
-        if path.stem != f"{key}-{_digest(data)}":
+        # A file that was cut off, or changed, does not fit the digest in its name.
+        if data is None or path.stem != f"{key}-{_digest(data)}":
             continue
         if path.suffix != ".json":
             return data

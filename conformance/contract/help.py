@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from embcheck.conformance.contract.export_cache import Refusal
 
+# A worker makes one call at a time, so one list is enough; as keys, since a thunk that is called
+# again says the same again.
 _GIVEN: dict[str, None] = {}
 
 

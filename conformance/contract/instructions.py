@@ -27,7 +27,9 @@ def machine_instructions(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
     try:
         lines = cpuinfo.read_text("utf-8", "replace").splitlines()
     except OSError:
+        # Every 64-bit Arm has NEON; of x86-64, nothing is known without the file.
         return ("neon",) if sets is ARM64 else ()
+    # x86 writes `flags`, Arm `Features`, once for each core.
     words = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
     features = frozenset(words.partition(":")[2].split())
     return tuple(name for name, needed in sets.items() if needed <= features)

@@ -67,6 +67,7 @@ class Operation(StrEnum):
 
 
 QUANTIZED = (Operation.QUANTIZED_EMBEDDING, Operation.QUANTIZED_EMBEDDING_BAG)
+# Stored tables are left out: they have no gradients, and few backends have them.
 WITH_TABLE = tuple(
     operation
     for operation in Operation

@@ -19,6 +19,8 @@ from embcheck.conformance.contract.operation import (
 from embcheck.conformance.contract.schemes import SCHEMES
 
 
+# The next five name what coverage tells apart. An invalid call may give any value, so that none of
+# them may raise.
 def _word(value: object) -> str:
     return str(value).lower()
 
@@ -30,6 +32,7 @@ def _whether_set(value: object) -> str:
 def _sign(value: object) -> str:
     if value is None:
         return "none"
+    # As text, since a value that is no number has no order.
     return "negative" if str(value).startswith("-") else "non-negative"
 
 
@@ -47,14 +50,14 @@ class Option:
 
     name: str
     default: Any
-    """PyTorch's; None too where there is none, as for the size of a table."""
+    """PyTorch's default; also None where it has none, as for the size of a table."""
     operations: tuple[Operation, ...]
     meaning: str
     """What comes as its value, and what that does: for who writes an adapter."""
     values: tuple[Any, ...] = ()
     """Legal values to try, the simplest first; none where the call's arrays decide."""
     kinds: tuple[str, ...] = ()
-    """What coverage tells apart; none where the option is no more than the shape of a table."""
+    """What coverage tells apart; empty where the option only gives the shape of a table."""
     kind: Callable[[Any], str] = _word
     """Names the kind of a value."""
     kind_if_absent: str | None = None

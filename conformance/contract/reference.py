@@ -135,6 +135,7 @@ def page() -> str:
 
 def documented(kind: type) -> dict[str, str]:
     """Map the attributes of a class to the docstrings below them; raises LookupError."""
+    # From the source: a docstring below an attribute is no attribute of anything at run time.
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     found: dict[str, str] = {}
     for node, after in pairwise([*getattr(tree, "body"), ast.Pass()]):  # noqa: B009  (of any node)
@@ -181,6 +182,7 @@ def _needed_by(observation: Observation) -> str:
 
 def _uses_of(capability: Capability) -> str:
     """List the inputs, options and observations by which a call needs a capability."""
+    # Asked of `required_capabilities` one by one, so that the page cannot say otherwise.
     array = np.zeros(0)
     uses = {
         **{f"input `{name}`": _needs(inputs={name: array}) for name in Input},
@@ -193,9 +195,11 @@ def _uses_of(capability: Capability) -> str:
 def _belonging() -> str:
     """Mark the operations of which the suite asks each observation and each capability."""
     asked: dict[str, set[Operation]] = {name: set() for name in (*Observation, *Capability)}
-    specs = (load_spec(path) for path in spec_files())
-    calls = (call for spec in specs for case in spec.cases for call in (*case.asked, *case.calls))
-    for call in (call for call in calls if call.operation is not Operation.PROBE):
+    cases = [case for path in spec_files() for case in load_spec(path).cases]
+    for call in (call for case in cases for call in (*case.asked, *case.calls)):
+        # What a probe observes has names of its own, and adapters of other libraries have none.
+        if call.operation is Operation.PROBE:
+            continue
         observed = map(Observation, (*call.observe, Observation.INPUTS_AFTER))
         for name in (*observed, *required_capabilities(call.outline())):
             asked[name].add(call.operation)
@@ -237,6 +241,7 @@ def _operations(operations: Sequence[Operation]) -> str:
         return "fresh modules" if fresh == {True} else "`from_pretrained`"
     if all(operation.is_quantized for operation in operations):
         return "quantised lookups and bags"
+    # A module is named by its function, and a stored table's operation by that of floating ones.
     names = {operation.of_floats.function for operation in operations}
     return {1: _listed(names), 2: "lookups and bags"}[len(names)]
 
@@ -265,7 +270,7 @@ def _protocol(kind: type) -> str:
 def _methods(kind: type) -> Iterator[str]:
     """Yield the public methods and properties of a class."""
     for name, member in vars(kind).items():
-        method = getattr(member, "__func__", member)
+        method = getattr(member, "__func__", member)  # Of a class method, its function.
         is_method = inspect.isfunction(method) or isinstance(method, property)
         if is_method and not name.startswith("_"):
             shown = name if isinstance(method, property) else _signature(method)
@@ -281,6 +286,7 @@ def _function(module: str, one: Callable[..., Any] | type) -> str:
 
 def _signature(function: Callable[..., Any]) -> str:
     """Return name, arguments and result of a function as its source has them."""
+    # `inspect.signature` would show the value of a default, and not how it is written.
     source = textwrap.dedent(inspect.getsource(function))
     node = ast.parse(source).body[0]
     assert isinstance(node, ast.FunctionDef)  # noqa: S101  (of a function)

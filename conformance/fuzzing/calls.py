@@ -103,6 +103,7 @@ def _call(
     long: bool,
 ) -> Call:
     operation = draw(st.sampled_from(operations))
+    # The False come first, and are more: calls shrink to what is not long, and few are.
     is_long = long and draw(st.sampled_from((False, False, False, True)))
     is_extreme = extreme and not is_long and draw(st.sampled_from((False, False, False, True)))
     elements: Elements = Drawn(draw, extreme=is_extreme)
@@ -135,6 +136,7 @@ def _embedding(making: _Making) -> Call:
     shape: tuple[int, ...] = _bag_sizes(making) if is_bag else making.pick(_SHAPES)
     if making.is_long and not is_bag:
         shape = (making.pick(_LONG),)
+    # A table without rows has no valid index: it goes with empty lookups and empty bags only.
     needs_row = not is_bag and 0 not in shape
     rows, columns = making.draw(st.integers(1 if needs_row else 0, 6)), making.pick(_COLUMNS)
     rows = max(rows, 1) if is_bag and any(shape) else rows
@@ -169,6 +171,7 @@ def _bag_sizes(making: _Making) -> tuple[int, ...]:
 
 def _options(making: _Making, rows: int, columns: int) -> Options:
     """Draw options of the operation; others keep their default."""
+    # A row with NaN, or without columns, has no norm that is documented.
     has_norms = making.is_finite and columns
     left_out = {"mode", "padding_idx", *(() if has_norms else ("max_norm", "norm_type"))}
     optional: dict[str, st.SearchStrategy[Any]] = {
@@ -180,6 +183,7 @@ def _options(making: _Making, rows: int, columns: int) -> Options:
         optional["padding_idx"] = st.integers(0, rows - 1) | st.integers(-rows, -1)
     keys = making.draw(st.lists(st.sampled_from(sorted(optional)), unique=True, max_size=4))
     options = {key: making.draw(optional[key]) for key in sorted(keys)}
+    # "sum" twice, since only sums have per-sample weights.
     mode = making.pick((None, *OPTIONS["mode"].values, "sum")) if making.operation.is_bag else None
     if mode is not None:
         options["mode"] = mode
@@ -201,6 +205,7 @@ def _add_weight(making: _Making, inputs: Inputs, options: Options, rows: int, co
     dtype = making.pick(WEIGHT_DTYPES)
     if making.operation.is_fresh:
         options |= {"num_embeddings": rows, "embedding_dim": columns}
+        # The default stands in no options, so that the plainest call has none.
         if dtype != np.float32:
             options["dtype"] = dtype.name
         return
@@ -223,6 +228,7 @@ def _add_bags(
     else:
         ends = np.cumsum((0, *sizes))
         has_last = bool(read_option(options, "include_last_offset"))
+        # Indices behind the last bag: only with a last offset, or without bags, are they in none.
         spare = making.pick((0, 0, 0, 1, 3)) if rows and (has_last or not sizes) else 0
         inputs["indices"] = making.elements.integers((int(ends[-1]) + spare,), rows)
         inputs["offsets"] = (ends if has_last else ends[:-1]).astype(dtype)
@@ -244,6 +250,7 @@ def _observe(making: _Making, inputs: Inputs, options: Options, columns: int) ->
     """Draw a group of observations that the call can answer."""
     has_memory = "weight" in inputs and inputs["weight"].size
     operation = making.operation
+    # By name what makes an observation comparable; see the module's docstring for why.
     trains = not (operation.is_pretrained and read_option(options, "freeze"))
     shortens = read_option(options, "max_norm") is not None
     is_clear = trains and not (shortens and read_option(options, "mode") == "max")
@@ -280,6 +287,7 @@ def _observe(making: _Making, inputs: Inputs, options: Options, columns: int) ->
         [name for name, holds in group.items() if holds and name in making.observe]
         for group in groups
     ]
+    # Nothing beside the output is the simplest, and comes first.
     return [Observation.OUTPUT, *making.pick([[], *filter(None, askable)])]
 
 

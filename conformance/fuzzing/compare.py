@@ -16,7 +16,6 @@ from embcheck.conformance.contract.call import (
     TRAINING_OBSERVATIONS,
     Call,
     Observation,
-    Operation,
 )
 from embcheck.conformance.contract.options import taken_by
 from embcheck.conformance.execution.answers import Answer, Answered, Refuser, Rejected
@@ -34,23 +33,13 @@ from embcheck.conformance.suite.model import Structure, Values
 
 @dataclass(frozen=True)
 class Divergence:
-    """A departure of a backend from the reference, with the facts that distinguish it."""
+    """A departure of a backend from the reference."""
 
     kind: Kind | Outcome
     """The kind of a failure; or `crashed`, `timed-out` or `errored`."""
     message: str
-    operation: Operation
-    options: frozenset[str]
-    """Names of the options that the call gives, and of the inputs that it need not have."""
-    dtype: str | None
-    """The dtype of the weight; None for a mere one_hot."""
     observation: str | None = None
     """What differs, where both answered."""
-
-    @property
-    def signature(self) -> tuple[object, ...]:
-        """The facts that findings of one cause share."""
-        return (self.kind, self.operation, self.observation, self.options, self.dtype)
 
 
 def compare(call: Call, reference: Answer, answer: Answer) -> Divergence | None:
@@ -63,11 +52,11 @@ def compare(call: Call, reference: Answer, answer: Answer) -> Divergence | None:
         return None
     stopped = judge_ending(reference) or judge_ending(answer)
     if stopped is not None:
-        return _divergence(call, stopped)
+        return _divergence(stopped)
     if isinstance(reference, Answered) and isinstance(answer, Answered):
         return _compare_arrays(call, reference.arrays, answer.arrays)
     refusal = _refused_by_one(reference, answer)
-    return None if refusal is None else _divergence(call, refusal)
+    return None if refusal is None else _divergence(refusal)
 
 
 def was_not_asked(reference: Answer, answer: Answer) -> bool:
@@ -90,6 +79,8 @@ def on_own_weight(call: Call, answered: Mapping[str, np.ndarray]) -> Call | None
         return None
     function = call.operation.function
     options = taken_by(function, call.options)
+    # The weight after the call, which is the drawn one as long as nothing trains it: `max_norm`
+    # shortens rows to a norm that they then keep.
     inputs = {**call.inputs, "weight": answered["weight_after"].copy()}
     observe = tuple(name for name in call.observe if name != Observation.TRAINABLE)
     return replace(call, operation=function, inputs=inputs, options=options, observe=observe)
@@ -113,29 +104,18 @@ def _compare_arrays(
             continue
         verdict = judge_observation(name, _wanted(call, reference[name]), call, arrays, None)
         if verdict is not None:
-            return _divergence(call, verdict, name)
+            return _divergence(verdict, name)
     changed = judge_inputs(call, arrays)
-    return None if changed is None else _divergence(call, changed, Observation.INPUTS_AFTER)
+    return None if changed is None else _divergence(changed, Observation.INPUTS_AFTER)
 
 
 def _wanted(call: Call, array: np.ndarray) -> Values | Structure:
+    # Two fresh modules draw different weights; booleans do not depend on them.
     if call.operation.is_fresh and array.dtype.kind != "b":
         return Structure(array.shape, array.dtype)
     return Values(array)
 
 
-def _divergence(call: Call, verdict: Verdict, observation: str | None = None) -> Divergence:
-    dtype = None
-    if "weight" in call.inputs:
-        dtype = call.inputs["weight"].dtype.name
-    elif call.operation.is_fresh:
-        dtype = str(call.option("dtype"))
-    optional = set(call.inputs) - {"indices", "weight"}
-    return Divergence(
-        verdict.kind or verdict.outcome,
-        verdict.message,
-        call.operation,
-        frozenset(call.options) | optional,
-        dtype,
-        observation,
-    )
+def _divergence(verdict: Verdict, observation: str | None = None) -> Divergence:
+    # Only a failure has a kind; a crash or a time-out is told by its outcome.
+    return Divergence(verdict.kind or verdict.outcome, verdict.message, observation)

@@ -8,17 +8,26 @@ from itertools import combinations
 
 import numpy as np
 
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import (
+    Call,
+    Observation,
+    Operation,
+    with_inputs,
+    with_options,
+    without,
+)
 from embcheck.conformance.contract.options import OPTIONS, TABLE_OPTIONS
 from embcheck.conformance.fuzzing.traits import rows_of
 
 Repair = Callable[[Call], Call]
 
 MAX_REPAIRS = 3
+"""Each is tried with each other one, so that more of them would cost thousands of calls."""
 
 
 def find_control(call: Call, is_answered: Callable[[Call], bool]) -> Call | None:
     """Return the answered call with the fewest repairs; None if there is none."""
+    # A gradient or a step of training could fail in the control for a reason of its own.
     call = replace(call, observe=(Observation.OUTPUT, Observation.INPUTS_AFTER))
     repairs = list(_repairs(call))
     for count in range(1, MAX_REPAIRS + 1):
@@ -33,7 +42,7 @@ def find_control(call: Call, is_answered: Callable[[Call], bool]) -> Call | None
 
 def _repairs(call: Call) -> Iterator[Repair]:
     """List the possible repairs, each of which a spec can express."""
-    is_bag = call.operation.is_bag
+    # The order counts: of equally many repairs, the first that are answered are taken.
     yield _clip_indices
     yield _as_int64("indices")
     for name in call.options:
@@ -46,7 +55,7 @@ def _repairs(call: Call) -> Iterator[Repair]:
             yield _without(name)
     if "weight" in call.inputs and call.inputs["weight"].ndim != 2:
         yield _two_dimensions
-    if is_bag:
+    if call.operation.is_bag:
         yield from (_flat_indices, _one_bag, _legal_offsets, _as_int64("offsets"))
     if "per_sample_weights" in call.inputs:
         yield _fitting_weights
@@ -55,7 +64,7 @@ def _repairs(call: Call) -> Iterator[Repair]:
 def _clip_indices(call: Call) -> Call:
     """Move each index to the nearest row."""
     indices, rows = call.inputs["indices"], max(rows_of(call), 1)
-    return _with(call, "indices", np.clip(indices, 0, rows - 1).astype(indices.dtype))
+    return with_inputs(call, indices=np.clip(indices, 0, rows - 1).astype(indices.dtype))
 
 
 def _as_int64(name: str) -> Repair:
@@ -63,7 +72,7 @@ def _as_int64(name: str) -> Repair:
         if name not in call.inputs:
             return call
         with np.errstate(invalid="ignore"):
-            return _with(call, name, call.inputs[name].astype(np.int64))
+            return with_inputs(call, **{name: call.inputs[name].astype(np.int64)})
 
     return repair
 
@@ -71,57 +80,49 @@ def _as_int64(name: str) -> Repair:
 def _plain_option(name: str) -> Repair:
     plain = "sum" if name == "mode" else OPTIONS[name].default
 
-    def repair(call: Call) -> Call:
-        return replace(call, options={**call.options, name: plain})
-
-    return repair
+    return lambda call: with_options(call, **{name: plain})
 
 
 def _enough_classes(call: Call) -> Call:
     classes = int(call.inputs["indices"].max(initial=0)) + 1
-    return replace(call, options={**call.options, "num_classes": max(1, min(classes, 100))})
+    # An index may be 2**62, and a row of as many classes fits nowhere.
+    return with_options(call, num_classes=max(1, min(classes, 100)))
 
 
 def _without(name: str) -> Repair:
-    def repair(call: Call) -> Call:
-        return replace(call, inputs={n: a for n, a in call.inputs.items() if n != name})
-
-    return repair
+    return lambda call: without(call, name)
 
 
 def _two_dimensions(call: Call) -> Call:
     weight = call.inputs["weight"]
     columns = weight.shape[-1] if weight.ndim > 1 else 1
     rows = weight.size // columns if columns else weight.shape[0]
-    return _with(call, "weight", weight.reshape(rows, columns))
+    return with_inputs(call, weight=weight.reshape(rows, columns))
 
 
 def _flat_indices(call: Call) -> Call:
-    return _with(call, "indices", call.inputs["indices"].reshape(-1))
+    return with_inputs(call, indices=call.inputs["indices"].reshape(-1))
 
 
 def _one_bag(call: Call) -> Call:
     """Make all indices one bag."""
     size = call.inputs["indices"].size
     ends = [0, size] if call.option("include_last_offset") else [0]
-    return _with(call, "offsets", np.array(ends, call.inputs["indices"].dtype))
+    return with_inputs(call, offsets=np.array(ends, call.inputs["indices"].dtype))
 
 
 def _legal_offsets(call: Call) -> Call:
     """Begin at 0, never decrease, and end within the indices."""
+    # An earlier repair may have taken them away.
     if "offsets" not in call.inputs:
         return call
     offsets = np.sort(call.inputs["offsets"].reshape(-1).clip(0, call.inputs["indices"].size))
-    offsets[:1] = 0
-    return _with(call, "offsets", offsets)
+    offsets[:1] = 0  # There may be none.
+    return with_inputs(call, offsets=offsets)
 
 
 def _fitting_weights(call: Call) -> Call:
     if "per_sample_weights" not in call.inputs:
         return call
     ones = np.ones(call.inputs["indices"].shape, call.inputs["weight"].dtype)
-    return _with(call, "per_sample_weights", ones)
-
-
-def _with(call: Call, name: str, array: np.ndarray) -> Call:
-    return replace(call, inputs={**call.inputs, name: array})
+    return with_inputs(call, per_sample_weights=ones)

@@ -35,7 +35,7 @@ _COSTS = {Crashed: 5, TimedOut: 50}
 """The cost of a crash or a time-out, in answered calls: a new worker, and perhaps waiting."""
 
 MOST_KEPT_BYTES = 100_000
-"""Elements of a call whose exchange is kept; larger calls are asked again."""
+"""Of a call's arrays, whose exchange is kept; larger calls are asked again."""
 MOST_REMEMBERED = 256
 """Earlier calls of a worker that are kept, since they may affect its answers."""
 
@@ -146,15 +146,18 @@ class Duel:
         ours = self.answer_owed(call)
         if not isinstance(ours, (Answered, Rejected)):
             raise NoReferenceAnswer(f"the reference did not answer {describe_call(call)}: {ours}")
+        # The reference is asked first: where it fails, nothing that the backend says can be judged.
         lack = self.backend.info.lacks(call)
         theirs = NotSupported(lack) if lack else self._ask_backend(question, call)
         self.cost += _COSTS.get(type(theirs), 0)
+        # As a run of the suite does: later departures would be this call's.
         if isinstance(ours, Rejected) and self.backend.info.fresh_worker_after_bad_index:
             self.backend.restart()
         return DuelResult(question, call, ours, theirs, self._compare(call, ours, theirs))
 
     def _ask_backend(self, question: Question, call: Call) -> Answer:
         """Ask the backend, and remember it while this worker lives."""
+        # Another process knows nothing of the calls that the one before was asked.
         if self.backend.pid is None or self.backend.pid != self._worker:
             self._asked.clear()
         self._asked.append(question)
@@ -192,6 +195,7 @@ def fingerprint(call: Call) -> bytes:
     """Return a key of everything that is sent to a worker."""
     digest = hashlib.sha256(json.dumps(describe_call(call), sort_keys=True).encode())
     for name, array in sorted(call.inputs.items()):
+        # Where it lies counts: the same numbers in another layout are another call.
         head = (name, array.dtype.name, array.shape, memory_of(array))
         digest.update(repr(head).encode() + array.tobytes())
     return digest.digest()

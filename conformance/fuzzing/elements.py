@@ -35,6 +35,7 @@ class Drawn:
 
     def __init__(self, draw: st.DrawFn, *, extreme: bool) -> None:
         self._draw = draw
+        # Five of 41: where most numbers are extreme, most answers are NaN.
         self._values = st.sampled_from(PLAIN * 3 + EXTREME if extreme else PLAIN)
 
     def integers(self, shape: tuple[int, ...], below: int) -> np.ndarray:

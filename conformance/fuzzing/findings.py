@@ -89,6 +89,7 @@ def conclude(duel: Duel, departure: ShrunkDeparture, folder: Path) -> FuzzFindin
             return FuzzFinding(signature, message, call, known, None, f"not written: {problem}")
     path = folder / f"{_name(signature)}.yaml"
     problem = ""
+    # A departure may show only if a gradient is asked for too: then all observations are written.
     for observations in _observations(exchange):
         behaviour, clause = f"Found by fuzzing: {signature}.", known.clause
         if signature.after:
@@ -105,6 +106,7 @@ def conclude(duel: Duel, departure: ShrunkDeparture, folder: Path) -> FuzzFindin
 def _control(duel: Duel, exchange: DuelResult) -> Control | None:
     """Return the nearest question that both answer alike; a sketch leaves its bad index out."""
     question = exchange.question
+    # A sketch's only mistake is its bad index, and stays a sketch without it.
     if isinstance(question, Sketch) and question.bad is not None:
         question = replace(question, bad=None, observe=())
         answered = duel.ask(question)
@@ -129,6 +131,7 @@ def _name(signature: Signature) -> str:
 def _observations(exchange: DuelResult) -> list[tuple[str, ...]]:
     """List the observations of the written case: the one that differs, or all of the call's."""
     found = exchange.signature.observation
+    # A case expects an observation, and the inputs are looked at in every one.
     if found in (None, Observation.INPUTS_AFTER):
         found = Observation.OUTPUT
     everything = tuple(str(n) for n in exchange.call.observe if n != Observation.INPUTS_AFTER)
@@ -137,6 +140,7 @@ def _observations(exchange: DuelResult) -> list[tuple[str, ...]]:
 
 def _reproduce(duel: Duel, path: Path, signature: Signature) -> str:
     """Run a written spec on a fresh worker; say what happened if it differs from the finding."""
+    # As `embcheck run` would: from the file, by a process that was asked nothing.
     (case,) = load_spec(path).cases
     duel.backend.restart()
     verdict = CaseRunner(duel.backend, duel.reference).run(case).verdict

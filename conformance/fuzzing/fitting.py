@@ -21,6 +21,7 @@ _ORDER = ("columns", "bags", "entries", "positions", "rows")
 
 def fitted(duel: Duel, exchange: DuelResult, cost: int) -> tuple[DuelResult, Signature]:
     """Return the smallest exchange found with the same departure, and its signature."""
+    # Until neither step changes anything: a shorter call may depart without an option it needed.
     fitting = _Fitting(duel, exchange, duel.cost + cost)
     before = None
     while before != fitting.sketch:
@@ -60,6 +61,7 @@ class _Fitting:
     def try_ladder(self) -> None:
         """Try the usual thresholds below the longest axis: a departure may come and go with it."""
         axis = max(self.sketch.axes, key=lambda name: int(getattr(self.sketch, name)))
+        # Ascending, so that the first size which departs lies beside one that does not.
         below = 1
         for size in (*range(USUAL, LADDER[0]), *LADDER):
             if size >= getattr(self.sketch, axis):
@@ -71,6 +73,7 @@ class _Fitting:
 
     def _bisect(self, axis: str) -> None:
         """Find the smallest size that departs between one that does not and one that does."""
+        # Where even a size of 1 departs, it is taken, and there is nothing to narrow.
         if getattr(self.sketch, axis) > 1 and not self._take(self.sketch.resized(**{axis: 1})):
             self._narrow(axis, 1)
 
@@ -102,12 +105,14 @@ class _Fitting:
         signature, sketch = self.exchange.signature, self.sketch
         axes = set(signature.traits.axes)
         count = sketch.index_count
+        # With as many rows as indices, none is named twice; what still departs needs no repeats.
         if "repeats" in axes and self._as_well(replace(sketch, rows=count, step=1, each=1)):
             axes -= {"repeats", "rows"}
         if "repeats" in axes:
             # As many positions or entries come with as many repeats.
             axes -= {"positions", "entries", "bags"}
         if sketch.operation.is_bag and axes & {"bags", "entries"}:
+            # Few long bags, or many short ones: if both depart, only their indices are too many.
             swapped = replace(sketch, bags=sketch.entries, entries=sketch.bags)
             if self._as_well(swapped):
                 axes -= {"bags", "entries"}

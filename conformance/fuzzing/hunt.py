@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from hypothesis.strategies import SearchStrategy
 from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.fuzzing.duel import Duel, DuelResult
 from embcheck.conformance.fuzzing.fitting import fitted
-from embcheck.conformance.fuzzing.question import Question, Trial
+from embcheck.conformance.fuzzing.question import Trial
 from embcheck.conformance.fuzzing.reduction import reduced
 from embcheck.conformance.fuzzing.replay import departs_alone, shortest
 from embcheck.conformance.fuzzing.signature import Signature
@@ -78,7 +78,7 @@ class Hunt:
         *,
         number: int,
         budget: FuzzBudget,
-        told: Callable[[Question], None],
+        told: Callable[[], None],
     ) -> None:
         self.found: list[Signature] = []
         self._duel = duel
@@ -93,6 +93,7 @@ class Hunt:
         round_ = 0
         while self._left() > 0:
             look = _Round(self._duel, self.found, self._deadline, self._told)
+            # Rounds differ in their seeds, or a second one would repeat the first.
             stops = self._run(look, self._seed * 1000 + round_)
             if look.smallest is not None:
                 departure = self._shrunk(look, look.smallest)
@@ -114,6 +115,7 @@ class Hunt:
             exchange = reduced(self._duel, exchange, SHRINK_COST)
             return ShrunkDeparture(exchange, exchange.signature)
         exchange, signature = fitted(self._duel, exchange, FITTING_COST)
+        # A departure that needs no size is one of a small call, and shrinks further as such.
         if not exchange.signature.traits.sizes:
             exchange = reduced(self._duel, exchange, SHRINK_COST)
             return ShrunkDeparture(exchange, exchange.signature)
@@ -130,11 +132,12 @@ class Hunt:
         @seed(number)
         @settings(
             max_examples=self._left(),
+            # Neither earlier runs nor the clock may make one seed give other calls.
             database=None,
             deadline=None,
             derandomize=False,
             phases=(Phase.generate, Phase.shrink),
-            report_multiple_bugs=False,
+            report_multiple_bugs=False,  # One departure a round is shrunk.
             verbosity=Verbosity.quiet,
             print_blob=False,
             # A backend may be slow, and some calls are large; neither is a fault of the strategies.
@@ -144,12 +147,12 @@ class Hunt:
         def test(trial: Trial) -> None:
             look.at(trial)
 
+        # What was found is in `look`, whichever way the round ends.
         try:
-            test()
-        except _TimeUp:
-            return True
-        except (_Departs, _RoundOver):
-            return False
+            with suppress(_Departs):
+                test()
+        except _RoundOver as over:
+            return isinstance(over, _TimeUp)
         return False
 
 
@@ -161,7 +164,7 @@ class _Round:
         duel: Duel,
         found: list[Signature],
         deadline: float,
-        told: Callable[[Question], None],
+        told: Callable[[], None],
     ) -> None:
         self.smallest: DuelResult | None = None
         self.before: Trial | None = None
@@ -178,13 +181,15 @@ class _Round:
         """Ask a trial's questions; raise if one has the departure that the round looks for."""
         if time.monotonic() > self._deadline:
             raise _TimeUp
+        # Once a departure is found, all further calls are Hypothesis's attempts to shrink it.
         if self._first is None:
             self._duel.tally.examples += 1
         elif self._is_shrunk_enough():
             raise _RoundOver
         asked = self._duel.ask_in_order(trial) if len(trial) > 1 else map(self._duel.ask, trial)
         for exchange in asked:
-            self._told(exchange.question)
+            self._told()
+            # `Duel.ask` counts, and knows repeated calls; one in a sequence is another each time.
             if len(trial) > 1:
                 self._duel.tally.count(exchange)
             if exchange.divergence is not None and self._is_looked_for(exchange):
@@ -205,6 +210,7 @@ class _Round:
             return False
         if self._first is not None:
             return signature.is_like(self._first)
+        # Before it is asked alone, by another worker: what this one was asked is then forgotten.
         before = self._duel.asked[:-1]
         if not departs_alone(self._duel, exchange):
             if self._is_explained(signature.after_others):

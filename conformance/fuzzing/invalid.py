@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import (
+    Call,
+    Operation,
+    with_inputs,
+    with_options,
+    without,
+)
 
 WRONG_INDEX_DTYPES = ("int8", "int16", "uint8", "float32", "bool")
 
@@ -29,22 +33,24 @@ def _spoilers(call: Call) -> list[tuple[bool, Spoiler]]:
     is_bag, is_one_hot = call.operation.is_bag, call.operation is Operation.ONE_HOT
     has_weight = "weight" in inputs and not is_one_hot
     has_offsets, has_indices = "offsets" in inputs, bool(inputs["indices"].size)
+    has_rows = not is_one_hot and _rows(call) > 0
+    offsets = inputs["offsets"].size if has_offsets else 0
     return [
         (True, _index_dtype),
         (has_indices and not is_one_hot, _index_out_of_bounds),
         (has_indices and is_one_hot, _negative_class),
         (is_one_hot, _too_few_classes),
         (has_weight, _weight_rank),
-        (not is_one_hot and _rows(call) > 0, _padding_out_of_range),
+        (has_rows, _padding_out_of_range),
         (is_bag, _unknown_mode),
         (is_bag, _maximum_with_scaling),
         (is_bag and has_weight, _weights_without_sum),
         (is_bag, _index_rank),
         ("per_sample_weights" in inputs, _weights_of_other_dtype),
         (has_offsets, _no_offsets),
-        (has_offsets and inputs.get("offsets", np.zeros(0)).size > 0, _first_offset),
-        (has_offsets and inputs.get("offsets", np.zeros(0)).size > 1, _last_offset),
-        (has_offsets and inputs.get("offsets", np.zeros(0)).size > 1, _offset_out_of_bounds),
+        (offsets > 0, _first_offset),
+        (offsets > 1, _last_offset),
+        (offsets > 1, _offset_out_of_bounds),
         (is_bag and inputs["indices"].ndim == 2, _offsets_for_matrix),
         (has_offsets and bool(call.option("include_last_offset")), _no_last_offset),
     ]
@@ -52,10 +58,11 @@ def _spoilers(call: Call) -> list[tuple[bool, Spoiler]]:
 
 def _index_dtype(call: Call) -> st.SearchStrategy[Call]:
     """Give indices a wrong dtype, and offsets too, since narrow ones beside int64 may be valid."""
+    # one_hot is documented for int64 alone.
     names = WRONG_INDEX_DTYPES + (("int32",) if call.operation is Operation.ONE_HOT else ())
     numbered = [name for name in ("indices", "offsets") if name in call.inputs]
     return st.sampled_from(names).map(
-        lambda dtype: with_inputs(call, **{n: call.inputs[n].astype(dtype) for n in numbered})
+        lambda dtype: _changed(call, **{n: call.inputs[n].astype(dtype) for n in numbered})
     )
 
 
@@ -75,7 +82,7 @@ def _with_one_index(call: Call, values: st.SearchStrategy[int]) -> st.SearchStra
     def put(place: int, value: int) -> Call:
         indices = call.inputs["indices"].copy()
         indices.reshape(-1)[place] = value
-        return with_inputs(call, indices=indices)
+        return _changed(call, indices=indices)
 
     return st.builds(put, st.integers(0, call.inputs["indices"].size - 1), values)
 
@@ -88,7 +95,7 @@ def _too_few_classes(call: Call) -> st.SearchStrategy[Call]:
 def _weight_rank(call: Call) -> st.SearchStrategy[Call]:
     weight = call.inputs["weight"]
     return st.sampled_from((weight.reshape(-1), weight[None])).map(
-        lambda array: with_inputs(call, weight=array.copy())
+        lambda array: _changed(call, weight=array.copy())
     )
 
 
@@ -106,7 +113,8 @@ def _unknown_mode(call: Call) -> st.SearchStrategy[Call]:
 
 
 def _maximum_with_scaling(call: Call) -> st.SearchStrategy[Call]:
-    without_weights = _without(call, "per_sample_weights")
+    # These are refused with a maximum too; a call has one mistake.
+    without_weights = without(call, "per_sample_weights")
     return st.sampled_from(("scale_grad_by_freq", "sparse")).map(
         lambda option: with_options(without_weights, mode="max", **{option: True})
     )
@@ -114,37 +122,38 @@ def _maximum_with_scaling(call: Call) -> st.SearchStrategy[Call]:
 
 def _weights_without_sum(call: Call) -> st.SearchStrategy[Call]:
     factors = np.ones(call.inputs["indices"].shape, call.inputs["weight"].dtype)
-    weighted = with_inputs(call, per_sample_weights=factors)
+    # The options that a maximum excludes would be a second mistake.
+    weighted = _changed(call, per_sample_weights=factors)
     return st.sampled_from(("mean", "max")).map(
-        lambda mode: with_options(_without(weighted, "sparse", "scale_grad_by_freq"), mode=mode)
+        lambda mode: with_options(without(weighted, "sparse", "scale_grad_by_freq"), mode=mode)
     )
 
 
 def _weights_of_other_dtype(call: Call) -> st.SearchStrategy[Call]:
     factors = call.inputs["per_sample_weights"]
     other = np.float64 if factors.dtype != np.float64 else np.float32
-    return st.just(with_inputs(call, per_sample_weights=factors.astype(other)))
+    return st.just(_changed(call, per_sample_weights=factors.astype(other)))
 
 
 def _index_rank(call: Call) -> st.SearchStrategy[Call]:
     flat = call.inputs["indices"].reshape(-1)
-    return st.just(with_inputs(_without(call, "per_sample_weights"), indices=flat[None, None]))
+    return st.just(_changed(without(call, "per_sample_weights"), indices=flat[None, None]))
 
 
 def _no_offsets(call: Call) -> st.SearchStrategy[Call]:
-    return st.just(_without(call, "offsets"))
+    return st.just(without(call, "offsets"))
 
 
 def _first_offset(call: Call) -> st.SearchStrategy[Call]:
     offsets = call.inputs["offsets"].copy()
     offsets[0] = 1
-    return st.just(with_inputs(call, offsets=offsets))
+    return st.just(_changed(call, offsets=offsets))
 
 
 def _last_offset(call: Call) -> st.SearchStrategy[Call]:
     offsets = call.inputs["offsets"].copy()
     offsets[-1] = call.inputs["indices"].size + 1
-    return st.just(with_inputs(call, offsets=offsets))
+    return st.just(_changed(call, offsets=offsets))
 
 
 def _offset_out_of_bounds(call: Call) -> st.SearchStrategy[Call]:
@@ -155,34 +164,19 @@ def _offset_out_of_bounds(call: Call) -> st.SearchStrategy[Call]:
     def put(place: int, value: int) -> Call:
         offsets = call.inputs["offsets"].copy()
         offsets[place] = value
-        return with_inputs(call, offsets=offsets)
+        return _changed(call, offsets=offsets)
 
     return st.builds(put, st.integers(1, call.inputs["offsets"].size - 1), values)
 
 
 def _offsets_for_matrix(call: Call) -> st.SearchStrategy[Call]:
-    return st.just(with_inputs(call, offsets=np.zeros(1, call.inputs["indices"].dtype)))
+    return st.just(_changed(call, offsets=np.zeros(1, call.inputs["indices"].dtype)))
 
 
 def _no_last_offset(call: Call) -> st.SearchStrategy[Call]:
-    return st.just(with_inputs(call, offsets=call.inputs["offsets"][:0]))
+    return st.just(_changed(call, offsets=call.inputs["offsets"][:0]))
 
 
-def with_inputs(call: Call, **inputs: np.ndarray) -> Call:
+def _changed(call: Call, **inputs: np.ndarray) -> Call:
     """Return the call with other inputs; outputs of another shape have no upstream gradient."""
-    return replace(_without(call, "grad_output"), inputs={**call.inputs, **inputs})
-
-
-def with_options(call: Call, **options: Any) -> Call:
-    """Return the call with other options."""
-    return replace(call, options={**call.options, **options})
-
-
-def _without(call: Call, *names: str) -> Call:
-    """Return the call without some inputs or options, and without observations that need them."""
-    inputs = {name: array for name, array in call.inputs.items() if name not in names}
-    options = {name: value for name, value in call.options.items() if name not in names}
-    observe = call.observe
-    if "per_sample_weights" in names:
-        observe = tuple(n for n in observe if n != Observation.GRAD_PER_SAMPLE_WEIGHTS)
-    return replace(call, inputs=inputs, options=options, observe=observe)
+    return with_inputs(without(call, "grad_output"), **inputs)

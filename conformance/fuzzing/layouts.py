@@ -20,12 +20,12 @@ def layouts_for(
 ) -> tuple[str, ...]:
     """List the layouts that an input may have: equal offsets would be another call."""
     if name == "weight":
-        writes = (
-            read_option(options, "max_norm") is not None or set(observe) & TRAINING_OBSERVATIONS
-        )
+        shortens = read_option(options, "max_norm") is not None
+        writes = shortens or set(observe) & TRAINING_OBSERVATIONS
         return IN_PLACE if writes else NAMES
     if name == "grad_output":
-        return NAMES + ("expanded",) * 4  # That of a sum is.
+        # The likeliest: the gradient of a sum has one number, which PyTorch expands.
+        return NAMES + ("expanded",) * 4
     return tuple(n for n in NAMES if n != "expanded") if name == "offsets" else NAMES
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import Call, Observation, Operation, without
 from embcheck.conformance.contract.options import TABLE_OPTIONS, taken_by
 from embcheck.conformance.fuzzing.duel import Duel, DuelResult, fingerprint
 from embcheck.conformance.fuzzing.layouts import laid_out
@@ -26,6 +26,7 @@ MAX_KEPT = 8
 
 def reduced(duel: Duel, exchange: DuelResult, cost: int) -> DuelResult:
     """Return the smallest exchange found with the same departure and no new traits."""
+    # From the first step again after each: what one leaves out may let an earlier one work.
     limit = duel.cost + cost
     found: DuelResult | None = exchange
     while found is not None:
@@ -38,6 +39,7 @@ def _step(duel: Duel, exchange: DuelResult, limit: int) -> DuelResult | None:
     for call in smaller(exchange.call):
         if duel.cost > limit:
             return None
+        # A step that changes nothing would be taken for ever.
         if fingerprint(call) == fingerprint(exchange.call):
             continue
         answered = duel.ask(call)
@@ -52,11 +54,11 @@ def smaller(call: Call) -> Iterator[Call]:
     yield from _fewer_observations(call)
     for name in call.options:
         if name not in TABLE_OPTIONS:
-            yield _without(call, name)
+            yield without(call, name)
     for name in ("grad_output", "per_sample_weights"):
-        yield _without(call, name)
+        yield without(call, name)
     if Observation.PRODUCT not in call.observe and call.operation is Operation.ONE_HOT:
-        yield _without(call, "weight")
+        yield without(call, "weight")
     for name in layouts_of(call):
         yield replace(call, inputs={**call.inputs, name: np.array(call.inputs[name])})
     yield from _fewer_positions(call)
@@ -88,16 +90,6 @@ def _fewer_observations(call: Call) -> Iterator[Call]:
         yield replace(call, observe=(always[0], name, always[1]))
 
 
-def _without(call: Call, name: str) -> Call:
-    """Leave out an option or an input, and the observations that need it."""
-    return replace(
-        call,
-        inputs={key: array for key, array in call.inputs.items() if key != name},
-        options={key: value for key, value in call.options.items() if key != name},
-        observe=tuple(key for key in call.observe if key != f"grad_{name}"),
-    )
-
-
 def _fewer_positions(call: Call) -> Iterator[Call]:
     """Keep one bag or one position, or leave one out."""
     indices, offsets = call.inputs["indices"], call.inputs.get("offsets")
@@ -121,7 +113,7 @@ def _by_offsets(call: Call) -> Call:
     for name in ("indices", "per_sample_weights"):
         if name in call.inputs:
             arrays[name] = call.inputs[name].reshape(-1)
-    return _with(_without(call, "include_last_offset"), **arrays)
+    return _with(without(call, "include_last_offset"), **arrays)
 
 
 def _fewer_in_bags(call: Call, offsets: np.ndarray) -> Iterator[Call]:
@@ -131,6 +123,7 @@ def _fewer_in_bags(call: Call, offsets: np.ndarray) -> Iterator[Call]:
         yield _with(call, offsets=np.delete(offsets, bag), **upstream)
     for one in _slices(size):
         first, last, _ = one.indices(size)
+        # Each offset moves back by what was cut off before it; those behind the end move to it.
         kept = offsets - np.clip(offsets, 0, first) - np.maximum(offsets - last, 0)
         yield _with(_cut(call, one), offsets=kept.astype(offsets.dtype))
     for place in range(min(size, MAX_KEPT)):
@@ -148,10 +141,12 @@ def _slices(size: int) -> Iterator[slice]:
 
 def _cut(call: Call, where: Any) -> Call:
     """Keep some of the indices, with their per-sample weights and upstream gradients."""
+    # Per-sample weights of another shape are the call's mistake, and stay.
     indices, factors = call.inputs["indices"], call.inputs.get("per_sample_weights")
     arrays = {"indices": indices[where].copy()}
     if factors is not None and factors.shape == indices.shape:
         arrays["per_sample_weights"] = factors[where].copy()
+    # Bags by offsets keep their number, and so does the gradient its rows.
     has_rows = not call.operation.is_bag or indices.ndim == 2
     if has_rows and not isinstance(where, tuple):
         arrays |= _upstream(call, lambda array: array[where])
@@ -176,6 +171,7 @@ def _smaller_tables(call: Call) -> Iterator[Call]:
     for column in range(min(weight.shape[1], MAX_KEPT) if weight.shape[1] > 1 else 0):
         only = partial(np.take, indices=[column], axis=-1)
         yield _with(call, weight=only(weight), **_upstream(call, only))
+    # One more than half: a departure may need columns from both halves, or an odd number of them.
     for width in dict.fromkeys((weight.shape[1] // 2 + 1, weight.shape[1] - 1)):
         if 1 < width < weight.shape[1]:
             first = partial(np.take, indices=range(width), axis=-1)
@@ -215,6 +211,7 @@ def _with(call: Call, **arrays: np.ndarray) -> Call:
 
 def _as_before(call: Call, name: str, array: np.ndarray) -> np.ndarray:
     layout = layout_name(call.inputs[name]) if name in call.inputs else "contiguous"
+    # `expanded` would make rows equal that are not, and change the numbers.
     if layout == "contiguous" or (layout == "expanded" and not _is_even(array)):
         return array
     return laid_out(np.asarray(array), layout)

@@ -45,6 +45,7 @@ def related(signature: Signature, backend: str, info: BackendInfo) -> Related:
     case and finding have the same traits. A wrong gradient also makes a training step wrong.
     """
     deviations = [entry for entry in load_deviations(backend) if entry.holds_for(info)]
+    # The departure itself first, and its gradient's only where that is not known.
     for cause in _causes(signature):
         matches = [
             (_nearness(known, cause), known.case, entry)
@@ -71,6 +72,7 @@ def _causes(signature: Signature) -> list[Signature]:
     return [signature, gradient]
 
 
+# Made once, and not for each finding: all calls of the suite, with their arrays.
 @cache
 def _suite() -> tuple[_Known, ...]:
     return tuple(_known_cases(case for path in spec_files() for case in load_spec(path).cases))
@@ -78,6 +80,7 @@ def _suite() -> tuple[_Known, ...]:
 
 def _known_cases(cases: Iterable[Case]) -> Iterable[_Known]:
     for case in cases:
+        # A large case takes gigabytes to be made; probes are never generated.
         if case.spec.operation is Operation.PROBE or case.large:
             continue
         try:
@@ -93,6 +96,7 @@ def _is_about(known: _Known, signature: Signature) -> bool:
     """Whether a case is about the same function, and could fail in the same way."""
     if known.case.spec.operation.function is not signature.operation.function:
         return False
+    # Any call of the function may crash, whatever it expects.
     if signature.kind in (Outcome.CRASHED, Outcome.TIMED_OUT):
         return True
     if signature.kind == Kind.ACCEPTED_INVALID:

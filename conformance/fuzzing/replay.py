@@ -35,6 +35,7 @@ def shortest(duel: Duel, exchange: DuelResult, before: Trial) -> tuple[Trial, Du
     in a spec cannot have: refused calls, and calls of other operations. None if the departure does
     not repeat.
     """
+    # Each replay starts a process, which costs far more than its calls.
     replays = Replays(duel, exchange.signature, MOST_REPLAYS)
     question = exchange.question
     said = tuple(q for q in before if q.operation is question.operation and is_answered(duel, q))
@@ -54,6 +55,7 @@ def _candidates(question: Question, before: Trial) -> Iterator[Trial]:
     """Give sequences that may show why a question departed, the shortest first."""
     for count in _REPEATS:
         yield (question,) * count
+    # The last calls are likelier than those before them, and few are quicker to ask.
     length = 1
     while length < len(before):
         yield (*before[-length:], question)
@@ -68,6 +70,7 @@ class Replays:
 
     def __init__(self, duel: Duel, signature: Signature, most: int) -> None:
         self._duel = duel
+        # Traits of the call do not count: what it departs by is what earlier calls left behind.
         self._wanted = signature.after_others
         self._left = most
 
@@ -126,6 +129,7 @@ def _simpler(trial: Trial) -> Iterator[Trial]:
     calls = [call_of(question) for question in distinct]
     if sum(array.size for call in calls for array in call.inputs.values()) > MOST_SIMPLIFIED:
         return
+    # Calls that resemble each other have the same steps; where they do not, the shortest list ends.
     for step in zip(*map(smaller, calls), strict=False):
         yield _replaced(trial, distinct, step)
     for number, call in enumerate(calls if len(calls) > 1 else ()):
@@ -135,6 +139,7 @@ def _simpler(trial: Trial) -> Iterator[Trial]:
 
 def _distinct(trial: Trial) -> list[Question]:
     """Return the questions of a sequence, each once."""
+    # By identity: calls hold arrays, which have no single truth value to compare by.
     return list({id(question): question for question in trial}.values())
 
 

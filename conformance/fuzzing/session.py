@@ -82,6 +82,7 @@ class Session:
         """
         addresses = parse_addresses(names)
         for address in addresses:
+            # The label is a folder's name below, and must not lead elsewhere.
             if Path(address.label).name != address.label or address.label == "..":
                 raise BadAddress(
                     f"{address.label} names a folder of findings: use no slash and no dots"
@@ -97,6 +98,7 @@ class Session:
                     self._hunt(label, client, reference)
         finally:
             for client in [*clients.values(), reference]:
+                # An interrupted call may still run, and be waited for.
                 client.kill()
                 client.close()
 
@@ -112,11 +114,12 @@ class Session:
             trials(**_expressible(client.info)),
             number=self._settings.seed,
             budget=self._settings.budget,
-            told=lambda _: self._told(label, duel.tally, len(hunted.findings)),
+            told=lambda: self._told(label, duel.tally, len(hunted.findings)),
         )
         try:
             for departure in hunt.departures():
                 _add(hunted.findings, conclude(duel, departure, self._settings.out / label))
+                # After each: an interrupted run keeps what it found.
                 self.write()
         except NoReferenceAnswer as failure:
             hunted.fault = str(failure)
@@ -158,6 +161,7 @@ def _add(findings: list[FuzzFinding], finding: FuzzFinding) -> None:
     for other in list(findings):
         if finding.signature.explains(other.signature):
             findings.remove(other)
+            # Two findings of one signature have one file, which was just written anew.
             if other.file is not None and other.file != finding.file:
                 other.file.unlink()
     findings.append(finding)

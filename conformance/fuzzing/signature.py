@@ -76,6 +76,7 @@ def signature_of(call: Call, kind: str, observation: str | None, message: str = 
         *GRADIENT_OBSERVATIONS, *TRAINING_OBSERVATIONS
     ):
         traits = replace(traits, arrays=traits.arrays | {BESIDE_GRADIENT})
+    # Without numbers, the reasons of two calls are one: `index 7 is out of bounds for 5 rows`.
     return Signature(
         call.operation,
         str(kind),

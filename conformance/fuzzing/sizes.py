@@ -45,6 +45,7 @@ def unusual(call: Call) -> Sizes:
 
 def _repeats(indices: np.ndarray) -> int:
     """Count how often the most frequent number stands in the indices."""
+    # To count takes a sort, and few indices cannot repeat unusually often.
     if indices.size <= USUAL or indices.dtype.kind not in "iu":
         return indices.size and 1
     return int(np.unique(indices, return_counts=True)[1].max())
@@ -60,6 +61,7 @@ def _classes(call: Call) -> int:
 
 def _table(call: Call) -> tuple[int, int]:
     if "weight" in call.inputs:
+        # A table of one dimension has neither rows nor columns to count.
         shape = call.inputs["weight"].shape
         return (shape[0], shape[-1]) if len(shape) > 1 else (0, 0)
     return int(call.options["num_embeddings"]), int(call.options["embedding_dim"])
@@ -72,6 +74,7 @@ def _bags(call: Call) -> tuple[int, int]:
         return indices.shape
     if offsets is None or offsets.ndim != 1 or not offsets.size:
         return 0, indices.size
+    # Floating and cut to what there is, since a bad offset may lie anywhere.
     bounds = offsets if call.option("include_last_offset") else [*offsets, indices.size]
     lengths = np.diff(np.asarray(bounds, np.float64))
     return len(lengths), int(np.clip(lengths.max(initial=0), 0, indices.size))

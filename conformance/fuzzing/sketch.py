@@ -124,6 +124,7 @@ class Sketch:
 
     def call(self) -> Call:
         """Make the call."""
+        # Through the parser of specs, so that the written spec makes the very same arrays.
         arrays = {name: _array(spec) for name, spec in self.inputs().items()}
         observe = (Observation.OUTPUT, *self.observe, Observation.INPUTS_AFTER)
         return Call(self.operation, arrays, self.known_options, tuple(map(str, observe)))
@@ -134,6 +135,7 @@ class Sketch:
         counted = {"start": (self.rows - 1 - self.shift) % max(self.rows, 1), "step": self.step}
         counted |= {"each": self.each} if self.each > 1 else {}
         counted |= {"modulo": max(self.rows, 1)}
+        # Parts join along one axis, so that a matrix has no bad index.
         if self.bad is None or is_matrix:
             return _made("arange", shape, self.index_dtype, **counted)
         wrong = self.bad if self.bad < 0 else self.rows + self.bad
@@ -163,6 +165,7 @@ def _array(spec: ArraySpec) -> np.ndarray:
     return parse_array(spec).array()
 
 
+# One table of 2**24 rows is asked several times in a row, and more would fill memory.
 @lru_cache(maxsize=1)
 def _kept(spec: str) -> np.ndarray:
     return parse_array(json.loads(spec)).array()

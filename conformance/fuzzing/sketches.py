@@ -78,11 +78,13 @@ def _sketch(
     plain = Sketch(operation, dtype=pick(_DTYPES), index_dtype=pick(("int64", "int64", "int32")))
     sizes = {axis: pick(_SMALL) for axis in plain.axes}
     if large:
+        # Two axes that are long at once would be over the limit for most thresholds.
         sizes[pick(plain.axes)] = pick(LADDER)
         if pick((False, False, False, True)):
             sizes[pick(plain.axes)] = pick(_MEDIUM)
     sketch = plain.resized(**_bounded(plain, sizes))
     if operation is Operation.ONE_HOT:
+        # one_hot is documented for int64 alone.
         indices = replace(sketch, index_dtype="int64", step=pick((1, 0, 7)))
         return _spoiled_or_laid(draw, indices)
     sketch = replace(sketch, step=pick((1, 1, 0, 7)), each=pick((1, 1, 1, 2, 33)))
@@ -96,6 +98,7 @@ def _sketch(
 def _bounded(sketch: Sketch, sizes: dict[str, int]) -> dict[str, int]:
     """Shorten the shorter axes until no array is too large."""
     while sketch.resized(**sizes).elements > MOST_ELEMENTS:
+        # The longest axis was drawn for a threshold, and keeps it as long as another can give way.
         longest = max(sizes.values())
         others = [axis for axis, size in sizes.items() if 1 < size < longest]
         axis = max(others or sizes, key=lambda name: sizes[name])
@@ -144,6 +147,7 @@ def _looked_at(draw: st.DrawFn, sketch: Sketch, askable: Collection[str]) -> Ske
         groups += [{Observation.GRAD_PER_SAMPLE_WEIGHTS}] * 2
     chosen = draw(st.sampled_from([group for group in groups if group <= set(askable)]))
     upstream = draw(st.sampled_from(("", "digits", "full"))) if len(chosen) else ""
+    # Without a gradient, nothing reads an upstream one.
     is_effect = chosen == {Observation.WEIGHT_AFTER}
     observe = tuple(map(str, sorted(chosen)))
     return replace(sketch, observe=observe, upstream="" if is_effect else upstream)
@@ -167,21 +171,21 @@ def _spoiled_or_laid(draw: st.DrawFn, sketch: Sketch) -> Sketch:
     if not draw(st.sampled_from((False, False, False, True))):
         return sketch
     name = draw(st.sampled_from(sorted(sketch.inputs())))
-    layouts = [*layouts_for(name, sketch.options, sketch.observe)]
+    layouts = layouts_for(name, sketch.options, sketch.observe)
+    # All else has unequal rows, which no stride of 0 can hold.
     if not (name == "grad_output" and sketch.upstream == "full"):
-        layouts.remove("expanded") if "expanded" in layouts else None
+        layouts = tuple(layout for layout in layouts if layout != "expanded")
     return replace(sketch, layouts={name: draw(st.sampled_from(layouts))})
 
 
 def _followed(first: Sketch) -> st.SearchStrategy[tuple[Sketch, ...]]:
     """Let calls follow that differ from the first in one thing, or in nothing."""
     after = st.sampled_from([first, *_variants(first)])
-    one = after.map(lambda second: (first, second))
-    return st.one_of(one, one.map(lambda pair: (*pair, first)), one.flatmap(_third(after)))
-
-
-def _third(after: st.SearchStrategy[Sketch]) -> Any:
-    return lambda pair: after.map(lambda third: (*pair, third))
+    two = after.map(lambda second: (first, second))
+    # The first again: it may be answered from what its own first time left behind.
+    back = two.map(lambda calls: (*calls, first))
+    third = two.flatmap(lambda calls: after.map(lambda last: (*calls, last)))
+    return st.one_of(two, back, third)
 
 
 def _variants(sketch: Sketch) -> list[Sketch]:
@@ -199,6 +203,7 @@ def _variants(sketch: Sketch) -> list[Sketch]:
         replace(sketch, observe=(), upstream=""),
         replace(sketch, index_dtype="int32"),
     ]
+    # one_hot has no table and one index dtype: only its indices can differ.
     if sketch.operation is Operation.ONE_HOT:
         others = others[:2]
     return [

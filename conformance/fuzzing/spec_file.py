@@ -83,6 +83,7 @@ def write_sequence(
     """Write one case of calls in a row; of the last one, `observations` are expected."""
     written: dict[str, Any] = {"inputs": _inputs(exchanges[0]), "sequence": []}
     for number, exchange in enumerate(exchanges, 1):
+        # A step says what differs from the case's inputs, which are the first call's.
         own = {
             name: array
             for name, array in _inputs(exchange).items()
@@ -114,6 +115,7 @@ def _write(
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_yaml(tree), "utf-8")
+    # Beside the folder of the specs, where the loader looks for clauses of their own.
     if clause is None:
         clauses = path.parent.parent / "clauses" / "fuzz.yaml"
         clauses.parent.mkdir(exist_ok=True)
@@ -163,6 +165,7 @@ def _control(exchange: DuelResult, control: Control) -> dict[str, Any]:
 
 
 def _is_same(array: np.ndarray, other: np.ndarray) -> bool:
+    # By bytes: NaN is the same as itself here, and 0 is not -0.
     return (
         array.dtype == other.dtype
         and array.shape == other.shape
@@ -193,6 +196,7 @@ def _answer(exchange: DuelResult, name: str) -> np.ndarray:
 
 def _array(array: np.ndarray) -> CommentedMap:
     written: dict[str, Any] = {"dtype": array.dtype.name, "values": plain_values(array)}
+    # Empty lists cannot tell (0, 3) from (0,).
     if not array.size:
         written["shape"] = list(array.shape)
     layout = layout_name(array)
@@ -204,6 +208,7 @@ def _array(array: np.ndarray) -> CommentedMap:
 def _flow(mapping: Mapping[str, Any]) -> CommentedMap:
     """Write a mapping on one line where it fits."""
     written = CommentedMap(mapping)
+    # An array in block style would take a line for each number.
     written.fa.set_flow_style()
     return written
 

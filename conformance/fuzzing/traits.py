@@ -62,6 +62,7 @@ class Traits:
 
     def __str__(self) -> str:
         """Name the traits, without those that another one implies, as `padding_idx<0` does."""
+        # `padding_idx<0` implies `padding_idx`, by which its name begins.
         names = [*sorted(self.options), *sorted(self.arrays)]
         vague = {n for n in names for other in names if other != n and other.startswith(n)}
         sizes = [f"{size:,} {axis}" for axis, size in sorted(self.sizes)]
@@ -85,6 +86,7 @@ def layouts_of(call: Call) -> dict[str, str]:
 
 def layout_name(array: np.ndarray) -> str:
     """Name the memory layout of an array; the usual ones are recognised at once."""
+    # `layout_of` makes each layout in turn, which is slow for a call of thousands.
     if is_plain(array):
         return "contiguous"
     return "mapped" if isinstance(array, np.memmap) else layout_of(array)
@@ -138,9 +140,11 @@ def _special(name: str, value: Any, call: Call) -> Iterator[str]:
 def rows_of(call: Call) -> int:
     """Return how many rows, or classes, the indices can name."""
     if call.operation is Operation.ONE_HOT:
+        # Without a number of classes, there are as many as the largest index needs.
         classes = int(call.option("num_classes"))
         return classes if classes != -1 else np.iinfo(np.int64).max
     if "weight" in call.inputs:
+        # An invalid table may have no dimension at all.
         return next(iter(call.inputs["weight"].shape), 0)
     return int(call.options["num_embeddings"])
 
@@ -190,6 +194,7 @@ def _numbers(name: str, array: np.ndarray) -> Iterator[str]:
         yield f"{name}: nan"
     if np.isinf(wide).any():
         yield f"{name}: inf"
+    # Numbers from which two make an infinity.
     largest = np.abs(wide[np.isfinite(wide)]).max(initial=0.0)
     if largest > float(ml_dtypes.finfo(array.dtype).max) / 2:  # type: ignore[no-untyped-call]
         yield f"{name}: large"
@@ -205,6 +210,7 @@ def _indices(call: Call) -> Iterator[str]:
         yield "index<0"
     if (indices >= rows_of(call)).any() and indices.dtype.kind in "iu":
         yield "index too large"
+    # In float64, since int64 has no absolute value of its smallest number.
     if indices.dtype.kind == "i" and (np.abs(indices.astype(np.float64)) >= 2**31).any():
         yield "index beyond 32 bits"
     is_usual = indices.ndim in (1, 2) if call.operation.is_bag else indices.ndim > 0
@@ -236,6 +242,7 @@ def _offsets(offsets: np.ndarray, size: int, has_last: bool) -> Iterator[str]:
     if not offsets.size:
         yield "no bags"
         return
+    # Where the last bag ends is the last bound, given or not.
     bounds = offsets if has_last else np.append(offsets, size)
     if len(bounds) == 1:
         yield "no bags"
@@ -273,5 +280,6 @@ def options_tried(call: Call) -> Mapping[str, str]:
 
 def is_left_open(call: Call) -> bool:
     """Whether the documentation leaves the call open: it has indices that belong to no bag."""
+    # No sentence says what becomes of indices before the first offset where there is none.
     offsets = call.inputs.get("offsets")
     return call.operation.is_bag and offsets is not None and not offsets.size

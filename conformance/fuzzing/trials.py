@@ -25,6 +25,7 @@ def trials(
     schemes: Collection[str] = (),
 ) -> st.SearchStrategy[Trial]:
     """Return a strategy for trials of these operations, observations and schemes."""
+    # A backend may declare stored tables only, and then has no strategy for the others.
     floats = [name for name in operations if not name.is_quantized]
     small = calls(operations=floats, observe=observe, only_valid=False) if floats else st.nothing()
     kinds: dict[str, st.SearchStrategy[Trial]] = {

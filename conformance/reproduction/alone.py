@@ -54,6 +54,7 @@ def ask_alone(
     They share a process. After a death or a hang, another process runs the rest.
     """
     answers: list[Answer] = []
+    # Each process answers one program at least, so that this ends.
     while len(answers) < len(programs):
         left = programs[len(answers) :]
         answers += _in_one_process(left, info, python, seconds)
@@ -75,7 +76,7 @@ def _in_one_process(
                 [python, "-m", _RUNNER, str(request), str(told)],
                 {**os.environ, **ENVIRONMENT, "TMPDIR": folder},
                 output=errors.fileno(),
-                channel=(),
+                channel=(),  # Answers come by a file, which a crash does not take along.
                 limits=Limits(),
                 writable=[folder],
                 scratch=folder,
@@ -96,6 +97,7 @@ def _in_one_process(
 
 def _wait(process: WorkerProcess, told: Path, seconds: float) -> bool:
     """Wait until a process ends, or writes nothing for so many seconds; say whether it ended."""
+    # What it has written tells its progress: a program began when the one before was answered.
     size = -1
     while (now := told.stat().st_size if told.exists() else 0) != size:
         size = now
@@ -123,7 +125,7 @@ def _read(told: Path) -> list[Answer]:
                 try:
                     header, arrays = wire.receive(stream)
                     status, reply = parted(header, "the result", _RESULTS)
-                except wire.Closed:
+                except wire.Closed:  # It died while it wrote its last answer.
                     break
                 except wire.Broken as broken:
                     return [*answers, broken_protocol(broken)]

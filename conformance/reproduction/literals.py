@@ -11,7 +11,10 @@ from embcheck.conformance.suite.arrays import ArraySource, GeneratedArray, Joine
 from embcheck.conformance.suite.generators import BASE, COUNTING
 
 MOST_VALUES = 2000
+"""Of an array that is written out: people read and paste these scripts."""
 
+# By NumPy alone, since whoever gets the script has no embcheck. The bytes around the elements are
+# others than in embcheck's own layouts.
 _LAYOUTS = {
     "contiguous": "{0}",
     "transposed": "{0}.T.copy().T",
@@ -63,6 +66,7 @@ def literal(array: np.ndarray) -> str:
         raise NotWritable(f"an array of {array.size:,} values is too large to be written out")
     if array.size == 0:
         return _empty(array.shape, array.dtype)
+    # As lists, types of ml_dtypes would keep their own scalars, which are no literals.
     exact = array.astype(np.float64) if array.dtype.kind == "V" else array
     return f"np.array({exact.tolist()}, {dtype_name(array.dtype)})"
 
@@ -80,7 +84,7 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """Name a dtype as NumPy, or ml_dtypes, spells it."""
     if dtype.kind == "b":
-        return "bool"
+        return "bool"  # `np.bool` is not in every NumPy.
     home = "ml_dtypes" if dtype.name.startswith(("bfloat", "float8")) else "np"
     return f"{home}.{dtype.name}"
 

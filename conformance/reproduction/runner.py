@@ -22,11 +22,13 @@ from embcheck.conformance.execution.inside.attempt import checked
 from embcheck.conformance.execution.inside.refusal import refuser_of
 
 _PROGRAM = "__main__"
+# A library may raise them too, but a program that names what is not there is the likelier cause.
 _OF_THE_PROGRAM = (ImportError, NameError, SyntaxError)
 
 
 def run(path: Path, observe: Iterable[str], info: BackendInfo) -> wire.Frame:
     """Run a program; return the observations that it defines, or its error."""
+    # Under this name, frames of the program are told from the library's in a traceback.
     names: dict[str, Any] = {"__name__": _PROGRAM}
     try:
         exec(compile(path.read_text("utf-8"), path, "exec"), names)  # noqa: S102  (its very task)

@@ -110,6 +110,7 @@ def _head(subject: Subject) -> str:
         *_known(subject.known),
         setting,
     ]
+    # It stands in a docstring, which a backslash or three quotes of a message would end.
     return "\n".join(line.replace("\\", "\\\\").replace('"""', "'''") for line in text) + "\n"
 
 
@@ -124,6 +125,7 @@ def _known(entry: Deviation | None) -> list[str]:
 
 
 def _imports(spec: CallSpec) -> str:
+    # Real data tells its dtype only by its array.
     names = [dtype_name(source.array().dtype) for source in spec.inputs.values()]
     third = "import ml_dtypes\n" if any("ml_dtypes" in name for name in names) else ""
     return f"{third}import numpy as np\nfrom numpy import inf, nan  # noqa: F401\n"
@@ -137,18 +139,17 @@ def _body(subject: Subject, ask_reference: AskReference) -> str:
     is_refused = subject.verdict.kind is Kind.REJECTED_VALID
     parts = [(_told_refusal(subject.lines) if is_refused else subject.lines) + "\n"]
     returns = expectation if isinstance(expectation, Returns) else Returns({})
-    reference = ask_reference(call) if _from_reference(returns) else {}
-    for name, expected in returns.observations.items():
+    expectations = returns.observations
+    is_asked = any(isinstance(wanted, FromReference) for wanted in expectations.values())
+    reference = ask_reference(call) if is_asked else {}
+    for name, expected in expectations.items():
         wanted = Values(reference[name]) if isinstance(expected, FromReference) else expected
         parts.append(_comparison(name, wanted, subject, call))
-    if not returns.observations:
+    # Of what is only observed, nothing is documented to compare with.
+    if not expectations:
         shown = ", ".join(subject.case.spec.observe)
         parts.append(f"print({shown})")
     return "\n".join(parts)
-
-
-def _from_reference(returns: Returns) -> bool:
-    return any(isinstance(wanted, FromReference) for wanted in returns.observations.values())
 
 
 def _told_refusal(lines: str) -> str:
@@ -213,6 +214,7 @@ def _limit(name: str, values: np.ndarray, subject: Subject, call: Call) -> str:
     )
     if not np.any(allowed):
         return ""
+    # One number can be read; a bound that differs by element has to be an array.
     if np.ptp(allowed) == 0:
         return f", {float(np.max(allowed))}"
     return f", {literal(np.asarray(allowed))}"

@@ -62,6 +62,7 @@ def _one_call(case: Case, runner: CaseRunner) -> tuple[Case, Verdict]:
     alone = [
         replace(case, spec=step.spec, expectation=step.returns) for step in case.expectation.steps
     ]
+    # None departs, so that any of them shows the same.
     if verdict.outcome in (Outcome.PASSED, Outcome.UNSUPPORTED):
         return alone[0], verdict
     for one in alone:
@@ -79,6 +80,7 @@ def _find(name: str, specs: Iterable[Path]) -> Case:
         found = named([name], cases)
     except LookupError as error:
         raise NotWritable(str(error.args[0])) from None
+    # A script has one call; the first id serves as an example.
     if len(found) > 1:
         raise NotWritable(f"'{name}' stands for {len(found)} cases; name one: {min(found)}")
     return cases[min(found)]

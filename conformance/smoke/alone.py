@@ -69,7 +69,7 @@ def ask_the_library(interview: Interview, questions: Sequence[Question]) -> Alon
     answers: dict[str, Answer] = {}
     programs: dict[str, Program] = {}
     without: dict[str, str] = {}
-    if not questions:
+    if not questions:  # No process is started for nothing.
         return Alone()
     with Scratch() as folder:
         for number, question in enumerate(questions):
@@ -81,10 +81,11 @@ def ask_the_library(interview: Interview, questions: Sequence[Question]) -> Alon
             elif isinstance(answer, NotSupported):
                 without[question.title] = answer.reason
             else:
-                said = Exchange(question, answer, printed=0).said
+                said = Exchange(question, answer).said
                 answers[question.title] = Errored(f"the script was not written: {said}")
         asked = [*programs.values()]
         told = ask_alone(asked, interview.backend.info, interview.python, interview.timeout)
+    # A script that ran and leaves no output is faulty: it answers nothing.
     for title, answer in zip(programs, told, strict=True):
         is_empty = isinstance(answer, Answered) and "output" not in answer.arrays
         fault = "the script leaves no array of the name output"
@@ -108,6 +109,7 @@ def refused_alone(
 
 def _names(question: Question) -> tuple[str, ...]:
     """Name what a script may leave of a call: what is asked for, and the weight."""
+    # The weight, since that of a fresh module tells what its output should be.
     wanted = (*question.call.observe, Observation.WEIGHT_AFTER)
     return tuple(str(name) for name in wanted if name != Observation.INPUTS_AFTER)
 

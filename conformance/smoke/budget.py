@@ -42,6 +42,7 @@ class CpuBudget:
         They are as of a moment ago, unless it must be `now`.
         """
         if now or time.monotonic() - self._looked > LOOK_SECONDS:
+            # Never less than before: the seconds of a process that dies unseen are lost.
             self._spent = max(self._spent, _cpu_seconds() - self._began)
             self._looked = time.monotonic()
         return self._spent
@@ -55,6 +56,7 @@ def _cpu_seconds() -> float:
     """Add up the seconds of this process, of the dead that it waited for, and of the living."""
     used = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     total = sum(one.ru_utime + one.ru_stime for one in used)
+    # The dead count once their parent has waited for them; until then, they are among the living.
     for process in psutil.Process(os.getpid()).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             times = process.cpu_times()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
@@ -34,6 +35,7 @@ def _declared(
     interview: Interview, capability: Capability, operations: list[Operation]
 ) -> Iterator[CheckResult]:
     asked = list(_ask(interview, capability, operations))
+    # A wrong answer is no reason not to declare a capability: the suite judges what is declared.
     answered = [e for e in asked if e.is_answered and not missing_observations(e)]
     if answered:
         departure = interview.departure(answered[-1])
@@ -69,13 +71,11 @@ def check_undeclared(interview: Interview, working: Iterable[Operation]) -> list
     others = [
         name for name in Operation if name not in info.operations and name is not Operation.PROBE
     ]
+    # Last of all checks, so that what is not declared takes no time from what is.
+    can_afford = partial(interview.can_afford, "undeclared")
     names: list[str] = [
-        name
-        for name in capabilities
-        if interview.can_afford("undeclared") and _works(interview, name, operations)
-    ]
-    names += [
-        name for name in others if interview.can_afford("undeclared") and _answers(interview, name)
+        *(name for name in capabilities if can_afford() and _works(interview, name, operations)),
+        *(name for name in others if can_afford() and _answers(interview, name)),
     ]
     if not names:
         return findings_or((), "undeclared", "nothing works that is not declared")
@@ -103,6 +103,7 @@ def _answers(interview: Interview, operation: Operation) -> bool:
 
 
 def _is_right(interview: Interview, exchange: Exchange) -> bool:
+    # An adapter that never reads an option answers as if it were absent, which can be right too.
     if not isinstance(exchange.answer, Answered) or exchange.answer.details.get("unread"):
         return False
     return not missing_observations(exchange) and interview.departure(exchange) is None

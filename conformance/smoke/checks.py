@@ -25,6 +25,7 @@ from embcheck.conformance.smoke.interview import (
 from embcheck.conformance.smoke.questions import plain_questions
 
 MUCH_PRINTED = 1024**2
+"""Bytes that a call may not print, however few calls do."""
 
 
 def check_info(info: BackendInfo, name: str) -> list[CheckResult]:
@@ -52,10 +53,12 @@ def _info_faults(info: BackendInfo, name: str) -> Iterator[CheckResult]:
         if not how.spelling.strip():
             advice = 'say how a user writes it, e.g. "jnp.take(weight, indices, axis=0)"'
             yield CheckResult(Status.FAIL, "info", f"{operation} is not spelled out", advice)
+    # "cuda:1" is a "cuda" too. The name of a backend without "@" says nothing of its device.
     device = name.partition("@")[2]
     if device and not info.device.startswith(device):
         said = f"the name says @{device}, and info that it runs on {info.device}"
         yield CheckResult(Status.WARN, "info", said, "set device=, and move the arrays there")
+    # The other distribution may only not be installed here, so that this is no failure.
     if info.made_from is not None and info.made_from not in known_backends():
         said = f"made_from names '{info.made_from}', which no distribution here announces"
         yield CheckResult(
@@ -83,8 +86,8 @@ def check_operations(
 def _ask_plainly(interview: Interview, operation: Operation) -> list[Exchange]:
     """Make calls until the process dies or hangs: the next call would end in the same way."""
     asked = []
-    questions = plain_questions(operation)
-    for question in interview.affordable("operations", questions, least=1):
+    # One at least, however slow: nothing else can be asked of an operation that never answered.
+    for question in interview.affordable("operations", plain_questions(operation), least=1):
         asked.append(interview.ask(question))
         if isinstance(asked[-1].answer, (Crashed, TimedOut)):
             break
@@ -119,6 +122,7 @@ def check_answers(info: BackendInfo, exchanges: Sequence[Exchange]) -> list[Chec
 
     A backend need not report what it does not declare.
     """
+    # By fault, with the first call that has it: an adapter has the same fault in most of its calls.
     faults: dict[str, str] = {}
     for exchange in exchanges:
         if info.lacks(exchange.question.call) is not None:
@@ -174,6 +178,7 @@ def check_unsupported(exchanges: Sequence[Exchange]) -> list[CheckResult]:
 
 def check_printing(exchanges: Sequence[Exchange]) -> list[CheckResult]:
     """Check that calls do not print; warnings at the first calls are allowed."""
+    # Most calls of a loud adapter print; a warning comes once.
     loud = [exchange.printed for exchange in exchanges if exchange.printed]
     found = []
     if 2 * len(loud) > len(exchanges) or max(loud, default=0) > MUCH_PRINTED:
@@ -188,6 +193,7 @@ def check_values(
 ) -> list[CheckResult]:
     """Count the plain answers that differ from the reference's; the suite judges them."""
     asked = [exchange for exchanges in working.values() for exchange in exchanges]
+    # No failure: whether the library or the adapter departs is for the suite to find.
     differing = [(e, said) for e in asked if (said := interview.departure(e)) is not None]
     if not differing:
         return findings_or((), "values", f"{len(asked)} plain calls answered like the reference")

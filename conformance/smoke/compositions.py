@@ -1,4 +1,4 @@
-"""The check of what an adapter composes itself: its own arithmetic, which is no library's."""
+"""The check of what an adapter composes itself: by arithmetic of its own."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from embcheck.conformance.contract.backend import Capability, Provision
-from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.call import Call, Operation, with_inputs, with_options
 from embcheck.conformance.contract.options import OPTIONS
 from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview
-from embcheck.conformance.smoke.questions import Question, call_of, one_of_each_family, with_inputs
+from embcheck.conformance.smoke.questions import Question, call_of, one_of_each_family
 
 INDICES = (3, 0, 4, 1, 3, 0, 2)
 OFFSETS = (0, 2, 2, 5, 6, 7)
@@ -35,6 +35,7 @@ def check_compositions(
     ]
     if not composed:
         return findings_or((), "compositions", "no operation is composed by the adapter")
+    # If the lookups are wrong, what is built of them is too, and the adapter is not to blame.
     plain = working.get(Operation.EMBEDDING, ())
     if any(interview.departure(exchange) for exchange in plain):
         said = "not checked: plain lookups, of which they are composed, depart already"
@@ -78,6 +79,7 @@ def _faults(interview: Interview, exchange: Exchange) -> Iterator[CheckResult]:
     if said is None:
         return
     title = exchange.question.title
+    # The library's own page may compose empty bags so: that is not surely a mistake.
     if interview.departure(_without_empty_bags(interview, exchange)) is None:
         said = f"{title}: only empty bags differ: {said}"
         yield CheckResult(Status.WARN, "compositions", said, BY_DESIGN)
@@ -108,7 +110,7 @@ def _as_if(interview: Interview, exchange: Exchange) -> str:
         return ""
     for mode in OPTIONS["mode"].values:
         if mode != call.option("mode") and "per_sample_weights" not in call.inputs:
-            other = Question("", replace(call, options={**call.options, "mode": mode}))
+            other = Question("", with_options(call, mode=mode))
             if interview.departure(replace(exchange, question=other)) is None:
                 return f"answered as if mode were {mode}: "
     return ""

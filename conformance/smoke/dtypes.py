@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.answers import Answered, NotSupported
 from embcheck.conformance.smoke.alone import Alone, refused_alone
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, input_faults, same_output
-from embcheck.conformance.smoke.questions import as_if_cast, dtype_questions, one_of_each_family
+from embcheck.conformance.smoke.questions import as_if_cast
 
 CAST = "hand the library the arrays as they came, and report those"
-
-
-def ask_dtypes(
-    interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
-) -> list[Exchange]:
-    """Make calls with indices and offsets of other dtypes."""
-    questions = (
-        question
-        for operation in one_of_each_family(working)
-        for question in dtype_questions(working[operation][-1].question)
-    )
-    return [interview.ask(question) for question in interview.affordable("dtypes", questions)]
 
 
 def check_dtypes(
     interview: Interview, asked: Sequence[Exchange], alone: Alone
 ) -> list[CheckResult]:
-    """Compare the answers to such calls with those of the library alone.
+    """Compare the answers to calls of other dtypes with those of the library alone.
 
     Answers by themselves do not show an adapter that casts for the library and reports the arrays
     that it was given.
@@ -57,6 +44,7 @@ def _faults(interview: Interview, exchange: Exchange, alone: Alone) -> Iterator[
         if isinstance(by_itself, Answered) and not same_output(answer, by_itself):
             said = f"{title} is answered otherwise than by the library alone"
             yield CheckResult(Status.FAIL, "dtypes", said, CAST)
+    # No script tells: all that is left is what the answer would be if somebody had cast.
     elif exchange.is_answered and _is_as_if_cast(interview, exchange):
         said = (
             f"{title}: answered as if cast to int64; whether the library or the adapter casts "

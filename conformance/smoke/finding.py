@@ -43,6 +43,7 @@ def blocks(findings: Iterable[CheckResult]) -> list[list[str]]:
     where there is one, what to do.
     """
     groups: dict[tuple[str, Status], list[CheckResult]] = {}
+    # An adapter with one mistake has it in many calls: a screen of them says no more than one.
     for finding in findings:
         groups.setdefault((finding.check, finding.status), []).append(finding)
     made = []

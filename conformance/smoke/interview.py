@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
+from embcheck.conformance.contract.call import (
+    TRAINING_OBSERVATIONS,
+    Call,
+    Observation,
+    Operation,
+)
 from embcheck.conformance.execution.answers import Answer, Answered, Crashed, Rejected
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.messages import CallStep, describe_call
 from embcheck.conformance.fuzzing.compare import compare, on_own_weight
 from embcheck.conformance.smoke.budget import CpuBudget
-from embcheck.conformance.smoke.questions import Question, in_a_scheme
+from embcheck.conformance.smoke.questions import Question, in_a_scheme, one_of_each_family
 
 MOST_DEATHS = 3
-"""Of which the step is looked for."""
+"""Of which the step is looked for: each costs some new workers."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Exchange:
 
     question: Question
     answer: Answer
-    printed: int
+    printed: int = 0
     step: str = ""
     """The step in which the process died, where it did, and that is known."""
 
@@ -71,22 +76,37 @@ class Interview:
             if number < least or self.can_afford(check):
                 yield question
 
-    def can_afford(self, check: str, questions: int = 1) -> bool:
-        """Whether a check has time left; if not, note how many questions it leaves out."""
+    def can_afford(self, check: str) -> bool:
+        """Whether a check has time left; if not, note that it leaves out a question."""
         if self.budget.left(check) > 0:
             return True
-        self.left_out[check] += questions
+        self.left_out[check] += 1
         return False
 
     def ask(self, question: Question) -> Exchange:
         """Ask a question."""
         question = self._with_scheme(question)
+        # The count begins anew in a new worker, and may then be lower than before.
         before = self.backend.printed_bytes
         answer = self.backend.ask(question.call)
         printed = max(0, self.backend.printed_bytes - before)
         step = self._step_of_death(question) if isinstance(answer, Crashed) else ""
         self.exchanges.append(Exchange(question, answer, printed, step))
         return self.exchanges[-1]
+
+    def ask_variants(
+        self,
+        check: str,
+        working: Mapping[Operation, Sequence[Exchange]],
+        variants: Callable[[Question], Iterable[Question]],
+    ) -> list[Exchange]:
+        """Ask what a check makes of an answered plain call of each family, as time allows."""
+        questions = (
+            variant
+            for operation in one_of_each_family(working)
+            for variant in variants(working[operation][-1].question)
+        )
+        return [self.ask(question) for question in self.affordable(check, questions)]
 
     def by_step(self, question: Question, until: CallStep = CallStep.SECOND_CALL) -> Answer:
         """Make a call up to a step: see `execution.inside.by_step`."""
@@ -108,7 +128,7 @@ class Interview:
         return ""
 
     def _step_of_death(self, question: Question) -> str:
-        """Name the step, where that was not asked often: each death costs a new worker."""
+        """Name the step, where that was not asked often."""
         known = sum(isinstance(exchange.answer, Crashed) for exchange in self.exchanges)
         return self.dies_in(question) if known < MOST_DEATHS else ""
 
@@ -116,9 +136,11 @@ class Interview:
         """Say how an answer differs from the reference's; None if it does not."""
         call, answer = exchange.question.call, exchange.answer
         divergence = compare(call, self.reference.ask(call.of_floats()), answer)
+        # A fresh module drew its own weight, so that only a call on that weight tells its values.
         if divergence is None and isinstance(answer, Answered) and "weight_after" in answer.arrays:
             own = on_own_weight(call, answer.arrays)
             divergence = None if own is None else compare(own, self.reference.ask(own), answer)
+        # What is reported of the inputs has a check of its own: see `input_faults`.
         is_about_inputs = divergence and divergence.observation == Observation.INPUTS_AFTER
         return divergence.message if divergence and not is_about_inputs else None
 

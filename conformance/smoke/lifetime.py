@@ -32,6 +32,7 @@ def check_lifetime(
     interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
 ) -> list[CheckResult]:
     """Make calls step by step, twice; between the steps, memory is collected and used anew."""
+    # One of each family: the modules of a family share the code that keeps things alive.
     asked = [working[operation][-1].question for operation in one_of_each_family(working)]
     found: list[CheckResult] = []
     number = 0
@@ -49,7 +50,7 @@ def _faults(interview: Interview, question: Question) -> Iterator[CheckResult]:
         said = f"{question.title}: died in {step}, once memory was collected: {answer.message}"
         yield CheckResult(Status.FAIL, "lifetime", said, KEEP)
     elif not isinstance(answer, Answered):
-        said = f"{question.title}: {Exchange(question, answer, printed=0).said}"
+        said = f"{question.title}: {Exchange(question, answer).said}"
         yield CheckResult(Status.WARN, "lifetime", said, "see why the same call was answered alone")
     elif answer.details.get("failed_in"):
         step, why = answer.details["failed_in"], answer.details["said"]

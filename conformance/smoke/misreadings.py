@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo, Capability
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import (
+    Call,
+    Observation,
+    Operation,
+    with_inputs,
+    with_options,
+    without,
+)
 from embcheck.conformance.contract.options import OPTIONS, Option, options_of, read_option
 from embcheck.conformance.contract.schemes import SCHEMES
 from embcheck.conformance.smoke.questions import (
@@ -19,7 +26,6 @@ from embcheck.conformance.smoke.questions import (
     Question,
     call_of,
     in_a_scheme,
-    with_inputs,
 )
 
 TELLING = (3, 0, 4, 1, 3, 4, 4, 2)
@@ -86,6 +92,7 @@ def trials(operation: Operation, info: BackendInfo) -> Iterator[Trial]:
 
 def _trials_of_schemes(operation: Operation, info: BackendInfo) -> Iterator[Trial]:
     """Yield a trial for each scheme; the table's rows and blocks have scales of their own."""
+    # Sizes over four decades: a scale for the whole table leaves nothing of its smallest blocks.
     random = np.random.Generator(np.random.PCG64(6))
     sizes = 10.0 ** random.uniform(-2, 2, (ROWS, _WIDE // 32))
     table = random.normal(size=(ROWS, _WIDE)) * np.repeat(sizes, 32, axis=1)
@@ -94,7 +101,7 @@ def _trials_of_schemes(operation: Operation, info: BackendInfo) -> Iterator[Tria
         call = with_inputs(_telling(operation, options, ()), weight=table.astype(np.float32))
         if info.lacks(call) is None:
             others = {
-                f"scheme were {name!r}": replace(call, options={**call.options, "scheme": name})
+                f"scheme were {name!r}": with_options(call, scheme=name)
                 for name in SCHEMES
                 if name != scheme
             }
@@ -114,7 +121,7 @@ def _call(option: Option, value: Any, operation: Operation, info: BackendInfo) -
     elif Observation.GRAD_WEIGHT in shown and (
         operation.is_quantized or Capability.GRADIENTS not in info.capabilities
     ):
-        return None  # A stored table has no gradient.
+        return None  # The option shows in a gradient, which is not to be had.
     options: dict[str, Any] = {option.name: value}
     if option.name == "norm_type":
         options["max_norm"] = LIMIT
@@ -135,7 +142,8 @@ def _telling(
         ends = read_option(options, "include_last_offset")
         inputs["offsets"] = np.array(STARTS if ends else STARTS[:-1])
     sizes = {name: options[name] for name in ("num_embeddings", "embedding_dim") if name in options}
-    return replace(with_inputs(call, **inputs), options={**call.options, **sizes})
+    # `call_of` has sizes of its own; those that are tried replace them.
+    return with_options(with_inputs(call, **inputs), **sizes)
 
 
 def _trials_of_inputs(operation: Operation, info: BackendInfo) -> Iterator[Trial]:
@@ -149,8 +157,8 @@ def _trials_of_inputs(operation: Operation, info: BackendInfo) -> Iterator[Trial
         per_sample_weights=random.uniform(0.5, 2, len(TELLING)).astype(np.float32),
     )
     if operation.is_bag and info.lacks(weighted) is None:
-        without = {n: a for n, a in weighted.inputs.items() if n != "per_sample_weights"}
-        yield _trial_of_input("per_sample_weights", weighted, {**without})
+        yield _trial_of_input("per_sample_weights", weighted)
+    # A stored table has no gradient, and so no upstream one.
     free = {"freeze": False} if operation.is_pretrained else {}
     if operation.is_quantized:
         return
@@ -158,18 +166,19 @@ def _trials_of_inputs(operation: Operation, info: BackendInfo) -> Iterator[Trial
     rows = len(STARTS) - 1 if operation.is_bag else len(TELLING)
     upstream = random.uniform(-1, 1, (rows, COLUMNS)).astype(np.float32)
     if info.lacks(call) is None:
-        yield _trial_of_input("grad_output", with_inputs(call, grad_output=upstream), call.inputs)
+        yield _trial_of_input("grad_output", with_inputs(call, grad_output=upstream))
 
 
-def _trial_of_input(name: str, call: Call, without: Mapping[str, np.ndarray]) -> Trial:
+def _trial_of_input(name: str, call: Call) -> Trial:
     question = Question(f"{call.operation} with {name}", call)
-    return Trial(name, question, {f"{name} were not given": replace(call, inputs=without)})
+    return Trial(name, question, {f"{name} were not given": without(call, name)})
 
 
 def _misread(call: Call, name: str) -> Iterator[tuple[str, Call]]:
     """Yield the call with an option read otherwise, the likeliest mistake first."""
     value = call.options[name]
     for others in _mistakes(call, name):
+        # None stands for "not given", as `max_norm` without a norm.
         merged = {**call.options, **others}
         options = {key: given for key, given in merged.items() if given is not None}
         if options == call.options:
@@ -187,8 +196,10 @@ def _mistakes(call: Call, name: str) -> Iterator[dict[str, Any]]:
         yield {name: default}
     match name:
         case "padding_idx":
+            # Counted from 1, or from the end.
             yield from ({key: other} for other in (value + 1, value - 1, ~value, -value))
         case "max_norm":
+            # Exchanged with the order, the order in its place, its square, its root, its inverse.
             order = read_option(call.options, "norm_type")
             yield {"max_norm": order, "norm_type": value}
             yield {"max_norm": order}

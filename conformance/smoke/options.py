@@ -51,6 +51,7 @@ def try_options(
         for trial in trials(operation, info)
         if not (trial.option == "mode" and _is_composed(interview, operation))
     ]
+    # Where time is short, options that are asked of a function need not be asked of its module.
     asked.sort(key=lambda trial: _is_elsewhere(trial, families))
     by_title = {trial.question.title: trial for trial in asked}
     affordable = interview.affordable("options", [trial.question for trial in asked])
@@ -74,6 +75,7 @@ def _is_composed(interview: Interview, operation: Operation) -> bool:
 def _tried(interview: Interview, trial: Trial) -> Tried:
     exchange = interview.ask(trial.question)
     if trial.option == SCHEME:
+        # A bound is too wide to tell schemes apart: see `smoke.schemes`.
         how = other_scheme(interview.reference, trial, exchange.answer)
         return Tried(trial, exchange, how and "its levels are those of another scheme", how)
     said = _departure(interview, trial.question.call, exchange)
@@ -88,7 +90,7 @@ def suspects(tried: Sequence[Tried]) -> list[Exchange]:
     """
     refused = {
         (one.trial.option, one.trial.question.call.operation): one.exchange
-        for one in reversed(tried)
+        for one in reversed(tried)  # So that the first of several stays.
         if isinstance(one.exchange.answer, Rejected)
     }
     departing = [one.exchange for one in tried if one.departure is not None]
@@ -154,9 +156,12 @@ def _faults(
             f"is answered as if {one.misreading}" if one.misreading else f"departs: {one.departure}"
         )
         theirs = _misread_alone(interview, one, by_itself)
+        # A misreading that explains every number is taken for the adapter's, unless a script could
+        # still tell otherwise.
         if theirs is None and one.misreading and not alone.is_open(title):
             yield found(Status.FAIL, how, f"{advice}; {NO_SCRIPT}")
         elif theirs is None:
+            # Where plain calls depart already, that may explain this departure too.
             plain = working[one.trial.question.call.operation][-1]
             status = Status.INFO if interview.departure(plain) else Status.WARN
             yield found(status, how, "see who is at fault: write the call without embcheck")
@@ -174,6 +179,7 @@ def _misread_alone(interview: Interview, one: Tried, answer: Answer | None) -> b
         return None
     if one.trial.option == SCHEME:
         return other_scheme(interview.reference, one.trial, answer) is not None
+    # A script need not leave all that the adapter reports; what it lacks cannot be compared.
     if not {*call.observe} - {"inputs_after"} <= answer.arrays.keys():
         return None
     if call.operation.is_fresh and "weight_after" not in answer.arrays:
@@ -186,7 +192,7 @@ def _misreading(interview: Interview, trial: Trial, answer: Answer) -> str | Non
     if not isinstance(answer, Answered):
         return None
     for how, call in trial.misreadings.items():
-        exchange = Exchange(Question(how, call), answer, printed=0)
+        exchange = Exchange(Question(how, call), answer)
         if _departure(interview, call, exchange) is None:
             return how
     return None

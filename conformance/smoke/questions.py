@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo, Capability
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import Call, Observation, Operation, with_inputs
 from embcheck.conformance.contract.operation import BAGS, PRETRAINED, WITH_TABLE
 from embcheck.conformance.contract.options import OPTIONS, Option, read_option
 
@@ -17,6 +17,8 @@ ROWS, COLUMNS = 5, 4
 INDICES = (3, 0, 3, 1)
 INDEX_DTYPES = ("int8", "int16", "uint8", "float32", "bool")
 
+# A fraction that is cut off names another row than one that is rounded; a truth value names 0 or 1,
+# unless it is a mask.
 _CASTABLE = {"float32": (1.5, 0.5, 1.5, 1.5), "bool": (True, False, True, True)}
 """Invalid indices, unless an adapter casts them."""
 
@@ -74,6 +76,7 @@ def call_of(
     if operation.is_fresh:
         given |= {"num_embeddings": ROWS, "embedding_dim": COLUMNS}
     elif operation is not Operation.ONE_HOT:
+        # No two numbers are the same, so that a wrong row or column shows.
         weight = np.linspace(-0.9, 2.7, ROWS * COLUMNS, dtype=np.float32)
         inputs["weight"] = weight.reshape(ROWS, COLUMNS)
     if by_offsets:
@@ -93,6 +96,7 @@ def in_a_scheme(call: Call, info: BackendInfo) -> Call:
 
     Its columns are repeated: libraries may ask for whole blocks, and leave small tables alone.
     """
+    # Any will do, but the same in each run.
     declared = sorted(info.schemes, reverse=True)
     if not call.operation.is_quantized or not declared or "scheme" in call.options:
         return call
@@ -167,8 +171,12 @@ def capability_questions(
     if operation not in need.operations:
         return []
     options, observation = dict(need.options), need.shows_in
-    if observation is Observation.GRAD_WEIGHT and capability is not Capability.GRADIENTS:
-        observation = observation if with_gradients else Observation.OUTPUT
+    # Without gradients, all that can be seen is whether a call with the option is answered.
+    if observation is Observation.GRAD_WEIGHT and not (
+        with_gradients or capability is Capability.GRADIENTS
+    ):
+        observation = Observation.OUTPUT
+    # A frozen weight has no gradient and takes no step, and that is PyTorch's default.
     if operation.is_pretrained and observation not in (
         Observation.OUTPUT,
         Observation.SHARES_MEMORY,
@@ -187,14 +195,10 @@ def capability_questions(
 
 def is_telling(capability: Capability, call: Call) -> bool:
     """Whether an answer shows that the capability had an effect."""
+    # A bag leaves the padding out, which shows in its output.
     if capability is Capability.PADDING_IDX and call.operation.is_bag:
         return True
     return _NEEDS[capability].shows_in in call.observe
-
-
-def with_inputs(call: Call, **inputs: np.ndarray) -> Call:
-    """Return the call with some arrays replaced or added."""
-    return replace(call, inputs={**call.inputs, **inputs})
 
 
 def _weighted(call: Call) -> Call:

@@ -20,6 +20,7 @@ APART = 1e-4
 
 def other_scheme(reference: WorkerClient, trial: Trial, answer: Answer) -> str | None:
     """Say by which other reading of the scheme an answer has its levels; None if by none."""
+    # Near its own levels, it is stored as asked, however near another scheme's are.
     own = _distance(reference, trial.question.call, answer)
     if own is None or own < APART:
         return None
@@ -31,6 +32,7 @@ def other_scheme(reference: WorkerClient, trial: Trial, answer: Answer) -> str |
 
 def _distance(reference: WorkerClient, call: Call, answer: Answer) -> float | None:
     """Return the mean distance from what a call stores, each row by its largest number."""
+    # The reference is asked to store the table here, and not, as elsewhere, for the table itself.
     ours = reference.ask(call)
     if not isinstance(ours, Answered) or not isinstance(answer, Answered):
         return None

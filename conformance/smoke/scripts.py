@@ -30,6 +30,7 @@ def check_scripts(
     found, ran = [], 0
     for exchange in plain_of_each_family(working):
         told = alone.answers.get(exchange.question.title)
+        # None where there was no time, or no script: neither is a fault.
         ran += isinstance(told, Answered)
         if told is not None and (fault := _fault(exchange, told)):
             said = f"{exchange.question.title}: {fault}"
@@ -51,6 +52,4 @@ def _fault(exchange: Exchange, alone: Answer) -> str | None:
         return f"the script refuses what the adapter answers ({alone.exception}: {alone.message})"
     if isinstance(alone, Errored):
         return alone.message
-    return (
-        f"the script ends without an answer ({Exchange(exchange.question, alone, printed=0).said})"
-    )
+    return f"the script ends without an answer ({Exchange(exchange.question, alone).said})"

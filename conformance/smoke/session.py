@@ -24,14 +24,15 @@ from embcheck.conformance.smoke.checks import (
     check_values,
 )
 from embcheck.conformance.smoke.compositions import check_compositions
-from embcheck.conformance.smoke.dtypes import ask_dtypes, check_dtypes
+from embcheck.conformance.smoke.dtypes import check_dtypes
 from embcheck.conformance.smoke.finding import CheckResult, SmokeTest, Status
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.lifetime import check_lifetime
 from embcheck.conformance.smoke.options import check_options, suspects, try_options
+from embcheck.conformance.smoke.questions import dtype_questions, table_questions
 from embcheck.conformance.smoke.scripts import check_scripts, plain_of_each_family
 from embcheck.conformance.smoke.source import check_imports
-from embcheck.conformance.smoke.tables import ask_tables, check_tables
+from embcheck.conformance.smoke.tables import check_tables
 from embcheck.conformance.smoke.thunk import check_thunk
 
 Told = Callable[[list[CheckResult]], None]
@@ -99,9 +100,10 @@ def _checks(address: Address, interview: Interview, begins: Begins) -> Iterator[
     begins("options")
     tried = try_options(interview, working)
     begins("dtypes")
-    dtypes = ask_dtypes(interview, working)
+    dtypes = interview.ask_variants("dtypes", working, dtype_questions)
     begins("tables")
-    tables = ask_tables(interview, working)
+    tables = interview.ask_variants("tables", working, table_questions)
+    # What these three checks asked is asked of the library alone at once, before any of them tells.
     begins("scripts")
     alone = _ask_alone(interview, working, [suspects(tried), tables, dtypes])
     yield check_options(interview, working, tried, alone)
@@ -114,6 +116,7 @@ def _checks(address: Address, interview: Interview, begins: Begins) -> Iterator[
     yield check_thunk(client, spare, interview.affordable("thunk", asked, least=1))
     begins("undeclared")
     yield check_undeclared(interview, working)
+    # These look at all answers so far, and ask nothing more.
     yield check_answers(info, interview.exchanges)
     yield check_reads(info, interview.exchanges)
     yield check_unsupported(interview.exchanges)
@@ -137,6 +140,7 @@ def _ask_alone(
     alone = ask_the_library(interview, plain)
     cost = budget.spent(now=True) - before
     more = [exchange.question for exchanges in others for exchange in exchanges]
+    # The import is paid once and not for each script: what the worker's took, or half of the cost.
     begin = min(cost / 2, interview.backend.import_seconds)
     each = max((cost - begin) / max(len(plain), 1), LEAST)
     room = max(0, int((budget.left("scripts") - begin) / each))

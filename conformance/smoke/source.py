@@ -21,6 +21,7 @@ def check_imports(client: WorkerClient) -> list[CheckResult]:
     read, found = [], []
     for origin in client.origin():
         module, path = origin["module"], Path(origin["file"] or "")
+        # A compiled module, say, which the check cannot see into.
         if path.suffix != ".py" or not path.is_file():
             found.append(CheckResult(Status.WARN, "imports", f"{module} has no source to be read"))
             continue
@@ -51,5 +52,6 @@ def _seen(tree: ast.AST, module: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             home = resolve_name("." * node.level + (node.module or ""), package)
             yield from (f"{home}.{alias.name}" for alias in node.names)
+        # `importlib.import_module` takes a name as text.
         elif isinstance(node, ast.Constant) and _MODULE_NAME.fullmatch(str(node.value)):
             yield str(node.value)

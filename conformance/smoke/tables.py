@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.answers import Answered, Rejected
 from embcheck.conformance.smoke.alone import Alone, refused_alone
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
-from embcheck.conformance.smoke.interview import Exchange, Interview
-from embcheck.conformance.smoke.questions import one_of_each_family, table_questions
+from embcheck.conformance.smoke.interview import Exchange
 
 AS_IT_CAME = "pass the library the table unchanged, and nothing derived from its shape"
 
 
-def ask_tables(
-    interview: Interview, working: Mapping[Operation, Sequence[Exchange]]
-) -> list[Exchange]:
-    """Make calls with tables of one and three dimensions."""
-    questions = (
-        question
-        for operation in one_of_each_family(working)
-        for question in table_questions(working[operation][-1].question)
-    )
-    return [interview.ask(question) for question in interview.affordable("tables", questions)]
-
-
 def check_tables(asked: Sequence[Exchange], alone: Alone) -> list[CheckResult]:
-    """Compare what became of such tables with what the library alone does.
+    """Compare what became of tables of one and three dimensions with what the library alone does.
 
     If an adapter computes something from a table's shape, that may fail before the library sees
     the table, and be taken for the library's refusal.

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import Call, Observation, Operation, with_inputs
 from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
-from embcheck.conformance.smoke.questions import Question, with_inputs
+from embcheck.conformance.smoke.questions import Question
 from embcheck.conformance.timing.clock.arms import CANDIDATE, Arm
 from embcheck.conformance.timing.clock.gate import Oracle, Standard, admit
 from embcheck.conformance.timing.clock.schedule import ArmLost
@@ -65,6 +65,7 @@ def _faults(
     except ArmLost as reason:
         yield CheckResult(Status.FAIL, "thunk", f"{question.title}: {reason}", ADVICE)
     finally:
+        # The worker keeps the call of an arm until it is told to let it go.
         arm.drop()
 
 
@@ -108,6 +109,7 @@ def _inputs(call: Call) -> Inputs:
     trace = {name: array for name, array in call.inputs.items() if name != "weight"}
     indices = trace["indices"].reshape(-1)
     position = indices.size // 2
+    # The next row, so that every number of one answer changes, and nothing else.
     limit = len(shared["weight"]) if shared else CLASSES
     change = IndexChange(position, int((indices[position] + 1) % limit))
     return Inputs(replace(call, inputs={}), shared, (trace,), change)

@@ -75,11 +75,8 @@ def _parse_joined(spec: Mapping[str, Any], dtype: np.dtype[Any], layout: str) ->
     if "parts" in spec:
         parts = tuple(parse_array(part, dtype.name) for part in spec["parts"])
     else:
-        parts = (
-            parse_array(
-                {k: v for k, v in spec.items() if k not in ("repeat", "layout")}, dtype.name
-            ),
-        )
+        repeated = {key: value for key, value in spec.items() if key not in ("repeat", "layout")}
+        parts = (parse_array(repeated, dtype.name),)
     shapes: list[tuple[int, ...]] = [getattr(part, "shape", ()) for part in parts]
     if len({shape[1:] for shape in shapes}) != 1 or () in shapes:
         raise ArraySpecError(
@@ -99,7 +96,7 @@ def _levels(spec: Mapping[str, Any], dtype: np.dtype[Any]) -> np.ndarray:
         raise ArraySpecError(f"more than {MAX_LEVELS:,} codes", "make the table smaller")
     parts = {name: source.array() for name, source in sources.items()}
     if parts["codes"].dtype.kind not in "iu":
-        raise ArraySpecError(f"codes of {parts['codes'].dtype} are no codes", "leave `dtype` out")
+        raise ArraySpecError(f"codes of {parts['codes'].dtype} are not whole", "leave `dtype` out")
     return levels_of(scheme, parts["codes"], parts["scales"], parts.get("offsets"), dtype)
 
 
@@ -139,7 +136,8 @@ def _parse_generated(
 
 
 def _check_range(spec: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse a generator whose numbers are none, or do not fit in the dtype."""
+    """Refuse parameters that are not numbers, and numbers that do not fit in the dtype."""
+    # A shared array is not held to the schema once values stand in place of its variables.
     for name in (*RANGE, *COUNTING, "times"):
         value = spec.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -150,6 +148,7 @@ def _check_range(spec: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtyp
         low, high = (spec.get(name, default) for name, default in RANGE.items() if name != "value")
         if not low < high:
             raise ArraySpecError(f"low = {low} is not below high = {high}", "exchange them")
+    # Without making the array, which may have gigabytes.
     for value in extremes(spec, math.prod(shape)):
         literal(value, dtype)
 
@@ -199,7 +198,7 @@ def parse_shape(shape: Any) -> tuple[int, ...]:
     """Check a shape, in which a variable may have stood; raises ArraySpecError."""
     if not isinstance(shape, Sequence) or isinstance(shape, str) or not all(map(is_size, shape)):
         raise ArraySpecError(f"{shape} is not a shape", "write whole numbers of 0 and more")
-    # Where one axis is 0, the others still have strides.
+    # Where one axis is 0, the others still have strides, and their product must be a size.
     if len(shape) > MAX_DIMENSIONS or math.prod(filter(None, shape)) > MAX_LARGE_ELEMENTS:
         raise ArraySpecError(f"{list(shape)} is too large", "make the array smaller")
     return tuple(shape)
@@ -242,8 +241,10 @@ def parse_dtype(name: str | None) -> np.dtype[Any]:
 def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Build an array from nested lists; raises ArraySpecError for ragged or unfitting ones."""
     _check_numbers(values, dtype)
+    # NumPy makes float64 of numbers on both sides of 2**63, and would round those of uint64.
+    is_wide = dtype.name == "uint64"
     try:
-        array = np.array(values, dtype=object if _wide(dtype) else None)
+        array = np.array(values, dtype=object if is_wide else None)
     except ValueError:
         raise ArraySpecError(
             "the rows of a literal have different lengths", "make it rectangular"
@@ -262,26 +263,22 @@ def literal(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...] | None = N
     with np.errstate(over="ignore"):
         narrow = array.astype(dtype)
     _check_finite(array, narrow)
-    array = narrow
     if shape is None:
-        return array
-    if array.size == 0 and array.size == int(np.prod(shape)):
-        return array.reshape(shape)
-    if array.shape != shape:
+        return narrow
+    # Lists cannot write (0, 3): an empty one has whatever empty shape is stated.
+    if narrow.size == math.prod(shape) == 0:
+        return narrow.reshape(shape)
+    if narrow.shape != shape:
         raise ArraySpecError(
-            f"the literal has shape {list(array.shape)}, but `shape` says {list(shape)}",
+            f"the literal has shape {list(narrow.shape)}, but `shape` says {list(shape)}",
             "correct one of them",
         )
-    return array
-
-
-def _wide(dtype: np.dtype[Any]) -> bool:
-    """Whether int64 or float64 would round literals of this dtype on the way."""
-    return dtype.name == "uint64"
+    return narrow
 
 
 def _check_numbers(values: Any, dtype: np.dtype[Any]) -> None:
-    """Refuse what is no number; truth values where numbers belong, and the other way round."""
+    """Refuse text and the like, truth values among numbers, and numbers among truth values."""
+    # By exact types, since Python takes True for a number.
     leaves = [*_leaves(values)]
     kinds = set(map(type, leaves))
     if str in kinds:

@@ -11,7 +11,7 @@ import ml_dtypes  # noqa: F401  (registers bfloat16 and the float8 types with Nu
 import numpy as np
 
 from embcheck.conformance.suite import real_data
-from embcheck.conformance.suite.generators import generate
+from embcheck.conformance.suite.generators import GENERATORS
 from embcheck.conformance.suite.layouts import LAYOUTS
 
 DTYPES = (
@@ -88,12 +88,16 @@ class GeneratedArray:
     def array(self) -> np.ndarray:
         """Return a fresh array; the same recipe gives the same values everywhere."""
         parts = {name: source.array() for name, source in self.parts.items()}
-        made = generate(self.recipe, parts, self.shape, self.dtype)
+        make = GENERATORS[self.recipe["generator"]]
+        made = make(self.recipe, parts, self.shape, self.dtype)
+        # The layout `contiguous` copies, and an array of a `large` case has gigabytes.
         return made if self.layout == "contiguous" else LAYOUTS[self.layout](made)
 
     def describe(self) -> dict[str, Any]:
         """Return dtype, shape and recipe, and the values where they are few."""
-        return {**_describe_made(self), "recipe": named_specials(_without(self.recipe, "layout"))}
+        # The layout is described by itself, where there is one.
+        recipe = {name: value for name, value in self.recipe.items() if name != "layout"}
+        return {**_describe_made(self), "recipe": named_specials(recipe)}
 
 
 @dataclass(frozen=True)
@@ -146,18 +150,17 @@ def _describe_layout(layout: str) -> dict[str, Any]:
     return {} if layout == "contiguous" else {"layout": layout}
 
 
-def _without(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {key: value for key, value in mapping.items() if key not in names}
-
-
 SHORT_TEXT = 100
+"""Whole numbers below this one are written alike in every floating dtype: `99.0`."""
 MOST_DESCRIBED = 256
+"""Elements of an array whose description has all of them."""
 
 
-def describe_array(array: np.ndarray, limit: int = MOST_DESCRIBED) -> dict[str, Any]:
-    """Describe an array as plain JSON data, its values only up to `limit` elements or rows."""
+def describe_array(array: np.ndarray) -> dict[str, Any]:
+    """Describe an array as plain JSON data, its values only if they are few."""
     description: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
-    name, shown = ("values", array) if _lists(array) <= limit else ("first", array.reshape(-1)[:8])
+    is_short = _lists(array) <= MOST_DESCRIBED
+    name, shown = ("values", array) if is_short else ("first", array.reshape(-1)[:8])
     values = plain_values(shown)
     description[name] = values if array.dtype.kind in "biu" else named_specials(values)
     return description
@@ -175,6 +178,8 @@ def plain_values(array: np.ndarray) -> Any:
         return np.vectorize(str, otypes=[object])(array).tolist() if array.size else array.tolist()
     if array.dtype.kind in "biu":
         return array.tolist()
+    # Most numbers of specs are whole and small: no text of each is needed, which is slow to make.
+    # Kind V is that of the dtypes of ml_dtypes.
     if array.dtype.kind in "fV" and _is_small_and_whole(array):
         return array.astype(np.float64).tolist()
     if array.dtype.kind in "fV":

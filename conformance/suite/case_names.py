@@ -11,6 +11,7 @@ NEAR = 3
 
 def globs(names: Iterable[str]) -> re.Pattern[str]:
     """Return a pattern for ids; `*` matches anything, all else itself."""
+    # `fnmatch` would take the brackets of ids for sets of characters.
     patterns = (re.escape(name).replace(r"\*", ".*") for name in names)
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
 
@@ -48,6 +49,7 @@ def near(name: str, cases: Collection[str]) -> list[str]:
     close = [template]
     if template not in of_template:
         close = difflib.get_close_matches(template, of_template, n=NEAR)
+    # Of known variants, any is likelier than a variant of another case, however unlike it is.
     if bracket and "*" not in name:
         likely = sorted(case for one in close for case in of_template[one])
         return difflib.get_close_matches(name, likely, n=NEAR, cutoff=0.0)

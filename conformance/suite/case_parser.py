@@ -73,11 +73,13 @@ class CaseParser:
         parsed: list[Case] = []
         seen: set[str] = set()
         for entry in self._tree["cases"]:
+            # A mistake does not end the parsing: all of a file are told at once.
             if entry["id"] in seen:
                 self._complain(
                     entry, "id", f"case id '{entry['id']}' stands twice", "choose another id"
                 )
             seen.add(entry["id"])
+            # Ids are printed to terminals, where a control character could do harm.
             if not entry["id"].isprintable():
                 self._complain(entry, "id", "a case id holds a control character", "remove it")
                 continue
@@ -85,6 +87,7 @@ class CaseParser:
                 case = self._case(entry, parameters)
                 if case is not None:
                     parsed.append(case)
+        # Of a case that is not parsed to its end, it is not known which arrays it uses.
         for name in self._tree.get("arrays", {}):
             if name not in self._used_arrays and not self.problems:
                 self._complain(
@@ -117,6 +120,7 @@ class CaseParser:
     def _case(self, entry: Map, parameters: dict[str, Any]) -> Case | None:
         before = len(self.problems)
         ladder = self._ladder(entry, parameters)
+        # What all steps share is read with the values of the first one.
         first = next(rungs(ladder), {}) if ladder else {}
         tree = self._substituted(_without(entry, "ladder"), {**parameters, **first})
         if tree is None or ladder is None or not self._fits(tree):
@@ -141,7 +145,6 @@ class CaseParser:
             large=tree.get("large", False),
         )
         self._check_marks(entry, case)
-        self._check_tolerance(entry, case.tolerance)
         return case
 
     def _ladder(self, entry: Map, parameters: Mapping[str, Any]) -> Matrix | None:
@@ -188,6 +191,7 @@ class CaseParser:
             )
             if spec is not None:
                 steps.append(SequenceStep(label, spec, self._returns(part["expect"], spec)))
+            # The other steps of a ladder would repeat the mistake.
             if len(self.problems) > before:
                 break
         return tuple(steps)
@@ -216,10 +220,11 @@ class CaseParser:
             yield f"in step {number}", part, parameters
 
     def _check_marks(self, entry: Map, case: Case) -> None:
-        """Check that `again` and `large` are used only in cases that allow them."""
+        """Check that a case allows its `again`, its `large` and its tolerance."""
         if case.again and any(_NOT_AGAIN & set(call.observe) for call in case.calls):
             what = "the call changes its weight, and begins from another one the second time"
             self._complain(entry, "again", what, "observe the output or gradients only")
+        # A large case is made in the worker, from its recipe: its arrays do not fit into a message.
         made = [source for call in case.calls for source in call.inputs.values()]
         if case.large and not all(isinstance(source, GeneratedArray) for source in made):
             what = "an input of a large case is not made by a generator"
@@ -231,10 +236,9 @@ class CaseParser:
         if case.large and not all(isinstance(what, Structure) for what in returns.values()):
             what = "a large case states whole arrays"
             self._complain(entry, "large", what, "state `shape:` and some places `at:`")
-
-    def _check_tolerance(self, entry: Map, tolerance: Tolerance | None) -> None:
-        """Refuse a tolerance that admits anything, or nothing."""
-        if tolerance is not None and not all(map(math.isfinite, (tolerance.rtol, tolerance.atol))):
+        # An infinite tolerance would admit anything, and NaN nothing.
+        stated = (case.tolerance.rtol, case.tolerance.atol) if case.tolerance else ()
+        if not all(map(math.isfinite, stated)):
             what = "a tolerance is infinite or NaN"
             self._complain(entry, "tolerance", what, "write a finite number")
 
@@ -285,6 +289,7 @@ class CaseParser:
         if "indices" not in arrays and operation != Operation.PROBE:
             self._complain(tree, "inputs", "the case has no indices", "add `indices:`")
             return None
+        # Left out, and not None: for some options, None is a value like others.
         given = {name: value for name, value in options.items() if value != ABSENT}
         examples = tree.get("exported_for", {})
         for name, dtype in examples.items():
@@ -374,6 +379,7 @@ def _with_changes(inputs: Map, changes: Map | None) -> Map:
     """Return the inputs with some of them changed, or taken away where the change is null."""
     merged = Map(inputs.mark)
     for source in (inputs, changes or Map(inputs.mark)):
+        # A complaint about a change names its place, and not that of the array which it replaces.
         merged.update(source)
         merged.value_marks.update(source.value_marks)
     for name, change in (changes or {}).items():

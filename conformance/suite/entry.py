@@ -43,6 +43,7 @@ def to_text(spec: Spec) -> bytes:
 
     Fields without a type here (options, recipes, parameters) are plain data already.
     """
+    # A case names its clauses by their number: most cases of a spec have the same ones.
     clauses = list(dict.fromkeys(clause for case in spec.cases for clause in case.clauses))
     data = {
         "name": spec.name,
@@ -50,6 +51,7 @@ def to_text(spec: Spec) -> bytes:
         "clauses": [_clause_out(clause) for clause in clauses],
         "cases": [_case_out(case, clauses) for case in spec.cases],
     }
+    # A line each, so that a run of ten cases need not parse what three thousand say.
     lines = [data, *(case.description for case in spec.cases)]
     return "\n".join(json.dumps(line, separators=(",", ":")) for line in lines).encode()
 
@@ -71,6 +73,7 @@ class _KeptCase(Case):
 
     @cached_property
     def description(self) -> Mapping[str, Any]:
+        # `replace` makes a case anew from its fields, and "kept" is not one of them.
         text = vars(self).get("kept")
         if text is None:  # It was changed, and has to describe itself.
             return super().description
@@ -100,6 +103,7 @@ def _case_in(data: Plain, clauses: list[Clause], description: bytes) -> Case:
     data["clauses"] = tuple([clauses[place] for place in data["clauses"]])
     fingerprint = data.pop("fingerprint")
     case = _KeptCase(**data)
+    # Past the frozen dataclass: a cached property is an entry here too.
     vars(case).update(kept=description, fingerprint=fingerprint)
     return case
 
@@ -124,12 +128,14 @@ def _same(value: Any) -> Any:
 
 
 def _array_out(array: np.ndarray) -> Plain:
+    # Little-endian whatever the machine, since the digests of entries are shipped.
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return [array.dtype.name, list(array.shape), little.tobytes().hex()]
 
 
 def _array_in(data: Plain) -> np.ndarray:
     name, shape, text = data
+    # A bytearray: an array of bytes could not be written to.
     array = np.frombuffer(bytearray.fromhex(text), _dtype(name)).reshape(shape)
     return array if sys.byteorder == "little" else array.byteswap()
 
@@ -150,6 +156,8 @@ def _by_name_in(data: Plain) -> dict[str, Any]:
     return {name: _FROM[value[0]](value) for name, value in data.items()}
 
 
+# Lists in brackets, and `_FROM` at once: an entry has thousands of values, and a generator or
+# another call for each of them shows at the start of a run.
 def _in_order(values: tuple[Any, ...]) -> Plain:
     return [_out(value) for value in values]
 

@@ -50,6 +50,7 @@ def parse(name: str, spec: Any, call: CallSpec) -> Expected:
         return FromReference()
     if isinstance(spec, Mapping) and "text" in spec:
         return Text(spec["text"])
+    # What a probe asks has no dtype or shape by the documentation of an operation.
     if call.operation is Operation.PROBE and not isinstance(spec, Mapping):
         return Values(np.array(spec, _plain_dtype(spec)))
     shape = expected_shape(name, call)
@@ -74,6 +75,8 @@ def _plain_dtype(values: Any) -> type[np.generic]:
 
 
 def _values(spec: Any, dtype: np.dtype[Any] | None, shape: tuple[int, ...] | None) -> Values | Made:
+    # Written values have a shape of their own, which is then compared. Generators need to be told
+    # one, and so do empty lists, which cannot tell (0, 3) from (0,).
     makes = isinstance(spec, Mapping) and "generator" in spec
     hint = shape if shape is not None and (makes or 0 in shape) else None
     source = parse_array(spec, dtype.name if dtype is not None else None, hint)
@@ -120,12 +123,14 @@ def expected_dtype(name: str, call: CallSpec) -> np.dtype[Any] | None:
         return np.dtype(np.int64)
     if call.operation is Operation.ONE_HOT and name == Observation.OUTPUT:
         return np.dtype(np.int64)
+    # What is left has the dtype of the table, or of the per-sample weights for their gradient.
     owner = "per_sample_weights" if name == Observation.GRAD_PER_SAMPLE_WEIGHTS else "weight"
     source = call.inputs.get(owner)
     if isinstance(source, Literal):
         return source.dtype
     if "dtype" in call.options:
         return parse_dtype(call.options["dtype"])
+    # Real data is float32, and so is a fresh module's weight.
     dtype = getattr(source, "dtype", None)
     return dtype if dtype is not None else np.dtype(np.float32)
 
@@ -170,6 +175,7 @@ def _bag_shape(call: CallSpec, indices: tuple[int, ...], columns: int) -> tuple[
 def _one_hot_shape(call: CallSpec, indices: tuple[int, ...] | None) -> tuple[int, ...] | None:
     if indices is None:
         return None
+    # Of no indices, no largest one says how many classes there are.
     classes = call.option("num_classes")
     if classes == -1 and 0 not in indices:
         classes = int(call.inputs["indices"].array().max()) + 1

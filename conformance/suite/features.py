@@ -14,7 +14,7 @@ from embcheck.conformance.suite.load import FEATURES, shipped_clauses, suite_roo
 from embcheck.conformance.suite.model import Clause, Level
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
-from embcheck.conformance.suite.source import Map, read_yaml
+from embcheck.conformance.suite.source import Map, Mark, read_yaml
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,14 @@ def load_features(path: Path, clauses: Mapping[str, Clause]) -> Features:
 
 
 def load_profile(path: Path, known: Collection[str]) -> UseProfile:
-    """Load somebody's own profile, which has the form of those that are shipped.
+    """Load a user's own profile, which has the form of those that are shipped.
 
     Raises SpecError with all of its mistakes; `known` are the features that there are.
     """
     tree = read_yaml(path)
-    problems = problems_of(tree, str(path), "features", "profile")
-    if not problems:
-        problems = [*_unknown_in(tree, path, known)]
+    problems = problems_of(tree, str(path), "features", "profile") or [
+        *_unknown_in(tree, path, known)
+    ]
     if problems:
         raise SpecError(problems)
     return _profile(tree)
@@ -115,24 +115,26 @@ def _profile(entry: Map) -> UseProfile:
 
 
 def _mistakes(tree: Map, path: Path, clauses: Mapping[str, Clause]) -> Iterator[Problem]:
+    # What is implementation-defined is only observed: it decides no feature.
     scored = [
         clause.id for clause in clauses.values() if clause.level != Level.IMPLEMENTATION_DEFINED
     ]
     owner: dict[str, str] = {}
+    # A retired name is not used again: older data would be read as about the new feature.
     names = set(tree.get("retired", ()))
     for entry in tree["features"]:
-        line, column = entry.value_marks["name"]
+        mark: Mark = entry.value_marks["name"]
         if entry["name"] in names:
             said = f"the name '{entry['name']}' is taken or retired"
-            yield Problem(str(path), line, column, said, "choose another name")
+            yield Problem(str(path), *mark, said, "choose another name")
         names.add(entry["name"])
         for clause in entry.get("clauses", ()):
             if clause not in scored:
-                said = f"'{clause}' is no scored clause"
-                yield Problem(str(path), line, column, said, "name one of specs/clauses")
+                said = f"'{clause}' is not a scored clause"
+                yield Problem(str(path), *mark, said, "name one of specs/clauses")
             elif clause in owner:
                 said = f"'{clause}' belongs to '{owner[clause]}' already"
-                yield Problem(str(path), line, column, said, "leave it in one feature")
+                yield Problem(str(path), *mark, said, "leave it in one feature")
             owner.setdefault(clause, entry["name"])
     for clause in scored:
         if clause not in owner:
@@ -145,10 +147,11 @@ def _unknown_needs(tree: Map, path: Path) -> Iterator[Problem]:
     for entry in tree.get("profiles", ()):
         yield from _unknown_in(entry, path, names)
     for entry in tree.get("uses", ()):
-        line, column = entry.value_marks["says"]
-        for name in (name for name in entry["features"] if name not in names):
-            said = f"'{entry['says']}' names '{name}', which is no feature"
-            yield Problem(str(path), line, column, said, "name one of the features above")
+        mark: Mark = entry.value_marks["says"]
+        for name in entry["features"]:
+            if name not in names:
+                said = f"'{entry['says']}' names '{name}', which is not a feature"
+                yield Problem(str(path), *mark, said, "name one of the features above")
 
 
 def _unknown_in(profile: Map, path: Path, known: Collection[str]) -> Iterator[Problem]:
@@ -156,8 +159,8 @@ def _unknown_in(profile: Map, path: Path, known: Collection[str]) -> Iterator[Pr
         for place, name in enumerate(profile.get(key, ())):
             if name in known:
                 continue
-            line, column = profile[key].value_marks[place]
-            said = f"the profile '{profile['name']}' names '{name}', which is no feature"
+            mark: Mark = profile[key].value_marks[place]
+            said = f"the profile '{profile['name']}' names '{name}', which is not a feature"
             near = get_close_matches(name, known, 3)
             advice = f"did you mean {' or '.join(near)}?" if near else "see `embcheck compat`"
-            yield Problem(str(path), line, column, said, advice)
+            yield Problem(str(path), *mark, said, advice)

@@ -43,6 +43,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     if isinstance(value, np.ndarray):
+        # The shape too: the same bytes may be rows of other lengths.
         return [value.dtype.name, value.shape, hashlib.sha256(value.tobytes()).hexdigest()]
     if isinstance(value, np.dtype):
         return value.name

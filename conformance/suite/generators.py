@@ -21,28 +21,23 @@ Parts = Mapping[str, np.ndarray]
 Shape = tuple[int, ...]
 
 
-def generate(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
-    """Make an array by the generator that the recipe names; `parts` are arrays that it reads."""
-    return GENERATORS[recipe["generator"]](recipe, parts, shape, dtype)
-
-
 def _seeded(draw: Callable[[np.random.Generator, Shape, Recipe], Any]) -> Any:
     """Make a generator that calls `draw` with the recipe's seed."""
 
-    def make(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
-        del parts
+    def make(recipe: Recipe, _parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+        # Named, since another version of NumPy may have another default, and other numbers then.
         source = np.random.Generator(np.random.PCG64(int(recipe.get("seed", 0))))
         return np.asarray(draw(source, shape, recipe)).astype(dtype)
 
     return make
 
 
-def _arange(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+def _arange(recipe: Recipe, _parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
     """Count in reading order: (start + step * (i // each)) % modulo."""
-    del parts
     start, step, each = (recipe.get(name, least) for name, least in COUNTING.items())
     size, modulo = math.prod(shape), recipe.get("modulo")
-    if modulo is not None and each == 1 and modulo < size:  # The period of the numbers.
+    if modulo is not None and each == 1 and modulo < size:
+        # Numbers repeat after `modulo` of them. To copy one period is much faster than to divide.
         period = ((start + step * np.arange(modulo)) % modulo).astype(dtype)
         made = np.empty(size, dtype)
         whole = size - size % modulo
@@ -71,12 +66,14 @@ def _digits(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
     rows = parts["rows"].reshape(-1) if "rows" in parts else np.arange(count)
     made = np.empty((count, shape[-1]), dtype)
     for block in _blocks(count, shape[-1]):
+        # Neighbouring columns tell different digits of the row, so that three tell all of it.
         for place in range(min(_PLACES, shape[-1])):
             digits = (rows[block] // base**place % base).astype(narrow)
             values = digits[:, None] + columns[place::_PLACES]
             # The remainder, but faster: both are smaller than the base.
             np.subtract(values, base, out=values, where=values >= base)
             if times != 1:
+                # `times` may be a fraction, and products may not fit in the narrow integers.
                 values = values.astype(np.int64) * times
             if "factors" in parts:
                 values = values * parts["factors"].reshape(-1, 1)[block]
@@ -99,38 +96,30 @@ def _counts(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
 
 def _added(names: np.ndarray, adds: np.ndarray, shape: Shape) -> np.ndarray:
     """Sum, for each row, the values beside its indices; leaves out indices of no row."""
-    rows = adds.reshape(names.size, -1).astype(np.float64)
-    made = np.zeros((shape[0], rows.shape[1]))
+    rows, made = adds.reshape(names.size, -1), np.zeros((shape[0], math.prod(shape[1:])))
     kept = names < shape[0]
-    names, rows = names[kept], rows[kept]
-    if rows.shape[1] > names.size:
-        for name, row in zip(names.tolist(), rows, strict=True):
-            made[name] += row
-        return made.reshape(shape)
-    for column in range(rows.shape[1]):
-        made[:, column] = np.bincount(names, rows[:, column], shape[0])
+    # In float64, so that a sum is rounded once, to the dtype of the array.
+    np.add.at(made, names[kept], rows[kept].astype(np.float64))
     return made.reshape(shape)
 
 
-def _bags(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+def _bags(_recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
     """Number the bag that each position lies in, by the part `offsets`."""
-    del recipe
     places = np.arange(shape[0])
+    # From the right: of equal offsets, all bags but the last are empty.
     return (np.searchsorted(parts["offsets"], places, side="right") - 1).astype(dtype)
 
 
-def _eye(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+def _eye(_recipe: Recipe, _parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
     """Put ones where the last two axes are equal."""
-    del recipe, parts
     return np.broadcast_to(np.eye(shape[-2], shape[-1], dtype=dtype), shape).copy()
 
 
-def _full(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
-    del parts
+def _full(recipe: Recipe, _parts: Parts, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
     return np.full(shape, np.array(recipe["value"]).astype(dtype))
 
 
-def _blocks(count: int, width: int = 1) -> Iterator[slice]:
+def _blocks(count: int, width: int) -> Iterator[slice]:
     """Cut so many rows into blocks of about `_BLOCK` elements."""
     step = max(1, _BLOCK // max(width, 1))
     return (slice(start, min(start + step, count)) for start in range(0, count, step))
@@ -165,6 +154,7 @@ def extremes(recipe: Recipe, size: int) -> list[float]:
     if recipe["generator"] != "arange":
         return []
     if "modulo" in recipe:
+        # From another start, the remainders may reach less far, which is not worked out.
         return [0, min(recipe["modulo"] - 1, size)] if recipe.get("start", 0) == 0 else []
     start, step, each = (recipe.get(name, least) for name, least in COUNTING.items())
     return [start, start + step * ((size - 1) // each)]

@@ -12,7 +12,8 @@ from embcheck.conformance.suite.load import load_spec
 def suite_fingerprint(files: Iterable[Path]) -> str:
     """Return the digest of all that the cases of some spec files are judged by.
 
-    Raises SpecError for a file that is no spec.
+    Raises SpecError for a file that is not a spec.
     """
     cases = (case for file in files for case in load_spec(file).cases)
+    # Sorted: a suite is the same in whatever order its files are named.
     return joined(sorted(f"{case.id} {case.fingerprint}" for case in cases))

@@ -36,15 +36,19 @@ class MemoryLayout:
 
 def memory_of(array: np.ndarray) -> MemoryLayout:
     """Tell how an array lies in the largest array that it is a view of."""
+    # NumPy mostly lets `base` be the root already, but not where a subclass or a buffer is between.
     root = array
     while isinstance(root.base, np.ndarray):
         root = root.base
     kind = "plain" if array.flags.writeable else "readonly"
-    kind = "mapped" if isinstance(array, np.memmap) else kind
-    (low, high), (first, last) = _bounds(array), _bounds(root)
-    if kind == "mapped" or not array.size:
+    if isinstance(array, np.memmap):
+        return MemoryLayout(array.strides, kind="mapped")
+    if not array.size:
         return MemoryLayout(array.strides, kind=kind)
-    if kind == "plain" and last > high and root.dtype == np.uint8 and not root[-1]:
+    (low, high), (first, last) = _bounds(array), _bounds(root)
+    # Memory that `lay` made is of bytes; the last one tells what it was filled with.
+    is_laid = last > high and root.dtype == np.uint8
+    if kind == "plain" and is_laid and not root[-1]:
         kind = "zeros"
     return MemoryLayout(array.strides, low - first, last - high, kind)
 
@@ -54,6 +58,7 @@ def is_plain(array: np.ndarray) -> bool:
 
     Strides of axes of one element count too: a library may read them.
     """
+    # Without elements, strides lead nowhere, and any will do.
     strides = _c_order(array) if array.size else array.strides
     if array.base is None:
         return array.flags.writeable and array.strides == strides
@@ -83,6 +88,8 @@ def lay(values: np.ndarray, memory: MemoryLayout) -> np.ndarray:
     extent = [step * (size - 1) for step, size in zip(memory.strides, values.shape, strict=True)]
     below = -sum(step for step in extent if step < 0)
     span = below + sum(step for step in extent if step > 0) + values.itemsize
+    # The layout may come from another process, and be wrong: an array beyond its memory, or at no
+    # multiple of its elements' size, would be read all the same.
     if memory.before < 0 or memory.after < 0 or (memory.before + below) % values.itemsize:
         raise ValueError(f"no array of {values.dtype} lies {memory.before} bytes into its memory")
     whole = _aligned(memory.before + span + memory.after)
@@ -97,7 +104,8 @@ def lay(values: np.ndarray, memory: MemoryLayout) -> np.ndarray:
 
 
 def layout_of(array: np.ndarray) -> str:
-    """Name the layout of an array, one of `LAYOUTS`; the nearest one if it is none of them."""
+    """Name the layout of an array, one of `LAYOUTS`; the nearest where none is its own."""
+    # Each layout is made and compared: how it lies stands in its function, and nowhere else.
     memory = memory_of(array)
     plain = np.zeros(array.shape, array.dtype)
     for name, make in LAYOUTS.items():
@@ -122,6 +130,7 @@ def _bounds(array: np.ndarray) -> tuple[int, int]:
 
 def _aligned(count: int) -> np.ndarray:
     """Return so many bytes, aligned and filled, that are the root of their views."""
+    # `frombuffer`, since a slice would have `raw` as its base, and the memory around would be more.
     raw = np.empty(count + ALIGNMENT, np.uint8)
     start = -raw.__array_interface__["data"][0] % ALIGNMENT
     whole = np.frombuffer(raw.data[start : start + count], np.uint8)
@@ -136,6 +145,7 @@ def _finished(array: np.ndarray, memory: MemoryLayout) -> np.ndarray:
 
 def _steps(shape: Sequence[int], itemsize: int, row: int) -> tuple[int, ...]:
     """Return the strides in C order of an array whose last axis takes `row` elements."""
+    # As PyTorch and others have them: an axis of size 0 counts as 1.
     steps = [itemsize]
     for size in (row, *reversed(shape[1:-1])):
         steps.append(steps[-1] * max(size, 1))
@@ -180,6 +190,7 @@ def _offset(values: np.ndarray) -> np.ndarray:
 
 def _part(values: np.ndarray) -> np.ndarray:
     """Take a contiguous part: a row of a matrix, or rows from the middle of a taller table."""
+    # A whole row on either side, as where it is cut from a larger array.
     row = values.nbytes // len(values) if values.ndim > 1 and len(values) else values.nbytes
     return lay(values, MemoryLayout(_c_order(values), row, row))
 
@@ -200,7 +211,7 @@ def _readonly(values: np.ndarray) -> np.ndarray:
 
 def _mapped(values: np.ndarray) -> np.ndarray:
     """Map a file into memory; what is written to the array does not reach the file."""
-    if not values.size:
+    if not values.size:  # No file of no bytes can be mapped.
         return values.copy()
     with tempfile.TemporaryFile() as file:
         file.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)

@@ -8,7 +8,6 @@ import numpy as np
 
 from embcheck.conformance.contract.schemes import (
     SCHEMES,
-    ScaleGroup,
     Scheme,
     ends_of,
     grids_of,
@@ -25,20 +24,6 @@ def scheme_named(name: str) -> Scheme:
     if name not in SCHEMES:
         raise ArraySpecError(f"there is no scheme '{name}'", f"use one of {', '.join(SCHEMES)}")
     return SCHEMES[name]
-
-
-def scales_shape(shape: tuple[int, int], scheme: Scheme) -> tuple[int, ...]:
-    """Return the shape of the scales of a table: (), (V,), (V, blocks of a row) or (runs,)."""
-    rows, columns = shape
-    match scheme.group:
-        case ScaleGroup.TABLE:
-            return ()
-        case ScaleGroup.ROW:
-            return (rows,)
-        case ScaleGroup.BLOCK:
-            return (rows, -(-columns // scheme.block))
-        case ScaleGroup.RUN:
-            return (-(-rows * columns // scheme.block),)
 
 
 def levels_of(
@@ -59,15 +44,17 @@ def levels_of(
     if codes.size and not 0 <= codes.min() <= codes.max() <= highest:
         what = f"a code of {scheme.name} is below 0 or above {highest}"
         raise ArraySpecError(what, "count the levels from the lowest one, which is 0")
-    shape = scales_shape(codes.shape, scheme)
+    shape = scheme.scales_shape(*codes.shape)
     offsets = np.zeros(shape) if offsets is None else offsets
     for name, given in (("scales", scales), ("offsets", offsets)):
         if given.shape != shape:
             what = f"`{name}` has shape {list(given.shape)}, but {scheme.name} needs {list(shape)}"
             raise ArraySpecError(what, "give one number for each group")
         if (given != given.astype(scheme.scale_dtype)).any():
-            what = f"`{name}` holds a number that is none of {scheme.scale_dtype}"
-            raise ArraySpecError(what, f"{scheme.name} keeps it so: write one that is exact there")
+            what = f"`{name}` holds a number that is not exact in {scheme.scale_dtype}"
+            raise ArraySpecError(
+                what, f"{scheme.name} keeps it in that dtype: write one that is exact"
+            )
     groups = groups_of(codes.shape, scheme)
     scale, offset = scales.reshape(-1)[groups], offsets.reshape(-1)[groups]
     wide = offset + np.array(scheme.numbers)[codes] * scale

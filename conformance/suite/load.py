@@ -13,12 +13,13 @@ from embcheck.conformance.suite.model import Clause, Level, Spec
 from embcheck.conformance.suite.parsed import parsed_once
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
-from embcheck.conformance.suite.source import Map, read_yaml
+from embcheck.conformance.suite.source import Map, Mark, read_yaml
 
+# In anybody's folder of specs too: these may lie among the specs, and have schemas of their own.
 NOT_SPECS = ("clauses", "workloads", "curves", "deviations", "documentation")
 """Folders beside the specs whose YAML files are not specs."""
 FEATURES = "features.yaml"
-"""A file beside them that is none either."""
+"""A file beside them that is not a spec either."""
 
 
 @lru_cache
@@ -35,6 +36,7 @@ def spec_files(paths: Iterable[Path] = ()) -> list[Path]:
     found: list[Path] = []
     for path in [*paths] or [suite_root()]:
         below = [path] if path.is_file() else sorted(path.rglob("*.yaml"))
+        # A file that is named is meant, whatever its folder is called.
         chosen = [file for file in below if file == path or not _is_other(file, path)]
         if not chosen:
             what = "holds no spec" if path.exists() else "does not exist"
@@ -67,7 +69,9 @@ def load_clauses(paths: Iterable[Path]) -> Mapping[str, Clause]:
         problems += found
         for entry in tree["clauses"] if not found else ():
             if entry["id"] in clauses:
-                problems.append(_duplicate_clause(path, entry))
+                mark: Mark = entry.value_marks["id"]
+                what = f"clause '{entry['id']}' stands twice"
+                problems.append(Problem(str(path), *mark, what, "choose another id"))
             clauses[entry["id"]] = _clause(path, entry)
     if problems:
         raise SpecError(problems)
@@ -76,19 +80,13 @@ def load_clauses(paths: Iterable[Path]) -> Mapping[str, Clause]:
 
 def _clause(path: Path, entry: Map) -> Clause:
     line, column = entry.value_marks["id"]
-    return Clause(
-        **{
-            **entry,
-            "level": Level(entry["level"]),
-            "sentences": tuple(entry.get("sentences", {}).items()),
-            "where": f"{_display_name(path)}:{line}:{column}",
-        }
-    )
-
-
-def _duplicate_clause(path: Path, entry: Map) -> Problem:
-    mark = entry.value_marks["id"]
-    return Problem(str(path), *mark, f"clause '{entry['id']}' stands twice", "choose another id")
+    # A clause has the fields that the schema has keys for; these three are not as they are written.
+    made = {
+        "level": Level(entry["level"]),
+        "sentences": tuple(entry.get("sentences", {}).items()),
+        "where": f"{_display_name(path)}:{line}:{column}",
+    }
+    return Clause(**{**entry, **made})
 
 
 def load_spec(path: Path, clauses: Mapping[str, Clause] | None = None) -> Spec:
@@ -97,39 +95,31 @@ def load_spec(path: Path, clauses: Mapping[str, Clause] | None = None) -> Spec:
     A folder `clauses/` beside the file's own folder, or in it, adds to the shipped clauses.
     """
     if clauses is None:
+        # Whoever edits a spec and loads it again, in one process, gets the new one.
         status = path.stat() if path.exists() else None
         return _load_spec(path, status and (status.st_mtime_ns, status.st_size))
     return _parse_spec(path, clauses)
 
 
 @lru_cache(maxsize=1024)
-def _load_spec(path: Path, version: object) -> Spec:
+def _load_spec(path: Path, _state: object) -> Spec:
     """Load a spec file once for each state of it."""
-    del version
-
-    def parse(file: Path) -> Spec:
-        return _parse_spec(file, _clauses_for(file))
-
-    def parse_to_keep(file: Path) -> Spec:
-        spec = parse(file)
-        for case in spec.cases:
-            _ = case.description, case.fingerprint  # So that they are kept too.
-        return spec
-
-    is_kept = path.exists() and _is_shipped(path)
-    return parsed_once(path, suite_root(), parse_to_keep) if is_kept else parse(path)
+    if path.exists() and _is_shipped(path):
+        return parsed_once(path, suite_root(), lambda file: _parse_spec(file, shipped_clauses()))
+    return _parse_spec(path, _clauses_for(path))
 
 
 def _parse_spec(path: Path, clauses: Mapping[str, Clause]) -> Spec:
     name = _display_name(path)
     tree = read_yaml(path, name)
     problems = problems_of(tree, name, "spec")
+    # The parser relies on what the schema says, and would stumble over what does not fit it.
     if problems:
         raise SpecError(problems)
     parser = CaseParser(name, f"{path.parent.name}/{path.stem}", clauses, tree)
     cases = parser.cases()
     if parser.problems:
-        raise SpecError(list(dict.fromkeys(parser.problems)))
+        raise SpecError(parser.problems)
     return Spec(f"{path.parent.name}/{path.stem}", tree["behaviour"], cases)
 
 
@@ -146,10 +136,8 @@ def _clauses_for(path: Path) -> Mapping[str, Clause]:
         for folder in (parent / "clauses", parent.parent / "clauses")
         for file in sorted(folder.glob("*.yaml"))
     ]
-    extra = {
-        id_: clause for id_, clause in load_clauses(own).items() if id_ not in shipped_clauses()
-    }
-    return MappingProxyType({**shipped_clauses(), **extra})
+    # A shipped id keeps its meaning: records of different runs are compared by it.
+    return MappingProxyType({**load_clauses(own), **shipped_clauses()})
 
 
 @lru_cache(maxsize=256)

@@ -35,6 +35,7 @@ def combinations(matrix: Matrix | list[Matrix]) -> Iterator[dict[str, Any]]:
 
 def number_of(matrix: Matrix | list[Matrix]) -> int:
     """Count the assignments without making any."""
+    # A few lines of a matrix can have more than fit in memory.
     parts = matrix if isinstance(matrix, list) else [matrix]
     return sum(math.prod(map(len, part.values())) for part in parts)
 
@@ -78,6 +79,7 @@ def substitute(tree: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def _substitute_map(tree: Map, parameters: Mapping[str, Any]) -> Any:
+    # A mapping of one variable is a choice, and the chosen entry takes its place.
     key = next(iter(tree), "")
     if len(tree) == 1 and key.startswith("$"):
         choices, word = _choose(tree, key, parameters)
@@ -95,6 +97,7 @@ def _choose(tree: Map, key: str, parameters: Mapping[str, Any]) -> tuple[Map, st
     choices = tree[key]
     if not isinstance(choices, Map):
         raise UnknownVariable(f"{key} has no choices", "write one for each value", tree, key)
+    # As YAML spells it: `true`, where Python's text is True.
     word = json.dumps(chosen) if chosen is None or isinstance(chosen, bool) else str(chosen)
     if word not in choices:
         raise UnknownVariable(f"no choice for {key[1:]} = {word}", f"add `{word}:`", tree, key)
@@ -102,6 +105,7 @@ def _choose(tree: Map, key: str, parameters: Mapping[str, Any]) -> tuple[Map, st
 
 
 def _value(owner: Any, key: Any, item: Any, parameters: Mapping[str, Any]) -> Any:
+    # A variable is a whole text, never a part of one, so that its value keeps its type.
     if not (isinstance(item, str) and item.startswith("$")):
         return substitute(item, parameters)
     name = item[1:]

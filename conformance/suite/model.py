@@ -178,6 +178,7 @@ class CallSpec:
 
     def outline(self) -> Call:
         """Make the call with empty arrays, by which it can be told what the call needs."""
+        # Capabilities depend on which inputs there are, and not on what is in them.
         arrays = {name: np.empty(0) for name in self.inputs}
         return Call(self.operation, arrays, self.options, self.observe, self.exported_for)
 
@@ -304,10 +305,8 @@ class Case:
     @cached_property
     def missing(self) -> str | None:
         """Say which data of the case is missing; None if it can run."""
-        for source in (source for call in self.calls for source in call.inputs.values()):
-            if isinstance(source, Real) and (reason := real_data.missing(source.name)):
-                return reason
-        return None
+        sources = (source for call in self.calls for source in call.inputs.values())
+        return real_data.missing() if any(isinstance(one, Real) for one in sources) else None
 
 
 @dataclass(frozen=True)

@@ -33,12 +33,14 @@ def parsed_once(path: Path, root: Path, parse: Parse) -> Spec:
     listed = _listed(root / LIST).get(state_of(path, root))
     if listed is None:  # The file or the parser was changed since.
         return parse(path)
+    # Named by what is in it: where several versions of embcheck share a cache, each finds its own.
     entry = cache_place() / "parsed-specs" / listed[:32]
     text = bytes_of(entry, of_others=True, most=_MOST_BYTES)
     if text is not None and digest_of(text) == listed:
         return from_text(text)
     spec = parse(path)
     text = to_text(spec)
+    # An entry that the list does not have would be written in each run, and never be read.
     if digest_of(text) == listed:
         _store(entry, text)
     return spec
@@ -62,6 +64,7 @@ def _parser_state(root: Path) -> bytes:
     digest = hashlib.sha256()
     package = Path(str(files("embcheck.conformance")))
     sources = [*package.glob("suite/*.py"), *package.glob("contract/*.py")]
+    # The list itself is left out: it holds this digest.
     beside = [*root.glob("*.json"), *root.glob("clauses/*.yaml")]
     for file in sorted([*sources, *(path for path in beside if path.name != LIST)]):
         digest.update(file.name.encode() + file.read_bytes())

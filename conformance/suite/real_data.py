@@ -25,9 +25,8 @@ class Missing(Exception):
     """The data is not installed; the message says how to install it."""
 
 
-def missing(name: str) -> str | None:
-    """Say why a real array is not available; None if it is. Reads no data."""
-    del name
+def missing() -> str | None:
+    """Say why real arrays are not available; None if they are. Reads no data."""
     for module in ("safetensors", "tokenizers"):
         if find_spec(module) is None:
             return f"{module} is not installed: pip install 'embcheck[real]'"
@@ -42,7 +41,7 @@ def missing(name: str) -> str | None:
 @lru_cache
 def load(name: str) -> np.ndarray:
     """Load one of `NAMES`; raises Missing if it is not available."""
-    reason = missing(name)
+    reason = missing()
     if reason:
         raise Missing(reason)
     return _LOADERS[name]()
@@ -64,6 +63,7 @@ def _file(name: str) -> Path:
 def _word_embeddings() -> np.ndarray:
     from safetensors import safe_open  # noqa: PLC0415  (optional)
 
+    # One tensor is read, and not the whole model.
     with safe_open(_file("model.safetensors"), framework="numpy") as tensors:
         names = [key for key in tensors.keys() if key.endswith("word_embeddings.weight")]  # noqa: SIM118
         table: np.ndarray = tensors.get_tensor(names[0])
@@ -75,6 +75,7 @@ def _tokenizer() -> Any:
     from tokenizers import Tokenizer  # noqa: PLC0415  (optional)
 
     tokenizer = Tokenizer.from_file(str(_file("tokenizer.json")))
+    # The file may say to pad and to cut to some length; the texts here are longer.
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
@@ -100,6 +101,7 @@ def _sentences() -> tuple[np.ndarray, ...]:
 
 
 def _sentence_offsets() -> np.ndarray:
+    # All but the last length: a bag ends where the next one begins.
     lengths = [len(sentence) for sentence in _sentences()]
     return np.cumsum([0, *lengths[:-1]]).astype(np.int64)
 
@@ -109,6 +111,7 @@ def _help_tokens(count: int) -> np.ndarray:
     from pydoc_data.topics import topics  # noqa: PLC0415  (large)
 
     ids: list[int] = []
+    # The order of a mapping may differ between versions.
     for name in sorted(topics):
         ids += _tokenizer().encode(topics[name]).ids
         if len(ids) >= count:

@@ -30,6 +30,7 @@ SCHEMAS = {
 }
 
 
+# One validator is quick and the other has messages: few trees have mistakes.
 def problems_of(tree: Map, file: str, kind: str, part: str = "") -> list[Problem]:
     """List what the schema of a `kind` of file (one of `SCHEMAS`) says against it.
 
@@ -68,6 +69,7 @@ def _most_specific(error: ValidationError) -> Iterator[ValidationError]:
     if error.validator not in ("anyOf", "oneOf") or not error.context:
         yield error
         return
+    # The first step of a path in the schema is the number of the alternative.
     branches: dict[str | int, list[ValidationError]] = {}
     for child in error.context:
         branches.setdefault(child.schema_path[0], []).append(child)
@@ -76,15 +78,18 @@ def _most_specific(error: ValidationError) -> Iterator[ValidationError]:
         for children in branches.values()
         if not any(child.validator == "type" and not child.path for child in children)
     ]
+    # `oneOf` may be violated by two alternatives that fit, which no single error tells.
     if error.validator == "oneOf" or not fitting:
         yield error
         return
+    # The alternative that was followed deepest is the one that was meant.
     nearest = max(fitting, key=lambda children: max(len(child.path) for child in children))
     for child in nearest:
         yield from _most_specific(child)
 
 
 def _problem(error: ValidationError, tree: Map, file: str) -> Problem:
+    # An unknown key stands in the mapping itself: its path ends one step too early.
     path = list(error.absolute_path)
     mark = mark_of(tree, path)
     what, remedy = _words(error, ".".join(str(step) for step in path) or "the file")
@@ -120,10 +125,12 @@ def _words(error: ValidationError, place: str) -> tuple[str, str]:  # noqa: PLR0
         return f"unknown key '{_extra_key(error)}'", f"use one of: {known}"
     if validator == "required":
         absent = [key for key in value if key not in cast("Any", error.instance)]
-        return f"{place} lacks {_quoted(absent)}", f"add {_quoted(absent)}"
+        absent_keys = ", ".join(f"'{key}'" for key in absent)
+        return f"{place} lacks {absent_keys}", f"add {absent_keys}"
     if validator == "enum":
         allowed = ", ".join(str(value) for value in value)
         return f"{place}: '{error.instance}' is not known", f"use one of: {allowed}"
+    # A case has the only `oneOf` that people often violate; its alternatives tell it from others.
     if validator == "oneOf" and any("expect" in one.get("required", ()) for one in value):
         return (
             f"{place} must have exactly one of 'expect', 'rejects', 'observe'",
@@ -135,7 +142,3 @@ def _words(error: ValidationError, place: str) -> tuple[str, str]:  # noqa: PLR0
     if validator in ("anyOf", "oneOf"):
         return f"{place}: this value fits nothing allowed here", remedy
     return f"{place}: {error.message[:200]}", remedy
-
-
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)

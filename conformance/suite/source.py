@@ -66,7 +66,10 @@ def mark_of(tree: Any, path: Iterable[Hashable]) -> Mark:
 
 def read_yaml(path: Path, name: str | None = None) -> Map:
     """Read a YAML file whose top level is a mapping; raises SpecError like `read_any_yaml`."""
-    return _as_map(read_any_yaml(path, name), name or str(path))
+    tree, name = read_any_yaml(path, name), name or str(path)
+    if not isinstance(tree, Map):
+        _refuse(name, (1, 1), "the top level is not a mapping", "start with keys such as `cases:`")
+    return tree
 
 
 def read_any_yaml(path: Path, name: str | None = None) -> Any:
@@ -92,34 +95,19 @@ def read_any_yaml(path: Path, name: str | None = None) -> Any:
     except OSError as error:
         _refuse(name, (1, 1), f"cannot be read: {error.strerror}", "check the path")
     try:
-        return _parsed(data.decode("utf-8"), name)
+        return _Builder(data.decode("utf-8"), name).document()
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8")
         place = before.count("\n") + 1, len(before) - before.rfind("\n")
         _refuse(name, place, "is not UTF-8 text", "save it as UTF-8")
-
-
-def parse_yaml(text: str, name: str) -> Map:
-    """Parse YAML text whose top level is a mapping; raises SpecError like `read_any_yaml`."""
-    return _as_map(_parsed(text, name), name)
-
-
-def _parsed(text: str, name: str) -> Any:
-    try:
-        return _Builder(text, name).document()
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = _place(mark) if mark else (1, 1)
         _refuse(name, place, f"not YAML: {error.problem or error.context}", "correct the syntax")
     except (YAMLError, ValueError) as error:
+        # A control character, for one, of which ruamel.yaml tells no place.
         said = str(error).partition("\n")[0]
         _refuse(name, (1, 1), f"not YAML: {said}", "correct the syntax")
-
-
-def _as_map(tree: Any, name: str) -> Map:
-    if not isinstance(tree, Map):
-        _refuse(name, (1, 1), "the top level is not a mapping", "start with keys such as `cases:`")
-    return tree
 
 
 def _refuse(name: str, mark: Mark, what: str, remedy: str) -> NoReturn:
@@ -137,6 +125,7 @@ def _meaning(value: str, implicit: tuple[bool, bool]) -> Any:
     if str(tag) not in _CORE:
         return value
     meaning = _scalars().constructor.construct_object(ScalarNode(tag, value))
+    # 1e999 becomes an infinity, which nobody wrote.
     if isinstance(meaning, float) and math.isinf(meaning) and "inf" not in value.lower():
         raise ValueError(f"{value[:30]} is beyond every floating number")
     return meaning
@@ -197,6 +186,7 @@ class _Builder:
         else:
             assert isinstance(event, ScalarEvent)  # noqa: S101  (YAML has three kinds of values)
             value = self._scalar(event, place)
+        # Known from its end on, so that no value holds an alias of itself.
         if event.anchor is not None:
             self._anchors[event.anchor] = value, self._values - before
         return value
@@ -215,6 +205,7 @@ class _Builder:
         if event.anchor not in self._anchors:
             what = f"no finished value is named '&{event.anchor}'"
             _refuse(self._name, place, what, "name a value above, or write it out")
+        # Counted as if it were written out, or ten lines of aliases could stand for billions.
         value, size = self._anchors[event.anchor]
         self._count(size, place)
         return value
@@ -223,7 +214,7 @@ class _Builder:
         try:
             return _meaning(event.value, event.implicit)
         except ValueError as error:  # a number of too many digits, for one
-            _refuse(self._name, place, f"no number: {str(error)[:100]}", "write a smaller one")
+            _refuse(self._name, place, f"not a number: {str(error)[:100]}", "write a smaller one")
 
     def _sequence(self, place: Mark, depth: int) -> Seq:
         result = Seq(place)
@@ -250,4 +241,5 @@ class _Builder:
         key = self._value(event, depth + 1)
         if isinstance(key, (Map, Seq)):
             _refuse(self._name, place, "a key is not a scalar", "use a word as the key")
+        # As it is written: a choice of a matrix may be for `true`, or for 1.
         return key if isinstance(key, str) else str(getattr(event, "value", key))
