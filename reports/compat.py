@@ -84,6 +84,11 @@ class Supported:
             version = since.version
         return version
 
+    @property
+    def severity(self) -> int:
+        """Its place among the ways to fail, 0 for silent failures, which are the worst."""
+        return ("silently", "dying", "loudly", None).index(self.how)
+
     def for_tables(self, dtype: str) -> Supported:
         """Return the answer for tables of a dtype, where it is told apart."""
         return self.dtypes.get(dtype, self)

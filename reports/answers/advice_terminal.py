@@ -82,6 +82,7 @@ def _print_rows(rows: Sequence[Row], console: Console) -> None:
     """Print one block for the backends of a library of which the same is to be said."""
     blocks: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
+        # A backend with a speed has a place of its own in the ranking, and so a block of its own.
         place = row.backend if row.speed else ""
         library = f"{row.library} {row.version}"
         blocks.setdefault((place, library, *_lines(row)), []).append(row)

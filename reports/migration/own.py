@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from embcheck.conformance.contract.call import Call
-from embcheck.reports.answers.own_needs import FEW_BAGS, SHORT
+from embcheck.reports.answers.own_needs import FEW_BAGS, NARROW, SHORT
 from embcheck.reports.migration.errors import Distance
 from embcheck.reports.units import plural
-
-WIDE = 1_024
-"""Columns up to which a row is like the narrow ones."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +156,7 @@ def _own(call: Call) -> Iterator[str]:
         yield "bag.padding"
     if "per_sample_weights" in call.inputs:
         yield "bag.weights"
+        # Weights beside padding or empty bags go wrong where each alone does not.
         if _has_padding(call) or _has_empty(call):
             yield "bag.weights.combined"
     if _has_empty(call):
@@ -169,9 +166,9 @@ def _own(call: Call) -> Iterator[str]:
 def _sizes(call: Call) -> Iterator[str]:
     table, indices = call.inputs["weight"], call.inputs["indices"]
     bags = len(call.inputs.get("offsets", indices)) if call.operation.is_bag else 0
-    sizes: Mapping[str, Any] = {
+    sizes = {
         "sizes.rows-beyond-16-bits": len(table) > SHORT,
-        "sizes.wide-rows": table.shape[1] > WIDE,
+        "sizes.wide-rows": table.shape[1] > NARROW,
         "sizes.many-indices": indices.size > SHORT,
         "sizes.many-bags": bags > FEW_BAGS,
     }

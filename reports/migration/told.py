@@ -58,6 +58,7 @@ def _own_sections(own: OwnCall, old: str) -> Iterator[Section]:
     if apart.rows:
         yield Section(f"How far they are from {one_line(old, 40)}", (), (apart,))
     if own.prices:
+        # A wrong answer is not timed, and the table of answers says already that it is wrong.
         unsaid = [one for one in own.prices if not _is_told(own, one)]
         notes = (*own.notes, *_notes(unsaid))
         yield Section("What it takes here", (), tuple(prices_grids(own)), notes)
@@ -98,6 +99,7 @@ def _sections(
             for how in heads
         ]
         return sections + _rest(lead, target.changes)
+    # Anew, for tables of the call's dtypes: `target.changes` are those of all dtypes.
     lost = migration(data, old, target.name, own.dtypes).lost
     met, guarded = (_only(lost, names, own.dtypes) for names in (own.features, own.guards))
     sections = [
