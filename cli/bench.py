@@ -8,17 +8,11 @@ from typing import Any
 import click
 
 from embcheck.cli.bench_own import own_options
+from embcheck.cli.shared_options import backends_option
 
 
 @click.command()
-@click.option(
-    "-b",
-    "--backend",
-    "backends",
-    multiple=True,
-    metavar="[LABEL=]ID[:PYTHON]",
-    help="A backend (repeatable); PYTHON is another interpreter, with embcheck installed.",
-)
+@backends_option(required=False)
 @click.option(
     "--workload",
     "ids",

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+from embcheck.cli.shared_options import with_options
 
 CALL_OPTIONS = (
     click.option(
@@ -55,8 +51,4 @@ _OPTIONS = (
 )
 
 
-def own_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a user's own workload."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+own_options = with_options(_OPTIONS)

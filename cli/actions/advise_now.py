@@ -28,6 +28,7 @@ def deciding_cases(needs: Needs) -> list[str]:
     cases = [case for path in spec_files() for case in load_spec(path).cases]
     planned = planned_of(features.features, cases)
     data = replace(shipped(), uses=uses_of(features), contexts=planned.contexts)
+    # With the contexts of the installed suite: those of the shipped data may be older.
     concern = Concern(data, needs)
     wanted = {
         name: {planned.contexts[name][place] for place in concern.places(name)}

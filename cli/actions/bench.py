@@ -76,6 +76,7 @@ def bench(
         raise click.UsageError("a comparison cannot be resumed: leave out --resume")
     if curves and "curves" not in studies:
         raise click.UsageError("--curve needs --study curves")
+    # A spelling is how to time, and not a part of a user's own call.
     spelling = None if own["spelling"] is None else str(own["spelling"])
     own = {name: value for name, value in own.items() if name != "spelling"}
     settings = TimingSettings(
@@ -91,6 +92,7 @@ def bench(
             backends = backends or installed_backends(sources)
         if own_one is not None and settings.spelling is not None:
             check_spelling(settings.spelling, with_baseline(backends, baseline), own_one)
+        # The folder is made by the run itself, once nothing is wrong with what was asked.
         if out.is_dir():
             claim.enter_context(claimed(out))
         if against is not None:
@@ -118,6 +120,7 @@ def bench(
     except KeyboardInterrupt:
         with suppress(RecordError):  # Nothing may be written yet, or over what is no record.
             _show(out)
+        # `--resume` and `--against` exclude each other.
         advice = "" if against else "; go on with the same command and --resume"
         click.echo(f"embcheck: interrupted{advice}", err=True)
         sys.exit(INTERRUPTED)
@@ -177,6 +180,7 @@ def _time(
             )
 
     codes = [ExitCode.CONFORMS]
+    # A study without workloads named is run alone; with them, they are timed as well.
     if not studies or ids:
         workloads = [own] if own else select_workloads(ids)
         codes.append(time_cells(workloads, "timing"))
@@ -201,6 +205,7 @@ def _time_against(
 ) -> ExitCode:
     """Time what changed since a run, and print the comparison."""
     base = read_baseline(against)
+    # As the earlier run was made, or the two would not be comparable.
     settings = replace(settings, profile=str(base.header.settings["profile"]))
     workloads = select_workloads(ids or tuple(base.header.settings["workloads"]))
     names = backends or plain_ids(str(info["id"]) for info in base.header.backends)

@@ -46,6 +46,8 @@ def read_own(sources: Sources) -> Workload:
 
 def check_spelling(name: str, backends: Sequence[str], workload: Workload) -> None:
     """Refuse a spelling of a user's own call that no backend has, with those that there are."""
+    # Which spellings there are may depend on the call, so it is this one that backends are asked
+    # about.
     call = make_inputs(workload, workload.profiles["quick"], 1).call(0)
     known: dict[str, list[str]] = {}
     for backend in backends:

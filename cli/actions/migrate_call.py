@@ -49,6 +49,7 @@ def _asked(
     }
     asking = Asking(calls, options["timeout"])
     asked = asking.ask(list(dict.fromkeys([old, *new])))
+    # Which recipe belongs to a backend is known from its library, which only its worker tells.
     known = _recipes(new, asked)
     found_for = {name: recipe.backend for name, recipe in known.items() if recipe.backend}
     beside = [name for name in dict.fromkeys(found_for.values()) if name not in asked]
@@ -92,6 +93,7 @@ def _priced(
     backends = asked_right(asked, dict.fromkeys(one.backend for one in found.answers))
     if len(backends) < 2 or old not in backends:
         return found
+    # All are timed on the same calls, so the slowest decides how long these may be.
     slowest = max(asked[name].seconds for name in backends)
     pairs = [
         (recipe, name)
