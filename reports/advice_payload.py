@@ -45,6 +45,7 @@ MISTAKES: Final = "Mistakes that should be errors"
 def advice_payload(merged: Merged) -> dict[str, Any] | None:
     """Return plain JSON data; None where the record does not hold what decides any feature."""
     features = shipped_features().features
+    # A run of somebody's own specs alone says nothing of features.
     known = {*merged.clauses}
     is_decided = any(
         feature.clauses and known.issuperset(feature.clauses) for feature in features.values()
@@ -107,6 +108,7 @@ def group_of(feature: Feature) -> str:
     """Return the title under which a feature stands: what is to be refused stands by itself."""
     clauses = shipped_clauses()
     levels = {clauses[name].level for name in feature.clauses}
+    # Without `get`: a feature with a new first word must be given a title.
     return MISTAKES if levels == {Level.DOMAIN} else GROUPS[feature.name.split(".")[0]]
 
 
@@ -121,6 +123,7 @@ def _backend(data: Compat, name: str, timed: Speeds | None) -> list[Any]:
         # Tables of a dtype decide by themselves only where no context is told.
         dtypes = {} if found.contexts else {key: _said(part) for key, part in found.dtypes.items()}
         cell = [_said(found), found.contexts, found.instead, found.example, dtypes]
+        # The data has one cell for each feature and backend, most of them `yes` and nothing more.
         while len(cell) > 1 and not cell[-1]:
             cell.pop()
         cells.append(cell if len(cell) > 1 else cell[0])

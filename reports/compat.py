@@ -271,11 +271,13 @@ def parse(text: str, name: str) -> Compat:
             contexts=contexts,
             cases=cases,
         )
+    # The file may be anybody's: whatever is wrong with its form is one error.
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise CompatError(f"{name}: holds no data on compatibility ({error!r})") from None
 
 
 def _words(bits: int, words: list[str]) -> frozenset[str]:
+    # Bit n stands for the word at place n.
     return frozenset(word for place, word in enumerate(words) if bits >> place & 1)
 
 
@@ -317,7 +319,8 @@ def _supported(
     if "example" in told:
         told["example"] = examples[told["example"]]
     of_dtypes = told.pop("dtypes", {})
-    of_dtypes = dtypes[of_dtypes] if isinstance(of_dtypes, int) else of_dtypes
+    if isinstance(of_dtypes, int):  # Format 1 has the answers here, and not their number.
+        of_dtypes = dtypes[of_dtypes]
     each = {
         name: Supported(*answer.split())
         for answer, names in of_dtypes.items()

@@ -14,6 +14,7 @@ def to_text(compat: Compat) -> str:
     reasons: dict[tuple[str, ...], int] = {}
     examples: dict[str, int] = {}
     dtypes: dict[str, int] = {}
+    # Reasons, examples and answers repeat for many features: each stands once, and has a number.
     words = sorted({word for sets in compat.contexts.values() for each in sets for word in each})
     place = {word: number for number, word in enumerate(words)}
     answers: dict[str, int] = {}
@@ -53,6 +54,7 @@ def to_text(compat: Compat) -> str:
         data["uses"] = {word: [*names] for word, names in compat.uses.items()}
         data["words"] = words
         data["contexts"] = {
+            # A set of words as the bits of a number: as text, contexts would be ten times as long.
             name: " ".join(f"{sum(1 << place[word] for word in each):x}" for each in sets)
             for name, sets in compat.contexts.items()
         }
@@ -97,6 +99,7 @@ def _plain(
         told["reason"] = reasons.setdefault(reason, len(reasons))
     if found.example:
         told["example"] = examples.setdefault(found.example, len(examples))
+    # What has its default is left out: `_supported` in `compat.py` puts it back.
     return {name: value for name, value in told.items() if value not in (None, "", {}, [])}
 
 

@@ -73,10 +73,12 @@ def _print_changes(title: str, changes: Sequence[ResultChange], console: Console
     words: dict[State, str] = {}
     for change in changes:
         for state in (change.before, change.after):
+            # There are thousands of changes, and few states.
             if state not in words:
                 words[state] = _word(change.what, state)
         key = (change.pair.name, words[change.before], words[change.after])
         groups.setdefault(key, []).append(change.case)
+    # The largest group first: it is most likely to have one cause.
     ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
     for (pair, before, after), cases in ordered[:GROUP_LINES]:
         _print(console, f"{one_line(pair, 60)}: {plural(len(cases), 'case')}", indent=2)

@@ -167,6 +167,7 @@ def ledger_counts(merged: Merged) -> LedgerCounts:
     for name, by_backend in _by_case(merged).items():
         readings = [reading_of(finding) for finding in by_backend.values()]
         pytorch = stated(merged.cases[name], by_backend.values())
+        # A case that no backend could be asked was not observed.
         if any(reading.voice is not None for reading in readings):
             known.append(pytorch)
             unlike += any(_departs(reading, pytorch) for reading in readings)
@@ -260,6 +261,7 @@ def _cell(
 ) -> LedgerCell:
     reading = reading_of(finding)
     observed = finding.result.observed if finding is not None and finding.result else {}
+    # A word says more than values do; only what has none shows them in its cell.
     glimpse = _glimpse(entries(observed)) if reading.word.name == OTHER else ""
     return LedgerCell(
         case.case,

@@ -22,7 +22,7 @@ from embcheck.reports.helped import Help, helped
 from embcheck.reports.ledger import Ledger, ledger
 from embcheck.reports.marks import Mark
 from embcheck.reports.matrix import Chip, link, totals
-from embcheck.reports.merge import BackendEntry, Merged, MergedResult
+from embcheck.reports.merge import BackendEntry, Merged, MergedResult, doubts_text
 from embcheck.reports.mutation import Mutation, mutation
 from embcheck.reports.prices import Price, price_groups
 from embcheck.reports.provisions import provision_text
@@ -35,7 +35,6 @@ from embcheck.reports.units import plural, seconds_text, value_text
 from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURES_SHOWN = 10
-DOUBTS_SHOWN = 5
 FALLBACK_LIMIT = 500
 
 
@@ -125,6 +124,7 @@ class Page:
 
 def build_page(merged: Merged, evidence: Evidence) -> Page:
     """Gather what a report shows."""
+    # Of cases, not of the record's clauses: only a clause with a case can be linked to.
     clauses = {clause for case in merged.cases.values() for clause in case.clauses}
     scores = tuple(score_table(merged))
     worst, stages = departures(merged), Stages(merged)
@@ -177,16 +177,19 @@ def _verdict(merged: Merged, scores: Iterable[BackendScore]) -> ReportVerdict:
         return ReportVerdict("unknown", timed if merged.measurements else "No results.")
     departing = [score for score in scores if score.total.departures]
     if departing:
-        departed = f"{_of(len(departing), len(scores))} from the contract: {_how(scores)}"
-        sentence = f"{departed}; {_explained(scores)}."
-        return ReportVerdict("bad", sentence)
+        count = f"{len(departing)} of {plural(len(scores), 'backend')}"
+        verb = "departs" if len(departing) == 1 else "depart"
+        departed = f"{count} {verb} from the contract: {_how(scores)}"
+        return ReportVerdict("bad", f"{departed}; {_explained(scores)}.")
     unclear = [score.backend for score in scores if not _conforms(score)]
     parts = any(score.backend in merged.parts for score in scores)
     if unclear or merged.partial or parts:
         why = _why(scores) or ("a part of the suite was left out" if parts else "")
         said = why or "the run is partial, or nothing was scored"
         return ReportVerdict("unknown", f"No departure was found, but not all is known: {said}.")
-    return ReportVerdict("good", f"{_all(len(scores))} to the contract.")
+    # A backend alone is no "all"; and nothing less than a whole run gets here.
+    who = "The backend conforms" if len(scores) == 1 else f"All {len(scores)} backends conform"
+    return ReportVerdict("good", f"{who} to the contract.")
 
 
 def _explained(scores: list[BackendScore]) -> str:
@@ -198,14 +201,6 @@ def _explained(scores: list[BackendScore]) -> str:
     whose = categories_text({str(name): counts[name] for name in Category if counts[name]})
     said = "all" if known == total else f"{known:,}"
     return f"{said} are known and explained" + (f": {whose}" if whose else "")
-
-
-def _of(some: int, count: int) -> str:
-    return f"{some} of {plural(count, 'backend')} {'departs' if some == 1 else 'depart'}"
-
-
-def _all(count: int) -> str:
-    return "The backend conforms" if count == 1 else f"All {count} backends conform"
 
 
 def _conforms(score: BackendScore) -> bool:
@@ -236,8 +231,7 @@ def _why(scores: list[BackendScore]) -> str:
 
 
 def _partial(run: Run) -> str:
-    why = "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
-    return f"the {run.header.purpose} run of {run.header.started} is partial: {why}"
+    return f"the {run.header.purpose} run of {run.header.started} is partial: {doubts_text(run)}"
 
 
 def _backend(
@@ -257,6 +251,7 @@ def _backend(
         else (),
         ", ".join(map(str, latest.get("capabilities") or ())),
         entry.unavailable,
+        # `distinct` joins several versions by commas: results of both stand in one column.
         ", " in version,
         parts.get(entry.id, ""),
         tuple(stage.name for stage in stages.chain(entry.id).stages[1:]),

@@ -69,7 +69,9 @@ class Payload:
         self._behaviours: Pool[str] = Pool()
         self._details: Pool[tuple[Any, ...]] = Pool()
         self._deviations: Pool[tuple[tuple[str, str], ...]] = Pool()
+        # The empty text is 0, which stands for "none" and is left out at the end of rows.
         self._texts.number("")
+        # So that one backend's long messages do not take the place of all others'.
         self._share = max(LEAST_SHARE, ALL_SHARES // max(1, len(merged.columns)))
         self._used: Counter[str] = Counter()
 
@@ -229,6 +231,7 @@ def _milliseconds(result: ResultLine | None) -> float | None:
         return None
     rounded = round(seconds, 2) if abs(seconds) >= 1 else float(f"{seconds:.3g}")
     value = finite(float(f"{rounded * _SECOND:.12g}"))
+    # `12` is shorter than `12.0`, and there is a number for each result.
     return int(value) if value is not None and value.is_integer() else value
 
 

@@ -32,7 +32,10 @@ def print_reach(reach: Reach, console: Console) -> None:
         ("Dtypes that no case asks at the size wanted", _missing_extents(reach.sizes)),
         ("Pairs of options that no case exercises", _missing_pairs(reach.pairs)),
         ("Pairs said to be impossible that a case exercises", _contradictions(reach.pairs)),
-        ("Reasons to leave out what is exercised", _idle(reach)),
+        (
+            "Reasons to leave out what is exercised",
+            (*reach.sizes.idle_reasons, *reach.pairs.idle_reasons),
+        ),
     ):
         _print_list(title, list(lines), console)
 
@@ -88,6 +91,7 @@ def _print_extents(sizes: SizeTable, console: Console) -> None:
 
 def _extent_cell(extents: Iterable[Extent], axis: SizeAxis) -> Text:
     found = [extent for extent in extents if extent.axis is axis]
+    # What is left out for a reason must not make the least size look small.
     wanted = [extent for extent in found if extent.reason is None]
     if not wanted:
         return Text("*" if found else "-")
@@ -161,11 +165,6 @@ def _missing_pairs(pairs: PairTable) -> Iterator[str]:
 def _contradictions(pairs: PairTable) -> Iterator[str]:
     for one in pairs.operations:
         yield from (f"{one.operation}: {pair.describe()}" for pair in one.contradicted)
-
-
-def _idle(reach: Reach) -> Iterator[str]:
-    yield from reach.sizes.idle_reasons
-    yield from reach.pairs.idle_reasons
 
 
 def _grid(headings: Sequence[str]) -> Table:

@@ -52,6 +52,7 @@ def differences(call: Mapping[str, Any], control: Mapping[str, Any] | None) -> l
 def array_text(values: Any) -> str:
     """Write nested lists like an array, a row a line, with aligned columns."""
     texts = _texts(values)
+    # Columns align, but one long number must not push all others off the page.
     widest = _widest(texts)
     return _cut(_array_text(texts, widest if widest <= 24 else 0, 0))
 

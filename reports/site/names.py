@@ -21,5 +21,6 @@ def file_name(name: str) -> str:
     if _PLAIN.fullmatch(name) and not _DEVICES.fullmatch(name):
         return name
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    # Twenty characters less, for the digest and a file's ending.
     rest = _OTHER.sub("-", name.lower()).strip("-.")[: LONGEST - 20]
     return f"{rest or 'backend'}--{digest}"
