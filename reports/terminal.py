@@ -183,11 +183,11 @@ def _timing_row(line: Measurement) -> tuple[str, ...]:
 def ratio_cells(line: Measurement) -> tuple[str, str]:
     """Return a timing's ratio and its interval; a dash for what is not known."""
     ratio, low, high = finite(line.ratio), finite(line.ratio_low), finite(line.ratio_high)
-    interval = None if low is None or high is None else f"{_ratio_text(low)}-{_ratio_text(high)}"
-    return "-" if ratio is None else _ratio_text(ratio), interval or "-"
+    interval = None if low is None or high is None else f"{ratio_text(low)}-{ratio_text(high)}"
+    return "-" if ratio is None else ratio_text(ratio), interval or "-"
 
 
-def _ratio_text(ratio: float) -> str:
+def ratio_text(ratio: float) -> str:
     """Return a ratio in two or three digits."""
     if ratio >= 100:
         return f"{ratio:,.0f}"
