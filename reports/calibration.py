@@ -118,6 +118,7 @@ def _share(cell: Mapping[str, Any] | None) -> str:
 
 def _target(target: Mapping[str, Any]) -> TargetRow:
     limit = "at most" if target["relation"] == "<=" else "at least"
+    # Of nothing, no share can be told.
     found = "-"
     if target["of"]:
         found = f"{target['count'] / target['of']:.1%} ({target['count']} of {target['of']})"

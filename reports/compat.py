@@ -183,6 +183,7 @@ class Compat:
     @cached_property
     def sizes(self) -> tuple[str, ...]:
         """The words for large sizes."""
+        # By the beginning that `size_word` in `contexts.py` gives them.
         return tuple(word for word in self.uses if word.startswith("more than "))
 
     def supports(self, backend: str, feature: str) -> Supported:

@@ -128,6 +128,7 @@ def _bar(name: str, counts: Mapping[str, Any]) -> CoverageBar:
 def _sentence(row: Mapping[str, Any], clauses: Collection[str]) -> SentenceRow:
     return SentenceRow(
         row["parameter"] or NO_PARAMETER,
+        # A new sentence is quoted: nobody has paraphrased it yet.
         row["paraphrase"] or row.get("text") or "",
         clause_links(row["clauses"], clauses),
         row.get("reason") or "",
@@ -137,6 +138,7 @@ def _sentence(row: Mapping[str, Any], clauses: Collection[str]) -> SentenceRow:
 
 def _loose_ends(data: Mapping[str, Any]) -> Iterable[tuple[str, tuple[str, ...]]]:
     """Yield the other gaps, with a title each."""
+    # Files that an older embcheck wrote lack some of these.
     yield "clauses without a case", tuple(data.get("clauses_without_cases", ()))
     yield "documented clauses that no sentence carries", tuple(data.get("unfounded", ()))
     yield "cases without a clause", tuple(data.get("cases_without_clauses", ()))

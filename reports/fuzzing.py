@@ -76,6 +76,7 @@ def _print_findings(hunted: Mapping[str, Any], console: Console) -> None:
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
+    # `new` sorts behind `known`, and is to stand first.
     for finding in sorted(findings, key=lambda finding: finding["status"], reverse=True):
         is_new = finding["status"] == "new"
         status = safe_text("NEW" if is_new else "known", console, "bold red" if is_new else "")

@@ -141,6 +141,7 @@ class Merged:
             for info in run.header.backends if run.header.purpose == "conformance" else ():
                 if not info.get("unavailable"):
                     found.setdefault(str(info.get("id", "?")), []).append(run.selection)
+        # One run of the whole suite is enough to make a backend's results whole.
         return {name: "; ".join(dict.fromkeys(said)) for name, said in found.items() if all(said)}
 
 

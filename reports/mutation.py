@@ -121,6 +121,7 @@ def _mutant(row: Mapping[str, Any], clauses: Collection[str], cases: Collection[
     killers = row["killed_by"]
     return Mutant(
         id=row["id"],
+        # One bug may break several clauses.
         clauses=clause_links(row["clause"].split(", "), clauses),
         says=row["says"],
         file=row.get("file", ""),

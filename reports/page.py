@@ -165,6 +165,7 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         coverage=coverage(evidence.coverage, clauses) if evidence.coverage else None,
         mutation=mutation(evidence.mutation, clauses, merged.cases) if evidence.mutation else None,
         calibration=calibration(evidence.calibration) if evidence.calibration else None,
+        # For readers without JavaScript, who get departures only.
         fallback=tuple((f, tally(stages, [f])) for f in departed[:FALLBACK_LIMIT]),
         fallback_left=max(0, len(departed) - FALLBACK_LIMIT),
     )
@@ -205,6 +206,7 @@ def _explained(scores: list[BackendScore]) -> str:
 
 def _conforms(score: BackendScore) -> bool:
     doubtful = (Mark.ERRORED, Mark.STALE, Mark.NOT_RUN)
+    # That nothing departs is not enough: what is stale or was not run may hide a departure.
     return score.total.passed > 0 and not any(score.total[mark] for mark in doubtful)
 
 
@@ -297,5 +299,6 @@ def _facts(facts: Any) -> tuple[tuple[str, str], ...]:
     return tuple(
         (str(key).replace("_", " "), one_line(value_text(value), 300))
         for key, value in facts.items()
+        # 0 and False are facts.
         if value not in (None, "")
     )

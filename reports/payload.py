@@ -78,6 +78,7 @@ class Payload:
     def build(self) -> dict[str, Any]:
         """Return plain JSON data."""
         merged = self._merged
+        # Cases and columns first: they fill the pools that are written out behind them.
         cases = [self._case(case) for case in merged.cases.values()]
         columns = self._columns()
         sentences = {behaviour_id(case.case): case.behaviour for case in merged.cases.values()}

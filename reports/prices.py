@@ -70,5 +70,6 @@ def _price(line: PriceLine) -> Price:
 def _added(plain: float | None, own: float | None) -> str:
     if plain is None or own is None:
         return "-"
+    # `seconds_text` would give a negative time the wrong unit.
     sign = "-" if own < plain else "+"
     return f"{sign}{seconds_text(abs(own - plain) / 1e9)}"

@@ -131,6 +131,7 @@ def _print_reasons(counts: Counter[str], console: Console) -> None:
 def _missing_sizes(sizes: SizeTable) -> Iterator[str]:
     for crossing in sizes.crossings:
         if crossing.missing:
+            # A list of all thresholds would fill several lines.
             every = len(crossing.missing) == len(sizes.thresholds)
             named = "all" if every else _ranges(crossing.missing, sizes.thresholds)
             yield f"{crossing.look}, {crossing.axis}: {named}"

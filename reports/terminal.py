@@ -41,6 +41,7 @@ from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURE_LINES = 15
 STALE_SHOWN = 5
+# What the figures of a timing leave of 80 columns.
 _NAME_WIDTH = 27
 _COUNTS = (
     ("silent", (Mark.SILENT,), "bold red"),
@@ -85,6 +86,7 @@ def print_conformance(runs: Iterable[Run] | Merged, console: Console) -> None:
         _print_stale(merged, console)
         _print_processors(merged, console)
         _print_ledger(ledger_counts(merged), console)
+    # Timings alone have a summary of their own.
     elif not merged.measurements:
         say(console, "No results.")
     for entry in merged.unavailable:
@@ -218,6 +220,7 @@ def _print_messages(measurements: Sequence[Measurement], console: Console) -> No
         for reason in reasons(line):
             names.setdefault(reason, []).append(one_line(line.backend, 40))
     for reason, found in names.items():
+        # What is true of all rows needs no names.
         owner = "" if reason in common else f"{', '.join(dict.fromkeys(found))}: "
         console.print(safe_text(f"{owner}{one_line(reason)}", console))
 
@@ -308,6 +311,7 @@ def _share(score: Score) -> Text:
 def _print_departures(found: list[Departure], console: Console) -> None:
     shown = found[:DEPARTURE_LINES]
     width = max((len(one_line(group.backend, 30)) for group in shown), default=0)
+    # Departures come sorted by standing, mark and category.
     for (standing, mark, category), groups in groupby(shown, key=_heading):
         whose = f" ({category})" if category else ""
         say(console, f"\n{_TITLES[mark]}{_STANDINGS[standing]}{whose}:", _STYLES[mark])

@@ -134,6 +134,7 @@ def timings(
     cells: dict[tuple[str, str], list[Measurement]] = {}
     for line in lines:
         cells.setdefault((str(line.workload), circumstances(line)), []).append(line)
+    # Each choice has the same rows in the same order: the page's script only changes their texts.
     choices = {
         name: tuple(
             _group(*cell, [found.get(row_name(one)) or _apart(one, name) for one in rows], axis)

@@ -22,6 +22,7 @@ class Entry(NamedTuple):
 
 def entries(described: Mapping[str, Any] | None) -> list[Entry]:
     """Turn described arrays, or expectations, into text, by name."""
+    # Records come from elsewhere: what is no mapping is left out.
     if not isinstance(described, Mapping):
         return []
     return [_entry(str(name), what) for name, what in described.items()]
@@ -124,10 +125,12 @@ def _plain(value: Any) -> str:
         return clean(value)
     if isinstance(value, float):
         if value.is_integer() and abs(value) < 1e15:
+            # Minus zero is kept: some cases are about it.
             return str(int(value)) if value or str(value)[0] != "-" else "-0"
         return json.dumps(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_plain, value))}]"
+    # `True` is an `int` to Python, and `true` in a record.
     return str(value) if type(value) is int else clean(json.dumps(value))
 
 

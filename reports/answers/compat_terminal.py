@@ -65,6 +65,8 @@ def print_column(data: Compat, backend: str, console: Console) -> None:
         ]
         if names:
             console.print(Text(f"\n{support}: ", _STYLES[support]) + Text(", ".join(names)))
+    # Probes are cases that only PyTorch's backends can answer: others have no answer to their
+    # features.
     rest = [name for name in data.features if name not in {*column.features, *column.stale}]
     if rest:
         console.print(Text("\nasked of PyTorch alone: ", "dim") + Text(", ".join(rest)))

@@ -147,6 +147,7 @@ def _own(call: Call) -> Iterator[str]:
         if _has_padding(call):
             yield "padding.output"
         return
+    # PyTorch's default.
     yield f"bag.{call.option('mode') or 'mean'}"
     yield from ("bag.shape", "bag.dtypes", "bag.repeatable")
     yield "bag.offsets" if "offsets" in call.inputs else "bag.two-dimensional"
@@ -182,5 +183,6 @@ def _has_padding(call: Call) -> bool:
 def _has_empty(call: Call) -> bool:
     if "offsets" not in call.inputs:
         return bool(call.inputs["indices"].shape[1] == 0)
+    # The last bag ends where the indices do.
     ends = np.append(call.inputs["offsets"], call.inputs["indices"].size)
     return bool((np.diff(ends) == 0).any())

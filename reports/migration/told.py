@@ -38,6 +38,7 @@ def told(data: Compat, old: str, targets: Sequence[MigrationTarget], own: OwnCal
     several = len(targets) > 1
     title = f"{old} -> {', '.join(target.name for target in targets)}"
     if own is None and not several and targets[0].changes is not None:
+        # With several targets, or with a call of one's own, versions would make the title too long.
         title = f"{_named(data, old)} -> {_named(data, targets[0].name)}"
     sections = list(_own_sections(own, old)) if own else []
     for target in targets:
@@ -90,6 +91,7 @@ def _sections(
     lead = f"{target.name}: " if named else ""
     show = _Shower(data, old, target.name)
     if own is None:
+        # What is lost comes sorted by how it fails, so each head comes once, the worst first.
         heads = dict.fromkeys(change.how for change in target.changes.lost)
         sections = [
             Section(
@@ -199,6 +201,7 @@ class _Shower:
         if case.wanted != AS_DOCUMENTED:
             agreed = f", and {old}" if is_right else ""
             yield Part("answer", f"documented{agreed}: {one_line(case.wanted)}")
+        # Where it is right and the documented answer is shown, that line names it.
         if before and not (is_right and case.wanted != AS_DOCUMENTED):
             yield Part("answer", f"{old}: {one_line(before)}")
         after = case.answers.get(self._new)
