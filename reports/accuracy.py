@@ -121,7 +121,10 @@ def _timed(measurements: Iterable[Measurement]) -> Iterable[_Timed]:
         speed = finite(line.ns_per_lookup)
         gate = line.details.gate
         error = finite(gate.relative_rms_error) if gate is not None else None
-        if speed is not None and speed > 0 and error is not None and error >= 0:
+        if speed is None or error is None:
+            continue
+        # On a logarithmic axis, nothing below 0 has a place.
+        if speed > 0 and error >= 0:
             yield _Timed(str(line.backend), f"{line.workload}, {circumstances(line)}", speed, error)
 
 

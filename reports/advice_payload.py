@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from embcheck.conformance.suite.features import Feature, shipped_features
@@ -17,7 +17,7 @@ from embcheck.reports.answers.letters import FORMS, INDICES, MODES, OPERATIONS, 
 from embcheck.reports.answers.recipe_advice import recipe_of
 from embcheck.reports.answers.recipes import recipes
 from embcheck.reports.answers.speeds import Speeds, speeds
-from embcheck.reports.compat import Compat, Supported
+from embcheck.reports.compat import Compat, Supported, bits_of
 from embcheck.reports.families import family_of
 from embcheck.reports.merge import Merged
 from embcheck.reports.units import nanoseconds_text
@@ -59,17 +59,12 @@ def payload_of(
     data: Compat, features: Mapping[str, Feature], timed: Speeds | None
 ) -> dict[str, Any]:
     """Return what decides, as plain JSON data: words and backends by number, contexts as bits."""
-    words = sorted(
-        {
-            *(word for sets in data.contexts.values() for each in sets for word in each),
-            *data.uses,
-            *(*TABLES, *INDICES, *MODES, *FORMS, *OPERATIONS),
-        }
-    )
+    kinds = (*TABLES, *INDICES, *MODES, *FORMS, *OPERATIONS)
+    words = sorted({*data.words, *data.uses, *kinds})
     place = {word: number for number, word in enumerate(words)}
 
-    def bits(some: Any) -> str:
-        return f"{sum(1 << place[word] for word in some):x}"
+    def bits(some: Iterable[str]) -> str:
+        return bits_of(some, place)
 
     return {
         "words": words,

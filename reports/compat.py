@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,11 @@ class Compat:
         return {name: frozenset.intersection(*sets) for name, sets in self.contexts.items()}
 
     @cached_property
+    def words(self) -> frozenset[str]:
+        """All words that contexts have."""
+        return frozenset[str]().union(*chain.from_iterable(self.contexts.values()))
+
+    @cached_property
     def sizes(self) -> tuple[str, ...]:
         """The words for large sizes."""
         # By the beginning that `size_word` in `contexts.py` gives them.
@@ -277,8 +283,13 @@ def parse(text: str, name: str) -> Compat:
         raise CompatError(f"{name}: holds no data on compatibility ({error!r})") from None
 
 
+def bits_of(some: Iterable[str], place: Mapping[str, int]) -> str:
+    """Write a set of words as the bits of a hexadecimal number, by the place of each word."""
+    return f"{sum(1 << place[word] for word in some):x}"
+
+
 def _words(bits: int, words: list[str]) -> frozenset[str]:
-    # Bit n stands for the word at place n.
+    # What `bits_of` wrote: bit n stands for the word at place n.
     return frozenset(word for place, word in enumerate(words) if bits >> place & 1)
 
 

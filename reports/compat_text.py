@@ -6,7 +6,15 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from embcheck.reports.compat import AS_DOCUMENTED, FORMAT, REASON, Compat, Shown, Supported
+from embcheck.reports.compat import (
+    AS_DOCUMENTED,
+    FORMAT,
+    REASON,
+    Compat,
+    Shown,
+    Supported,
+    bits_of,
+)
 
 
 def to_text(compat: Compat) -> str:
@@ -15,7 +23,7 @@ def to_text(compat: Compat) -> str:
     examples: dict[str, int] = {}
     dtypes: dict[str, int] = {}
     # Reasons, examples and answers repeat for many features: each stands once, and has a number.
-    words = sorted({word for sets in compat.contexts.values() for each in sets for word in each})
+    words = sorted(compat.words)
     place = {word: number for number, word in enumerate(words)}
     answers: dict[str, int] = {}
     data: dict[str, Any] = {
@@ -55,7 +63,7 @@ def to_text(compat: Compat) -> str:
         data["words"] = words
         data["contexts"] = {
             # A set of words as the bits of a number: as text, contexts would be ten times as long.
-            name: " ".join(f"{sum(1 << place[word] for word in each):x}" for each in sets)
+            name: " ".join(bits_of(each, place) for each in sets)
             for name, sets in compat.contexts.items()
         }
     parts = [f'"{key}":{_lines(part, _NESTED.get(key, 1))}' for key, part in data.items()]

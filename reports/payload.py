@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any, Generic, TypeVar
 
 from embcheck.conformance.records.lines import CaseLine, KnownDeviation, ResultLine
-from embcheck.conformance.suite.features import shipped_features
+from embcheck.conformance.suite.features import Feature, shipped_features
 from embcheck.reports.advice_payload import group_of
 from embcheck.reports.families import by_family
 from embcheck.reports.marks import LOOKS, Mark
@@ -83,11 +83,6 @@ class Payload:
         columns = self._columns()
         sentences = {behaviour_id(case.case): case.behaviour for case in merged.cases.values()}
         features = shipped_features().features
-        owner = {
-            clause: number
-            for number, feature in enumerate(features.values())
-            for clause in feature.clauses
-        }
         entries = [merged.backends[name] for name in merged.columns]
         place = {entry.id: number for number, entry in enumerate(entries)}
         families = by_family(entries, lambda entry: entry.distinct("library"))
@@ -109,16 +104,7 @@ class Payload:
             "behaviours": [
                 [clean(name), clean(sentences[name])] for name in self._behaviours.things()
             ],
-            "clauses": {
-                clean(clause.id): [
-                    clean(clause.level),
-                    clean(clause.statement),
-                    clean(clause.source),
-                    clean(f"{clause.object}: {clause.parameter}"),
-                    owner.get(clause.id, -1),
-                ]
-                for clause in merged.clauses.values()
-            },
+            "clauses": self._clauses(features.values()),
             "cases": cases,
             **columns,
             "details": self._details.things(),
@@ -148,6 +134,22 @@ class Payload:
             "mark": mark,
             "detail": detail,
             "milliseconds": milliseconds,
+        }
+
+    def _clauses(self, features: Iterable[Feature]) -> dict[str, list[Any]]:
+        """Return each clause with the number of the feature that it decides, -1 for none."""
+        owner = {
+            clause: number for number, feature in enumerate(features) for clause in feature.clauses
+        }
+        return {
+            clean(clause.id): [
+                clean(clause.level),
+                clean(clause.statement),
+                clean(clause.source),
+                clean(f"{clause.object}: {clause.parameter}"),
+                owner.get(clause.id, -1),
+            ]
+            for clause in self._merged.clauses.values()
         }
 
     @staticmethod

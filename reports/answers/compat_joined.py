@@ -68,10 +68,7 @@ def join(new: Compat, old: Compat, wholly: Collection[str]) -> JoinedCompat:
         for name in kept
         if name in new.backends
         for change in _differences(old.backends[name], new.backends[name].features)
-        if change.before.support == "yes"
-        # Apart from an option, some of its cases fail: the part may have no others.
-        and not change.before.apart
-        and change.after.how is not None
+        if _is_against(change)
     ]
     added = tuple(name for name in columns if name not in old.backends)
     data = replace(new, backends=columns, cases=cases_of_both(new, old, kept))
@@ -172,6 +169,13 @@ def _is_never_asked(found: Supported | None) -> bool:
     """Whether a feature is absent because a backend has none of the operations that it is of."""
     letters = set(unpacked(found.contexts)) if found else set()
     return found is not None and found.support == "absent" and letters == {UNDECIDED}
+
+
+def _is_against(change: CompatChange) -> bool:
+    """Whether a part of the suite shows that a kept answer of `yes` is wrong."""
+    # Apart from an option, some of its cases fail anyway: the part may have no others.
+    is_good = change.before.support == "yes" and not change.before.apart
+    return is_good and change.after.how is not None
 
 
 def _differences(before: Column, after: Mapping[str, Supported]) -> list[CompatChange]:
