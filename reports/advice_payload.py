@@ -45,7 +45,7 @@ MISTAKES: Final = "Mistakes that should be errors"
 def advice_payload(merged: Merged) -> dict[str, Any] | None:
     """Return plain JSON data; None where the record does not hold what decides any feature."""
     features = shipped_features().features
-    # A run of somebody's own specs alone says nothing of features.
+    # A run of a user's own specs alone says nothing of features.
     known = {*merged.clauses}
     is_decided = any(
         feature.clauses and known.issuperset(feature.clauses) for feature in features.values()

@@ -139,7 +139,7 @@ def _cell(findings: list[MergedResult]) -> tuple[AtlasReading, ...]:
 
 
 def _place(case: CaseLine) -> str:
-    # Somebody's own case in a folder of this name may lack the parameter.
+    # A user's own case in a folder of this name may lack the parameter.
     return clean(case.parameters.get(PLACE) or base_id(case.case))
 
 

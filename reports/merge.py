@@ -158,13 +158,15 @@ def merge(runs: Iterable[Run] | Merged) -> Merged:
     check_alike(ordered)
     cases = _cases(ordered)
     backends = _backends(ordered)
+    # The latest of each, in the order of their first appearance.
+    timed = {row_name(line): line for run in ordered for line in run.measurements}
     return Merged(
         ordered,
         backends,
         {clause.id: clause for run in ordered for clause in run.clauses.values()},
         cases,
         tuple(_findings(ordered, cases, backends)),
-        tuple(_measurements(ordered)),
+        tuple(timed.values()),
     )
 
 
@@ -265,8 +267,3 @@ def _is_asked(case: CaseLine, info: Mapping[str, Any]) -> bool:
     """Whether a case is for a backend: some are for those that declare what they are about."""
     operation, scheme = case.call.get("operation"), case.call.get("options", {}).get("scheme")
     return is_for(str(operation), scheme, info.get("operations", ()), info.get("schemes", ()))
-
-
-def _measurements(runs: Iterable[Run]) -> Iterable[Measurement]:
-    """Return the latest measurement of each cell, in the order of their first appearance."""
-    return {row_name(line): line for run in runs for line in run.measurements}.values()

@@ -136,7 +136,10 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
     departed = tuple(found for found in merged.findings if found.mark.departs)
     return Page(
         verdict=_verdict(merged, scores),
-        partial=tuple(_partial(run) for run in merged.partial),
+        partial=tuple(
+            f"the {run.header.purpose} run of {run.header.started} is partial: {doubts_text(run)}"
+            for run in merged.partial
+        ),
         other_torches=tuple(
             other_torch_lines(info for entry in merged.backends.values() for info in entry.infos)
         ),
@@ -230,10 +233,6 @@ def _why(scores: list[BackendScore]) -> str:
     counts = {mark: sum(score.total[mark] for score in scores) for mark in words}
     said = [f"{count:,} {words[mark]}" for mark, count in counts.items() if count]
     return ", ".join(said)
-
-
-def _partial(run: Run) -> str:
-    return f"the {run.header.purpose} run of {run.header.started} is partial: {doubts_text(run)}"
 
 
 def _backend(

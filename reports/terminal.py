@@ -312,7 +312,9 @@ def _print_departures(found: list[Departure], console: Console) -> None:
     shown = found[:DEPARTURE_LINES]
     width = max((len(one_line(group.backend, 30)) for group in shown), default=0)
     # Departures come sorted by standing, mark and category.
-    for (standing, mark, category), groups in groupby(shown, key=_heading):
+    for (standing, mark, category), groups in groupby(
+        shown, key=lambda group: (group.standing, group.mark, group.category)
+    ):
         whose = f" ({category})" if category else ""
         say(console, f"\n{_TITLES[mark]}{_STANDINGS[standing]}{whose}:", _STYLES[mark])
         table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
@@ -326,10 +328,6 @@ def _print_departures(found: list[Departure], console: Console) -> None:
         console.print(table)
     if len(found) > DEPARTURE_LINES:
         say(console, f"  ... and {len(found) - DEPARTURE_LINES} more in the report")
-
-
-def _heading(group: Departure) -> tuple[Standing, Mark, str]:
-    return group.standing, group.mark, group.category
 
 
 def _print_stages(merged: Merged, console: Console) -> None:

@@ -28,7 +28,7 @@ YAML = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class Own:
-    """Somebody's own module, indices and offsets, as far as they are given."""
+    """A user's own module, indices and offsets, as far as they are given."""
 
     module: str | None = None
     trace: Path | None = None
@@ -131,7 +131,7 @@ def _needs(data: Compat, request: Request, own: list[Found]) -> Needs:
 
 
 def _own_profile(path: Path, data: Compat) -> Use:
-    """Read somebody's own profile; raises CompatError with the place of each mistake."""
+    """Read a user's own profile; raises CompatError with the place of each mistake."""
     from embcheck.conformance.suite.features import load_profile  # noqa: PLC0415  (reads YAML)
     from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Somebody's own call from the options of `embcheck migrate`: asked, then timed."""
+"""A user's own call from the options of `embcheck migrate`: asked, then timed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from embcheck.reports.migration.own import OwnCall, described, features_of, guar
 
 
 def own_call(old: str, new: Sequence[str], options: Mapping[str, Any]) -> OwnCall:
-    """Ask two backends and recipes somebody's call, and time it; raises CompatError."""
+    """Ask two backends and recipes a user's call, and time it; raises CompatError."""
     files = ("table", "trace", "offsets", "weights", "mode", "padding_idx")
     own = Sources(**{name: options[name] for name in files})
     status = Console(stderr=True, highlight=False).status("asking")  # Shown on a terminal only.

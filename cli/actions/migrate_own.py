@@ -1,4 +1,4 @@
-"""Ask backends somebody's own call, and time it, for `embcheck migrate --table`."""
+"""Ask backends a user's own call, and time it, for `embcheck migrate --table`."""
 
 from __future__ import annotations
 

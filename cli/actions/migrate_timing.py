@@ -1,4 +1,4 @@
-"""Time somebody's own call on two backends and on recipes, in a bounded time."""
+"""Time a user's own call on two backends and on recipes, in a bounded time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which backends have what somebody needs, and what is in the way of the others."""
+"""Which backends have what a user needs, and what is in the way of the others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True)
 class Advice:
-    """What a backend means for somebody's needs.
+    """What a backend means for a user's needs.
 
     `blockers` are the needs that it has not, the worst first; `unguarded` the mistakes that it does
     not refuse; `unknown` what was not asked; `limits` what it offers, but not with everything.
@@ -63,7 +63,7 @@ def gather(
 ) -> Needs:
     """Join the needs of a profile and those named; raises CompatError for an unknown name.
 
-    `use` is somebody's own profile, in place of one that `data` has. Needs may name dtypes too:
+    `use` is a user's own profile, in place of one that `data` has. Needs may name dtypes too:
     `int32` and `int64` of indices, and those of tables.
     """
     if profile is not None and use is None:
@@ -97,7 +97,7 @@ def gather(
 
 
 def advise(data: Compat, needs: Needs) -> list[Advice]:
-    """Return what each backend means for somebody's needs, the best first."""
+    """Return what each backend means for a user's needs, the best first."""
     concern = Concern(data, needs)
     found = [_advice(data, concern, needs, backend) for backend in data.backends]
     order = list(Fit)

@@ -40,7 +40,7 @@ class Answer:
     """What was asked, by which data, and a row for each backend, the best first.
 
     `source` says where the data comes from; `first` and `last` are the days of its runs, ISO 8601.
-    `remarks` say what was found in somebody's own module and indices.
+    `remarks` say what was found in a user's own module and indices.
     """
 
     needs: Needs
@@ -68,7 +68,7 @@ def answer(
     speeds: Speeds | None = None,
     remarks: Sequence[str] = (),
 ) -> Answer:
-    """Answer what some backends mean for somebody's needs: of those that fit, the fastest first."""
+    """Answer what some backends mean for a user's needs: of those that fit, the fastest first."""
     # Of all backends, not of the chosen ones alone: their recipes are backends too.
     every = advise(data, needs)
     changes, names = Changes(data, needs), tuple(recipes())

@@ -52,7 +52,7 @@ def badge_files(data: Compat) -> dict[str, str]:
 
     Raises CompatError where a backend's name cannot be one.
     """
-    # The data may be a file that somebody gave: a name such as `../x` would leave the folder.
+    # The data may be a stranger's file: a name such as `../x` would leave the folder.
     for name in data.backends:
         if not _FILE_NAME.fullmatch(name):
             raise CompatError(f"the backend {name!r} cannot be the name of a file")

@@ -1,4 +1,4 @@
-"""What a backend makes of a feature, as far as that concerns somebody's needs."""
+"""What a backend makes of a feature, as far as that concerns a user's needs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Needs:
 
 @dataclass(frozen=True)
 class Remark:
-    """A feature, and what a backend makes of it, as far as it concerns somebody's needs.
+    """A feature, and what a backend makes of it, as far as it concerns a user's needs.
 
     `found` is decided by the calls that concern the needs alone. `words` says with which of these
     it fails; empty where it is with all of them. `by` is a spelling of the library's by which all
@@ -59,7 +59,7 @@ class Remark:
 
 
 class Concern:
-    """Which cases concern somebody: those that use nothing but what the needs are about.
+    """Which cases concern a user: those that use nothing but what the needs are about.
 
     A case with `max_norm` says nothing to who does not need it. Of what excludes one another, as
     modes do, the needs name what is used, or all of it is, if they name none.
@@ -177,7 +177,7 @@ _USUAL = {TABLES: frozenset({"float32 tables"}), INDICES: _INT64}
 
 
 def _remark(feature: str, found: Supported, told: Mapping[Words, str], gates: Words) -> Remark:
-    """Decide a feature by the letters of the contexts that concern somebody."""
+    """Decide a feature by the letters of the contexts that concern the user's needs."""
     # What no bound was narrow enough to judge is evidence neither way.
     told = {words: letter for words, letter in told.items() if letter != UNDECIDED}
     seen = {*told.values()}

@@ -1,4 +1,4 @@
-"""The least change of somebody's needs that unblocks a backend."""
+"""The least change of a user's needs that unblocks a backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody's own module, or own indices, need of a backend: names of features."""
+"""What a user's own module, or own indices, need of a backend: names of features."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ def of_module(text: str, dtype: str | None = None) -> Found:
     Of tables of several dtypes, those of `dtype` count. Raises CompatError where there is none, its
     import fails, or several dtypes are left.
     """
-    tables = {name: module for name, module in _modules(_load(text)) if _kind(module)}
+    found = _load(text)
+    # What is no module of PyTorch's holds none.
+    modules = found.named_modules() if hasattr(found, "named_modules") else ()
+    tables = {name: module for name, module in modules if _kind(module)}
     if not tables:
         raise CompatError(f"{text} holds no torch.nn.Embedding and no torch.nn.EmbeddingBag")
     of_dtype = {name: module for name, module in tables.items() if _dtype(module) == dtype}
@@ -221,11 +224,6 @@ def _dtype(module: Any) -> str:
     return str(module.weight.dtype).removeprefix("torch.")
 
 
-def _modules(thing: Any) -> Iterator[tuple[str, Any]]:
-    if hasattr(thing, "named_modules"):
-        yield from thing.named_modules()
-
-
 def _load(text: str) -> Any:
     name, _, attribute = text.partition(":")
     if not name or not attribute:
@@ -237,15 +235,12 @@ def _load(text: str) -> Any:
         for part in attribute.split("."):
             thing = getattr(thing, part)
         # A class or a function makes the module; it must need no arguments.
-        return thing if _is_module(thing) else thing()
+        is_made = hasattr(thing, "named_modules") and not isinstance(thing, type)
+        return thing if is_made else thing()
     except (Exception, SystemExit) as error:  # noqa: BLE001  (their own code may raise anything)
         raise CompatError(f"{text}: {type(error).__name__}: {error}") from None
     finally:
         sys.path.pop(0)
-
-
-def _is_module(thing: Any) -> bool:
-    return hasattr(thing, "named_modules") and not isinstance(thing, type)
 
 
 def _array(path: Path) -> np.ndarray:

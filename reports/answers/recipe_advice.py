@@ -1,4 +1,4 @@
-"""The recipe for a backend's library, and whether it has what somebody needs."""
+"""The recipe for a backend's library, and whether it has what a user needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What backends made of somebody's own call, in sentences and tables."""
+"""What backends made of a user's own call, in sentences and tables."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _verdict(own: OwnCall, name: str) -> VerdictSentence:
 
 
 def _tone(own: OwnCall, name: str) -> str:
-    """A right answer is good news unless it is slower, which somebody must weigh."""
+    """A right answer is good news unless it is slower, which the user must weigh."""
     answers = [one for one in own.answers if one.backend == name]
     if not answers or not all(one.is_right for one in answers):
         return "bad"

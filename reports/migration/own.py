@@ -1,4 +1,4 @@
-"""Somebody's own call, asked of two backends and of recipes: what they gave, and what it took."""
+"""A user's own call, asked of two backends and of recipes: what they gave, and what it took."""
 
 from __future__ import annotations
 

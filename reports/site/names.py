@@ -15,7 +15,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 def file_name(name: str) -> str:
     """Return the name of a file for a backend: its own one where that is plain, else a like one.
 
-    The names come from records that somebody else wrote. Two names never share a file, also where
+    The names come from records of strangers. Two names never share a file, also where
     a file system does not tell capitals apart: what is not plain ends with a digest.
     """
     if _PLAIN.fullmatch(name) and not _DEVICES.fullmatch(name):
