@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from embcheck.cli.shared_options import with_options
@@ -52,3 +54,11 @@ _OPTIONS = (
 
 
 own_options = with_options(_OPTIONS)
+
+
+def check_whole(given: Sequence[str]) -> None:
+    """Raise UsageError where options of a user's own call lack its table or its trace."""
+    for name in ("table", "trace"):
+        if given and name not in given:
+            option = {"dtypes": "dtype"}.get(given[0], given[0]).replace("_", "-")
+            raise click.UsageError(f"--{option} also needs --{name}")

@@ -37,7 +37,7 @@ def print_reach(reach: Reach, console: Console) -> None:
             (*reach.sizes.idle_reasons, *reach.pairs.idle_reasons),
         ),
     ):
-        _print_list(title, list(lines), console)
+        print_list(title, list(lines), console)
 
 
 def _print_sizes(sizes: SizeTable, console: Console) -> None:
@@ -58,7 +58,7 @@ def _print_sizes(sizes: SizeTable, console: Console) -> None:
         }
         console.print(_crossing_table(some))
     if any(crossing.left_out for crossing in sizes.crossings):
-        _note("* the other thresholds are left out for a reason", console)
+        print_note("* the other thresholds are left out for a reason", console)
 
 
 def _crossing_table(looks: Mapping[str, Mapping[SizeAxis, Crossing]]) -> Table:
@@ -125,7 +125,7 @@ def _size_reasons(sizes: SizeTable) -> Counter[str]:
 
 def _print_reasons(counts: Counter[str], console: Console) -> None:
     for reason, count in counts.most_common():
-        _note(f"{count} not needed: {reason}", console)
+        print_note(f"{count} not needed: {reason}", console)
 
 
 def _missing_sizes(sizes: SizeTable) -> Iterator[str]:
@@ -180,12 +180,14 @@ def _heading(text: str, console: Console) -> None:
     console.print(safe_text(f"\n{text}", console, "bold"))
 
 
-def _note(text: str, console: Console) -> None:
+def print_note(text: str, console: Console) -> None:
+    """Print a line below a heading."""
     console.print(Padding(safe_text(text, console), _INDENT))
 
 
-def _print_list(title: str, lines: Sequence[str], console: Console) -> None:
+def print_list(title: str, lines: Sequence[str], console: Console) -> None:
+    """Print gaps of one sort under their title, if there are any."""
     if lines:
         console.print(safe_text(f"\n{title}: {len(lines)}", console, _MISSING))
         for line in lines:
-            _note(line, console)
+            print_note(line, console)

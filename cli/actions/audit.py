@@ -36,7 +36,7 @@ def audit(
     folder = out or (run if run.is_dir() else run.parent) / "audit"
     try:
         results = [found for one in read_runs(run) for found in one.results]
-        # Ids alone: an address could start any program, and the record may be somebody else's.
+        # Ids alone: an address could start any program, and the record may be a stranger's.
         named = addresses or plain_ids(found.backend for found in results)
         labels = {address.label for address in parse_addresses(named)}
         results = _of_cases([found for found in results if found.backend in labels], cases)

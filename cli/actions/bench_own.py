@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from embcheck.cli.bench_own import check_whole
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.execution.introductions import introductions
@@ -29,9 +30,7 @@ def own_sources(own: Mapping[str, Any], ids: Sequence[str]) -> Sources | None:
     given = {name: value for name, value in own.items() if value is not None}
     if not given:
         return None
-    for name in ("table", "trace"):
-        if name not in given:
-            raise click.UsageError(f"--{next(iter(given))} also needs --{name}")
+    check_whole([*given])
     if ids:
         raise click.UsageError("--table is a workload of its own: leave --workload out")
     return Sources(**given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.actions.compat import data_of
+from embcheck.cli.bench_own import check_whole
 from embcheck.cli.faults import refuse
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.exit_codes import ExitCode
@@ -41,14 +42,15 @@ def migrate(
     **call: Any,
 ) -> None:
     """Show what changes by moving from one backend to others; with `call`, for that call."""
-    is_own = _is_own(call)
+    given = [name for name in _CALL if call[name] not in (None, ())]
+    check_whole(given)
     new = tuple(dict.fromkeys(new))
     try:
         data = data_of(runs)
-        _check_names(data, [old, *new], may_be_asked=is_own)
+        _check_names(data, [old, *new], may_be_asked=bool(given))
         targets = [_target(data, old, name) for name in new]
         own = None
-        if is_own:
+        if given:
             from embcheck.cli.actions.migrate_call import own_call  # noqa: PLC0415  (NumPy)
 
             own = own_call(old, new, call)
@@ -64,16 +66,6 @@ def migrate(
         click.echo("embcheck migrate: interrupted", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(_code(targets, own))
-
-
-def _is_own(call: Mapping[str, Any]) -> bool:
-    """Whether a call of one's own is given; raises UsageError for a part of one."""
-    given = [name for name in _CALL if call[name] not in (None, ())]
-    for name in ("table", "trace"):
-        if given and name not in given:
-            option = {"dtypes": "dtype"}.get(given[0], given[0]).replace("_", "-")
-            raise click.UsageError(f"--{option} also needs --{name}")
-    return bool(given)
 
 
 def _check_names(data: Compat, names: Sequence[str], *, may_be_asked: bool) -> None:

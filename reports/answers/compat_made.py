@@ -160,7 +160,7 @@ def stale(compat: Compat) -> dict[str, tuple[str, ...]]:
 
 def asked_wholly(merged: Merged) -> frozenset[str]:
     """Name the backends that were asked the whole suite, in a run that came to its end."""
-    # `partial` runs were broken off; a selection asked a part on purpose.
+    # A partial run was broken off or contradicts itself; a selection asked a part on purpose.
     whole = [run for run in merged.runs if not run.selection and not run.partial]
     return frozenset(backend for backend in merged.columns if any(_runs_of(whole, backend)))
 

@@ -65,7 +65,7 @@ def wanted_text(case: CaseLine) -> str:
     if case.expected is None:
         return "an error"
     said = _observed(case.expected)
-    # Of several calls, the line has the call of the first and the result of all.
+    # Of several calls the first alone is told: no single result belongs beside it.
     return said if said and not case.steps else AS_DOCUMENTED
 
 

@@ -157,7 +157,7 @@ def _own(call: Call) -> Iterator[str]:
         yield "bag.padding"
     if "per_sample_weights" in call.inputs:
         yield "bag.weights"
-        # Weights beside padding or empty bags go wrong where each alone does not.
+        # A backend may have each of these, and not weights together with one of them.
         if _has_padding(call) or _has_empty(call):
             yield "bag.weights.combined"
     if _has_empty(call):

@@ -38,7 +38,6 @@ def told(data: Compat, old: str, targets: Sequence[MigrationTarget], own: OwnCal
     several = len(targets) > 1
     title = f"{old} -> {', '.join(target.name for target in targets)}"
     if own is None and not several and targets[0].changes is not None:
-        # With several targets, or with a call of one's own, versions would make the title too long.
         title = f"{_named(data, old)} -> {_named(data, targets[0].name)}"
     sections = list(_own_sections(own, old)) if own else []
     for target in targets:

@@ -168,8 +168,7 @@ def _explained(findings: Iterable[MergedResult]) -> tuple[ExplainedDepartures, .
         )
         groups[key] += 1
         examples.setdefault(key, finding.case.case)
-    # `groups` counts in the order of findings; by key at last, so that each run of this gives the
-    # same.
+    # By key at last: the same records must give the same bytes.
     order = sorted(groups, key=lambda key: (bool(key[2]), -groups[key], key))
     return tuple(ExplainedDepartures(*key, groups[key], examples[key]) for key in order)
 

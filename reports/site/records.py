@@ -67,8 +67,6 @@ def _files(path: Path) -> Iterator[Path | LeftOut]:
         yield path
         return
     own = path / FILE_NAME
-    # A folder that a run wrote may have others below it, as `audit` makes: these are no records of
-    # theirs.
     below = [own] if own.exists() else sorted(path.rglob(FILE_NAME))
     yield from below
     if not below:
@@ -98,7 +96,7 @@ def _started(file: Path) -> str:
 
 
 def _day(started: str) -> str:
-    # It becomes a part of a file's name, and the record may be somebody else's.
+    # It becomes a part of a file's name, and the record may be a stranger's.
     day = "".join(character for character in started[:10] if character in "0123456789-")
     return day or "undated"
 
