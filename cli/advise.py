@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from embcheck.cli.data_options import json_option, runs_option
+from embcheck.cli.shared_options import json_option, runs_option
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,14 +33,7 @@ import click
     metavar="DIR",
     help="Write the scripts here; RUN's folder `audit` if left out.",
 )
-def audit(
-    run: Path,
-    addresses: tuple[str, ...],
-    cases: tuple[str, ...],
-    draws: int,
-    seed: int,
-    out: Path | None,
-) -> None:
+def audit(**options: Any) -> None:
     """Check a random sample of a RUN's results against the library alone.
 
     As many departures as passes and unsupported results are drawn. The adapter writes each call
@@ -48,4 +42,4 @@ def audit(
     """
     from embcheck.cli.actions.audit import audit as act  # noqa: PLC0415  (--help stays quick)
 
-    act(run, addresses, cases, draws, seed, out)
+    act(**options)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+from embcheck.cli.shared_options import json_option
 
 
 @click.command()
 @click.argument("addresses", nargs=-1, metavar="[[LABEL=]ID[:PYTHON]]...")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@json_option
 @click.option(
     "--refresh", is_flag=True, help="Ask all again, also those of which an answer is kept."
 )
@@ -25,13 +28,7 @@ import click
     metavar="RUN",
     help="A run of the suite; pages then list what adapters did for their library in it.",
 )
-def backends(
-    addresses: tuple[str, ...],
-    as_json: bool,
-    refresh: bool,
-    markdown: Path | None,
-    results: Path | None,
-) -> None:
+def backends(**options: Any) -> None:
     """List backends: version, device and capabilities, or why one is unavailable.
 
     Those that run here come first. Without names, every known backend is listed; pages are written
@@ -40,4 +37,4 @@ def backends(
     """
     from embcheck.cli.actions.backends import backends as act  # noqa: PLC0415  (--help stays quick)
 
-    act(addresses, markdown, results, as_json=as_json, refresh=refresh)
+    act(**options)

@@ -8,17 +8,17 @@ from typing import Any
 import click
 
 from embcheck.cli.bench_own import own_options
+from embcheck.cli.shared_options import backends_option
+
+_ASKED = ("backends", "ids", "out", "studies", "curves", "against", "resume")
+_SETTINGS = (
+    *("profile", "seed", "seconds", "generations"),
+    *("baseline", "spelling", "scheme", "timeout"),
+)
 
 
 @click.command()
-@click.option(
-    "-b",
-    "--backend",
-    "backends",
-    multiple=True,
-    metavar="[LABEL=]ID[:PYTHON]",
-    help="A backend (repeatable); PYTHON is another interpreter, with embcheck installed.",
-)
+@backends_option(required=False)
 @click.option(
     "--workload",
     "ids",
@@ -105,6 +105,11 @@ def bench(**options: Any) -> None:
     backends or those that you name. A --study is recorded beside the timings of workloads in the
     same folder; without --workload, only the study runs.
     """
-    from embcheck.cli.actions.bench import bench as act  # noqa: PLC0415  (--help stays quick)
+    from embcheck.cli.actions.bench import Asked  # noqa: PLC0415  (--help stays quick)
+    from embcheck.cli.actions.bench import bench as act  # noqa: PLC0415
+    from embcheck.conformance.timing.clock.cell import TimingSettings  # noqa: PLC0415
 
-    act(**options)
+    asked = Asked(**{name: options.pop(name) for name in _ASKED})
+    settings = TimingSettings(**{name: options.pop(name) for name in _SETTINGS})
+    # The rest are the options of a call of one's own.
+    act(asked, settings, options)

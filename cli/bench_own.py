@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+from embcheck.cli.shared_options import with_options
 
 CALL_OPTIONS = (
     click.option(
@@ -55,8 +53,12 @@ _OPTIONS = (
 )
 
 
-def own_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a user's own workload."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+own_options = with_options(_OPTIONS)
+
+
+def check_whole(given: Sequence[str]) -> None:
+    """Raise UsageError where options of a user's own call lack its table or its trace."""
+    for name in ("table", "trace"):
+        if given and name not in given:
+            option = {"dtypes": "dtype"}.get(given[0], given[0]).replace("_", "-")
+            raise click.UsageError(f"--{option} also needs --{name}")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from embcheck.cli.shared_options import json_option
+
 
 @click.command("check-backend")
 @click.argument("backend", metavar="[LABEL=]ID[:PYTHON]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@json_option
 @click.option(
     "--timeout", default=60.0, metavar="SECONDS", show_default=True, help="Time for one call."
 )

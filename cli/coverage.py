@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from embcheck.cli.shared_options import json_option
+
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@json_option
 @click.option(
     "--python",
     metavar="PATH",

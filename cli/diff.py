@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from embcheck.cli.shared_options import json_option
+
 
 @click.command()
 @click.argument("run_a", type=click.Path(path_type=Path), metavar="RUN_A")
@@ -33,7 +35,7 @@ import click
 @click.option(
     "--annotations", is_flag=True, help="Print what is new and worse as GitHub's annotations too."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@json_option
 def diff(
     run_a: Path,
     run_b: Path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import NoReturn
 
 import click
 
@@ -13,6 +14,12 @@ from embcheck.reports.untrusted import clean, one_line
 
 TRACEBACK = "EMBCHECK_TRACEBACK"
 """The environment variable that asks for the traceback."""
+
+
+def refuse(command: str, why: object) -> NoReturn:
+    """Say on standard error why a subcommand cannot do what it was asked, and end the process."""
+    click.echo(f"embcheck {command}: {why}", err=True)
+    sys.exit(ExitCode.USAGE)
 
 
 def tell_fault(error: BaseException) -> ExitCode:

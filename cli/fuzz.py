@@ -5,24 +5,18 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 
+from embcheck.cli.shared_options import backends_option
 from embcheck.conformance.exit_codes import ExitCode
 
 DEFAULT_EXAMPLES = 1000
 
 
 @click.command()
-@click.option(
-    "-b",
-    "--backend",
-    "backends",
-    multiple=True,
-    required=True,
-    metavar="[LABEL=]ID[:PYTHON]",
-    help="A backend (repeatable); PYTHON is another interpreter, with embcheck installed.",
-)
+@backends_option(required=True)
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),
@@ -47,14 +41,7 @@ DEFAULT_EXAMPLES = 1000
 @click.option(
     "--timeout", default=30.0, metavar="SECONDS", show_default=True, help="Time for one call."
 )
-def fuzz(
-    backends: tuple[str, ...],
-    seconds: float | None,
-    examples: int | None,
-    seed: int,
-    out: Path,
-    timeout: float,
-) -> None:
+def fuzz(**options: Any) -> None:
     """Look for departures from the NumPy reference in generated calls.
 
     Departures are shrunk, grouped by cause, compared with the known deviations, and written as
@@ -66,6 +53,6 @@ def fuzz(
         sys.exit(ExitCode.USAGE)
     from embcheck.cli.actions.fuzz import fuzz as act  # noqa: PLC0415  (--help stays quick)
 
-    if examples is None and seconds is None:
-        examples = DEFAULT_EXAMPLES
-    act(backends, seconds, examples, seed, out, timeout)
+    if options["examples"] is None and options["seconds"] is None:
+        options["examples"] = DEFAULT_EXAMPLES
+    act(**options)

@@ -56,10 +56,13 @@ class LazyGroup(click.Group):
             try:
                 return super().main(*args, **extra)
             except SystemExit as ended:
+                # What is still in buffers may fail now, and a lost output must not look like
+                # success.
                 out.flush()
                 if out.failure is None or reader_is_gone(out.failure):
                     raise
                 code = ended.code if isinstance(ended.code, int) else 0
+                # `| head` closes the pipe on purpose, so only other failures change the code.
                 raise SystemExit(tell_lost_output(out.failure, code)) from None
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -69,6 +72,7 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("embcheck: interrupted", err=True)
             sys.exit(INTERRUPTED)
+        # Click prints these itself, with its own exit codes.
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001  (whatever it is, it must be told)

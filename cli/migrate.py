@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from embcheck.cli.bench_own import CALL_OPTIONS
-from embcheck.cli.data_options import json_option, runs_option
+from embcheck.cli.shared_options import json_option, runs_option, with_options
 
 _OWN = (
     *CALL_OPTIONS,
@@ -50,16 +49,10 @@ _PAGES = (
 )
 
 
-def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed((*_OWN, *_PAGES)):
-        command = option(command)
-    return command
-
-
 @click.command()
 @click.argument("old", metavar="FROM")
 @click.argument("new", metavar="TO...", nargs=-1, required=True)
-@_options
+@with_options((*_OWN, *_PAGES))
 @runs_option
 @json_option
 def migrate(**options: Any) -> None:

@@ -78,6 +78,7 @@ class Progressed:
         self._total = self._total if total is None else total
         self._doing = doing or self._doing
         if self._is_shown:
+            # Ids of cases change too fast to be read beside a bar: a title stays.
             named = self._title or one_line(self._doing, 60)
             self._bar.update(self._task, completed=self._done, total=self._total, description=named)
 
@@ -89,6 +90,7 @@ class Progressed:
         if self._is_shown:
             self._bar.start()
         else:
+            # A thread, for a line is due even while one long call keeps the command busy.
             self._thread = threading.Thread(target=self.print_lines, daemon=True)
             self._thread.start()
         return self

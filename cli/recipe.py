@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from embcheck.conformance.exit_codes import ExitCode
+from embcheck.cli.faults import refuse
 
 
 @click.command()
@@ -41,5 +39,4 @@ def recipe(library: str | None, feature: str | None) -> None:
     try:
         click.echo(recipe_of(library, feature), nl=False)
     except RecipeError as error:
-        click.echo(f"embcheck recipe: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("recipe", error)

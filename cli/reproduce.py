@@ -6,17 +6,13 @@ from pathlib import Path
 
 import click
 
+from embcheck.cli.shared_options import specs_option
+
 
 @click.command()
 @click.argument("case")
 @click.option("-b", "--backend", required=True, metavar="[LABEL=]ID[:PYTHON]")
-@click.option(
-    "--specs",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="The spec that has the case; the shipped suite if left out.",
-)
+@specs_option
 def reproduce(case: str, backend: str, specs: tuple[Path, ...]) -> None:
     """Print a script that makes one call through the library's own API and compares the answer.
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from embcheck.cli.shared_options import backends_option
+
 INSTRUCTIONS = ("default", "avx2", "avx512")
 """Sets of vector instructions on x86-64; `default` is each library's minimum."""
 
@@ -25,15 +27,7 @@ def _short(context: click.Context, option: click.Parameter, expression: str) -> 
 
 
 @click.command()
-@click.option(
-    "-b",
-    "--backend",
-    "backends",
-    multiple=True,
-    required=True,
-    metavar="[LABEL=]ID[:PYTHON]",
-    help="A backend (repeatable); PYTHON is another interpreter, with embcheck installed.",
-)
+@backends_option(required=True)
 @click.option(
     "--specs",
     multiple=True,
@@ -108,6 +102,7 @@ def run(
         run_suite,
     )
 
+    # Pytest's plugins and options of the user's own projects must not change what a run does.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
     chosen = Chosen(list(specs), keyword, cases, quick, large)

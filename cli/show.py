@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from embcheck.cli.shared_options import specs_option
+
 
 @click.command()
 @click.argument("case")
@@ -25,13 +27,7 @@ import click
     metavar="DIR",
     help="Show the results of these runs; repeatable.",
 )
-@click.option(
-    "--specs",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="The spec that has the case; the shipped suite if left out.",
-)
+@specs_option
 def show(
     case: str, backends: tuple[str, ...], runs: tuple[Path, ...], specs: tuple[Path, ...]
 ) -> None:

@@ -20,6 +20,7 @@ class Tolerant:
 
     def write(self, text: str) -> int:
         """Write text; return its length, also where nobody can have it any more."""
+        # As the stream itself would, which is not asked any more after a failure.
         if not isinstance(text, str):
             raise TypeError(f"a text stream takes str, not {type(text).__name__}")
         if self.failure is None:
@@ -83,6 +84,7 @@ def _readable(stream: Any) -> Any:
     if stream is None:  # Python found its descriptor closed.
         return Path(os.devnull).open("w", encoding="utf-8")
     if hasattr(stream, "reconfigure"):
+        # Where the locale is C, Python takes ASCII, though terminals and files take UTF-8.
         is_ascii = (stream.encoding or "").replace("-", "").lower() in ("ascii", "usascii")
         encoding = "utf-8" if is_ascii else None
         stream.reconfigure(encoding=encoding, errors="backslashreplace")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from embcheck.cli.data_options import json_option
+from embcheck.cli.shared_options import json_option
 
 
 @click.command()

@@ -49,6 +49,7 @@ def _check(run: Run) -> None:
 
 
 def _reduced(run: Run) -> Iterator[Line]:
+    # In the order of names, so that a commit shows only the lines of what changed.
     results = sorted(run.results, key=lambda result: (result.case, result.backend))
     yield replace(run.header, planned=len(results))
     yield from (_case(run.cases[name]) for name in sorted(run.cases))
@@ -75,6 +76,7 @@ def _result(result: ResultLine) -> ResultLine:
         result.backend,
         result.outcome,
         result.kind,
+        # Addresses and times would change the line of a result that did not change.
         normalise(str(result.message)),
         0,
         reading=result.reading,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from embcheck.conformance.records.lines import Measurement
-from embcheck.reports.curves import Scale, Tick, decades, point_of
+from embcheck.reports.curves import LINES, Scale, Tick, decades, point_of
 from embcheck.reports.families import family_of
 from embcheck.reports.timings import circumstances
 from embcheck.reports.units import nanoseconds_text
@@ -77,13 +77,14 @@ def accuracy(measurements: Iterable[Measurement], library: dict[str, str]) -> Ac
     errors = [timed.error for timed in found if timed.error > 0]
     has_exact = len(errors) < len(found)
     x = _scale(speeds, LEFT, WIDTH - RIGHT)
+    # An error of 0 has no place on a logarithmic axis: such answers get a lane below it.
     floor = HEIGHT - BOTTOM - (LANE if has_exact else 0)
     y = _scale(errors, floor, TOP) if errors else None
     exact = f"{HEIGHT - BOTTOM - LANE / 2:.1f}" if has_exact else None
     workloads = [*dict.fromkeys(timed.workload for timed in found)]
     shapes = {name: SHAPES[place % len(SHAPES)] for place, name in enumerate(workloads)}
     families = [*dict.fromkeys(family_of(library.get(timed.backend, "")) for timed in found)]
-    styles = {name: place % 10 for place, name in enumerate(families)}
+    styles = {name: place % LINES for place, name in enumerate(families)}
     return Accuracy(
         tuple(
             PlottedTiming(
@@ -120,12 +121,16 @@ def _timed(measurements: Iterable[Measurement]) -> Iterable[_Timed]:
         speed = finite(line.ns_per_lookup)
         gate = line.details.gate
         error = finite(gate.relative_rms_error) if gate is not None else None
-        if speed is not None and speed > 0 and error is not None and error >= 0:
+        if speed is None or error is None:
+            continue
+        # On a logarithmic axis, nothing below 0 has a place.
+        if speed > 0 and error >= 0:
             yield _Timed(str(line.backend), f"{line.workload}, {circumstances(line)}", speed, error)
 
 
 def _scale(values: Sequence[float], start: float, end: float) -> Scale:
     """Return a logarithmic axis of whole powers of ten, of at least two."""
     low = math.floor(math.log10(min(values)))
+    # Fewer decades would spread differences that mean nothing over the whole picture.
     high = max(math.ceil(math.log10(max(values))), low + LEAST_DECADES)
     return Scale(10.0**low, 10.0**high, start, end)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from embcheck.conformance.suite.features import Feature, shipped_features
@@ -17,7 +17,7 @@ from embcheck.reports.answers.letters import FORMS, INDICES, MODES, OPERATIONS, 
 from embcheck.reports.answers.recipe_advice import recipe_of
 from embcheck.reports.answers.recipes import recipes
 from embcheck.reports.answers.speeds import Speeds, speeds
-from embcheck.reports.compat import Compat, Supported
+from embcheck.reports.compat import Compat, Supported, bits_of
 from embcheck.reports.families import family_of
 from embcheck.reports.merge import Merged
 from embcheck.reports.units import nanoseconds_text
@@ -45,6 +45,7 @@ MISTAKES: Final = "Mistakes that should be errors"
 def advice_payload(merged: Merged) -> dict[str, Any] | None:
     """Return plain JSON data; None where the record does not hold what decides any feature."""
     features = shipped_features().features
+    # A run of a user's own specs alone says nothing of features.
     known = {*merged.clauses}
     is_decided = any(
         feature.clauses and known.issuperset(feature.clauses) for feature in features.values()
@@ -58,17 +59,12 @@ def payload_of(
     data: Compat, features: Mapping[str, Feature], timed: Speeds | None
 ) -> dict[str, Any]:
     """Return what decides, as plain JSON data: words and backends by number, contexts as bits."""
-    words = sorted(
-        {
-            *(word for sets in data.contexts.values() for each in sets for word in each),
-            *data.uses,
-            *(*TABLES, *INDICES, *MODES, *FORMS, *OPERATIONS),
-        }
-    )
+    kinds = (*TABLES, *INDICES, *MODES, *FORMS, *OPERATIONS)
+    words = sorted({*data.words, *data.uses, *kinds})
     place = {word: number for number, word in enumerate(words)}
 
-    def bits(some: Any) -> str:
-        return f"{sum(1 << place[word] for word in some):x}"
+    def bits(some: Iterable[str]) -> str:
+        return bits_of(some, place)
 
     return {
         "words": words,
@@ -107,6 +103,7 @@ def group_of(feature: Feature) -> str:
     """Return the title under which a feature stands: what is to be refused stands by itself."""
     clauses = shipped_clauses()
     levels = {clauses[name].level for name in feature.clauses}
+    # Without `get`: a feature with a new first word must be given a title.
     return MISTAKES if levels == {Level.DOMAIN} else GROUPS[feature.name.split(".")[0]]
 
 
@@ -121,6 +118,7 @@ def _backend(data: Compat, name: str, timed: Speeds | None) -> list[Any]:
         # Tables of a dtype decide by themselves only where no context is told.
         dtypes = {} if found.contexts else {key: _said(part) for key, part in found.dtypes.items()}
         cell = [_said(found), found.contexts, found.instead, found.example, dtypes]
+        # The data has one cell for each feature and backend, most of them `yes` and nothing more.
         while len(cell) > 1 and not cell[-1]:
             cell.pop()
         cells.append(cell if len(cell) > 1 else cell[0])

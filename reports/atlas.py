@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, TypeVar
@@ -72,6 +72,7 @@ class Atlas:
 
     def with_room(self) -> Atlas:
         """Return what a page has room for."""
+        # By identity, since rows of two operations may be equal.
         rows = [row for group in self.groups for row in group.rows]
         kept = set(map(id, with_room(rows, len(self.places), lambda _: False)))
         groups = (
@@ -111,13 +112,12 @@ def _group(
     name: str, findings: list[MergedResult], columns: tuple[str, ...], places: Iterable[str]
 ) -> AtlasGroup:
     own = _grouped(findings, lambda found: found.backend)
-    rows = tuple(_row(backend, own[backend], places) for backend in columns if backend in own)
-    return AtlasGroup(clean(name.rsplit("/", 1)[-1]), str(findings[0].case.title), rows)
-
-
-def _row(backend: str, findings: list[MergedResult], places: Iterable[str]) -> AtlasRow:
-    by_place = _grouped(findings, lambda found: _place(found.case))
-    return AtlasRow(backend, tuple(_cell(by_place.get(place, [])) for place in places))
+    rows = []
+    for backend in (name for name in columns if name in own):
+        by_place = _grouped(own[backend], lambda found: _place(found.case))
+        cells = tuple(_cell(by_place.get(place, [])) for place in places)
+        rows.append(AtlasRow(backend, cells))
+    return AtlasGroup(clean(name.rsplit("/", 1)[-1]), str(findings[0].case.title), tuple(rows))
 
 
 def _cell(findings: list[MergedResult]) -> tuple[AtlasReading, ...]:
@@ -139,6 +139,7 @@ def _cell(findings: list[MergedResult]) -> tuple[AtlasReading, ...]:
 
 
 def _place(case: CaseLine) -> str:
+    # A user's own case in a folder of this name may lack the parameter.
     return clean(case.parameters.get(PLACE) or base_id(case.case))
 
 
@@ -154,15 +155,11 @@ def _variants(some: list[dict[str, str]], everything: list[dict[str, str]]) -> s
         for name in names
         if (values := _values(name, some)) != _values(name, everything)
     }
-    if prod(map(len, apart.values())) * _others(apart, everything) == len(some):
+    # `int32, mean` says enough only if all other parameters occur with each of these values.
+    rest = {tuple((k, v) for k, v in one.items() if k not in apart) for one in everything}
+    if prod(map(len, apart.values())) * len(rest) == len(some):
         return ", ".join(" ".join(values) for values in apart.values())
     return "; ".join(" ".join(variant.values()) for variant in some)
-
-
-def _others(apart: Collection[str], variants: list[dict[str, str]]) -> int:
-    """Return how many variants there are apart from some of their parameters."""
-    rest = {tuple((k, v) for k, v in one.items() if k not in apart) for one in variants}
-    return len(rest)
 
 
 def _values(name: str, variants: list[dict[str, str]]) -> tuple[str, ...]:

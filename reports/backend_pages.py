@@ -56,6 +56,7 @@ def page_name(backend: str) -> str:
 
 def page(profile: BackendProfile, helped: tuple[Help, ...] = ()) -> str:
     """Return a backend's page, without versions, which depend on the environment."""
+    # The gate of a backend compares the page in the repository with a new one.
     info = profile.info
     declared = [str(name) for name in Capability if name in info["capabilities"]]
     text: str = _template("backend.md.jinja").render(
@@ -77,6 +78,7 @@ def _absent(info: Mapping[str, Any]) -> list[str]:
     return [
         str(name)
         for name in Operation
+        # Who has no quantised tables at all needs no list of what is missing for them.
         if name not in info["operations"] and (info.get("schemes") or not name.is_quantized)
     ]
 
@@ -94,7 +96,8 @@ def _row(profile: BackendProfile) -> dict[str, Any]:
     info = profile.info
     counts = _cases_by_category(profile)
     whose = f" ({categories_text(counts)})" if counts else ""
-    more = len(_named(profile)) - counts.total()
+    named = frozenset[str]().union(*(explained.cases for explained in profile.deviations))
+    more = len(named) - counts.total()
     whose += f", {more} more on some processors" if more else ""
     reasons = {explained.deviation.reason for explained in profile.deviations if explained.cases}
     return {
@@ -118,16 +121,12 @@ def _cases_by_category(profile: BackendProfile) -> Counter[str]:
     """
     owners: dict[str, Category] = {}
     for explained in profile.deviations:
+        # How many of these depart depends on the machine that writes the page.
         hangs = explained.deviation.threads or explained.deviation.instructions
         for case in () if hangs else explained.cases:
             owners.setdefault(case, explained.deviation.category)
     counts = Counter(owners.values())
     return Counter({str(category): counts[category] for category in Category if counts[category]})
-
-
-def _named(profile: BackendProfile) -> frozenset[str]:
-    """Return the cases that any entry names."""
-    return frozenset().union(*(explained.cases for explained in profile.deviations))
 
 
 def _groups(profile: BackendProfile) -> list[tuple[str, list[ExplainedCases], int]]:

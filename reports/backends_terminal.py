@@ -15,6 +15,7 @@ SHORT, LONG = 60, 600
 """Characters of a name, and of a sentence or a list, that a backend gives."""
 WIDTH = 80
 
+# Backends of one extra are named together, by the command alone.
 _INSTALL = re.compile(r".* is not installed: (pip install 'embcheck\[[\w-]+\]')")
 
 Entry = Mapping[str, Any]
@@ -28,6 +29,7 @@ def list_text(entries: Sequence[Entry]) -> str:
     broken = [backend_text(entry) for entry in entries if "broken" in entry]
     absent = [_wrapped(f"{reason}: {', '.join(names)}", "  ") for reason, names in reasons.items()]
     heading = [f"Not here, {plural(sum(map(len, reasons.values())), 'backend')}"] if absent else []
+    # Who asks about one backend wants it described, not listed.
     if len(entries) == 1 and absent:
         return backend_text(entries[0])
     others = [_wrapped(line, "") for line in other_torch_lines(entries)]
@@ -99,6 +101,7 @@ def unconfined_lines(environments: Iterable[Entry]) -> list[str]:
     found: dict[str, None] = {}
     for environment in environments:
         why = one_line(environment.get("unconfined") or "no reason is given")
+        # Not by truth: older records do not say, and what is not known is no warning.
         if environment.get("writes_confined") is False:
             found[f"workers are not confined, and can write wherever you can: {why}"] = None
         elif environment.get("signals_confined") is False:

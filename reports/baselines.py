@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from embcheck.conformance.near import did_you_mean
-from embcheck.conformance.records.lines import Measurement
+from embcheck.conformance.records.lines import Measurement, RoundsLine
 from embcheck.conformance.records.run import RecordError, Run
 from embcheck.conformance.timing.clock.arms import A_A, REFERENCE, SENTINEL
 from embcheck.conformance.timing.verdicts.baseline import against, baselines
-from embcheck.reports.timings import reasons, row_name
+from embcheck.reports.merge import row_name
+from embcheck.reports.timings import reasons
 from embcheck.reports.untrusted import finite
 
 Cell = tuple[str, str, int | None]
@@ -68,10 +68,8 @@ def rebased(
 
 def with_measurements(run: Run, lines: Sequence[Measurement]) -> Run:
     """Return a run with other measurements; all else is shared."""
-    turned = copy.copy(run)
-    turned.measurements = list(lines)
-    turned.prices = []
-    return turned
+    # Prices are left out: they compare a backend with itself, whatever the baseline is.
+    return replace(run, measurements=list(lines), prices=[])
 
 
 def turned(runs: Sequence[Run]) -> dict[str, list[Measurement]]:
@@ -98,19 +96,21 @@ def pairs(runs: Sequence[Run], workloads: Sequence[str] = ()) -> list[BaselinePa
         known = baselines(run)
         for place, baseline in enumerate(known):
             for line in against(run, baseline):
-                cell = (line.workload, line.state, line.threads)
+                # The a/a and sentinel rows are checks, and no backends to compare.
                 later = line.backend in known[place + 1 :] and line.role not in (A_A, SENTINEL)
                 if later and (not workloads or line.workload in workloads):
-                    one = BaselinePair(cell, line.backend, baseline, line)
-                    found[cell, baseline, line.backend] = one
-    return sorted(found.values(), key=lambda pair: _order(pair.cell, runs))
+                    one = BaselinePair(_cell(line), line.backend, baseline, line)
+                    found[one.cell, baseline, line.backend] = one
+    cells = list(dict.fromkeys(_cell(line) for run in runs for line in run.rounds))
+    return sorted(found.values(), key=lambda pair: cells.index(pair.cell))
 
 
-def _order(cell: Cell, runs: Sequence[Run]) -> int:
-    cells: list[Cell] = [
-        (line.workload, line.state, line.threads) for run in runs for line in run.rounds
-    ]
-    return cells.index(cell)
+def _cell(line: Measurement | RoundsLine) -> Cell:
+    return line.workload, line.state, line.threads
+
+
+def _cell_to_plain(cell: Cell) -> dict[str, Any]:
+    return dict(zip(("workload", "state", "threads"), cell, strict=True))
 
 
 def to_plain(runs: Iterable[Run]) -> list[dict[str, Any]]:
@@ -118,17 +118,9 @@ def to_plain(runs: Iterable[Run]) -> list[dict[str, Any]]:
     cells: dict[tuple[int, Cell], dict[str, Any]] = {}
     for number, run in enumerate(runs):
         for line in run.measurements:
-            key = (number, (line.workload, line.state, line.threads))
-            cell = cells.setdefault(
-                key,
-                {
-                    "workload": line.workload,
-                    "state": line.state,
-                    "threads": line.threads,
-                    "baseline": None,
-                    "rows": [],
-                },
-            )
+            plain = {**_cell_to_plain(_cell(line)), "baseline": None, "rows": []}
+            # By run as well: two runs of a cell may have two baselines.
+            cell = cells.setdefault((number, _cell(line)), plain)
             if line.role == REFERENCE:
                 cell["baseline"] = line.backend
             cell["rows"].append(_row(line))
@@ -137,15 +129,7 @@ def to_plain(runs: Iterable[Run]) -> list[dict[str, Any]]:
 
 def pair_to_plain(pair: BaselinePair) -> dict[str, Any]:
     """Return a pair as JSON."""
-    workload, state, threads = pair.cell
-    row = _row(pair.line)
-    return {
-        "workload": workload,
-        "state": state,
-        "threads": threads,
-        "baseline": pair.baseline,
-        **row,
-    }
+    return {**_cell_to_plain(pair.cell), "baseline": pair.baseline, **_row(pair.line)}
 
 
 def _row(line: Measurement) -> dict[str, Any]:

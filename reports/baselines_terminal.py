@@ -10,9 +10,9 @@ from rich.table import Table
 
 from embcheck.reports.baselines import BaselinePair
 from embcheck.reports.console import safe_text, say
-from embcheck.reports.terminal import ratio_text
+from embcheck.reports.terminal import ratio_cells
 from embcheck.reports.timings import circumstances
-from embcheck.reports.untrusted import finite, one_line
+from embcheck.reports.untrusted import one_line
 
 
 def print_pairs(pairs: Sequence[BaselinePair], console: Console) -> None:
@@ -29,14 +29,10 @@ def print_pairs(pairs: Sequence[BaselinePair], console: Console) -> None:
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("verdict", no_wrap=True)
         for pair in found:
-            ratio, low, high = map(
-                finite, (pair.line.ratio, pair.line.ratio_low, pair.line.ratio_high)
-            )
             parts = (
                 one_line(pair.backend, 40),
                 one_line(pair.baseline, 40),
-                "-" if ratio is None else ratio_text(ratio),
-                "-" if low is None or high is None else f"{ratio_text(low)}-{ratio_text(high)}",
+                *ratio_cells(pair.line),
                 one_line(pair.line.verdict, 12),
             )
             table.add_row(*(safe_text(part, console) for part in parts))

@@ -110,6 +110,7 @@ def _share(cell: Mapping[str, Any] | None) -> str:
     if cell is None or not cell["comparisons"]:
         return "-"
     planted = cell["planted_percent"] > 0
+    # The second was made slower: of equal ones, either verdict is wrong.
     found = cell["slower"] if planted else cell["slower"] + cell["faster"]
     wrong = f", {cell['faster']} wrongly" if planted and cell["faster"] else ""
     return f"{found / cell['comparisons']:.1%} of {cell['comparisons']}{wrong}".replace("%", " %")
@@ -117,6 +118,7 @@ def _share(cell: Mapping[str, Any] | None) -> str:
 
 def _target(target: Mapping[str, Any]) -> TargetRow:
     limit = "at most" if target["relation"] == "<=" else "at least"
+    # Of nothing, no share can be told.
     found = "-"
     if target["of"]:
         found = f"{target['count'] / target['of']:.1%} ({target['count']} of {target['of']})"

@@ -19,6 +19,7 @@ def print_case(case: CaseLine, clauses: Mapping[str, ClauseLine], console: Conso
     """Print a case: its call, what is expected of it, and the clauses that say so."""
     say(console, case.case, "bold")
     say(console, f"{case.title} ({case.level}, {case.where})")
+    # A record may lack the line of a clause that its case names.
     for name in case.clauses:
         clause = clauses.get(name)
         if clause is not None:

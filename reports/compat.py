@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,11 @@ class Supported:
                 break
             version = since.version
         return version
+
+    @property
+    def severity(self) -> int:
+        """Its place among the ways to fail, 0 for silent failures, which are the worst."""
+        return ("silently", "dying", "loudly", None).index(self.how)
 
     def for_tables(self, dtype: str) -> Supported:
         """Return the answer for tables of a dtype, where it is told apart."""
@@ -176,8 +182,14 @@ class Compat:
         return {name: frozenset.intersection(*sets) for name, sets in self.contexts.items()}
 
     @cached_property
+    def words(self) -> frozenset[str]:
+        """All words that contexts have."""
+        return frozenset[str]().union(*chain.from_iterable(self.contexts.values()))
+
+    @cached_property
     def sizes(self) -> tuple[str, ...]:
         """The words for large sizes."""
+        # By the beginning that `size_word` in `contexts.py` gives them.
         return tuple(word for word in self.uses if word.startswith("more than "))
 
     def supports(self, backend: str, feature: str) -> Supported:
@@ -266,11 +278,18 @@ def parse(text: str, name: str) -> Compat:
             contexts=contexts,
             cases=cases,
         )
+    # The file may be anybody's: whatever is wrong with its form is one error.
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise CompatError(f"{name}: holds no data on compatibility ({error!r})") from None
 
 
+def bits_of(some: Iterable[str], place: Mapping[str, int]) -> str:
+    """Write a set of words as the bits of a hexadecimal number, by the place of each word."""
+    return f"{sum(1 << place[word] for word in some):x}"
+
+
 def _words(bits: int, words: list[str]) -> frozenset[str]:
+    # What `bits_of` wrote: bit n stands for the word at place n.
     return frozenset(word for place, word in enumerate(words) if bits >> place & 1)
 
 
@@ -312,7 +331,8 @@ def _supported(
     if "example" in told:
         told["example"] = examples[told["example"]]
     of_dtypes = told.pop("dtypes", {})
-    of_dtypes = dtypes[of_dtypes] if isinstance(of_dtypes, int) else of_dtypes
+    if isinstance(of_dtypes, int):  # Format 1 has the answers here, and not their number.
+        of_dtypes = dtypes[of_dtypes]
     each = {
         name: Supported(*answer.split())
         for answer, names in of_dtypes.items()

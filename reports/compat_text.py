@@ -6,7 +6,15 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from embcheck.reports.compat import AS_DOCUMENTED, FORMAT, REASON, Compat, Shown, Supported
+from embcheck.reports.compat import (
+    AS_DOCUMENTED,
+    FORMAT,
+    REASON,
+    Compat,
+    Shown,
+    Supported,
+    bits_of,
+)
 
 
 def to_text(compat: Compat) -> str:
@@ -14,7 +22,8 @@ def to_text(compat: Compat) -> str:
     reasons: dict[tuple[str, ...], int] = {}
     examples: dict[str, int] = {}
     dtypes: dict[str, int] = {}
-    words = sorted({word for sets in compat.contexts.values() for each in sets for word in each})
+    # Reasons, examples and answers repeat for many features: each stands once, and has a number.
+    words = sorted(compat.words)
     place = {word: number for number, word in enumerate(words)}
     answers: dict[str, int] = {}
     data: dict[str, Any] = {
@@ -53,7 +62,8 @@ def to_text(compat: Compat) -> str:
         data["uses"] = {word: [*names] for word, names in compat.uses.items()}
         data["words"] = words
         data["contexts"] = {
-            name: " ".join(f"{sum(1 << place[word] for word in each):x}" for each in sets)
+            # A set of words as the bits of a number: as text, contexts would be ten times as long.
+            name: " ".join(bits_of(each, place) for each in sets)
             for name, sets in compat.contexts.items()
         }
     parts = [f'"{key}":{_lines(part, _NESTED.get(key, 1))}' for key, part in data.items()]
@@ -97,6 +107,7 @@ def _plain(
         told["reason"] = reasons.setdefault(reason, len(reasons))
     if found.example:
         told["example"] = examples.setdefault(found.example, len(examples))
+    # What has its default is left out: `_supported` in `compat.py` puts it back.
     return {name: value for name, value in told.items() if value not in (None, "", {}, [])}
 
 

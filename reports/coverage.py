@@ -103,20 +103,22 @@ def coverage(document: Document, clauses: Collection[str]) -> CoveragePage:
             _object(part, [row for name, row in sentences if name == part["object"]])
             for part in data["objects"]
         ),
-        open=tuple((name, row) for name, row in sorted(sentences, key=_place) if row.open),
+        open=tuple(
+            (name, row) for name, row in sorted(sentences, key=lambda s: _rank(s[1])) if row.open
+        ),
         loose_ends=tuple((title, names) for title, names in _loose_ends(data) if names),
+        # Files of an older embcheck have no sizes and pairs.
         reach=reach(data) if "sizes" in data and "pairs" in data else None,
     )
 
 
-def _place(row: tuple[str, SentenceRow]) -> int:
-    return _ORDER.index(row[1].status)
+def _rank(row: SentenceRow) -> int:
+    return _ORDER.index(row.status)
 
 
 def _object(part: Mapping[str, Any], sentences: Iterable[SentenceRow]) -> CoveredObject:
     bars = tuple(_bar(row["parameter"] or NO_PARAMETER, row) for row in part["parameters"])
-    ordered = sorted(sentences, key=lambda row: _ORDER.index(row.status))
-    return CoveredObject(_bar(part["object"], part), bars, tuple(ordered))
+    return CoveredObject(_bar(part["object"], part), bars, tuple(sorted(sentences, key=_rank)))
 
 
 def _bar(name: str, counts: Mapping[str, Any]) -> CoverageBar:
@@ -126,6 +128,7 @@ def _bar(name: str, counts: Mapping[str, Any]) -> CoverageBar:
 def _sentence(row: Mapping[str, Any], clauses: Collection[str]) -> SentenceRow:
     return SentenceRow(
         row["parameter"] or NO_PARAMETER,
+        # A new sentence is quoted: nobody has paraphrased it yet.
         row["paraphrase"] or row.get("text") or "",
         clause_links(row["clauses"], clauses),
         row.get("reason") or "",
@@ -135,6 +138,7 @@ def _sentence(row: Mapping[str, Any], clauses: Collection[str]) -> SentenceRow:
 
 def _loose_ends(data: Mapping[str, Any]) -> Iterable[tuple[str, tuple[str, ...]]]:
     """Yield the other gaps, with a title each."""
+    # Files that an older embcheck wrote lack some of these.
     yield "clauses without a case", tuple(data.get("clauses_without_cases", ()))
     yield "documented clauses that no sentence carries", tuple(data.get("unfounded", ()))
     yield "cases without a clause", tuple(data.get("cases_without_clauses", ()))

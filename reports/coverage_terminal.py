@@ -21,11 +21,9 @@ from embcheck.conformance.documentation.coverage import (
     tally,
 )
 from embcheck.reports.console import safe_text
-from embcheck.reports.reach_terminal import print_reach
+from embcheck.reports.reach_terminal import print_list, print_note, print_reach
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
-
-_INDENT = (0, 0, 0, 2)
 
 
 def print_coverage(coverage: Coverage, reach: Reach, console: Console) -> None:
@@ -59,7 +57,7 @@ def _print_parameters(entries: Sequence[CoveredSentence], console: Console) -> N
     for name, some in group(entries, "object").items():
         _print(console, f"\n{_short(name)}", "bold")
         parts = [_share(parameter, few) for parameter, few in group(some, "parameter").items()]
-        console.print(Padding(Columns(parts, padding=(0, 3)), _INDENT))
+        console.print(Padding(Columns(parts, padding=(0, 3)), (0, 0, 0, 2)))
 
 
 def _share(parameter: str, entries: Iterable[CoveredSentence]) -> Text:
@@ -79,7 +77,7 @@ def _print_left_out(coverage: Coverage, console: Console) -> None:
         "bold",
     )
     for reason, count in Counter(exercise.left_out.values()).most_common():
-        console.print(Padding(safe_text(f"{count} not needed: {reason}", console), _INDENT))
+        print_note(f"{count} not needed: {reason}", console)
 
 
 def _print_drift(coverage: Coverage, console: Console) -> None:
@@ -92,6 +90,7 @@ def _print_drift(coverage: Coverage, console: Console) -> None:
         where = f"{_short(entry.object)}, {one_line(entry.parameter, 30)}"
         _print(console, f"{entry.status} in {where}", "bold yellow")
         touched = ", ".join(entry.clauses) or entry.reason
+        # Our paraphrase beside the text of today, for a person to compare.
         lines = (
             ("we read", entry.paraphrase),
             ("it says", entry.text and f"{one_line(entry.text)} (hash {entry.hash})"),
@@ -99,7 +98,7 @@ def _print_drift(coverage: Coverage, console: Console) -> None:
         )
         for title, line in lines:
             if line:
-                console.print(Padding(safe_text(f"{title}: {line}", console), _INDENT))
+                print_note(f"{title}: {line}", console)
 
 
 def _print_gaps(coverage: Coverage, console: Console) -> None:
@@ -109,14 +108,11 @@ def _print_gaps(coverage: Coverage, console: Console) -> None:
         ("Documented clauses that no sentence carries", coverage.unfounded),
         ("Cases without clauses", coverage.cases_without_clauses),
         ("Combinations without a case or a reason", _combination_lines(coverage)),
+        # A reason that holds no longer is a gap too: it could hide a case that is lost later.
         ("Reasons to leave out what is exercised", coverage.exercise.idle_reasons),
     )
     for title, found in lists:
-        lines = list(found)
-        if lines:
-            _print(console, f"\n{title}: {len(lines)}", "bold red")
-            for line in lines:
-                console.print(Padding(safe_text(line, console), _INDENT))
+        print_list(title, list(found), console)
 
 
 def _gap_lines(entries: Iterable[CoveredSentence]) -> list[str]:

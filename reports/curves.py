@@ -83,6 +83,7 @@ class Scale:
 
     def place(self, value: float) -> str:
         """Return the place of a value, in the picture's units."""
+        # Values beyond the axis are drawn at its edge.
         low, high, at = self.least, self.most, min(max(value, self.least), self.most)
         if self.is_log:
             low, high, at = math.log(low), math.log(high), math.log(at)
@@ -123,6 +124,7 @@ def _curve(name: str, points: list[tuple[float, Measurement]], runs: Sequence[Ru
     }
     x = Scale(values[0], values[-1], LEFT, WIDTH - RIGHT)
     lowest, highest = min(known.values(), default=1.0), max(known.values(), default=1.0)
+    # A little room, so that no point lies on the frame.
     y = Scale(lowest / 1.3, highest * 1.3, HEIGHT - BOTTOM, TOP)
     drawn = [_line(backend, number, points, x, y) for number, backend in enumerate(backends)]
     title, label = _words(name)
@@ -152,6 +154,7 @@ def _line(
         if str(line.backend) != backend or nanoseconds is None or nanoseconds <= 0:
             continue
         ratio, low, high = map(finite, (line.ratio, line.ratio_low, line.ratio_high))
+        # The rounds decide the ratio's interval; a time of its own has none.
         bounds = None
         if ratio and low and high and line.role == "candidate":
             bounds = (y.place(nanoseconds * low / ratio), y.place(nanoseconds * high / ratio))
@@ -163,6 +166,7 @@ def _labelled(lines: list[Line]) -> tuple[Line, ...]:
     """Move overlapping names apart, from the top down."""
     found, free = [], TOP
     for line in sorted(lines, key=lambda line: float(line.label)):
+        # Downwards only, from the top: a name stays beside its line or a little below.
         place = max(float(line.label), free)
         free = place + _LABEL_HEIGHT
         found.append(Line(line.backend, line.style, line.dots, f"{place:.1f}"))
@@ -205,6 +209,7 @@ def _shipped_words() -> Mapping[str, tuple[str, str]]:
 def decades(scale: Scale) -> list[float]:
     """Return round values of an axis: 1, 2 and 5 times powers of ten, at most eight of them."""
     first, last = math.floor(math.log10(scale.least)), math.ceil(math.log10(scale.most))
+    # The finest steps of which not too many labels stand beside the axis.
     for steps in ((1, 2, 5), (1, 3), (1,)):
         found = [
             step * 10.0**power

@@ -85,6 +85,7 @@ def _departure(
     group: list[MergedResult],
     stages: Stages,
 ) -> Departure:
+    # A crash has the mark's own name as its kind, which the heading says already.
     kinds = Counter(finding.kind for finding in group if finding.kind != mark)
     return Departure(
         standing,

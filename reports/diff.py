@@ -13,11 +13,9 @@ from functools import lru_cache
 from embcheck.conformance.records.comparable import REMEDY, NotComparable, differences
 from embcheck.conformance.records.lines import CaseLine
 from embcheck.conformance.records.run import Run
-from embcheck.reports.merge import Merged, MergedResult, behaviour_id
-from embcheck.reports.untrusted import one_line
+from embcheck.reports.merge import Merged, MergedResult, behaviour_id, doubts_text
 
 FORMAT_VERSION = 1
-DOUBTS_SHOWN = 5
 
 _VOLATILE = (
     (re.compile(r"\b0x[0-9a-fA-F]+"), "<address>"),
@@ -85,17 +83,19 @@ class Side:
     def of(cls, merged: Merged) -> Side:
         """Take it from a merged run, which may be forgotten then."""
         states: dict[str, dict[str, State]] = {name: {} for name in merged.columns}
+        # Most cases share a few states: each is kept once.
         alike: dict[State, State] = {}
         for finding in merged.findings:
             state = _state(finding)
             states[finding.backend][finding.case.case] = alike.setdefault(state, state)
         return cls(
+            # Without results, which `states` has in short: two whole runs may not fit in memory.
             tuple(replace(run, results=[], rounds=[], measurements=[]) for run in merged.runs),
             merged.cases,
             states,
             {name: _library(merged, name) for name in merged.columns},
             merged.parts,
-            tuple(_doubts(run) for run in merged.partial),
+            tuple(f"is partial: {doubts_text(run)}" for run in merged.partial),
         )
 
 
@@ -154,11 +154,13 @@ def compare(
 ) -> Difference:
     """Compare two runs: each backend with itself, or, where backends are mapped, only those.
 
-    Raises UnknownBackend for a mapped backend that its run does not have, and NotComparable if
+    Raises BackendNotInRun for a mapped backend that its run does not have, and NotComparable if
     the runs are said to be of one suite, and judge a case in two ways.
     """
     old, new = (run if isinstance(run, Side) else Side.of(run) for run in (before, after))
     rejudged = differences(old.runs, new.runs)
+    # Two suites may judge otherwise, and those cases are left out; within one suite it is a
+    # mistake.
     if rejudged and _suites(old) == _suites(new):
         raise NotComparable(
             f"the runs name the same suite, but judge {len(rejudged):,} clauses and cases in two "
@@ -170,6 +172,7 @@ def compare(
             raise BackendNotInRun(f"no results of '{name}'; the run has those of {known}")
     same = [(name, name) for name in old.states if name in new.states]
     pairs = tuple(BackendPair(a, b, old.libraries[a], new.libraries[b]) for a, b in mapping or same)
+    # A case that only one of them has is listed by itself, and is no change of a result.
     both = old.cases.keys() & new.cases.keys()
     shared = both.difference(name.removeprefix("case ") for name in rejudged)
     in_part = old.parts.keys() | new.parts.keys()
@@ -227,10 +230,6 @@ def _state(finding: MergedResult) -> State:
     return State(str(result.outcome), str(result.kind or ""), str(result.reading or ""), message)
 
 
-def _doubts(run: Run) -> str:
-    return "is partial: " + "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
-
-
 def _library(merged: Merged, name: str) -> str:
     entry = merged.backends[name]
     return f"{entry.distinct('library')} {entry.distinct('version')}".strip()
@@ -251,6 +250,7 @@ def _asked(
 def _changes(
     pair: BackendPair, asked: Iterable[str], ours: _States, theirs: _States
 ) -> Iterator[ResultChange]:
+    # Two libraries say the same thing in other words.
     speaks_the_same = pair.before == pair.after
     for case in asked:
         before, after = ours.get(case, _NOT_ASKED), theirs.get(case, _NOT_ASKED)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from embcheck.reports.console import safe_text
 from embcheck.reports.diff import BackendPair, Difference, ResultChange, State, What, by_behaviour
@@ -51,7 +50,7 @@ def _print_backends(found: Difference, names: tuple[str, str], console: Console)
     rows += [(name, "has results", "-") for name in found.gone_backends]
     rows += [(name, "-", "has results") for name in found.new_backends]
     for row in rows[:BACKEND_LINES]:
-        table.add_row(*_cells(console, *row))
+        table.add_row(*(safe_text(one_line(text, 60), console) for text in row))
     console.print(table)
     _print_rest(len(rows) - BACKEND_LINES, " backends", console, indent=0)
 
@@ -59,10 +58,6 @@ def _print_backends(found: Difference, names: tuple[str, str], console: Console)
 def _libraries(pair: BackendPair) -> tuple[str, str]:
     same = pair.library_before == pair.library_after
     return pair.library_before, "the same" if same else pair.library_after
-
-
-def _cells(console: Console, *texts: str) -> Iterable[Text]:
-    return (safe_text(one_line(text, 60), console) for text in texts)
 
 
 def _print_changes(title: str, changes: Sequence[ResultChange], console: Console) -> None:
@@ -73,10 +68,12 @@ def _print_changes(title: str, changes: Sequence[ResultChange], console: Console
     words: dict[State, str] = {}
     for change in changes:
         for state in (change.before, change.after):
+            # There are thousands of changes, and few states.
             if state not in words:
                 words[state] = _word(change.what, state)
         key = (change.pair.name, words[change.before], words[change.after])
         groups.setdefault(key, []).append(change.case)
+    # The largest group first: it is most likely to have one cause.
     ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
     for (pair, before, after), cases in ordered[:GROUP_LINES]:
         _print(console, f"{one_line(pair, 60)}: {plural(len(cases), 'case')}", indent=2)

@@ -56,6 +56,7 @@ def _newest(folders: Iterable[Path], kind: str) -> Document | None:
     found = [file for folder in folders if (file := folder / f"{kind}.json").is_file()]
     if not found:
         return None
+    # By the time of the file, for these files have no date inside.
     newest = max(found, key=lambda file: file.stat().st_mtime_ns)
     return Document(_read(newest, kind), newest.resolve().parent.name)
 
@@ -66,9 +67,11 @@ def _read(file: Path, kind: str) -> Mapping[str, Any]:
         raise _broken(file, kind, "is not a JSON object")
     if isinstance(data.get("format"), int) and data["format"] > FORMAT:
         raise EvidenceError(f"{file} was written by a newer embcheck; upgrade to read it")
+    # The fault nearest to the top explains most; others often follow from it.
     for fault in sorted(_validator(kind).iter_errors(data), key=lambda fault: len(fault.path)):
         place = "/".join(str(step) for step in fault.absolute_path) or "the file"
         raise _broken(file, kind, f"does not fit: {one_line(place)}: {one_line(fault.message)}")
+    # What fits its schema may still add up to a share above 100 %.
     for complaint in _COMPLAINTS[kind](data):
         raise _broken(file, kind, f"contradicts itself: {complaint}")
     return data

@@ -92,6 +92,7 @@ class Loaded:
         for name, frame in (("outcomes", self.outcomes()), ("timings", self.timings())):
             written.append(folder / f"{name}.csv")
             frame.to_csv(written[-1], index=False)
+            # An optional dependency, and a large one: CSV is always written.
             if find_spec("pyarrow"):
                 written.append(folder / f"{name}.parquet")
                 frame.to_parquet(written[-1], index=False)
@@ -134,5 +135,6 @@ def _frame(rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> 
         for name, found in values.items():
             value = row[name]
             found.append(clean(value) if isinstance(value, str) else value)
+    # Taken out one by one, so that lists and series are not in memory together.
     typed = {name: pd.Series(values.pop(name), dtype=dtype) for name, dtype in columns.items()}
     return pd.DataFrame(typed)

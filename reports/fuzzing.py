@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from embcheck.reports.console import safe_text
+from embcheck.reports.console import safe_text, say
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
@@ -27,20 +27,16 @@ def print_fuzzing(data: Mapping[str, Any], console: Console) -> None:
         _print_tried(hunted, console)
         _print_findings(hunted, console)
         if hunted["fault"]:
-            _print(console, f"a fault of the harness: {one_line(hunted['fault'], 400)}", "bold red")
-
-
-def _print(console: Console, text: str, style: str = "") -> None:
-    console.print(safe_text(text, console, style), soft_wrap=True)
+            say(console, f"a fault of the harness: {one_line(hunted['fault'], 400)}", "bold red")
 
 
 def _print_tried(hunted: Mapping[str, Any], console: Console) -> None:
     backend, endings = hunted["backend"], hunted["endings"]
-    _print(console, one_line(backend["id"], 60), "bold")
+    say(console, one_line(backend["id"], 60), "bold")
     asked = sum(endings.values())
     said = ", ".join(f"{endings.get(name, 0)} {words}" for name, words in _ENDINGS.items())
-    _print(console, f"{hunted['examples']} examples; {asked} different calls with shrinking:")
-    _print(console, f"  {said}")
+    say(console, f"{hunted['examples']} examples; {asked} different calls with shrinking:")
+    say(console, f"  {said}")
     _print_calls(hunted["calls"], console)
     for option, entries in groupby(hunted["options"], key=lambda entry: entry["option"]):
         tried = ", ".join(f"{one_line(e['value'], 20)} {e['count']}x" for e in entries)
@@ -69,13 +65,14 @@ def _table(console: Console, *columns: str) -> Table:
 def _print_findings(hunted: Mapping[str, Any], console: Console) -> None:
     findings = hunted["findings"]
     if not findings:
-        _print(console, "No findings.\n", "bold")
+        say(console, "No findings.\n", "bold")
         return
     new = sum(finding["status"] == "new" for finding in findings)
-    _print(console, f"{plural(len(findings), 'finding')}, {new} new:", "bold")
+    say(console, f"{plural(len(findings), 'finding')}, {new} new:", "bold")
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
+    # `new` sorts behind `known`, and is to stand first.
     for finding in sorted(findings, key=lambda finding: finding["status"], reverse=True):
         is_new = finding["status"] == "new"
         status = safe_text("NEW" if is_new else "known", console, "bold red" if is_new else "")

@@ -86,6 +86,7 @@ def workflow_commands(new: News, places: Places, files: Mapping[str, str]) -> It
     made = groups(new)
     for group in made[:ANNOTATIONS]:
         yield _command("error", files.get(group.backend, places.accepted), _annotated(group))
+    # Said in one more error, which GitHub may leave out; the summary has them all.
     if len(made) > ANNOTATIONS:
         left = sum(len(group.changes) for group in made[ANNOTATIONS:])
         yield _command("error", places.accepted, f"new as well: {plural(left, 'result')}")
@@ -117,7 +118,9 @@ def _libraries(pair: BackendPair) -> str:
 def _code(text: str, limit: int = 200) -> str:
     """Return text as a code span of Markdown, in which nothing has a meaning."""
     line = one_line(text, limit) or "(nothing)"
+    # A code span ends at a run of backticks as long as the one that began it.
     fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
+    # A backtick at the edge would lengthen the fence; Markdown takes one space away again.
     pad = " " if "`" in (line[0], line[-1]) else ""
     return f"{fence}{pad}{line}{pad}{fence}"
 
@@ -132,4 +135,5 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
+    # Properties end at a comma or at `::`; texts do not.
     return _data(text).replace(":", "%3A").replace(",", "%2C")

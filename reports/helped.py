@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,14 +24,17 @@ class Help:
 
 def helped(merged: Merged) -> dict[str, tuple[Help, ...]]:
     """Count by backend, the most passes first; leaves out backends without help."""
-    found: defaultdict[str, defaultdict[str, list[MergedResult]]]
-    found = defaultdict(lambda: defaultdict(list))
+    results, passes = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for finding in merged.findings:
         for line in _lines(finding):
-            found[finding.backend][line].append(finding)
+            results[finding.backend, line] += 1
+            passes[finding.backend, line] += finding.mark is Mark.PASSED
+    found: dict[str, list[Help]] = {}
+    for (backend, line), count in results.items():
+        found.setdefault(backend, []).append(Help(line, count, passes[backend, line]))
     return {
-        backend: tuple(sorted((_help(*item) for item in lines.items()), key=_rank))
-        for backend, lines in found.items()
+        backend: tuple(sorted(given, key=lambda one: (-one.passes, one.line)))
+        for backend, given in found.items()
     }
 
 
@@ -40,12 +43,3 @@ def _lines(finding: MergedResult) -> Iterable[str]:
     lines = finding.result.helped if finding.result is not None else ()
     told = lines if isinstance(lines, (list, tuple)) else ()
     return dict.fromkeys(one_line(str(line), LINE_LIMIT) for line in told)
-
-
-def _help(line: str, findings: list[MergedResult]) -> Help:
-    passes = sum(finding.mark is Mark.PASSED for finding in findings)
-    return Help(line, len(findings), passes)
-
-
-def _rank(help_given: Help) -> tuple[int, str]:
-    return -help_given.passes, help_given.line

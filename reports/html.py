@@ -62,6 +62,7 @@ def render_html(runs: Iterable[Run] | Merged, evidence: Evidence = NO_EVIDENCE) 
     """
     environment = _environment()
     script = "".join(environment.get_template(name).render() for name in SCRIPTS)
+    # The page's content security policy names the script by this hash, and lets no other run.
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     merged = merge(runs)
     plain, packed = _block(Payload(merged, Stages(merged)).build())
@@ -90,19 +91,26 @@ def _block(data: dict[str, Any] | None) -> tuple[Markup, str]:
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     if len(text) <= PLAIN_LIMIT:
         return htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False), ""
+    # Without a time, so that the same runs give the same bytes.
     return Markup(""), b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("embcheck.reports", "templates"),
+def templates_of(package: str) -> Environment:
+    """Return the environment of a package's templates, in which no text can become markup."""
+    return Environment(
+        loader=PackageLoader(package, "templates"),
         autoescape=True,
+        # A name that is misspelled in a template is an error, and not an empty text.
         undefined=StrictUndefined,
         finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@cache
+def _environment() -> Environment:
+    environment = templates_of("embcheck.reports")
     environment.filters.update(percent=percent_text, one_line=one_line, choices=choices)
     environment.globals.update(link=link, words=(*WORDS, SAID))
     environment.globals.update(score_columns=COLUMNS, score_rest=REST, score_whose=WHOSE)

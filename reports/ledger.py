@@ -100,6 +100,7 @@ class LedgerTable:
     def with_room(self) -> LedgerTable:
         """Return what a page has room for: the rows on which backends differ go first."""
         rows = with_room(self.rows, len(self.columns) + 1, lambda row: row.differs)
+        # By identity, since two specs may have equal rows.
         kept = set(map(id, rows))
         groups = (
             replace(group, rows=tuple(row for row in group.rows if id(row) in kept))
@@ -155,6 +156,7 @@ def ledger(merged: Merged) -> Ledger:
     """Collect the observed cases of some runs."""
     found = _by_case(merged)
     cases = [merged.cases[name] for name in found]
+    # Apart, since only PyTorch's backends answer probes: all other columns would be empty.
     probes = [case for case in cases if case.call.get("operation") == "probe"]
     others = [case for case in cases if case.call.get("operation") != "probe"]
     every = [finding for by_backend in found.values() for finding in by_backend.values()]
@@ -167,6 +169,7 @@ def ledger_counts(merged: Merged) -> LedgerCounts:
     for name, by_backend in _by_case(merged).items():
         readings = [reading_of(finding) for finding in by_backend.values()]
         pytorch = stated(merged.cases[name], by_backend.values())
+        # A case that no backend could be asked was not observed.
         if any(reading.voice is not None for reading in readings):
             known.append(pytorch)
             unlike += any(_departs(reading, pytorch) for reading in readings)
@@ -209,6 +212,7 @@ def _table(
 
 
 def _grouped(cases: Iterable[CaseLine]) -> Iterable[tuple[str, list[CaseLine]]]:
+    # Cases of a record come sorted by spec, as `groupby` needs them.
     for name, group in groupby(cases, key=lambda case: behaviour_id(case.case)):
         yield name, sorted(group, key=_first_clause)
 
@@ -260,6 +264,7 @@ def _cell(
 ) -> LedgerCell:
     reading = reading_of(finding)
     observed = finding.result.observed if finding is not None and finding.result else {}
+    # A word says more than values do; only what has none shows them in its cell.
     glimpse = _glimpse(entries(observed)) if reading.word.name == OTHER else ""
     return LedgerCell(
         case.case,

@@ -93,6 +93,9 @@ def mark_of(result: ResultLine) -> Mark:
     if result.outcome == "deviated" and happens in _ENDINGS:
         return Mark(happens)
     if result.outcome == "failed" or (result.outcome == "deviated" and result.kind):
+        # Older records do not say whether a failure was silent, but a refusal of a valid call never
+        # is.
         silent = result.kind != _LOUD_KIND if result.silent is None else result.silent
         return Mark.SILENT if silent else Mark.LOUD
+    # A record of a newer embcheck may have outcomes that this one does not know.
     return _NAMED.get(str(result.outcome), Mark.ERRORED)

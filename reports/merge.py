@@ -13,9 +13,11 @@ from embcheck.conformance.records.comparable import check_alike
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, Measurement, ResultLine
 from embcheck.conformance.records.run import Run
 from embcheck.reports.marks import Mark, mark_of
+from embcheck.reports.untrusted import one_line
 
 ANSWER_LEVELS = frozenset({"documented", "upstream-tested", "scheme"})
 GUARD_LEVELS = frozenset({"domain"})
+DOUBTS_SHOWN = 5
 FOLDERS = ("embedding", "embedding_bag", "one_hot", "pretrained")
 
 
@@ -52,6 +54,7 @@ class MergedResult:
         """The category of a known departure; else empty."""
         if self.result is None or not (self.known and self.mark.departs):
             return ""
+        # Records come from elsewhere: only a category that is known may become a heading.
         stated = self.result.deviation.category if self.result.deviation else None
         return next((str(category) for category in Category if stated == category), "")
 
@@ -138,6 +141,7 @@ class Merged:
             for info in run.header.backends if run.header.purpose == "conformance" else ():
                 if not info.get("unavailable"):
                     found.setdefault(str(info.get("id", "?")), []).append(run.selection)
+        # One run of the whole suite is enough to make a backend's results whole.
         return {name: "; ".join(dict.fromkeys(said)) for name, said in found.items() if all(said)}
 
 
@@ -149,17 +153,20 @@ def merge(runs: Iterable[Run] | Merged) -> Merged:
     """
     if isinstance(runs, Merged):
         return runs
+    # ISO 8601 sorts as text; the latest run comes last and wins.
     ordered = tuple(sorted(runs, key=lambda run: str(run.header.started)))
     check_alike(ordered)
     cases = _cases(ordered)
     backends = _backends(ordered)
+    # The latest of each, in the order of their first appearance.
+    timed = {row_name(line): line for run in ordered for line in run.measurements}
     return Merged(
         ordered,
         backends,
         {clause.id: clause for run in ordered for clause in run.clauses.values()},
         cases,
         tuple(_findings(ordered, cases, backends)),
-        tuple(_measurements(ordered)),
+        tuple(timed.values()),
     )
 
 
@@ -167,6 +174,18 @@ def merge(runs: Iterable[Run] | Merged) -> Merged:
 def behaviour_id(case: str) -> str:
     """Return the spec that a case belongs to, `folder/file`."""
     return "/".join(case.split("/")[:2])
+
+
+def doubts_text(run: Run) -> str:
+    """Say why a run is partial; the most severe reasons, where there are many."""
+    return "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
+
+
+def row_name(line: Measurement) -> tuple[str, str, int | None, str, str]:
+    """Name a timing by what does not depend on the baseline."""
+    # A backend is in a cell once, be it the baseline or not.
+    role = "" if line.role in ("reference", "candidate") else line.role
+    return line.workload, line.state, line.threads, line.backend, role
 
 
 def folder_of(behaviour: str) -> str:
@@ -222,12 +241,14 @@ def _findings(
     """Return the latest result of each pair, and `not-run` for pairs of a run without one."""
     last: dict[str, dict[str, ResultLine | None]] = {case: {} for case in cases}
     for run in runs:
+        # What was to be asked and has no result is shown as not run, not left out.
         for name, case in _asked(run):
             last[case].setdefault(name, None)
         for result in run.results:
             found = last[result.case]
             if found.get(result.backend) is None or mark_of(result) is not Mark.NOT_RUN:
                 found[result.backend] = result
+    # A backend that could not be started says nothing of any case: it has no column.
     available = {name for name, entry in backends.items() if not entry.unavailable}
     for case, line in cases.items():
         for name, latest in last[case].items():
@@ -246,16 +267,3 @@ def _is_asked(case: CaseLine, info: Mapping[str, Any]) -> bool:
     """Whether a case is for a backend: some are for those that declare what they are about."""
     operation, scheme = case.call.get("operation"), case.call.get("options", {}).get("scheme")
     return is_for(str(operation), scheme, info.get("operations", ()), info.get("schemes", ()))
-
-
-def _measurements(runs: Iterable[Run]) -> Iterable[Measurement]:
-    """Return the latest measurement of each cell, in the order of their first appearance.
-
-    A backend is in a cell once, be it the baseline or not.
-    """
-    last: dict[tuple[Any, ...], Measurement] = {}
-    for run in runs:
-        for line in run.measurements:
-            role = "" if line.role in ("reference", "candidate") else line.role
-            last[(line.workload, line.state, line.threads, line.backend, role)] = line
-    return last.values()

@@ -121,6 +121,7 @@ def _mutant(row: Mapping[str, Any], clauses: Collection[str], cases: Collection[
     killers = row["killed_by"]
     return Mutant(
         id=row["id"],
+        # One bug may break several clauses.
         clauses=clause_links(row["clause"].split(", "), clauses),
         says=row["says"],
         file=row.get("file", ""),
@@ -137,6 +138,7 @@ def _mutant(row: Mapping[str, Any], clauses: Collection[str], cases: Collection[
 def _generated(data: Mapping[str, Any]) -> GeneratedMutants:
     survivors = tuple(
         Survivor(row["id"], diff_lines(row["diff"]), row["verdict"], row["reason"])
+        # An equivalent mutant behaves as the original: nobody has to look at it.
         for row in sorted(data["survivors"], key=lambda row: row["verdict"] == "equivalent")
     )
     return GeneratedMutants(data["tool"], data["killed"], data["total"], survivors)

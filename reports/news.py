@@ -68,6 +68,7 @@ def news(accepted: Side, now: Side, found: Difference) -> News:
     for pair in (*found.pairs, *new):
         before = accepted.states.get(pair.before, {})
         for case, state in now.states[pair.after].items():
+            # What is judged otherwise since is another question: its old answer accepts nothing.
             old = _NEVER_ACCEPTED if case in rejudged else before.get(case, _NEVER_ACCEPTED)
             what = What.OUTCOME if old.outcome != state.outcome else What.KIND
             moves.append(ResultChange(what, case, pair, old, state))
@@ -83,6 +84,7 @@ def news(accepted: Side, now: Side, found: Difference) -> News:
 
 
 def _is_worse(before: State, after: State) -> bool:
+    # A failure of the same kind was accepted with the run.
     if after.outcome in UNEXPLAINED:
         return (before.outcome, before.kind) != (after.outcome, after.kind)
     return before.outcome in RIGHT and after.outcome not in RIGHT

@@ -22,7 +22,7 @@ from embcheck.reports.helped import Help, helped
 from embcheck.reports.ledger import Ledger, ledger
 from embcheck.reports.marks import Mark
 from embcheck.reports.matrix import Chip, link, totals
-from embcheck.reports.merge import BackendEntry, Merged, MergedResult
+from embcheck.reports.merge import BackendEntry, Merged, MergedResult, doubts_text
 from embcheck.reports.mutation import Mutation, mutation
 from embcheck.reports.prices import Price, price_groups
 from embcheck.reports.provisions import provision_text
@@ -35,7 +35,6 @@ from embcheck.reports.units import plural, seconds_text, value_text
 from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURES_SHOWN = 10
-DOUBTS_SHOWN = 5
 FALLBACK_LIMIT = 500
 
 
@@ -125,6 +124,7 @@ class Page:
 
 def build_page(merged: Merged, evidence: Evidence) -> Page:
     """Gather what a report shows."""
+    # Of cases, not of the record's clauses: only a clause with a case can be linked to.
     clauses = {clause for case in merged.cases.values() for clause in case.clauses}
     scores = tuple(score_table(merged))
     worst, stages = departures(merged), Stages(merged)
@@ -136,7 +136,10 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
     departed = tuple(found for found in merged.findings if found.mark.departs)
     return Page(
         verdict=_verdict(merged, scores),
-        partial=tuple(_partial(run) for run in merged.partial),
+        partial=tuple(
+            f"the {run.header.purpose} run of {run.header.started} is partial: {doubts_text(run)}"
+            for run in merged.partial
+        ),
         other_torches=tuple(
             other_torch_lines(info for entry in merged.backends.values() for info in entry.infos)
         ),
@@ -165,6 +168,7 @@ def build_page(merged: Merged, evidence: Evidence) -> Page:
         coverage=coverage(evidence.coverage, clauses) if evidence.coverage else None,
         mutation=mutation(evidence.mutation, clauses, merged.cases) if evidence.mutation else None,
         calibration=calibration(evidence.calibration) if evidence.calibration else None,
+        # For readers without JavaScript, who get departures only.
         fallback=tuple((f, tally(stages, [f])) for f in departed[:FALLBACK_LIMIT]),
         fallback_left=max(0, len(departed) - FALLBACK_LIMIT),
     )
@@ -177,16 +181,19 @@ def _verdict(merged: Merged, scores: Iterable[BackendScore]) -> ReportVerdict:
         return ReportVerdict("unknown", timed if merged.measurements else "No results.")
     departing = [score for score in scores if score.total.departures]
     if departing:
-        departed = f"{_of(len(departing), len(scores))} from the contract: {_how(scores)}"
-        sentence = f"{departed}; {_explained(scores)}."
-        return ReportVerdict("bad", sentence)
+        count = f"{len(departing)} of {plural(len(scores), 'backend')}"
+        verb = "departs" if len(departing) == 1 else "depart"
+        departed = f"{count} {verb} from the contract: {_how(scores)}"
+        return ReportVerdict("bad", f"{departed}; {_explained(scores)}.")
     unclear = [score.backend for score in scores if not _conforms(score)]
     parts = any(score.backend in merged.parts for score in scores)
     if unclear or merged.partial or parts:
         why = _why(scores) or ("a part of the suite was left out" if parts else "")
         said = why or "the run is partial, or nothing was scored"
         return ReportVerdict("unknown", f"No departure was found, but not all is known: {said}.")
-    return ReportVerdict("good", f"{_all(len(scores))} to the contract.")
+    # A backend alone is no "all"; and nothing less than a whole run gets here.
+    who = "The backend conforms" if len(scores) == 1 else f"All {len(scores)} backends conform"
+    return ReportVerdict("good", f"{who} to the contract.")
 
 
 def _explained(scores: list[BackendScore]) -> str:
@@ -200,16 +207,9 @@ def _explained(scores: list[BackendScore]) -> str:
     return f"{said} are known and explained" + (f": {whose}" if whose else "")
 
 
-def _of(some: int, count: int) -> str:
-    return f"{some} of {plural(count, 'backend')} {'departs' if some == 1 else 'depart'}"
-
-
-def _all(count: int) -> str:
-    return "The backend conforms" if count == 1 else f"All {count} backends conform"
-
-
 def _conforms(score: BackendScore) -> bool:
     doubtful = (Mark.ERRORED, Mark.STALE, Mark.NOT_RUN)
+    # That nothing departs is not enough: what is stale or was not run may hide a departure.
     return score.total.passed > 0 and not any(score.total[mark] for mark in doubtful)
 
 
@@ -235,11 +235,6 @@ def _why(scores: list[BackendScore]) -> str:
     return ", ".join(said)
 
 
-def _partial(run: Run) -> str:
-    why = "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
-    return f"the {run.header.purpose} run of {run.header.started} is partial: {why}"
-
-
 def _backend(
     entry: BackendEntry, stages: Stages, parts: Mapping[str, str], given: tuple[Help, ...]
 ) -> BackendView:
@@ -257,6 +252,7 @@ def _backend(
         else (),
         ", ".join(map(str, latest.get("capabilities") or ())),
         entry.unavailable,
+        # `distinct` joins several versions by commas: results of both stand in one column.
         ", " in version,
         parts.get(entry.id, ""),
         tuple(stage.name for stage in stages.chain(entry.id).stages[1:]),
@@ -302,5 +298,6 @@ def _facts(facts: Any) -> tuple[tuple[str, str], ...]:
     return tuple(
         (str(key).replace("_", " "), one_line(value_text(value), 300))
         for key, value in facts.items()
+        # 0 and False are facts.
         if value not in (None, "")
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any, Generic, TypeVar
 
 from embcheck.conformance.records.lines import CaseLine, KnownDeviation, ResultLine
-from embcheck.conformance.suite.features import shipped_features
+from embcheck.conformance.suite.features import Feature, shipped_features
 from embcheck.reports.advice_payload import group_of
 from embcheck.reports.families import by_family
 from embcheck.reports.marks import LOOKS, Mark
@@ -69,22 +69,20 @@ class Payload:
         self._behaviours: Pool[str] = Pool()
         self._details: Pool[tuple[Any, ...]] = Pool()
         self._deviations: Pool[tuple[tuple[str, str], ...]] = Pool()
+        # The empty text is 0, which stands for "none" and is left out at the end of rows.
         self._texts.number("")
+        # So that one backend's long messages do not take the place of all others'.
         self._share = max(LEAST_SHARE, ALL_SHARES // max(1, len(merged.columns)))
         self._used: Counter[str] = Counter()
 
     def build(self) -> dict[str, Any]:
         """Return plain JSON data."""
         merged = self._merged
+        # Cases and columns first: they fill the pools that are written out behind them.
         cases = [self._case(case) for case in merged.cases.values()]
         columns = self._columns()
         sentences = {behaviour_id(case.case): case.behaviour for case in merged.cases.values()}
         features = shipped_features().features
-        owner = {
-            clause: number
-            for number, feature in enumerate(features.values())
-            for clause in feature.clauses
-        }
         entries = [merged.backends[name] for name in merged.columns]
         place = {entry.id: number for number, entry in enumerate(entries)}
         families = by_family(entries, lambda entry: entry.distinct("library"))
@@ -106,16 +104,7 @@ class Payload:
             "behaviours": [
                 [clean(name), clean(sentences[name])] for name in self._behaviours.things()
             ],
-            "clauses": {
-                clean(clause.id): [
-                    clean(clause.level),
-                    clean(clause.statement),
-                    clean(clause.source),
-                    clean(f"{clause.object}: {clause.parameter}"),
-                    owner.get(clause.id, -1),
-                ]
-                for clause in merged.clauses.values()
-            },
+            "clauses": self._clauses(features.values()),
             "cases": cases,
             **columns,
             "details": self._details.things(),
@@ -145,6 +134,22 @@ class Payload:
             "mark": mark,
             "detail": detail,
             "milliseconds": milliseconds,
+        }
+
+    def _clauses(self, features: Iterable[Feature]) -> dict[str, list[Any]]:
+        """Return each clause with the number of the feature that it decides, -1 for none."""
+        owner = {
+            clause: number for number, feature in enumerate(features) for clause in feature.clauses
+        }
+        return {
+            clean(clause.id): [
+                clean(clause.level),
+                clean(clause.statement),
+                clean(clause.source),
+                clean(f"{clause.object}: {clause.parameter}"),
+                owner.get(clause.id, -1),
+            ]
+            for clause in self._merged.clauses.values()
         }
 
     @staticmethod
@@ -229,6 +234,7 @@ def _milliseconds(result: ResultLine | None) -> float | None:
         return None
     rounded = round(seconds, 2) if abs(seconds) >= 1 else float(f"{seconds:.3g}")
     value = finite(float(f"{rounded * _SECOND:.12g}"))
+    # `12` is shorter than `12.0`, and there is a number for each result.
     return int(value) if value is not None and value.is_integer() else value
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from embcheck.conformance.records.lines import PriceLine
 from embcheck.conformance.records.run import Run
+from embcheck.reports.timings import ratio_texts
 from embcheck.reports.units import seconds_text
 from embcheck.reports.untrusted import finite
 
@@ -48,7 +49,7 @@ def price_groups(runs: Iterable[Run]) -> list[tuple[str, list[Price]]]:
 
 
 def _price(line: PriceLine) -> Price:
-    ratio, low, high = map(finite, (line.ratio, line.ratio_low, line.ratio_high))
+    ratio, interval = ratio_texts(line)
     plain, own = finite(line.ns_plain), finite(line.ns_per_call)
     verdict = str(line.verdict)
     return Price(
@@ -58,8 +59,8 @@ def _price(line: PriceLine) -> Price:
         plain=str(line.plain),
         per_call=seconds_text(None if own is None else own / 1e9),
         added=_added(plain, own),
-        ratio="-" if ratio is None else f"{ratio:.3g}",
-        interval="" if low is None or high is None else f"{low:.3g} to {high:.3g}",
+        ratio=ratio,
+        interval=interval,
         verdict=verdict,
         tone=verdict.lower().replace(" ", "-"),
         message=str(line.message),
@@ -69,5 +70,6 @@ def _price(line: PriceLine) -> Price:
 def _added(plain: float | None, own: float | None) -> str:
     if plain is None or own is None:
         return "-"
+    # `seconds_text` would give a negative time the wrong unit.
     sign = "-" if own < plain else "+"
     return f"{sign}{seconds_text(abs(own - plain) / 1e9)}"

@@ -31,6 +31,7 @@ def provision_text(entry: BackendEntry) -> str:
         for how in (NATIVE, COMPOSED)
     }
     said = [f"{' and '.join(nouns)} {how}" for how, nouns in found.items() if nouns]
+    # `lookups, bags and one-hot vectors native` says no more than `all native`.
     if len(said) == 1 and len(told) > 1:
         return f"all {NATIVE if found[NATIVE] else COMPOSED}"
     return ", ".join(said)

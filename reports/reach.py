@@ -90,7 +90,11 @@ def _lists(
     crossings, extents, operations = sizes["crossings"], sizes["extents"], pairs["operations"]
     yield (
         "axes with thresholds that no case crosses",
-        tuple(f"{_place(row)}: {_joined(row['missing'])}" for row in crossings if row["missing"]),
+        tuple(
+            f"{_place(row)}: {', '.join(map(str, row['missing']))}"
+            for row in crossings
+            if row["missing"]
+        ),
     )
     yield (
         "dtypes that no case asks at the size wanted",
@@ -129,7 +133,3 @@ def _lists(
 
 def _place(row: Mapping[str, Any]) -> str:
     return f"{row['look']}, {row['axis']}"
-
-
-def _joined(sizes: Iterable[int]) -> str:
-    return ", ".join(map(str, sizes))

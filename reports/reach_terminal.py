@@ -32,9 +32,12 @@ def print_reach(reach: Reach, console: Console) -> None:
         ("Dtypes that no case asks at the size wanted", _missing_extents(reach.sizes)),
         ("Pairs of options that no case exercises", _missing_pairs(reach.pairs)),
         ("Pairs said to be impossible that a case exercises", _contradictions(reach.pairs)),
-        ("Reasons to leave out what is exercised", _idle(reach)),
+        (
+            "Reasons to leave out what is exercised",
+            (*reach.sizes.idle_reasons, *reach.pairs.idle_reasons),
+        ),
     ):
-        _print_list(title, list(lines), console)
+        print_list(title, list(lines), console)
 
 
 def _print_sizes(sizes: SizeTable, console: Console) -> None:
@@ -55,7 +58,7 @@ def _print_sizes(sizes: SizeTable, console: Console) -> None:
         }
         console.print(_crossing_table(some))
     if any(crossing.left_out for crossing in sizes.crossings):
-        _note("* the other thresholds are left out for a reason", console)
+        print_note("* the other thresholds are left out for a reason", console)
 
 
 def _crossing_table(looks: Mapping[str, Mapping[SizeAxis, Crossing]]) -> Table:
@@ -88,6 +91,7 @@ def _print_extents(sizes: SizeTable, console: Console) -> None:
 
 def _extent_cell(extents: Iterable[Extent], axis: SizeAxis) -> Text:
     found = [extent for extent in extents if extent.axis is axis]
+    # What is left out for a reason must not make the least size look small.
     wanted = [extent for extent in found if extent.reason is None]
     if not wanted:
         return Text("*" if found else "-")
@@ -121,12 +125,13 @@ def _size_reasons(sizes: SizeTable) -> Counter[str]:
 
 def _print_reasons(counts: Counter[str], console: Console) -> None:
     for reason, count in counts.most_common():
-        _note(f"{count} not needed: {reason}", console)
+        print_note(f"{count} not needed: {reason}", console)
 
 
 def _missing_sizes(sizes: SizeTable) -> Iterator[str]:
     for crossing in sizes.crossings:
         if crossing.missing:
+            # A list of all thresholds would fill several lines.
             every = len(crossing.missing) == len(sizes.thresholds)
             named = "all" if every else _ranges(crossing.missing, sizes.thresholds)
             yield f"{crossing.look}, {crossing.axis}: {named}"
@@ -163,11 +168,6 @@ def _contradictions(pairs: PairTable) -> Iterator[str]:
         yield from (f"{one.operation}: {pair.describe()}" for pair in one.contradicted)
 
 
-def _idle(reach: Reach) -> Iterator[str]:
-    yield from reach.sizes.idle_reasons
-    yield from reach.pairs.idle_reasons
-
-
 def _grid(headings: Sequence[str]) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column(headings[0], no_wrap=True)
@@ -180,12 +180,14 @@ def _heading(text: str, console: Console) -> None:
     console.print(safe_text(f"\n{text}", console, "bold"))
 
 
-def _note(text: str, console: Console) -> None:
+def print_note(text: str, console: Console) -> None:
+    """Print a line below a heading."""
     console.print(Padding(safe_text(text, console), _INDENT))
 
 
-def _print_list(title: str, lines: Sequence[str], console: Console) -> None:
+def print_list(title: str, lines: Sequence[str], console: Console) -> None:
+    """Print gaps of one sort under their title, if there are any."""
     if lines:
         console.print(safe_text(f"\n{title}: {len(lines)}", console, _MISSING))
         for line in lines:
-            _note(line, console)
+            print_note(line, console)

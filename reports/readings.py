@@ -99,6 +99,7 @@ def reading_of(finding: MergedResult | None) -> ShownReading:
         reading = _said(str(finding.result.reading), finding.result.reading_word)
         if reading.word.name != OTHER:
             return reading
+        # Two readings without a word are the same only if they saw the same values.
         values = json.dumps(finding.result.observed, sort_keys=True, default=str)
         return ShownReading(reading.word, reading.text, f"{OTHER} {values}")
     if finding.mark in _ENDINGS:
@@ -110,6 +111,7 @@ def reading_of(finding: MergedResult | None) -> ShownReading:
 
 def agree(one: ShownReading, other: ShownReading) -> bool:
     """Whether two readings are the same; two without a word are compared by value, if known."""
+    # A case may state `other` of PyTorch without values: then any values agree.
     if one.word.name == other.word.name == OTHER and OTHER in (one.voice, other.voice):
         return True
     return one.voice == other.voice
@@ -118,4 +120,5 @@ def agree(one: ShownReading, other: ShownReading) -> bool:
 def _said(text: str, name: str | None = None) -> ShownReading:
     """Return a reading by the name of its word; a text without one may be a word itself."""
     word = _NAMED.get(str(name or text), SAID)
+    # However a process dies or hangs, its message differs, and the reading is the same.
     return ShownReading(word, text, word.name if word.tone == "died" else text)

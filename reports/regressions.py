@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from embcheck.conformance.timing.runs.regression import Comparison, RatioChange
+from embcheck.reports.console import safe_text
 from embcheck.reports.timings import circumstances
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
@@ -13,8 +14,6 @@ from embcheck.reports.untrusted import one_line
 
 def print_comparison(found: Comparison, console: Console) -> None:
     """Print what changed, what was left out, and how many backends became slower."""
-    from embcheck.reports.console import safe_text  # noqa: PLC0415  (it needs pandas)
-
     if found.unchanged:
         names = ", ".join(one_line(name, 40) for name in found.unchanged)
         console.print(safe_text(f"as before, and not timed again: {names}", console))
@@ -57,10 +56,9 @@ def _row(change: RatioChange) -> tuple[str, ...]:
 def _word(change: RatioChange) -> str:
     if change.is_regression:
         return "REGRESSED"
-    if change.repeated is not None:
-        return (
-            f"not twice: {change.repeated}" if change.verdict == "SLOWER" else str(change.verdict)
-        )
+    if change.repeated is not None and change.verdict == "SLOWER":
+        # Slower once may be chance: what the second run says decides.
+        return f"not twice: {change.repeated}"
     return str(change.verdict)
 
 

@@ -110,6 +110,7 @@ def score_families(scores: Sequence[BackendScore], library: Callable[[str], str]
 def whose_of(score: BackendScore) -> Counter[str]:
     """Count a backend's departures by the category of the known deviation; "" where none is."""
     known = Counter({str(name): score.categories.get(str(name), 0) for name in Category})
+    # Adding counters drops what is 0.
     return known + Counter({"": score.total.departures - known.total()})
 
 

@@ -7,7 +7,7 @@ attributed to the earliest stage that shows it, but not beyond a stage that conf
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
@@ -83,6 +83,7 @@ class Stages:
         unknown: list[str] = []
         for number, stage in enumerate(chain.stages[1:], start=1):
             sign = self._sign(finding, stage)
+            # Behind a stage that conforms, an earlier departure is another one.
             if sign is _Sign.RIGHT:
                 return _blame(chain, first, ())
             if sign is _Sign.THE_SAME:
@@ -103,8 +104,10 @@ class Stages:
         while stages[-1].label is not None:
             before = self._backends[stages[-1].label].latest.get("made_from")
             if before is None:
+                # A backend that did not start does not tell what it is made from.
                 is_known = "library" in self._backends[stages[-1].label].latest
                 return Chain(tuple(stages), is_whole=is_known)
+            # Records come from elsewhere, and may go in a circle.
             if str(before) in seen:
                 return Chain(tuple(stages), is_whole=False)
             seen.add(str(before))
@@ -117,6 +120,7 @@ class Stages:
             return _Sign.NOTHING
         if found.mark is Mark.PASSED:
             return _Sign.RIGHT
+        # The same values are the same departure, also where they were judged otherwise.
         if found.mark.departs and (found.kind == finding.kind or _same_values(found, finding)):
             return _Sign.THE_SAME
         return _Sign.NOTHING
@@ -146,10 +150,9 @@ def _labels(backends: Mapping[str, BackendEntry]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for label, entry in backends.items():
         found.setdefault(str(entry.latest.get("adapter", label)), []).append(label)
-    return dict(_unambiguous(found))
-
-
-def _unambiguous(found: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
-    for name, labels in found.items():
-        if name in labels or len(labels) == 1:
-            yield name, name if name in labels else labels[0]
+    # Of several labels, it is not known from which of them a backend was made.
+    return {
+        name: name if name in labels else labels[0]
+        for name, labels in found.items()
+        if name in labels or len(labels) == 1
+    }

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run
@@ -24,7 +23,8 @@ def print_studies(
         say(console, f"\n{one_line(curve.title, 60)}: ns per lookup, by {curve.label}", "bold")
         table = _table("backend", *curve.values)
         for backend, cells in curve.table:
-            table.add_row(*_texts(console, one_line(backend, 30), *cells))
+            texts = (one_line(backend, 30), *cells)
+            table.add_row(*(safe_text(text, console) for text in texts))
         console.print(table)
         for said in curve.crossings:
             say(console, one_line(said))
@@ -44,7 +44,3 @@ def _table(first: str, *others: str) -> Table:
     for name in others:
         table.add_column(name, justify="right", overflow="fold")
     return table
-
-
-def _texts(console: Console, *parts: str) -> list[Text]:
-    return [safe_text(part, console) for part in parts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embcheck.conformance.execution.judging.causes import Category
@@ -71,27 +71,21 @@ def categories_text(counts: Mapping[str, int]) -> str:
 
 def score_table(merged: Merged) -> list[BackendScore]:
     """Count the two scores of each backend that has results."""
-    counts = Counter((finding.backend, finding.group, finding.mark) for finding in merged.findings)
-    departed: dict[str, list[MergedResult]] = {name: [] for name in merged.columns}
-    for finding in merged.findings:
-        if finding.mark.departs:
-            departed[finding.backend].append(finding)
-    return [
-        BackendScore(
-            name,
-            answers=_score(counts, name, ("answers",)),
-            guards=_score(counts, name, ("guards",)),
-            total=_score(counts, name, ("answers", "guards", "none")),
-            known=sum(finding.known for finding in departed[name]),
-            changed=sum(finding.changed for finding in departed[name]),
-            categories=by_category(departed[name]),
-        )
-        for name in merged.columns
-    ]
+    return [_backend_score(name, merged.of_backend(name)) for name in merged.columns]
 
 
-def _score(
-    counts: Mapping[tuple[str, str, Mark], int], backend: str, groups: Iterable[str]
-) -> Score:
-    found = {mark: sum(counts.get((backend, group, mark), 0) for group in groups) for mark in Mark}
-    return Score({mark: count for mark, count in found.items() if count})
+def _backend_score(name: str, findings: Sequence[MergedResult]) -> BackendScore:
+    departed = [finding for finding in findings if finding.mark.departs]
+    return BackendScore(
+        name,
+        answers=_score(finding.mark for finding in findings if finding.group == "answers"),
+        guards=_score(finding.mark for finding in findings if finding.group == "guards"),
+        total=_score(finding.mark for finding in findings),
+        known=sum(finding.known for finding in departed),
+        changed=sum(finding.changed for finding in departed),
+        categories=by_category(departed),
+    )
+
+
+def _score(marks: Iterable[Mark]) -> Score:
+    return Score(Counter(marks))

@@ -22,7 +22,7 @@ from embcheck.reports.curves import point_of
 from embcheck.reports.departures import Departure, Standing, departures
 from embcheck.reports.ledger import LedgerCounts, ledger_counts
 from embcheck.reports.marks import Mark
-from embcheck.reports.merge import Merged, MergedResult, merge
+from embcheck.reports.merge import Merged, doubts_text, merge
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.studies_terminal import print_studies
 from embcheck.reports.tables import BackendScore, Score, categories_text, score_table
@@ -40,8 +40,8 @@ from embcheck.reports.units import nanoseconds_text, plural, seconds_text
 from embcheck.reports.untrusted import finite, one_line
 
 DEPARTURE_LINES = 15
-DOUBTS_SHOWN = 5
 STALE_SHOWN = 5
+# What the figures of a timing leave of 80 columns.
 _NAME_WIDTH = 27
 _COUNTS = (
     ("silent", (Mark.SILENT,), "bold red"),
@@ -86,6 +86,7 @@ def print_conformance(runs: Iterable[Run] | Merged, console: Console) -> None:
         _print_stale(merged, console)
         _print_processors(merged, console)
         _print_ledger(ledger_counts(merged), console)
+    # Timings alone have a summary of their own.
     elif not merged.measurements:
         say(console, "No results.")
     for entry in merged.unavailable:
@@ -117,6 +118,7 @@ def _print_unconfined(merged: Merged, console: Console) -> None:
 
 
 def _print_cells(measurements: Sequence[Measurement], console: Console) -> None:
+    # One width for all cells, so that their tables stand under each other.
     width = min(_NAME_WIDTH, max(len(_name(line)) for line in measurements))
     for cell, group in groupby(measurements, key=_cell):
         lines = list(group)
@@ -171,15 +173,20 @@ def _name(line: Measurement) -> str:
 
 
 def _timing_row(line: Measurement) -> tuple[str, ...]:
-    ratio, low, high = finite(line.ratio), finite(line.ratio_low), finite(line.ratio_high)
     return (
         _name(line),
         nanoseconds_text(finite(line.ns_per_lookup)),
-        "-" if ratio is None else ratio_text(ratio),
-        "-" if low is None or high is None else f"{ratio_text(low)}-{ratio_text(high)}",
+        *ratio_cells(line),
         seconds_text(finite(line.first_call_seconds)),
         one_line(line.verdict, 12),
     )
+
+
+def ratio_cells(line: Measurement) -> tuple[str, str]:
+    """Return a timing's ratio and its interval; a dash for what is not known."""
+    ratio, low, high = finite(line.ratio), finite(line.ratio_low), finite(line.ratio_high)
+    interval = None if low is None or high is None else f"{ratio_text(low)}-{ratio_text(high)}"
+    return "-" if ratio is None else ratio_text(ratio), interval or "-"
 
 
 def ratio_text(ratio: float) -> str:
@@ -213,12 +220,13 @@ def _print_messages(measurements: Sequence[Measurement], console: Console) -> No
         for reason in reasons(line):
             names.setdefault(reason, []).append(one_line(line.backend, 40))
     for reason, found in names.items():
+        # What is true of all rows needs no names.
         owner = "" if reason in common else f"{', '.join(dict.fromkeys(found))}: "
         console.print(safe_text(f"{owner}{one_line(reason)}", console))
 
 
 def _score_table(scores: Iterable[BackendScore], console: Console) -> Table:
-    table = _new_table()
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("backend", overflow="fold")
     for name in ("answers", "guards", *(name for name, _, _ in _COUNTS)):
         table.add_column(name, justify="right", no_wrap=True)
@@ -280,6 +288,7 @@ def _print_processors(merged: Merged, console: Console) -> None:
         for info in run.header.backends:
             for key in ("threads", "instructions"):
                 asked, had = run.header.settings.get(key), info.get(key)
+                # A library that does not tell its number is not accused.
                 if asked is not None and had not in (None, asked):
                     name, words = one_line(info.get("id", "?"), 60), f"{key}: asked for {asked}"
                     said = f"{name}: {words}, and the library says {had}"
@@ -302,7 +311,10 @@ def _share(score: Score) -> Text:
 def _print_departures(found: list[Departure], console: Console) -> None:
     shown = found[:DEPARTURE_LINES]
     width = max((len(one_line(group.backend, 30)) for group in shown), default=0)
-    for (standing, mark, category), groups in groupby(shown, key=_heading):
+    # Departures come sorted by standing, mark and category.
+    for (standing, mark, category), groups in groupby(
+        shown, key=lambda group: (group.standing, group.mark, group.category)
+    ):
         whose = f" ({category})" if category else ""
         say(console, f"\n{_TITLES[mark]}{_STANDINGS[standing]}{whose}:", _STYLES[mark])
         table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
@@ -318,18 +330,11 @@ def _print_departures(found: list[Departure], console: Console) -> None:
         say(console, f"  ... and {len(found) - DEPARTURE_LINES} more in the report")
 
 
-def _heading(group: Departure) -> tuple[Standing, Mark, str]:
-    return group.standing, group.mark, group.category
-
-
 def _print_stages(merged: Merged, console: Console) -> None:
     """Print, for each backend that is made from another, the first stages of its departures."""
     stages = Stages(merged)
-    departed: dict[str, list[MergedResult]] = {name: [] for name in merged.columns}
-    for finding in merged.findings:
-        if finding.mark.departs:
-            departed[finding.backend].append(finding)
-    for backend, found in departed.items():
+    for backend in merged.columns:
+        found = [finding for finding in merged.of_backend(backend) if finding.mark.departs]
         counts = tally(stages, found)
         if counts:
             name = one_line(backend, 60)
@@ -339,9 +344,4 @@ def _print_stages(merged: Merged, console: Console) -> None:
 def _print_partial(merged: Merged, console: Console) -> None:
     for run in merged.partial:
         run_of = f"{one_line(run.header.purpose, 20)} run of {one_line(run.header.started, 40)}"
-        why = "; ".join(one_line(doubt) for doubt in run.doubts[:DOUBTS_SHOWN])
-        say(console, f"PARTIAL: the {run_of} is partial: {why}.", "bold red")
-
-
-def _new_table() -> Table:
-    return Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+        say(console, f"PARTIAL: the {run_of} is partial: {doubts_text(run)}.", "bold red")

@@ -10,9 +10,10 @@ from typing import Any
 
 from embcheck.conformance.contract.schemes import SCHEMES
 from embcheck.conformance.records.details import TimingDetails
-from embcheck.conformance.records.lines import Measurement, Reason
+from embcheck.conformance.records.lines import Measurement, PriceLine, Reason
 from embcheck.conformance.records.plain import to_plain
 from embcheck.reports.curves import point_of
+from embcheck.reports.merge import row_name
 from embcheck.reports.units import (
     bytes_text,
     nanoseconds_text,
@@ -133,6 +134,7 @@ def timings(
     cells: dict[tuple[str, str], list[Measurement]] = {}
     for line in lines:
         cells.setdefault((str(line.workload), circumstances(line)), []).append(line)
+    # Each choice has the same rows in the same order: the page's script only changes their texts.
     choices = {
         name: tuple(
             _group(*cell, [found.get(row_name(one)) or _apart(one, name) for one in rows], axis)
@@ -168,12 +170,6 @@ def _compact(row: TimingRow) -> list[Any]:
     flagged, said = one_line(", ".join(row.flags), 120), one_line(row.message, 300)
     texts = (one_line(row.verdict, 20), row.tone, flagged, said, row.break_even)
     return [one_line(row.role, 20), row.ratio, row.interval, bar, *texts]
-
-
-def row_name(line: Measurement) -> tuple[str, str, int | None, str, str]:
-    """Name a row by what does not depend on the baseline."""
-    role = "" if line.role in ("reference", "candidate") else line.role
-    return line.workload, line.state, line.threads, line.backend, role
 
 
 def _apart(line: Measurement, baseline: str) -> Measurement:
@@ -220,6 +216,7 @@ def _low_ceilings(line: Measurement) -> list[str]:
 
 def shared_reasons(lines: Sequence[Measurement]) -> list[str]:
     """Return the notes that all timings of a cell share, or all but the baseline's."""
+    # The baseline and its a/a have no reasons about a ratio, which all the others may share.
     compared = [
         line
         for line in lines
@@ -237,6 +234,7 @@ def mixed_baselines(lines: Sequence[Measurement]) -> list[str]:
         if base is not None and line.role == "candidate" and finite(line.ratio) is not None:
             found.setdefault(str(base), []).append(str(line.backend))
     named = {str(line.backend) for line in lines if line.role == "reference"}
+    # With one baseline, the table's own first row says it.
     if len(named | set(found)) < 2:
         return []
     return [f"ratios to {base}: {', '.join(names)}" for base, names in found.items()]
@@ -297,9 +295,17 @@ def break_even_text(line: Measurement) -> str:
     return f"{calls:.0e} calls" if calls > _MANY_CALLS else plural(math.ceil(calls), "call")
 
 
+def ratio_texts(line: Measurement | PriceLine) -> tuple[str, str]:
+    """Return a ratio, a dash where none is known, and its interval, which is empty then."""
+    ratio, low, high = finite(line.ratio), finite(line.ratio_low), finite(line.ratio_high)
+    interval = "" if low is None or high is None else f"{low:.3g} to {high:.3g}"
+    return "-" if ratio is None else f"{ratio:.3g}", interval
+
+
 def _axis(lines: Iterable[Measurement]) -> RatioAxis:
     bounds = [finite(b) for line in lines for b in (line.ratio_low, line.ratio_high, line.ratio)]
     known = [bound for bound in bounds if bound is not None and bound > 0]
+    # The axis always has 1 on it: whether a bar crosses that is what a reader looks for.
     return RatioAxis(
         max(min((*known, 1.0)) / _NEAREST, 1 / _FURTHEST),
         min(max((*known, 1.0)) * _NEAREST, _FURTHEST),
@@ -309,6 +315,7 @@ def _axis(lines: Iterable[Measurement]) -> RatioAxis:
 def _row(line: Measurement, axis: RatioAxis) -> TimingRow:
     ratio, low, high = finite(line.ratio), finite(line.ratio_low), finite(line.ratio_high)
     bar = None
+    ratio_said, interval = ratio_texts(line)
     if ratio is not None and low is not None and high is not None:
         bar = IntervalBar(axis.place(low), axis.place(high), axis.place(ratio))
     verdict = str(line.verdict)
@@ -316,10 +323,11 @@ def _row(line: Measurement, axis: RatioAxis) -> TimingRow:
         backend=str(line.backend),
         role=role_text(line),
         per_lookup=nanoseconds_text(finite(line.ns_per_lookup)),
-        ratio="-" if ratio is None else f"{ratio:.3g}",
-        interval="" if low is None or high is None else f"{low:.3g} to {high:.3g}",
+        ratio=ratio_said,
+        interval=interval,
         bar=bar,
         verdict=verdict,
+        # A tone becomes a class of the style sheet: a record's own words do not.
         tone=verdict.lower().replace(" ", "-") if verdict in _VERDICTS else "inconclusive",
         first_call=seconds_text(finite(line.first_call_seconds)),
         costs=costs(line),
@@ -337,6 +345,7 @@ def costs(line: Measurement) -> Costs:
     def number(name: str) -> float | None:
         return finite(found.get(name))
 
+    # A call of a new shape costs its preparation and its first call together.
     new = [number(f"new_shape_{name}_seconds") for name in ("prepare", "first_call")]
     return Costs(
         per_bag=nanoseconds_text(number("ns_per_bag")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +76,7 @@ def candidates(merged: Merged) -> list[Candidate]:
 
 
 def _candidate(backend: str, kind: str, cause: str, found: list[MergedResult]) -> Candidate:
+    # The shortest message shows the cause with the fewest other things around it.
     plainest = min(found, key=lambda finding: len(finding.message))
     cases = tuple(finding.case.case for finding in found)
     return Candidate(backend, cases, kind, cause, plainest.case.case, plainest.message)
@@ -118,6 +119,7 @@ def write_candidates(merged: Merged, folder: Path) -> list[Path]:
     for candidate in candidates(merged):
         by_backend.setdefault(candidate.backend, []).append(candidate)
     for backend in by_backend:
+        # All are checked before one is written.
         if Path(backend).name != backend or not backend.isprintable():
             said = f"the backend '{backend}' cannot name a file; run it under another label"
             raise RecordError(said)
@@ -126,14 +128,10 @@ def write_candidates(merged: Merged, folder: Path) -> list[Path]:
         entry = merged.backends[backend]
         library = f"{entry.distinct('library')} {entry.distinct('version')}"
         path = folder / f"{backend}.yaml"
-        text = HEAD.format(library=one_line(library), backend=backend) + _entries(found)
-        write_whole(path, text)
+        entries = "\n".join(map(_entry, found))
+        write_whole(path, HEAD.format(library=one_line(library), backend=backend) + entries)
         paths.append(path)
     return paths
-
-
-def _entries(found: Iterable[Candidate]) -> str:
-    return "\n".join(_entry(candidate) for candidate in found)
 
 
 def _entry(candidate: Candidate) -> str:
@@ -144,6 +142,7 @@ def _entry(candidate: Candidate) -> str:
         f"# {one_line(candidate.message)}",
         f"# {one_line(shlex.join(command), 2000)}",
         "- cases:",
+        # JSON strings are YAML strings, whatever is in them.
         *(f"  - {json.dumps(case)}" for case in candidate.cases),
         f"  happens: {candidate.happens}",
         "  cause:",

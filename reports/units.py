@@ -35,11 +35,9 @@ def bytes_text(value: float | None) -> str:
         return "-"
     for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if value >= factor:
-            return (
-                f"{value / factor:.3g} {unit}"
-                if value < 1000 * factor
-                else (f"{value / factor:,.0f} {unit}")
-            )
+            number = value / factor
+            # `.3g` writes 1,000 and more with an exponent.
+            return f"{number:.3g} {unit}" if number < 1000 else f"{number:,.0f} {unit}"
     return f"{value:.0f} B"
 
 

@@ -22,6 +22,7 @@ class Entry(NamedTuple):
 
 def entries(described: Mapping[str, Any] | None) -> list[Entry]:
     """Turn described arrays, or expectations, into text, by name."""
+    # Records come from elsewhere: what is no mapping is left out.
     if not isinstance(described, Mapping):
         return []
     return [_entry(str(name), what) for name, what in described.items()]
@@ -52,6 +53,7 @@ def differences(call: Mapping[str, Any], control: Mapping[str, Any] | None) -> l
 def array_text(values: Any) -> str:
     """Write nested lists like an array, a row a line, with aligned columns."""
     texts = _texts(values)
+    # Columns align, but one long number must not push all others off the page.
     widest = _widest(texts)
     return _cut(_array_text(texts, widest if widest <= 24 else 0, 0))
 
@@ -123,10 +125,12 @@ def _plain(value: Any) -> str:
         return clean(value)
     if isinstance(value, float):
         if value.is_integer() and abs(value) < 1e15:
+            # Minus zero is kept: some cases are about it.
             return str(int(value)) if value or str(value)[0] != "-" else "-0"
         return json.dumps(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_plain, value))}]"
+    # `True` is an `int` to Python, and `true` in a record.
     return str(value) if type(value) is int else clean(json.dumps(value))
 
 

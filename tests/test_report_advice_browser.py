@@ -17,7 +17,8 @@ from embcheck.conformance.suite.features import shipped_features
 from embcheck.reports.advice_payload import advice_payload, payload_of
 from embcheck.reports.answers.advice import Fit, candidates, gather
 from embcheck.reports.answers.answer import Answer, answer
-from embcheck.reports.answers.concern import DTYPES, Needs, Remark
+from embcheck.reports.answers.concern import Needs, Remark
+from embcheck.reports.answers.letters import DTYPES
 from embcheck.reports.answers.speeds import Speed, Speeds
 from embcheck.reports.compat import shipped
 from embcheck.reports.merge import merge

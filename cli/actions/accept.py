@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from embcheck.cli.faults import system_words
-from embcheck.conformance.exit_codes import ExitCode
+from embcheck.cli.faults import refuse, system_words
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.records.writer import write_whole
 from embcheck.reports.accepted import NotAcceptable, accepted_text
@@ -22,14 +20,12 @@ def accept(run: Path, kept: Path) -> None:
         text = "".join(accepted_text(runs))
         write_whole(kept, text)
     except RecordError as error:
-        click.echo(f"embcheck accept: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("accept", error)
     except NotAcceptable as error:
-        click.echo(f"embcheck accept: {run}: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("accept", f"{run}: {error}")
     except OSError as error:
-        click.echo(f"embcheck accept: {system_words(error)}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("accept", system_words(error))
+    # Told on stderr: on stdout there is the path alone, for scripts.
     results = sum(len(found.results) for found in runs if found.header.purpose == "conformance")
     size = len(text.encode()) // 1024
     click.echo(f"accepted: {plural(results, 'result')}, {size:,} KiB; commit the file", err=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from embcheck.cli.faults import refuse
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.reports.answers.advice import REFERENCE, Fit, candidates, gather
 from embcheck.reports.answers.advice_terminal import print_answer
@@ -27,7 +28,7 @@ YAML = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class Own:
-    """Somebody's own module, indices and offsets, as far as they are given."""
+    """A user's own module, indices and offsets, as far as they are given."""
 
     module: str | None = None
     trace: Path | None = None
@@ -42,6 +43,8 @@ class Own:
         found = [of_module(self.module, dtype)] if self.module is not None else []
         if self.trace is None:
             return found
+        # Two-dimensional indices are bags only where the module says so: an Embedding takes them
+        # too.
         is_lookup = any(not name.startswith("bag.") for one in found for name in one.features)
         in_bags = bool(found) and not is_lookup
         return [*found, of_trace(self.trace, self.offsets, in_bags=in_bags)]
@@ -76,13 +79,13 @@ def advise(request: Request, *, as_json: bool) -> None:
     try:
         told = _answer(request)
     except (CompatError, OSError) as error:
-        click.echo(f"embcheck advise: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("advise", error)
     if as_json:
         click.echo(json.dumps(told.plain(), indent=2))
     else:
         print_answer(told, Console(highlight=False, markup=False))
     good = {Fit.FITS} if request.strict else {Fit.FITS, Fit.UNGUARDED}
+    # The reference fits by definition: it counts only where it is asked for by name.
     fits = [
         row.advice.fit in good for row in told.rows if row.backend != REFERENCE or request.backends
     ]
@@ -96,6 +99,7 @@ def _answer(request: Request) -> Answer:
     if request.run_now:
         from embcheck.cli.actions.advise_now import asked_now  # noqa: PLC0415  (imports the suite)
 
+        # Needs come before their data: they decide what is asked, and the answers are the data.
         needs = _needs(shipped(), request, own)
         with asked_now(needs, request.backends, request.out) as folder:
             data, speeds = _data([folder], request.workload)
@@ -107,6 +111,7 @@ def _answer(request: Request) -> Answer:
         named = ", ".join(map(str, request.runs))
         source = f"the run in {named}" if data is not shipped() else "the data that embcheck ships"
     needs = _needs(data, request, own)
+    # Raises for an unknown name; `answer` would leave it out.
     for name in request.backends:
         data.column(name)
     remarks = [remark for found in own for remark in found.remarks]
@@ -126,7 +131,7 @@ def _needs(data: Compat, request: Request, own: list[Found]) -> Needs:
 
 
 def _own_profile(path: Path, data: Compat) -> Use:
-    """Read somebody's own profile; raises CompatError with the place of each mistake."""
+    """Read a user's own profile; raises CompatError with the place of each mistake."""
     from embcheck.conformance.suite.features import load_profile  # noqa: PLC0415  (reads YAML)
     from embcheck.conformance.suite.problems import SpecError  # noqa: PLC0415
 
@@ -157,5 +162,6 @@ def _data(
         merged = merge(run for folder in runs for run in read_runs(folder))
     except RecordError as error:
         raise CompatError(str(error)) from None
+    # A run of timings alone decides nothing, but ranks what the shipped data decides.
     data = compat_of(merged) if merged.findings else shipped()
     return data, speeds(merged.measurements, workload)

@@ -1,4 +1,4 @@
-"""Ask backends just the cases that decide somebody's needs, for `embcheck advise --run-now`."""
+"""Ask backends just the cases that decide a user's needs, for `embcheck advise --run-now`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from embcheck.reports.units import plural
 
 
 def deciding_cases(needs: Needs) -> list[str]:
-    """Return the ids of the cases of the suite that decide somebody's needs."""
+    """Return the ids of the cases of the suite that decide a user's needs."""
     features = shipped_features()
     cases = [case for path in spec_files() for case in load_spec(path).cases]
     planned = planned_of(features.features, cases)
     data = replace(shipped(), uses=uses_of(features), contexts=planned.contexts)
+    # With the contexts of the installed suite: those of the shipped data may be older.
     concern = Concern(data, needs)
     wanted = {
         name: {planned.contexts[name][place] for place in concern.places(name)}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from embcheck.cli.faults import refuse
 from embcheck.cli.progress import Progressed
 from embcheck.conformance.audit.draw import GROUPS, draw, group_of
 from embcheck.conformance.audit.session import Audited
@@ -35,6 +36,7 @@ def audit(
     folder = out or (run if run.is_dir() else run.parent) / "audit"
     try:
         results = [found for one in read_runs(run) for found in one.results]
+        # Ids alone: an address could start any program, and the record may be a stranger's.
         named = addresses or plain_ids(found.backend for found in results)
         labels = {address.label for address in parse_addresses(named)}
         results = _of_cases([found for found in results if found.backend in labels], cases)
@@ -46,14 +48,11 @@ def audit(
         click.echo(none_text(absence.reasons), err=True)
         sys.exit(ExitCode.USAGE)
     except (BadAddress, UnknownBackend, RecordError, SpecError) as error:
-        click.echo(f"embcheck audit: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("audit", error)
     except OSError as error:
-        click.echo(f"embcheck audit: cannot write to {folder}: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("audit", f"cannot write to {folder}: {error.strerror}")
     if not audited:
-        click.echo(f"embcheck audit: {run} has no results to draw from", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("audit", f"{run} has no results to draw from")
     _tell(audited, seed, folder)
     if any(one.finding for one in audited):
         sys.exit(ExitCode.DEPARTS)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
+from embcheck.cli.faults import refuse
 from embcheck.conformance.execution.address import BadAddress
 from embcheck.conformance.execution.discovery import UnknownBackend, known_backends, own_backends
 from embcheck.conformance.execution.introductions import Introduced, introductions
-from embcheck.conformance.execution.pool import BackendPool, started_pool
+from embcheck.conformance.execution.pool import started_pool
 from embcheck.conformance.execution.profile import profile
-from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.environment import describe_environment
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.suite.problems import SpecError
@@ -42,13 +40,12 @@ def backends(
             return
         found = introductions(names, refresh=refresh)
     except (BadAddress, UnknownBackend, SpecError, RecordError) as error:
-        click.echo(f"embcheck backends: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("backends", error)
     except OSError as error:
-        click.echo(f"embcheck backends: cannot write to {markdown}: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("backends", f"cannot write to {markdown}: {error.strerror}")
     entries = [one.backend for one in found]
     click.echo(json.dumps(entries, indent=2) if as_json else list_text(entries))
+    # On stderr, so that the list alone can be piped on.
     for line in unconfined_lines([describe_environment()]):
         click.echo(line, err=True)
     _tell_kept(found)
@@ -66,15 +63,11 @@ def _tell_kept(found: Iterable[Introduced]) -> None:
 def _write(names: Iterable[str], folder: Path, results: Path | None) -> None:
     """Write the pages of the backends that run; the pages of others stay as they are."""
     with started_pool(names, timeout=60) as pool:
-        entries: list[Mapping[str, Any]] = [pool.describe(name) for name in pool.names]
-        for entry in entries:
-            if pool.problem(entry["id"]) is not None:
-                click.echo(f"no page is written: {backend_text(entry)}", err=True)
-        _write_running(pool, folder, results)
-
-
-def _write_running(pool: BackendPool, folder: Path, results: Path | None) -> None:
-    running = [name for name in pool.names if pool.problem(name) is None]
-    given = helped(merge(read_runs(results))) if results else {}
-    for path in write_pages((profile(pool, name) for name in running), folder, given):
-        click.echo(path)
+        running = [name for name in pool.names if pool.problem(name) is None]
+        for name in pool.names:
+            if name not in running:
+                told = backend_text(pool.describe(name))
+                click.echo(f"no page is written: {told}", err=True)
+        given = helped(merge(read_runs(results))) if results else {}
+        for path in write_pages((profile(pool, name) for name in running), folder, given):
+            click.echo(path)

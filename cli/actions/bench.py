@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -54,76 +55,73 @@ from embcheck.reports.regressions import print_comparison
 from embcheck.reports.terminal import print_timings
 
 
-def bench(
-    backends: tuple[str, ...],
-    ids: tuple[str, ...],
-    profile: str,
-    out: Path,
-    seconds: float | None,
-    generations: int | None,
-    baseline: str | None,
-    resume: bool,
-    studies: tuple[str, ...],
-    curves: tuple[str, ...],
-    against: Path | None,
-    seed: int,
-    timeout: float,
-    scheme: str | None,
-    **own: str | int | None,
-) -> None:
-    """Time workloads on backends, with ratios to one of them."""
-    if resume and against is not None:
+@dataclass(frozen=True)
+class Asked:
+    """What to time, on which backends, and the folder for the record."""
+
+    backends: tuple[str, ...]
+    ids: tuple[str, ...]
+    out: Path
+    studies: tuple[str, ...]
+    curves: tuple[str, ...]
+    against: Path | None
+    resume: bool
+
+
+def bench(asked: Asked, settings: TimingSettings, own: Mapping[str, Any]) -> None:
+    """Time workloads on backends, with ratios to one of them; `own` is a user's own call."""
+    if asked.resume and asked.against is not None:
         raise click.UsageError("a comparison cannot be resumed: leave out --resume")
-    if curves and "curves" not in studies:
+    if asked.curves and "curves" not in asked.studies:
         raise click.UsageError("--curve needs --study curves")
-    spelling = None if own["spelling"] is None else str(own["spelling"])
-    own = {name: value for name, value in own.items() if name != "spelling"}
-    settings = TimingSettings(
-        profile, seed, seconds, generations, baseline, spelling, scheme, timeout=timeout
-    )
-    sources = own_sources(own, ids)
-    _check_choices(settings, sources, against, studies, backends)
-    claim = ExitStack()
-    try:
-        _check_scheme(scheme)
-        own_one = None if sources is None else read_own(sources)
-        if against is None:
-            backends = backends or installed_backends(sources)
-        if own_one is not None and settings.spelling is not None:
-            check_spelling(settings.spelling, with_baseline(backends, baseline), own_one)
-        if out.is_dir():
-            claim.enter_context(claimed(out))
-        if against is not None:
-            code = _time_against(against, backends, ids, out, settings)
-        else:
-            code = _time(backends, ids, out, settings, own_one, studies, curves, resume=resume)
-    except (SpecError, NoneAvailable) as error:
-        click.echo(
-            none_text(error.reasons) if isinstance(error, NoneAvailable) else str(error), err=True
-        )
-        sys.exit(ExitCode.USAGE)
-    except (
-        BadAddress,
-        BadInput,
-        UnknownBackend,
-        UnknownWorkload,
-        CannotResume,
-        NotComparableTimings,
-        RecordError,
-        InUse,
-        CannotWrite,
-    ) as error:
-        click.echo(f"embcheck: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
-    except KeyboardInterrupt:
-        with suppress(RecordError):  # Nothing may be written yet, or over what is no record.
-            _show(out)
-        advice = "" if against else "; go on with the same command and --resume"
-        click.echo(f"embcheck: interrupted{advice}", err=True)
-        sys.exit(INTERRUPTED)
-    finally:
-        claim.close()
+    sources = own_sources(own, asked.ids)
+    _check_choices(asked, settings, sources)
+    with ExitStack() as claim:
+        try:
+            code = _timed(asked, settings, sources, claim)
+        except NoneAvailable as error:
+            click.echo(none_text(error.reasons), err=True)
+            code = ExitCode.USAGE
+        except SpecError as error:
+            click.echo(str(error), err=True)
+            code = ExitCode.USAGE
+        except _REFUSED as error:
+            click.echo(f"embcheck: {error}", err=True)
+            code = ExitCode.USAGE
+        except KeyboardInterrupt:
+            with suppress(RecordError):  # Nothing may be written yet, or over what is no record.
+                _show(asked.out)
+            # `--resume` and `--against` exclude each other.
+            advice = "" if asked.against else "; go on with the same command and --resume"
+            click.echo(f"embcheck: interrupted{advice}", err=True)
+            sys.exit(INTERRUPTED)
     sys.exit(code)
+
+
+_REFUSED = (
+    *(BadAddress, BadInput, UnknownBackend, UnknownWorkload, CannotResume),
+    *(NotComparableTimings, RecordError, InUse, CannotWrite),
+)
+"""What stops a run by its own words, which say what to do."""
+
+
+def _timed(
+    asked: Asked, settings: TimingSettings, sources: Sources | None, claim: ExitStack
+) -> ExitCode:
+    """Check what can be checked before anything is started, then time."""
+    _check_scheme(settings.scheme)
+    own_one = None if sources is None else read_own(sources)
+    if asked.against is None:
+        asked = replace(asked, backends=asked.backends or installed_backends(sources))
+    if own_one is not None and settings.spelling is not None:
+        timed = with_baseline(asked.backends, settings.baseline)
+        check_spelling(settings.spelling, timed, own_one)
+    # The folder is made by the run itself, once nothing is wrong with what was asked.
+    if asked.out.is_dir():
+        claim.enter_context(claimed(asked.out))
+    if asked.against is not None:
+        return _time_against(asked.against, asked, settings)
+    return _time(asked, settings, own_one)
 
 
 def _check_scheme(scheme: str | None) -> None:
@@ -134,78 +132,59 @@ def _check_scheme(scheme: str | None) -> None:
         )
 
 
-def _check_choices(
-    settings: TimingSettings,
-    sources: Sources | None,
-    against: Path | None,
-    studies: tuple[str, ...],
-    backends: tuple[str, ...],
-) -> None:
+def _check_choices(asked: Asked, settings: TimingSettings, sources: Sources | None) -> None:
     """Refuse options that do not go together, and say what cannot be decided; starts nothing."""
-    if against is not None and (sources or studies):
+    if asked.against is not None and (sources or asked.studies):
         raise click.UsageError("--against compares workloads: leave --table and --study out")
-    if against is not None and settings.baseline is not None:
+    if asked.against is not None and settings.baseline is not None:
         raise click.UsageError("--against has the baseline of its run: leave --baseline out")
     if sources is None and settings.spelling is not None:
         raise click.UsageError("--spelling is for a call of your own: give --table and --trace")
-    if sources and "curves" in studies:
+    if sources and "curves" in asked.studies:
         raise click.UsageError("curves are of shipped workloads: leave --table out")
-    if sources and studies and not backends:
+    if sources and asked.studies and not asked.backends:
         raise click.UsageError("name the backends whose prices you want: -b BACKEND")
     if settings.generation_count < FEWEST_GENERATIONS:
         said = said_of_few(settings.generation_count)
         click.echo(f"embcheck: {said}; ratios are shown, all verdicts are INCONCLUSIVE", err=True)
 
 
-def _time(
-    backends: tuple[str, ...],
-    ids: tuple[str, ...],
-    out: Path,
-    settings: TimingSettings,
-    own: Workload | None,
-    studies: tuple[str, ...],
-    curves: tuple[str, ...],
-    *,
-    resume: bool,
-) -> ExitCode:
+def _time(asked: Asked, settings: TimingSettings, own: Workload | None) -> ExitCode:
     """Time backends on workloads, a user's own or studies; print the results."""
+    backends, out, ids, studies = asked.backends, asked.out, asked.ids, asked.studies
 
     def time_cells(workloads: list[Workload], purpose: str) -> ExitCode:
         with _progress(len(plan_steps(workloads, settings))) as told:
             return run_timing(
-                backends, workloads, out, settings, told, resume=resume, purpose=purpose
+                backends, workloads, out, settings, told, resume=asked.resume, purpose=purpose
             )
 
     codes = [ExitCode.CONFORMS]
+    # A study without workloads named is run alone; with them, they are timed as well.
     if not studies or ids:
         workloads = [own] if own else select_workloads(ids)
         codes.append(time_cells(workloads, "timing"))
     if "curves" in studies:
-        drawn = select_curves(curves)
+        drawn = select_curves(asked.curves)
         points = [point for curve in drawn for point in points_of(curve, settings.profile)]
         codes.append(time_cells(points, "curves"))
     if "prices" in studies:
         priced = [own] if own else select_workloads(ids or PRICED)
         with _progress(len(plan_prices(backends, priced, settings))) as told:
-            codes.append(run_prices(backends, priced, out, settings, told, resume=resume))
+            codes.append(run_prices(backends, priced, out, settings, told, resume=asked.resume))
     _show(out)
     return gravest(codes)
 
 
-def _time_against(
-    against: Path,
-    backends: tuple[str, ...],
-    ids: tuple[str, ...],
-    out: Path,
-    settings: TimingSettings,
-) -> ExitCode:
+def _time_against(against: Path, asked: Asked, settings: TimingSettings) -> ExitCode:
     """Time what changed since a run, and print the comparison."""
     base = read_baseline(against)
+    # As the earlier run was made, or the two would not be comparable.
     settings = replace(settings, profile=str(base.header.settings["profile"]))
-    workloads = select_workloads(ids or tuple(base.header.settings["workloads"]))
-    names = backends or plain_ids(str(info["id"]) for info in base.header.backends)
+    workloads = select_workloads(asked.ids or tuple(base.header.settings["workloads"]))
+    names = asked.backends or plain_ids(str(info["id"]) for info in base.header.backends)
     with _progress(len(plan_steps(workloads, settings))) as told:
-        found = run_against(base, names, workloads, out, settings, told)
+        found = run_against(base, names, workloads, asked.out, settings, told)
     print_comparison(found, Console(highlight=False))
     return found.exit_code
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from embcheck.cli.bench_own import check_whole
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.execution.introductions import introductions
@@ -28,9 +29,7 @@ def own_sources(own: Mapping[str, Any], ids: Sequence[str]) -> Sources | None:
     given = {name: value for name, value in own.items() if value is not None}
     if not given:
         return None
-    for name in ("table", "trace"):
-        if name not in given:
-            raise click.UsageError(f"--{next(iter(given))} also needs --{name}")
+    check_whole([*given])
     if ids:
         raise click.UsageError("--table is a workload of its own: leave --workload out")
     return Sources(**given)
@@ -45,6 +44,8 @@ def read_own(sources: Sources) -> Workload:
 
 def check_spelling(name: str, backends: Sequence[str], workload: Workload) -> None:
     """Refuse a spelling of a user's own call that no backend has, with those that there are."""
+    # Which spellings there are may depend on the call, so it is this one that backends are asked
+    # about.
     call = make_inputs(workload, workload.profiles["quick"], 1).call(0)
     known: dict[str, list[str]] = {}
     for backend in backends:

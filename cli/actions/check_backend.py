@@ -9,11 +9,11 @@ from functools import partial
 
 import click
 
+from embcheck.cli.faults import refuse
 from embcheck.cli.progress import Progressed
 from embcheck.conformance.execution.address import BadAddress
 from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.discovery import UnknownBackend
-from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.smoke.finding import CheckResult, blocks
 from embcheck.conformance.smoke.session import smoke_test
 from embcheck.reports.untrusted import one_line
@@ -37,8 +37,7 @@ def check_backend(backend: str, as_json: bool, timeout: float, cpu_seconds: floa
             begins = partial(progress.tell, None)
             test = smoke_test(backend, timeout, told, begins=begins, cpu_seconds=cpu_seconds)
     except (BadAddress, UnknownBackend, BackendUnavailable) as error:
-        click.echo(f"embcheck check-backend: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("check-backend", error)
     if as_json:
         click.echo(json.dumps(test.to_json_data(), indent=2))
     sys.exit(test.exit_code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from embcheck.conformance.exit_codes import ExitCode
+from embcheck.cli.faults import refuse
 from embcheck.reports.answers.badges import badge_files, badge_text
 from embcheck.reports.answers.compat_terminal import (
     print_age,
@@ -60,6 +59,7 @@ def compat(names: Sequence[str], source: Source, wanted: Wanted) -> None:
             wanted.out.write_text(to_text(data), "utf-8")
         if wanted.badges is not None:
             _write_badges(data, wanted.badges)
+        # `backend` is there, as checked above; the type checker cannot know.
         elif wanted.badge and backend:
             click.echo(badge_text(data.backends[backend]), nl=False)
         elif wanted.as_json:
@@ -67,8 +67,7 @@ def compat(names: Sequence[str], source: Source, wanted: Wanted) -> None:
         else:
             _show(data, joined, backend, feature)
     except (CompatError, OSError) as error:
-        click.echo(f"embcheck compat: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("compat", error)
 
 
 def data_of(runs: Sequence[Path]) -> Compat:
@@ -91,6 +90,7 @@ def _data(source: Source) -> tuple[Compat, JoinedCompat | None]:
     try:
         merged = merge(run for folder in source.runs for run in read_runs(folder))
         data, joined = compat_of(merged), None
+        # Versions alone change histories, and leave the answers of the older data as they are.
         if source.against is not None or not source.runs:
             older = shipped() if source.against is None else load(source.against)
             joined = join(data, older, asked_wholly(merged))
@@ -153,4 +153,5 @@ def _plain(data: Compat, backend: str | None, feature: str | None) -> Any:
         return asdict(data.column(backend))
     if feature:
         return {name: asdict(data.supports(name, feature)) for name in data.backends}
+    # In the form that ships, which other programs read already.
     return json.loads(to_text(data))

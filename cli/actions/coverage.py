@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from embcheck.cli.faults import refuse
 from embcheck.conformance.coverage.reach import shipped_reach
 from embcheck.conformance.documentation.coverage import as_json as to_json
 from embcheck.conformance.documentation.coverage import shipped_coverage
@@ -29,8 +30,7 @@ def coverage(as_json: bool, python: str | None, docstrings: Path | None, out: Pa
         )
         found, reach = shipped_coverage(documentation), shipped_reach()
     except (ReadingError, SpecError) as error:
-        click.echo(f"embcheck coverage: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("coverage", error)
     gaps = found.gaps + reach.gaps
     text = json.dumps({**to_json(found), **reach.as_json(), "gaps": gaps}, indent=2)
     if out:
@@ -46,5 +46,4 @@ def _write(file: Path, text: str) -> None:
     try:
         write_whole(file, f"{text}\n")
     except OSError as error:
-        click.echo(f"embcheck coverage: cannot write {file}: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("coverage", f"cannot write {file}: {error.strerror}")

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from embcheck.cli.faults import refuse
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.scaffold.job import ARTIFACT
@@ -46,6 +47,7 @@ class Telling:
     @property
     def news(self) -> bool:
         """Whether to tell what is new and worse."""
+        # All three are about what is new and worse; `diff` alone lists every change.
         return self.fail_on == "new" or self.markdown is not None or self.annotations
 
 
@@ -55,13 +57,13 @@ def diff(run_a: Path, run_b: Path, mapped: tuple[str, ...], telling: Telling) ->
     artifact = os.environ.get("EMBCHECK_ARTIFACT", ARTIFACT)
     places = Places(str(run_a), str(run_b), job, artifact)
     try:
+        # The first run of a CI job has nothing to compare with: it says how to accept one.
         if telling.news and not run_a.exists():
             sys.exit(_nothing_accepted(telling, places))
         before, after = _side(run_a), _side(run_b)
         found = compare(before, after, _mapping(mapped))
     except (RecordError, BackendNotInRun) as error:
-        click.echo(f"embcheck diff: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("diff", error)
     new = news(before, after, found)
     if telling.as_json:
         sys.stdout.writelines(f"{line}\n" for line in found.json_lines())
@@ -74,6 +76,7 @@ def diff(run_a: Path, run_b: Path, mapped: tuple[str, ...], telling: Telling) ->
     _tell_doubts(run_b, after)
     if telling.annotations:
         for line in workflow_commands(new, places, _adapters(after)):
+            # GitHub reads annotations from either stream, and JSON must stay alone on stdout.
             click.echo(line, err=telling.as_json)
     _append(telling.markdown, summary(found, new, places))
     departs = {"changes": bool(found), "new": bool(new), "never": False}[telling.fail_on]
@@ -96,11 +99,11 @@ def _append(path: Path | None, text: str) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # GitHub's summary file may have parts of earlier steps.
         with path.open("a", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        click.echo(f"embcheck diff: cannot write {path}: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("diff", f"cannot write {path}: {error.strerror}")
 
 
 def _adapters(side: Side) -> dict[str, str]:

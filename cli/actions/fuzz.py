@@ -47,6 +47,7 @@ def fuzz(
         with _progress(examples) as told:
             session = Session(settings, told)
             code = _run(session, backends)
+        # Also after an interruption: what was found so far is worth keeping.
         if session.hunted:
             code = _show(session, code)
     sys.exit(code)
@@ -84,6 +85,7 @@ def _progress(examples: int | None) -> Iterator[Callable[[str, Tally, int], None
     with Progressed("examples", examples) as progress, _noticed_interrupts() as interrupted:
 
         def told(backend: str, tally: Tally, findings: int) -> None:
+            # The exception itself may have been lost: see `_noticed_interrupts`.
             if interrupted:
                 raise KeyboardInterrupt
             calls = sum(tally.endings.values())

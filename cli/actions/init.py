@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import metadata
@@ -12,13 +11,13 @@ from pathlib import Path
 import click
 
 from embcheck.cli.actions.new_backend import LOCAL
+from embcheck.cli.faults import refuse
 from embcheck.conformance.execution.discovery import (
     UnknownBackend,
     check_known,
     extra_that_brings,
     own_backends,
 )
-from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.scaffold.distribution import AlreadyThere, write_job
 from embcheck.conformance.scaffold.job import ACCEPTED, OUT, Job
 from embcheck.conformance.scaffold.origin import BadOrigin, is_local, requirement
@@ -49,25 +48,21 @@ def init(folder: Path, asked: InitChoices) -> None:
         run += shlex.split(asked.run_options)
         written = write_job(folder, Job((required, *itself, *asked.install), tuple(run)))
     except UnknownBackend as error:
-        _stop(f"{error}; install the repository whose backend it is first")
+        refuse("init", f"{error}; install the repository whose backend it is first")
     except (AlreadyThere, BadOrigin, BadProject) as error:
-        _stop(str(error))
+        refuse("init", error)
     except ValueError as error:  # An unclosed quotation mark.
-        _stop(f"--run-options: {error}")
+        refuse("init", f"--run-options: {error}")
     except OSError as error:
-        _stop(f"cannot write to {folder}: {error.strerror}")
+        refuse("init", f"cannot write to {folder}: {error.strerror}")
     if is_local(required):
         click.echo(f"embcheck init: {LOCAL} by --embcheck", err=True)
+    # Beside a noxfile of the repository's own, the session is in another file, named by -f.
     nox = written[-1]
     file = [] if nox.name == "noxfile.py" else ["-f", nox.name]
     click.echo(f"{shlex.join(['nox', *file, '-s', 'embcheck', '--', 'accept'])}  # runs, accepts")
     click.echo(f"git add {ACCEPTED}  # and ignore {OUT}/")
     click.echo("\n".join(map(str, written)))
-
-
-def _stop(why: str) -> None:
-    click.echo(f"embcheck init: {why}", err=True)
-    sys.exit(ExitCode.USAGE)
 
 
 def _is_installable(folder: Path) -> bool:
@@ -83,11 +78,13 @@ def _is_installable(folder: Path) -> bool:
 def extras_of(backends: tuple[str, ...]) -> tuple[str, ...]:
     """Name the extras of embcheck that bring the libraries of its own backends."""
     known = set(metadata("embcheck").get_all("Provides-Extra") or ())
+    # The data names each backend's library without importing it.
     columns = shipped().backends
     found = set()
     for backend in set(backends).intersection(own_backends()):
         name = backend.partition("@")[0]
         library = columns[name].library if name in columns else name.partition("-")[0]
+        # Some backends need more than their library: an extra of their own name.
         extra = name if name in known else extra_that_brings(library, name)
         found |= {extra} if extra else set()
     return tuple(sorted(found))

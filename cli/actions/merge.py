@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from embcheck.conformance.exit_codes import ExitCode
+from embcheck.cli.faults import refuse
 from embcheck.conformance.records.claim import InUse
 from embcheck.conformance.records.join import join
 from embcheck.conformance.records.run import FILE_NAME, RecordError
@@ -18,11 +17,9 @@ def merge(directories: tuple[Path, ...], out: Path) -> None:
     try:
         runs = join(directories, out)
     except (RecordError, InUse) as error:
-        click.echo(f"embcheck merge: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("merge", error)
     except OSError as error:
-        click.echo(f"embcheck merge: cannot write to {out}: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("merge", f"cannot write to {out}: {error.strerror}")
     partial = sum(run.partial for run in runs)
     click.echo(f"{len(runs)} runs" + (f", {partial} of them partial" if partial else ""))
     click.echo(out / FILE_NAME)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from rich.console import Console
 
 from embcheck.cli.actions import INTERRUPTED
 from embcheck.cli.actions.compat import data_of
+from embcheck.cli.bench_own import check_whole
+from embcheck.cli.faults import refuse
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.near import did_you_mean
@@ -40,13 +42,18 @@ def migrate(
     **call: Any,
 ) -> None:
     """Show what changes by moving from one backend to others; with `call`, for that call."""
-    is_own = _is_own(call)
+    given = [name for name in _CALL if call[name] not in (None, ())]
+    check_whole(given)
     new = tuple(dict.fromkeys(new))
     try:
         data = data_of(runs)
-        _check_names(data, [old, *new], may_be_asked=is_own)
+        _check_names(data, [old, *new], may_be_asked=bool(given))
         targets = [_target(data, old, name) for name in new]
-        own = _own_call(old, new, call) if is_own else None
+        own = None
+        if given:
+            from embcheck.cli.actions.migrate_call import own_call  # noqa: PLC0415  (NumPy)
+
+            own = own_call(old, new, call)
         said = told(data, old, targets, own)
         if as_json:
             click.echo(json.dumps(_plain(old, targets, own), indent=2, default=str))
@@ -54,26 +61,16 @@ def migrate(
             print_told(said, Console(highlight=False, markup=False))
         _write_pages(said, markdown, html)
     except (CompatError, OSError) as error:
-        click.echo(f"embcheck migrate: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("migrate", error)
     except KeyboardInterrupt:
         click.echo("embcheck migrate: interrupted", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(_code(targets, own))
 
 
-def _is_own(call: Mapping[str, Any]) -> bool:
-    """Whether a call of one's own is given; raises UsageError for a part of one."""
-    given = [name for name in _CALL if call[name] not in (None, ())]
-    for name in ("table", "trace"):
-        if given and name not in given:
-            option = {"dtypes": "dtype"}.get(given[0], given[0]).replace("_", "-")
-            raise click.UsageError(f"--{option} also needs --{name}")
-    return bool(given)
-
-
 def _check_names(data: Compat, names: Sequence[str], *, may_be_asked: bool) -> None:
     """Raise CompatError for what nothing can be said of."""
+    # A backend that runs here can be asked one's own call, also if no results of it are at hand.
     known = {*data.backends, *(known_backends() if may_be_asked else ())}
     for name in names:
         if name not in known:
@@ -86,13 +83,6 @@ def _target(data: Compat, old: str, name: str) -> MigrationTarget:
     if missing:
         return MigrationTarget(name, None, f"no results of {missing[0]} are at hand; {REMEDY}")
     return MigrationTarget(name, migration(data, old, name))
-
-
-def _own_call(old: str, new: Sequence[str], call: Mapping[str, Any]) -> OwnCall:
-    """Ask the call, and time it; raises CompatError for files that cannot be used."""
-    from embcheck.cli.actions.migrate_call import own_call  # noqa: PLC0415  (imports NumPy)
-
-    return own_call(old, new, call)
 
 
 def _write_pages(said: Any, markdown: Path | None, html: Path | None) -> None:
@@ -123,4 +113,5 @@ def _code(targets: Sequence[MigrationTarget], own: OwnCall | None) -> ExitCode:
     answers = [one for one in own.answers if one.backend in names and not one.is_right]
     if any(not one.is_missing for one in answers):
         return ExitCode.DEPARTS
+    # All that is left is missing: what was asked for could not be found out.
     return ExitCode.USAGE if answers else ExitCode.CONFORMS

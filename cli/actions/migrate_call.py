@@ -1,4 +1,4 @@
-"""Somebody's own call from the options of `embcheck migrate`: asked, then timed."""
+"""A user's own call from the options of `embcheck migrate`: asked, then timed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from embcheck.reports.migration.own import OwnCall, described, features_of, guar
 
 
 def own_call(old: str, new: Sequence[str], options: Mapping[str, Any]) -> OwnCall:
-    """Ask two backends and recipes somebody's call, and time it; raises CompatError."""
+    """Ask two backends and recipes a user's call, and time it; raises CompatError."""
     files = ("table", "trace", "offsets", "weights", "mode", "padding_idx")
     own = Sources(**{name: options[name] for name in files})
     status = Console(stderr=True, highlight=False).status("asking")  # Shown on a terminal only.
@@ -49,6 +49,7 @@ def _asked(
     }
     asking = Asking(calls, options["timeout"])
     asked = asking.ask(list(dict.fromkeys([old, *new])))
+    # Which recipe belongs to a backend is known from its library, which only its worker tells.
     known = _recipes(new, asked)
     found_for = {name: recipe.backend for name, recipe in known.items() if recipe.backend}
     beside = [name for name in dict.fromkeys(found_for.values()) if name not in asked]
@@ -92,6 +93,7 @@ def _priced(
     backends = asked_right(asked, dict.fromkeys(one.backend for one in found.answers))
     if len(backends) < 2 or old not in backends:
         return found
+    # All are timed on the same calls, so the slowest decides how long these may be.
     slowest = max(asked[name].seconds for name in backends)
     pairs = [
         (recipe, name)

@@ -1,4 +1,4 @@
-"""Ask backends somebody's own call, and time it, for `embcheck migrate --table`."""
+"""Ask backends a user's own call, and time it, for `embcheck migrate --table`."""
 
 from __future__ import annotations
 
@@ -70,6 +70,7 @@ class Asking:
         """Ask each backend in a process of its own."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             found = dict(zip(backends, pool.map(self._ask, backends), strict=True))
+        # Kept for the recipes, which are asked later and compared with the same answers.
         if self._first is None:
             self._first = found[backends[0]][1]
         first = self._first
@@ -85,6 +86,7 @@ class Asking:
         try:
             answers = [self._answer(client, dtype, outputs) for dtype in self._calls]
             right = [self._calls[one.dtype] for one in answers if one.is_right]
+            # Only right answers are timed, so only their calls are measured.
             seconds = max((_steady(client, call) for call in right), default=0.0)
             return OwnAnswers(tuple(answers), client.info.library, seconds), outputs
         except BackendUnavailable as reason:
@@ -104,6 +106,8 @@ class Asking:
         if lack is not None:
             return _answer(client.name, dtype, Verdict(Outcome.UNSUPPORTED, message=lack))
         answer = client.ask(call)
+        # Judged as the suite judges a case whose result is the reference's, with the same error
+        # bounds.
         wanted = {"output": FromReference()}
         verdict = judge_returns(call, answer, wanted, None, lambda: rounded)
         if isinstance(answer, Answered) and "output" in answer.arrays:
@@ -123,6 +127,7 @@ def _define(calls: Mapping[str, Call], timeout: float) -> tuple[Arrays, Arrays]:
 
 
 def _wide(call: Call) -> Call:
+    # The same call on the same values, so that only the rounding of answers is left out.
     kept = ("indices", "offsets")
     inputs = {n: a if n in kept else a.astype(np.float64) for n, a in call.inputs.items()}
     return replace(call, inputs=inputs)
@@ -148,6 +153,7 @@ def _answer(
         return found
     sizes = " x ".join(f"{size:,}" for size in output.shape)
     form = f"{output.dtype.name} {sizes}"
+    # Integers and complex numbers are wrong already: a distance would say nothing more.
     if output.shape != exact.shape or output.dtype.kind in "biuc":
         return replace(found, form=form)
     return replace(found, form=form, error=distance(output, exact, np.dtype(dtype)))

@@ -1,4 +1,4 @@
-"""Time somebody's own call on two backends and on recipes, in a bounded time."""
+"""Time a user's own call on two backends and on recipes, in a bounded time."""
 
 from __future__ import annotations
 
@@ -92,6 +92,7 @@ def _run(
     started = time.monotonic()
 
     def before(step: TimingStep) -> None:
+        # The first generation always ends: without it there is no ratio at all.
         if step.generation and time.monotonic() - started > seconds:
             raise _TimeIsUp
         told(step)
@@ -110,6 +111,7 @@ def _short_enough(
     found = own_workloads(files, dtypes)
     call = _given(found[0]).calls[0]
     count = len(call.get("offsets", call["indices"]))
+    # By the share that takes `LONGEST`; a call takes about as long as it has indices.
     batch = max(1, int(count * LONGEST / slowest)) if slowest > LONGEST else count
     if batch == count:
         return found, []
@@ -127,6 +129,7 @@ def _given(workload: Workload) -> Given:
 
 def _first_call(workload: Workload) -> Workload:
     given = _given(workload)
+    # A cold cell takes turns with several traces, and here there is one.
     profiles = {n: replace(p, states=("hot",)) for n, p in workload.profiles.items()}
     return replace(workload, given=Given(given.table, given.calls[:1]), profiles=profiles)
 

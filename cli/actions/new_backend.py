@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 
 import click
 
-from embcheck.conformance.exit_codes import ExitCode
+from embcheck.cli.faults import refuse
 from embcheck.conformance.scaffold.distribution import AlreadyThere, write_distribution
 from embcheck.conformance.scaffold.names import BadName
 from embcheck.conformance.scaffold.origin import BadOrigin, is_local, requirement
@@ -25,11 +24,9 @@ def new_backend(name: str, out: Path, where: str | None) -> None:
         required = requirement(where)
         folder = write_distribution(name, out, required)
     except (AlreadyThere, BadName, BadOrigin) as error:
-        click.echo(f"embcheck new-backend: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("new-backend", error)
     except OSError as error:
-        click.echo(f"embcheck new-backend: cannot write to {out}: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("new-backend", f"cannot write to {out}: {error.strerror}")
     if is_local(required):
         click.echo(f"embcheck new-backend: {LOCAL} in pyproject.toml", err=True)
     place = str(folder) if folder.is_absolute() else f"./{folder}"

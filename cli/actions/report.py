@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import sys
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from embcheck.conformance.exit_codes import ExitCode
+from embcheck.cli.faults import refuse
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.reports.evidence import EvidenceError, read_evidence
 from embcheck.reports.frames import Loaded
@@ -32,12 +31,11 @@ def report(
         if tables is not None:
             written += Loaded(runs).write(tables)
     except (RecordError, EvidenceError) as error:
-        click.echo(f"embcheck report: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("report", error)
     except OSError as error:
+        # An error of writing does not always know its file.
         where = error.filename or html_path or tables
-        click.echo(f"embcheck report: cannot write {where}: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("report", f"cannot write {where}: {error.strerror}")
     if not quiet:
         console = Console()
         print_conformance(runs, console)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
+from embcheck.cli.faults import refuse
 from embcheck.conformance.execution.address import BadAddress
 from embcheck.conformance.execution.discovery import UnknownBackend
-from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.reproduction.literals import NotWritable
 from embcheck.conformance.reproduction.session import reproduce as write
 from embcheck.conformance.suite.problems import SpecError
@@ -20,5 +19,4 @@ def reproduce(case: str, backend: str, specs: tuple[Path, ...]) -> None:
     try:
         click.echo(write(case, backend, specs), nl=False)
     except (BadAddress, NotWritable, SpecError, UnknownBackend) as error:
-        click.echo(f"embcheck reproduce: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("reproduce", error)

@@ -101,6 +101,7 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
         paths = _checked(chosen)
         progress.tell(doing=f"starting {', '.join(pool.names)}")
         _start(pool)
+        # Made only now, when nothing that was asked is wrong. If it was there, it is claimed twice.
         setting.out.mkdir(parents=True, exist_ok=True)
         claim.enter_context(claimed(setting.out))
         return _run(_Watcher(pool, progress), _Request(paths, chosen, setting), errors)
@@ -154,6 +155,7 @@ def _run(watcher: _Watcher, request: _Request, errors: Console) -> int:
     print_conformance(watcher.session.recorder.runs(), Console(highlight=False))
     if watcher.unwritten is not None:
         errors.print(f"embcheck: cannot write {JUNIT}: {system_words(watcher.unwritten)}")
+    # Behind the summary, which is long: what is to be done must be seen last.
     for complaint in watcher.session.complaints:
         errors.print(complaint)
     if stopped is None and (reason := watcher.session.recorder.why_nothing_is_judged()):
@@ -165,6 +167,7 @@ def _run(watcher: _Watcher, request: _Request, errors: Console) -> int:
         errors.print("embcheck: some results are missing; this is a fault of the harness")
         return ExitCode.HARNESS
     code = watcher.session.exit_code if stopped is None else stopped
+    # A file that could not be written makes a good run a failure, but hides no worse one.
     return code or ExitCode.USAGE if watcher.unwritten is not None else code
 
 
@@ -231,10 +234,12 @@ def _run_pytest(request: _Request, watcher: _Watcher) -> int:
     chosen, setting = request.chosen, request.setting
     with Scratch() as folder:
         settings, junit = Path(folder, "pytest.ini"), Path(folder, JUNIT)
+        # An empty file of settings, or pytest would take those of the folder it is called in.
         settings.write_text("[pytest]\n", "utf-8")
         arguments = [
             *("-c", str(settings), "--rootdir", str(Path.cwd()), "-p", "no:cacheprovider"),
             *(word for plugin in _UNUSED for word in ("-p", f"no:{plugin}")),
+            # The terminal's reports are embcheck's own: progress, and the summary after it.
             *("-p", "no:terminal", "-p", pytest_plugin.__name__),
             *(f"--embcheck-backend={name}" for name in watcher.pool.texts),
             f"--embcheck-out={setting.out}",
@@ -296,6 +301,7 @@ class _Watcher:
 
     def keep(self, junit: Path, out: Path) -> None:
         """Move the JUnit file, if there is one, to the results."""
+        # Another name first: whoever watches the folder never reads half a file.
         unfinished = out / f"{JUNIT}.part"
         try:
             if junit.exists():
@@ -311,11 +317,13 @@ class _Watcher:
         if session.items:
             self.progress.tell(total=len(session.items))
             self._items = {i.nodeid: i for i in session.items if isinstance(i, CaseItem)}
+        # What was collected lives to the end; what cases leave behind is garbage as usual.
         gc.freeze()
         gc.enable()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
+        # With xdist this process collects nothing itself: its workers tell.
         self.session = node.config.pluginmanager.get_plugin("embcheck-session")  # type: ignore[attr-defined]
         self.progress.tell(total=len(ids))
 

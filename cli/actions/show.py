@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import click
 from rich.console import Console
 
+from embcheck.cli.faults import refuse
 from embcheck.conformance.execution.address import BadAddress, parse_address
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.judging.deviations import explain, load_deviations
 from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.execution.run_case import CaseRunner
-from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.near import did_you_mean
 from embcheck.conformance.records.describe import case_line, clause_line, described, result_line
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine
@@ -48,17 +46,18 @@ def show(
             for result, library in results:
                 print_result(result, library, console)
     except LookupError as error:
-        _refuse(str(error.args[0]))
+        refuse("show", error.args[0])  # `str` of a LookupError may be its `repr`.
     except (BadAddress, RecordError, SpecError, UnknownBackend) as error:
-        _refuse(str(error))
+        refuse("show", error)
 
 
 def _chosen(name: str, cases: Collection[str]) -> list[str]:
     found = sorted(named([name], cases))
     if len(found) > MOST:
+        # Listed on stdout, so that one can be picked with a shell.
         click.echo("\n".join(found[:LISTED]))
         rest = f"; the first {LISTED} are listed" if len(found) > LISTED else ""
-        _refuse(f"'{name}' stands for {len(found):,} cases{rest}: name one")
+        refuse("show", f"'{name}' stands for {len(found):,} cases{rest}: name one")
     return found
 
 
@@ -79,6 +78,7 @@ def _results(cases: Sequence[Case], backends: Sequence[str]) -> dict[str, list[R
     found: dict[str, list[Result]] = {case.id: [] for case in cases}
     for backend in backends:
         address = parse_address(backend)
+        # The reference gets a process of its own, as in a run: it is asked for what is right.
         worker, reference = WorkerClient(address), WorkerClient(REFERENCE)
         try:
             runner, info = CaseRunner(worker, reference), worker.info
@@ -114,14 +114,10 @@ def _recorded(
             for result in run.results
             if result.case == case and (not backends or result.backend in backends)
         ]
+        # The latest run's text of the case, beside the results of all.
         yield having[-1].cases[case], having[-1].clauses, results
 
 
 def _library(run: Run, backend: str) -> str:
     told = next((each for each in run.header.backends if each.get("id") == backend), {})
     return f"{told.get('library', '?')} {told.get('version', '?')}"
-
-
-def _refuse(reason: str) -> NoReturn:
-    click.echo(f"embcheck show: {reason}", err=True)
-    sys.exit(ExitCode.USAGE)

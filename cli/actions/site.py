@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from embcheck.cli.faults import system_words
+from embcheck.cli.faults import refuse, system_words
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.reports.html import render_html
 from embcheck.reports.site.gathered import Gathering
@@ -24,11 +24,9 @@ def site(runs: Sequence[Path], out: Path, *, quiet: bool) -> None:
     try:
         left_out = _written(runs, Folder(out), quiet=quiet)
     except NotOurs as error:
-        click.echo(f"embcheck site: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("site", error)
     except OSError as error:
-        click.echo(f"embcheck site: cannot write {system_words(error)}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("site", f"cannot write {system_words(error)}")
     if not all(left.is_harmless for left in left_out):
         sys.exit(ExitCode.USAGE)
 
@@ -41,6 +39,7 @@ def _written(runs: Sequence[Path], folder: Folder, *, quiet: bool) -> list[LeftO
             left_out.append(found)
             click.echo(clean(f"left out: {found.place}: {found.why}"), err=True)
             continue
+        # Written at once, so that only one whole record is in memory.
         folder.write({report_name(found.id): render_html(found.merged)})
         gathering.add(found)
         written += 1
@@ -48,8 +47,7 @@ def _written(runs: Sequence[Path], folder: Folder, *, quiet: bool) -> list[LeftO
             count = plural(len(found.merged.columns), "backend")
             click.echo(f"{found.id}: {count}", err=True)
     if not written:
-        click.echo("embcheck site: no run is left; nothing was written", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("site", "no run is left; nothing was written")
     made = gathering.site()
     folder.write(dict(pages(made)))
     if not quiet:

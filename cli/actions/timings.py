@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import click
 from rich.console import Console
 
-from embcheck.conformance.exit_codes import ExitCode
+from embcheck.cli.faults import refuse
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.reports.baselines import pair_to_plain, rebased, to_plain
 from embcheck.reports.baselines import pairs as all_pairs
@@ -29,12 +27,13 @@ def timings(
     try:
         runs = read_runs(path)
     except RecordError as error:
-        _refuse(error)
+        refuse("timings", one_line(error, 500))
     try:
         found = rebased(runs, baseline, ids)
         listed = all_pairs(runs, ids) if pairs else []
     except RecordError as error:
-        _refuse(f"{path}: {error}")
+        # Unlike those of reading, these messages do not name the file.
+        refuse("timings", one_line(f"{path}: {error}", 500))
     if as_json:
         plain = [pair_to_plain(pair) for pair in listed] if pairs else to_plain(found)
         click.echo(json.dumps(plain, indent=2))
@@ -44,8 +43,3 @@ def timings(
         print_pairs(listed, console)
     else:
         print_timings(found, console)
-
-
-def _refuse(why: object) -> NoReturn:
-    click.echo(f"embcheck timings: {one_line(why, 500)}", err=True)
-    sys.exit(ExitCode.USAGE)

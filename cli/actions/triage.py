@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from embcheck.conformance.exit_codes import ExitCode
+from embcheck.cli.faults import refuse
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.reports.merge import merge
 from embcheck.reports.triage import candidates, told, write_candidates
@@ -21,11 +20,9 @@ def triage(run: Path, out: Path | None) -> None:
         found = candidates(merged)
         paths = write_candidates(merged, folder) if found else []
     except RecordError as error:
-        click.echo(f"embcheck triage: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("triage", error)
     except OSError as error:
-        click.echo(f"embcheck triage: cannot write to {folder}: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)
+        refuse("triage", f"cannot write to {folder}: {error.strerror}")
     cases = sum(len(candidate.cases) for candidate in found)
     click.echo(f"{cases:,} unexplained departures in {len(found)} groups")
     for line in told(merged, found):

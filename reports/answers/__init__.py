@@ -1,1 +1,1 @@
-"""What backends support, and what that means for somebody's needs."""
+"""What backends support, and what that means for a user's needs."""

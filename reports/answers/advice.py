@@ -1,4 +1,4 @@
-"""Which backends have what somebody needs, and what is in the way of the others."""
+"""Which backends have what a user needs, and what is in the way of the others."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from embcheck.conformance.near import did_you_mean
 from embcheck.reports.answers.concern import Concern, Needs, Remark, blocks
-from embcheck.reports.answers.letters import INDICES, TABLES
-from embcheck.reports.compat import Compat, CompatError, Supported, Use
+from embcheck.reports.answers.letters import DTYPES, INDEX_DTYPES
+from embcheck.reports.compat import Compat, CompatError, Use
 
 if TYPE_CHECKING:
     from embcheck.reports.answers.speeds import Speeds
@@ -32,7 +32,7 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True)
 class Advice:
-    """What a backend means for somebody's needs.
+    """What a backend means for a user's needs.
 
     `blockers` are the needs that it has not, the worst first; `unguarded` the mistakes that it does
     not refuse; `unknown` what was not asked; `limits` what it offers, but not with everything.
@@ -63,7 +63,7 @@ def gather(
 ) -> Needs:
     """Join the needs of a profile and those named; raises CompatError for an unknown name.
 
-    `use` is somebody's own profile, in place of one that `data` has. Needs may name dtypes too:
+    `use` is a user's own profile, in place of one that `data` has. Needs may name dtypes too:
     `int32` and `int64` of indices, and those of tables.
     """
     if profile is not None and use is None:
@@ -72,8 +72,9 @@ def gather(
             hint = did_you_mean(profile, data.profiles, known)
             raise CompatError(f"no profile '{profile}'; {hint}")
         use = data.profiles[profile]
-    tables = [name for name in needs if f"{name} tables" in TABLES]
-    indices = [name for name in needs if f"{name} indices" in INDICES]
+    # `int32` is an index dtype and `float16` a table's: no name is of both kinds.
+    tables = [name for name in needs if name in DTYPES]
+    indices = [name for name in needs if name in INDEX_DTYPES]
     if len({*tables}) > 1:
         raise CompatError(f"tables of {' and '.join(tables)}: ask for one dtype at a time")
     named = [name for name in needs if name not in (*tables, *indices)]
@@ -82,9 +83,10 @@ def gather(
     for name in (*features, *refused):
         if name not in data.features:
             raise CompatError(f"no feature '{name}'; {data.hint(name)}")
+    # `lookup.int32` is about int32 indices: who needs it need not also name the dtype.
     brought = [
-        word.split()[0] for word in INDICES if {*features} & {*data.uses.get(word, ())}
-    ]  # fmt: skip
+        name for name in INDEX_DTYPES if {*features} & {*data.uses.get(f"{name} indices", ())}
+    ]
     return Needs(
         features,
         refused,
@@ -95,7 +97,7 @@ def gather(
 
 
 def advise(data: Compat, needs: Needs) -> list[Advice]:
-    """Return what each backend means for somebody's needs, the best first."""
+    """Return what each backend means for a user's needs, the best first."""
     concern = Concern(data, needs)
     found = [_advice(data, concern, needs, backend) for backend in data.backends]
     order = list(Fit)
@@ -112,6 +114,8 @@ def _advice(data: Compat, concern: Concern, needs: Needs, backend: str) -> Advic
     unknown = tuple(remark for remark in parts if remark.found.support == "unknown")
     unguarded = _worst_first(remark for remark in guards if remark.found.support != "yes")
     limits = tuple(r for r in parts if r.found.support == "partly" and not blocks(r.found))
+    # What fails only in calls that do not concern the needs rules nothing out, but is worth
+    # knowing.
     beside = tuple(
         remark.feature
         for remark in parts
@@ -119,6 +123,8 @@ def _advice(data: Compat, concern: Concern, needs: Needs, backend: str) -> Advic
     )
     if blockers:
         fit = Fit.BLOCKED
+    # A blocker outweighs what was not asked; what was not asked outweighs a mistake that is not
+    # refused, for what is unknown is never advised.
     elif unknown:
         fit = Fit.UNKNOWN
     else:
@@ -127,9 +133,4 @@ def _advice(data: Compat, concern: Concern, needs: Needs, backend: str) -> Advic
 
 
 def _worst_first(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
-    return tuple(sorted(remarks, key=lambda remark: severity(remark.found)))
-
-
-def severity(found: Supported) -> int:
-    """Sort silent failures before deaths, those before loud ones, and those before absence."""
-    return ("silently", "dying", "loudly", None).index(found.how)
+    return tuple(sorted(remarks, key=lambda remark: remark.found.severity))

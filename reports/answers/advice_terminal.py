@@ -82,6 +82,7 @@ def _print_rows(rows: Sequence[Row], console: Console) -> None:
     """Print one block for the backends of a library of which the same is to be said."""
     blocks: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
+        # A backend with a speed has a place of its own in the ranking, and so a block of its own.
         place = row.backend if row.speed else ""
         library = f"{row.library} {row.version}"
         blocks.setdefault((place, library, *_lines(row)), []).append(row)
@@ -91,6 +92,7 @@ def _print_rows(rows: Sequence[Row], console: Console) -> None:
         head = f"{names} ({library})" if library.strip() else names
         _print(console, f"{_speed(speed, rows)}{head}" if speed else head, 2)
         for line in lines:
+            # What does not concern the needs stands back.
             _print(console, line, 4, "dim" if line.startswith(_BESIDE) else "")
 
 
@@ -145,6 +147,7 @@ def _change(row: Row) -> str:
     ]
     gone = [step.what for step in row.change if step.kind == "give-up"]
     if gone:
+        # The lines above name all blockers already.
         is_all = {*gone} == {remark.feature for remark in row.advice.blockers}
         said.append("doing without" if is_all else f"doing without {_names(gone)}")
     return f"unblocked by: {'; '.join(said)}" if said else "not unblocked by any small change"
@@ -173,4 +176,5 @@ def _print(console: Console, said: str, indent: int, style: str = "") -> None:
         break_on_hyphens=False,
     )
     for line in lines:
+        # `wrap` has set in what follows a first line; rich would break lines anew without that.
         console.print(Text(line, style), soft_wrap=True)

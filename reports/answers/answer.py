@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from embcheck.reports.answers.advice import Advice, Fit, advise
@@ -40,7 +40,7 @@ class Answer:
     """What was asked, by which data, and a row for each backend, the best first.
 
     `source` says where the data comes from; `first` and `last` are the days of its runs, ISO 8601.
-    `remarks` say what was found in somebody's own module and indices.
+    `remarks` say what was found in a user's own module and indices.
     """
 
     needs: Needs
@@ -68,20 +68,30 @@ def answer(
     speeds: Speeds | None = None,
     remarks: Sequence[str] = (),
 ) -> Answer:
-    """Answer what some backends mean for somebody's needs: of those that fit, the fastest first."""
+    """Answer what some backends mean for a user's needs: of those that fit, the fastest first."""
+    # Of all backends, not of the chosen ones alone: their recipes are backends too.
     every = advise(data, needs)
     changes, names = Changes(data, needs), tuple(recipes())
     rows = []
-    for advice in (advice for advice in every if advice.backend in chosen):
+    for advice in every:
+        if advice.backend not in chosen:
+            continue
         column = data.column(advice.backend)
-        row = Row(
-            advice.backend, column.library, column.version, column.date, column.device, advice
+        is_blocked = advice.fit is Fit.BLOCKED
+        rows.append(
+            Row(
+                advice.backend,
+                column.library,
+                column.version,
+                column.date,
+                column.device,
+                advice,
+                speeds.of(advice.backend) if speeds else None,
+                changes.least(advice) if is_blocked else (),
+                recipe_for(advice.backend, data, every, names) if is_blocked else None,
+            )
         )
-        row = replace(row, speed=speeds.of(advice.backend) if speeds else None)
-        if advice.fit is Fit.BLOCKED:
-            recipe = recipe_for(advice.backend, data, every, names)
-            row = replace(row, change=changes.least(advice), recipe=recipe)
-        rows.append(row)
+    # `advise` sorted them by more than the fit; the sort is stable, and keeps that order.
     rows.sort(key=_order)
     dates = sorted(row.date for row in rows if row.date)
     first, last = (dates[0], dates[-1]) if dates else ("", "")

@@ -27,6 +27,7 @@ def badge(column: Column) -> dict[str, Any]:
     yes = sum(answer.support == "yes" for answer in found)
     silent = sum(answer.how == "silently" for answer in found)
     asked = len(column.features)
+    # A stale answer is one to another question, so it counts as unknown.
     unknown = sum(answer.support == "unknown" for answer in found) + asked - len(found)
     message = f"{yes} of {plural(asked, 'feature')}"
     if silent:
@@ -51,6 +52,7 @@ def badge_files(data: Compat) -> dict[str, str]:
 
     Raises CompatError where a backend's name cannot be one.
     """
+    # The data may be a stranger's file: a name such as `../x` would leave the folder.
     for name in data.backends:
         if not _FILE_NAME.fullmatch(name):
             raise CompatError(f"the backend {name!r} cannot be the name of a file")

@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from embcheck.reports.answers.compat_joined import CompatChange, JoinedCompat
-from embcheck.reports.answers.compat_terminal import print_versions, says
-from embcheck.reports.compat import Column, Supported
+from embcheck.reports.answers.compat_terminal import answer_words, print_versions, says
+from embcheck.reports.compat import Column
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
@@ -52,15 +52,14 @@ def _print_by_backend(
     changes: Iterable[CompatChange], columns: Iterable[Column], console: Console
 ) -> None:
     versions = {column.id: column.version for column in columns}
+    # Changes come sorted by backend, as `groupby` needs them.
     for backend, group in groupby(changes, key=lambda change: change.backend):
         found = [*group]
         told = f"{backend} {versions[backend]}: {plural(len(found), 'feature')}"
         console.print(Text(one_line(told), "bold"))
         for change in found:
             why = says(change.after)
-            told = f"{change.feature}: {_words(change.before)} -> {_words(change.after)}"
+            told = (
+                f"{change.feature}: {answer_words(change.before)} -> {answer_words(change.after)}"
+            )
             _print_item(f"{told}: {why}" if why else told, console)
-
-
-def _words(found: Supported) -> str:
-    return found.support if found.how is None else f"{found.support} ({found.how})"

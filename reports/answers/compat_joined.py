@@ -46,6 +46,7 @@ def join(new: Compat, old: Compat, wholly: Collection[str]) -> JoinedCompat:
     kept, features whose clauses changed since are named as stale. What is known of other versions
     is dropped where the clauses changed.
     """
+    # A digest is of the feature's clauses: while it is the same, so is the question.
     same = {name for name, digest in new.digests.items() if old.digests.get(name) == digest}
     columns: dict[str, Column] = {}
     kept = []
@@ -67,10 +68,7 @@ def join(new: Compat, old: Compat, wholly: Collection[str]) -> JoinedCompat:
         for name in kept
         if name in new.backends
         for change in _differences(old.backends[name], new.backends[name].features)
-        if change.before.support == "yes"
-        # Apart from an option, some of its cases fail: the part may have no others.
-        and not change.before.apart
-        and change.after.how is not None
+        if _is_against(change)
     ]
     added = tuple(name for name in columns if name not in old.backends)
     data = replace(new, backends=columns, cases=cases_of_both(new, old, kept))
@@ -86,6 +84,7 @@ def with_versions(data: Compat, runs: Iterable[Column]) -> Compat:
     """
     by_backend: dict[str, dict[str, Column]] = {}
     for run in sorted(runs, key=lambda column: column.date):
+        # Sorted by date: the latest run of a version replaces earlier ones of it.
         by_backend.setdefault(data.column(run.id).id, {})[run.version] = run
     columns = {
         name: _with_versions(data.backends[name], by_version)
@@ -120,8 +119,8 @@ def _history(feature: str, runs: Iterable[Column]) -> tuple[Since, ...]:
         since = Since(run.version, found.support, found.how, found.says)
         if not history or replace(history[-1], version=run.version) != since:
             history.append(since)
-    # What all of them say, the answer says.
-    return tuple(history) if len(history) > 1 else tuple(replace(one, says="") for one in history)
+    # One entry is true of all versions: the answer itself says the same.
+    return tuple(history) if len(history) > 1 else (replace(history[0], says=""),)
 
 
 def _with_versions_of(newer: Column, older: Column, same: Collection[str]) -> Column:
@@ -135,7 +134,7 @@ def _with_versions_of(newer: Column, older: Column, same: Collection[str]) -> Co
 
 
 def _kept(column: Column, new: Compat, old: Compat, same: Collection[str]) -> Column:
-    # Letters are those of contexts in their order.
+    # Letters stand in the order of their contexts: beside other contexts they would be wrong.
     alike = {name for name in same if new.contexts.get(name) == old.contexts.get(name)}
     features = {
         name: replace(
@@ -152,7 +151,7 @@ def _kept(column: Column, new: Compat, old: Compat, same: Collection[str]) -> Co
         for name, found in (part.features.items() if part else ())
         if name not in old.features
     }
-    # Whoever has no such operation need not be asked anew.
+    # A backend without the operation would be absent again, so this answer is not stale.
     never = {name for name in features.keys() - same if _is_never_asked(column.features.get(name))}
     for name in never:
         letters = packed(UNDECIDED * len(new.contexts.get(name, ())))
@@ -170,6 +169,13 @@ def _is_never_asked(found: Supported | None) -> bool:
     """Whether a feature is absent because a backend has none of the operations that it is of."""
     letters = set(unpacked(found.contexts)) if found else set()
     return found is not None and found.support == "absent" and letters == {UNDECIDED}
+
+
+def _is_against(change: CompatChange) -> bool:
+    """Whether a part of the suite shows that a kept answer of `yes` is wrong."""
+    # Apart from an option, some of its cases fail anyway: the part may have no others.
+    is_good = change.before.support == "yes" and not change.before.apart
+    return is_good and change.after.how is not None
 
 
 def _differences(before: Column, after: Mapping[str, Supported]) -> list[CompatChange]:

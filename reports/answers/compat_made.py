@@ -15,7 +15,7 @@ from embcheck.conformance.records.run import FILE_NAME, Run, read_runs
 from embcheck.conformance.suite.features import Feature, Features, shipped_features
 from embcheck.conformance.suite.fingerprint import joined
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files
-from embcheck.conformance.suite.model import Case, Level
+from embcheck.conformance.suite.model import Case
 from embcheck.reports.answers.contexts import letters, size_word, table_of, words_of
 from embcheck.reports.answers.letters import PASSED, UNDECIDED, Words, packed
 from embcheck.reports.answers.support import (
@@ -26,6 +26,7 @@ from embcheck.reports.answers.support import (
     decide,
     deciding_of,
     is_asked,
+    scored,
 )
 from embcheck.reports.compat import Column, Compat, CompatError, Shown, Supported, Use, sources
 from embcheck.reports.merge import Merged, MergedResult, merge
@@ -43,7 +44,7 @@ def compat_of(merged: Merged) -> Compat:
     cases = suite_cases()
     decided = decide(merged, features, cases, shipped.uses)
     planned = planned_of(features, cases, merged)
-    by_backend = _letters(merged, planned, cases, decided)
+    by_backend = _letters(merged, planned, scored(cases), decided)
     backends = {
         backend: _column(merged, backend, found, by_backend[backend])
         for backend, found in decided.items()
@@ -83,15 +84,16 @@ def planned_of(
     features: Mapping[str, Feature], cases: Iterable[Case], merged: Merged | None = None
 ) -> Planned:
     """Tell what the scored cases of the suite, and those of merged runs, use and decide."""
-    scored = [*_scored(cases)]
-    lines = {case.id: case_line(case, "") for case in scored}
-    lines |= {} if merged is None else {
-        name: line for name, line in merged.cases.items() if name not in lines
-    }  # fmt: skip
+    planned = scored(cases)
+    lines = {case.id: case_line(case, "") for case in planned}
+    if merged is not None:
+        # Cases that only an older suite had were answered too.
+        for name, line in merged.cases.items():
+            lines.setdefault(name, line)
     deciding = deciding_of(lines, features)
-    # A record of several calls describes the first.
+    # The line of a case with several calls describes the first alone; the case has them all.
     calls = {
-        case.id: [spec.describe() for spec in case.asked] for case in scored if len(case.asked) > 1
+        case.id: [spec.describe() for spec in case.asked] for case in planned if len(case.asked) > 1
     }
     words = {
         name: frozenset[str]().union(
@@ -114,32 +116,19 @@ def uses_of(shipped: Features) -> dict[str, tuple[str, ...]]:
     return {**shipped.uses, **sizes}
 
 
-def _scored(cases: Iterable[Case]) -> Iterator[Case]:
-    return (
-        case for case in cases if case.level is not Level.IMPLEMENTATION_DEFINED and not case.large
-    )
-
-
 def _letters(
-    merged: Merged, planned: Planned, cases: Iterable[Case], decided: Decisions
+    merged: Merged, planned: Planned, asked: Collection[Case], decided: Decisions
 ) -> dict[str, dict[str, str]]:
     """Return each backend's letters for the contexts of features, by feature."""
     found: dict[str, dict[str, str]] = {}
-    scored = [*_scored(cases)]
     for backend, decisions in decided.items():
-        by_feature = by_feature_of(merged, backend, planned.deciding)
-        info = merged.backends[backend].latest
-        without: dict[str, list[str]] = {}
-        for case in scored:
-            if case.id not in by_feature.seen and is_asked(case, info):
-                for name in planned.deciding[case.id]:
-                    without.setdefault(name, []).append(case.id)
+        by_feature = by_feature_of(merged, backend, planned.deciding, asked)
         told = {
             name: letters(
                 planned.contexts[name],
                 by_feature.findings.get(name, ()),
                 planned.words,
-                without.get(name, ()),
+                by_feature.missing.get(name, ()),
                 decision.instead,
             )
             for name, decision in decisions.items()
@@ -148,7 +137,8 @@ def _letters(
         found[backend] = {
             name: packed(text)
             for name, text in told.items()
-            # A feature that is supported may still lack what is left to other features.
+            # Where nothing fails, letters are left out, for the answer counts for every context.
+            # But a feature with the answer `yes` may still lack what is left to other features.
             if decisions[name].support is not Support.YES or {*text} - {PASSED, UNDECIDED}
         }
     return found
@@ -170,6 +160,7 @@ def stale(compat: Compat) -> dict[str, tuple[str, ...]]:
 
 def asked_wholly(merged: Merged) -> frozenset[str]:
     """Name the backends that were asked the whole suite, in a run that came to its end."""
+    # A partial run was broken off or contradicts itself; a selection asked a part on purpose.
     whole = [run for run in merged.runs if not run.selection and not run.partial]
     return frozenset(backend for backend in merged.columns if any(_runs_of(whole, backend)))
 
@@ -198,7 +189,9 @@ def _versions_in(run: Run, file: Path, first: dict[str, Run]) -> Iterable[Column
         raise CompatError(f"{file}: a run is not whole: {part[0]}")
     for name in merged.columns:
         info = merged.backends[name].latest
+        # An older run may have asked for cases that today's suite keeps from this backend.
         not_for_it = {case.id for case in suite_cases() if not is_asked(case, info)}
+        # Without results: only cases and clauses are compared, and this run is kept to the end.
         known = first.setdefault(name, replace(run, results=[]))
         _check_alike(file, name, known, run, not_for_it)
     # The known deviations are those of other versions: that this one conforms is no mistake.

@@ -25,7 +25,6 @@ _STYLES: Mapping[str, str] = {
     "absent": "dim",
     "unknown": "dim",
 }
-_RANKS: Mapping[str | None, int] = {"silently": 0, "dying": 1, "loudly": 2, None: 3}
 
 
 def print_overview(data: Compat, console: Console) -> None:
@@ -66,6 +65,8 @@ def print_column(data: Compat, backend: str, console: Console) -> None:
         ]
         if names:
             console.print(Text(f"\n{support}: ", _STYLES[support]) + Text(", ".join(names)))
+    # Probes are cases that only PyTorch's backends can answer: others have no answer to their
+    # features.
     rest = [name for name in data.features if name not in {*column.features, *column.stale}]
     if rest:
         console.print(Text("\nasked of PyTorch alone: ", "dim") + Text(", ".join(rest)))
@@ -98,6 +99,7 @@ def print_answer(data: Compat, backend: str, feature: str, console: Console) -> 
     if found.reason:
         console.print(Padding(Text(found.reason), (1, 2, 0, 2)))
     if found.link:
+        # Links and code are copied from the terminal: they are not broken over lines.
         console.print(Padding(Text(found.link), (0, 2, 0, 2)), soft_wrap=True)
     if found.instead:
         console.print("\nInstead:", Text(found.instead), sep="\n  ", soft_wrap=True)
@@ -134,7 +136,7 @@ def print_versions(column: Column, console: Console) -> None:
 def print_history(column: Column, found: Supported, console: Console) -> None:
     """Print since which version an answer holds, of those that were run."""
     if len(found.history) == 1:
-        told = f"{_run(column)}: {_words(found.history[0])} in all of them."
+        told = f"{_run(column)}: {answer_words(found.history[0])} in all of them."
         console.print(Text(f"\n{one_line(told)}"))
     else:
         console.print(Text(f"\n{one_line(_run(column))}:"))
@@ -155,12 +157,14 @@ def _spans(column: Column, found: Supported) -> list[str]:
     run, history = column.versions.run, found.history
     told = []
     for since, following in zip_longest(history, history[1:]):
-        last = run[run.index(following.version) - 1] if following else None
-        if last is None:
+        if following is None:
             span = f"since {since.version}"
         else:
+            # The answer is known to hold up to the last version run before the next answer's.
+            last = run[run.index(following.version) - 1]
             span = f"from {since.version} to {last}" if since.version != last else f"in {last}"
-        told.append(one_line(": ".join(filter(None, (f"{span} {_words(since)}", since.says)))))
+        words = f"{span} {answer_words(since)}"
+        told.append(one_line(f"{words}: {since.says}" if since.says else words))
     return told
 
 
@@ -180,6 +184,7 @@ def print_age(
         told = f"The clauses of {', '.join(sorted(stale))} changed since the run"
         console.print(Text(one_line(f"{told}; run the suite again.", 400), "yellow"))
     elif feature is None and (
+        # Two hashes, for data may be newer than the run of a column that was kept.
         sources() != data.sources or any(column.suite != data.suite for column in asked)
     ):
         dates = sorted({column.date for column in asked})
@@ -188,7 +193,8 @@ def print_age(
         console.print(Text(one_line(f"{told}.", 400), "dim"))
 
 
-def _words(found: Supported | Since) -> str:
+def answer_words(found: Supported | Since) -> str:
+    """Return an answer as `no (silently)`."""
     return found.support if found.how is None else f"{found.support} ({found.how})"
 
 
@@ -200,7 +206,7 @@ def _support(found: Supported) -> Text:
 def rank(found: Supported) -> tuple[int, int]:
     """Sort the worst answers first."""
     place = ("no", "partly", "absent", "unknown", "yes").index(found.support)
-    return _RANKS[found.how], place
+    return found.severity, place
 
 
 def _legend() -> list[str]:

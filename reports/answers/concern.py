@@ -1,4 +1,4 @@
-"""What a backend makes of a feature, as far as that concerns somebody's needs."""
+"""What a backend makes of a feature, as far as that concerns a user's needs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from embcheck.reports.answers.letters import (
     FAILURES,
     FORMS,
     INDICES,
+    MARGINAL,
     MODES,
     OPERATIONS,
     PARTLY,
@@ -25,11 +26,6 @@ from embcheck.reports.answers.letters import (
     worst_of,
 )
 from embcheck.reports.compat import Compat, Supported
-
-DTYPES = tuple(word.split()[0] for word in TABLES)
-"""The dtypes of tables that are legal."""
-MARGINAL = 0.1
-"""The share of contexts that says nothing of a backend which lacks all others."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class Needs:
 
 @dataclass(frozen=True)
 class Remark:
-    """A feature, and what a backend makes of it, as far as it concerns somebody's needs.
+    """A feature, and what a backend makes of it, as far as it concerns a user's needs.
 
     `found` is decided by the calls that concern the needs alone. `words` says with which of these
     it fails; empty where it is with all of them. `by` is a spelling of the library's by which all
@@ -63,7 +59,7 @@ class Remark:
 
 
 class Concern:
-    """Which cases concern somebody: those that use nothing but what the needs are about.
+    """Which cases concern a user: those that use nothing but what the needs are about.
 
     A case with `max_norm` says nothing to who does not need it. Of what excludes one another, as
     modes do, the needs name what is used, or all of it is, if they name none.
@@ -72,6 +68,7 @@ class Concern:
     def __init__(self, data: Compat, needs: Needs) -> None:
         self._data = data
         self._needs = needs
+        # By feature: the cases that concern the needs are the same for every backend.
         self._kept: dict[str, tuple[int, ...]] = {}
         self._words = frozenset[str]().union(*(self._own(name) for name in needs.features))
         self._chosen: Mapping[tuple[str, ...], Words] = {
@@ -99,6 +96,7 @@ class Concern:
             return blocks(self._plain(found))
         if worst_of(told.values()) is not None:
             return True
+        # Absence blocks only by its share of the contexts, which `remark` counts.
         is_partly = bool({ABSENT, PARTLY} & {*told.values()})
         return is_partly and blocks(self.remark(backend, feature).found)
 
@@ -106,6 +104,7 @@ class Concern:
         """Return the letters of the contexts that concern the needs; None without letters."""
         letters = unpacked(found.contexts)
         contexts = self._data.contexts.get(feature, ())
+        # Letters are left out where all is well, and where contexts changed since they were made.
         if not letters or len(letters) != len(contexts):
             return None
         told = {contexts[place]: letters[place] for place in self.places(feature)}
@@ -141,22 +140,28 @@ class Concern:
         contexts, own = self._data.contexts[feature], self._own(feature)
         allowed = self._words | own | self._data.shared[feature]
         if own & {*self._data.sizes}:
+            # What is large along one axis is often large along another.
             allowed |= {*self._data.sizes}
         every = [*range(len(contexts))]
+        # Where every case uses something besides, they all decide: better than no answer.
         kept = [place for place in every if contexts[place] - _FREE <= allowed] or every
         for kinds, chosen in self._chosen.items():
-            others = frozenset(kinds) - chosen - own if chosen else frozenset[str]()
+            if not chosen:
+                continue
+            others = frozenset(kinds) - chosen - own
             direct = [place for place in kept if not contexts[place] & others]
-            # Most is asked with the usual dtype: of tables, where no case has theirs, that decides.
             usual = _USUAL.get(kinds, frozenset()) & others
-            told = {contexts[place] - {*kinds} for place in direct}
-            direct += [
-                place
-                for place in kept
-                if usual
-                and contexts[place] & {*kinds} == usual
-                and (kinds is INDICES or contexts[place] - {*kinds} not in told)
-            ]
+            if usual:
+                # Most is asked with the usual dtypes alone. Indices of 64 bits always count (but
+                # see `_told`); tables of float32 where the same call with the other dtype is
+                # not asked.
+                told = {contexts[place] - {*kinds} for place in direct}
+                direct += [
+                    place
+                    for place in kept
+                    if contexts[place] & {*kinds} == usual
+                    and (kinds is INDICES or contexts[place] - {*kinds} not in told)
+                ]
             # Where no case is of the kind that is used, those of the other kinds decide.
             kept = direct or kept
         return sorted(kept)
@@ -172,7 +177,8 @@ _USUAL = {TABLES: frozenset({"float32 tables"}), INDICES: _INT64}
 
 
 def _remark(feature: str, found: Supported, told: Mapping[Words, str], gates: Words) -> Remark:
-    """Decide a feature by the letters of the contexts that concern somebody."""
+    """Decide a feature by the letters of the contexts that concern the user's needs."""
+    # What no bound was narrow enough to judge is evidence neither way.
     told = {words: letter for words, letter in told.items() if letter != UNDECIDED}
     seen = {*told.values()}
     how = worst_of(seen)
@@ -192,8 +198,10 @@ def _remark(feature: str, found: Supported, told: Mapping[Words, str], gates: Wo
         support = "partly" if is_offered else "absent"
         if is_offered:
             failing = [words for words, letter in told.items() if letter in (ABSENT, PARTLY)]
+    # A capital letter: the cases pass by the spelling.
     by = found.instead if how and all(told[words].isupper() for words in failing) else ""
     part = replace(found, support=support, how=how, contexts="", dtypes={})
+    # Compared with cases that use the feature: that others pass tells nothing of it.
     about = [words for words in told if words & gates] or [*told]
     return Remark(feature, part, _with(failing, about), by)
 

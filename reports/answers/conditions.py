@@ -29,17 +29,17 @@ _STEP_SIZES = re.compile(rf"({'|'.join(AXES)}) = (\d[\d,]{{0,12}})")
 
 def sizes_of(case: CaseLine) -> dict[str, int]:
     """Return the sizes of a case's call along its axes, as far as its record tells them."""
-    shapes = {name: _shape(case, name) for name in ("weight", "indices", "offsets")}
+    weight, indices, offsets = (_shape(case, name) for name in ("weight", "indices", "offsets"))
     sizes: dict[str, int] = {}
-    if len(shapes["weight"] or ()) == 2:
-        sizes["rows"], sizes["columns"] = shapes["weight"] or ()
-    if shapes["indices"] is not None:
-        sizes["positions"] = math.prod(shapes["indices"])
-        if "bag" in str(case.call.get("operation")) and len(shapes["indices"]) == 2:
-            sizes["bags"] = shapes["indices"][0]
-    if len(shapes["offsets"] or ()) == 1:
-        last = bool(options_of(case).get("include_last_offset"))
-        sizes["bags"] = (shapes["offsets"] or (0,))[0] - last
+    if weight is not None and len(weight) == 2:
+        sizes["rows"], sizes["columns"] = weight
+    if indices is not None:
+        sizes["positions"] = math.prod(indices)
+        if "bag" in str(case.call.get("operation")) and len(indices) == 2:
+            sizes["bags"] = indices[0]
+    if offsets is not None and len(offsets) == 1:
+        # The last offset is then the end of the last bag, and begins none.
+        sizes["bags"] = offsets[0] - bool(options_of(case).get("include_last_offset"))
     # Of several calls the record describes the first; the labels of ladders have all sizes.
     for axis, size in _STEP_SIZES.findall(" ".join(map(str, case.steps))):
         sizes[axis] = max(sizes.get(axis, 0), int(size.replace(",", "")))
@@ -106,35 +106,37 @@ def _conditions(some: list[Facts], others: list[Facts]) -> list[str] | None:
     pairs = [
         pair
         for pair in combinations(single, 2)
-        if sum(_all(pair, facts) for facts in some) > 1
-        and not any(_all(pair, facts) for facts in others)
+        if sum(facts.keys() >= {*pair} for facts in some) > 1
+        and not any(facts.keys() >= {*pair} for facts in others)
     ]
+    # A pair with a word that holds alone says no more than the word.
     pure += [pair for pair in pairs if not {*pure} & {(pair[0],), (pair[1],)}]
     chosen: list[tuple[str, ...]] = []
     left = some
     while left and pure and len(chosen) < MOST:
         # The plainest of the best: single words stand before pairs.
-        best = max(pure, key=lambda condition: sum(_all(condition, facts) for facts in left))
+        best = max(pure, key=lambda words: sum(facts.keys() >= {*words} for facts in left))
         chosen.append(best)
-        still = [facts for facts in left if not _all(best, facts)]
+        still = [facts for facts in left if not facts.keys() >= {*best}]
         if len(still) == len(left):
             return None
         left = still
     return None if left else [" and ".join(condition) for condition in chosen]
 
 
-def _all(condition: tuple[str, ...], facts: Facts) -> bool:
-    return all(fact in facts for fact in condition)
-
-
 def _add_sizes(some: list[Facts], others: list[Facts]) -> None:
     """Add along which axes calls are larger than every other call, and take the sizes away."""
-    sizes = {id(facts): {axis: facts.pop(axis, 0) for axis in AXES} for facts in [*some, *others]}
+    ours, theirs = _sizes_taken(some), _sizes_taken(others)
     for axis in AXES:
-        most = max((sizes[id(facts)][axis] for facts in others), default=0)
-        for facts in some:
-            if sizes[id(facts)][axis] > most >= LEAST_SIZE:
+        most = max((sizes[axis] for sizes in theirs), default=0)
+        for facts, sizes in zip(some, ours, strict=True):
+            if sizes[axis] > most >= LEAST_SIZE:
+                # Behind all other words: a size is the last thing to blame.
                 facts[f"more than {most:,} {axis}"] = len(facts)
+
+
+def _sizes_taken(calls: list[Facts]) -> list[dict[str, int]]:
+    return [{axis: facts.pop(axis, 0) for axis in AXES} for facts in calls]
 
 
 def _facts(case: CaseLine) -> Facts:
@@ -219,5 +221,6 @@ def options_of(case: CaseLine) -> Mapping[str, Any]:
 
 def _shape(case: CaseLine, name: str) -> Sequence[int] | None:
     shape = inputs_of(case).get(name, {}).get("shape")
+    # Records may come from elsewhere: what is no shape tells no size.
     plain = isinstance(shape, list) and all(isinstance(size, int) for size in shape)
     return shape if plain else None

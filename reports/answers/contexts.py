@@ -26,13 +26,15 @@ from embcheck.reports.answers.letters import (
     UNKNOWN,
     Words,
 )
-from embcheck.reports.answers.support import outcome_of
+from embcheck.reports.answers.support import group_of, how_of
 from embcheck.reports.merge import MergedResult
 
 _OPTIONS = (
     *("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"),
     "include_last_offset",
 )
+# Words tell apart what a feature may be about: ways to train, or the forms of one gradient, are
+# alike to a user, and share a word.
 _OBSERVED: Mapping[str, str] = {
     "grad_weight": "gradients",
     "grad_weight_is_sparse": "the form of gradients",
@@ -46,6 +48,7 @@ _OBSERVED: Mapping[str, str] = {
     "weight_trained_by_adagrad": "training",
     "weight_trained_by_sparse_adam": "training",
 }
+_LETTERS = {"passed": PASSED, "absent": ABSENT, "missing": UNKNOWN}
 
 
 def words_of(case: CaseLine, features: Iterable[Feature]) -> Words:
@@ -70,13 +73,18 @@ def _words(case: CaseLine, sizes: Mapping[str, int]) -> Iterator[str]:
     operation = str(case.call.get("operation", ""))
     for name, noun, known in (("weight", "tables", TABLES), ("indices", "indices", INDICES)):
         word = f"{inputs.get(name, {}).get('dtype')} {noun}"
+        # A case may use a dtype that is not legal, to be refused: no feature is about that one.
         if word in known:
             yield word
-    yield OPERATIONS[1 if "bag" in operation else 2 if operation == "one_hot" else 0]
+    lookups, bags, one_hot = OPERATIONS
     if "bag" in operation:
-        word = f"mode {options.get('mode', OPTIONS['mode'].default)}"
-        yield from {word} & {*MODES}
+        yield bags
+        mode = f"mode {options.get('mode', OPTIONS['mode'].default)}"
+        if mode in MODES:
+            yield mode
         yield "offsets" if "offsets" in inputs else "two-dimensional indices"
+    else:
+        yield one_hot if operation == "one_hot" else lookups
     yield from (name for name in _OPTIONS if name in options and OPTIONS[name].is_used(options))
     if str(options.get("padding_idx", "")).startswith("-"):
         yield "negative padding_idx"
@@ -97,6 +105,7 @@ def _form(case: CaseLine, sizes: Mapping[str, int]) -> Iterator[str]:
     if inputs.get("indices", {}).get("shape") == []:
         yield "a single index"
     yield from (f"no {axis}" for axis, size in sizes.items() if size == 0)
+    # Libraries differ in what becomes of the positions behind the last offset.
     if _ends_early(inputs, options, sizes):
         yield "a last offset before the end"
     if any("layout" in each for each in inputs.values()):
@@ -136,9 +145,11 @@ def letters(
     """
     outcomes: dict[Words, set[str]] = {words: set() for words in contexts}
     for finding in findings:
-        group, how = outcome_of(finding)
-        letter = {"passed": PASSED, "absent": ABSENT, "missing": UNKNOWN}.get(group, "")
-        if how is not None:
+        how = how_of(finding)
+        if how is None:
+            letter = _LETTERS[group_of(finding)]
+        else:
+            # In capitals only where the spelling that the feature names is this case's own.
             deviation = finding.result.deviation if finding.result else None
             conforms = bool(instead and deviation and deviation.conforms_as == instead)
             letter = FAILED[str(how)].upper() if conforms else FAILED[str(how)]
@@ -152,7 +163,8 @@ def _worst(seen: set[str]) -> str:
     """Return the letter of several cases: the worst failure, else what is not known."""
     failures = [letter for letter in seen if letter.lower() in FAILED.values()]
     if failures:
-        worst = min(map(str.lower, failures), key="sdl".index)
+        worst = min(map(str.lower, failures), key=[*FAILED.values()].index)
+        # A capital promises that a spelling conforms: it must do so for every case of the context.
         return worst.upper() if all(map(str.isupper, failures)) else worst
     if UNKNOWN in seen:
         return UNKNOWN

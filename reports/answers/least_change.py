@@ -1,4 +1,4 @@
-"""The least change of somebody's needs that unblocks a backend."""
+"""The least change of a user's needs that unblocks a backend."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from itertools import combinations
 
 from embcheck.reports.answers.advice import Advice
 from embcheck.reports.answers.concern import Concern, Needs
-from embcheck.reports.answers.letters import INDICES, PASSED, TABLES, UNDECIDED, unpacked
+from embcheck.reports.answers.letters import (
+    DTYPES,
+    INDEX_DTYPES,
+    INDICES,
+    PASSED,
+    TABLES,
+    UNDECIDED,
+    unpacked,
+)
 from embcheck.reports.compat import Compat
 
 MOST = 2
@@ -35,6 +43,7 @@ class Changes:
         self._data = data
         self._needs = needs
         self._own = Concern(data, needs)
+        # All backends try the same steps: a `Concern` is built once for each set of needs.
         self._concern = lru_cache(maxsize=4096)(lambda changed: Concern(data, changed))
 
     def least(self, advice: Advice) -> tuple[NeedChange, ...]:
@@ -55,12 +64,13 @@ class Changes:
             for remark in advice.blockers
             if remark.by
         )
-        names = [word.split()[0] for word in INDICES]
-        yield from (NeedChange("indices", name) for name in names if needs.indices != (name,))
-        blockers = [remark.feature for remark in advice.blockers]
-        yield from (NeedChange("give-up", name) for name in blockers)
-        names = [word.split()[0] for word in TABLES]
-        yield from (NeedChange("tables", name) for name in names if needs.dtype != name)
+        # To convert indices changes no answer; another dtype of tables changes all of them, and
+        # comes last, even after doing without a feature.
+        yield from (
+            NeedChange("indices", name) for name in INDEX_DTYPES if needs.indices != (name,)
+        )
+        yield from (NeedChange("give-up", remark.feature) for remark in advice.blockers)
+        yield from (NeedChange("tables", name) for name in DTYPES if needs.dtype != name)
 
     def _unblocks(self, backend: str, steps: Sequence[NeedChange]) -> bool:
         needs = self._changed(steps)
@@ -79,6 +89,8 @@ class Changes:
         for step in steps:
             if step.kind == "indices":
                 needs = replace(needs, indices=(step.what,))
+                # Features about the other index dtype, as `lookup.int64`, are not needed any
+                # longer.
                 gone |= {
                     feature
                     for word in INDICES
@@ -101,6 +113,7 @@ class Changes:
         told = dict(zip(contexts, letters, strict=False))
         for place in self._own.places(feature) if told else ():
             words = contexts[place]
+            # What passes as it is need not be shown again.
             if told[words] in (PASSED, UNDECIDED):
                 continue
             for step in dtypes:

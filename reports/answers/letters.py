@@ -18,8 +18,14 @@ FAILED: Mapping[str, str] = {"silently": "s", "dying": "d", "loudly": "l"}
 feature's `instead` names."""
 FAILURES = frozenset(FAILED.values())
 
-TABLES = tuple(f"{name} tables" for name in ("float32", "float16", "bfloat16", "float64"))
-INDICES = ("int32 indices", "int64 indices")
+DTYPES = ("float32", "float16", "bfloat16", "float64")
+"""The dtypes of tables that are legal."""
+INDEX_DTYPES = ("int32", "int64")
+MARGINAL = 0.1
+"""The share of cases, or contexts, that says nothing of a backend which lacks all others."""
+
+TABLES = tuple(f"{name} tables" for name in DTYPES)
+INDICES = tuple(f"{name} indices" for name in INDEX_DTYPES)
 MODES = ("mode sum", "mode mean", "mode max")
 FORMS = ("offsets", "two-dimensional indices")
 OPERATIONS = ("lookups", "bags", "one-hot vectors")
@@ -28,6 +34,7 @@ OPERATIONS = ("lookups", "bags", "one-hot vectors")
 def packed(text: str) -> str:
     """Write letters with how often each stands in a row, as `y12s`."""
     runs = ((letter, len([*group])) for letter, group in groupby(text))
+    # Contexts in order differ little from one to the next, so that runs of a letter are long.
     return "".join(letter + (str(count) if count > 1 else "") for letter, count in runs)
 
 

@@ -1,4 +1,4 @@
-"""What somebody's own module, or own indices, need of a backend: names of features."""
+"""What a user's own module, or own indices, need of a backend: names of features."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.reports.answers.concern import DTYPES
+from embcheck.reports.answers.letters import DTYPES, INDEX_DTYPES
 from embcheck.reports.compat import CompatError
 from embcheck.reports.units import plural
 
 KINDS = ("Embedding", "EmbeddingBag")
+# As `beyond` of the features `sizes.*` in specs/features.yaml, which larger calls need.
 SHORT = 32_768
 """Positions, or rows, up to which a call is like the small ones."""
 NARROW = 1_024
 FEW_BAGS = 1_024
 COUNTED = 1_000_000
-"""Indices, from the first on, whose repeats are counted."""
-INDEX_DTYPES = ("int32", "int64")
+"""Indices, from the first on, whose repeats are counted: all of a large file would not fit."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,10 @@ def of_module(text: str, dtype: str | None = None) -> Found:
     Of tables of several dtypes, those of `dtype` count. Raises CompatError where there is none, its
     import fails, or several dtypes are left.
     """
-    tables = {name: module for name, module in _modules(_load(text)) if _kind(module)}
+    found = _load(text)
+    # What is no module of PyTorch's holds none.
+    modules = found.named_modules() if hasattr(found, "named_modules") else ()
+    tables = {name: module for name, module in modules if _kind(module)}
     if not tables:
         raise CompatError(f"{text} holds no torch.nn.Embedding and no torch.nn.EmbeddingBag")
     of_dtype = {name: module for name, module in tables.items() if _dtype(module) == dtype}
@@ -136,6 +139,7 @@ def _of_bags(indices: np.ndarray, path: Path, remarks: list[str]) -> Iterator[st
     if offsets.dtype != indices.dtype:
         remarks.append(f"offsets of {offsets.dtype} beside such indices are an error; convert one")
     lengths = np.diff(np.append(offsets, indices.size))
+    # The end as the last offset is no bag: the length 0 behind it does not count as empty.
     is_last = bool(offsets.size and offsets[-1] == indices.size)
     remarks.append(
         f"{path}: {plural(offsets.size, 'bag')}, the longest of {lengths.max(initial=0):,}, "
@@ -148,6 +152,7 @@ def _of_bags(indices: np.ndarray, path: Path, remarks: list[str]) -> Iterator[st
         remarks.append(
             "the last offset is the number of indices: include_last_offset, or an empty bag"
         )
+        # Both readings are possible, and a backend must have either.
         yield from ("bag.last-offset", "bag.empty")
     if offsets.size > FEW_BAGS:
         yield "sizes.many-bags"
@@ -180,6 +185,7 @@ def _of_training(module: Any, prefix: str) -> Iterator[str]:
     if prefix:
         yield f"bag.gradient.{module.mode}"
     else:
+        # A batch names a row twice sooner or later.
         yield from ("gradient", "gradient.duplicates")
     if module.padding_idx is not None:
         yield f"{prefix}padding.gradient"
@@ -209,6 +215,7 @@ def _described(module: Any) -> str:
 
 def _kind(module: Any) -> str:
     """Name the class of PyTorch's that a module is of; empty for another."""
+    # By name, so that this module does not import PyTorch; subclasses count too.
     names = [f"{each.__module__}.{each.__name__}" for each in type(module).__mro__]
     return next((kind for kind in KINDS if f"torch.nn.modules.sparse.{kind}" in names), "")
 
@@ -217,29 +224,23 @@ def _dtype(module: Any) -> str:
     return str(module.weight.dtype).removeprefix("torch.")
 
 
-def _modules(thing: Any) -> Iterator[tuple[str, Any]]:
-    if hasattr(thing, "named_modules"):
-        yield from thing.named_modules()
-
-
 def _load(text: str) -> Any:
     name, _, attribute = text.partition(":")
     if not name or not attribute:
         raise CompatError(f"'{text}' names no object; write package.module:name")
+    # As `python -m` does: the module that is named lies where the command is called.
     sys.path.insert(0, str(Path.cwd()))
     try:
         thing: Any = import_module(name)
         for part in attribute.split("."):
             thing = getattr(thing, part)
-        return thing if _is_module(thing) else thing()
+        # A class or a function makes the module; it must need no arguments.
+        is_made = hasattr(thing, "named_modules") and not isinstance(thing, type)
+        return thing if is_made else thing()
     except (Exception, SystemExit) as error:  # noqa: BLE001  (their own code may raise anything)
         raise CompatError(f"{text}: {type(error).__name__}: {error}") from None
     finally:
         sys.path.pop(0)
-
-
-def _is_module(thing: Any) -> bool:
-    return hasattr(thing, "named_modules") and not isinstance(thing, type)
 
 
 def _array(path: Path) -> np.ndarray:
@@ -248,6 +249,7 @@ def _array(path: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise CompatError(f"{path}: {error}; give a .npy file of numbers") from None
     if not isinstance(found, np.ndarray):
+        # What `np.load` makes of an `.npz` file keeps it open.
         found.close()
         raise CompatError(f"{path}: holds several arrays; give a .npy file")
     if found.dtype.name not in INDEX_DTYPES or not found.dtype.isnative:

@@ -1,4 +1,4 @@
-"""The recipe for a backend's library, and whether it has what somebody needs."""
+"""The recipe for a backend's library, and whether it has what a user needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def recipe_of(
     `names` are those that `embcheck recipe` knows, `backends` those of which something is known.
     """
     base = BUILT_ON.get(library, library)
-    # `onnx` is the name of the recipe for `onnxruntime`.
+    # By the beginning, since `onnx` is the name of the recipe for `onnxruntime`.
     name = next((name for name in names if base.startswith(name)), None)
     if name is None or backend.endswith(SUFFIX):
         return None

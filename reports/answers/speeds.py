@@ -66,6 +66,8 @@ def speeds(measurements: Iterable[Measurement], workload: str | None) -> Speeds 
         raise CompatError(f"no timings of '{chosen}'; {did_you_mean(chosen, names, known)}")
     lines = [line for line in lines if line.workload == chosen]
     cell = circumstances(lines[0])
+    # Ratios in another cache state, or with more threads, are of another race: the first cell
+    # counts.
     rows = [line for line in lines if circumstances(line) == cell]
     reference = next((line.backend for line in rows if line.role == "reference"), "")
     found = sorted(
@@ -79,6 +81,7 @@ def speeds(measurements: Iterable[Measurement], workload: str | None) -> Speeds 
 def _speed(line: Measurement) -> Speed | None:
     """Return the speed of a timing; None for what was not timed."""
     if line.role == "reference":
+        # A record has no ratio of the reference to itself.
         return Speed(line.backend, 1.0, 1.0, 1.0, "", finite(line.ns_per_lookup))
     ratio, low, high = finite(line.ratio), finite(line.ratio_low), finite(line.ratio_high)
     if ratio is None or low is None or high is None:

@@ -14,6 +14,7 @@ from embcheck.conformance.records.lines import CaseLine
 from embcheck.conformance.suite.features import Beyond, Feature
 from embcheck.conformance.suite.model import Case, Level
 from embcheck.reports.answers.conditions import needs_of, phrase, sizes_of, table_dtype
+from embcheck.reports.answers.letters import DTYPES, MARGINAL
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import ANSWER_LEVELS, Merged, MergedResult
 from embcheck.reports.units import plural
@@ -41,12 +42,6 @@ class How(StrEnum):
 
 _FEATURES = frozenset(name for name, option in OPTIONS.items() if option.capability) | {"sparse"}
 """The options that are features of their own."""
-TABLES = ("float32", "float16", "bfloat16", "float64")
-"""The dtypes of tables that are legal."""
-
-MARGINAL = 0.1
-"""The share of a feature's cases that says nothing of a backend which lacks all others."""
-
 _BY_MARK: Mapping[Mark, How] = {
     Mark.SILENT: How.SILENTLY,
     Mark.CRASHED: How.DYING,
@@ -111,42 +106,39 @@ def decide(
     `planned` are the cases of the suite; one without a result leaves its features unknown. `uses`
     maps words for what a case uses to the features that are about it.
     """
-    asked = [
-        case
-        for case in planned
-        if case.level is not Level.IMPLEMENTATION_DEFINED and not case.large
-    ]
+    asked = scored(planned)
     deciding = _deciding(merged, features, asked)
     about = {
         name: frozenset(word for word, names in uses.items() if name in names) for name in features
     }
-    others = {
-        name
-        for case in asked
-        if case.spec.operation.is_quantized
-        for name in deciding.get(case.id, ())
+    quantized = {
+        name for case in asked if case.spec.operation.is_quantized for name in deciding[case.id]
     }
     found: Decisions = {}
     for backend in merged.columns:
-        by_feature = by_feature_of(merged, backend, deciding)
-        info = merged.backends[backend].latest
-        without = Counter(
-            name
-            for case in asked
-            if case.id not in by_feature.seen and is_asked(case, info)
-            for name in deciding.get(case.id, ())
-        )
+        by_feature = by_feature_of(merged, backend, deciding, asked)
+        findings, missing = by_feature.findings, by_feature.missing
         weak = _weak(merged.of_backend(backend))
         found[backend] = {
-            name: _decided(by_feature.findings.get(name, []), without[name], weak, about[name])
+            name: _decided(findings.get(name, []), len(missing.get(name, ())), weak, about[name])
             for name in features
-            if name in by_feature.findings or without[name]
+            if name in findings or name in missing
         }
         # A backend without quantised tables need not be asked about them.
         found[backend] |= {
-            name: Decision(Support.ABSENT) for name in sorted(others - found[backend].keys())
+            name: Decision(Support.ABSENT) for name in sorted(quantized - found[backend].keys())
         }
     return found
+
+
+def scored(cases: Iterable[Case]) -> list[Case]:
+    """Return the cases that decide features: without observed ones, and without large ones.
+
+    Large cases need gigabytes, and most runs do not ask them: they would leave features unknown.
+    """
+    return [
+        case for case in cases if case.level is not Level.IMPLEMENTATION_DEFINED and not case.large
+    ]
 
 
 def _decided(
@@ -158,14 +150,14 @@ def _decided(
     """
     own, apart = _own(findings, weak, about)
     whole = replace(decision(own, without), apart=apart)
-    if whole.support is Support.PARTLY and whole.how is None and not _is_used(own, about):
-        return replace(whole, support=Support.ABSENT)
     if whole.support is not Support.PARTLY:
         return whole
+    if whole.how is None and not _is_used(own, about):
+        return replace(whole, support=Support.ABSENT)
     groups: dict[str, list[MergedResult]] = {}
     for finding in own:
         groups.setdefault(table_dtype(finding.case), []).append(finding)
-    dtypes = {name: decision(groups[name], without) for name in TABLES if name in groups}
+    dtypes = {name: decision(groups[name], without) for name in DTYPES if name in groups}
     return replace(whole, dtypes=dtypes)
 
 
@@ -183,7 +175,7 @@ def _weak(findings: Iterable[MergedResult]) -> _Weak:
         # That a mistake is not refused says nothing of the options beside it.
         if finding.group == "answers":
             for need in needs_of(finding.case):
-                groups.setdefault(need, Counter())[_group(finding)] += 1
+                groups.setdefault(need, Counter())[group_of(finding)] += 1
     return _Weak(
         frozenset(need for need, n in groups.items() if not n["passed"] and not n["failed"]),
         frozenset(
@@ -198,7 +190,7 @@ def _is_used(findings: list[MergedResult], about: frozenset[str]) -> bool:
     What passes without it is only a control: dense gradients say nothing of sparse ones.
     """
     using = [finding for finding in findings if needs_of(finding.case) & about]
-    return not using or any(_group(finding) == "passed" for finding in using)
+    return not using or any(group_of(finding) == "passed" for finding in using)
 
 
 def _own(
@@ -214,57 +206,79 @@ def _own(
     failing = {
         finding.case.case: needs_of(finding.case) & rare & weak.poor
         for finding in findings
-        if finding.group == "answers" and _group(finding) == "failed"
+        if finding.group == "answers" and group_of(finding) == "failed"
     }
     own = [
         finding
         for finding in findings
         if not failing.get(finding.case.case)
-        and not (_group(finding) == "absent" and needs_of(finding.case) & rare & weak.absent)
+        and not (group_of(finding) == "absent" and needs_of(finding.case) & rare & weak.absent)
     ]
+    # Where nothing would be left, all of it decides after all.
     apart = {option for options in failing.values() for option in options}
     return (own, tuple(sorted(apart))) if own else (findings, ())
 
 
 @dataclass(frozen=True)
 class ByFeature:
-    """The scored findings of a backend, by the features that they decide."""
+    """The scored findings of a backend, by the features that they decide.
+
+    `missing` has the ids of the cases without a result, by the same features.
+    """
 
     findings: Mapping[str, list[MergedResult]]
-    seen: frozenset[str]
+    missing: Mapping[str, list[str]]
 
 
-def by_feature_of(merged: Merged, backend: str, deciding: Mapping[str, Sequence[str]]) -> ByFeature:
-    """Sort the scored findings of a backend by the features that they decide."""
+def by_feature_of(
+    merged: Merged, backend: str, deciding: Mapping[str, Sequence[str]], asked: Iterable[Case]
+) -> ByFeature:
+    """Sort the scored findings of a backend by the features that they decide.
+
+    `asked` are the scored cases of the suite.
+    """
     findings: dict[str, list[MergedResult]] = {}
-    seen = []
+    seen = set()
     for finding in merged.of_backend(backend):
-        # An answer that no bound was narrow enough to judge decides nothing.
-        if finding.group != "none" and finding.mark is not Mark.NOT_RUN:
-            seen.append(finding.case.case)
-            for name in deciding[finding.case.case] if finding.mark is not Mark.OBSERVED else ():
+        if finding.group == "none" or finding.mark is Mark.NOT_RUN:
+            continue
+        seen.add(finding.case.case)
+        # An answer that no bound was narrow enough to judge decides nothing, but is no gap either.
+        if finding.mark is not Mark.OBSERVED:
+            for name in deciding[finding.case.case]:
                 findings.setdefault(name, []).append(finding)
-    return ByFeature(findings, frozenset(seen))
+    info = merged.backends[backend].latest
+    missing: dict[str, list[str]] = {}
+    for case in asked:
+        if case.id not in seen and is_asked(case, info):
+            for name in deciding[case.id]:
+                missing.setdefault(name, []).append(case.id)
+    return ByFeature(findings, missing)
 
 
 def _deciding(
     merged: Merged, features: Mapping[str, Feature], planned: Iterable[Case]
 ) -> dict[str, list[str]]:
     """Return the features that each case decides, those of the suite without sizes."""
-    suite = {case.id: [clause.id for clause in case.clauses] for case in planned}
-    owner = {clause: name for name, feature in features.items() for clause in feature.clauses}
+    owner = _owners(features)
     decided = {
-        case: [*dict.fromkeys(owner[clause] for clause in named if clause in owner)]
-        for case, named in suite.items()
+        case.id: [*dict.fromkeys(owner[c.id] for c in case.clauses if c.id in owner)]
+        for case in planned
     }
+    # What was run wins: its record tells the sizes too.
     return decided | deciding_of(merged.cases, features)
+
+
+def _owners(features: Mapping[str, Feature]) -> dict[str, str]:
+    """Return the feature that each clause decides; no clause decides two."""
+    return {clause: name for name, feature in features.items() for clause in feature.clauses}
 
 
 def deciding_of(
     lines: Mapping[str, CaseLine], features: Mapping[str, Feature]
 ) -> dict[str, list[str]]:
     """Return the features that each case decides."""
-    owner = {clause: name for name, feature in features.items() for clause in feature.clauses}
+    owner = _owners(features)
     beyond = [(name, feature.beyond) for name, feature in features.items() if feature.beyond]
     return {
         case: [
@@ -287,22 +301,20 @@ def decision(findings: Iterable[MergedResult], without: int = 0) -> Decision:
     So many cases that decide it are `without` a result.
     """
     groups: dict[str, list[MergedResult]] = {
-        "passed": [],
-        "failed": [],
-        "absent": [],
-        "missing": [],
+        name: [] for name in ("passed", "failed", "absent", "missing")
     }
     for finding in findings:
-        groups[_group(finding)].append(finding)
-    passed, failed, absent, _ = groups.values()
+        groups[group_of(finding)].append(finding)
+    passed, failed, absent = groups["passed"], groups["failed"], groups["absent"]
     counts: dict[str, Any] = {name: len(group) for name, group in groups.items()}
     counts["missing"] += without
+    # A failure decides, whatever else is missing: more results would not make it good.
     if failed:
         worst = min(failed, key=_severity)
         deviation = worst.result.deviation if worst.result else None
         return Decision(
             Support.PARTLY if passed else Support.NO,
-            _how(worst),
+            how_of(worst),
             _says(failed, absent, passed),
             worst.case.case,
             deviation.reason if deviation else "",
@@ -317,7 +329,7 @@ def decision(findings: Iterable[MergedResult], without: int = 0) -> Decision:
         return Decision(Support.ABSENT, **counts)
     if not absent:
         return Decision(Support.YES, **counts)
-    # Most features have cases in which their option is not used.
+    # Most features have cases in which their option is not used: that these pass is no support.
     rest = len(passed) <= MARGINAL * (len(passed) + len(absent))
     support = Support.ABSENT if rest else Support.PARTLY
     return Decision(support, says=_absent(absent, passed), **counts)
@@ -328,22 +340,17 @@ def _is_beyond(case: CaseLine, size: Beyond) -> bool:
     return is_answered and sizes_of(case).get(size.axis, 0) > size.size
 
 
-def _group(finding: MergedResult) -> str:
-    """Put a finding in one of four groups.
+def group_of(finding: MergedResult) -> str:
+    """Put a finding in one of four groups: `passed`, `failed`, `absent` or `missing`.
 
     What an earlier stage refused is absent, for the library was not asked. What is known to depart
     by chance fails, also if it did not this time.
     """
-    if _how(finding) is not None:
+    if how_of(finding) is not None:
         return "failed"
     if finding.mark is Mark.PASSED:
         return "passed"
     return "absent" if finding.mark in (Mark.UNSUPPORTED, Mark.EARLIER) else "missing"
-
-
-def outcome_of(finding: MergedResult) -> tuple[str, How | None]:
-    """Return the group of a finding, as `passed`, and how it fails."""
-    return _group(finding), _how(finding)
 
 
 def _kind(finding: MergedResult) -> str:
@@ -352,7 +359,8 @@ def _kind(finding: MergedResult) -> str:
     return by_chance.happens if by_chance else finding.kind
 
 
-def _how(finding: MergedResult) -> How | None:
+def how_of(finding: MergedResult) -> How | None:
+    """Return how a finding fails, or might; None if it does not."""
     if finding.mark is Mark.DEVIATED:
         return _BY_KIND.get(_kind(finding), How.SILENTLY)
     return _BY_MARK.get(finding.mark)
@@ -362,7 +370,7 @@ def _severity(finding: MergedResult) -> tuple[int, bool, int]:
     """Sort the worst first, one with a reason before others, small examples before large ones."""
     has_reason = finding.result is not None and finding.result.deviation is not None
     size = sum(sizes_of(finding.case).values())
-    return [*How, None].index(_how(finding)), not has_reason, size
+    return [*How, None].index(how_of(finding)), not has_reason, size
 
 
 def _says(

@@ -1,4 +1,4 @@
-"""What backends made of somebody's own call, in sentences and tables."""
+"""What backends made of a user's own call, in sentences and tables."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def in_short(own: OwnCall, old: str, names: Sequence[str]) -> Iterator[VerdictSe
         recipe = (own.recipes or {}).get(name)
         if recipe:
             yield _of_recipe(own, name, recipe)
+    # The old backend is the measure of the others; where it is wrong itself, that must be known.
     if not all(one.is_right for one in own.answers if one.backend == old):
         yield _verdict(own, old)
 
@@ -55,10 +56,9 @@ def prices_grids(own: OwnCall) -> Iterator[FigureTable]:
     ]
     yield FigureTable(columns, tuple(rows), frozenset((2, 3, 4)))
     if own.beside:
-        pairs = [(one_line(one.baseline, 24), *_ratio(one)) for one in own.beside]
-        named = [(*_who(one), *pair) for one, pair in zip(own.beside, pairs, strict=True)]
         heads = ("recipe", "table", "beside", "ratio", "95 % interval")
-        yield FigureTable(heads, tuple(named), frozenset((3, 4)))
+        rows_beside = [(*_who(one), one_line(one.baseline, 24), *_ratio(one)) for one in own.beside]
+        yield FigureTable(heads, tuple(rows_beside), frozenset((3, 4)))
 
 
 def _verdict(own: OwnCall, name: str) -> VerdictSentence:
@@ -71,7 +71,7 @@ def _verdict(own: OwnCall, name: str) -> VerdictSentence:
 
 
 def _tone(own: OwnCall, name: str) -> str:
-    """A right answer is good news unless it is slower, which somebody must weigh."""
+    """A right answer is good news unless it is slower, which the user must weigh."""
     answers = [one for one in own.answers if one.backend == name]
     if not answers or not all(one.is_right for one in answers):
         return "bad"
@@ -80,22 +80,18 @@ def _tone(own: OwnCall, name: str) -> str:
 
 
 def _of_recipe(own: OwnCall, name: str, recipe: str) -> VerdictSentence:
-    faster = "".join(_faster(own, one) for one in own.beside if _is_pair(one, recipe, name))
+    # Only what is known: a recipe is one more way, of which an uncertain ratio says nothing.
+    faster = "".join(
+        f"; {_time(one)}{_in_dtype(own, one)}"
+        for one in own.beside
+        if (one.backend, one.baseline) == (recipe, name)
+        and one.ratio is not None
+        and one.verdict in ("FASTER", "SLOWER")
+    )
     printed = (own.printed or {}).get(recipe)
     how = f" To print it: embcheck recipe {printed}" if printed else ""
     said = f"{_answers(own, recipe)}{_times(own, recipe)}"
     return VerdictSentence(_tone(own, recipe), f"The recipe, {recipe}: {said}{faster}.{how}")
-
-
-def _is_pair(one: OwnPrice, backend: str, baseline: str) -> bool:
-    return (one.backend, one.baseline) == (backend, baseline)
-
-
-def _faster(own: OwnCall, one: OwnPrice) -> str:
-    """Say that a recipe is faster, or slower, than what it stands beside, where that is known."""
-    if one.ratio is None or one.verdict not in ("FASTER", "SLOWER"):
-        return ""
-    return f"; {_time(one)}{_in_dtype(own, one)}"
 
 
 def _in_dtype(own: OwnCall, one: OwnPrice) -> str:
@@ -133,6 +129,7 @@ def _time(one: OwnPrice) -> str:
     if one.verdict == "SAME":
         return f"as fast as {base}"
     if one.verdict == "FASTER":
+        # A ratio of times turned over, so its bounds change places.
         between = f"{_digits(1 / high)} to {_digits(1 / low)}"
         return f"{_digits(1 / ratio)} times faster than {base} ({between})"
     if one.verdict == "SLOWER":

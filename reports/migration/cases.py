@@ -29,6 +29,7 @@ def shown(findings: list[MergedResult]) -> Shown:
 
 def cases_of_both(new: Compat, old: Compat, kept: Collection[str]) -> dict[str, Shown]:
     """Show the examples of two sets of data; answers of the backends that are kept are older."""
+    # Only examples that some answer names are shipped.
     columns = [(old if name in kept else new).backends[name] for name in {*new.backends, *kept}]
     named = {found.example for column in columns for found in column.features.values()}
     found = {}
@@ -39,6 +40,7 @@ def cases_of_both(new: Compat, old: Compat, kept: Collection[str]) -> dict[str, 
                 answers |= {
                     backend: said
                     for backend, said in data.cases[name].answers.items()
+                    # What is known of a kept backend is of the older data, of any other of the new.
                     if (backend in kept) == (data is old)
                 }
         case = (new if name in new.cases else old).cases[name]
@@ -63,6 +65,7 @@ def wanted_text(case: CaseLine) -> str:
     if case.expected is None:
         return "an error"
     said = _observed(case.expected)
+    # Of several calls the first alone is told: no single result belongs beside it.
     return said if said and not case.steps else AS_DOCUMENTED
 
 

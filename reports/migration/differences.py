@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from embcheck.reports.answers.advice import severity
 from embcheck.reports.compat import Compat, Supported
 
 
@@ -48,14 +47,18 @@ def migration(data: Compat, old: str, new: str, dtypes: Sequence[str] = ()) -> M
     gained: list[str] = []
     unknown: list[str] = []
     same: list[str] = []
-    for name in (name for name in before if name in after):
-        was, now = before[name], after[name]
+    for name, was in before.items():
+        now = after.get(name)
+        if now is None:
+            continue
         pairs = [(was.for_tables(dtype), now.for_tables(dtype)) for dtype in dtypes]
         if "unknown" in (was.support, now.support):
             unknown.append(name)
         elif any(_worse(*pair) for pair in pairs or [(was, now)]):
+            # One reason often explains many features: a user reads it once.
             groups.setdefault((now.how, now.reason), {})[name] = now
         else:
+            # What failed silently and is not offered any longer is not worse, but no gain either.
             is_gain = now.support != "absent" and _worse(now, was)
             (gained if is_gain else same).append(name)
     lost = [_change(how, features) for (how, _), features in groups.items()]
@@ -71,7 +74,7 @@ def _change(how: str | None, features: Mapping[str, Supported]) -> LostFeatures:
 def _severity(change: LostFeatures) -> tuple[int, bool]:
     """Sort by how it fails, and what is not offered at all before what is not in part."""
     found = next(iter(change.features.values()))
-    return severity(found), found.support == "partly"
+    return found.severity, found.support == "partly"
 
 
 def _worse(was: Supported, now: Supported) -> bool:
@@ -85,4 +88,4 @@ def _worse(was: Supported, now: Supported) -> bool:
 
 def _badness(found: Supported) -> tuple[int, bool, bool]:
     """Sort by the way it fails, then by whether all of it fails, or a part is not offered."""
-    return -severity(found), found.support == "no", found.support != "yes"
+    return -found.severity, found.support == "no", found.support != "yes"

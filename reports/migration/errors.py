@@ -38,10 +38,11 @@ def distance(got: np.ndarray, wanted: np.ndarray, dtype: np.dtype) -> Distance:
     """
     found, right = (_rows(array) for array in (got, wanted))
     not_finite = int(np.count_nonzero(~np.isfinite(found)))
+    # One NaN would make every figure NaN, and tell nothing of the rest.
     if not_finite or not right.size:
         return Distance(None if right.size else 0.0, not_finite=not_finite)
     error = np.abs(found - right)
-    # Of large values, the squares may not be finite.
+    # The squares of large values overflow; a scale cancels in the ratio.
     scale = float(np.abs(right).max()) or 1.0
     size = float(np.sqrt(np.mean(np.square(right / scale))))
     rms = float(np.sqrt(np.mean(np.square(error / scale)))) / size if size else None
@@ -61,6 +62,7 @@ def _cosine(found: np.ndarray, right: np.ndarray) -> float | None:
         return None
     product = np.sum(_scaled(found) * _scaled(right), axis=1)[known]
     divisor = (lengths[0] * lengths[1])[known]
+    # A row of zeros has no direction: its cosine is taken as 0, as of unrelated rows.
     cosines = np.divide(product, divisor, out=np.zeros_like(product), where=divisor > 0)
     return float(np.clip(cosines, -1, 1).min())
 
@@ -77,5 +79,6 @@ def _ulp(error: np.ndarray, right: np.ndarray, dtype: np.dtype) -> float | None:
     if not known.any():
         return None
     most = float(finfo(dtype).max)  # type: ignore[no-untyped-call]
+    # Beyond the largest value of the dtype there is infinity, whose spacing is NaN.
     unit = np.spacing(np.minimum(largest[known], most).astype(dtype)).astype(np.float64)
     return float((error[known].max(axis=1) / unit).max())

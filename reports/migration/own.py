@@ -1,20 +1,16 @@
-"""Somebody's own call, asked of two backends and of recipes: what they gave, and what it took."""
+"""A user's own call, asked of two backends and of recipes: what they gave, and what it took."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from embcheck.conformance.contract.call import Call
-from embcheck.reports.answers.own_needs import FEW_BAGS, SHORT
+from embcheck.reports.answers.own_needs import FEW_BAGS, NARROW, SHORT
 from embcheck.reports.migration.errors import Distance
 from embcheck.reports.units import plural
-
-WIDE = 1_024
-"""Columns up to which a row is like the narrow ones."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +147,7 @@ def _own(call: Call) -> Iterator[str]:
         if _has_padding(call):
             yield "padding.output"
         return
+    # PyTorch's default.
     yield f"bag.{call.option('mode') or 'mean'}"
     yield from ("bag.shape", "bag.dtypes", "bag.repeatable")
     yield "bag.offsets" if "offsets" in call.inputs else "bag.two-dimensional"
@@ -160,6 +157,7 @@ def _own(call: Call) -> Iterator[str]:
         yield "bag.padding"
     if "per_sample_weights" in call.inputs:
         yield "bag.weights"
+        # A backend may have each of these, and not weights together with one of them.
         if _has_padding(call) or _has_empty(call):
             yield "bag.weights.combined"
     if _has_empty(call):
@@ -169,9 +167,9 @@ def _own(call: Call) -> Iterator[str]:
 def _sizes(call: Call) -> Iterator[str]:
     table, indices = call.inputs["weight"], call.inputs["indices"]
     bags = len(call.inputs.get("offsets", indices)) if call.operation.is_bag else 0
-    sizes: Mapping[str, Any] = {
+    sizes = {
         "sizes.rows-beyond-16-bits": len(table) > SHORT,
-        "sizes.wide-rows": table.shape[1] > WIDE,
+        "sizes.wide-rows": table.shape[1] > NARROW,
         "sizes.many-indices": indices.size > SHORT,
         "sizes.many-bags": bags > FEW_BAGS,
     }
@@ -185,5 +183,6 @@ def _has_padding(call: Call) -> bool:
 def _has_empty(call: Call) -> bool:
     if "offsets" not in call.inputs:
         return bool(call.inputs["indices"].shape[1] == 0)
+    # The last bag ends where the indices do.
     ends = np.append(call.inputs["offsets"], call.inputs["indices"].size)
     return bool((np.diff(ends) == 0).any())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from embcheck.reports.html import page_of
 from embcheck.reports.migration.parts import FigureTable, Item, Part, Told
@@ -11,7 +11,6 @@ from embcheck.reports.untrusted import clean, web_link
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
 _CODE = ("call", "answer", "instead", "command")
-_LEADS: Mapping[str, str] = {"instead": "Instead: "}
 
 
 def to_markdown(told: Told) -> str:
@@ -55,19 +54,16 @@ def _grid(grid: FigureTable) -> Iterator[str]:
 
 
 def _item(item: Item) -> Iterator[str]:
-    for number, head in enumerate(item.heads):
-        yield f"{'  ' if number else '- '}{_escaped(head)}{'' if _is_last(item, number) else '  '}"
+    # In Markdown, two spaces at the end of a line keep the break after it.
+    yield "- " + "  \n  ".join(map(_escaped, item.heads))
     for part in item.parts:
         yield from ("", *_part(part))
 
 
-def _is_last(item: Item, number: int) -> bool:
-    return number == len(item.heads) - 1
-
-
 def _part(part: Part) -> Iterator[str]:
     if part.kind in _CODE:
-        yield f"      {_LEADS.get(part.kind, '')}{clean(part.text)}"
+        # Six spaces make a block of code inside of a list item: what is in it is not escaped.
+        yield f"      {clean(part.said)}"
     elif part.kind == "link" and web_link(part.text):
         yield f"  <{part.text}>"
     else:

@@ -15,6 +15,11 @@ class Part:
     kind: str
     text: str
 
+    @property
+    def said(self) -> str:
+        """The text, with a word before code that stands in place of other code."""
+        return f"Instead: {self.text}" if self.kind == "instead" else self.text
+
 
 @dataclass(frozen=True)
 class Item:

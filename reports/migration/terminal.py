@@ -14,29 +14,28 @@ from embcheck.reports.migration.parts import FigureTable, Item, Part, Section, T
 
 _TONES: Mapping[str, str] = {"good": "green", "bad": "red", "unknown": "yellow"}
 _STYLES: Mapping[str, str] = {"text": "dim", "command": "cyan"}
-_LEADS: Mapping[str, str] = {"instead": "Instead: "}
 _WHOLE = ("instead", "command")
 """What is copied from the terminal, and so is never broken over lines."""
 
 
 def print_told(told: Told, console: Console) -> None:
     """Print all that is said: the answer in short, then the tables, then the differences."""
-    console.print(_text(told.title, console, "bold"))
+    console.print(safe_text(told.title, console, "bold"))
     for line in told.lead:
-        console.print(_text(line, console))
+        console.print(safe_text(line, console))
     for verdict in told.verdicts:
-        console.print(_text(verdict.sentence, console, _TONES[verdict.tone]))
+        console.print(safe_text(verdict.sentence, console, _TONES[verdict.tone]))
     for section in told.sections:
         _print_section(section, console)
 
 
 def _print_section(section: Section, console: Console) -> None:
     console.print()
-    console.print(_text(section.head, console, "bold"))
+    console.print(safe_text(section.head, console, "bold"))
     for grid in section.grids:
         console.print(_table(grid, console))
     for note in section.notes:
-        console.print(Padding(_text(note, console, "dim"), (0, 0, 0, 2)))
+        console.print(Padding(safe_text(note, console, "dim"), (0, 0, 0, 2)))
     for number, item in enumerate(section.items):
         if number:
             console.print()
@@ -45,14 +44,14 @@ def _print_section(section: Section, console: Console) -> None:
 
 def _print_item(item: Item, console: Console) -> None:
     for head in item.heads:
-        console.print(Padding(_text(head, console), (0, 0, 0, 2)))
+        console.print(Padding(safe_text(head, console), (0, 0, 0, 2)))
     for part in item.parts:
         if part.kind != "link":  # Pages have it; `embcheck compat BACKEND FEATURE` shows it.
             _print_part(part, console)
 
 
 def _print_part(part: Part, console: Console) -> None:
-    text = _text(_LEADS.get(part.kind, "") + part.text, console, _STYLES.get(part.kind, ""))
+    text = safe_text(part.said, console, _STYLES.get(part.kind, ""))
     indent = 6 if part.kind == "answer" else 4
     if part.kind in _WHOLE:
         console.print(Text(" " * indent) + text, soft_wrap=True)
@@ -68,9 +67,5 @@ def _table(grid: FigureTable, console: Console) -> Table:
             name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
         )
     for row in grid.rows:
-        table.add_row(*(_text(cell, console) for cell in row))
+        table.add_row(*(safe_text(cell, console) for cell in row))
     return table
-
-
-def _text(text: str, console: Console, style: str = "") -> Text:
-    return safe_text(text, console, style)

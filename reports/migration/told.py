@@ -58,6 +58,7 @@ def _own_sections(own: OwnCall, old: str) -> Iterator[Section]:
     if apart.rows:
         yield Section(f"How far they are from {one_line(old, 40)}", (), (apart,))
     if own.prices:
+        # A wrong answer is not timed, and the table of answers says already that it is wrong.
         unsaid = [one for one in own.prices if not _is_told(own, one)]
         notes = (*own.notes, *_notes(unsaid))
         yield Section("What it takes here", (), tuple(prices_grids(own)), notes)
@@ -89,6 +90,7 @@ def _sections(
     lead = f"{target.name}: " if named else ""
     show = _Shower(data, old, target.name)
     if own is None:
+        # What is lost comes sorted by how it fails, so each head comes once, the worst first.
         heads = dict.fromkeys(change.how for change in target.changes.lost)
         sections = [
             Section(
@@ -98,6 +100,7 @@ def _sections(
             for how in heads
         ]
         return sections + _rest(lead, target.changes)
+    # Anew, for tables of the call's dtypes: `target.changes` are those of all dtypes.
     lost = migration(data, old, target.name, own.dtypes).lost
     met, guarded = (_only(lost, names, own.dtypes) for names in (own.features, own.guards))
     sections = [
@@ -197,6 +200,7 @@ class _Shower:
         if case.wanted != AS_DOCUMENTED:
             agreed = f", and {old}" if is_right else ""
             yield Part("answer", f"documented{agreed}: {one_line(case.wanted)}")
+        # Where it is right and the documented answer is shown, that line names it.
         if before and not (is_right and case.wanted != AS_DOCUMENTED):
             yield Part("answer", f"{old}: {one_line(before)}")
         after = case.answers.get(self._new)

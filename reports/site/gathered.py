@@ -42,6 +42,7 @@ class Gathering:
         merged = record.merged
         new, wholly = compat_of(merged), asked_wholly(merged)
         points = self._points_of(record, new, wholly)
+        # Records come by date, but a newer one may be of an older version of the library.
         chosen = {name for name, point in points.items() if self._is_newest(point)}
         self._data = new if self._data is None else join(new, self._data, chosen).data
         for name, point in points.items():
@@ -76,7 +77,8 @@ class Gathering:
         merged = record.merged
         scores = {score.backend: score for score in score_table(merged)}
         cases = self._cases_of(merged)
-        # By the installed suite a case that an older one had not leaves its feature unknown.
+        # The installed suite may have cases that an older run was never asked: by these its
+        # features would be unknown, so an older run is decided by its own cases.
         is_other = any(new.backends[name].suite != new.suite for name in wholly)
         own = decide(merged, self._features.features, (), self._features.uses) if is_other else {}
         found = {}
@@ -97,6 +99,7 @@ class Gathering:
         told = {name: f"{name} {_fingerprint(case)}" for name, case in merged.cases.items()}
         named: dict[str, dict[str, list[str]]] = {}
         for finding in merged.findings:
+            # Observed cases decide nothing, so that a change of one is no other question.
             if finding.group != "none":
                 by_feature = named.setdefault(finding.backend, {})
                 for feature in deciding[finding.case.case]:
@@ -165,6 +168,7 @@ def _explained(findings: Iterable[MergedResult]) -> tuple[ExplainedDepartures, .
         )
         groups[key] += 1
         examples.setdefault(key, finding.case.case)
+    # By key at last: the same records must give the same bytes.
     order = sorted(groups, key=lambda key: (bool(key[2]), -groups[key], key))
     return tuple(ExplainedDepartures(*key, groups[key], examples[key]) for key in order)
 
@@ -188,6 +192,7 @@ def _place(point: SitePoint) -> tuple[bool, Version, str, str, str]:
     try:
         version, is_version = Version(point.version), True
     except InvalidVersion:
+        # Some libraries give a commit or a build in place of a version: it cannot be ordered.
         version, is_version = Version("0"), False
     return is_version, version, point.version, point.started, point.record
 
@@ -199,6 +204,8 @@ def _with_history(data: Compat, backends: Iterable[SiteBackend]) -> Compat:
         for backend in backends
         if not backend.shown.part
         for point in backend.points
+        # Answers of two suites are not to be compared: a history is of the suite of the shown
+        # point.
         if not point.part and point.suite == backend.shown.suite and _place(point)[0]
     ]
     return with_versions(data, runs)

@@ -15,11 +15,12 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 def file_name(name: str) -> str:
     """Return the name of a file for a backend: its own one where that is plain, else a like one.
 
-    The names come from records that somebody else wrote. Two names never share a file, also where
+    The names come from records of strangers. Two names never share a file, also where
     a file system does not tell capitals apart: what is not plain ends with a digest.
     """
     if _PLAIN.fullmatch(name) and not _DEVICES.fullmatch(name):
         return name
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    # Twenty characters less, for the digest and a file's ending.
     rest = _OTHER.sub("-", name.lower()).strip("-.")[: LONGEST - 20]
     return f"{rest or 'backend'}--{digest}"

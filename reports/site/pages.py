@@ -11,8 +11,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
 from embcheck.reports.answers.badges import badge, badge_text
 from embcheck.reports.answers.compat_terminal import rank, says
@@ -20,12 +19,13 @@ from embcheck.reports.answers.recipe_advice import recipe_of
 from embcheck.reports.answers.recipes import recipes
 from embcheck.reports.compat import FILE_NAME, Supported
 from embcheck.reports.compat_text import to_text
+from embcheck.reports.html import templates_of
 from embcheck.reports.marks import Mark
 from embcheck.reports.site.model import Site, SiteBackend, SitePoint
 from embcheck.reports.site.names import file_name
 from embcheck.reports.site.trend import HEIGHT, KINDS, STEP, chart, counts_of, kind_of, steps
 from embcheck.reports.tables import BackendScore, Score, categories_text
-from embcheck.reports.untrusted import clean, one_line, web_link
+from embcheck.reports.untrusted import one_line, web_link
 
 FORMAT = 1
 SCHEMA = "compat.schema.json"
@@ -64,6 +64,7 @@ def _backend_page(site: Site, backend: SiteBackend) -> str:
         column=column,
         answers=sorted(column.features.items(), key=lambda item: rank(item[1])),
         chart=chart(backend.points),
+        # A step without a change is left out, but that points were compared must still be said.
         steps=[step for step in reversed(every) if step.turns or step.other],
         is_compared=bool(every),
         recipe=recipe,
@@ -94,16 +95,12 @@ def _page(template: str, site: Site, root: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("embcheck.reports.site", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_of("embcheck.reports.site")
     environment.filters.update(
-        address=lambda name: quote(file_name(name)), one_line=one_line, says=says
+        # A name from a record may have characters that mean something in an address.
+        address=lambda name: quote(file_name(name)),
+        one_line=one_line,
+        says=says,
     )
     environment.globals.update(
         answer=_answer,
@@ -111,7 +108,7 @@ def _environment() -> Environment:
         by_support=_by_support,
         categories_text=categories_text,
         counts_of=counts_of,
-        died=lambda score: score.total[Mark.CRASHED] + score.total[Mark.TIMED_OUT],
+        died=_died,
         height=HEIGHT,
         kind_of=kind_of,
         kinds=KINDS,
@@ -124,11 +121,6 @@ def _environment() -> Environment:
     return environment
 
 
-def _visible(value: Any) -> Any:
-    """Spell out invisible characters in every value that a template prints."""
-    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 def _answer(found: Supported) -> str:
     return found.support if found.how is None else f"{found.support}, {found.how}"
 
@@ -138,6 +130,10 @@ def _by_support(site: Site, feature: str) -> Counter[str]:
     return Counter(
         kind_of(column.features[feature]) for column in columns if feature in column.features
     )
+
+
+def _died(score: BackendScore) -> int:
+    return score.total[Mark.CRASHED] + score.total[Mark.TIMED_OUT]
 
 
 def _share(score: Score) -> str:
@@ -158,6 +154,7 @@ def _index(site: Site) -> dict[str, Any]:
                 "backends": [*listed.backends],
                 "report": report_name(listed.id),
             }
+            # The newest first, as on the page.
             for listed in reversed(site.records)
         ],
         "backends": {name: _plain(site, backend) for name, backend in site.backends.items()},
@@ -195,7 +192,7 @@ def _plain_score(score: BackendScore) -> dict[str, Any]:
         "guards": [score.guards.passed, score.guards.scored],
         "silent": score.total[Mark.SILENT],
         "loud": score.total[Mark.LOUD],
-        "died": score.total[Mark.CRASHED] + score.total[Mark.TIMED_OUT],
+        "died": _died(score),
         "unsupported": score.total[Mark.UNSUPPORTED],
         "departures": score.total.departures,
         "known": score.known,

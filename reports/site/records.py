@@ -50,6 +50,7 @@ def records(paths: Iterable[Path]) -> Iterator[SiteRecord | LeftOut]:
                 found.append((_started(file), _digest(file), file))
     first: dict[str, Path] = {}
     seen: dict[str, Path] = {}
+    # By digest and name too, so that the order is the same whatever order the files were given in.
     for started, digest, file in sorted(found, key=lambda entry: (*entry[:2], str(entry[2]))):
         if not digest:
             yield LeftOut(str(file), "cannot be read" if file.exists() else "there is no such file")
@@ -57,6 +58,7 @@ def records(paths: Iterable[Path]) -> Iterator[SiteRecord | LeftOut]:
             yield LeftOut(str(file), f"is a copy of {first[digest]}", is_harmless=True)
         else:
             first[digest] = file
+            # Ten digits of the digest are enough to tell apart the runs of a day.
             yield from _read(file, f"{_day(started)}-{digest[:10]}", seen)
 
 
@@ -74,6 +76,7 @@ def _files(path: Path) -> Iterator[Path | LeftOut]:
 def _digest(file: Path) -> str:
     """Return a digest of a file; empty where it cannot be read."""
     try:
+        # A pipe or a device may never end.
         if not file.is_file():
             return ""
         with file.open("rb") as stream:
@@ -93,6 +96,7 @@ def _started(file: Path) -> str:
 
 
 def _day(started: str) -> str:
+    # It becomes a part of a file's name, and the record may be a stranger's.
     day = "".join(character for character in started[:10] if character in "0123456789-")
     return day or "undated"
 

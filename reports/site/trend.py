@@ -61,6 +61,7 @@ def steps(points: Sequence[SitePoint]) -> list[TrendStep]:
 
 def _step(before: SitePoint, after: SitePoint) -> TrendStep:
     old, new = before.answers.features, after.answers.features
+    # If other cases decided a feature, another answer may only mean other questions.
     same = [name for name in new if before.cases.get(name) == after.cases.get(name) and name in old]
     turns = tuple(
         Turn(name, old[name], new[name])
@@ -125,8 +126,10 @@ def chart(points: Sequence[SitePoint]) -> Chart:
     shown = points[-MOST:]
     bars = []
     for place, point in enumerate(shown):
+        # The first bar that is drawn has nothing to be another suite than.
         before = shown[place - 1] if place else point
         counts = counts_of(point)
+        # A point without features has no parts; 1 only avoids a division by 0.
         total, y, parts = sum(counts.values()) or 1, float(HEIGHT), []
         for kind, count in counts.items():
             height = round(HEIGHT * count / total, 2)

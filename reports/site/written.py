@@ -48,6 +48,7 @@ class Folder:
         file = self.path / name
         if (file.exists() or file.is_symlink()) and name not in self._ours | self.written:
             raise NotOurs(f"{file} was there before, and no site wrote it; choose another folder")
+        # A folder that a link leads away from is a user's own: nothing is written there.
         if not file.parent.resolve().is_relative_to(self.path.resolve()):
             raise NotOurs(f"{file.parent} is a link that leads out of {self.path}; remove it")
 
@@ -57,4 +58,5 @@ def _listed(manifest: Path) -> frozenset[str]:
         files = json.loads(manifest.read_text("utf-8"))["files"]
         return frozenset(str(name) for name in files)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        # What cannot be read lists nothing: then no file is ours, and none is replaced.
         return frozenset()
