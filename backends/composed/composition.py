@@ -51,9 +51,10 @@ def expect_known(
 
 def expect_mode(call: Call, modes: Collection[str]) -> str:
     """Return the mode of bags; raises Unsupported for one that nothing is composed for."""
-    mode = str(call.option("mode"))
+    given = call.option("mode")
+    mode = str(given)
     if mode not in modes:
-        raise Unsupported(f"nothing to compose a bag of mode {mode!r} from")
+        raise Unsupported(f"nothing to compose a bag of mode {given!r} from")
     if "per_sample_weights" in call.inputs and mode != "sum":
         raise Unsupported(f"no composition of per_sample_weights and mode {mode!r}")
     return mode
