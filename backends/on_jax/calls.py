@@ -171,11 +171,6 @@ class JaxCalls:
         return spelling
 
 
-def _wanted(call: Call) -> tuple[str, ...]:
-    # Plain strings: `jax.jit` hashes them, and returns a dictionary, whose keys it sorts.
-    return tuple(map(str, call.observe))
-
-
 def _check_training(call: Call, way: Way) -> None:
     if call.wants(Observation.TRAINABLE):
         raise Unsupported("JAX trains what it is told to: no flag of a weight says whether")
