@@ -85,6 +85,7 @@ class KerasCalls:
     """Keras on one of its backends, on the CPU."""
 
     def __init__(self, engine: Engine) -> None:
+        # Keras chooses its backend once, when it is first imported, by KERAS_BACKEND.
         if keras.backend.backend() != engine.name:
             raise RuntimeError(f"Keras was imported before, with {keras.backend.backend()}")
         self._engine = engine
@@ -108,6 +109,7 @@ class KerasCalls:
         with keras.device("cpu"):
             tensors = {name: _to_tensor(array) for name, array in call.inputs.items()}
             layer = _layer(call, tensors)
+        # The caller's own arrays: of most backends, tensors are copies of them.
         found = dict(call.inputs)
         if call.operation is Operation.EMBEDDING_MODULE:
             found["weight"] = layer.embeddings
@@ -153,6 +155,7 @@ class KerasCalls:
 
 
 def _to_tensor(array: np.ndarray) -> Any:
+    # With NumPy as the backend, arrays are tensors already, and are not copied.
     return array if ops.is_tensor(array) else ops.convert_to_tensor(array)
 
 
@@ -166,12 +169,14 @@ def _layer(call: Call, tensors: Tensors) -> Any:
     if call.operation is Operation.EMBEDDING_MODULE:
         sizes = options["num_embeddings"], options["embedding_dim"]
         layer = keras.layers.Embedding(*sizes, dtype=options.get("dtype"))
+        # Without it, a layer has no weight until it is first called.
         layer.build()
         return layer
     if call.operation is not Operation.EMBEDDING_FROM_PRETRAINED:
         return None
     weight = tensors["weight"]
     dtype = keras.backend.standardize_dtype(weight.dtype)
+    # Keras compares these sizes with the weight's, and so refuses a table of other dimensions.
     sizes = weight.shape[0], weight.shape[-1]
     layer = keras.layers.Embedding(*sizes, weights=weight, dtype=dtype)
     layer.trainable = not call.is_frozen

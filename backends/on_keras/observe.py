@@ -34,6 +34,7 @@ _EARLIER_USES: dict[str, Callable[[Any], Any]] = {
 
 _OPTIMISERS: dict[str, Callable[[], Any]] = {
     Observation.TRAINED_WEIGHT: lambda: keras.optimizers.SGD(1.0),
+    # Keras's own are an accumulator of 0.1 and an epsilon of 1e-7.
     Observation.WEIGHT_TRAINED_BY_ADAGRAD: lambda: keras.optimizers.Adagrad(
         1.0, initial_accumulator_value=0.0, epsilon=1e-10
     ),
@@ -72,6 +73,7 @@ def _loss(call: Call, tensors: Tensors, layer: Any, upstream: Any, name: str, so
     if layer is None:
         output = _look_up(call, {**tensors, name: source})
     else:
+        # A layer looks up in its own variable; this is Keras's way of giving it another.
         output = layer.stateless_call([source], [], tensors["indices"])[0]
     return ops.sum(ops.multiply(output, upstream))
 
@@ -101,8 +103,10 @@ def _train(
     for observation, make in _OPTIMISERS.items():
         if not call.wants(observation):
             continue
+        # An optimiser updates variables only.
         table = keras.Variable(tensors["weight"]) if layer is None else layer.embeddings
         trained = [table] if layer is None else layer.trainable_variables
+        # `apply` refuses an empty list, which is all that a frozen layer has.
         company = keras.Variable(ops.ones(1))
         gradients = [gradient(partial(loss, "weight"), variable.value) for variable in trained]
         make().apply([*gradients, ops.ones(1)], [*trained, company])

@@ -96,6 +96,7 @@ class KerasQuantized:
 
 
 def _quantized(table: np.ndarray, scheme: str) -> Any:
+    # The table's dtype is told, for Keras would make the layer float32.
     layer = keras.layers.Embedding(*table.shape, weights=table, dtype=table.dtype.name)
     if scheme == "int8-row":
         layer.quantize("int8")
@@ -117,6 +118,8 @@ def _loaded(layer: Any) -> Any:
     """Save a model of the layer alone, and load it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "saved.keras")
+        # Only models can be saved. The input's dtype is told, for Keras would cast indices to
+        # float32.
         keras.Sequential([keras.Input((), dtype="int64"), layer]).save(path)
         return keras.models.load_model(path)
 

@@ -74,6 +74,7 @@ class TritonCalls:
         run = blocking(
             lambda: ({"output": kernels.LOOKUPS.take(call, tensors)}, tensors), self.info.device
         )
+        # The interpreter compiles nothing.
         if self.info.device == "cuda":
             run()
         return run

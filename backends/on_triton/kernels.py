@@ -47,6 +47,7 @@ def look_up(weight: Tensor, indices: Tensor) -> Tensor:
     """Run a program for every 32 indices."""
     count, columns = indices.numel(), weight.shape[1]
     output = torch.empty(*indices.shape, columns, dtype=weight.dtype, device=weight.device)
+    # 32 indices a program: few enough to keep a GPU busy by small calls.
     copy_rows[(triton.cdiv(count, 32),)](
         output,
         weight,
