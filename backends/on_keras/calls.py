@@ -21,6 +21,7 @@ from keras import ops
 
 from embcheck.backends.composed import composition
 from embcheck.backends.composed import script as composition_script
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.on_keras.lookups import PRETRAINED, language
 from embcheck.backends.on_keras.observe import DERIVED, DIFFERENTIATED, Gradient, Tensors, observe
 from embcheck.conformance.contract.backend import (
@@ -29,7 +30,6 @@ from embcheck.conformance.contract.backend import (
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.help import helps
@@ -135,8 +135,7 @@ class KerasCalls:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Copy the tensors home."""
-        observed, found = ({n: _to_array(a) for n, a in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, _to_array)
 
     def _expect_known(self, call: Call) -> None:
         """Raise Unsupported for what Keras, or its backend, has no spelling for."""

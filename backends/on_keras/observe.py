@@ -15,17 +15,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from embcheck.backends.composed.lookups import GRADIENTS
 from embcheck.backends.on_keras.lookups import LOOKUPS
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
 Tensors = dict[str, Any]
 Gradient = Callable[[Callable[[Any], Any], Any], Any]
 """Gives the gradient of a function, whose value is a scalar, at a tensor."""
-
-_GRADIENTS = {
-    Observation.GRAD_WEIGHT: "weight",
-    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
-}
 
 _EARLIER_USES: dict[str, Callable[[Any], Any]] = {
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
@@ -40,7 +36,7 @@ _OPTIMISERS: dict[str, Callable[[], Any]] = {
     ),
 }
 
-DIFFERENTIATED = {*_GRADIENTS, *_EARLIER_USES}
+DIFFERENTIATED = {*GRADIENTS, *_EARLIER_USES}
 DERIVED = DIFFERENTIATED | {*_OPTIMISERS}
 
 
@@ -83,7 +79,7 @@ def _differentiate(
 ) -> Tensors:
     found: Tensors = {
         observation: gradient(partial(loss, name), tensors[name])
-        for observation, name in _GRADIENTS.items()
+        for observation, name in GRADIENTS.items()
         if call.wants(observation)
     }
 
@@ -106,7 +102,6 @@ def _train(
         # An optimiser updates variables only.
         table = keras.Variable(tensors["weight"]) if layer is None else layer.embeddings
         trained = [table] if layer is None else layer.trainable_variables
-        # `apply` refuses an empty list, which is all that a frozen layer has.
         company = keras.Variable(ops.ones(1))
         gradients = [gradient(partial(loss, "weight"), variable.value) for variable in trained]
         make().apply([*gradients, ops.ones(1)], [*trained, company])

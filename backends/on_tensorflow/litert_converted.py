@@ -73,7 +73,7 @@ class Litert:
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Name the arrays; a scalar comes as a number."""
         outputs, found = answer
-        # LiteRT gives a Python number for an output without dimensions.
+        # An output without dimensions comes as a number.
         return {**inputs_after(found), **{name: np.asarray(a) for name, a in outputs.items()}}
 
 

@@ -88,7 +88,7 @@ def _body(call: Call, lookup: str) -> list[str]:
         *(["tape.watch(per_sample_weights)"] if "per_sample_weights" in call.inputs else []),
         *(f"earlier = tf.reduce_sum(tf.square({use}))" for use in earlier.values()),
         *lines,
-        # At most one earlier use is asked of a call.
+        # Written for one earlier use: two would need names of their own.
         *("total = earlier + tf.reduce_sum(output)" for _ in earlier),
     ]
     upstream = "grad_output" if "grad_output" in call.inputs else "None"

@@ -21,7 +21,6 @@ from torch._inductor import aoti_compile_and_package, aoti_load_package, config
 from torch._inductor.exc import InductorError
 from torch.export import export
 
-from embcheck.backends import graph_cache
 from embcheck.backends.on_torch import script
 from embcheck.backends.on_torch.device import blocking, require_cuda
 from embcheck.backends.on_torch.inference import INFERS, Exported, exported, named, provided
@@ -30,6 +29,7 @@ from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import BackendInfo, inputs_after
 from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.export_cache import Refusal, key_of, made_once
 
 Answer = tuple[list[torch.Tensor], Mapping[str, torch.Tensor]]
 """The package's outputs, and the tensors that the caller finds after the call."""
@@ -68,10 +68,8 @@ class TorchAotInductor:
         lookup = exported(call)
         lookup.lookup.to(device)
         key = _key(call, lookup, device)
-        entry = graph_cache.made_once(
-            cache_folder("aotinductor"), key, lambda: _compile(lookup, device)
-        )
-        if isinstance(entry, graph_cache.Refusal):
+        entry = made_once(cache_folder("aotinductor"), key, lambda: _compile(lookup, device))
+        if isinstance(entry, Refusal):
             raise entry.error()
         package = aoti_load_package(io.BytesIO(entry))
         tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
@@ -106,7 +104,7 @@ def _listed(outputs: Any) -> list[torch.Tensor]:
     return list(outputs) if isinstance(outputs, tuple) else [outputs]
 
 
-def _compile(lookup: Exported, device: str) -> bytes | graph_cache.Refusal:
+def _compile(lookup: Exported, device: str) -> bytes | Refusal:
     """Make a package, every size dynamic that need not be the call's."""
     examples = tuple(example.to(device) for example in lookup.examples)
     program = export(lookup.lookup, examples, dynamic_shapes=lookup.sizes())
@@ -115,7 +113,7 @@ def _compile(lookup: Exported, device: str) -> bytes | graph_cache.Refusal:
         with _scratch():
             aoti_compile_and_package(program, package_path=package)
     except InductorError as error:
-        return graph_cache.Refusal.of(error)
+        return Refusal.of(error)
     return package.getvalue()
 
 
@@ -138,4 +136,4 @@ def _key(call: Call, lookup: Exported, device: str) -> str:
     spelling = (call.operation, call.options, lookup.names, lookup.described, device)
     machine = torch.backends.cpu.get_cpu_capability()
     optimised = config.aot_inductor.compile_wrapper_opt_level
-    return graph_cache.key_of(*spelling, torch.__version__, machine, optimised, *_SOURCES)
+    return key_of(*spelling, torch.__version__, machine, optimised, *_SOURCES)

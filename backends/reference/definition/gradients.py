@@ -87,6 +87,7 @@ def _winners(weight: np.ndarray, positions: Positions) -> np.ndarray:
     if not rows.size:
         return winners
     is_top = (rows == np.maximum.reduceat(rows, starts)[bags]) | np.isnan(rows)
+    # Behind all rows, where no minimum takes it.
     places = np.where(is_top, np.arange(len(rows))[:, None], len(rows))
     first = np.minimum.reduceat(places, starts)
     winners[first, np.arange(weight.shape[1])] = True
