@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.on_torch import script
 from embcheck.backends.on_torch.device import blocking
 from embcheck.backends.on_torch.names import (
@@ -28,7 +29,6 @@ from embcheck.conformance.contract.backend import (
     Capability,
     Provided,
     Provision,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import (
     GRADIENT_OBSERVATIONS,
@@ -88,11 +88,17 @@ class Target:
         return Prepared(self.call, self.tensors, self.weight if weight is None else weight, lookup)
 
 
-def target_of(call: Call, device: str = "cpu") -> Target:
-    """Make a call's tensors, on the arrays' own memory on the CPU, and its module if it has one."""
+def tensors_of(call: Call, device: str) -> Tensors:
+    """Make tensors of a call's inputs; the per-sample weights are a leaf if a gradient is asked."""
     tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
         tensors["per_sample_weights"].requires_grad_()
+    return tensors
+
+
+def target_of(call: Call, device: str = "cpu") -> Target:
+    """Make a call's tensors, on the arrays' own memory on the CPU, and its module if it has one."""
+    tensors = tensors_of(call, device)
     function = function_of(call.operation)
     if call.operation.makes_module:
         module = _module(call, function, tensors, device)
@@ -137,10 +143,7 @@ class TorchCalls:
         name: str,
         ready: Callable[[Target], Prepared],
         spelling: str,
-        *,
-        capabilities: frozenset[Capability],
-        made_from: str,
-        device: str = "cpu",
+        device: str,
     ) -> None:
         self._ready = ready
         self._spelling = spelling
@@ -156,10 +159,10 @@ class TorchCalls:
                 )
                 for operation, how in SPELLINGS.items()
             },
-            capabilities=capabilities,
+            capabilities=frozenset(Capability),
             # A bad index trips an assertion in the kernel, which ends the use of CUDA.
             fresh_worker_after_bad_index=device == "cuda",
-            made_from=made_from,
+            made_from="torch-eager",
             survives_fork=True,
         )
 
@@ -173,5 +176,4 @@ class TorchCalls:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring tensors off the device; a sparse gradient becomes dense only here."""
-        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, to_array)

@@ -19,7 +19,6 @@ from torch import Tensor
 from embcheck.backends.on_torch.calls import Target, TorchCalls
 from embcheck.backends.on_torch.device import require_cuda
 from embcheck.backends.on_torch.observe import Prepared
-from embcheck.conformance.contract.backend import Capability
 
 _RECOMPILES = 1_000_000
 
@@ -44,9 +43,7 @@ def _on(name: str, device: str) -> TorchCalls:
         name,
         _compile,
         "torch.compile({}, dynamic=True)",
-        capabilities=frozenset(Capability),
-        made_from="torch-eager",
-        device=device,
+        device,
     )
 
 

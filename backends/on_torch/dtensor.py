@@ -19,6 +19,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor, Placement, Replicate, Shard, distribute_tensor
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.on_torch import ranks_script
 from embcheck.backends.on_torch.calls import Answer, Target, target_of
 from embcheck.backends.on_torch.names import SPELLINGS, to_array, to_tensor
@@ -30,7 +31,6 @@ from embcheck.conformance.contract.backend import (
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
@@ -86,8 +86,7 @@ class TorchDTensor:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """View the gathered tensors as arrays."""
-        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, to_array)
 
 
 def by_rows() -> TorchDTensor:

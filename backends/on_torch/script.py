@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from embcheck.backends.composed.lookups import GRADIENTS
 from embcheck.backends.on_torch.examples import example_sizes
 from embcheck.backends.on_torch.names import SPELLINGS
 from embcheck.conformance.contract.backend import Unsupported
@@ -18,11 +19,6 @@ is_{2} = {0}.dtype is torch.{2}
 {0} = {0}.view(torch.{1}).numpy().view(ml_dtypes.{2}) if is_{2} else {0}.numpy()"""
 _BITS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
-GRADIENTS = {
-    Observation.GRAD_WEIGHT: "weight",
-    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
-}
-"""What a gradient is for, by its observation."""
 _LEAVES = {**GRADIENTS, Observation.TRAINED_WEIGHT: "weight"}
 _WRITTEN = frozenset(
     {

@@ -15,7 +15,6 @@ import torch
 from embcheck.backends.on_torch.calls import Target, TorchCalls
 from embcheck.backends.on_torch.device import require_cuda
 from embcheck.backends.on_torch.observe import Prepared
-from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Call, Operation
 
 
@@ -47,9 +46,7 @@ def _on(name: str, device: str) -> TorchCalls:
         name,
         _script,
         "torch.jit.script({})",
-        capabilities=frozenset(Capability),
-        made_from="torch-eager",
-        device=device,
+        device,
     )
 
 
