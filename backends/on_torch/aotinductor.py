@@ -66,11 +66,14 @@ class TorchAotInductor:
         """Compile the lookup or find its package, and load it; raises what the compiler raised."""
         device = self.info.device
         lookup = exported(call)
+        # In place, so that the weight that the caller finds is the one that the package was made
+        # of.
         lookup.lookup.to(device)
         key = _key(call, lookup, device)
         entry = made_once(cache_folder("aotinductor"), key, lambda: _compile(lookup, device))
         if isinstance(entry, Refusal):
             raise entry.error()
+        # Loaded outside of the thunk: what is timed is the call of the package.
         package = aoti_load_package(io.BytesIO(entry))
         tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
         arguments = [tensors[name] for name in lookup.names]
@@ -101,6 +104,7 @@ def on_cuda() -> TorchAotInductor:
 
 
 def _listed(outputs: Any) -> list[torch.Tensor]:
+    # A package of a single output returns it bare.
     return list(outputs) if isinstance(outputs, tuple) else [outputs]
 
 
@@ -122,6 +126,7 @@ def _scratch() -> Iterator[None]:
     """Let the compiler keep its sources and libraries, which the package has, for a moment only."""
     usual = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
     with tempfile.TemporaryDirectory() as folder:
+        # Read at each compilation, so that setting it for a moment is enough.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
         try:
             yield
@@ -134,6 +139,7 @@ def _scratch() -> Iterator[None]:
 def _key(call: Call, lookup: Exported, device: str) -> str:
     """Digest what the package depends on, the machine's and the compiler's settings included."""
     spelling = (call.operation, call.options, lookup.names, lookup.described, device)
+    # A package has vector instructions of the machine that made it.
     machine = torch.backends.cpu.get_cpu_capability()
     optimised = config.aot_inductor.compile_wrapper_opt_level
     return key_of(*spelling, torch.__version__, machine, optimised, *_SOURCES)

@@ -110,6 +110,7 @@ def _quantized(call: Call, weight: torch.Tensor) -> Any:
     """Give a module the table, and move it to a device, which quantises it."""
     make = getattr(_NN, _MODULES[call.option("scheme")])
     module = make(*weight.shape, dtype=weight.dtype)
+    # Before the move: once on a device, the weight is codes.
     module.load_state_dict({"weight": weight})
     return module.to("cpu")
 
@@ -120,11 +121,13 @@ def _codes(call: Call, module: Any) -> torch.Tensor:
     if call.option("scheme") != "fp4-block64":
         return codes
     halves = torch.stack([codes >> 4, codes & 15])
+    # FP4 has a code for -0: which of the two it takes for 0 makes no difference.
     return torch.where(halves == 8, 0, halves)
 
 
 def _loaded(call: Call, module: Any) -> Any:
     """Save the module's state, and load it into another."""
+    # A state of codes is loaded into a module that has codes already.
     other = _quantized(call, torch.zeros(call.inputs["weight"].shape))
     other.load_state_dict(stored.reloaded(module.state_dict()))
     return other

@@ -69,7 +69,9 @@ class Target:
     @property
     def arguments(self) -> dict[str, Tensor]:
         """The tensors that the function is called with, by name; `indices` come first."""
+        # In the order of PyTorch's signatures: exporters go by position.
         names = ["indices", "weight", "offsets", "per_sample_weights"]
+        # A module holds the weight; beside one-hot rows it is there for their product alone.
         if self.is_module or self.call.operation is Operation.ONE_HOT:
             names.remove("weight")
         return {name: self.tensors[name] for name in names if name in self.tensors}
@@ -78,6 +80,7 @@ class Target:
         """Return the call as a thunk, of another function if one is given."""
         indices, *others = self.arguments.items()
         table = [tensor for name, tensor in others if name == "weight"]
+        # By position as in the documentation's examples; the others are optional, and go by name.
         positional, options = [indices[1], *table], self.options
         bags = {name: tensor for name, tensor in others if name != "weight"}
         called = self.function if function is None else function
@@ -104,12 +107,14 @@ def target_of(call: Call, device: str = "cpu") -> Target:
         module = _module(call, function, tensors, device)
         return Target(call, tensors, module, module.weight)
     if call.wants(*GRADIENT_OBSERVATIONS - {"grad_per_sample_weights"}, *TRAINING_OBSERVATIONS):
+        # A module's own parameter requires gradients by itself.
         tensors["weight"].requires_grad_()
     return Target(call, tensors, function, tensors.get("weight"))
 
 
 def _module(call: Call, make: Callable[..., Any], tensors: Tensors, device: str) -> Any:
     """Make the module; a fresh one's weight joins the tensors that the caller finds."""
+    # No device: `from_pretrained` keeps the tensor that it is given, which is there already.
     if call.operation.is_pretrained:
         return make(tensors["weight"], **call.options)
     options = dict(call.options)
@@ -123,6 +128,7 @@ def _module(call: Call, make: Callable[..., Any], tensors: Tensors, device: str)
 def thunk(prepared: Prepared, device: str = "cpu") -> Callable[[], Answer]:
     """Return the lookup with what is to be observed of it, and nothing else."""
     lookup, tensors = prepared.lookup, prepared.tensors
+    # Timings ask for the output alone.
     if prepared.call.observe == (Observation.OUTPUT,):
         return blocking(lambda: ({"output": lookup()}, tensors), device)
     return blocking(lambda: (observe(prepared), tensors), device)

@@ -37,6 +37,8 @@ def _compile(target: Target) -> Prepared:
 
 
 def _on(name: str, device: str) -> TorchCalls:
+    # By default it is 8: after that PyTorch runs a frame eagerly, and eager PyTorch would be
+    # judged.
     torch._dynamo.config.recompile_limit = _RECOMPILES  # noqa: SLF001
     torch._dynamo.config.accumulated_recompile_limit = _RECOMPILES  # noqa: SLF001
     return TorchCalls(

@@ -130,6 +130,7 @@ def _prepare(sharded: int, call: Call) -> Callable[[], Answer]:
     tensors["weight"] = weight
     shared = replace(target, tensors=tensors, weight=weight)
     look_up = _lookup(shared)
+    # Timings ask for the output alone; the inputs are not gathered, which takes both ranks.
     if call.observe == (Observation.OUTPUT,):
         return lambda: ({"output": look_up().full_tensor()}, {})
     prepared = shared.prepared(look_up)
@@ -137,12 +138,14 @@ def _prepare(sharded: int, call: Call) -> Callable[[], Answer]:
 
 
 def _share(tensor: torch.Tensor, placement: Placement) -> DTensor:
+    # Detached, for the shared tensor is to be the leaf that has the gradient.
     shared = distribute_tensor(tensor.detach(), _mesh(), [placement])
     shared.requires_grad_(tensor.requires_grad)
     return shared
 
 
 def _shard_module(module: Any, sharded: int) -> Any:
+    # Both ranks are given all indices and get all rows, whichever way the table is cut.
     style = _STYLES[sharded](
         input_layouts=Replicate(), output_layouts=Replicate(), use_local_output=False
     )
@@ -151,6 +154,7 @@ def _shard_module(module: Any, sharded: int) -> Any:
 
 def _lookup(target: Target) -> Callable[[], DTensor]:
     look_up: Callable[[], Any] = target.lookup()
+    # A lookup by rows leaves partial sums on each rank: this adds them up.
     return lambda: look_up().redistribute(placements=[Replicate()])
 
 

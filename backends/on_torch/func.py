@@ -75,6 +75,7 @@ class TorchFunc:
                 raise Unsupported(f"function transforms have no {name}")
         device = self.info.device
         target = target_of(call, device)
+        # Transforms differentiate by their own means: no leaf is needed.
         arguments = {name: tensor.detach() for name, tensor in target.arguments.items()}
         if target.weight is not None:
             arguments["weight"] = target.weight.detach()
@@ -118,6 +119,8 @@ def _look_up(target: Target, arguments: Tensors) -> Tensor:
 
 
 def _call_one_bag(target: Target, arguments: Tensors) -> Tensor:
+    # Mapped over a matrix, a bag is a list, and a list needs offsets: it becomes a matrix of one
+    # row.
     batch = {n: a.unsqueeze(0) if n in MAPPED else a for n, a in arguments.items()}
     return _call(target, batch).squeeze(0)
 
@@ -154,6 +157,7 @@ def _observe(target: Target, arguments: Tensors) -> Tensors:
 
 def _differentiate(target: Target, arguments: Tensors) -> Tensors:
     wanted = target.call.wants
+    # One forward pass for all that is asked: `max_norm` would change the weight in each.
     uses = {name: use for name, use in _EARLIER_USES.items() if wanted(name)}
     sources = {name: source for name, source in GRADIENTS.items() if wanted(name)}
     names = {*sources.values(), *(["weight"] if uses else [])}
@@ -164,6 +168,7 @@ def _differentiate(target: Target, arguments: Tensors) -> Tensors:
 
     pulled: Any = vjp(forward, {name: arguments[name] for name in names})
     (output, earlier), pull_back = pulled
+    # `vjp` wants a cotangent for each output: zeros for those that are not asked.
     none = {name: torch.zeros_like(term) for name, term in earlier.items()}
     upstream = target.tensors.get("grad_output", torch.ones_like(output))
     observed = {"output": output}

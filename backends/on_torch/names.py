@@ -43,6 +43,7 @@ def to_tensor(array: np.ndarray) -> torch.Tensor:
     """
     if any(step < 0 for step in array.strides):
         raise Unsupported("tensors have no negative strides")
+    # Raises where PyTorch has no such dtype, as it does for who names it.
     dtype = getattr(torch, array.dtype.name)
     if dtype in _BITS:
         array = array.view(f"u{array.dtype.itemsize}")
@@ -57,10 +58,12 @@ def _on_memory(array: np.ndarray) -> torch.Tensor:
     root = array
     while isinstance(root.base, np.ndarray):
         root = root.base
+    # Nothing lies around it, or what lies there is no plain list of bytes.
     if root.nbytes <= array.nbytes or not array.size or not root.flags.c_contiguous:
         return torch.from_numpy(array)
     data, size = root.reshape(-1).view(np.uint8), array.itemsize
     start = array.__array_interface__["data"][0] - data.__array_interface__["data"][0]
+    # From the first byte on that is as far from a whole element as the array is.
     whole = data[start % size :][: (data.size - start % size) // size * size].view(array.dtype)
     steps = [step // size for step in array.strides]
     return torch.from_numpy(whole).as_strided(array.shape, steps, start // size)

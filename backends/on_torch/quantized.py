@@ -75,6 +75,7 @@ class TorchAo:
         module = _converted(call, tensors["weight"])
         given = [tensors[n] for n in ("indices", "offsets", "per_sample_weights") if n in tensors]
         if "per_sample_weights" in tensors and "offsets" not in tensors:
+            # By position, and the second one is `offsets`.
             given.insert(1, None)
 
         def look_up() -> torch.Tensor:

@@ -158,6 +158,7 @@ def _lookups(call: Call, weight: torch.Tensor) -> _Packed:
 
 def _bags(call: Call, weight: torch.Tensor) -> _Packed:
     bits = _BITS[call.option("scheme")]
+    # Two floats of 32 bits, or two of 16.
     parts = {"byte": 8, "4bit": 4}[bits]
     return (
         getattr(_OPS, f"embedding_bag_{bits}_prepack")(weight),

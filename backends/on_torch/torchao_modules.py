@@ -154,6 +154,7 @@ def _quantized(call: Call, weight: torch.Tensor, config: Any) -> Any:
 
 
 def _codes(table: Any) -> bytes:
+    # As bytes: NumPy has no float8 of its own, in which some schemes have their codes.
     codes: np.ndarray = table.qdata.view(torch.uint8).numpy()
     return codes.tobytes()
 

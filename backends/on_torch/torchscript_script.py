@@ -29,6 +29,7 @@ class _Scripted(TorchCalls):
         text = super().script(call)
         if call.operation is not Operation.ONE_HOT:
             return text
+        # The function stands behind the imports, as a user would write it.
         imports, calls = text.split("\n", 1)
         calls = calls.replace("torch.nn.functional.one_hot", one_hot.__name__)
         return f"{imports}\n\n{inspect.getsource(one_hot)}\n{calls}"
