@@ -43,7 +43,6 @@ def to_tensor(array: np.ndarray) -> torch.Tensor:
     """
     if any(step < 0 for step in array.strides):
         raise Unsupported("tensors have no negative strides")
-    # Raises where PyTorch has no such dtype, as it does for who names it.
     dtype = getattr(torch, array.dtype.name)
     if dtype in _BITS:
         array = array.view(f"u{array.dtype.itemsize}")

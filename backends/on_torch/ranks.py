@@ -112,7 +112,6 @@ class Ranks:
         if code < 0:
             # A negative exit code is the signal that ended it.
             os.kill(os.getpid(), -code)
-        # Without cleaning up: it would wait in gloo for the rank that is gone.
         os._exit(code or 1)
 
 
