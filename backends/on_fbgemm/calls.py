@@ -77,6 +77,7 @@ def expect_expressible(
 def pooling_of(call: Call) -> PoolingMode:
     """Return the pooling mode of a call's operation."""
     is_bag = call.operation.is_bag
+    # NONE is how FBGEMM spells lookups: rows that are not pooled.
     return _POOLING[call.option("mode")] if is_bag else PoolingMode.NONE
 
 

@@ -143,6 +143,7 @@ def _home(call: Call) -> list[str]:
     typed = "int64" if weight is None else weight.dtype.name
     lines = []
     for name in dict.fromkeys(["output", *call.observe]):
+        # One-hot rows are of int64 whatever the dtype of the table beside them.
         is_encoding = call.operation is Operation.ONE_HOT and name == "output"
         if name not in skipped:
             lines.append(f"{name} = {write_array(name, 'int64' if is_encoding else typed)}")

@@ -41,6 +41,7 @@ def _function(call: Call, names: list[str]) -> list[str]:
     is_one_bag = _is_mapped(call) and call.operation.is_bag
     lines = [f"def look_up({', '.join(names)}):"]
     if is_one_bag:
+        # As in `func`: a mapped bag becomes a matrix of one row, which needs no offsets.
         lines += [f"    {name} = {name}.unsqueeze(0)" for name in MAPPED if name in names]
     named = ", ".join(f"{n!r}: {n}" for n in ("offsets", "per_sample_weights") if n in names)
     if call.operation.makes_module:
