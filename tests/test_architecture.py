@@ -147,7 +147,7 @@ def test_each_family_imports_its_own_libraries_only(family):
 @pytest.mark.parametrize("family", list(LIBRARIES_OF))
 def test_families_build_on_few_others(family):
     """What several libraries compose alike is shared, and PyTorch where a library takes its own."""
-    allowed = {family, "composed", "graph_cache", *FAMILIES_BELOW.get(family, ())}
+    allowed = {family, "composed", *FAMILIES_BELOW.get(family, ())}
     for path in files(f"backends/{family}"):
         for name in imported(path):
             if name.startswith("embcheck.backends."):
@@ -160,7 +160,7 @@ def test_each_backend_lies_in_a_family():
         path.name for path in (ROOT / "backends").iterdir() if (path / "__init__.py").exists()
     }
     assert folders == LIBRARIES_OF.keys()
-    assert {path.stem for path in (ROOT / "backends").glob("*.py")} == {"__init__", "graph_cache"}
+    assert {path.stem for path in (ROOT / "backends").glob("*.py")} == {"__init__"}
 
 
 def test_nobody_imports_the_command_line():

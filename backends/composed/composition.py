@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,9 @@ from embcheck.conformance.contract.call import Call, Operation
 
 BAG_OPTIONS = ("mode", "include_last_offset")
 
+_FLATTENED = ("indices", "per_sample_weights")
+"""What is a matrix where each row is a bag."""
+
 CUTS = "cuts rows behind the last offset before the bags are reduced"
 """What those adapters declare that do so, of a call that `ends_early`."""
 
@@ -26,19 +29,32 @@ def expect_only(
     call: Call, library: str, options: Collection[str], observations: Collection[str]
 ) -> None:
     """Raise Unsupported for options and observations that a library has no spelling for."""
-    for name, value in call.options.items():
-        if name not in options and value is not None and value is not False:
-            raise Unsupported(f"{library} has no {name}")
-    for name in call.observe:
-        if name not in observations:
-            raise Unsupported(f"{library} has no {name}")
+    # None and False ask for nothing, so that a library may do without such an option.
+    asked = [n for n, value in call.options.items() if value is not None and value is not False]
+    lacking = [name for name in asked if name not in options]
+    lacking += [name for name in call.observe if name not in observations]
+    if lacking:
+        raise Unsupported(f"{library} has no {lacking[0]}")
+
+
+def expect_known(
+    call: Call,
+    library: str,
+    options: Mapping[Operation, Collection[str]],
+    observations: Collection[str],
+) -> None:
+    """Raise Unsupported as `expect_only`, also for operations; `options` has those of each."""
+    if call.operation not in options:
+        raise Unsupported(f"{library} has no {call.operation}")
+    expect_only(call, library, options[call.operation], observations)
 
 
 def expect_mode(call: Call, modes: Collection[str]) -> str:
     """Return the mode of bags; raises Unsupported for one that nothing is composed for."""
-    mode = str(call.option("mode"))
+    given = call.option("mode")
+    mode = str(given)
     if mode not in modes:
-        raise Unsupported(f"nothing to compose a bag of mode {mode!r} from")
+        raise Unsupported(f"nothing to compose a bag of mode {given!r} from")
     if "per_sample_weights" in call.inputs and mode != "sum":
         raise Unsupported(f"no composition of per_sample_weights and mode {mode!r}")
     return mode
@@ -47,9 +63,11 @@ def expect_mode(call: Call, modes: Collection[str]) -> str:
 def ends_early(call: Call) -> bool:
     """Whether a last offset leaves indices behind it, which are in no bag."""
     offsets = call.inputs.get("offsets")
-    if offsets is None or not call.option("include_last_offset") or offsets.ndim != 1:
+    if offsets is None or not call.option("include_last_offset"):
         return False
-    return len(offsets) > 0 and bool(offsets[-1] < call.inputs["indices"].size)
+    # Offsets of another shape, or none at all, are invalid: the library sees them as they are.
+    is_list = offsets.ndim == 1 and offsets.size > 0
+    return is_list and bool(offsets[-1] < call.inputs["indices"].size)
 
 
 def expect_bounds(call: Call, *, for_matrices: bool = True) -> None:
@@ -91,9 +109,9 @@ def arguments(call: Call) -> dict[str, Any]:
     }
     if "per_sample_weights" in inputs:
         taken["per_sample_weights"] = inputs["per_sample_weights"]
-    for name in () if "offsets" in inputs else ("indices", "per_sample_weights"):
-        if name in taken:
-            taken[name] = taken[name].ravel()
+    if "offsets" not in inputs:
+        # The functions know bags as parts of a list only; the bounds say where a row ends.
+        taken |= {n: array.ravel() for n, array in taken.items() if n in _FLATTENED}
     return taken
 
 
@@ -105,7 +123,8 @@ def script(call: Call, imports: str, function: Callable[..., Any]) -> str:
         ends_itself = bool(call.option("include_last_offset"))
         known = f", offsets, {ends_itself}" if "offsets" in call.inputs else ""
         lines.append(f"bounds = bag_bounds(indices{known})")
-        flat = () if known else sorted(taken.keys() - {"weight", "bounds"})
+        # Behind the bounds, which are found from the shape of the matrix.
+        flat = [] if known else [name for name in _FLATTENED if name in taken]
         lines += [f"{name} = {name}.ravel()" for name in flat]
     values = [n if isinstance(v, np.ndarray) else f"{n}={v!r}" for n, v in taken.items()]
     lines.append(f"output = {function.__name__}({', '.join(values)})")
@@ -129,11 +148,13 @@ def _add(function: Any, texts: dict[str, str]) -> None:
     names = [node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
     for name in dict.fromkeys(names):
         used = _plain(function.__globals__.get(name))
+        # Functions of other modules are the library's: a script imports them.
         if inspect.isfunction(used) and used.__module__ == function.__module__:
             _add(used, texts)
     texts[function.__name__] = text
 
 
 def _plain(function: Any) -> Any:
-    """Return the function that a compiler, Numba's or Triton's, keeps."""
+    """Return the function that was written, of what a compiler made of it."""
+    # Numba keeps it as `py_func`, Triton as `fn`.
     return getattr(function, "py_func", getattr(function, "fn", function))

@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.call import Call, Observation, Operation
+
+GRADIENTS = {
+    Observation.GRAD_WEIGHT: "weight",
+    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
+}
+"""The input that a gradient is for, by its observation."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Lookups:
 
     def take(self, call: Call, arrays: Mapping[str, Any]) -> Any:
         """Look up, and reduce bags if the call is of bags."""
+        # From `arrays`, not from the call: gradients are taken with one of them replaced.
         weight, indices = arrays["weight"], arrays["indices"]
         if call.operation is Operation.EMBEDDING:
             return self.look_up(weight, indices)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import ml_dtypes
 import mlx.core as mx
 import numpy as np
 
@@ -57,14 +58,23 @@ def append_end(offsets: mx.array, indices: mx.array) -> mx.array:
     return mx.concatenate([offsets, mx.array([len(indices)])])
 
 
+def to_array(array: mx.array | bool) -> np.ndarray:
+    """Copy an array home; a flag is Python's own."""
+    # NumPy cannot read MLX's buffers of bfloat16, but their bits.
+    if isinstance(array, mx.array) and array.dtype == mx.bfloat16:
+        return np.array(array.view(mx.uint16)).view(ml_dtypes.bfloat16)
+    return np.array(array)
+
+
 def _from_numpy(name: str, dtype: np.dtype) -> str:
+    # By itself MLX makes float32 of float64.
     return f"mx.array({name}, mx.float64)" if dtype == np.float64 else f"mx.array({name})"
 
 
 def _to_numpy(name: str, dtype: str) -> str:
-    is_bits = dtype == "bfloat16"
-    bits = f"np.array({name}.view(mx.uint16)).view(ml_dtypes.bfloat16)"
-    return bits if is_bits else f"np.array({name})"
+    if dtype == "bfloat16":
+        return f"np.array({name}.view(mx.uint16)).view(ml_dtypes.bfloat16)"
+    return f"np.array({name})"
 
 
 LOOKUPS = Lookups(look_up, reduce_matrix, reduce_segments, append_end)

@@ -13,18 +13,15 @@ from typing import Any
 import mlx.core as mx
 from mlx import nn, optimizers
 
+from embcheck.backends.composed.lookups import GRADIENTS
 from embcheck.backends.composed.mlx_lookups import LOOKUPS
 from embcheck.conformance.contract.call import Call, Observation
 
 Arrays = dict[str, Any]
 
-GRADIENTS = {
-    Observation.GRAD_WEIGHT: "weight",
-    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
-}
-
 OPTIMISERS: dict[str, Callable[[], Any]] = {
     Observation.TRAINED_WEIGHT: lambda: optimizers.SGD(learning_rate=1.0),
+    # PyTorch's epsilon: with MLX's own, 1e-8, small gradients would give another step.
     Observation.WEIGHT_TRAINED_BY_ADAGRAD: lambda: optimizers.Adagrad(1.0, eps=1e-10),
 }
 
@@ -70,6 +67,7 @@ def observe_module(call: Call, module: nn.Embedding, arrays: Arrays) -> Arrays:
 
 
 def _train(module: nn.Embedding, indices: mx.array, upstream: mx.array, optimiser: Any) -> None:
+    # `value_and_grad` refuses a model without trainable parameters, as a frozen module is one.
     model = nn.Module()
     model.embedding, model.factor = module, upstream
     loss = nn.value_and_grad(model, lambda i: (module(i) * model.factor).sum())

@@ -13,12 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from embcheck.backends.composed.stored_table import LookUp, observe
+from embcheck.backends.composed.mlx_lookups import to_array
+from embcheck.backends.composed.stored_table import LookUp, observe, require_written
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Provided,
@@ -54,10 +54,6 @@ def home(array):
 output = home(table(mx.array(indices)))
 {stored}weight_after, indices_after = weight, indices"""
 _STORED = "stored_weight = home(table(mx.arange(len(weight))))\n"
-_WRITTEN = {
-    *(Observation.OUTPUT, Observation.STORED_WEIGHT),
-    *(Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER),
-}
 
 
 class MlxQuantized:
@@ -96,7 +92,7 @@ class MlxQuantized:
         model = _quantized(call.inputs["weight"], options)
 
         def lookup_in(model: nn.Sequential) -> LookUp:
-            return lambda indices: _home(given(model.layers[0](mx.array(indices))))
+            return lambda indices: to_array(given(model.layers[0](mx.array(indices))))
 
         def has_codes_of(table: np.ndarray) -> bool:
             return np.array_equal(_codes(model), _codes(_quantized(table, options)))
@@ -112,8 +108,7 @@ class MlxQuantized:
 
     def script(self, call: Call) -> str:
         """Write the layer, its quantisation and its call."""
-        if not set(call.observe) <= _WRITTEN:
-            raise Unsupported("no script is written for this observation")
+        require_written(call)
         options = _OPTIONS[call.option("scheme")]
         return _SCRIPT.format(
             options=", ".join(f"{name}={value!r}" for name, value in options.items()),
@@ -124,15 +119,10 @@ class MlxQuantized:
 def _quantized(table: np.ndarray, options: Mapping[str, Any]) -> nn.Sequential:
     layer = nn.Embedding(*table.shape)
     layer.load_weights([("weight", mx.array(table))])
+    # `nn.quantize` replaces the layers inside of a module: a layer alone would stay as it is.
     model = nn.Sequential(layer)
     nn.quantize(model, **options)
     return model
-
-
-def _home(array: mx.array) -> np.ndarray:
-    if array.dtype == mx.bfloat16:
-        return np.array(array.view(mx.uint16)).view(ml_dtypes.bfloat16)
-    return np.array(array)
 
 
 def _codes(model: nn.Sequential) -> np.ndarray:
@@ -148,5 +138,6 @@ def _loaded(
         path = str(Path(folder, "saved.safetensors"))
         model.save_weights(path)
         other.load_weights(path)
+        # MLX reads the file when the weights are needed; the folder is gone by then.
         mx.eval(other.parameters())
     return other

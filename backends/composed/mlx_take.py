@@ -13,27 +13,20 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
 
-import ml_dtypes
 import mlx.core as mx
 import numpy as np
 from mlx import nn
 
 from embcheck.backends.composed import composition, script
-from embcheck.backends.composed.mlx_lookups import LANGUAGE
-from embcheck.backends.composed.mlx_observe import (
-    GRADIENTS,
-    OPTIMISERS,
-    Arrays,
-    observe,
-    observe_module,
-)
+from embcheck.backends.composed.answers import brought_home
+from embcheck.backends.composed.lookups import GRADIENTS
+from embcheck.backends.composed.mlx_lookups import LANGUAGE, to_array
+from embcheck.backends.composed.mlx_observe import OPTIMISERS, Arrays, observe, observe_module
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
     Provided,
     Provision,
-    Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.help import helps
@@ -104,6 +97,7 @@ class MlxTake:
             module = _module(call, arrays)
             arrays["weight"] = module.weight
             show = partial(observe_module, call, module, arrays)
+        # A lazy copy would otherwise be made, and timed, in the call.
         mx.eval(arrays)
 
         def run() -> Answer:
@@ -120,8 +114,7 @@ class MlxTake:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Copy the arrays home."""
-        observed, found = ({n: _to_numpy(a) for n, a in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, to_array)
 
 
 def _to_mlx(array: np.ndarray) -> mx.array:
@@ -131,16 +124,8 @@ def _to_mlx(array: np.ndarray) -> mx.array:
     return mx.array(array, mx.float64)
 
 
-def _to_numpy(array: mx.array | bool) -> np.ndarray:
-    if isinstance(array, mx.array) and array.dtype == mx.bfloat16:
-        return np.array(array.view(mx.uint16)).view(ml_dtypes.bfloat16)
-    return np.array(array)
-
-
 def _expect_known(call: Call) -> None:
-    if call.operation not in _OPERATIONS:
-        raise Unsupported(f"MLX has no {call.operation}")
-    composition.expect_only(call, "MLX", _OPTIONS[call.operation], _OBSERVABLE)
+    composition.expect_known(call, "MLX", _OPTIONS, _OBSERVABLE)
     if call.operation.is_bag:
         composition.expect_mode(call, ("sum", "mean", "max"))
 
@@ -152,6 +137,7 @@ def _module(call: Call, arrays: Arrays) -> nn.Embedding:
             fresh.set_dtype(getattr(mx, call.options["dtype"]))
         return fresh
     shape = arrays["weight"].shape
+    # `load_weights` compares the shapes: it, and not Python, refuses a table of other dimensions.
     module = nn.Embedding(shape[0], shape[-1])
     module.load_weights([("weight", arrays["weight"])])
     return module.freeze() if call.is_frozen else module

@@ -13,6 +13,7 @@ import numpy as np
 
 from embcheck.conformance.contract.cache import cache_folder
 
+# By default Numba writes beside this file, where a worker may not write.
 numba.config.CACHE_DIR = str(cache_folder("numba"))
 
 Kernel = TypeVar("Kernel", bound=Callable[..., np.ndarray])

@@ -46,7 +46,7 @@ class NumbaLoops:
             (Operation.EMBEDDING, Operation.EMBEDDING_BAG, Operation.ONE_HOT), _LOOP
         ),
         capabilities=frozenset({Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET}),
-        # One-hot rows are written without a look at the bounds.
+        # Compiled loops check no bounds, and `write_ones` writes where an index says.
         fresh_worker_after_bad_index=True,
         survives_fork=True,
     )
@@ -59,6 +59,7 @@ class NumbaLoops:
         """Call once: that is when Numba compiles, or loads what it compiled before."""
         function = _function(call)
 
+        # The arguments are found inside: to flatten a matrix is a part of the call, and is timed.
         def run() -> Mapping[str, np.ndarray]:
             return {"output": function(**composition.arguments(call)), **inputs_after(call.inputs)}
 
@@ -72,6 +73,7 @@ class NumbaLoops:
     def script(self, call: Call) -> str:
         """Write the loops of a call."""
         written = composition.script(call, "import numba", _function(call))
+        # `compiled` also names a cache on disk, which changes no answer.
         return written.replace("@compiled", "@numba.njit")
 
 

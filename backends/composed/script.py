@@ -8,16 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from embcheck.backends.composed.composition import source
-from embcheck.backends.composed.lookups import Lookups
+from embcheck.backends.composed.lookups import GRADIENTS, Lookups
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
-_GRADIENTS = {
-    Observation.GRAD_WEIGHT: "weight",
-    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
-}
-
-_WRITTEN = {"output", "weight_after", "inputs_after", *_GRADIENTS}
+_WRITTEN = {"output", "weight_after", "inputs_after", *GRADIENTS}
 
 
 @dataclass(frozen=True)
@@ -53,15 +48,17 @@ def write(call: Call, language: Language) -> str:
     shown, made, look_up = _look_up(call, language)
     lines += [*made, f"output = {look_up}"]
     upstream = "grad_output" if "grad_output" in call.inputs else language.ones
+    # A module shows no function: its gradient is that of the weight that it holds.
     form = language.gradient if shown else language.module_gradient
     lines += [
         f"{observation} = {form.format(name=name, look_up=look_up, upstream=upstream)}"
-        for observation, name in _GRADIENTS.items()
+        for observation, name in GRADIENTS.items()
         if call.wants(observation)
     ]
     if call.wants(Observation.WEIGHT_AFTER):
         lines.append(f"weight_after = {'weight' if shown else language.module_weight}")
     weight = call.inputs.get("weight")
+    # One-hot rows are the only answer that needs no table.
     dtype = "int64" if weight is None else weight.dtype.name
     lines += [
         f"{name} = {language.to_numpy(name, dtype)}"
@@ -80,16 +77,17 @@ def _look_up(call: Call, language: Language) -> tuple[list[Callable[..., object]
     if call.operation is Operation.ONE_HOT:
         return [], [], language.one_hot.format(call.option("num_classes"))
     if call.operation is Operation.EMBEDDING_MODULE:
-        sizes = f"{options['num_embeddings']}, {options['embedding_dim']}"
-        told, then = [f"dtype={options['dtype']!r}"] if "dtype" in options else [], []
-        if told and language.set_dtype:
-            told, then = [], [language.set_dtype.format(options["dtype"])]
-        fresh = language.fresh_module.format(", ".join([sizes, *told]))
-        return [], [f"module = {fresh}", *then], "module(indices)"
+        arguments = f"{options['num_embeddings']}, {options['embedding_dim']}"
+        then = []
+        if "dtype" in options and language.set_dtype:
+            then.append(language.set_dtype.format(options["dtype"]))
+        elif "dtype" in options:
+            arguments += f", dtype={options['dtype']!r}"
+        made = f"module = {language.fresh_module.format(arguments)}"
+        return [], [made, *then], "module(indices)"
     if call.operation is Operation.EMBEDDING_FROM_PRETRAINED:
-        made = language.pretrained_module.splitlines()
         freeze = [language.freeze] if call.option("freeze") else []
-        return [], [*made, *freeze], "module(indices)"
+        return [], [language.pretrained_module, *freeze], "module(indices)"
     weights = ", per_sample_weights" if "per_sample_weights" in call.inputs else ""
     mode = call.option("mode")
     if "offsets" not in call.inputs:

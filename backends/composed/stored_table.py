@@ -6,11 +6,32 @@ from collections.abc import Callable
 
 import numpy as np
 
-from embcheck.conformance.contract.backend import inputs_after
+from embcheck.conformance.contract.backend import Unsupported, inputs_after
 from embcheck.conformance.contract.call import Call, Observation
+
+OF_THE_TABLE = {
+    Observation.STORED_WEIGHT,
+    Observation.SAME_CODES_AGAIN,
+    Observation.SAME_WHEN_LOADED,
+}
+"""What is seen of a stored table itself."""
+
+WRITTEN = {
+    *(Observation.OUTPUT, Observation.STORED_WEIGHT),
+    *(Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER),
+}
+"""What the scripts of most libraries write."""
+
+SEEN = WRITTEN | OF_THE_TABLE
 
 LookUp = Callable[[np.ndarray], np.ndarray]
 """Looks rows up in a stored table, by indices of any shape."""
+
+
+def require_written(call: Call, written: set[Observation] = WRITTEN) -> None:
+    """Raise Unsupported for what no script is written for."""
+    if not set(call.observe) <= written:
+        raise Unsupported("no script is written for this observation")
 
 
 def observe(
@@ -28,10 +49,12 @@ def observe(
     output = look_up(indices)
     seen = {"output": output, **inputs_after(call.inputs)}
     if call.wants(Observation.STORED_WEIGHT, Observation.SAME_CODES_AGAIN):
+        # By indices of the call's dtype: a graph that was made for it takes no other.
         seen["stored_weight"] = look_up(np.arange(len(call.inputs["weight"]), dtype=indices.dtype))
     if call.wants(Observation.SAME_CODES_AGAIN):
         seen["same_codes_again"] = np.array(has_codes_of(seen["stored_weight"]))
     if call.wants(Observation.SAME_WHEN_LOADED):
+        # As bytes, since a NaN does not equal itself.
         same = loaded()(indices).tobytes() == output.tobytes()
         seen["same_when_loaded"] = np.array(same)
     return seen

@@ -21,6 +21,7 @@ import numpy as np
 from tinygrad import Context, Tensor, helpers, nn
 
 from embcheck.backends.composed import composition, script
+from embcheck.backends.composed.lookups import GRADIENTS
 from embcheck.backends.composed.tinygrad_lookups import LANGUAGE, LOOKUPS, to_array, to_tensor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -53,20 +54,16 @@ _OPERATIONS = {
     Operation.ONE_HOT: Provided(Provision.NATIVE, "indices.one_hot(num_classes)"),
 }
 
-_OPTIONS = {
+_OPTIONS: dict[Operation, tuple[str, ...]] = {
+    Operation.EMBEDDING: (),
     Operation.EMBEDDING_MODULE: ("num_embeddings", "embedding_dim"),
     Operation.EMBEDDING_FROM_PRETRAINED: ("freeze",),
     Operation.EMBEDDING_BAG: composition.BAG_OPTIONS,
     Operation.ONE_HOT: ("num_classes",),
 }
 
-_GRADIENTS = {
-    Observation.GRAD_WEIGHT: "weight",
-    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
-}
-
 _OBSERVABLE = {
-    *("output", "product", "weight_after", "inputs_after", *_GRADIENTS),
+    *("output", "product", "weight_after", "inputs_after", *GRADIENTS),
     *(Observation.TRAINED_WEIGHT, Observation.TRAINABLE),
 }
 
@@ -78,6 +75,7 @@ class TinygradIndex:
         compiler = os.environ.get("CC", "clang")
         if shutil.which(compiler) is None:
             raise Unavailable(f"tinygrad compiles for the CPU with {compiler}: install clang")
+        # By itself tinygrad takes the first device that it finds, and writes to the home folder.
         helpers.DEV.value = "CPU"
         helpers.CACHEDB = str(cache_folder("tinygrad") / "cache.db")
         self.info = BackendInfo(
@@ -104,6 +102,7 @@ class TinygradIndex:
             module = _module(call, tensors)
             tensors["weight"] = module.weight
             look_up = partial(module, tensors["indices"])
+        # tinygrad is lazy: the copies would otherwise be made, and timed, in the call.
         Tensor.realize(*tensors.values())
 
         def run() -> Answer:
@@ -128,9 +127,7 @@ class TinygradIndex:
 
 
 def _expect_known(call: Call) -> None:
-    if call.operation not in _OPERATIONS:
-        raise Unsupported(f"tinygrad has no {call.operation}")
-    composition.expect_only(call, "tinygrad", _OPTIONS.get(call.operation, ()), _OBSERVABLE)
+    composition.expect_known(call, "tinygrad", _OPTIONS, _OBSERVABLE)
     if call.operation.is_bag:
         composition.expect_bounds(call, for_matrices=False)
         composition.expect_mode(call, ("sum", "mean", "max"))
@@ -156,7 +153,7 @@ def _look_up(call: Call, tensors: Tensors) -> Any:
 def _observe(call: Call, look_up: Callable[[], Tensor], tensors: Tensors) -> Tensors:
     output = look_up()
     observed = {"output": output}
-    for observation, name in _GRADIENTS.items():
+    for observation, name in GRADIENTS.items():
         if call.wants(observation):
             upstream = _upstream(output, tensors)
             (observed[observation],) = output.gradient(tensors[name], gradient=upstream)
@@ -165,6 +162,7 @@ def _observe(call: Call, look_up: Callable[[], Tensor], tensors: Tensors) -> Ten
         observed["product"] = output.cast(weight.dtype) @ weight
     if call.wants(Observation.TRAINED_WEIGHT):
         weight, factor = tensors["weight"], _upstream(output, tensors).clone()
+        # Without TRAINING, which is off by default, `step` raises.
         with Context(TRAINING=1):
             optimiser = nn.optim.SGD([weight, factor], lr=1)
             optimiser.zero_grad()

@@ -71,13 +71,14 @@ def to_tensor(array: np.ndarray) -> Tensor:
 
 def to_array(tensor: Tensor) -> np.ndarray:
     """Copy a tensor home."""
-    for name, dtype in _EXOTIC.items():
-        if tensor.dtype == getattr(dtypes, dtype):
-            bits = dtypes.uint16 if tensor.dtype.itemsize == 2 else dtypes.uint8
-            return np.asarray(tensor.bitcast(bits).numpy()).view(name)
-    return np.asarray(tensor.numpy())
+    exotic = {getattr(dtypes, dtype): name for name, dtype in _EXOTIC.items()}
+    if tensor.dtype not in exotic:
+        return np.asarray(tensor.numpy())
+    bits = dtypes.uint16 if tensor.dtype.itemsize == 2 else dtypes.uint8
+    return np.asarray(tensor.bitcast(bits).numpy()).view(exotic[tensor.dtype])
 
 
+# The same two conversions, as a script's lines.
 def _from_numpy(name: str, dtype: np.dtype) -> str:
     if dtype.name not in _EXOTIC:
         return f"Tensor({name})"

@@ -9,7 +9,7 @@ offsets that are no matrix cannot be spelled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,12 @@ def provided(table: str) -> dict[Operation, Provided]:
 
 
 def expect_expressible(
-    call: Call, library: str, operations: Collection[Operation], observations: Collection[str]
+    call: Call,
+    library: str,
+    operations: Collection[Operation],
+    observations: Collection[str],
+    *,
+    for_matrices: bool = True,
 ) -> None:
     """Raise Unsupported for what the tables of FBGEMM or TorchRec have no word for."""
     if call.operation not in operations:
@@ -65,12 +70,42 @@ def expect_expressible(
         raise Unsupported(f"{library} pools by sum or mean, and has no mode {mode!r}")
     if "weight" in call.inputs and call.inputs["weight"].ndim != 2:
         raise Unsupported(f"a table of {library} is told two sizes, of rows and columns")
+    if call.operation.is_bag:
+        composition.expect_bounds(call, for_matrices=for_matrices)
 
 
 def pooling_of(call: Call) -> PoolingMode:
     """Return the pooling mode of a call's operation."""
     is_bag = call.operation.is_bag
+    # NONE is how FBGEMM spells lookups: rows that are not pooled.
     return _POOLING[call.option("mode")] if is_bag else PoolingMode.NONE
+
+
+def shape_and_dtype(call: Call, tensors: Mapping[str, Tensor]) -> tuple[Any, torch.dtype]:
+    """Return the sizes and the dtype of a call's table, given or fresh."""
+    if "weight" in tensors:
+        return tuple(tensors["weight"].shape), tensors["weight"].dtype
+    sizes = call.options["num_embeddings"], call.options["embedding_dim"]
+    return sizes, getattr(torch, call.option("dtype"))
+
+
+def flat_bags(call: Call, tensors: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Return flat indices and the B + 1 offsets of their bags; None where a call has none."""
+    indices, offsets = tensors["indices"], tensors.get("offsets")
+    if offsets is None and indices.ndim == 2:
+        bags, length = indices.shape
+        helps("flattens a matrix of bags, and makes its offsets")
+        return indices.flatten(), length * torch.arange(bags + 1, device=indices.device)
+    if offsets is None or call.option("include_last_offset"):
+        return indices, offsets
+    helps("appends the number of indices to the offsets")
+    return indices, torch.cat([offsets, offsets.new_tensor([indices.numel()])])
+
+
+def flat_factors(tensors: Mapping[str, Tensor]) -> Tensor | None:
+    """Return the per-sample weights in the order of the flat indices, None if there are none."""
+    factors = tensors.get("per_sample_weights")
+    return factors.flatten() if factors is not None and "offsets" not in tensors else factors
 
 
 def precisions(dtype: torch.dtype) -> dict[str, SparseType]:
@@ -92,40 +127,22 @@ class Tbe:
 
     def look_up(self) -> Tensor:
         """Call the module; a lookup's rows get the shape of the indices."""
-        output: Tensor = self.module(*self._positional(), **self._weights())
+        indices, factors = self.tensors["indices"], flat_factors(self.tensors)
         if self.call.operation.is_bag:
-            return output
-        return output.view(*self.tensors["indices"].shape, self.table.shape[1])
-
-    @property
-    def _is_matrix(self) -> bool:
-        return self.call.operation.is_bag and "offsets" not in self.tensors
-
-    def _positional(self) -> list[Tensor]:
-        indices, device = self.tensors["indices"], self.tensors["indices"].device
-        if not self.call.operation.is_bag:
-            helps("makes a bag of each index, and gives the rows the shape of the indices")
-            return [indices.flatten(), torch.arange(indices.numel() + 1, device=device)]
-        if self._is_matrix:
-            bags, length = indices.shape
-            helps("flattens a matrix of bags, and makes its offsets")
-            return [indices.flatten(), length * torch.arange(bags + 1, device=device)]
-        offsets = self.tensors["offsets"]
-        if self.call.option("include_last_offset"):
-            return [indices, offsets]
-        helps("appends the number of indices to the offsets")
-        return [indices, torch.cat([offsets, offsets.new_tensor([indices.numel()])])]
-
-    def _weights(self) -> dict[str, Tensor]:
-        if "per_sample_weights" not in self.tensors:
-            return {}
-        factors = self.tensors["per_sample_weights"]
-        return {"per_sample_weights": factors.flatten() if self._is_matrix else factors}
+            bags = flat_bags(self.call, self.tensors)
+            weights = {} if factors is None else {"per_sample_weights": factors}
+            pooled: Tensor = self.module(*bags, **weights)
+            return pooled
+        helps("makes a bag of each index, and gives the rows the shape of the indices")
+        bounds = torch.arange(indices.numel() + 1, device=indices.device)
+        rows: Tensor = self.module(indices.flatten(), bounds)
+        return rows.view(*indices.shape, self.table.shape[1])
 
 
 def require_kernels() -> None:
     """Raise Unavailable without a CUDA device, or in a build of FBGEMM without its kernels."""
     require_cuda()
+    # Such a build imports, and sees the GPU: only its first call would fail.
     if not torch._C._dispatch_has_kernel_for_dispatch_key(  # noqa: SLF001  (no public spelling)
         "fbgemm::bounds_check_indices", "CUDA"
     ):

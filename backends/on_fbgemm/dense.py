@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from fbgemm_gpu.split_table_batched_embeddings_ops_training import (
     DenseTableBatchedEmbeddingBagsCodegen,
 )
 
-from embcheck.backends.composed import composition
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.on_fbgemm import script
 from embcheck.backends.on_fbgemm.calls import (
     VERSION,
@@ -28,9 +27,10 @@ from embcheck.backends.on_fbgemm.calls import (
     precisions,
     provided,
     require_kernels,
+    shape_and_dtype,
 )
-from embcheck.backends.on_torch.calls import Answer, thunk
-from embcheck.backends.on_torch.names import to_array, to_tensor
+from embcheck.backends.on_torch.calls import Answer, tensors_of, thunk
+from embcheck.backends.on_torch.names import to_array
 from embcheck.backends.on_torch.observe import Prepared
 from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import (
@@ -38,7 +38,6 @@ from embcheck.conformance.contract.backend import (
     Capability,
     Provided,
     Provision,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.contract.operation import FRESH
@@ -85,24 +84,20 @@ class FbgemmDense:
 
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Make the module, copy the weight to its table, and return what is to be observed."""
-        _expect_expressible(call)
+        expect_expressible(call, "FBGEMM", _OPERATIONS, _OBSERVABLE)
         device = self.info.device
-        tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
-        if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
-            tensors["per_sample_weights"].requires_grad_()
+        tensors = tensors_of(call, device)
         module = self._module(call, tensors)
+        # FBGEMM has no option for it: a table is a parameter, which trains.
         module.weights.requires_grad_(not call.is_frozen)
         table = module.split_embedding_weights()[0]
+        # The caller finds the module's own table, which FBGEMM allocates itself.
         tensors["weight"] = table.copy_(tensors["weight"]) if "weight" in tensors else table
         lookup = Tbe(call, module, table, tensors).look_up
         return thunk(Prepared(call, tensors, module.weights, lookup), device)
 
     def _module(self, call: Call, tensors: dict[str, Any]) -> Any:
-        if call.operation.is_fresh:
-            shape = call.options["num_embeddings"], call.options["embedding_dim"]
-            dtype = getattr(torch, call.option("dtype"))
-        else:
-            shape, dtype = tuple(tensors["weight"].shape), tensors["weight"].dtype
+        shape, dtype = shape_and_dtype(call, tensors)
         return DenseTableBatchedEmbeddingBagsCodegen(
             [shape],
             pooling_mode=pooling_of(call),
@@ -112,21 +107,17 @@ class FbgemmDense:
 
     def script(self, call: Call) -> str:
         """Write a call as FBGEMM's users would."""
-        _expect_expressible(call)
+        expect_expressible(call, "FBGEMM", _OPERATIONS, _OBSERVABLE)
         return script.write_dense(call, self.info.device)
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring tensors off the device; what is flat as the weight gets the table's shape."""
-        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
-        for name in _OF_THE_WEIGHT & observed.keys():
-            observed[name] = observed[name].reshape(found["weight"].shape)
-        return {**inputs_after(found), **observed}
-
-
-def _expect_expressible(call: Call) -> None:
-    expect_expressible(call, "FBGEMM", _OPERATIONS, _OBSERVABLE)
-    if call.operation.is_bag:
-        composition.expect_bounds(call)
+        home = brought_home(answer, to_array)
+        for name in _OF_THE_WEIGHT & home.keys():
+            # FBGEMM keeps all tables of a module in one flat parameter, and so are its gradient and
+            # what trains it.
+            home[name] = home[name].reshape(home["weight_after"].shape)
+        return home
 
 
 def on_cpu() -> FbgemmDense:

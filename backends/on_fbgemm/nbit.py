@@ -25,10 +25,11 @@ from fbgemm_gpu.split_table_batched_embeddings_ops_inference import (
 )
 from fbgemm_gpu.tbe.utils.quantize import quantize_embs
 
-from embcheck.backends.composed import composition
+from embcheck.backends.composed.stored_table import OF_THE_TABLE, SEEN
 from embcheck.backends.on_fbgemm import script
 from embcheck.backends.on_fbgemm.calls import VERSION, Tbe, expect_expressible, pooling_of
-from embcheck.backends.on_torch.names import to_array, to_tensor
+from embcheck.backends.on_torch import stored
+from embcheck.backends.on_torch.names import arrays_of, to_tensor
 from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -36,9 +37,8 @@ from embcheck.conformance.contract.backend import (
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import Call, Operation
 
 Answer = dict[str, Any]
 
@@ -57,12 +57,6 @@ _OPERATIONS = {
 }
 _FATAL = "bounds_check_mode=BoundsCheckMode.FATAL"
 _SCRIPTED = "torch.jit.save(torch.jit.script(module), file)"
-_OF_THE_TABLE = {
-    Observation.STORED_WEIGHT,
-    Observation.SAME_CODES_AGAIN,
-    Observation.SAME_WHEN_LOADED,
-}
-_OBSERVABLE = {"output", "weight_after", "inputs_after", *_OF_THE_TABLE}
 
 
 class FbgemmNbit:
@@ -95,10 +89,7 @@ class FbgemmNbit:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring the tensors home."""
-        return {
-            name: to_array(seen) if isinstance(seen, torch.Tensor) else np.array(seen)
-            for name, seen in answer.items()
-        }
+        return arrays_of(answer)
 
     def script(self, call: Call) -> str:
         """Write a call as FBGEMM's users would."""
@@ -107,11 +98,9 @@ class FbgemmNbit:
 
 
 def _expect_expressible(call: Call) -> None:
-    expect_expressible(call, "FBGEMM", _OPERATIONS, _OBSERVABLE)
-    if call.operation.is_bag:
-        composition.expect_bounds(call)
-        if call.wants(*_OF_THE_TABLE):
-            raise Unsupported("a table is seen by a lookup, and a bag's module has none")
+    expect_expressible(call, "FBGEMM", _OPERATIONS, SEEN)
+    if call.operation.is_bag and call.wants(*OF_THE_TABLE):
+        raise Unsupported("a table is seen by a lookup, and a bag's module has none")
 
 
 def _thunk(call: Call, checks: dict[str, Any], *, as_script: bool = False) -> Callable[[], Answer]:
@@ -121,25 +110,22 @@ def _thunk(call: Call, checks: dict[str, Any], *, as_script: bool = False) -> Ca
     module = _packed(call, weight, checks)
     look_up = Tbe(call, module, weight, tensors).look_up
 
-    def stored(module: Any) -> torch.Tensor:
+    def stored_weight() -> torch.Tensor:
         rows: torch.Tensor = module(torch.arange(len(weight)), torch.arange(len(weight) + 1))
         return rows
 
-    def run() -> Answer:
-        seen: Answer = {"output": look_up(), **inputs_after(tensors)}
-        if call.wants(Observation.STORED_WEIGHT):
-            seen["stored_weight"] = stored(module)
-        if call.wants(Observation.SAME_CODES_AGAIN):
-            again = _packed(call, stored(module), checks)
-            seen["same_codes_again"] = torch.equal(_codes(module), _codes(again))
-        if call.wants(Observation.SAME_WHEN_LOADED):
-            other = _packed(call, torch.zeros_like(weight), checks)
-            other = _scripted(module) if as_script else _loaded(other, module)
-            loaded = Tbe(call, other, weight, tensors).look_up()
-            seen["same_when_loaded"] = torch.equal(loaded, seen["output"])
-        return seen
+    def has_codes_of(table: torch.Tensor) -> bool:
+        return torch.equal(_codes(module), _codes(_packed(call, table, checks)))
 
-    return run
+    def loaded() -> torch.Tensor:
+        if as_script:
+            other = _scripted(module)
+        else:
+            other = _packed(call, torch.zeros_like(weight), checks)
+            other.load_state_dict(stored.reloaded(module.state_dict()))
+        return Tbe(call, other, weight, tensors).look_up()
+
+    return stored.thunk(call, tensors, look_up, stored_weight, has_codes_of, loaded)
 
 
 def _packed(call: Call, table: torch.Tensor, checks: dict[str, Any]) -> Any:
@@ -148,9 +134,11 @@ def _packed(call: Call, table: torch.Tensor, checks: dict[str, Any]) -> Any:
         [("table", *table.shape, kind, EmbeddingLocation.HOST)],
         device="cpu",
         pooling_mode=pooling_of(call),
+        # FP16, the default, would round what is compared with the scheme's levels.
         output_dtype=SparseType.FP32,
         **checks,
     )
+    # Allocates the memory that `assign_embedding_weights` fills.
     module.initialize_weights()
     module.assign_embedding_weights([quantize_embs(table, kind)])
     return module
@@ -159,15 +147,6 @@ def _packed(call: Call, table: torch.Tensor, checks: dict[str, Any]) -> Any:
 def _codes(module: Any) -> torch.Tensor:
     codes: torch.Tensor = module.split_embedding_weights()[0][0]
     return codes
-
-
-def _loaded(module: Any, saved: Any) -> Any:
-    """Save a module's state, and load it into another."""
-    file = io.BytesIO()
-    torch.save(saved.state_dict(), file)
-    file.seek(0)
-    module.load_state_dict(torch.load(file))
-    return module
 
 
 def _scripted(module: Any) -> Any:

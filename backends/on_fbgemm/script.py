@@ -74,6 +74,7 @@ def write_split(call: Call, device: str, checks: BoundsCheckMode | None) -> str:
     made = _SPLIT.format(
         place=_PLACES[device],
         pooling=_pooling(call),
+        # As the adapter, a script does not name what is the default.
         checks="" if checks is None else f"\n    bounds_check_mode=BoundsCheckMode.{checks.name},",
     )
     lines = [*torch_script.plain_tensors(call, torch_script.moved_to(device)), made, *_lookup(call)]
@@ -98,17 +99,10 @@ def write_dense(call: Call, device: str) -> str:
         made.append("table.copy_(weight)")
     if call.is_frozen:
         made.append("module.weights.requires_grad_(False)")
-    leaves = [
-        "per_sample_weights.requires_grad_()"
-        for _ in range(call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS))
-    ]
-    lines = [
-        *torch_script.plain_tensors(call, torch_script.moved_to(device)),
-        *leaves,
-        *made,
-        *_lookup(call),
-    ]
-    lines += torch_script.derived(call, "module.weights")
+    lines = torch_script.plain_tensors(call, torch_script.moved_to(device))
+    if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+        lines.append("per_sample_weights.requires_grad_()")
+    lines += [*made, *_lookup(call), *torch_script.derived(call, "module.weights")]
     lines += [
         f"{name} = {name}.view(table.shape)"
         for name in ("grad_weight", "trained_weight", "weight_after")
@@ -137,6 +131,7 @@ def _pooling(call: Call) -> str:
 
 
 def _lookup(call: Call) -> list[str]:
+    # A fresh table's width follows from the size of the output.
     columns = call.inputs["weight"].shape[-1] if "weight" in call.inputs else -1
     if not call.operation.is_bag:
         return [

@@ -29,7 +29,7 @@ from fbgemm_gpu.split_table_batched_embeddings_ops_training import (
 )
 from torch import Tensor
 
-from embcheck.backends.composed import composition
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.on_fbgemm import script
 from embcheck.backends.on_fbgemm.calls import (
     VERSION,
@@ -47,7 +47,6 @@ from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation
 
@@ -93,10 +92,12 @@ class FbgemmSplit:
         device = self.info.device
         tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
         weight = tensors["weight"]
+        # Not named where it is the default, so that FBGEMM's default is what is tested.
         checks = {} if self._checks is None else {"bounds_check_mode": self._checks}
         module = SplitTableBatchedEmbeddingBagsCodegen(
             [(*weight.shape, *_PLACES[device])],
             pooling_mode=pooling_of(call),
+            # The optimiser is a part of the module: a lookup without training names one too.
             **_OPTIMISERS[_trained_by(call)],
             learning_rate=1.0,
             **precisions(weight.dtype),
@@ -121,14 +122,11 @@ class FbgemmSplit:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring tensors off the device."""
-        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, to_array)
 
 
 def _expect_expressible(call: Call) -> None:
     expect_expressible(call, "FBGEMM", provided(_CLASS), _OBSERVABLE)
-    if call.operation.is_bag:
-        composition.expect_bounds(call)
     if call.wants(*_OPTIMISERS) and call.is_frozen:
         raise Unsupported("FBGEMM's fused tables are all trained, and none is frozen")
     if all(map(call.wants, _OPTIMISERS)):
@@ -146,6 +144,7 @@ def _observe(tbe: Tbe) -> dict[str, Any]:
     observed = {"output": output}
     if tbe.call.wants(*_OPTIMISERS):
         upstream = tbe.tensors.get("grad_output", torch.ones_like(output))
+        # This trains: the optimiser runs in the backward pass, and no gradient is left to read.
         torch.autograd.backward(output, upstream)
         observed[_trained_by(tbe.call)] = tbe.table
     return observed

@@ -20,13 +20,17 @@ from torch import Tensor
 from torchrec.modules.embedding_configs import dtype_to_data_type
 
 from embcheck.backends.composed import composition
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.on_fbgemm import torchrec_script
 from embcheck.backends.on_fbgemm.calls import (
     expect_expressible,
+    flat_bags,
+    flat_factors,
     require_kernels,
+    shape_and_dtype,
 )
-from embcheck.backends.on_torch.calls import Answer, thunk
-from embcheck.backends.on_torch.names import to_array, to_tensor
+from embcheck.backends.on_torch.calls import Answer, tensors_of, thunk
+from embcheck.backends.on_torch.names import to_array
 from embcheck.backends.on_torch.observe import Prepared, Tensors
 from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import (
@@ -34,7 +38,6 @@ from embcheck.conformance.contract.backend import (
     Capability,
     Provided,
     Provision,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.help import helps
@@ -97,25 +100,27 @@ class TorchrecCollections:
         _expect_expressible(call)
         if not call.operation.is_bag:
             return {}
+        # Lengths are differences of bounds, so that here there must be some.
         composition.expect_bounds(call)
         return {_BY_LENGTHS: self._thunk(call, _features_by_lengths)}
 
     def _thunk(self, call: Call, features: Callable[[Call, Tensors], Any]) -> Callable[[], Answer]:
         device = self.info.device
-        tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
-        if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
-            tensors["per_sample_weights"].requires_grad_()
+        tensors = tensors_of(call, device)
         module = _module(call, tensors, torch.device(device))
+        # TorchRec names the parameter after the table; there is but one.
         ((key, weight),) = module.named_parameters()
         if "weight" in tensors:
             module.load_state_dict({key: tensors["weight"]})
         tensors["weight"] = weight.requires_grad_(not call.is_frozen)
 
         def look_up() -> Tensor:
-            looked_up = module(features(call, tensors))["feature"]
-            output: Tensor = looked_up if call.operation.is_bag else looked_up.values()
-            shape = (*tensors["indices"].shape, weight.shape[1])
-            return output if call.operation.is_bag else output.view(shape)
+            looked_up: Any = module(features(call, tensors))["feature"]
+            if call.operation.is_bag:
+                pooled: Tensor = looked_up
+                return pooled
+            rows: Tensor = looked_up.values()
+            return rows.view(*tensors["indices"].shape, weight.shape[1])
 
         return thunk(Prepared(call, tensors, weight, look_up), device)
 
@@ -126,22 +131,16 @@ class TorchrecCollections:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring tensors off the device."""
-        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, to_array)
 
 
 def _expect_expressible(call: Call) -> None:
-    expect_expressible(call, "TorchRec", _OPERATIONS, _OBSERVABLE)
-    if call.operation.is_bag:
-        composition.expect_bounds(call, for_matrices=False)
+    # Bags without bounds can be told to a KeyedJaggedTensor: it is for TorchRec to refuse them.
+    expect_expressible(call, "TorchRec", _OPERATIONS, _OBSERVABLE, for_matrices=False)
 
 
 def _module(call: Call, tensors: Tensors, device: torch.device) -> Any:
-    if "weight" in tensors:
-        shape, dtype = tensors["weight"].shape, tensors["weight"].dtype
-    else:
-        shape = torch.Size([call.options["num_embeddings"], call.options["embedding_dim"]])
-        dtype = getattr(torch, call.option("dtype"))
+    shape, dtype = shape_and_dtype(call, tensors)
     told = {"name": "table", "feature_names": ["feature"], "data_type": dtype_to_data_type(dtype)}
     if not call.operation.is_bag:
         return torchrec.EmbeddingCollection([torchrec.EmbeddingConfig(*shape, **told)], device)
@@ -151,36 +150,23 @@ def _module(call: Call, tensors: Tensors, device: torch.device) -> Any:
 
 
 def _features(call: Call, tensors: Tensors) -> Any:
-    indices, offsets = tensors["indices"], tensors.get("offsets")
-    factors, number = tensors.get("per_sample_weights"), tensors["indices"].numel()
+    indices = tensors["indices"]
     if not call.operation.is_bag:
         helps("makes one sequence of all indices, and gives the rows their shape")
-        indices, offsets = indices.flatten(), torch.tensor([0, number], device=indices.device)
-    elif offsets is None and indices.ndim == 2:
-        bags, length = indices.shape
-        helps("flattens a matrix of bags, and makes its offsets")
-        offsets = length * torch.arange(bags + 1, device=indices.device)
-        indices = indices.flatten()
-        factors = None if factors is None else factors.flatten()
-    elif offsets is not None and not call.option("include_last_offset"):
-        helps("appends the number of indices to the offsets")
-        offsets = torch.cat([offsets, offsets.new_tensor([number])])
-    return torchrec.KeyedJaggedTensor(["feature"], indices, factors, offsets=offsets)
+        offsets = torch.tensor([0, indices.numel()], device=indices.device)
+        return torchrec.KeyedJaggedTensor(["feature"], indices.flatten(), offsets=offsets)
+    values, bounds = flat_bags(call, tensors)
+    factors = flat_factors(tensors) if bounds is not None else tensors.get("per_sample_weights")
+    return torchrec.KeyedJaggedTensor(["feature"], values, factors, offsets=bounds)
 
 
 def _features_by_lengths(call: Call, tensors: Tensors) -> Any:
-    """Tell the length of each bag, which for a matrix is its number of columns."""
-    indices, factors = tensors["indices"], tensors.get("per_sample_weights")
-    if "offsets" in tensors:
-        offsets = tensors["offsets"]
-        if not call.option("include_last_offset"):
-            offsets = torch.cat([offsets, offsets.new_tensor([indices.numel()])])
-        lengths = torch.diff(offsets)
-    else:
-        bags, length = indices.shape
-        lengths = torch.full((bags,), length, device=indices.device)
-        indices, factors = indices.flatten(), None if factors is None else factors.flatten()
-    return torchrec.KeyedJaggedTensor(["feature"], indices, factors, lengths=lengths)
+    """Tell the length of each bag."""
+    values, bounds = flat_bags(call, tensors)
+    # `spellings` asks for bags with bounds only.
+    lengths = torch.diff(bounds)  # type: ignore[arg-type]
+    factors = flat_factors(tensors)
+    return torchrec.KeyedJaggedTensor(["feature"], values, factors, lengths=lengths)
 
 
 def on_cpu() -> TorchrecCollections:

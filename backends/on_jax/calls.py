@@ -11,8 +11,19 @@ from typing import Any
 import jax
 import numpy as np
 
+from embcheck.backends.composed import composition
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.on_jax import script
-from embcheck.backends.on_jax.observe import REDUCTIONS, Arrays, Spelling, Way, look_up, observe
+from embcheck.backends.on_jax.observe import (
+    REDUCTIONS,
+    Answer,
+    Arrays,
+    Spelling,
+    Way,
+    finished,
+    look_up,
+    observe,
+)
 from embcheck.backends.on_jax.spellings import CHECKED, checked
 from embcheck.conformance.contract.backend import (
     BackendInfo,
@@ -21,7 +32,6 @@ from embcheck.conformance.contract.backend import (
     Provision,
     Unavailable,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import (
     TRAINING_OBSERVATIONS,
@@ -30,10 +40,6 @@ from embcheck.conformance.contract.call import (
     Operation,
 )
 
-Answer = tuple[Arrays, Arrays]
-"""What was observed, and the arrays that the library was handed."""
-
-_finished: Callable[[Any], Any] = jax.block_until_ready
 config: Any = jax.config
 
 WIDE = {"jax_enable_x64": "True; the default is False"}
@@ -53,13 +59,31 @@ def bags_of(rows: str) -> dict[Operation, Provided]:
     }
 
 
-def use_cuda() -> str:
-    """Have JAX work on the GPU, and return that device; raises Unavailable without one.
+def info_of(
+    name: str,
+    device: str,
+    operations: Mapping[Operation, Provided],
+    made_from: str | None = None,
+) -> BackendInfo:
+    """Describe a way of JAX's own of looking rows up."""
+    return BackendInfo(
+        id=name,
+        library="jax",
+        modules=("jax", "jaxlib"),
+        version=jax.__version__,
+        device=device,
+        operations=operations,
+        capabilities=frozenset({Capability.GRADIENTS, *BAGS}),
+        made_from=made_from,
+    )
 
-    JAX would take three quarters of the GPU's memory at once, which other backends need too.
-    https://docs.jax.dev/en/latest/gpu_memory_allocation.html
-    """
+
+def use_cuda() -> str:
+    """Have JAX work on the GPU, and return that device; raises Unavailable without one."""
+    # JAX would take three quarters of the GPU's memory at once, which other backends need too:
+    # https://docs.jax.dev/en/latest/gpu_memory_allocation.html
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    # The workers' environment says JAX_PLATFORMS=cpu.
     config.update("jax_platforms", "cuda,cpu")
     try:
         jax.devices("cuda")
@@ -79,13 +103,14 @@ class JaxCalls:
         """Move the inputs, and call once: that is when jit compiles."""
         spelling = self._spell(call)
         arrays, found = self._arrays(call)
+        # Timings ask for the output alone: nothing else is compiled with it.
         if call.observe == (Observation.OUTPUT,):
             run = partial(look_up, arrays, spelling)
-            _finished(run())
-            return lambda: ({"output": _finished(run())}, found)
-        show = partial(observe, arrays, spelling, _wanted(call))
-        _finished(show())
-        return lambda: (_finished(show()), found)
+            finished(run())
+            return lambda: ({"output": finished(run())}, found)
+        show = partial(observe, arrays, spelling, call.observe)
+        finished(show())
+        return lambda: (finished(show()), found)
 
     def spellings(self, call: Call) -> dict[str, Callable[[], Answer]]:
         """Return the call with JAX's own checks of indices; none for what looks no index up."""
@@ -93,7 +118,7 @@ class JaxCalls:
         if call.operation is Operation.ONE_HOT:
             return {}
         arrays, found = self._arrays(call)
-        show = partial(observe, spelling=spelling, wanted=_wanted(call))
+        show = partial(observe, spelling=spelling, wanted=call.observe)
         if "offsets" not in call.inputs:
             run = checked(show)
             return {CHECKED: lambda: (run(arrays), found)}
@@ -103,14 +128,13 @@ class JaxCalls:
 
         def check_and_run() -> Answer:
             rows(arrays)
-            return _finished(show(arrays)), found
+            return finished(show(arrays)), found
 
         return {CHECKED: check_and_run}
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """View the arrays as NumPy's."""
-        observed, found = ({n: np.asarray(a) for n, a in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, np.asarray)
 
     def script(self, call: Call) -> str:
         """Write a call as JAX's users would."""
@@ -124,15 +148,14 @@ class JaxCalls:
         if call.operation is Operation.ONE_HOT:
             return arrays, arrays
         table = way.make_table(call, arrays.get("weight"))
+        # A module is looked up in; the caller finds the array that it holds.
         return {**arrays, "weight": table}, {**arrays, "weight": way.weight_of(table)}
 
     def _spell(self, call: Call) -> Spelling:
         """Raise Unsupported for what JAX and its documentation have no spelling for."""
         if call.operation not in self.info.operations:
             raise Unsupported(f"{self.info.id} has no {call.operation}")
-        for name, value in call.options.items():
-            if name not in self._way.options and value is not None and value is not False:
-                raise Unsupported(f"{self.info.library} has no {name}")
+        composition.expect_only(call, self.info.library, self._way.options, {*Observation})
         _check_training(call, self._way)
         spelling = Spelling(
             self._way,
@@ -143,17 +166,9 @@ class JaxCalls:
         )
         if call.operation is Operation.ONE_HOT and spelling.num_classes == -1:
             raise Unsupported("jax.nn.one_hot does not infer num_classes")
-        if call.operation is Operation.EMBEDDING_BAG and spelling.mode not in REDUCTIONS:
-            raise Unsupported(f"nothing to compose a bag of mode {spelling.mode!r} from")
-        if "per_sample_weights" in call.inputs and spelling.mode != "sum":
-            raise Unsupported(
-                f"no documented composition of per_sample_weights and {spelling.mode}"
-            )
+        if call.operation.is_bag:
+            composition.expect_mode(call, REDUCTIONS)
         return spelling
-
-
-def _wanted(call: Call) -> tuple[str, ...]:
-    return tuple(map(str, call.observe))
 
 
 def _check_training(call: Call, way: Way) -> None:

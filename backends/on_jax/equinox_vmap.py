@@ -9,7 +9,6 @@ https://docs.kidger.site/equinox/api/nn/embedding/
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import Any
 
 import equinox as eqx
@@ -39,6 +38,7 @@ _OPERATIONS = {
 
 
 def _options_of(call: Call) -> dict[str, Any]:
+    # PyTorch's default dtype: with 64-bit dtypes on, Equinox would draw a weight of float64.
     return {"dtype": "float32", **call.options}
 
 
@@ -65,11 +65,14 @@ def _write_rows(call: Call) -> str:
 
 
 def _look_up(table: eqx.nn.Embedding, indices: jax.Array) -> Any:
-    mapped = reduce(lambda function, _: jax.vmap(function), range(indices.ndim), table)
+    mapped: Any = table
+    for _ in range(indices.ndim):
+        mapped = jax.vmap(mapped)
     return mapped(indices)
 
 
 def _train(name: str, table: eqx.nn.Embedding, gradient: eqx.nn.Embedding) -> eqx.nn.Embedding:
+    # Optax keeps a state for each leaf, and a module has fields that are no parameters.
     optimiser, parameters = OPTIMISERS[name](), eqx.filter(table, eqx.is_inexact_array)
     updates, _ = optimiser.update(gradient, optimiser.init(parameters), parameters)
     trained: eqx.nn.Embedding = eqx.apply_updates(table, updates)

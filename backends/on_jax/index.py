@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import jax
 
-from embcheck.backends.on_jax.calls import BAGS, JaxCalls, bags_of, use_cuda
+from embcheck.backends.on_jax.calls import JaxCalls, bags_of, info_of, use_cuda
 from embcheck.backends.on_jax.observe import Way
 from embcheck.backends.on_jax.script import Written
-from embcheck.conformance.contract.backend import BackendInfo, Capability
 
 _ROWS = "weight[indices]"
 
@@ -22,16 +21,8 @@ def _index(weight: jax.Array, indices: jax.Array) -> jax.Array:
 
 
 def _make(name: str, device: str) -> JaxCalls:
-    info = BackendInfo(
-        id=name,
-        library="jax",
-        modules=("jax", "jaxlib"),
-        version=jax.__version__,
-        device=device,
-        operations=bags_of(_ROWS),
-        capabilities=frozenset({Capability.GRADIENTS, *BAGS}),
-    )
-    return JaxCalls(info, Way(_index, Written(lambda _: _ROWS)))
+    way = Way(_index, Written(lambda _: _ROWS))
+    return JaxCalls(info_of(name, device, bags_of(_ROWS)), way)
 
 
 def on_cpu() -> JaxCalls:

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from embcheck.backends.composed.lookups import GRADIENTS
 from embcheck.backends.on_jax.script import Written
 from embcheck.conformance.contract.call import (
     TRAINING_OBSERVATIONS,
@@ -31,15 +32,16 @@ from embcheck.conformance.contract.call import (
 Arrays = dict[Any, Any]
 """Arrays by name; the weight may be a module that holds it."""
 
+Answer = tuple[Arrays, Arrays]
+"""What was observed, and the arrays that the library was handed."""
+
+# JAX returns before it has computed. Whoever does not wait sees no error, and times nothing.
+finished: Callable[[Any], Any] = jax.block_until_ready
+
 REDUCTIONS: dict[str, Callable[..., jax.Array]] = {
     "sum": jnp.sum,
     "mean": jnp.mean,
     "max": jnp.max,
-}
-
-_GRADIENTS = {
-    Observation.GRAD_WEIGHT: "weight",
-    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
 }
 
 _EARLIER_USES: dict[Observation, Callable[[jax.Array], jax.Array]] = {
@@ -68,6 +70,7 @@ class Way:
 class Spelling(NamedTuple):
     """What a call fixes when it is compiled."""
 
+    # Hashable, as a static argument of `jax.jit` must be: it compiles once for each.
     way: Way
     operation: Operation
     mode: str
@@ -93,10 +96,13 @@ def look_up(arrays: Arrays, spelling: Spelling) -> jax.Array:
 def _reduce_segments(rows: jax.Array, offsets: jax.Array, spelling: Spelling) -> jax.Array:
     bounds = offsets if spelling.include_last_offset else jnp.append(offsets, len(rows))
     sizes = jnp.diff(bounds)
+    # The last bound lies behind the last row: JAX documents that it drops such an update.
     bags = jnp.zeros(len(rows), int).at[bounds].add(1).cumsum() - 1
+    # Without the number of segments, which jit cannot find in values, JAX refuses.
     if spelling.mode == "max":
         return jax.ops.segment_max(rows, bags, num_segments=len(sizes))
     sums = jax.ops.segment_sum(rows, bags, num_segments=len(sizes))
+    # The mean of an empty bag is 0 / 0 here as in users' code: the suite reports the NaN.
     return sums / sizes[:, None] if spelling.mode == "mean" else sums
 
 
@@ -115,8 +121,9 @@ def observe(arrays: Arrays, spelling: Spelling, wanted: tuple[str, ...]) -> Arra
         output = look_up({**arrays, "weight": table}, spelling)
         return jnp.square(use(weight_of(table))).sum() + output.sum()
 
-    for observation, name in _GRADIENTS.items():
+    for observation, name in GRADIENTS.items():
         if observation in wanted:
+            # The gradient of a module is a module of gradients.
             gradient = jax.grad(loss)(arrays[name], name)
             observed[observation] = weight_of(gradient) if name == "weight" else gradient
     for observation, use in _EARLIER_USES.items():

@@ -112,6 +112,7 @@ def _derived(call: Call, way: Written, called: str) -> list[str]:
     """Write the gradients and the training step."""
     table = "weight" if way.table is None else "table"
     upstream = "grad_output" if "grad_output" in call.inputs else "jnp.ones_like(output)"
+    # The gradient of a module is a module: its weight is where the module's own is.
     home = way.weight.removeprefix(table)
     lines = []
     for observation, total in _DERIVED.items():
@@ -122,6 +123,7 @@ def _derived(call: Call, way: Written, called: str) -> list[str]:
             lines.append(f"{observation} = jax.grad(lambda {leaf}: {term})({leaf}){part}")
     for observation, optimiser in _OPTIMISERS.items():
         if call.wants(observation):
+            # Only modules train, so that the table has a name of its own here.
             lines.append(f"gradient = jax.grad(lambda table: ({called} * {upstream}).sum())(table)")
             lines += [line.format(optimiser=optimiser) for line in way.train]
             lines.append(f"{observation} = {way.weight.replace('table', 'trained')}")

@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from embcheck.backends.on_jax.calls import BAGS, JaxCalls, bags_of, config
+from embcheck.backends.on_jax.calls import JaxCalls, bags_of, config, info_of
 from embcheck.backends.on_jax.observe import Way
 from embcheck.backends.on_jax.script import Written
-from embcheck.conformance.contract.backend import BackendInfo, Capability, Unavailable
+from embcheck.conformance.contract.backend import Unavailable
 from embcheck.conformance.contract.call import Call
 
 _SHARDS = 2
@@ -47,6 +47,7 @@ def _way() -> Way:
     whole = sharding.NamedSharding(mesh, sharding.PartitionSpec())
     constrain: Any = jax.lax.with_sharding_constraint
 
+    # A table of an odd number of rows comes whole, for `device_put` refuses to divide it.
     def look_up(weight: jax.Array, indices: jax.Array) -> jax.Array:
         return jnp.take(constrain(weight, by_rows), indices, axis=0)
 
@@ -59,16 +60,9 @@ def _way() -> Way:
 
 def on_cpu() -> JaxCalls:
     """Make the backend `jax-sharded`; raises Unavailable where JAX does not simulate devices."""
+    # Read when JAX first makes its devices, and refused afterwards.
     config.update("jax_num_cpu_devices", _SHARDS)
     if jax.device_count() != _SHARDS:
         raise Unavailable(f"JAX has {jax.device_count()} devices, and not {_SHARDS}")
-    info = BackendInfo(
-        id="jax-sharded",
-        library="jax",
-        modules=("jax", "jaxlib"),
-        version=jax.__version__,
-        operations=bags_of("jnp.take(weight, indices, axis=0), weight sharded by rows over 2"),
-        capabilities=frozenset({Capability.GRADIENTS, *BAGS}),
-        made_from="jax-take",
-    )
-    return JaxCalls(info, _way())
+    operations = bags_of("jnp.take(weight, indices, axis=0), weight sharded by rows over 2")
+    return JaxCalls(info_of("jax-sharded", "cpu", operations, "jax-take"), _way())

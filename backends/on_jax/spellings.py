@@ -13,11 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import checkify
 
+from embcheck.backends.on_jax.observe import Answer, finished
 from embcheck.conformance.contract.call import Call, Observation, Operation
-
-_finished: Callable[[Any], Any] = jax.block_until_ready
-
-Answer = tuple[dict[str, Any], dict[str, Any]]
 
 CHECKED = "jax.jit(checkify.checkify(look_up, errors=checkify.index_checks))  # raises"
 """The spelling of any lookup whose indices JAX checks."""
@@ -51,17 +48,14 @@ def checked(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Compile a function so that an index of no row, found when it runs, raises behind it."""
     run = jax.jit(checkify.checkify(function, errors=checkify.index_checks))
 
-    def finished(arrays: Any) -> Any:
+    def run_and_raise(arrays: Any) -> Any:
+        # Compiled code cannot raise: `checkify` returns the error beside the answer.
         error, observed = run(arrays)
         error.throw()
-        return _finished(observed)
+        return finished(observed)
 
-    return finished
+    return run_and_raise
 
 
 def _thunk(run: Any, arrays: dict[str, Any]) -> Callable[[], Answer]:
-    def finished() -> Answer:
-        output = run(arrays["weight"], arrays["indices"])
-        return {"output": _finished(output)}, arrays
-
-    return finished
+    return lambda: ({"output": finished(run(arrays["weight"], arrays["indices"]))}, arrays)

@@ -10,29 +10,21 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from embcheck.backends.on_jax.calls import BAGS, JaxCalls, bags_of, use_cuda
+from embcheck.backends.on_jax.calls import JaxCalls, bags_of, info_of, use_cuda
 from embcheck.backends.on_jax.observe import Way
 from embcheck.backends.on_jax.script import Written
-from embcheck.conformance.contract.backend import BackendInfo, Capability
 
 _ROWS = 'weight.at[indices].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)'
 
 
 def _get(weight: jax.Array, indices: jax.Array) -> jax.Array:
+    # The fill value is given: "fill" has NaN for floats alone, and other values for integers.
     return weight.at[indices].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
 
 
 def _make(name: str, device: str) -> JaxCalls:
-    info = BackendInfo(
-        id=name,
-        library="jax",
-        modules=("jax", "jaxlib"),
-        version=jax.__version__,
-        device=device,
-        operations=bags_of(_ROWS),
-        capabilities=frozenset({Capability.GRADIENTS, *BAGS}),
-    )
-    return JaxCalls(info, Way(_get, Written(lambda _: _ROWS)))
+    way = Way(_get, Written(lambda _: _ROWS))
+    return JaxCalls(info_of(name, device, bags_of(_ROWS)), way)
 
 
 def on_cpu() -> JaxCalls:

@@ -17,11 +17,10 @@ import jax
 import jax.numpy as jnp
 
 from embcheck.backends.on_jax import spellings
-from embcheck.backends.on_jax.calls import BAGS, JaxCalls, bags_of, use_cuda
-from embcheck.backends.on_jax.observe import Way
+from embcheck.backends.on_jax.calls import JaxCalls, bags_of, info_of, use_cuda
+from embcheck.backends.on_jax.observe import Answer, Way
 from embcheck.backends.on_jax.script import Written
-from embcheck.backends.on_jax.spellings import Answer
-from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
+from embcheck.conformance.contract.backend import Provided, Provision
 from embcheck.conformance.contract.call import Call, Operation
 
 _ROWS = "jnp.take(weight, indices, axis=0)"
@@ -47,16 +46,8 @@ class _Take(JaxCalls):
 
 
 def _make(name: str, device: str, *, wide: bool = True) -> JaxCalls:
-    info = BackendInfo(
-        id=name,
-        library="jax",
-        modules=("jax", "jaxlib"),
-        version=jax.__version__,
-        device=device,
-        operations=_OPERATIONS,
-        capabilities=frozenset({Capability.GRADIENTS, *BAGS}),
-    )
-    return _Take(info, Way(_take, Written(lambda _: _ROWS, wide=wide)))
+    way = Way(_take, Written(lambda _: _ROWS, wide=wide))
+    return _Take(info_of(name, device, _OPERATIONS), way)
 
 
 def on_cpu() -> JaxCalls:

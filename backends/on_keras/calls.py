@@ -21,6 +21,7 @@ from keras import ops
 
 from embcheck.backends.composed import composition
 from embcheck.backends.composed import script as composition_script
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.on_keras.lookups import PRETRAINED, language
 from embcheck.backends.on_keras.observe import DERIVED, DIFFERENTIATED, Gradient, Tensors, observe
 from embcheck.conformance.contract.backend import (
@@ -29,7 +30,6 @@ from embcheck.conformance.contract.backend import (
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.contract.help import helps
@@ -85,6 +85,7 @@ class KerasCalls:
     """Keras on one of its backends, on the CPU."""
 
     def __init__(self, engine: Engine) -> None:
+        # Keras chooses its backend once, when it is first imported, by KERAS_BACKEND.
         if keras.backend.backend() != engine.name:
             raise RuntimeError(f"Keras was imported before, with {keras.backend.backend()}")
         self._engine = engine
@@ -108,6 +109,7 @@ class KerasCalls:
         with keras.device("cpu"):
             tensors = {name: _to_tensor(array) for name, array in call.inputs.items()}
             layer = _layer(call, tensors)
+        # The caller's own arrays: of most backends, tensors are copies of them.
         found = dict(call.inputs)
         if call.operation is Operation.EMBEDDING_MODULE:
             found["weight"] = layer.embeddings
@@ -133,8 +135,7 @@ class KerasCalls:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Copy the tensors home."""
-        observed, found = ({n: _to_array(a) for n, a in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, _to_array)
 
     def _expect_known(self, call: Call) -> None:
         """Raise Unsupported for what Keras, or its backend, has no spelling for."""
@@ -153,6 +154,7 @@ class KerasCalls:
 
 
 def _to_tensor(array: np.ndarray) -> Any:
+    # With NumPy as the backend, arrays are tensors already, and are not copied.
     return array if ops.is_tensor(array) else ops.convert_to_tensor(array)
 
 
@@ -166,12 +168,14 @@ def _layer(call: Call, tensors: Tensors) -> Any:
     if call.operation is Operation.EMBEDDING_MODULE:
         sizes = options["num_embeddings"], options["embedding_dim"]
         layer = keras.layers.Embedding(*sizes, dtype=options.get("dtype"))
+        # Without it, a layer has no weight until it is first called.
         layer.build()
         return layer
     if call.operation is not Operation.EMBEDDING_FROM_PRETRAINED:
         return None
     weight = tensors["weight"]
     dtype = keras.backend.standardize_dtype(weight.dtype)
+    # Keras compares these sizes with the weight's, and so refuses a table of other dimensions.
     sizes = weight.shape[0], weight.shape[-1]
     layer = keras.layers.Embedding(*sizes, weights=weight, dtype=dtype)
     layer.trainable = not call.is_frozen

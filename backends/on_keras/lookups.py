@@ -67,6 +67,7 @@ LOOKUPS = Lookups(look_up, reduce_matrix, reduce_segments, append_end)
 
 def language(name: str, imports: str, gradient: Callable[..., Any] | None) -> Language:
     """Say how lookups are written with one of Keras's backends."""
+    # NumPy's arrays are the tensors of that backend.
     converted = "{}" if name == "numpy" else "ops.convert_to_tensor({})"  # NumPy's are its tensors
     imported = [
         "from collections.abc import Callable",

@@ -15,17 +15,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from embcheck.backends.composed.lookups import GRADIENTS
 from embcheck.backends.on_keras.lookups import LOOKUPS
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
 Tensors = dict[str, Any]
 Gradient = Callable[[Callable[[Any], Any], Any], Any]
 """Gives the gradient of a function, whose value is a scalar, at a tensor."""
-
-_GRADIENTS = {
-    Observation.GRAD_WEIGHT: "weight",
-    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
-}
 
 _EARLIER_USES: dict[str, Callable[[Any], Any]] = {
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
@@ -34,12 +30,13 @@ _EARLIER_USES: dict[str, Callable[[Any], Any]] = {
 
 _OPTIMISERS: dict[str, Callable[[], Any]] = {
     Observation.TRAINED_WEIGHT: lambda: keras.optimizers.SGD(1.0),
+    # Keras's own are an accumulator of 0.1 and an epsilon of 1e-7.
     Observation.WEIGHT_TRAINED_BY_ADAGRAD: lambda: keras.optimizers.Adagrad(
         1.0, initial_accumulator_value=0.0, epsilon=1e-10
     ),
 }
 
-DIFFERENTIATED = {*_GRADIENTS, *_EARLIER_USES}
+DIFFERENTIATED = {*GRADIENTS, *_EARLIER_USES}
 DERIVED = DIFFERENTIATED | {*_OPTIMISERS}
 
 
@@ -72,6 +69,7 @@ def _loss(call: Call, tensors: Tensors, layer: Any, upstream: Any, name: str, so
     if layer is None:
         output = _look_up(call, {**tensors, name: source})
     else:
+        # A layer looks up in its own variable; this is Keras's way of giving it another.
         output = layer.stateless_call([source], [], tensors["indices"])[0]
     return ops.sum(ops.multiply(output, upstream))
 
@@ -81,7 +79,7 @@ def _differentiate(
 ) -> Tensors:
     found: Tensors = {
         observation: gradient(partial(loss, name), tensors[name])
-        for observation, name in _GRADIENTS.items()
+        for observation, name in GRADIENTS.items()
         if call.wants(observation)
     }
 
@@ -101,6 +99,7 @@ def _train(
     for observation, make in _OPTIMISERS.items():
         if not call.wants(observation):
             continue
+        # An optimiser updates variables only.
         table = keras.Variable(tensors["weight"]) if layer is None else layer.embeddings
         trained = [table] if layer is None else layer.trainable_variables
         company = keras.Variable(ops.ones(1))

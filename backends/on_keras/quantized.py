@@ -19,7 +19,7 @@ os.environ["KERAS_BACKEND"] = "numpy"
 
 import keras
 
-from embcheck.backends.composed.stored_table import LookUp, observe
+from embcheck.backends.composed.stored_table import LookUp, observe, require_written
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Provided,
@@ -45,10 +45,6 @@ _GIVEN = {
     "uint4-zero-block32": "config=keras.quantizers.Int4QuantizationConfig(block_size=32)",
 }
 """What `quantize` is given, by scheme, as it is written."""
-_WRITTEN = {
-    *(Observation.OUTPUT, Observation.STORED_WEIGHT),
-    *(Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER),
-}
 
 
 class KerasQuantized:
@@ -89,13 +85,13 @@ class KerasQuantized:
 
     def script(self, call: Call) -> str:
         """Write the layer, its quantisation and its call."""
-        if not set(call.observe) <= _WRITTEN:
-            raise Unsupported("no script is written for this observation")
+        require_written(call)
         stored = _STORED if call.wants(Observation.STORED_WEIGHT) else ""
         return _SCRIPT.format(given=_GIVEN[call.option("scheme")], stored=stored)
 
 
 def _quantized(table: np.ndarray, scheme: str) -> Any:
+    # The table's dtype is told, for Keras would make the layer float32.
     layer = keras.layers.Embedding(*table.shape, weights=table, dtype=table.dtype.name)
     if scheme == "int8-row":
         layer.quantize("int8")
@@ -117,6 +113,7 @@ def _loaded(layer: Any) -> Any:
     """Save a model of the layer alone, and load it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "saved.keras")
+        # Only models can be saved. Without a dtype an input of a model is of float32.
         keras.Sequential([keras.Input((), dtype="int64"), layer]).save(path)
         return keras.models.load_model(path)
 

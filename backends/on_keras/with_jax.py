@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+# Keras reads this once, when it is first imported: by the next line.
 os.environ["KERAS_BACKEND"] = "jax"
 
 from embcheck.backends.on_keras.calls import Engine, KerasCalls
@@ -21,6 +22,7 @@ def gradient(loss: Callable[[Any], Any], source: Any) -> Any:
 def on_cpu() -> KerasCalls:
     """Make the backend `keras-jax`."""
     config: Any = jax.config
+    # Otherwise JAX makes 32 bits of float64 tables and int64 indices, as `jax-take-x32` shows.
     config.update("jax_enable_x64", val=True)
     engine = Engine(
         "jax",

@@ -22,6 +22,7 @@ def _read(observed: dict[str, Any]) -> dict[str, Any]:
 
 def on_cpu() -> KerasCalls:
     """Make the backend `keras-openvino`."""
+    # It is `ops.arange` that makes them so, in `lookups`.
     numbers = "numbers bags in 32 bits, for with 64 keras.ops.segment_sum and segment_max raise"
     return KerasCalls(
         Engine("openvino", finish=_read, made_from="openvino-ops", helps_bags=numbers)

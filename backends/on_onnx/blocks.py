@@ -72,6 +72,7 @@ def _quantise(source: Path, target: Path, call: Call) -> None:
         str(source),
         block_size=_BLOCK,
         is_symmetric=_IS_SYMMETRIC[call.option("scheme")],
+        # By default the quantiser takes MatMul alone.
         op_types_to_quantize=("Gather",),
         quant_axes=(("Gather", 1),),
     )

@@ -41,6 +41,7 @@ class OnnxReference:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Export the lookup or find its graph, and read it."""
         graph = graph_of(call, self._export)
+        # Outside of the thunk: what is timed is the evaluation, and not the parsing of the graph.
         evaluator = ReferenceEvaluator(graph.model)
         feeds = dict(zip(evaluator.input_names, graph.arrays, strict=True))
         return lambda: (evaluator.run(None, feeds), graph.found)

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from embcheck.backends.graph_cache import Refusal
 from embcheck.backends.on_torch.inference import Exported
+from embcheck.conformance.contract.export_cache import Refusal
 
 
 def dynamo(exported: Exported) -> bytes | Refusal:
@@ -25,6 +25,7 @@ def dynamo(exported: Exported) -> bytes | Refusal:
     """
     _keep_translations()
     try:
+        # Without `verbose=False` it prints what it does, for each of thousands of calls.
         program: Any = torch.onnx.export(
             exported.lookup,
             exported.examples,
@@ -33,6 +34,7 @@ def dynamo(exported: Exported) -> bytes | Refusal:
             dynamic_shapes=exported.sizes(),
         )
     except torch.onnx.OnnxExporterError as error:
+        # Kept like a graph: an exporter that refuses takes as long.
         return Refusal.of(error, error.__cause__)
     return bytes(program.model_proto.SerializeToString())
 
@@ -56,10 +58,13 @@ def torchscript(exported: Exported) -> bytes:
     sizes = {
         name: {axis: f"{name}_{axis}" for axis in range(example.ndim)}
         for name, example in zip(exported.names, exported.examples, strict=True)
+        # PyTorch compares sizes of these with numbers of the call: an example's size would be
+        # wrong.
         if name not in exported.fixed
     }
     file: Any = io.BytesIO()  # which the exporter takes, though it is typed as a path
     with warnings.catch_warnings():
+        # `dynamo=False` is deprecated, and says so at each export.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             exported.lookup,

@@ -12,19 +12,12 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
-from embcheck.backends.composed.stored_table import LookUp, observe
-from embcheck.conformance.contract.backend import Unsupported
+from embcheck.backends.composed.stored_table import LookUp, observe, require_written
 from embcheck.conformance.contract.call import Call, Observation
 
 Quantise = Callable[[Path, Path, Call], None]
 """Reads the graph of a call from one file, and writes it to another with its table stored."""
 
-_WRITTEN = {
-    Observation.OUTPUT,
-    Observation.STORED_WEIGHT,
-    Observation.INPUTS_AFTER,
-    Observation.WEIGHT_AFTER,
-}
 _OPSET, _IR_VERSION = 21, 10
 """The first ones that have tensors of 4 bits."""
 FILES = """\
@@ -67,8 +60,7 @@ def thunk(call: Call, quantise: Quantise) -> Callable[[], dict[str, Any]]:
 
 def script(call: Call, imports: Sequence[str], quantise: str) -> str:
     """Write a call; `quantise` are lines that make of the file `before` the file `after`."""
-    if not set(call.observe) <= _WRITTEN:
-        raise Unsupported("no script is written for this observation")
+    require_written(call)
     needed = ["import tempfile", "import onnx", "import onnxruntime"]
     needed += ["from onnx import helper, numpy_helper", *imports]
     given = {"imports": "\n".join(needed), "files": FILES, "quantise": quantise}
@@ -79,6 +71,7 @@ def script(call: Call, imports: Sequence[str], quantise: str) -> str:
 def session_of(model: onnx.ModelProto | Path) -> onnxruntime.InferenceSession:
     """Make a session of a graph, or of a file."""
     options = onnxruntime.SessionOptions()
+    # As in `sessions`: idle threads would spin.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     source = model if isinstance(model, Path) else model.SerializeToString()
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
@@ -101,6 +94,7 @@ def _stored(call: Call, table: np.ndarray, quantise: Quantise) -> onnx.ModelProt
         for name, array in given.items()
     ]
     gather = helper.make_node("Gather", ["weight", "indices"], ["output"], "gather")
+    # A tensor of ONNX is the bytes of an array in C order.
     weight = numpy_helper.from_array(np.ascontiguousarray(table), "weight")
     graph = helper.make_graph([gather], "lookup", ends[:1], ends[1:], [weight])
     opset = [helper.make_opsetid("", _OPSET)]
@@ -114,6 +108,8 @@ def _lookup_in(session: onnxruntime.InferenceSession) -> LookUp:
 
 def _codes(model: onnx.ModelProto, table: np.ndarray) -> list[bytes]:
     arrays = map(numpy_helper.to_array, model.graph.initializer)
+    # A quantiser names what it stores as it likes: codes are known by the table's shape, and by
+    # having another dtype than it.
     return [a.tobytes() for a in arrays if a.shape == table.shape and a.dtype != table.dtype]
 
 
@@ -121,5 +117,6 @@ def _loaded(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     """Save the graph with its table beside it, and load both."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "saved.onnx")
+        # External data is how ONNX saves large tables; `size_threshold=0` has it so for small ones.
         onnx.save(model, path, save_as_external_data=True, location="table", size_threshold=0)
         return session_of(path)

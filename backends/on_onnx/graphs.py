@@ -16,17 +16,18 @@ import onnx
 import onnxscript
 import torch
 
-from embcheck.backends import graph_cache
 from embcheck.backends.on_torch import inference
 from embcheck.backends.on_torch.inference import Exported, exported
 from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.export_cache import Refusal, key_of, made_once
 from embcheck.conformance.contract.help import helps
 
-Export = Callable[[Exported], bytes | graph_cache.Refusal]
+Export = Callable[[Exported], bytes | Refusal]
 
 _VERSIONS = [library.__version__ for library in (torch, onnx, onnxscript)]
 
+# Read as text into the key: what these files say decides what is exported.
 _SOURCES = [
     Path(inference.__file__).read_text(),
     Path(__file__).with_name("exporters.py").read_text(),
@@ -49,8 +50,8 @@ def graph_of(call: Call, export: Export, sources: Sequence[Path] = ()) -> Graph:
     # A tracer runs what it exports, and max_norm then changes the table, which is the caller's.
     if call.option("max_norm") is not None and call.operation.makes_module:
         helps("exports a copy of the module, whose table the tracer would renormalise")
-    entry = graph_cache.made_once(cache_folder("onnx"), key, lambda: export(deepcopy(lookup)))
-    if isinstance(entry, graph_cache.Refusal):
+    entry = made_once(cache_folder("onnx"), key, lambda: export(deepcopy(lookup)))
+    if isinstance(entry, Refusal):
         raise entry.error()
     return Graph(entry, [call.inputs[name] for name in lookup.names], lookup.found(call))
 
@@ -58,4 +59,4 @@ def graph_of(call: Call, export: Export, sources: Sequence[Path] = ()) -> Graph:
 def _key(call: Call, lookup: Exported, export: Export, sources: Sequence[Path]) -> str:
     spelling = (call.operation, call.options, lookup.names, lookup.described, export.__name__)
     texts = [*_SOURCES, *(source.read_text() for source in sources)]
-    return graph_cache.key_of(*spelling, _VERSIONS, *texts)
+    return key_of(*spelling, _VERSIONS, *texts)

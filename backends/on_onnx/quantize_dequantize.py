@@ -19,9 +19,11 @@ from embcheck.backends.on_onnx import gathers
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision, Unsupported
 from embcheck.conformance.contract.call import Call, Operation
 
+# `per_channel` would be for weights of other operators: a Gather's table counts as an activation.
 _BY_ROW = {"axis": 0, "quant_type": QuantType.QInt8, "symmetric": True}
 _ARGUMENTS: Mapping[str, tuple[str, QuantType, dict[str, Any]]] = {
     "uint8-table": ("QuantType.QUInt8", QuantType.QUInt8, {}),
+    # Without `ActivationSymmetric` the code of 0 would not be 0, as the scheme has it.
     "int8-table": ("QuantType.QInt8", QuantType.QInt8, {"ActivationSymmetric": True}),
     "int8-row": (
         "QuantType.QInt8",
@@ -85,6 +87,7 @@ class OnnxRuntimeQdq:
     def script(self, call: Call) -> str:
         """Write the graph, its quantisation and its run."""
         spelled, _, options = _ARGUMENTS[call.option("scheme")]
+        # The repr of an enum is no Python.
         written = repr(options).replace(repr(QuantType.QInt8), "QuantType.QInt8")
         lines = _SCRIPT.format(type=spelled, options=written)
         return gathers.script(call, [_IMPORT], lines)
@@ -95,6 +98,7 @@ class _Rows(CalibrationDataReader):  # type: ignore[misc]
 
     def __init__(self, call: Call) -> None:
         indices, rows = call.inputs["indices"], len(call.inputs["weight"])
+        # The table's range is all that calibration is to find: each row once shows it.
         self._feeds = iter([{"indices": np.arange(rows, dtype=indices.dtype)}])
 
     def get_next(self) -> dict[str, np.ndarray] | None:

@@ -96,6 +96,7 @@ class OnnxRuntimeInt8:
             return gathers.script(call, [_IMPORT], line)
         run = script.SESSION.format(provider="CPUExecutionProvider")
         run = run.replace("InferenceSession(model", "InferenceSession(after")
+        # The export's own lines leave `program`; a quantiser reads and writes files.
         lines = f"{gathers.FILES}\nonnx.save(program.model_proto, before)\n{line}\n{run}"
         imports = ["import tempfile", "import onnx", "import onnxruntime", _IMPORT]
         return script.write(_module(call), dynamo, imports, lines)
@@ -106,6 +107,7 @@ def _quantise(source: Path, target: Path, call: Call) -> None:
 
 
 def _is_gather(call: Call) -> bool:
+    # Any other option is one that only PyTorch's module knows.
     return call.operation is Operation.QUANTIZED_EMBEDDING and set(call.options) == {"scheme"}
 
 

@@ -66,16 +66,19 @@ class OnnxRuntime:
         """Export the lookup or find its graph, and bind the call's arrays to its inputs."""
         graph = graph_of(call, self._export, self._sources)
         options = onnxruntime.SessionOptions()
+        # Its threads would spin between calls, on the cores of the backends that run beside it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(
             graph.model, options, providers=[_PROVIDERS[self.info.device]]
         )
+        # By `OrtValue`, not by arrays: `InferenceSession.run` takes no dtypes of ml_dtypes.
         values = map(_to_ort_value, graph.arrays)
         feeds = dict(zip([node.name for node in session.get_inputs()], values, strict=True))
         return lambda: (session.run_with_ort_values(None, feeds), graph.found)
 
     def script(self, call: Call) -> str:
         """Write the export, the session and its run."""
+        # Dtypes of ml_dtypes, bfloat16 say, are no built-in ones of NumPy's.
         if any(array.dtype.isbuiltin != 1 for array in call.inputs.values()):
             raise Unsupported("InferenceSession.run takes NumPy's own dtypes only")
         run = script.SESSION.format(provider=_PROVIDERS[self.info.device])

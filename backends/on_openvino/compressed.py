@@ -16,12 +16,13 @@ import nncf
 import numpy as np
 import openvino
 
-from embcheck.backends.composed.stored_table import LookUp, observe
+from embcheck.backends.composed.stored_table import LookUp, observe, require_written
 from embcheck.backends.on_openvino import models
 from embcheck.backends.on_openvino import opset as op
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision, Unsupported
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
+# By default NNCF leaves embeddings in 8 bits where other layers get 4.
 _OF_BLOCKS = {"group_size": 32, "all_layers": True}
 _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "uint8-zero-row": {"mode": nncf.CompressWeightsMode.INT8_ASYM},
@@ -30,12 +31,6 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "uint4-zero-half-block32": {"mode": nncf.CompressWeightsMode.INT4_ASYM, **_OF_BLOCKS},
 }
 _NARROW = {openvino.Type.u8, openvino.Type.i8, openvino.Type.u4, openvino.Type.i4}
-_WRITTEN = {
-    Observation.OUTPUT,
-    Observation.STORED_WEIGHT,
-    Observation.INPUTS_AFTER,
-    Observation.WEIGHT_AFTER,
-}
 _SCRIPT = """import nncf
 import openvino
 import openvino.opset15 as op
@@ -58,6 +53,7 @@ class OpenVinoNncf:
         id="openvino-nncf",
         library="openvino",
         exporters=("nncf",),
+        # What follows the dash is the number of a build.
         version=openvino.__version__.split("-")[0],
         operations={
             Operation.QUANTIZED_EMBEDDING: Provided(
@@ -76,6 +72,7 @@ class OpenVinoNncf:
         if call.operation is not Operation.QUANTIZED_EMBEDDING:
             raise Unsupported(f"nothing is compressed in {call.operation}")
         model = _compressed(call, call.inputs["weight"])
+        # Without codes, a float table would answer, and pass, in place of a stored one.
         if _codes(model) == []:
             raise Unsupported("NNCF leaves this table as it is")
 
@@ -91,8 +88,7 @@ class OpenVinoNncf:
 
     def script(self, call: Call) -> str:
         """Write the model, its compression and its inference."""
-        if not set(call.observe) <= _WRITTEN:
-            raise Unsupported("no script is written for this observation")
+        require_written(call)
         arguments = dict(_ARGUMENTS[call.option("scheme")])
         words = [f"mode=nncf.CompressWeightsMode.{arguments.pop('mode').name}"]
         words += [f"{name}={value}" for name, value in arguments.items()]
@@ -125,6 +121,8 @@ def _lookup_in(model: Any) -> LookUp:
         """Look up by indices of the rank that the model has, or by a row of them."""
         if indices.ndim == rank:
             return np.array(compiled([indices])[0])
+        # The model was compiled for the rank of the call's indices; a list of rows becomes that
+        # rank.
         rows = compiled([indices.reshape(-1, *[1] * (rank - 1))])[0]
         return np.array(rows.reshape(len(indices), -1))
 

@@ -59,8 +59,10 @@ class OpenVinoTorch:
         arrays = [call.inputs[name] for name in lookup.names]
         if _is_static(lookup):
             helps("fixes the model's sizes to the call's, beside per-sample weights")
+        # A module holds the call's own table, so that its model is of no use to another call.
         if call.operation.makes_module:
             return models.thunk(_compiled(lookup, arrays), arrays, lookup.found(call))
+        # What the conversion sees are the examples; only where sizes are fixed do the arrays count.
         types = [(example.dtype, tuple(example.shape)) for example in lookup.examples]
         types += [array.shape for array in arrays if _is_static(lookup)]
         key = repr((call.operation, sorted(call.options.items()), lookup.names, types))

@@ -45,6 +45,7 @@ def maximise(
     bags = op.gather(op.shape_of(offsets), np.int64(0), 0)
     entries = op.gather(op.shape_of(indices), np.int64(0), 0)
     places = op.range(np.int64(0), entries, np.int64(1), "i64")
+    # `with_right_bound=False`: a place that is an offset has passed it.
     passed = op.bucketize(places, offsets, "i64", with_right_bound=False)
     return [op.segment_max(rows, op.subtract(passed, np.int64(1)), bags, "ZERO")]
 

@@ -63,10 +63,12 @@ def needs_bits(call: Call) -> bool:
 def _given(array: np.ndarray) -> Any:
     if array.dtype.name not in _FOREIGN:
         return array
+    # A tensor of OpenVINO is on an array's memory, which must be in one piece.
     bits = np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
     return openvino.Tensor(bits, list(array.shape), _FOREIGN[array.dtype.name])
 
 
 def _read(kind: Any, array: np.ndarray) -> np.ndarray:
+    # OpenVINO gives such an output as whole numbers of the same width.
     names = [name for name, foreign in _FOREIGN.items() if foreign == kind]
     return array.view(getattr(ml_dtypes, names[0])) if names else array

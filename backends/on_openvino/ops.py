@@ -10,7 +10,6 @@ for the CPU with both.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -76,6 +75,7 @@ class OpenVinoOps:
         """Compile the model of the call's types and ranks, once."""
         _expect_expressible(call)
         _declare_help(call)
+        # Open sizes are -1, so that all calls of these types and ranks share a model.
         sizes = {name: _sizes(call, name) for name in _ORDER if name in call.inputs}
         types = [call.inputs[name].dtype.name for name in sizes]
         key = repr((call.operation, sorted(call.options.items()), sizes, types))
@@ -104,6 +104,7 @@ def _expect_expressible(call: Call) -> None:
         composition.expect_mode(call, ("max",))
         if "offsets" not in call.inputs:
             composition.expect_bounds(call)
+        # Older releases are among those that `nox -s versions` runs.
         elif not hasattr(op, "segment_max"):
             raise Unsupported("OpenVINO has SegmentMax since 2025.1: no maxima between offsets")
     if call.operation is Operation.ONE_HOT and call.option("num_classes") == -1:
@@ -161,7 +162,7 @@ def _script(call: Call) -> str:
         "from typing import Any\n",
         "import openvino",
         "import openvino.opset16 as op",
-        f"\n\n{_source(function)}\n",
+        f"\n\n{composition.source(function)}\n",
         f"arrays = {{{', '.join(f'{name!r}: {name}' for name in names)}}}",
         f"sizes = { ({name: _sizes(call, name) for name in names}) }",
         "given = {",
@@ -175,7 +176,3 @@ def _script(call: Call) -> str:
         "output = outputs[0]",
     ]
     return "\n".join(lines + (["product = outputs[1]"] if call.wants("product") else []))
-
-
-def _source(function: Any) -> str:
-    return inspect.getsource(function)

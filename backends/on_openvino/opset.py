@@ -23,6 +23,7 @@ NAME = opset16.__name__.rpartition(".")[2]
 
 def __getattr__(name: str) -> Any:
     """Return an operation; raises AttributeError for one that neither has."""
+    # The newest first, for it may have another version of an operation.
     for opset in (opset16, opset15):
         if hasattr(opset, name):
             return getattr(opset, name)

@@ -31,7 +31,9 @@ def tensors_of(call: Call) -> Tensors:
     """Copy the inputs; those of an operation take part in the gradients that are asked for."""
     tensors = {name: to_tensor(array) for name, array in call.inputs.items()}
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
+        # Paddle's tensors take part in no gradient unless they are told to.
         tensors["per_sample_weights"].stop_gradient = False
+    # A layer's own parameter takes part by itself.
     if not call.operation.makes_module and call.wants(*_OF_THE_WEIGHT):
         tensors["weight"].stop_gradient = False
     return tensors
@@ -49,6 +51,7 @@ def make_layer(call: Call, tensors: Tensors) -> Any:
     if call.operation.is_fresh:
         return paddle.nn.Embedding(**call.options)
     weight, options = tensors["weight"], _lookup_options(call)
+    # Not by `_weight`: `layer.parameters()` would not list the caller's tensor.
     initialiser = paddle.nn.initializer.Assign(weight)
     attribute = paddle.ParamAttr(initializer=initialiser, trainable=not call.is_frozen)
     sizes = weight.shape[0], weight.shape[-1]
@@ -68,6 +71,7 @@ def lookup_of(
     """Return the lookup of an operation; `reduce` is what bags of offsets are reduced by."""
     indices, options = tensors["indices"], call.options
     if call.operation is Operation.ONE_HOT:
+        # Paddle's one-hot is of float32; its guide for PyTorch's users converts it so.
         return lambda: paddle.nn.functional.one_hot(indices, **options).astype("int64")
     weight = tensors["weight"]
     if call.operation is Operation.EMBEDDING:
@@ -83,6 +87,7 @@ def lookup_of(
     def divide() -> Tensor:
         bounds = offsets
         if not ends_itself:
+            # `concat` takes tensors of one dtype only.
             end = paddle.to_tensor([len(indices)], offsets.dtype)
             bounds = paddle.concat([offsets, end])
         return reduce(indices, weight, bounds, mode, factors, **rows)

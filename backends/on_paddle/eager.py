@@ -68,6 +68,7 @@ class PaddleEager:
     """Eager Paddle on one device, which is Paddle's default device from then on."""
 
     def __init__(self, name: str, device: str) -> None:
+        # For the whole process, so that a worker has one device only.
         paddle.set_device("gpu" if device == "cuda" else device)
         self.info = BackendInfo(
             id=name,
@@ -117,6 +118,8 @@ class PaddleEager:
         """Copy the tensors home; a sparse gradient becomes dense only here."""
         observed, found = answer
         shown = {
+            # What is read of a sparse gradient is read here, after the clock: to make it dense is
+            # no part of a call.
             name: np.asarray(OF_THE_GRADIENT.get(name, _home)(value))
             for name, value in observed.items()
         }
@@ -124,12 +127,14 @@ class PaddleEager:
 
     def _thunk(self, prepared: Prepared) -> Callable[[], Answer]:
         """Return the lookup with what is to be observed of it, and nothing else."""
+        # Timings ask for the output alone.
         is_plain = prepared.call.observe == (Observation.OUTPUT,)
         waits = self.info.device == "cuda"
 
         def run() -> Answer:
             observed = {"output": prepared.lookup()} if is_plain else observe(prepared)
             if waits:
+                # Kernels on a GPU are only enqueued when Paddle returns.
                 paddle.device.synchronize()
             return observed, prepared.tensors
 
@@ -143,6 +148,8 @@ def _home(value: Tensor | bool) -> Any:
 def _expect_known(call: Call) -> None:
     if call.operation not in _OPERATIONS:
         raise Unsupported(f"Paddle has no {call.operation}")
+    # A lookup's options are handed on: what Paddle makes of them is for it to say. Bags are
+    # composed, and only of what there is a composition for.
     if not call.operation.is_bag:
         return
     composition.expect_only(

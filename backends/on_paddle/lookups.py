@@ -95,6 +95,7 @@ def to_tensor(array: np.ndarray) -> Tensor:
     if name not in _BITS:
         return paddle.to_tensor(array)
     bits = paddle.to_tensor(array.view(_BITS[name]))
+    # Paddle takes NumPy's uint16 for bfloat16 already.
     return bits if name == "bfloat16" else bits.view(name)
 
 
@@ -121,6 +122,7 @@ def to_dense(tensor: Tensor) -> np.ndarray:
         return values
     rows, height = np.array(tensor.rows(), np.int64), tensor.get_selected_rows().height()
     if ((rows < 0) | (rows >= height)).any():
+        # The axis more makes it a wrong shape, and not wrong numbers in a right one.
         return values[None]
     is_complex = values.dtype.kind == "c"
     dense = np.zeros((height, *values.shape[1:]), np.complex128 if is_complex else np.float64)

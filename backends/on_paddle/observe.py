@@ -44,7 +44,10 @@ _OPTIMISERS: dict[str, Callable[[list[Tensor]], Any]] = {
         1.0, 1e-10, trained
     ),
     Observation.WEIGHT_TRAINED_BY_SPARSE_ADAM: lambda trained: paddle.optimizer.Adam(
-        1.0, parameters=trained, lazy_mode=True
+        # Otherwise Adam also moves the rows that no index names.
+        1.0,
+        parameters=trained,
+        lazy_mode=True,
     ),
 }
 
@@ -66,6 +69,7 @@ class Prepared:
 def observe(prepared: Prepared) -> Tensors:
     """Look up, and derive what else the call is to show; flags are booleans."""
     call, tensors, weight = prepared.call, prepared.tensors, prepared.weight
+    # Earlier than the lookup, which may change the weight in place by `max_norm`.
     earlier = {n: use(weight).square().sum() for n, use in _EARLIER_USES.items() if call.wants(n)}
     output = prepared.lookup()
     observed: Tensors = {"output": output}
@@ -95,6 +99,7 @@ def observe(prepared: Prepared) -> Tensors:
 def _flags(prepared: Prepared, output: Tensor) -> Tensors:
     call, weight, found = prepared.call, prepared.weight, {}
     if call.wants(Observation.TRAINABLE):
+        # By identity: `in` would compare tensors element by element.
         listed = any(parameter is weight for parameter in prepared.trained)
         found["trainable"] = listed and not weight.stop_gradient
     if call.wants(Observation.SHARES_MEMORY):
@@ -105,6 +110,7 @@ def _flags(prepared: Prepared, output: Tensor) -> Tensors:
 
 
 def _gradient(output: Tensor, source: Tensor, upstream: Tensor | None = None) -> Tensor:
+    # The graph is kept, for more than one gradient may be asked of it.
     (gradient,) = paddle.grad(output, source, upstream, retain_graph=True)
     return gradient
 
@@ -129,4 +135,5 @@ def _train(
     optimiser = make([*trained, company])
     paddle.autograd.backward([output, company.clone()], [upstream, None])
     optimiser.step()
+    # A thunk is called again: gradients would add up from call to call.
     optimiser.clear_grad()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from embcheck.backends.composed.composition import BAG_OPTIONS, source
+from embcheck.backends.composed.lookups import GRADIENTS
 from embcheck.backends.on_paddle.lookups import (
     reduce_matrix,
     reduce_segments,
@@ -14,14 +15,9 @@ from embcheck.backends.on_paddle.lookups import (
 from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
-_GRADIENTS = {
-    Observation.GRAD_WEIGHT: "weight",
-    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
-}
-
 _WRITTEN = frozenset(
     {
-        *_GRADIENTS,
+        *GRADIENTS,
         Observation.OUTPUT,
         Observation.WEIGHT_AFTER,
         Observation.INPUTS_AFTER,
@@ -54,7 +50,7 @@ def _reduction(call: Call) -> Any:
 
 def _leaves(call: Call) -> list[str]:
     """Write which tensors take part in gradients."""
-    wanted = [name for observation, name in _GRADIENTS.items() if call.wants(observation)]
+    wanted = [name for observation, name in GRADIENTS.items() if call.wants(observation)]
     if call.wants(Observation.TRAINED_WEIGHT):
         wanted.append("weight")
     if call.operation.makes_module:
@@ -101,6 +97,7 @@ def _bag(call: Call) -> list[str]:
 
 
 def _options(options: dict[str, Any]) -> list[str]:
+    # The repr of an infinite float is no Python.
     return [f"{n}=float('inf')" if v == float("inf") else f"{n}={v!r}" for n, v in options.items()]
 
 
@@ -111,7 +108,7 @@ def _derived(call: Call) -> list[str]:
     trained = "*layer.parameters()" if is_layer else weight
     upstream = "grad_output" if "grad_output" in call.inputs else "paddle.ones_like(output)"
     lines = []
-    for observation, name in _GRADIENTS.items():
+    for observation, name in GRADIENTS.items():
         if call.wants(observation):
             leaf = weight if name == "weight" else name
             called = f"paddle.grad(output, {leaf}, {upstream}, retain_graph=True)"
@@ -146,6 +143,7 @@ def _home(call: Call) -> list[str]:
     typed = "int64" if weight is None else weight.dtype.name
     lines = []
     for name in dict.fromkeys(["output", *call.observe]):
+        # One-hot rows are of int64 whatever the dtype of the table beside them.
         is_encoding = call.operation is Operation.ONE_HOT and name == "output"
         if name not in skipped:
             lines.append(f"{name} = {write_array(name, 'int64' if is_encoding else typed)}")

@@ -15,40 +15,29 @@ import numpy as np
 import tensorflow as tf
 
 from embcheck.backends.composed import composition
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.on_tensorflow import script
 from embcheck.backends.on_tensorflow.lookups import CUT, MODES, cut, look_up, one_hot, pool
 from embcheck.backends.on_tensorflow.observe import OBSERVABLE, OPTIMISERS, Tensors, observe, train
 from embcheck.conformance.contract.backend import (
     BackendInfo,
-    Capability,
-    Provided,
-    Provision,
     Unavailable,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
 Answer = tuple[Tensors, Tensors]
 """What was observed, and the tensors that the library was handed."""
 
-_PRETRAINED = (Operation.EMBEDDING_FROM_PRETRAINED, Operation.EMBEDDING_BAG_FROM_PRETRAINED)
-
+_OF_ROWS = ("max_norm", "sparse")
+_OF_BAGS = (*composition.BAG_OPTIONS, *_OF_ROWS)
 OPTIONS = {
-    Operation.EMBEDDING: ("max_norm", "sparse"),
-    _PRETRAINED[0]: ("max_norm", "sparse", "freeze"),
-    Operation.EMBEDDING_BAG: (*composition.BAG_OPTIONS, "max_norm", "sparse"),
-    _PRETRAINED[1]: (*composition.BAG_OPTIONS, "max_norm", "sparse", "freeze"),
+    Operation.EMBEDDING: _OF_ROWS,
+    Operation.EMBEDDING_FROM_PRETRAINED: (*_OF_ROWS, "freeze"),
+    Operation.EMBEDDING_BAG: _OF_BAGS,
+    Operation.EMBEDDING_BAG_FROM_PRETRAINED: (*_OF_BAGS, "freeze"),
     Operation.ONE_HOT: ("num_classes",),
 }
-
-CAPABILITIES = frozenset(
-    {
-        *(Capability.GRADIENTS, Capability.SPARSE_GRADIENTS),
-        *(Capability.TRAINING, Capability.ADAGRAD, Capability.MAX_NORM),
-        *(Capability.PER_SAMPLE_WEIGHTS, Capability.INCLUDE_LAST_OFFSET),
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -66,32 +55,11 @@ class Way:
         return made
 
 
-def provided(bags: Provided, form: str = "{}") -> dict[Operation, Provided]:
-    """Say how each operation is provided; in `form`, `{}` stands for TensorFlow's spelling."""
-    rows = form.format("tf.nn.embedding_lookup(weight, indices)")
-    classes = form.format("tf.one_hot(indices, num_classes, dtype=tf.int64)")
-    return {
-        Operation.EMBEDDING: Provided(Provision.NATIVE, rows),
-        Operation.EMBEDDING_BAG: Provided(bags.provision, form.format(bags.spelling)),
-        Operation.ONE_HOT: Provided(Provision.NATIVE, classes),
-    }
-
-
-def provided_with_variables(bags: Provided) -> dict[Operation, Provided]:
-    """Say how each operation is provided where a table may be a variable that does not train."""
-    table = "tf.Variable(weight, trainable=not freeze), then "
-    operations = provided(bags)
-    of = {Operation.EMBEDDING: _PRETRAINED[0], Operation.EMBEDDING_BAG: _PRETRAINED[1]}
-    return operations | {
-        made: Provided(Provision.COMPOSED, table + operations[lookup].spelling)
-        for lookup, made in of.items()
-    }
-
-
 def use(device: str) -> str:
     """Have TensorFlow work on a device, and return it; raises Unavailable where there is none."""
     gpus = tf.config.list_physical_devices("GPU")
     if device == "cpu":
+        # By itself TensorFlow puts tensors on a GPU where there is one.
         tf.config.set_visible_devices([], "GPU")
     elif not gpus:
         raise Unavailable(f"tensorflow {tf.__version__} finds no GPU")
@@ -125,12 +93,15 @@ class TensorFlowCalls:
         take = partial(_take, call.operation, options_of(call), self._way.reduce)
         wanted = frozenset(map(str, call.observe))
         key = repr((call.operation, options_of(call), sorted(wanted)))
+        # One function object for all calls that are spelled alike: `tf.function` compiles anew for
+        # each.
         show = self._shown.setdefault(key, self._way.compiled(partial(observe, wanted, take)))
         steps = {
             name: partial(train, name, take, compiled=self._way.compiled)
             for name in OPTIMISERS
             if name in wanted
         }
+        # XLA compiles at the first call, which is not what is timed.
         if self._way.jit_compile:
             show(given())
 
@@ -138,6 +109,7 @@ class TensorFlowCalls:
             taken = given()
             observed = {**show(taken), **{name: step(taken) for name, step in steps.items()}}
             if self.info.device != "cpu":
+                # On a GPU, kernels are only enqueued when TensorFlow returns.
                 tf.test.experimental.sync_devices()
             return observed, tensors
 
@@ -151,21 +123,19 @@ class TensorFlowCalls:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Copy the tensors home."""
-        observed, found = ({n: np.asarray(t.numpy()) for n, t in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, lambda tensor: np.asarray(tensor.numpy()))
 
 
 def expect_known(call: Call, reduce: Callable[..., Any]) -> None:
     """Raise Unsupported for what TensorFlow has no spelling for."""
-    if call.operation not in OPTIONS:
-        raise Unsupported(f"TensorFlow has no {call.operation}")
-    composition.expect_only(call, "TensorFlow", OPTIONS[call.operation], OBSERVABLE)
-    clips = call.option("max_norm") is not None
-    if clips and call.option("norm_type") != 2:
+    composition.expect_known(call, "TensorFlow", OPTIONS, OBSERVABLE)
+    # `max_norm` is `tf.clip_by_norm` in TensorFlow, which knows one norm.
+    if call.option("max_norm") is not None and call.option("norm_type") != 2:
         raise Unsupported("TensorFlow clips by the Euclidean norm only")
     if call.operation is Operation.ONE_HOT and call.option("num_classes") == -1:
         raise Unsupported("tf.one_hot does not infer num_classes")
     if call.operation.is_bag:
+        # `pool` hands the mode on: it is TensorFlow's to refuse.
         if reduce is not pool:
             composition.expect_mode(call, MODES)
         elif "per_sample_weights" in call.inputs and call.option("mode") == "max":
@@ -177,12 +147,15 @@ def expect_known(call: Call, reduce: Callable[..., Any]) -> None:
 def _tensors(call: Call) -> Tensors:
     tensors = {name: tf.constant(array) for name, array in call.inputs.items()}
     if "weight" in tensors:
+        # A variable, as users' tables are: a tape follows it unasked, and optimisers take nothing
+        # else.
         tensors["weight"] = tf.Variable(tensors["weight"], trainable=not call.is_frozen)
     return tensors
 
 
 def options_of(call: Call) -> dict[str, Any]:
     """Return what the call's function takes; TensorFlow has no switch for sparse gradients."""
+    # Gradients of lookups are always sparse here, and `freeze` is a property of the variable.
     names = [name for name in OPTIONS[call.operation] if name not in ("sparse", "freeze")]
     return {name: call.options[name] for name in names if name in call.options}
 

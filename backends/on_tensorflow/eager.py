@@ -7,17 +7,10 @@ negative indices. https://www.tensorflow.org/api_docs/python/tf/nn/safe_embeddin
 
 from __future__ import annotations
 
-import tensorflow as tf
-
-from embcheck.backends.on_tensorflow.calls import (
-    CAPABILITIES,
-    TensorFlowCalls,
-    Way,
-    provided_with_variables,
-    use,
-)
+from embcheck.backends.on_tensorflow.calls import TensorFlowCalls, Way
+from embcheck.backends.on_tensorflow.infos import info_of
 from embcheck.backends.on_tensorflow.lookups import pool
-from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
+from embcheck.conformance.contract.backend import Provided, Provision
 
 _BAGS = Provided(
     Provision.NATIVE,
@@ -28,16 +21,7 @@ _BAGS = Provided(
 
 
 def _make(name: str, device: str) -> TensorFlowCalls:
-    info = BackendInfo(
-        id=name,
-        library="tensorflow",
-        modules=("tensorflow", "keras"),
-        version=tf.__version__,
-        device=use(device),
-        operations=provided_with_variables(_BAGS),
-        capabilities=CAPABILITIES,
-        survives_fork=device == "cpu",
-    )
+    info = info_of(name, device, _BAGS)
     return TensorFlowCalls(info, Way(pool, jit_compile=False))
 
 

@@ -16,13 +16,12 @@ from ai_edge_litert.interpreter import Interpreter
 
 from embcheck.backends.composed import composition
 from embcheck.backends.on_tensorflow import litert_models, litert_script
-from embcheck.backends.on_tensorflow.calls import expect_known, options_of, provided
+from embcheck.backends.on_tensorflow.calls import expect_known, options_of
+from embcheck.backends.on_tensorflow.infos import RAGGED_BAGS, provided
 from embcheck.backends.on_tensorflow.lookups import CUT, cut, reduce
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
-    Provided,
-    Provision,
     Unsupported,
     inputs_after,
 )
@@ -33,13 +32,6 @@ Answer = tuple[dict[str, np.ndarray], Mapping[str, np.ndarray]]
 
 _OBSERVABLE = ("output", "product", "weight_after", "inputs_after")
 
-_BAGS = Provided(
-    Provision.COMPOSED,
-    "tf.reduce_sum, reduce_mean or reduce_max(rows, axis=1), where "
-    "rows = tf.nn.embedding_lookup(weight, indices), or with offsets "
-    "tf.RaggedTensor.from_row_starts(tf.nn.embedding_lookup(weight, indices), offsets)",
-)
-
 
 class Litert:
     """Converted lookups on LiteRT's interpreter."""
@@ -49,7 +41,7 @@ class Litert:
         library="ai-edge-litert",
         exporters=("tensorflow",),
         version=version("ai-edge-litert"),
-        operations=provided(_BAGS, "tf.lite.TFLiteConverter, of {}"),
+        operations=provided(RAGGED_BAGS, "tf.lite.TFLiteConverter, of {}"),
         capabilities=frozenset(
             {
                 Capability.MAX_NORM,
@@ -81,6 +73,7 @@ class Litert:
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Name the arrays; a scalar comes as a number."""
         outputs, found = answer
+        # An output without dimensions comes as a number.
         return {**inputs_after(found), **{name: np.asarray(a) for name, a in outputs.items()}}
 
 

@@ -8,7 +8,7 @@ allowed: `ai_edge_litert` runs no others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import ConverterError
 
-from embcheck.backends import graph_cache
 from embcheck.backends.on_tensorflow.lookups import look_up, one_hot, reduce
 from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.export_cache import Refusal, key_of, made_once
 
 FUNCTIONS: Mapping[Operation, Callable[..., Any]] = {
     Operation.EMBEDDING: look_up,
@@ -28,19 +28,15 @@ FUNCTIONS: Mapping[Operation, Callable[..., Any]] = {
 }
 
 _SOURCES = [
-    Path(__file__).with_name(name).read_text() for name in ("litert_models.py", "lookups.py")
+    Path(__file__).with_name(name).read_text("utf-8")
+    for name in ("litert_models.py", "litert_quantized.py", "lookups.py")
 ]
 
 
 def model_of(call: Call, options: Mapping[str, Any]) -> bytes:
     """Convert a call's lookup, or find its model on the disk; raises what the converter raises."""
-    inputs = {name: (array.dtype.name, array.ndim) for name, array in arrays_of(call).items()}
-    spelling = (call.operation, sorted(options.items()), inputs)
-    key = graph_cache.key_of(*spelling, tf.__version__, *_SOURCES)
-    model = graph_cache.made_once(cache_folder("litert"), key, lambda: _convert(call, options))
-    if isinstance(model, graph_cache.Refusal):
-        raise model.error()
-    return model
+    spelling = (call.operation, sorted(options.items()), described(arrays_of(call)))
+    return kept("litert", spelling, lambda: _convert(call, options))
 
 
 def arrays_of(call: Call) -> dict[str, np.ndarray]:
@@ -48,24 +44,53 @@ def arrays_of(call: Call) -> dict[str, np.ndarray]:
     return {name: array for name, array in call.inputs.items() if name != "grad_output"}
 
 
-def _convert(call: Call, options: Mapping[str, Any]) -> bytes | graph_cache.Refusal:
-    module, function = tf.Module(), FUNCTIONS[call.operation]
+def described(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Say of arrays what a model of open sizes depends on."""
+    return {name: (array.dtype.name, array.ndim) for name, array in arrays.items()}
+
+
+def kept(folder: str, spelling: tuple[Any, ...], make: Callable[[], bytes | Refusal]) -> bytes:
+    """Make the model of a spelling, or find it on the disk; raises what the converter raises."""
+    # A model also depends on what asks for it: a change of this code makes it anew.
+    key = key_of(*spelling, tf.__version__, *_SOURCES)
+    model = made_once(cache_folder(folder), key, make)
+    if isinstance(model, Refusal):
+        raise model.error()
+    return model
+
+
+def converted(
+    module: tf.Module,
+    lookup: Callable[..., Any],
+    arrays: Mapping[str, np.ndarray],
+    optimizations: Sequence[Any] = (),
+) -> bytes | Refusal:
+    """Convert a function of arrays like these, which may use the variables of a module."""
+    # The converter finds only what the module refers to.
+    module.lookup = tf.function(lookup)
+    concrete = module.lookup.get_concrete_function(
+        # Open sizes, so that one model serves all calls of these types and ranks.
+        **{
+            name: tf.TensorSpec([None] * array.ndim, array.dtype, name)
+            for name, array in arrays.items()
+        }
+    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
+    converter.optimizations = list(optimizations)
+    try:
+        return bytes(converter.convert())
+    except ConverterError as error:
+        return Refusal.of(error)
+
+
+def _convert(call: Call, options: Mapping[str, Any]) -> bytes | Refusal:
+    function = FUNCTIONS[call.operation]
 
     def lookup(**given: Any) -> dict[str, Any]:
+        # Beside one-hot rows a table is there for their product alone.
         if call.operation is not Operation.ONE_HOT or "weight" not in given:
             return {"output": function(**given, **options)}
         output, weight = function(given["indices"], **options), given["weight"]
         return {"output": output, "product": tf.cast(output, weight.dtype) @ weight}
 
-    module.lookup = tf.function(lookup)
-    concrete = module.lookup.get_concrete_function(
-        **{
-            name: tf.TensorSpec([None] * array.ndim, array.dtype, name)
-            for name, array in arrays_of(call).items()
-        }
-    )
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
-    try:
-        return bytes(converter.convert())
-    except ConverterError as error:
-        return graph_cache.Refusal.of(error)
+    return converted(tf.Module(), lookup, arrays_of(call))

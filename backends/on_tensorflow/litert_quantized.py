@@ -18,12 +18,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
-from tensorflow.lite.python.convert import ConverterError
 
-from embcheck.backends import graph_cache
 from embcheck.backends.composed import composition
-from embcheck.backends.composed.stored_table import LookUp, observe
-from embcheck.backends.on_tensorflow import litert_script
+from embcheck.backends.composed.stored_table import OF_THE_TABLE, SEEN, LookUp, observe
+from embcheck.backends.on_tensorflow import litert_models, litert_script
 from embcheck.backends.on_tensorflow.calls import options_of
 from embcheck.backends.on_tensorflow.lookups import MODES, look_up, reduce
 from embcheck.conformance.contract.backend import (
@@ -34,17 +32,10 @@ from embcheck.conformance.contract.backend import (
     Unsupported,
     inputs_after,
 )
-from embcheck.conformance.contract.cache import cache_folder
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import Call, Operation
+from embcheck.conformance.contract.export_cache import Refusal
 
 _CONVERTED = "tf.lite.TFLiteConverter, optimizations=[tf.lite.Optimize.DEFAULT], of {}"
-_OF_THE_TABLE = {
-    Observation.STORED_WEIGHT,
-    Observation.SAME_CODES_AGAIN,
-    Observation.SAME_WHEN_LOADED,
-}
-_OBSERVABLE = {"output", "weight_after", "inputs_after", *_OF_THE_TABLE}
-_SOURCES = [Path(__file__).with_name(n).read_text() for n in ("litert_quantized.py", "lookups.py")]
 
 
 class LitertInt8:
@@ -112,10 +103,10 @@ def _expect_known(call: Call) -> None:
     if not call.operation.is_quantized:
         raise Unsupported(f"a table is stored for lookups and bags, not for {call.operation}")
     options = ("scheme", "max_norm", *(composition.BAG_OPTIONS if call.operation.is_bag else ()))
-    composition.expect_only(call, "LiteRT", options, _OBSERVABLE)
+    composition.expect_only(call, "LiteRT", options, SEEN)
     if call.operation.is_bag:
         composition.expect_mode(call, MODES)
-        if call.wants(*_OF_THE_TABLE):
+        if call.wants(*OF_THE_TABLE):
             raise Unsupported("a table is seen by a lookup, and a model of bags has none")
 
 
@@ -129,8 +120,10 @@ def _by(runner: Any) -> LookUp:
 
 def _codes(interpreter: Any, call: Call) -> np.ndarray | None:
     """Return the table's codes, or None where the model has none: the table stayed as it was."""
+    # Until then an interpreter has no tensors to read.
     interpreter.allocate_tensors()
     for tensor in interpreter.get_tensor_details():
+        # The converter names tensors as it likes: the table is known by its dtype and shape.
         if tensor["dtype"] == np.int8 and tuple(tensor["shape"]) == call.inputs["weight"].shape:
             return np.asarray(interpreter.get_tensor(tensor["index"]))
     return None
@@ -145,35 +138,20 @@ def _loaded(model: bytes) -> Any:
 
 def _model_of(call: Call, table: np.ndarray) -> bytes:
     """Convert a call's lookup, or find its model on the disk; raises what the converter raises."""
-    inputs = {name: (array.dtype.name, array.ndim) for name, array in _arrays(call).items()}
+    options = options_of(call.of_floats())
+    # The table is a part of the model.
     held = (table.dtype.name, table.shape, hashlib.sha256(table.tobytes()).hexdigest())
-    spelling = (call.operation, sorted(options_of(call.of_floats()).items()), inputs, held)
-    key = graph_cache.key_of(*spelling, tf.__version__, *_SOURCES)
-    folder = cache_folder("litert-int8")
-    model = graph_cache.made_once(folder, key, lambda: _convert(call, table))
-    if isinstance(model, graph_cache.Refusal):
-        raise model.error()
-    return model
+    inputs = litert_models.described(_arrays(call))
+    spelling = (call.operation, sorted(options.items()), inputs, held)
+    return litert_models.kept("litert-int8", spelling, lambda: _convert(call, table, options))
 
 
-def _convert(call: Call, table: np.ndarray) -> bytes | graph_cache.Refusal:
-    module, options = tf.Module(), options_of(call.of_floats())
+def _convert(call: Call, table: np.ndarray, options: Mapping[str, Any]) -> bytes | Refusal:
+    module = tf.Module()
     module.table = tf.Variable(table)
     function = reduce if call.operation.is_bag else look_up
 
     def lookup(**given: Any) -> dict[str, Any]:
         return {"output": function(module.table, **given, **options)}
 
-    module.lookup = tf.function(lookup)
-    concrete = module.lookup.get_concrete_function(
-        **{
-            name: tf.TensorSpec([None] * array.ndim, array.dtype, name)
-            for name, array in _arrays(call).items()
-        }
-    )
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    try:
-        return bytes(converter.convert())
-    except ConverterError as error:
-        return graph_cache.Refusal.of(error)
+    return litert_models.converted(module, lookup, _arrays(call), [tf.lite.Optimize.DEFAULT])

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from embcheck.backends.composed.composition import source
+from embcheck.backends.composed.stored_table import require_written
 from embcheck.backends.on_tensorflow.litert_models import arrays_of
 from embcheck.backends.on_tensorflow.lookups import reduce
 from embcheck.backends.on_tensorflow.script import taking
-from embcheck.conformance.contract.backend import Unsupported
 from embcheck.conformance.contract.call import Call
 
 _CONVERTER = """\
@@ -33,52 +33,47 @@ converter.optimizations = [tf.lite.Optimize.DEFAULT]
 runner = Interpreter(model_content=converter.convert()).get_signature_runner()
 output = runner(**arrays)["output"]"""
 _STORED = 'stored_weight = runner(indices=np.arange(len(weight), dtype=indices.dtype))["output"]'
-_OF_QUANTIZED = {"output", "stored_weight", "weight_after", "inputs_after"}
 
 
 def write(call: Call, options: Mapping[str, Any]) -> str:
     """Write a call."""
-    names, function = list(arrays_of(call)), reduce if call.operation.is_bag else None
-    has_product = call.wants("product")
-    product = ', "product": tf.cast(output, weight.dtype) @ weight' if has_product else ""
-    lines = [
-        "from typing import Any\n",
-        "import tensorflow as tf",
-        "from ai_edge_litert.interpreter import Interpreter\n",
-        *([f"\n{source(function)}\n"] if function else []),
-        "\nmodule = tf.Module()",
-        f"arrays = {{{', '.join(f'{name!r}: {name}' for name in names)}}}\n\n",
-        "@tf.function",
-        f"def lookup({', '.join(names)}):",
-        f"    output = {taking(call, function, options)}",
-        f'    return {{"output": output{product}}}\n\n',
-        _RUN,
-        *(['product = outputs["product"]'] if has_product else []),
-        *(["weight_after = weight"] if call.wants("weight_after") else []),
-    ]
-    return "\n".join(lines)
+    lines = [*_function(call, list(arrays_of(call)), options), _RUN]
+    if call.wants("product"):
+        lines.append('product = outputs["product"]')
+    return "\n".join([*lines, *_weight_after(call)])
 
 
 def write_quantized(call: Call, options: Mapping[str, Any]) -> str:
     """Write a call of a table that the model holds; raises Unsupported for what is not written."""
-    if not set(call.observe) <= _OF_QUANTIZED:
-        raise Unsupported("no script is written for this observation")
-    names, function = list(call.inputs), reduce if call.operation.is_bag else None
-    names.remove("weight")
-    lines = [
+    require_written(call)
+    names = [name for name in call.inputs if name != "weight"]
+    lines = [*_function(call, names, options), _QUANTIZED]
+    if call.wants("stored_weight"):
+        lines.append(_STORED)
+    return "\n".join([*lines, *_weight_after(call)])
+
+
+def _function(call: Call, names: list[str], options: Mapping[str, Any]) -> list[str]:
+    """Write what is converted, a function of the arrays of these names."""
+    function = reduce if call.operation.is_bag else None
+    holds_table = call.operation.is_quantized
+    product = ', "product": tf.cast(output, weight.dtype) @ weight' if call.wants("product") else ""
+    return [
         "from typing import Any\n",
         "import tensorflow as tf",
         "from ai_edge_litert.interpreter import Interpreter\n",
         *([f"\n{source(function)}\n"] if function else []),
         "\nmodule = tf.Module()",
-        "module.table = tf.Variable(weight)",
+        *(["module.table = tf.Variable(weight)"] if holds_table else []),
         f"arrays = {{{', '.join(f'{name!r}: {name}' for name in names)}}}\n\n",
         "@tf.function",
         f"def lookup({', '.join(names)}):",
-        f"    weight = module.table\n    output = {taking(call, function, options)}",
-        '    return {"output": output}\n\n',
-        _QUANTIZED,
-        *([_STORED] if call.wants("stored_weight") else []),
-        *(["weight_after = weight"] if call.wants("weight_after") else []),
+        *(["    weight = module.table"] if holds_table else []),
+        f"    output = {taking(call, function, options)}",
+        f'    return {{"output": output{product}}}\n\n',
     ]
-    return "\n".join(lines)
+
+
+def _weight_after(call: Call) -> list[str]:
+    # LiteRT has copies of its inputs: what the caller finds is the caller's own array.
+    return ["weight_after = weight"] if call.wants("weight_after") else []

@@ -23,6 +23,7 @@ Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 OPTIMISERS: dict[str, Callable[[], Any]] = {
     Observation.TRAINED_WEIGHT: lambda: tf.keras.optimizers.SGD(learning_rate=1.0),
+    # Keras starts the sum of squares at 0.1, and has another epsilon.
     Observation.WEIGHT_TRAINED_BY_ADAGRAD: lambda: tf.keras.optimizers.Adagrad(
         learning_rate=1.0, initial_accumulator_value=0.0, epsilon=1e-10
     ),
@@ -34,6 +35,7 @@ _EARLIER_USES: dict[str, Callable[[Any], Any]] = {
 }
 
 _OF_THE_GRADIENT: dict[str, Callable[[Any], Any]] = {
+    # Of `tf.IndexedSlices` this adds up what several indices pass to a row.
     Observation.GRAD_WEIGHT: tf.convert_to_tensor,
     Observation.GRAD_WEIGHT_IS_SPARSE: lambda g: tf.constant(isinstance(g, tf.IndexedSlices)),
     Observation.SPARSE_GRAD_ROWS: lambda gradient: gradient.indices,
@@ -52,8 +54,10 @@ def observe(wanted: frozenset[str], look_up: Callable[[Tensors], Any], tensors: 
     """Look up, and derive what else is wanted."""
     weight: Any = tensors.get("weight")
     factors = tensors.get("per_sample_weights")
+    # Persistent, for more than one gradient may be asked of it.
     with tf.GradientTape(persistent=True) as tape:
         if factors is not None:
+            # Unlike a variable, a constant is followed only where a tape is told to.
             tape.watch(factors)
         earlier = {n: _squares(use, weight) for n, use in _EARLIER_USES.items() if n in wanted}
         output = look_up(tensors)
@@ -76,10 +80,12 @@ def observe(wanted: frozenset[str], look_up: Callable[[Tensors], Any], tensors: 
 
 def train(name: str, look_up: Callable[[Tensors], Any], tensors: Tensors, compiled: Compile) -> Any:
     """Return a copy of the table after one step of an optimiser."""
+    # A copy is trained, so that what the caller finds is the table before the step.
     given, module, optimiser = tensors["weight"], tf.Module(), OPTIMISERS[name]()
     module.table = tf.Variable(given, trainable=given.trainable)
     module.company = tf.Variable(tf.ones(1, given.dtype))
     trained = module.trainable_variables
+    # A compiled step must not create variables, so that the optimiser's are created before.
     optimiser.build(trained)
 
     def step(given: Tensors) -> None:

@@ -52,8 +52,11 @@ def write(
         *(f"{name} = {name}.numpy()" for name in ("output", *wanted)),
     ]
     rows = Observation.SPARSE_GRAD_ROWS
+    # TensorFlow keeps the numbers of rows in the dtype of the indices.
     lines += [f'{rows} = {rows}.astype("int64")'] if rows in wanted else []
-    return "\n".join([*lines, *(["weight_after = weight.numpy()"] if _is_kept(call) else [])])
+    if call.wants(Observation.WEIGHT_AFTER):
+        lines.append("weight_after = weight.numpy()")
+    return "\n".join(lines)
 
 
 def taking(call: Call, reduce: Callable[..., Any] | None, options: Mapping[str, Any]) -> str:
@@ -73,10 +76,6 @@ def _given(name: str, call: Call) -> str:
     return "tf.Variable(weight, trainable=False)" if call.is_frozen else "tf.Variable(weight)"
 
 
-def _is_kept(call: Call) -> bool:
-    return call.wants(Observation.WEIGHT_AFTER)
-
-
 def _body(call: Call, lookup: str) -> list[str]:
     """Write what is looked at under a tape, if there are gradients among it."""
     lines = [f"output = {lookup}"]
@@ -89,6 +88,7 @@ def _body(call: Call, lookup: str) -> list[str]:
         *(["tape.watch(per_sample_weights)"] if "per_sample_weights" in call.inputs else []),
         *(f"earlier = tf.reduce_sum(tf.square({use}))" for use in earlier.values()),
         *lines,
+        # Written for one earlier use: two would need names of their own.
         *("total = earlier + tf.reduce_sum(output)" for _ in earlier),
     ]
     upstream = "grad_output" if "grad_output" in call.inputs else "None"

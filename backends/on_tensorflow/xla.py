@@ -7,38 +7,13 @@ https://www.tensorflow.org/guide/ragged_tensor and https://www.tensorflow.org/xl
 
 from __future__ import annotations
 
-import tensorflow as tf
-
-from embcheck.backends.on_tensorflow.calls import (
-    CAPABILITIES,
-    TensorFlowCalls,
-    Way,
-    provided_with_variables,
-    use,
-)
+from embcheck.backends.on_tensorflow.calls import TensorFlowCalls, Way
+from embcheck.backends.on_tensorflow.infos import RAGGED_BAGS, info_of
 from embcheck.backends.on_tensorflow.lookups import reduce
-from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
-
-_BAGS = Provided(
-    Provision.COMPOSED,
-    "tf.reduce_sum, reduce_mean or reduce_max(rows, axis=1), where "
-    "rows = tf.nn.embedding_lookup(weight, indices), or with offsets "
-    "tf.RaggedTensor.from_row_starts(tf.nn.embedding_lookup(weight, indices), offsets)",
-)
 
 
 def _make(name: str, device: str, made_from: str) -> TensorFlowCalls:
-    info = BackendInfo(
-        id=name,
-        library="tensorflow",
-        modules=("tensorflow", "keras"),
-        version=tf.__version__,
-        device=use(device),
-        operations=provided_with_variables(_BAGS),
-        capabilities=CAPABILITIES,
-        made_from=made_from,
-        survives_fork=device == "cpu",
-    )
+    info = info_of(name, device, RAGGED_BAGS, made_from)
     return TensorFlowCalls(info, Way(reduce, jit_compile=True))
 
 

@@ -21,7 +21,6 @@ from torch._inductor import aoti_compile_and_package, aoti_load_package, config
 from torch._inductor.exc import InductorError
 from torch.export import export
 
-from embcheck.backends import graph_cache
 from embcheck.backends.on_torch import script
 from embcheck.backends.on_torch.device import blocking, require_cuda
 from embcheck.backends.on_torch.inference import INFERS, Exported, exported, named, provided
@@ -30,6 +29,7 @@ from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import BackendInfo, inputs_after
 from embcheck.conformance.contract.cache import cache_folder
 from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.export_cache import Refusal, key_of, made_once
 
 Answer = tuple[list[torch.Tensor], Mapping[str, torch.Tensor]]
 """The package's outputs, and the tensors that the caller finds after the call."""
@@ -66,13 +66,14 @@ class TorchAotInductor:
         """Compile the lookup or find its package, and load it; raises what the compiler raised."""
         device = self.info.device
         lookup = exported(call)
+        # In place, so that the weight that the caller finds is the one that the package was made
+        # of.
         lookup.lookup.to(device)
         key = _key(call, lookup, device)
-        entry = graph_cache.made_once(
-            cache_folder("aotinductor"), key, lambda: _compile(lookup, device)
-        )
-        if isinstance(entry, graph_cache.Refusal):
+        entry = made_once(cache_folder("aotinductor"), key, lambda: _compile(lookup, device))
+        if isinstance(entry, Refusal):
             raise entry.error()
+        # Loaded outside of the thunk: what is timed is the call of the package.
         package = aoti_load_package(io.BytesIO(entry))
         tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
         arguments = [tensors[name] for name in lookup.names]
@@ -103,10 +104,11 @@ def on_cuda() -> TorchAotInductor:
 
 
 def _listed(outputs: Any) -> list[torch.Tensor]:
+    # A package of a single output returns it bare.
     return list(outputs) if isinstance(outputs, tuple) else [outputs]
 
 
-def _compile(lookup: Exported, device: str) -> bytes | graph_cache.Refusal:
+def _compile(lookup: Exported, device: str) -> bytes | Refusal:
     """Make a package, every size dynamic that need not be the call's."""
     examples = tuple(example.to(device) for example in lookup.examples)
     program = export(lookup.lookup, examples, dynamic_shapes=lookup.sizes())
@@ -115,7 +117,7 @@ def _compile(lookup: Exported, device: str) -> bytes | graph_cache.Refusal:
         with _scratch():
             aoti_compile_and_package(program, package_path=package)
     except InductorError as error:
-        return graph_cache.Refusal.of(error)
+        return Refusal.of(error)
     return package.getvalue()
 
 
@@ -124,6 +126,7 @@ def _scratch() -> Iterator[None]:
     """Let the compiler keep its sources and libraries, which the package has, for a moment only."""
     usual = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
     with tempfile.TemporaryDirectory() as folder:
+        # Read at each compilation, so that setting it for a moment is enough.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
         try:
             yield
@@ -136,6 +139,7 @@ def _scratch() -> Iterator[None]:
 def _key(call: Call, lookup: Exported, device: str) -> str:
     """Digest what the package depends on, the machine's and the compiler's settings included."""
     spelling = (call.operation, call.options, lookup.names, lookup.described, device)
+    # A package has vector instructions of the machine that made it.
     machine = torch.backends.cpu.get_cpu_capability()
     optimised = config.aot_inductor.compile_wrapper_opt_level
-    return graph_cache.key_of(*spelling, torch.__version__, machine, optimised, *_SOURCES)
+    return key_of(*spelling, torch.__version__, machine, optimised, *_SOURCES)

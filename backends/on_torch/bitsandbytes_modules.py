@@ -5,7 +5,6 @@ https://huggingface.co/docs/bitsandbytes/main/en/reference/nn/embeddings
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,8 @@ import bitsandbytes
 import numpy as np
 import torch
 
+from embcheck.backends.composed.stored_table import require_written
+from embcheck.backends.on_torch import stored
 from embcheck.backends.on_torch.names import arrays_of, to_tensor
 from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import (
@@ -20,7 +21,6 @@ from embcheck.conformance.contract.backend import (
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
@@ -31,12 +31,6 @@ _MODULES = {
     "fp4-block64": "EmbeddingFP4",
 }
 _WRITTEN = {Observation.OUTPUT, Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER}
-_SEEN = {
-    *_WRITTEN,
-    Observation.STORED_WEIGHT,
-    Observation.SAME_CODES_AGAIN,
-    Observation.SAME_WHEN_LOADED,
-}
 _WHOLE = "torch.save(module)"
 """The other way to save a module, as a whole; its state_dict is the usual one."""
 _SCRIPT = """import bitsandbytes
@@ -83,25 +77,22 @@ class BitsAndBytes:
     ) -> Callable[[], dict[str, Any]]:
         if call.operation not in self.info.operations:
             raise Unsupported("bitsandbytes has no module of bags")
-        if not set(call.observe) <= _SEEN:
-            raise Unsupported("a quantised table is not trained")
+        stored.expect_seen(call)
         tensors: dict[str, Any] = {name: to_tensor(array) for name, array in call.inputs.items()}
         module, indices = _quantized(call, tensors["weight"]), tensors["indices"]
 
-        def look_up() -> dict[str, Any]:
-            output = module(indices)
-            seen = {"output": output, **inputs_after(tensors)}
-            if call.wants(Observation.STORED_WEIGHT, Observation.SAME_CODES_AGAIN):
-                seen["stored_weight"] = module(torch.arange(len(tensors["weight"])))
-            if call.wants(Observation.SAME_CODES_AGAIN):
-                again = _quantized(call, seen["stored_weight"])
-                codes = [_codes(call, one) for one in (module, again)]
-                seen["same_codes_again"] = torch.equal(*codes)
-            if call.wants(Observation.SAME_WHEN_LOADED):
-                seen["same_when_loaded"] = torch.equal(loaded(call, module)(indices), output)
-            return seen
+        def has_codes_of(table: torch.Tensor) -> bool:
+            return torch.equal(_codes(call, module), _codes(call, _quantized(call, table)))
 
-        return look_up
+        return stored.thunk(
+            call,
+            tensors,
+            look_up=lambda: module(indices),
+            # The modules have no method that gives their numbers: all rows are looked up.
+            stored=lambda: module(torch.arange(len(tensors["weight"]))),
+            has_codes_of=has_codes_of,
+            loaded=lambda: loaded(call, module)(indices),
+        )
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
         """Bring the tensors home."""
@@ -109,12 +100,9 @@ class BitsAndBytes:
 
     def script(self, call: Call) -> str:
         """Write the module, its quantisation and its call."""
-        if not set(call.observe) <= _WRITTEN:
-            raise Unsupported("no script is written for this observation")
+        require_written(call, _WRITTEN)
         return _SCRIPT.format(
-            inputs="\n".join(f"{name} = torch.from_numpy({name})" for name in call.inputs),
-            module=_MODULES[call.option("scheme")],
-            after="\n".join(f"{name}_after = {name}.numpy()" for name in call.inputs),
+            **stored.written_tensors(call), module=_MODULES[call.option("scheme")]
         )
 
 
@@ -122,6 +110,7 @@ def _quantized(call: Call, weight: torch.Tensor) -> Any:
     """Give a module the table, and move it to a device, which quantises it."""
     make = getattr(_NN, _MODULES[call.option("scheme")])
     module = make(*weight.shape, dtype=weight.dtype)
+    # Before the move: once on a device, the weight is codes.
     module.load_state_dict({"weight": weight})
     return module.to("cpu")
 
@@ -132,22 +121,18 @@ def _codes(call: Call, module: Any) -> torch.Tensor:
     if call.option("scheme") != "fp4-block64":
         return codes
     halves = torch.stack([codes >> 4, codes & 15])
+    # FP4 has a code for -0: which of the two it takes for 0 makes no difference.
     return torch.where(halves == 8, 0, halves)
 
 
 def _loaded(call: Call, module: Any) -> Any:
     """Save the module's state, and load it into another."""
-    file = io.BytesIO()
-    torch.save(module.state_dict(), file)
-    file.seek(0)
+    # A state of codes is loaded into a module that has codes already.
     other = _quantized(call, torch.zeros(call.inputs["weight"].shape))
-    other.load_state_dict(torch.load(file, weights_only=True))
+    other.load_state_dict(stored.reloaded(module.state_dict()))
     return other
 
 
 def _loaded_as_a_whole(_: Call, module: Any) -> Any:
     """Save the module itself, and load it."""
-    file = io.BytesIO()
-    torch.save(module, file)
-    file.seek(0)
-    return torch.load(file, weights_only=False)
+    return stored.reloaded(module, weights_only=False)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.on_torch import script
 from embcheck.backends.on_torch.device import blocking
 from embcheck.backends.on_torch.names import (
@@ -28,7 +29,6 @@ from embcheck.conformance.contract.backend import (
     Capability,
     Provided,
     Provision,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import (
     GRADIENT_OBSERVATIONS,
@@ -69,7 +69,9 @@ class Target:
     @property
     def arguments(self) -> dict[str, Tensor]:
         """The tensors that the function is called with, by name; `indices` come first."""
+        # In the order of PyTorch's signatures: exporters go by position.
         names = ["indices", "weight", "offsets", "per_sample_weights"]
+        # A module holds the weight; beside one-hot rows it is there for their product alone.
         if self.is_module or self.call.operation is Operation.ONE_HOT:
             names.remove("weight")
         return {name: self.tensors[name] for name in names if name in self.tensors}
@@ -78,6 +80,7 @@ class Target:
         """Return the call as a thunk, of another function if one is given."""
         indices, *others = self.arguments.items()
         table = [tensor for name, tensor in others if name == "weight"]
+        # By position as in the documentation's examples; the others are optional, and go by name.
         positional, options = [indices[1], *table], self.options
         bags = {name: tensor for name, tensor in others if name != "weight"}
         called = self.function if function is None else function
@@ -88,22 +91,30 @@ class Target:
         return Prepared(self.call, self.tensors, self.weight if weight is None else weight, lookup)
 
 
-def target_of(call: Call, device: str = "cpu") -> Target:
-    """Make a call's tensors, on the arrays' own memory on the CPU, and its module if it has one."""
+def tensors_of(call: Call, device: str) -> Tensors:
+    """Make tensors of a call's inputs; the per-sample weights are a leaf if a gradient is asked."""
     tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
         tensors["per_sample_weights"].requires_grad_()
+    return tensors
+
+
+def target_of(call: Call, device: str = "cpu") -> Target:
+    """Make a call's tensors, on the arrays' own memory on the CPU, and its module if it has one."""
+    tensors = tensors_of(call, device)
     function = function_of(call.operation)
     if call.operation.makes_module:
         module = _module(call, function, tensors, device)
         return Target(call, tensors, module, module.weight)
     if call.wants(*GRADIENT_OBSERVATIONS - {"grad_per_sample_weights"}, *TRAINING_OBSERVATIONS):
+        # A module's own parameter requires gradients by itself.
         tensors["weight"].requires_grad_()
     return Target(call, tensors, function, tensors.get("weight"))
 
 
 def _module(call: Call, make: Callable[..., Any], tensors: Tensors, device: str) -> Any:
     """Make the module; a fresh one's weight joins the tensors that the caller finds."""
+    # No device: `from_pretrained` keeps the tensor that it is given, which is there already.
     if call.operation.is_pretrained:
         return make(tensors["weight"], **call.options)
     options = dict(call.options)
@@ -117,6 +128,7 @@ def _module(call: Call, make: Callable[..., Any], tensors: Tensors, device: str)
 def thunk(prepared: Prepared, device: str = "cpu") -> Callable[[], Answer]:
     """Return the lookup with what is to be observed of it, and nothing else."""
     lookup, tensors = prepared.lookup, prepared.tensors
+    # Timings ask for the output alone.
     if prepared.call.observe == (Observation.OUTPUT,):
         return blocking(lambda: ({"output": lookup()}, tensors), device)
     return blocking(lambda: (observe(prepared), tensors), device)
@@ -137,10 +149,7 @@ class TorchCalls:
         name: str,
         ready: Callable[[Target], Prepared],
         spelling: str,
-        *,
-        capabilities: frozenset[Capability],
-        made_from: str,
-        device: str = "cpu",
+        device: str,
     ) -> None:
         self._ready = ready
         self._spelling = spelling
@@ -156,10 +165,10 @@ class TorchCalls:
                 )
                 for operation, how in SPELLINGS.items()
             },
-            capabilities=capabilities,
+            capabilities=frozenset(Capability),
             # A bad index trips an assertion in the kernel, which ends the use of CUDA.
             fresh_worker_after_bad_index=device == "cuda",
-            made_from=made_from,
+            made_from="torch-eager",
             survives_fork=True,
         )
 
@@ -173,5 +182,4 @@ class TorchCalls:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring tensors off the device; a sparse gradient becomes dense only here."""
-        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, to_array)

@@ -19,7 +19,6 @@ from torch import Tensor
 from embcheck.backends.on_torch.calls import Target, TorchCalls
 from embcheck.backends.on_torch.device import require_cuda
 from embcheck.backends.on_torch.observe import Prepared
-from embcheck.conformance.contract.backend import Capability
 
 _RECOMPILES = 1_000_000
 
@@ -38,15 +37,15 @@ def _compile(target: Target) -> Prepared:
 
 
 def _on(name: str, device: str) -> TorchCalls:
+    # By default it is 8: after that PyTorch runs a frame eagerly, and eager PyTorch would be
+    # judged.
     torch._dynamo.config.recompile_limit = _RECOMPILES  # noqa: SLF001
     torch._dynamo.config.accumulated_recompile_limit = _RECOMPILES  # noqa: SLF001
     return TorchCalls(
         name,
         _compile,
         "torch.compile({}, dynamic=True)",
-        capabilities=frozenset(Capability),
-        made_from="torch-eager",
-        device=device,
+        device,
     )
 
 

@@ -51,6 +51,7 @@ def require_cuda() -> None:
 
     https://docs.pytorch.org/docs/2.13/cuda_environment_variables.html
     """
+    # Without it PyTorch initialises CUDA to answer, after which the process cannot be forked.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     if not torch.cuda.is_available():
         raise Unavailable(f"torch {torch.__version__} finds no CUDA device")

@@ -44,6 +44,7 @@ def documentation() -> dict[str, Any]:
 def _find(name: str) -> Any:
     found: Any = torch
     for part in name.split(".")[1:]:
+        # An older torch may lack one.
         found = getattr(found, part, None)
     return found
 

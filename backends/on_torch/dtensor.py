@@ -19,6 +19,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor, Placement, Replicate, Shard, distribute_tensor
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.on_torch import ranks_script
 from embcheck.backends.on_torch.calls import Answer, Target, target_of
 from embcheck.backends.on_torch.names import SPELLINGS, to_array, to_tensor
@@ -30,7 +31,6 @@ from embcheck.conformance.contract.backend import (
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
@@ -86,8 +86,7 @@ class TorchDTensor:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """View the gathered tensors as arrays."""
-        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, to_array)
 
 
 def by_rows() -> TorchDTensor:
@@ -131,6 +130,7 @@ def _prepare(sharded: int, call: Call) -> Callable[[], Answer]:
     tensors["weight"] = weight
     shared = replace(target, tensors=tensors, weight=weight)
     look_up = _lookup(shared)
+    # Timings ask for the output alone; the inputs are not gathered, which takes both ranks.
     if call.observe == (Observation.OUTPUT,):
         return lambda: ({"output": look_up().full_tensor()}, {})
     prepared = shared.prepared(look_up)
@@ -138,12 +138,14 @@ def _prepare(sharded: int, call: Call) -> Callable[[], Answer]:
 
 
 def _share(tensor: torch.Tensor, placement: Placement) -> DTensor:
+    # Detached, for the shared tensor is to be the leaf that has the gradient.
     shared = distribute_tensor(tensor.detach(), _mesh(), [placement])
     shared.requires_grad_(tensor.requires_grad)
     return shared
 
 
 def _shard_module(module: Any, sharded: int) -> Any:
+    # Both ranks are given all indices and get all rows, whichever way the table is cut.
     style = _STYLES[sharded](
         input_layouts=Replicate(), output_layouts=Replicate(), use_local_output=False
     )
@@ -152,6 +154,7 @@ def _shard_module(module: Any, sharded: int) -> Any:
 
 def _lookup(target: Target) -> Callable[[], DTensor]:
     look_up: Callable[[], Any] = target.lookup()
+    # A lookup by rows leaves partial sums on each rank: this adds them up.
     return lambda: look_up().redistribute(placements=[Replicate()])
 
 

@@ -53,6 +53,7 @@ class TorchEager:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Make the tensors and the module, and return the lookup with what is to be observed."""
         device = self.info.device
+        # A probe observes what no other library has, by lines of its own.
         if call.operation is Operation.PROBE:
             return blocking(probes.prepare(call, device), device)
         target = target_of(call, device)

@@ -34,6 +34,7 @@ def environment(cache: Path) -> dict[str, str]:
     has a folder of its own.
     """
     kernels = cache / "inductor" / _instructions()
+    # Where Inductor looks for them, whatever TORCHINDUCTOR_CACHE_DIR is.
     headers = Path(tempfile.gettempdir(), f"torchinductor_{_user()}", HEADERS)
     if not headers.is_symlink():  # Or the worker that this one replaces has done both.
         _discard_cut_off(kernels.parent)
@@ -76,6 +77,7 @@ def _discard_cut_off(folder: Path) -> None:
     for file in folder.rglob("*.*"):
         if file.suffix in broken:
             with suppress(FileNotFoundError):  # another run discards the same
+                # Another worker may be writing it.
                 old = time.time() - file.stat().st_mtime > LINKING_SECONDS
                 if old and broken[file.suffix](file):
                     file.unlink()

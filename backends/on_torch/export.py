@@ -14,10 +14,10 @@ from torch.export import Dim, export
 from embcheck.backends.on_torch.calls import Target, TorchCalls
 from embcheck.backends.on_torch.device import require_cuda
 from embcheck.backends.on_torch.modules import Shared, examples, lookup_of, per_dimension
-from embcheck.conformance.contract.backend import Capability
 
 
 def _export(target: Target) -> Any:
+    # AUTO, for a size that cannot be dynamic becomes static rather than an error.
     sizes = per_dimension(target, Dim.AUTO)
     return export(lookup_of(target), examples(target), dynamic_shapes=sizes).module()
 
@@ -27,9 +27,7 @@ def _on(name: str, device: str) -> TorchCalls:
         name,
         Shared(_export),
         "torch.export.export({}, {examples}, dynamic_shapes={sizes}).module()",
-        capabilities=frozenset(Capability),
-        made_from="torch-eager",
-        device=device,
+        device,
     )
 
 

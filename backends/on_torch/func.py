@@ -16,9 +16,12 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vjp
 
+from embcheck.backends.composed.answers import brought_home
+from embcheck.backends.composed.lookups import GRADIENTS
 from embcheck.backends.on_torch import func_script
 from embcheck.backends.on_torch.calls import Answer, Target, target_of
 from embcheck.backends.on_torch.device import blocking, require_cuda
+from embcheck.backends.on_torch.func_script import MAPPED
 from embcheck.backends.on_torch.names import SPELLINGS, to_array
 from embcheck.backends.on_torch.observe import Tensors
 from embcheck.backends.on_torch.processor import processor
@@ -28,7 +31,6 @@ from embcheck.conformance.contract.backend import (
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
@@ -39,17 +41,10 @@ _LACKING = {
 
 _OBSERVABLE = {"output", "product", "weight_after", "inputs_after"}
 
-_GRADIENTS = {
-    Observation.GRAD_WEIGHT: "weight",
-    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
-}
-
 _EARLIER_USES: dict[str, Callable[[Tensor], Tensor]] = {
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE: lambda weight: weight,
     Observation.GRAD_WEIGHT_AFTER_EARLIER_USE_OF_CLONE: Tensor.clone,
 }
-
-_MAPPED = ("indices", "per_sample_weights")
 
 
 class TorchFunc:
@@ -76,10 +71,11 @@ class TorchFunc:
     def prepare(self, call: Call) -> Callable[[], Answer]:
         """Make plain tensors, the module's weight among them."""
         for name in call.observe:
-            if name not in {*_OBSERVABLE, *_GRADIENTS, *_EARLIER_USES}:
+            if name not in {*_OBSERVABLE, *GRADIENTS, *_EARLIER_USES}:
                 raise Unsupported(f"function transforms have no {name}")
         device = self.info.device
         target = target_of(call, device)
+        # Transforms differentiate by their own means: no leaf is needed.
         arguments = {name: tensor.detach() for name, tensor in target.arguments.items()}
         if target.weight is not None:
             arguments["weight"] = target.weight.detach()
@@ -93,8 +89,7 @@ class TorchFunc:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """View the tensors as arrays."""
-        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, to_array)
 
 
 def on_cpu() -> TorchFunc:
@@ -117,14 +112,16 @@ def _spelling(operation: Operation) -> str:
 def _look_up(target: Target, arguments: Tensors) -> Tensor:
     if arguments["indices"].ndim < 2:
         return _call(target, arguments)
-    dimensions = {name: 0 if name in _MAPPED else None for name in arguments}
+    dimensions = {name: 0 if name in MAPPED else None for name in arguments}
     one = _call_one_bag if target.call.operation.is_bag else _call
     output: Tensor = torch.vmap(partial(one, target), in_dims=(dimensions,))(arguments)
     return output
 
 
 def _call_one_bag(target: Target, arguments: Tensors) -> Tensor:
-    batch = {n: a.unsqueeze(0) if n in _MAPPED else a for n, a in arguments.items()}
+    # Mapped over a matrix, a bag is a list, and a list needs offsets: it becomes a matrix of one
+    # row.
+    batch = {n: a.unsqueeze(0) if n in MAPPED else a for n, a in arguments.items()}
     return _call(target, batch).squeeze(0)
 
 
@@ -149,7 +146,7 @@ def _look_up_only(target: Target, arguments: Tensors) -> Tensors:
 def _observe(target: Target, arguments: Tensors) -> Tensors:
     """Look up once, and derive what else the call is to show."""
     call = target.call
-    if call.wants(*_GRADIENTS, *_EARLIER_USES):
+    if call.wants(*GRADIENTS, *_EARLIER_USES):
         return _differentiate(target, arguments)
     observed = {"output": _look_up(target, arguments)}
     if call.wants(Observation.PRODUCT):
@@ -160,8 +157,9 @@ def _observe(target: Target, arguments: Tensors) -> Tensors:
 
 def _differentiate(target: Target, arguments: Tensors) -> Tensors:
     wanted = target.call.wants
+    # One forward pass for all that is asked: `max_norm` would change the weight in each.
     uses = {name: use for name, use in _EARLIER_USES.items() if wanted(name)}
-    sources = {name: source for name, source in _GRADIENTS.items() if wanted(name)}
+    sources = {name: source for name, source in GRADIENTS.items() if wanted(name)}
     names = {*sources.values(), *(["weight"] if uses else [])}
 
     def forward(given: Tensors) -> tuple[Tensor, Tensors]:
@@ -170,6 +168,7 @@ def _differentiate(target: Target, arguments: Tensors) -> Tensors:
 
     pulled: Any = vjp(forward, {name: arguments[name] for name in names})
     (output, earlier), pull_back = pulled
+    # `vjp` wants a cotangent for each output: zeros for those that are not asked.
     none = {name: torch.zeros_like(term) for name, term in earlier.items()}
     upstream = target.tensors.get("grad_output", torch.ones_like(output))
     observed = {"output": output}

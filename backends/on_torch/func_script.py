@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from embcheck.backends.composed.lookups import GRADIENTS
 from embcheck.backends.on_torch import script
 from embcheck.backends.on_torch.names import SPELLINGS
-from embcheck.backends.on_torch.script import GRADIENTS
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
 _WRITTEN = {*GRADIENTS, "output", "product", "weight_after", "inputs_after"}
-_MAPPED = ("indices", "per_sample_weights")
+MAPPED = ("indices", "per_sample_weights")
+"""What has a part for each of the mapped lookups; the rest is the same for all."""
 
 
 def write(call: Call, device: str = "cpu") -> str:
@@ -40,7 +41,8 @@ def _function(call: Call, names: list[str]) -> list[str]:
     is_one_bag = _is_mapped(call) and call.operation.is_bag
     lines = [f"def look_up({', '.join(names)}):"]
     if is_one_bag:
-        lines += [f"    {name} = {name}.unsqueeze(0)" for name in _MAPPED if name in names]
+        # As in `func`: a mapped bag becomes a matrix of one row, which needs no offsets.
+        lines += [f"    {name} = {name}.unsqueeze(0)" for name in MAPPED if name in names]
     named = ", ".join(f"{n!r}: {n}" for n in ("offsets", "per_sample_weights") if n in names)
     if call.operation.makes_module:
         given = f'{{"weight": weight}}, (indices,), {{{named}}}'
@@ -57,7 +59,7 @@ def _is_mapped(call: Call) -> bool:
 def _called(call: Call, names: list[str]) -> list[str]:
     function = "look_up"
     if _is_mapped(call):
-        mapped = ", ".join("0" if name in _MAPPED else "None" for name in names)
+        mapped = ", ".join("0" if name in MAPPED else "None" for name in names)
         function = f"torch.vmap(look_up, in_dims=({mapped},))"
     given = ", ".join(names)
     sources = {gradient: name for gradient, name in GRADIENTS.items() if call.wants(gradient)}

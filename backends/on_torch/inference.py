@@ -49,6 +49,7 @@ class Lookup(torch.nn.Module):
 
     def forward(self, indices: Tensor, *others: Tensor) -> Any:
         """Look up."""
+        # Exporters give tensors by position; PyTorch takes these ones by name.
         named = dict(zip(self.names[1:], others, strict=True))
         return self.function(indices, **named, **self.options)
 
@@ -77,11 +78,13 @@ class Exported:
     @property
     def described(self) -> list[tuple[Any, ...]]:
         """What tells the examples and the weight from others, for the key of a graph."""
+        # A module's weight becomes a constant of the graph, so that its bytes are in the key.
         arrays = [to_array(tensor) for tensor in (*self.examples, *self.lookup.parameters())]
         return [(a.dtype.name, a.shape, sha256(a.tobytes()).hexdigest()) for a in arrays]
 
     def sizes(self) -> Any:
         """Say for `torch.export` that every size is dynamic that need not be the call's."""
+        # The structure must be that of `forward`'s arguments: the others are one tuple.
         indices, *others = (
             dict.fromkeys(range(example.ndim), Dim.STATIC if name in self.fixed else Dim.DYNAMIC)
             for name, example in zip(self.names, self.examples, strict=True)
@@ -119,14 +122,17 @@ def _module(call: Call) -> Any:
     if "dtype" in options:
         options["dtype"] = getattr(torch, options["dtype"])
     with torch.random.fork_rng(devices=[]):
+        # The same weight each time, or each call would have a graph of its own.
         torch.manual_seed(0)
         return function_of(call.operation)(*table, **options)
 
 
 def _example(call: Call, name: str, is_fixed: bool) -> Tensor:
     array = call.inputs[name]
+    # Some cases run a graph on another dtype than it was exported for.
     dtype = call.exported_for.get(name, array.dtype.name)
     sizes = (*_EXAMPLE_SIZES.get(name, (2, 3)), *[2] * array.ndim)[: array.ndim]
+    # Index 0 is in every table, and offset 0 in every list: an example must be a valid call.
     return torch.zeros(array.shape if is_fixed else sizes, dtype=getattr(torch, dtype))
 
 

@@ -29,6 +29,7 @@ def lookup_of(call: Call) -> Exported:
 def write(call: Call, lookup: Exported, imports: Sequence[str], run: str) -> str:
     """Write a call; `run` are lines that make `outputs` of `lookup`, `examples` and `arrays`."""
     lines = [
+        # `import` before `from`, as formatters have it.
         *sorted(["import torch", *imports], key=lambda line: (line.startswith("from"), line)),
         "",
         "",
@@ -65,6 +66,7 @@ def _module(call: Call, names: Sequence[str]) -> list[str]:
             *("    def __init__(self):", "        super().__init__()"),
             *(f"        self.function = {made}", ""),
         ]
+        # The module was made with the options, and takes none.
         function, options = "self.function", []
     elif call.operation is not Operation.ONE_HOT:
         given.append("weight")
@@ -88,5 +90,6 @@ def _value(name: str, value: Any) -> str:
     if name == "dtype":
         return f"torch.{value}"
     if isinstance(value, float) and not math.isfinite(value):
+        # The repr of an infinite float is no Python.
         return f"float({str(value)!r})"
     return repr(value)

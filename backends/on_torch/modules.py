@@ -35,7 +35,9 @@ class Shared:
     def __call__(self, target: Target) -> Prepared:
         """Return the program's lookup; raises what raised when the program was made."""
         tensors = tuple(target.arguments.values())
+        # A module holds the call's own weight, so that its program is of no use to another call.
         program = self._make(target) if target.is_module else self._shared(target)
+        # An exported program has a copy of the module: its weight is the one that is looked up in.
         weight = program.function.weight if target.is_module else None
         return target.prepared(lambda: program(*tensors), weight)
 

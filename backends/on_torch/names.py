@@ -57,10 +57,12 @@ def _on_memory(array: np.ndarray) -> torch.Tensor:
     root = array
     while isinstance(root.base, np.ndarray):
         root = root.base
+    # Nothing lies around it, or what lies there is no plain list of bytes.
     if root.nbytes <= array.nbytes or not array.size or not root.flags.c_contiguous:
         return torch.from_numpy(array)
     data, size = root.reshape(-1).view(np.uint8), array.itemsize
     start = array.__array_interface__["data"][0] - data.__array_interface__["data"][0]
+    # From the first byte on that is as far from a whole element as the array is.
     whole = data[start % size :][: (data.size - start % size) // size * size].view(array.dtype)
     steps = [step // size for step in array.strides]
     return torch.from_numpy(whole).as_strided(array.shape, steps, start // size)

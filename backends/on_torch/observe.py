@@ -54,11 +54,13 @@ class Prepared:
 def observe(prepared: Prepared) -> Tensors:
     """Look up, and derive what else the call is to show."""
     call, tensors, weight = prepared.call, prepared.tensors, prepared.weight
+    # Earlier than the lookup, which may change the weight in place by `max_norm`.
     earlier = {n: use(weight).square().sum() for n, use in _EARLIER_USES.items() if call.wants(n)}
     output = prepared.lookup()
     observed = {"output": output}
     upstream = tensors.get("grad_output", torch.ones_like(output))
     retain = _passes(call) > 1
+    # One backward pass for both gradients, as training does it.
     sources: Tensors = {Observation.GRAD_WEIGHT: weight} if call.wants(*_OF_THE_GRADIENT) else {}
     if call.wants(Observation.GRAD_PER_SAMPLE_WEIGHTS):
         sources[Observation.GRAD_PER_SAMPLE_WEIGHTS] = tensors["per_sample_weights"]
@@ -102,6 +104,7 @@ def _shown(call: Call, gradients: Tensors) -> Tensors:
 
 def _overlap(output: Tensor, weight: Tensor) -> bool:
     """Whether both are views of one storage, which holds something."""
+    # By storage, not by address: a view may begin anywhere in it.
     first, second = output.untyped_storage(), weight.untyped_storage()
     return first.nbytes() > 0 and first.data_ptr() == second.data_ptr()
 
@@ -109,10 +112,12 @@ def _overlap(output: Tensor, weight: Tensor) -> bool:
 def _train(
     make: Callable[[Tensor, Tensor], Optimizer], weight: Tensor, output: Tensor, upstream: Tensor
 ) -> Tensor:
+    # A copy, since the step changes it.
     factor = torch.nn.Parameter(upstream.clone())
     optimiser = make(weight, factor)
     loss: Any = (output * factor).sum()
     loss.backward()
     optimiser.step()
+    # A thunk is called again: gradients would add up from call to call.
     optimiser.zero_grad()
     return weight

@@ -24,6 +24,7 @@ def processor() -> Processor:
     said = torch.backends.cpu.get_cpu_capability().lower()
     if said.startswith("sve"):
         said = "sve"
+    # There PyTorch says `default`, which is NEON: all 64-bit Arm processors have it.
     elif platform.machine().lower() in {"aarch64", "arm64"}:
         said = "neon"
     return {"threads": torch.get_num_threads(), "instructions": said}

@@ -5,7 +5,6 @@ A scheme is one of the two qconfigs. What is looked up in is what `convert` make
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,8 @@ import numpy as np
 import torch
 from torch.ao import quantization as untyped
 
+from embcheck.backends.composed.stored_table import require_written
+from embcheck.backends.on_torch import stored
 from embcheck.backends.on_torch.calls import LATE_IMPORTS
 from embcheck.backends.on_torch.names import arrays_of, to_tensor
 from embcheck.backends.on_torch.processor import processor
@@ -22,9 +23,8 @@ from embcheck.conformance.contract.backend import (
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import Call, Operation
 
 quantization: Any = untyped
 _CONFIGS = {
@@ -34,14 +34,6 @@ _CONFIGS = {
 _MODULES: dict[Operation, Any] = {
     Operation.QUANTIZED_EMBEDDING: torch.nn.Embedding,
     Operation.QUANTIZED_EMBEDDING_BAG: torch.nn.EmbeddingBag,
-}
-_SEEN = {
-    Observation.OUTPUT,
-    Observation.STORED_WEIGHT,
-    Observation.SAME_CODES_AGAIN,
-    Observation.SAME_WHEN_LOADED,
-    Observation.INPUTS_AFTER,
-    Observation.WEIGHT_AFTER,
 }
 
 
@@ -78,29 +70,31 @@ class TorchAo:
         """Convert the module, and return its call with what is seen of its table."""
         if call.operation not in _MODULES:
             raise Unsupported(f"nothing is quantised in {call.operation}")
-        if not set(call.observe) <= _SEEN:
-            raise Unsupported("a quantised table is not trained")
+        stored.expect_seen(call)
         tensors: dict[str, Any] = {name: to_tensor(array) for name, array in call.inputs.items()}
         module = _converted(call, tensors["weight"])
         given = [tensors[n] for n in ("indices", "offsets", "per_sample_weights") if n in tensors]
         if "per_sample_weights" in tensors and "offsets" not in tensors:
+            # By position, and the second one is `offsets`.
             given.insert(1, None)
 
-        def look_up() -> dict[str, Any]:
-            output = module(*given)
-            # To NumPy as users do: an array of negative size exists as a tensor only.
-            seen = {"output": output.numpy(), **inputs_after(tensors)}
-            if call.wants(Observation.STORED_WEIGHT):
-                seen["stored_weight"] = module.weight().dequantize()
-            if call.wants(Observation.SAME_CODES_AGAIN):
-                again = _converted(call, module.weight().dequantize())
-                codes = [one.weight().int_repr() for one in (module, again)]
-                seen["same_codes_again"] = torch.equal(*codes)
-            if call.wants(Observation.SAME_WHEN_LOADED):
-                seen["same_when_loaded"] = torch.equal(_loaded(call, module)(*given), output)
-            return seen
+        def look_up() -> torch.Tensor:
+            output: torch.Tensor = module(*given)
+            output.numpy()  # As users do. A tensor may have a negative size, and no array has.
+            return output
 
-        return look_up
+        def has_codes_of(table: torch.Tensor) -> bool:
+            codes = [one.weight().int_repr() for one in (module, _converted(call, table))]
+            return torch.equal(*codes)
+
+        return stored.thunk(
+            call,
+            tensors,
+            look_up,
+            stored=lambda: module.weight().dequantize(),
+            has_codes_of=has_codes_of,
+            loaded=lambda: _loaded(call, module)(*given),
+        )
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
         """Bring the tensors home."""
@@ -108,35 +102,31 @@ class TorchAo:
 
     def script(self, call: Call) -> str:
         """Write the conversion and the call."""
-        if not set(call.observe) <= {*_SEEN} - {"same_codes_again", "same_when_loaded"}:
-            raise Unsupported("no script is written for this observation")
-        config, options = _CONFIGS[call.option("scheme")], _options(call)
+        require_written(call)
+        config, options = _CONFIGS[call.option("scheme")], stored.options_of(call)
         given = "".join(f", {name}={value!r}" for name, value in options.items())
         names = [n for n in ("indices", "offsets", "per_sample_weights") if n in call.inputs]
         called = ", ".join(n if n == "indices" else f"{n}={n}" for n in names)
+        tensors = stored.written_tensors(call)
         lines = [
             "import torch",
             "from torch.ao import quantization",
             "",
-            *(f"{name} = torch.from_numpy({name})" for name in call.inputs),
+            tensors["inputs"],
             f"module = torch.nn.{_MODULES[call.operation].__name__}.from_pretrained(weight{given})",
             f"module.qconfig = quantization.{config}",
             "model = torch.nn.Sequential(module).eval()",
             "table = quantization.convert(quantization.prepare(model))[0]",
             f"output = table({called}).numpy()",
             "stored_weight = table.weight().dequantize().numpy()",
-            *(f"{name}_after = {name}.numpy()" for name in call.inputs),
+            tensors["after"],
         ]
         return "\n".join(lines)
 
 
-def _options(call: Call) -> dict[str, Any]:
-    return {name: value for name, value in call.options.items() if name != "scheme"}
-
-
 def _converted(call: Call, weight: torch.Tensor) -> Any:
     """Make the module around a table, and convert it."""
-    module = _MODULES[call.operation].from_pretrained(weight, **_options(call))
+    module = _MODULES[call.operation].from_pretrained(weight, **stored.options_of(call))
     module.qconfig = getattr(quantization, _CONFIGS[call.option("scheme")])
     model = torch.nn.Sequential(module).eval()
     return quantization.convert(quantization.prepare(model))[0]
@@ -144,10 +134,7 @@ def _converted(call: Call, weight: torch.Tensor) -> Any:
 
 def _loaded(call: Call, module: Any) -> Any:
     """Save the module's state, and load it into another that was converted from zeros."""
-    file = io.BytesIO()
-    torch.save(module.state_dict(), file)
-    file.seek(0)
-    shape = module.weight().shape
-    other = _converted(call, torch.zeros(shape))
-    other.load_state_dict(torch.load(file, weights_only=False))
+    other = _converted(call, torch.zeros(module.weight().shape))
+    # A packed table is an object of TorchScript's, and no weight that `weights_only` would load.
+    other.load_state_dict(stored.reloaded(module.state_dict(), weights_only=False))
     return other

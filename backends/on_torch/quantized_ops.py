@@ -5,7 +5,6 @@ Packed and called as PyTorch's own tests do: test/quantization/core/test_quantiz
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,8 @@ import numpy as np
 import torch
 from torch.ao.quantization import PerChannelMinMaxObserver as Observer
 
+from embcheck.backends.composed.stored_table import require_written
+from embcheck.backends.on_torch import stored
 from embcheck.backends.on_torch.names import arrays_of, to_tensor
 from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import (
@@ -21,9 +22,8 @@ from embcheck.conformance.contract.backend import (
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import Call, Operation
 
 _OPS: Any = torch.ops.quantized
 _BITS = {"uint8-row": "byte", "uint4-row": "4bit"}
@@ -31,13 +31,6 @@ _DTYPES = {"uint8-row": torch.quint8, "uint4-row": torch.quint4x2}
 _MODES = {"sum": 0, "mean": 1, "max": 2}
 """The numbers that `torch.embedding_bag` has for the modes."""
 _OF_BAGS = ("offsets", "per_sample_weights")
-_WRITTEN = {
-    Observation.OUTPUT,
-    Observation.STORED_WEIGHT,
-    Observation.INPUTS_AFTER,
-    Observation.WEIGHT_AFTER,
-}
-_SEEN = {*_WRITTEN, Observation.SAME_CODES_AGAIN, Observation.SAME_WHEN_LOADED}
 _LOOKUPS = """import torch
 from torch.ao.quantization import PerChannelMinMaxObserver
 
@@ -90,29 +83,30 @@ class TorchQuantizedOps:
         """Pack the table, and return the operator's call with what is seen of its table."""
         if call.operation not in self.info.operations:
             raise Unsupported(f"no operator of torch.ops.quantized is {call.operation}")
-        if not set(call.observe) <= _SEEN:
-            raise Unsupported("a quantised table is not trained")
+        stored.expect_seen(call)
         tensors: dict[str, Any] = {name: to_tensor(array) for name, array in call.inputs.items()}
-        looked_up = _bags if call.operation.is_bag else _lookups
-        packed, operator, unpacked, codes = looked_up(call, tensors["weight"])
-        options = _options(call)
-        given = {n: tensors[n] for n in _OF_BAGS if n in tensors} | options
+        pack = _bags if call.operation.is_bag else _lookups
+        packed, operator, unpacked, codes = pack(call, tensors["weight"])
+        given = {n: tensors[n] for n in _OF_BAGS if n in tensors} | _options(call)
 
-        def look_up() -> dict[str, Any]:
-            output = operator(packed, tensors["indices"], **given)
-            # To NumPy as users do: an array of negative size exists as a tensor only.
-            seen = {"output": output.numpy(), **inputs_after(tensors)}
-            if call.wants(Observation.STORED_WEIGHT):
-                seen["stored_weight"] = unpacked(packed)
-            if call.wants(Observation.SAME_CODES_AGAIN):
-                again = looked_up(call, unpacked(packed))[0]
-                seen["same_codes_again"] = torch.equal(codes(packed), codes(again))
-            if call.wants(Observation.SAME_WHEN_LOADED):
-                loaded = operator(_loaded(packed), tensors["indices"], **given)
-                seen["same_when_loaded"] = torch.equal(loaded, output)
-            return seen
+        def look_up() -> torch.Tensor:
+            output: torch.Tensor = operator(packed, tensors["indices"], **given)
+            output.numpy()  # As users do. A tensor may have a negative size, and no array has.
+            return output
 
-        return look_up
+        def loaded() -> torch.Tensor:
+            other = stored.reloaded(packed, weights_only=False)
+            output: torch.Tensor = operator(other, tensors["indices"], **given)
+            return output
+
+        return stored.thunk(
+            call,
+            tensors,
+            look_up,
+            stored=lambda: unpacked(packed),
+            has_codes_of=lambda table: torch.equal(codes(packed), codes(pack(call, table)[0])),
+            loaded=loaded,
+        )
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
         """Bring the tensors home."""
@@ -120,17 +114,15 @@ class TorchQuantizedOps:
 
     def script(self, call: Call) -> str:
         """Write the packing and the operator's call."""
-        if not set(call.observe) <= _WRITTEN:
-            raise Unsupported("no script is written for this observation")
+        require_written(call)
         scheme = call.option("scheme")
         given = [f"{name}={name}" for name in _OF_BAGS if name in call.inputs]
         given += [f"{name}={value!r}" for name, value in _options(call).items()]
         return (_BAGS if call.operation.is_bag else _LOOKUPS).format(
-            inputs="\n".join(f"{name} = torch.from_numpy({name})" for name in call.inputs),
+            **stored.written_tensors(call),
             bits=_BITS[scheme],
             dtype=_DTYPES[scheme],
             given=", ".join(given),
-            after="\n".join(f"{name}_after = {name}.numpy()" for name in call.inputs),
         )
 
 
@@ -166,6 +158,7 @@ def _lookups(call: Call, weight: torch.Tensor) -> _Packed:
 
 def _bags(call: Call, weight: torch.Tensor) -> _Packed:
     bits = _BITS[call.option("scheme")]
+    # Two floats of 32 bits, or two of 16.
     parts = {"byte": 8, "4bit": 4}[bits]
     return (
         getattr(_OPS, f"embedding_bag_{bits}_prepack")(weight),
@@ -173,11 +166,3 @@ def _bags(call: Call, weight: torch.Tensor) -> _Packed:
         getattr(_OPS, f"embedding_bag_{bits}_unpack"),
         lambda packed: packed[:, :-parts],  # Behind the codes of a row are its scale and offset.
     )
-
-
-def _loaded(packed: Any) -> Any:
-    """Save the packed table, and load it."""
-    file = io.BytesIO()
-    torch.save(packed, file)
-    file.seek(0)
-    return torch.load(file, weights_only=False)

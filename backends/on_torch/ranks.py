@@ -47,11 +47,13 @@ class Ranks:
         self._prepared = 0
         self._released: list[int] = []
         store = TCPStore("localhost", 0, WORLD_SIZE, is_master=True, wait_for_workers=False)
+        # Not a fork: PyTorch's threads and gloo's would not be in it.
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         arguments = (theirs, prepare, store.port)
         self._other = context.Process(target=_serve, args=arguments, daemon=True)
         self._other.start()
+        # Or this end would stay open here, and rank 0 never hear that rank 1 is gone.
         theirs.close()
         self._hear()  # so that joining it, which does not wait for long, need not wait for imports
         self._meetings = _Meetings(0, store)
@@ -65,6 +67,8 @@ class Ranks:
         def run_on_both() -> Any:
             return self._together(number, None, run)
 
+        # Rank 1 holds the call as long as somebody here can run it, and is told with the next
+        # order.
         weakref.finalize(run_on_both, self._released.append, number)
         return run_on_both
 
@@ -76,6 +80,8 @@ class Ranks:
         self._meetings.join(order.meeting)
         try:
             result = action()
+        # Whatever it is, rank 1's answer must be read, or it would be taken for that to the next
+        # order.
         except BaseException as error:
             if not _in_step(_describe(error), self._hear()):
                 self._meetings.number += 1
@@ -104,6 +110,7 @@ class Ranks:
         self._other.join()
         code = self._other.exitcode or 0
         if code < 0:
+            # A negative exit code is the signal that ended it.
             os.kill(os.getpid(), -code)
         os._exit(code or 1)
 
@@ -135,6 +142,7 @@ class _Meetings:
         if number == self._joined:
             return
         if self._joined:
+            # A group in which the ranks are out of step hangs in its next collective.
             dist.destroy_process_group()
         self._joined = number
         dist.init_process_group(

@@ -64,6 +64,7 @@ def _tensors(call: Call, placement: str) -> list[str]:
         is_table = name == "weight"
         where = placement if is_table else "Replicate()"
         shared = f"distribute_tensor({{}}, mesh, [{where}])"
+        # `parallelize_module` shares a module's table itself.
         moved = "{}" if is_table and call.operation.makes_module else shared
         lines += script.tensor(call, name, moved)
     return lines
@@ -72,6 +73,7 @@ def _tensors(call: Call, placement: str) -> list[str]:
 def _looked_up(call: Call, style: str) -> list[str]:
     lines = script.lookup(call)
     if call.operation.makes_module:
+        # Between the module and its call.
         lines.insert(1, f"parallelize_module(module, mesh, {style})")
     return [*lines, "output = output.redistribute(placements=[Replicate()])"]
 

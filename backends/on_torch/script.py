@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from embcheck.backends.composed.lookups import GRADIENTS
 from embcheck.backends.on_torch.examples import example_sizes
 from embcheck.backends.on_torch.names import SPELLINGS
 from embcheck.conformance.contract.backend import Unsupported
@@ -18,11 +19,6 @@ is_{2} = {0}.dtype is torch.{2}
 {0} = {0}.view(torch.{1}).numpy().view(ml_dtypes.{2}) if is_{2} else {0}.numpy()"""
 _BITS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
-GRADIENTS = {
-    Observation.GRAD_WEIGHT: "weight",
-    Observation.GRAD_PER_SAMPLE_WEIGHTS: "per_sample_weights",
-}
-"""What a gradient is for, by its observation."""
 _LEAVES = {**GRADIENTS, Observation.TRAINED_WEIGHT: "weight"}
 _WRITTEN = frozenset(
     {
@@ -71,6 +67,7 @@ def tensor(call: Call, name: str, moved: str = "{}") -> list[str]:
     dtype = call.inputs[name].dtype.name
     made = (_FROM_BITS if dtype in _BITS else _FROM_NUMPY).format(name, _BITS.get(dtype), dtype)
     leaves = {leaf for observation, leaf in _LEAVES.items() if call.wants(observation)}
+    # A module's own parameter requires gradients by itself.
     if name in leaves and (name != "weight" or not call.operation.makes_module):
         return [f"{name} = {moved.format(made)}", f"{name}.requires_grad_()"]
     return [f"{name} = {moved.format(made)}"]
@@ -90,6 +87,7 @@ def lookup(call: Call, function: str = "{}", device: str = "cpu") -> list[str]:
 def module(call: Call, device: str = "cpu") -> str:
     """Write how PyTorch makes the module of a call."""
     table = ["weight"] if "weight" in call.inputs else []
+    # A module of a given table is where the table is.
     place = [f"device={device!r}"] if device != "cpu" and not table else []
     return f"module = {SPELLINGS[call.operation]}({', '.join([*table, *options(call), *place])})"
 
@@ -98,6 +96,7 @@ def _from_examples(call: Call, function: str, device: str) -> list[str]:
     """Write the call of what is made from a module and small valid examples."""
     named = [name for name in ("offsets", "per_sample_weights") if name in call.inputs]
     if call.operation.makes_module:
+        # A tracer gives inputs by position, and `offsets` come before the weights.
         made_of, lines, skipped = "module", [], ["None"] if named == ["per_sample_weights"] else []
         names = ["indices", *skipped, *named]
     else:
@@ -167,6 +166,7 @@ def derived(call: Call, weight: str) -> list[str]:
     wanted = {name: leaf for name, leaf in GRADIENTS.items() if call.wants(name)}
     if wanted:
         leaves = ", ".join(weight if leaf == "weight" else leaf for leaf in wanted.values())
+        # The training step goes back through the same graph.
         retain = ", retain_graph=True" if call.wants(Observation.TRAINED_WEIGHT) else ""
         gradients = f"torch.autograd.grad(output, [{leaves}], {upstream}{retain})"
         lines.append(f"{', '.join(wanted)}, = {gradients}")

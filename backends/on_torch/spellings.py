@@ -32,6 +32,7 @@ def _lookups(call: Call, device: str) -> dict[str, Callable[[], Answer]]:
     tensors = target_of(call, device).tensors
     weight, indices = tensors["weight"], tensors["indices"]
     found = {"weight[indices]  # raises, negative ones count from the end": lambda: weight[indices]}
+    # `index_select` documents that it takes 1-D indices.
     if indices.ndim == 1:
         found["torch.index_select(weight, 0, indices)  # raises"] = lambda: torch.index_select(
             weight, 0, indices

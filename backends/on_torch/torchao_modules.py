@@ -5,7 +5,6 @@ https://docs.pytorch.org/ao/stable/api_reference/api_ref_quantization.html
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +22,8 @@ from torchao.quantization import (
     quantize_,
 )
 
+from embcheck.backends.composed.stored_table import require_written
+from embcheck.backends.on_torch import stored
 from embcheck.backends.on_torch.names import arrays_of, to_tensor
 from embcheck.backends.on_torch.processor import processor
 from embcheck.conformance.contract.backend import (
@@ -31,9 +32,8 @@ from embcheck.conformance.contract.backend import (
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
-from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.call import Call, Operation
 
 _AFFINE = MappingType.ASYMMETRIC
 _INT4 = torch.int4  # type: ignore[attr-defined]  # PyTorch's hints lack it
@@ -77,13 +77,6 @@ quantize_(model, config, filter_fn=lambda module, _: isinstance(module, torch.nn
 output = model(indices).numpy()
 stored_weight = model[0].weight.dequantize().numpy()
 {after}"""
-_WRITTEN = {
-    Observation.OUTPUT,
-    Observation.STORED_WEIGHT,
-    Observation.INPUTS_AFTER,
-    Observation.WEIGHT_AFTER,
-}
-_SEEN = {*_WRITTEN, Observation.SAME_CODES_AGAIN, Observation.SAME_WHEN_LOADED}
 
 
 class Torchao:
@@ -120,26 +113,22 @@ class Torchao:
     def _prepare(self, call: Call, config: Any) -> Callable[[], dict[str, Any]]:
         if call.operation not in self.info.operations:
             raise Unsupported("the tensors of torchao have no embedding_bag")
-        if not set(call.observe) <= _SEEN:
-            raise Unsupported("a quantised table is not trained")
+        stored.expect_seen(call)
         tensors: dict[str, Any] = {name: to_tensor(array) for name, array in call.inputs.items()}
         model, indices = _quantized(call, tensors["weight"], config), tensors["indices"]
+        table = model[0].weight
 
-        def look_up() -> dict[str, Any]:
-            output = model(indices)
-            seen = {"output": output, **inputs_after(tensors)}
-            table = model[0].weight
-            if call.wants(Observation.STORED_WEIGHT):
-                seen["stored_weight"] = table.dequantize()
-            if call.wants(Observation.SAME_CODES_AGAIN):
-                again = _quantized(call, table.dequantize(), config)[0].weight
-                seen["same_codes_again"] = _codes(table) == _codes(again)
-            if call.wants(Observation.SAME_WHEN_LOADED):
-                loaded = _loaded(call, model)(indices)
-                seen["same_when_loaded"] = torch.equal(loaded, output)
-            return seen
+        def has_codes_of(other: torch.Tensor) -> bool:
+            return _codes(table) == _codes(_quantized(call, other, config)[0].weight)
 
-        return look_up
+        return stored.thunk(
+            call,
+            tensors,
+            look_up=lambda: model(indices),
+            stored=table.dequantize,
+            has_codes_of=has_codes_of,
+            loaded=lambda: _loaded(call, model)(indices),
+        )
 
     def to_numpy(self, answer: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
         """Bring the tensors home."""
@@ -147,39 +136,33 @@ class Torchao:
 
     def script(self, call: Call) -> str:
         """Write the quantisation and the call."""
-        if not set(call.observe) <= _WRITTEN:
-            raise Unsupported("no script is written for this observation")
+        require_written(call)
+        options = stored.options_of(call)
         return _SCRIPT.format(
-            inputs="\n".join(f"{name} = torch.from_numpy({name})" for name in call.inputs),
-            options="".join(f", {name}={value!r}" for name, value in _options(call).items()),
+            **stored.written_tensors(call),
+            options="".join(f", {name}={value!r}" for name, value in options.items()),
             config=_LINES[call.option("scheme")],
-            after="\n".join(f"{name}_after = {name}.numpy()" for name in call.inputs),
         )
-
-
-def _options(call: Call) -> dict[str, Any]:
-    return {name: value for name, value in call.options.items() if name != "scheme"}
 
 
 def _quantized(call: Call, weight: torch.Tensor, config: Any) -> Any:
     """Make the module around a table, and quantise it."""
     make: Any = torch.nn.Embedding.from_pretrained
-    model = torch.nn.Sequential(make(weight, **_options(call)))
+    model = torch.nn.Sequential(make(weight, **stored.options_of(call)))
     quantize_(model, config, filter_fn=lambda module, _: isinstance(module, torch.nn.Embedding))
     return model
 
 
 def _codes(table: Any) -> bytes:
+    # As bytes: NumPy has no float8 of its own, in which some schemes have their codes.
     codes: np.ndarray = table.qdata.view(torch.uint8).numpy()
     return codes.tobytes()
 
 
 def _loaded(call: Call, model: Any) -> Any:
     """Save the model's state, and load it into another: as torchao's documentation does."""
-    file = io.BytesIO()
-    torch.save(model.state_dict(), file)
-    file.seek(0)
-    module = torch.nn.Embedding(*call.inputs["weight"].shape, **_options(call))
+    module = torch.nn.Embedding(*call.inputs["weight"].shape, **stored.options_of(call))
     other = torch.nn.Sequential(module)
-    other.load_state_dict(torch.load(file, weights_only=True), assign=True)
+    # `assign`, or the codes would be copied into the new module's floats.
+    other.load_state_dict(stored.reloaded(model.state_dict()), assign=True)
     return other

@@ -15,7 +15,6 @@ import torch
 from embcheck.backends.on_torch.calls import Target, TorchCalls
 from embcheck.backends.on_torch.device import require_cuda
 from embcheck.backends.on_torch.observe import Prepared
-from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Call, Operation
 
 
@@ -30,6 +29,7 @@ class _Scripted(TorchCalls):
         text = super().script(call)
         if call.operation is not Operation.ONE_HOT:
             return text
+        # The function stands behind the imports, as a user would write it.
         imports, calls = text.split("\n", 1)
         calls = calls.replace("torch.nn.functional.one_hot", one_hot.__name__)
         return f"{imports}\n\n{inspect.getsource(one_hot)}\n{calls}"
@@ -47,9 +47,7 @@ def _on(name: str, device: str) -> TorchCalls:
         name,
         _script,
         "torch.jit.script({})",
-        capabilities=frozenset(Capability),
-        made_from="torch-eager",
-        device=device,
+        device,
     )
 
 

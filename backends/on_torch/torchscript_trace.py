@@ -14,7 +14,6 @@ import torch
 from embcheck.backends.on_torch.calls import Target, TorchCalls
 from embcheck.backends.on_torch.device import require_cuda
 from embcheck.backends.on_torch.modules import Shared, examples, lookup_of
-from embcheck.conformance.contract.backend import Capability
 
 
 def _trace(target: Target) -> Any:
@@ -27,9 +26,7 @@ def _on(name: str, device: str) -> TorchCalls:
         name,
         Shared(_trace),
         "torch.jit.trace({}, {examples})",
-        capabilities=frozenset(Capability),
-        made_from="torch-eager",
-        device=device,
+        device,
     )
 
 

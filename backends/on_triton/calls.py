@@ -14,6 +14,7 @@ from torch import Tensor
 
 from embcheck.backends.composed import composition
 from embcheck.backends.composed import script as composition_script
+from embcheck.backends.composed.answers import brought_home
 from embcheck.backends.composed.script import Language
 from embcheck.backends.on_torch.device import blocking
 from embcheck.backends.on_torch.names import to_array, to_tensor
@@ -24,7 +25,6 @@ from embcheck.conformance.contract.backend import (
     Provided,
     Provision,
     Unsupported,
-    inputs_after,
 )
 from embcheck.conformance.contract.call import Call, Operation
 
@@ -74,6 +74,7 @@ class TritonCalls:
         run = blocking(
             lambda: ({"output": kernels.LOOKUPS.take(call, tensors)}, tensors), self.info.device
         )
+        # The interpreter compiles nothing.
         if self.info.device == "cuda":
             run()
         return run
@@ -94,8 +95,7 @@ class TritonCalls:
 
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring the tensors home."""
-        observed, found = ({n: to_array(t) for n, t in part.items()} for part in answer)
-        return {**inputs_after(found), **observed}
+        return brought_home(answer, to_array)
 
 
 def _expect_known(call: Call) -> None:

@@ -47,6 +47,8 @@ def look_up(weight: Tensor, indices: Tensor) -> Tensor:
     """Run a program for every 32 indices."""
     count, columns = indices.numel(), weight.shape[1]
     output = torch.empty(*indices.shape, columns, dtype=weight.dtype, device=weight.device)
+    # A kernel sees memory and no shape: indices must lie one after the other, and of the weight it
+    # is told the strides. The block is a power of two, which `tl.arange` demands.
     copy_rows[(triton.cdiv(count, 32),)](
         output,
         weight,

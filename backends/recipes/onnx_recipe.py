@@ -14,7 +14,6 @@ from typing import Any
 
 from torch.nn import functional
 
-from embcheck.backends.graph_cache import Refusal
 from embcheck.backends.on_onnx import runtime_dynamo
 from embcheck.backends.on_onnx.exporters import dynamo
 from embcheck.backends.on_onnx.graphs import Export
@@ -24,6 +23,7 @@ from embcheck.backends.recipes import with_onnx
 from embcheck.backends.recipes.calls import WITHOUT_CHECKS
 from embcheck.conformance.contract.backend import Capability, Provided, Provision, Unsupported
 from embcheck.conformance.contract.call import Call, Observation, Operation
+from embcheck.conformance.contract.export_cache import Refusal
 
 OPTIONS = frozenset({"mode", "padding_idx", "include_last_offset", "num_classes"})
 Functions = Mapping[Operation, Callable[..., Any]]

@@ -46,6 +46,7 @@ class NumpyReference:
     info = BackendInfo(
         id="numpy-reference",
         library="numpy",
+        # Whatever is raised here is the library's refusal: the definition is the library.
         modules=(_DEFINITION, __name__, "numpy"),
         version=np.__version__,
         operations={
@@ -115,6 +116,7 @@ def _weight(call: Call) -> np.ndarray:
     options = call.options
     if call.operation.is_fresh:
         shape = (options["num_embeddings"], options["embedding_dim"])
+        # Not seeded: nothing may depend on what a fresh weight is.
         weight = np.random.default_rng().standard_normal(shape)
         weight = weight.astype(call.option("dtype"))
         padding = padding_row(call.option("padding_idx"), shape[0])
@@ -124,6 +126,7 @@ def _weight(call: Call) -> np.ndarray:
     weight = call.inputs["weight"]
     if weight.ndim != 2:
         raise ValueError(f"the weight must have 2 dimensions, not {weight.ndim}")
+    # NumPy has kind V for dtypes of ml_dtypes, bfloat16 say. Bags check their own weight.
     if not call.operation.is_bag and weight.dtype.kind not in "fV":
         raise TypeError(f"a lookup needs a floating weight, not {weight.dtype}")
     return weight

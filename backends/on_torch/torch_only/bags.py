@@ -32,6 +32,7 @@ def reset(question: ProbeQuestion) -> Answers:
     """Fill a module's weight with 9, reset it, and return its padding row and what is still 9."""
     module = torch.nn.EmbeddingBag(**question.options)
     with torch.no_grad():
+        # A number that N(0, 1) does not draw.
         module.weight.fill_(9)
     module.reset_parameters()
     return {

@@ -31,6 +31,7 @@ def accumulated(question: ProbeQuestion) -> Answers:
         options = {name: value for name, value in lookup.items() if name != "indices"}
         loss: Any = embedding(indices, weight, **options).sum()
         total = total + loss
+        # Each backward pass adds to `weight.grad`, as in training over several batches.
         if not question.options["arguments"].get("at_once"):
             loss.backward()
     if question.options["arguments"].get("at_once"):

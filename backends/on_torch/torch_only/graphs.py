@@ -59,6 +59,7 @@ def decomposed_gradient(question: ProbeQuestion) -> Answers:
 
 def exception_of(compiled: Callable[..., Tensor], indices: Tensor, weight: Tensor) -> Answers:
     """Call once with zeros for indices, then with the given ones, and name the exception."""
+    # It compiles here, so that what is raised below comes from the compiled code.
     compiled(torch.zeros_like(indices), weight)
     try:
         compiled(indices, weight)

@@ -89,6 +89,7 @@ def without_training(question: ProbeQuestion) -> Answers:
     under, options = question.options["arguments"]["under"], dict(question.options)
     del options["arguments"]
     weight = question.tensors["weight"]
+    # On the question's own tensor, so that a change of the weight is seen.
     module = _Embedding.from_pretrained(weight, freeze=under == "eval", **options)
     module.train(under != "eval")
     with _CONTEXTS[under]():

@@ -129,6 +129,7 @@ def _make(question: ProbeQuestion) -> Any:
     options = {k: v for k, v in question.options.items() if k not in ("object", "arguments")}
     if "dtype" in options:
         options["dtype"] = getattr(torch, options["dtype"])
+    # A copy, for a module may change its weight, and the question's tensors are the caller's.
     if "weight" in question.tensors:
         options["_weight"] = question.tensors["weight"].clone()
     return _class(question)(**options)

@@ -12,6 +12,7 @@ from embcheck.backends.on_torch.torch_only.probes import Answers, ProbeQuestion
 def steps(question: ProbeQuestion) -> Answers:
     """Train the sum of a lookup by the optimiser `object` with `arguments`; return the weight."""
     module, arguments = _module(question), dict(question.options.get("arguments", {}))
+    # What is left are the optimiser's own arguments.
     count = arguments.pop("steps", 1)
     optimiser = getattr(torch.optim, question.options["object"])(module.parameters(), **arguments)
 
@@ -22,6 +23,7 @@ def steps(question: ProbeQuestion) -> Answers:
         return total
 
     for _ in range(count):
+        # By a closure, which LBFGS demands and the others allow.
         optimiser.step(loss)
     return {"answer": module.weight}
 

@@ -60,5 +60,6 @@ def of_subclass(question: ProbeQuestion) -> Answers:
 
 def of_instance(question: ProbeQuestion) -> Answers:
     """Ask a module of 9 x 9 numbers with padding; return the printed form of what it makes."""
+    # Unlike the weight in size and options: what is taken from it would show.
     instance = _Embedding(9, 9, padding_idx=0)
     return {"answer_text": repr(instance.from_pretrained(question.tensors["weight"]))}

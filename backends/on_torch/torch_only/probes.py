@@ -56,6 +56,7 @@ def _find(name: str) -> Callable[[ProbeQuestion], Answers]:
         module = import_module(f"{THEMES}.{theme}")
         probe: Callable[[ProbeQuestion], Answers] = getattr(module, function.replace("-", "_"))
     except (ImportError, AttributeError):
+        # A probe of a newer suite, or of a theme that needs what this torch lacks.
         raise Unsupported(f"there is no probe '{name}'") from None
     reason = module.lacking() if hasattr(module, "lacking") else None
     if reason is not None:
@@ -80,4 +81,5 @@ def _array(answer: Any) -> np.ndarray:
         return to_array(answer)
     if isinstance(answer, str):
         return np.frombuffer(answer.encode(), np.uint8)
+    # By PyTorch, so that numbers get the dtypes that PyTorch gives them.
     return to_array(torch.tensor(answer))

@@ -123,4 +123,5 @@ def deterministic_gradient(question: ProbeQuestion) -> Answers:
         )
         return {"answer": torch.autograd.grad(total, weight)[0]}
     finally:
+        # The switch is the process's, and other calls come to it.
         torch.use_deterministic_algorithms(mode=before)

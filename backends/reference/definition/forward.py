@@ -17,6 +17,7 @@ def renormalise(weight: np.ndarray, indices: np.ndarray, max_norm: float, order:
 
 def reduce(weight: np.ndarray, positions: Positions, mode: str) -> np.ndarray:
     """Reduce each bag; a bag without positions is zeros."""
+    # A lookup is a copy, bit for bit: nothing of it is computed.
     if (positions.bag_sizes == 1).all() and (positions.factors == 1).all():
         return np.asarray(weight[positions.rows])
     rows = weight[positions.rows].astype(np.float64) * positions.factors[:, None]

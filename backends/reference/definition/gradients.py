@@ -51,10 +51,12 @@ def differentiate(
     answer["grad_weight_is_sparse"] = np.array(bool(call.option("sparse")))
     answer |= entries(positions.rows, shares.astype(weight.dtype), padding)
     if call.wants(*EARLIER_USES):
+        # The earlier use is the sum of the squares of the weight, as it was before `max_norm`.
         with_earlier_use = (2 * before + gradient).astype(weight.dtype)
         answer |= dict.fromkeys(map(str, EARLIER_USES), with_earlier_use)
     for name, step in OPTIMISERS.items():
         if call.wants(name):
+            # A frozen weight has no gradient, and a step leaves it as it is.
             arrived = gradient if trainable(call) else np.zeros_like(gradient)
             trained = step(weight.astype(np.float64), arrived)
             answer[name] = trained.astype(weight.dtype)
@@ -62,6 +64,7 @@ def differentiate(
         factors = call.inputs["per_sample_weights"]
         slopes = np.zeros(factors.size)
         rows = weight[positions.rows].astype(np.float64)
+        # Places of the padding row are not among the positions: their slope stays 0.
         slopes[positions.places] = (rows * upstream[positions.bags]).sum(axis=1)
         answer["grad_per_sample_weights"] = slopes.reshape(factors.shape).astype(factors.dtype)
     return answer
@@ -84,9 +87,12 @@ def _winners(weight: np.ndarray, positions: Positions) -> np.ndarray:
     rows = weight[positions.rows].astype(np.float64)
     winners = np.zeros(rows.shape, bool)
     _, starts, bags = np.unique(positions.bags, return_index=True, return_inverse=True)
+    # `reduceat` refuses to begin where there is nothing.
     if not rows.size:
         return winners
+    # A NaN is the maximum of its bag, though it equals nothing, itself included.
     is_top = (rows == np.maximum.reduceat(rows, starts)[bags]) | np.isnan(rows)
+    # Behind all rows, where no minimum takes it.
     places = np.where(is_top, np.arange(len(rows))[:, None], len(rows))
     first = np.minimum.reduceat(places, starts)
     winners[first, np.arange(weight.shape[1])] = True

@@ -47,6 +47,7 @@ def bag_positions(call: Call, weight: np.ndarray, mode: str) -> Positions:
         starts = np.arange(len(indices) + 1) * indices.shape[1]
     else:
         starts = _bag_starts(call, indices.size)
+    # Up to the last bound: indices behind it are in no bag.
     places = np.arange(starts[-1])
     bags = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     factors = call.inputs.get("per_sample_weights", np.ones(indices.shape)).reshape(-1)
