@@ -28,7 +28,6 @@ RECIPES = sorted(recipes())
 MOST_LINES = 79
 LONGER = {
     "with_jax": 130,
-    "with_keras": 150,
     "with_mlx": 160,
     "with_numpy": 180,
     "with_onnx": 98,
@@ -36,7 +35,6 @@ LONGER = {
     "with_openvino": 175,
     "with_paddle": 150,
     "with_scipy": 180,
-    "with_tensorflow": 140,
     "with_tinygrad": 150,
 }
 """Files that are longer."""
