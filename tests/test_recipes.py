@@ -33,9 +33,7 @@ LONGER = {
     "with_onnx": 98,
     "with_onnxscript": 165,
     "with_openvino": 175,
-    "with_paddle": 150,
     "with_scipy": 180,
-    "with_tinygrad": 150,
 }
 """Files that are longer."""
 
