@@ -27,13 +27,9 @@ FILES = sorted(FOLDER.glob("with_*.py"))
 RECIPES = sorted(recipes())
 MOST_LINES = 79
 LONGER = {
-    "with_keras": 150,
     "with_onnx": 84,
     "with_onnxscript": 93,
     "with_openvino": 95,
-    "with_paddle": 150,
-    "with_tensorflow": 140,
-    "with_tinygrad": 150,
 }
 """Files that are longer."""
 

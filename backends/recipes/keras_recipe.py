@@ -2,9 +2,9 @@
 
 JAX is the one of Keras's backends that refuses no index. The recipe looks at indices as NumPy
 arrays, before JAX may narrow them to 32 bits. Where a function is traced it cannot, for Keras has
-no operation that refuses. There is no `max_norm`: tensors do not change. The code is the same on
-Keras's other backends. With PyTorch, keras.ops.segment_sum adds float64 up in float32; with NumPy
-and OpenVINO there are no gradients.
+no operation that refuses. It has no `max_norm`, for tensors do not change, and no
+`scale_grad_by_freq`. The code is the same on Keras's other backends. With PyTorch,
+keras.ops.segment_sum adds float64 up in float32; with NumPy and OpenVINO there are no gradients.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """`paddle-recipe`: the recipe `with_paddle`, called as somebody would who copied it.
 
-It leaves out sparse gradients and `max_norm`. Paddle has both, and departs: see `paddle`.
+It leaves out sparse gradients, `scale_grad_by_freq` and `max_norm`. Paddle has all three, and
+departs: see `paddle`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """`tensorflow-recipe`: the recipe `with_tensorflow`, called as its users would.
 
-The table is a variable. The recipe refuses bad values eagerly and in tf.function. XLA drops
-assertions, and cannot refuse; it compiles the recipe's lookups, but no bags, and no gradients of
-halves or with `scale_grad_by_freq`: it has no sums of sorted segments, and no tf.unique. There is
-no `max_norm`: tf.nn.embedding_lookup never shortens the table itself.
+The table is a variable. The recipe refuses bad values eagerly and in tf.function. XLA compiles it,
+drops its assertions, and cannot refuse. There is no `scale_grad_by_freq`, and no `max_norm`:
+tf.nn.embedding_lookup never shortens the table itself.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
 """`tinygrad-recipe`: the recipe `with_tinygrad`, called as somebody would who copied it.
 
-Indices and offsets stay NumPy's until the recipe has checked them: tinygrad gives zeros for an
-index of no row, and inside of TinyJit nothing is known to check. Bags between offsets look at each
-row for each bag, and gradients at each index for each row of the table. tinygrad has no sparse
-gradients, and the recipe no `max_norm`. tinygrad is lazy, so that every call ends in
-`Tensor.realize`. bfloat16 is emulated, since clang 14 has no such type for x86-64, and newer ones
-have it for some processors only: https://github.com/tinygrad/tinygrad/issues/6909
+The recipe copies indices and offsets to NumPy to check them: tinygrad gives zeros for an index of
+no row, and inside of TinyJit nothing is known to check. Bags between offsets look at each entry for
+each bag, and gradients at each index for each row of the table. tinygrad has no sparse gradients,
+and the recipe no `max_norm` and no `scale_grad_by_freq`. tinygrad is lazy, so that every call ends
+in `Tensor.realize`. bfloat16 is emulated, since clang 14 has no such type for x86-64, and newer
+ones have it for some processors only: https://github.com/tinygrad/tinygrad/issues/6909
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -20,20 +20,17 @@ import numpy as np
 from tinygrad import Tensor, helpers
 
 from embcheck.backends.composed.tinygrad_index import TinygradIndex
-from embcheck.backends.composed.tinygrad_lookups import to_array
+from embcheck.backends.composed.tinygrad_lookups import to_array, to_tensor
 from embcheck.backends.recipes import with_tinygrad as recipe
 from embcheck.backends.recipes import with_tinygrad_one_hot
 from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
 from embcheck.conformance.contract.backend import Unavailable
 from embcheck.conformance.contract.cache import cache_folder
 
-_to_tensor: Callable[[np.ndarray], Tensor] = recipe.to_tensor
-
 
 def _place(name: str, array: np.ndarray) -> Any:
-    if name in ("indices", "offsets"):
-        return array
-    return _to_tensor(array).realize()
+    del name
+    return to_tensor(np.asarray(array)).realize()
 
 
 def _bring(array: Any) -> np.ndarray:

@@ -1,128 +1,79 @@
-"""PyTorch's lookups, bags and one-hot rows, in TensorFlow alone.
+"""PyTorch's lookups and bags, in TensorFlow alone.
 
-They do what torch.nn.functional.embedding, embedding_bag and one_hot document, eagerly and in
-tf.function, where bad values are refused as it runs. XLA compiles lookups without these checks, but
-no bags, and no gradients of halves or with `scale_grad_by_freq`. A table's gradient is
-`tf.IndexedSlices`, as that of tf.gather. There is no `max_norm`.
+They work eagerly, in tf.function, which refuses bad values as it runs, and in XLA, which cannot. A
+table's gradient is `tf.IndexedSlices`. There is no `max_norm`, and no `scale_grad_by_freq`.
 """
 
 import tensorflow as tf
 
 
-def check_table(weight, padding_idx):
-    """Raise for what is no table, and for padding that is none of its rows."""
+def check_call(weight, indices, padding_idx, offsets=None, mode="sum", weights=None, last=False):
+    """Raise for what PyTorch refuses; for values in tf.function, as it runs."""
+    rows, like = weight.shape[0], tf.TensorSpec(indices.shape, weight.dtype)
     if weight.shape.rank != 2 or not weight.dtype.is_floating:
         raise TypeError("the table has not two dimensions of floating-point numbers")
-    rows = weight.shape[0]
-    if padding_idx is not None and not (type(padding_idx) is int and -rows <= padding_idx < rows):
-        raise ValueError(f"padding_idx {padding_idx} is no row of the table")
-
-
-def embedding(weight, indices, padding_idx=None, scale_grad_by_freq=False, check=True):
-    """Return the rows of a table; padding has no gradient. Without `check` a GPU gives zeros."""
-    check_table(weight, padding_idx)
-    rows = wide_rows(weight, indices, padding_idx, scale_grad_by_freq, check)
-    shape = tf.concat([tf.shape(indices), weight.shape[1:]], 0)
-    return tf.cast(tf.reshape(rows, shape), weight.dtype)
-
-
-def wide_rows(weight, indices, padding_idx, scale_grad_by_freq, check):
-    """Return rows in what they, and their gradients, are added up in: halves lose what is added."""
-    indices, count = tf.reshape(indices, [-1]), weight.shape[0]
     if indices.dtype not in (tf.int32, tf.int64):
         raise TypeError(f"indices are {indices.dtype.name}, not int32 or int64")
+    tf.Assert(tf.reduce_all((indices >= 0) & (indices < rows)), ["an index names no row"])
+    if padding_idx is not None and not (type(padding_idx) is int and -rows <= padding_idx < rows):
+        raise ValueError(f"padding_idx {padding_idx} is no row of the table")
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError(f"mode is {mode!r}, not sum, mean or max")
+    if weights is not None and not (mode == "sum" and like.is_compatible_with(weights)):
+        raise ValueError("weights go with mode sum, one for each index, in the table's dtype")
+    if offsets is not None:
+        if (indices.shape.rank, indices.dtype) != (1, offsets.dtype):
+            raise ValueError("indices and offsets are not of one dimension, and of one dtype")
+        bounds = tf.concat([offsets, [tf.size(indices, indices.dtype)]], 0)
+        fit = (bounds[0] == 0) & tf.reduce_all(bounds[1:] >= bounds[:-1])
+        tf.Assert(fit & (tf.size(offsets) >= int(last)), ["offsets decrease, or are out of bounds"])
+
+
+def take_rows(weight, indices):
+    """Return rows, in float32 if they are halves, which lose what is added."""
+    if weight.dtype in (tf.float32, tf.float64):
+        return tf.gather(weight, indices)
+    rows, places = tf.unique(tf.reshape(indices, [-1]))
+    once = tf.cast(tf.gather(weight, rows), tf.float32)
+    # Along axis 0, the gradient would be added up later, in the table's dtype.
+    return tf.gather(once, tf.reshape(places, tf.shape(indices)), axis=-2)
+
+
+def embedding(weight, indices, padding_idx=None, check=True):
+    """Return the rows of a table; padding has no gradient. Without `check` a GPU gives zeros."""
     if check:
-        inside = (tf.reduce_min(indices) >= 0) & (tf.reduce_max(indices) < count)
-        tf.debugging.assert_equal(inside, True, f"an index is outside of a table of {count} rows")
-
-    @tf.custom_gradient
-    def widen(rows):
-        def gradient(grad):
-            if scale_grad_by_freq or grad.dtype != rows.dtype:
-                named, names, counts = tf.unique_with_counts(indices)
-                total = tf.math.unsorted_segment_sum(grad, names, tf.size(named))
-                if scale_grad_by_freq:
-                    total /= tf.cast(counts, total.dtype)[:, None]
-                # The first place that names a row has all of its gradient, the others have zeros.
-                places = tf.range(tf.size(indices))
-                firsts = tf.math.unsorted_segment_min(places, names, tf.size(named))
-                grad = tf.math.unsorted_segment_sum(total, firsts, tf.size(indices))
-            if padding_idx is not None:
-                grad = tf.where((indices != padding_idx % count)[:, None], grad, 0)
-            return tf.cast(grad, rows.dtype)
-
-        return tf.cast(rows, tf.float64 if rows.dtype == tf.float64 else tf.float32), gradient
-
-    return widen(tf.gather(weight, indices))
-
-
-def embedding_bag(
-    weight,
-    indices,
-    offsets=None,
-    mode="mean",
-    per_sample_weights=None,
-    padding_idx=None,
-    include_last_offset=False,
-    scale_grad_by_freq=False,
-    check=True,
-):
-    """Return one row for each bag; an empty one, or one of padding alone, is zeros."""
-    check_table(weight, padding_idx)
-    if mode not in ("sum", "mean", "max") or (mode == "max" and scale_grad_by_freq):
-        raise ValueError(f"mode {mode!r} is unknown, or does not scale gradients")
-    indices = tf.convert_to_tensor(indices)
-    bags, size = bag_of_each(indices, offsets, include_last_offset, check)
-    factors = tf.ones_like(indices, weight.dtype)
-    if per_sample_weights is not None:
-        factors = tf.convert_to_tensor(per_sample_weights)
-        fit = factors.shape.is_compatible_with(indices.shape) and factors.dtype == weight.dtype
-        if mode != "sum" or not fit:
-            raise ValueError("weights go with mode sum, one for each index, in the table's dtype")
-    indices, factors = tf.reshape(indices, [-1]), tf.reshape(factors, [-1])
+        check_call(weight, indices, padding_idx)
+    rows = take_rows(weight, indices)
     if padding_idx is not None:
-        kept = indices != padding_idx % weight.shape[0]
-        indices, factors, bags = indices[kept], factors[kept], bags[kept]
-    rows = wide_rows(weight, indices, None, scale_grad_by_freq, check)
-    factors = tf.cast(factors, rows.dtype)[:, None]
-    rows = rows if per_sample_weights is None else rows * factors
-    if mode == "max":
-        rows = tf.where(is_maximum(tf.stop_gradient(rows), bags), rows, 0)
-    total = sums(rows, bags, size)
-    if mode == "mean":
-        total /= tf.maximum(sums(factors, bags, size), 1)
-    return tf.cast(total, weight.dtype)
+        is_padding = (indices == padding_idx % weight.shape[0])[..., None]
+        rows = tf.where(is_padding, tf.stop_gradient(rows), rows)
+    return tf.cast(rows, weight.dtype)
 
 
-def bag_of_each(indices, offsets, include_last_offset, check):
-    """Return the number of each index's bag, and the number of bags."""
-    if indices.shape.rank != (2 if offsets is None else 1):
-        raise ValueError("bags are rows of indices without offsets, or lie between offsets")
-    if offsets is None:
-        size, each = tf.unstack(tf.shape(indices))
-        return tf.repeat(tf.range(size), each), size
-    offsets, end = tf.convert_to_tensor(offsets), tf.size(indices, indices.dtype)
-    if offsets.shape.rank != 1 or offsets.dtype != indices.dtype:
-        raise ValueError("offsets have one dimension, and the dtype of the indices")
-    bounds = offsets if include_last_offset else tf.concat([offsets, [end]], 0)
+def embedding_bag(weight, indices, offsets=None, mode="mean", per_sample_weights=None,
+                  padding_idx=None, include_last_offset=False, check=True):  # fmt: skip
+    """Return one row for each bag; an empty one, or one of padding alone, is zeros."""
+    weights, last = per_sample_weights, include_last_offset
     if check:
-        fit = tf.reduce_all(bounds[1:] >= bounds[:-1]) & tf.reduce_all(bounds[:1] == 0)
-        fit &= (tf.size(bounds) > 0) & tf.reduce_all(bounds[-1:] <= end)
-        tf.debugging.assert_equal(fit, True, "offsets do not begin with 0, decrease, or go too far")
-    begins = tf.math.unsorted_segment_sum(tf.ones_like(bounds), bounds, end + 1)
-    return tf.cumsum(begins)[:-1] - 1, tf.size(bounds) - 1
-
-
-def sums(rows, bags, size):
-    """Add up each bag; those at the end may have none, and behind the last offset there is none."""
-    found = tf.math.segment_sum(rows, bags)[:size]
-    return tf.pad(found, [[0, size - tf.shape(found)[0]], [0, 0]])
-
-
-def is_maximum(rows, bags):
-    """Mark the first maximum of each bag in each column; NaN is greater than all numbers."""
-    size, places = tf.size(bags), tf.range(tf.size(bags))[:, None]
-    is_greatest = rows == tf.gather(tf.math.segment_max(rows, bags), bags)
-    order = tf.where(is_greatest, places, places + size)
-    order = tf.where(tf.math.is_nan(rows), places - size, order)
-    return order == tf.gather(tf.math.segment_min(order, bags), bags)
+        check_call(weight, indices, padding_idx, offsets, mode, weights, last)
+    if offsets is None:
+        count, each = tf.unstack(tf.shape(indices))
+        offsets, last = tf.range(count) * each, False
+    flat, end, size = tf.reshape(indices, [-1]), tf.size(indices), tf.size(offsets) + 1 - int(last)
+    bags = tf.searchsorted(offsets, tf.range(end, dtype=offsets.dtype), side="right") - 1
+    if padding_idx is not None:  # is in one more bag, as what is behind the end, and dropped
+        bags = tf.where(flat == padding_idx % weight.shape[0], size - 1, bags)
+    rows = take_rows(weight, flat)
+    if weights is not None:
+        kept, factors = bags[:, None] < size - 1, tf.cast(tf.reshape(weights, [-1, 1]), rows.dtype)
+        rows = tf.where(kept, rows, 0) * tf.where(kept, factors, 0)
+    if mode == "max":  # keeps the last of equal maxima; NaN is greater than all numbers
+        known, at = tf.stop_gradient(rows), tf.range(end)[:, None]
+        most = tf.gather(tf.math.unsorted_segment_max(known, bags, size), bags)
+        rank = tf.where(tf.math.is_nan(known), at + 2 * end, tf.where(known >= most, at + end, at))
+        greatest = tf.gather(tf.math.unsorted_segment_max(rank, bags, size), bags)
+        rows = tf.where(rank == greatest, rows, 0)
+    sums = tf.math.unsorted_segment_sum(rows, bags, size)[:-1]
+    if mode == "mean":
+        sums /= tf.maximum(tf.math.bincount(bags, minlength=size, dtype=rows.dtype), 1)[:-1, None]
+    return tf.cast(sums, weight.dtype)
