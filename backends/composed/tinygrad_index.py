@@ -78,6 +78,7 @@ class TinygradIndex:
         # By itself tinygrad takes the first device that it finds, and writes to the home folder.
         helpers.DEV.value = "CPU"
         helpers.CACHEDB = str(cache_folder("tinygrad") / "cache.db")
+        os.environ["CACHEDB"] = helpers.CACHEDB  # of the processes that it starts to compile
         self.info = BackendInfo(
             id="tinygrad",
             library="tinygrad",

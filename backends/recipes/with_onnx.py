@@ -1,9 +1,8 @@
 """PyTorch's lookups and bags, so that their export to ONNX keeps them.
 
-Exported by torch.onnx.export(dynamo=True), they do what torch.nn.functional.embedding and
-embedding_bag document, in ONNX Runtime. Bags become rows of a matrix as long as the longest bag,
-and need memory for all of that. (ONNX Runtime's threads get wrong what `index_add` is exported as.)
-A graph has no gradients, and so no scale_grad_by_freq; there is no max_norm.
+They do what torch.nn.functional.embedding and embedding_bag document, without max_norm; a graph has
+no gradients. Bags become rows of a matrix as long as the longest bag, and need memory for all of
+that. (What `index_add` is exported as, ONNX Runtime's threads get wrong.)
 """
 
 import torch
@@ -43,31 +42,27 @@ def embedding_bag(
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.reshape(-1)[places].to(wide).unsqueeze(-1)
     rows = torch.where(kept, rows, float("-inf") if mode == "max" else 0.0)
-    found = rows.amax(1) if mode == "max" else rows.sum(1)
+    found = rows.sum(1) / kept.sum(1).clamp(min=1) if mode == "mean" else rows.sum(1)
     if mode == "max":  # ONNX Runtime's maximum leaves NaN out
-        found = torch.where(rows.isnan().sum(1) > 0, float("nan"), found)
+        found = torch.where(rows.isnan().sum(1) > 0, float("nan"), rows.amax(1))
         found = torch.where(kept.sum(1) > 0, found, 0.0)
-    if mode == "mean":
-        found = found / kept.sum(1).clamp(min=1)
     return found.to(weight.dtype)
 
 
 def bag_bounds(indices, offsets, include_last_offset):
     """Return where bags begin, and where the last one ends."""
     if offsets is None:
-        bags, size = indices.shape
-        return torch.arange(bags + 1) * size
+        return torch.arange(indices.shape[0] + 1) * indices.shape[1]
     end = torch.full((1,), indices.numel(), dtype=torch.int64)
     return offsets.long() if include_last_offset else torch.cat([offsets.long(), end])
 
 
-def zero_or_error(indices, rows, bounds, factors):
+def zero_or_error(indices, rows, bounds, scale):
     """Gather a zero, or fail where indices, bounds, or the weights' shape are impossible."""
     ends = torch.cat([bounds[1:], torch.full((1,), indices.numel())])
     wrong = [indices < 0, indices >= rows, bounds[0] != 0, ends < bounds]
-    if factors is not None:
-        sizes = zip(indices.shape, factors.shape, strict=True)
-        wrong += [torch.full((1,), size) != other for size, other in sizes]
+    if scale is not None:
+        wrong += [torch.full((1,), a) != b for a, b in zip(indices.shape, scale.shape, strict=True)]
     is_wrong = torch.cat([each.reshape(-1) for each in wrong]).sum() > 0
     return torch.zeros(1, dtype=torch.int64).index_select(0, is_wrong.long().view(1))
 
