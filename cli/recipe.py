@@ -12,13 +12,15 @@ from embcheck.cli.faults import refuse
 @click.option(
     "--feature",
     metavar="NAME",
-    help="Print no more than this feature needs, such as bag.mean or padding.gradient.",
+    help="Print what this feature needs, and no more: bag.mean, say, or padding.gradient.",
 )
 def recipe(library: str | None, feature: str | None) -> None:
-    """Print code for a LIBRARY that looks up, pools and encodes as PyTorch documents; or list them.
+    """Print code for a LIBRARY that looks up and pools as PyTorch documents; or list them.
 
     Each needs its library alone, and is a backend of its own, as `jax-recipe` is: the suite holds
-    it to what it claims. What the library cannot express stands at its top.
+    it to what it claims. What the library cannot express stands at its top. One-hot rows, and
+    gradients where the library computes none, are files of their own: `--feature one_hot` and
+    `--feature bag.gradient.mean` print them.
 
     Exit codes: 0 printed; 2 there is none for that library, or for that feature.
     """

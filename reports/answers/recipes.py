@@ -113,7 +113,7 @@ def _part_of(texts: list[str], library: str, feature: str) -> str:
     roots = {name}
     if {"gradient", "frequency", "training"} & set(words):
         roots |= {f"{name}_gradient"} & defined.keys()
-    return "".join(_kept(parts, _reached(parts, roots)))
+    return "".join([_title(parts, name), "\n", *_kept(parts, _reached(parts, roots))])
 
 
 def _parts(text: str) -> Iterator[_Part]:
@@ -163,18 +163,23 @@ def _subject(node: ast.stmt) -> str | None:
 
 
 def _kept(parts: list[_Part], reached: set[str]) -> Iterator[str]:
-    """Yield what is reached: the first file's docstring, all imports once, and definitions."""
-    docstrings = [part.text for part in parts if _is_docstring(part.node)]
+    """Yield what is reached: all imports once, and definitions."""
     kept = [
         part
         for part in parts
         if part.defines & reached or (not part.defines and _subject(part.node) in reached)
     ]
     imports = [part for part in kept if isinstance(part.node, ast.Import | ast.ImportFrom)]
-    yield docstrings[0] + "\n"
     yield from dict.fromkeys(part.text.lstrip("\n") for part in imports)
     yield from (part.text for part in kept if part not in imports)
 
 
-def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def _title(parts: list[_Part], name: str) -> str:
+    """Return the docstring of the file that defines a name."""
+    title = ""
+    for part in parts:
+        if isinstance(part.node, ast.Expr) and isinstance(part.node.value, ast.Constant):
+            title = part.text
+        if name in part.defines:
+            break
+    return title
