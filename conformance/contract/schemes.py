@@ -266,12 +266,20 @@ def grids_of(table: np.ndarray, scheme: Scheme) -> tuple[LevelGrid, ...]:
 
 def ends_of(table: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and the largest number of each element's group: (V, D), in float64."""
-    groups = groups_of(table.shape, scheme)
-    # Flat, since `at` is several times slower on two axes.
-    numbers, owners = table.astype(np.float64).reshape(-1), groups.reshape(-1)
-    lowest = np.full(owners.max(initial=-1) + 1, np.inf)
-    highest = -lowest
-    with np.errstate(invalid="ignore"):
-        np.minimum.at(lowest, owners, numbers)
-        np.maximum.at(highest, owners, numbers)
-    return lowest[groups], highest[groups]
+    wide = table.astype(np.float64)
+    if not table.size:
+        return wide, wide
+    # Not by `np.minimum.at`, which would do for all groups and takes ten times as long for rows.
+    if scheme.group in (ScaleGroup.TABLE, ScaleGroup.ROW):
+        axis = None if scheme.group is ScaleGroup.TABLE else 1
+        return tuple(  # type: ignore[return-value]
+            np.broadcast_to(end(wide, axis=axis, keepdims=True), table.shape)
+            for end in (np.min, np.max)
+        )
+    lines = wide if scheme.group is ScaleGroup.BLOCK else wide.reshape(1, -1)
+    starts = np.arange(0, lines.shape[1], scheme.block)
+    lengths = np.diff([*starts, lines.shape[1]])
+    return tuple(  # type: ignore[return-value]
+        np.repeat(end.reduceat(lines, starts, axis=1), lengths, axis=1).reshape(table.shape)
+        for end in (np.minimum, np.maximum)
+    )
