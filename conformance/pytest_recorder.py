@@ -17,6 +17,7 @@ from embcheck.conformance.records.claim import InUse
 from embcheck.conformance.records.lines import (
     CaseLine,
     ClauseLine,
+    Line,
     ResultLine,
     RunHeader,
     to_json_data,
@@ -36,7 +37,7 @@ class ResultLines:
 
     def to_text(self) -> str:
         """Return them as text, which xdist can send: it sends neither wide integers nor ours."""
-        lines = (self.result, self.case, *self.clauses)
+        lines: list[Line] = [self.result, self.case, *self.clauses]
         return json.dumps([to_json_data(line) for line in lines])
 
     @classmethod
