@@ -19,10 +19,8 @@ def embedding(indices, weight, padding_idx=None, check=True):
     return functional.embedding(indices, weight, padding_idx)
 
 
-def embedding_bag(
-    indices, weight, offsets=None, mode="mean", per_sample_weights=None, padding_idx=None,
-    include_last_offset=False, check=True,
-):  # fmt: skip
+def embedding_bag(indices, weight, offsets=None, mode="mean", per_sample_weights=None,
+                  padding_idx=None, include_last_offset=False, check=True):  # fmt: skip
     """Return one row for each bag; an empty one, or one of padding alone, is zeros."""
     if mode not in ("sum", "mean", "max") or (mode != "sum" and per_sample_weights is not None):
         raise ValueError(f"mode {mode!r} is unknown, or takes no weights")
@@ -52,7 +50,8 @@ def embedding_bag(
 def bag_bounds(indices, offsets, include_last_offset):
     """Return where bags begin, and where the last one ends."""
     if offsets is None:
-        return torch.arange(indices.shape[0] + 1) * indices.shape[1]
+        bags, size = indices.shape  # raises where bags are not the rows of a matrix
+        return torch.arange(bags + 1) * size
     end = torch.full((1,), indices.numel(), dtype=torch.int64)
     return offsets.long() if include_last_offset else torch.cat([offsets.long(), end])
 
