@@ -139,8 +139,22 @@ def test_a_worker_is_renewed_before_its_mappings_run_out():
     try:
         for _ in range(most // 1000 + 20):
             assert isinstance(worker.ask(lookup), Answered)
-            worker.restart_if_short_of_mappings()
+            worker.restart_if_short_of_room()
         assert worker.starts == 2
+    finally:
+        worker.close()
+
+
+def test_a_worker_is_renewed_before_earlier_calls_fill_its_memory():
+    """No call is charged with what others left: half of the memory is there for each."""
+    table = np.eye(3, dtype=np.float32)
+    lookup = Call(Operation.EMBEDDING, {"weight": table, "indices": np.array([2])})
+    worker = WorkerClient("zoo-hoards-memory", timeout=60, limits=Limits(memory=256 * MIB))
+    try:
+        for _ in range(15):
+            worker.restart_if_short_of_room()
+            assert isinstance(worker.ask(lookup), Answered)
+        assert worker.starts > 1
     finally:
         worker.close()
 

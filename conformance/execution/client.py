@@ -29,7 +29,12 @@ from embcheck.conformance.execution.answers import (
 )
 from embcheck.conformance.execution.bounded import bounded_arrays, bounded_reply
 from embcheck.conformance.execution.importing import await_import
-from embcheck.conformance.execution.limits import LimitBroken, Limits, MappingsLook
+from embcheck.conformance.execution.limits import (
+    LimitBroken,
+    Limits,
+    MappingsLook,
+    is_short_of_memory,
+)
 from embcheck.conformance.execution.messages import WORKER, describe_call, parse_hello
 from embcheck.conformance.execution.starter import StartedWorker, Starter
 
@@ -272,9 +277,12 @@ class WorkerClient:
         finally:
             self._end()
 
-    def restart_if_short_of_mappings(self) -> None:
-        """Replace a worker that earlier cases have left little room; looks now and then only."""
-        if self._channel is not None and self._mappings.are_short(self._channel.process.pid):
+    def restart_if_short_of_room(self) -> None:
+        """Replace a worker that earlier cases have left little memory, or few mappings of it."""
+        if self._channel is None:
+            return
+        pid = self._channel.process.pid
+        if is_short_of_memory(pid, self._limits) or self._mappings.are_short(pid):
             self.restart()
 
     def launch(self) -> StartedWorker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import psutil
 
 MIB = 1024**2
 GIB = 1024**3
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class LimitBroken(Exception):
@@ -50,6 +52,20 @@ ROOMY_SHARE = 0.1
 """The share of them up to which one looks seldom: a look takes a millisecond or more."""
 OFTEN, SELDOM = 10, 50
 """Cases from one look to the next."""
+
+
+MEMORY_SHARE = 0.5
+"""The share of a worker's memory that may be left over from earlier cases. A case that needs the
+other half would else be charged with what a compiler keeps: JAX had 4 GiB after 2,700 cases."""
+
+
+def is_short_of_memory(pid: int, limits: Limits) -> bool:
+    """Whether earlier cases have left a process more memory than the next one should find."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
+    except OSError:
+        return False
+    return limits.memory is not None and pages * PAGE > MEMORY_SHARE * limits.memory
 
 
 class MappingsLook:

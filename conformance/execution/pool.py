@@ -115,7 +115,7 @@ class BackendPool:
     def runner(self, name: str, copy: int = 0) -> CaseRunner:
         """Return what runs a case on a backend, on the first or another copy of its worker."""
         client = self._clients[name, copy]
-        client.restart_if_short_of_mappings()
+        client.restart_if_short_of_room()
         return CaseRunner(client, self._reference, self._known)
 
     def fresh_runner(self, name: str) -> CaseRunner:

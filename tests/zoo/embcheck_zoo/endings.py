@@ -126,6 +126,14 @@ class HoardsMappings(Correct):
         return self.correct(call)
 
 
+class HoardsMemory(Correct):
+    """Keeps 20 MiB of every call, as a compiler keeps its programs."""
+
+    def answer(self, call: Call) -> Any:
+        vars(self).setdefault("kept", []).append(b"x" * (20 * 1024**2))
+        return self.correct(call)
+
+
 def make_unavailable() -> NoReturn:
     """Stand for a backend whose device is absent."""
     raise Unavailable("the zoo has no such device")
