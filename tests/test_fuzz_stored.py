@@ -51,7 +51,7 @@ def hunted(backend, schemes, examples):
     duel = Duel(Here(backend), Here(NumpyReference()))
     strategy = trials(operations=QUANTIZED, schemes=schemes)
     budget = FuzzBudget(examples, None)
-    return Hunt(duel, strategy, number=0, budget=budget, told=lambda _: None), duel
+    return Hunt(duel, strategy, number=0, budget=budget, told=lambda: None), duel
 
 
 @pytest.mark.parametrize(

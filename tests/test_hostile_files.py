@@ -633,7 +633,7 @@ def test_what_nobody_expected_is_one_line(tmp_path, monkeypatch, error, code, wo
     assert "\x1b" not in done.stderr
 
 
-@pytest.mark.parametrize("place", ["from_plain", "describe_environment", "explain"])
+@pytest.mark.parametrize("place", ["gravest", "describe_environment", "explain"])
 def test_a_fault_in_the_middle_of_a_run(tmp_path, monkeypatch, place):
     """It is told in a line, with exit code 3; what was recorded before is readable."""
     calls = []
@@ -648,7 +648,7 @@ def test_a_fault_in_the_middle_of_a_run(tmp_path, monkeypatch, place):
     monkeypatch.setattr(pytest_session, place, fails)
     done = embcheck(*ONE, "--out", tmp_path)
     assert done.exit_code == 3
-    if place == "from_plain":
+    if place == "gravest":
         assert "embcheck: a fault of the harness: Odd: this is odd; please report" in done.stderr
         assert "embcheck: 2 results so far are recorded" in done.stderr
         assert len(read_runs(tmp_path)[0].results) == 2
