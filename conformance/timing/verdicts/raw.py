@@ -210,10 +210,6 @@ class CellRecord:
                     return f"{where}{entry.message}"
         return None
 
-    def exit_codes(self) -> list[int]:
-        """List the exit codes of the losses."""
-        return [entry.exit_code for line in self.lines for entry in line.lost]
-
     def flagged(self) -> list[list[str]]:
         """Name, for each round, what disturbed it; disturbed rounds stay in the estimate."""
         return [names for line in self.lines for names in _flag_rounds(line)]
