@@ -18,6 +18,7 @@ from embcheck.conformance.execution.client import BackendBroken, BackendUnavaila
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.judging.judge import Kind, Outcome
 from embcheck.conformance.execution.limits import GIB, MIB, Limits
+from embcheck.conformance.fuzzing.duel import Duel
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,22 @@ def test_a_worker_is_renewed_before_earlier_calls_fill_its_memory():
         assert worker.starts > 1
     finally:
         worker.close()
+
+
+def test_a_hunt_renews_a_worker_before_earlier_calls_fill_its_memory():
+    """As a run of the suite does: a departure would else be charged to the call that came last."""
+    table = np.eye(16, dtype=np.float32)
+    backend = WorkerClient("zoo-hoards-memory", timeout=60, limits=Limits(memory=256 * MIB))
+    reference = WorkerClient("numpy-reference", timeout=60)
+    duel = Duel(backend, reference)
+    try:
+        for row in range(15):
+            call = Call(Operation.EMBEDDING, {"weight": table, "indices": np.array([row])})
+            assert duel.ask(call).is_agreed_answer
+        assert backend.starts > 1
+    finally:
+        backend.close()
+        reference.close()
 
 
 def test_an_answer_that_is_no_array_is_the_adapters_fault(judge):

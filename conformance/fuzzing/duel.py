@@ -114,6 +114,8 @@ class Duel:
     def ask(self, question: Question) -> DuelResult:
         """Ask a call; one that needs an undeclared capability counts as not supported."""
         call = call_of(question)
+        # Not between calls that are asked in order: what is left of the first is their subject.
+        self.backend.restart_if_short_of_room()
         if sum(array.nbytes for array in call.inputs.values()) > MOST_KEPT_BYTES:
             return self._count(self._ask(question, call))
         key = fingerprint(call)
