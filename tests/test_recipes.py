@@ -26,12 +26,6 @@ FOLDER = Path(backends.__file__).parent / "recipes"
 FILES = sorted(FOLDER.glob("with_*.py"))
 RECIPES = sorted(recipes())
 MOST_LINES = 79
-LONGER = {
-    "with_onnxscript": 93,
-    "with_openvino": 95,
-}
-"""Files that are longer."""
-
 LIBRARIES = {"onnx": ("torch",), "onnxscript": ("onnx", "onnxscript")}
 """What a recipe may import, where that is not the library that it is named after."""
 
@@ -110,7 +104,7 @@ def test_a_recipe_needs_its_library_alone(file):
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").partition(".")[0])
     assert imported <= {*LIBRARIES.get(library, (library,)), "numpy", *sys.stdlib_module_names}
-    assert len(text.splitlines()) <= LONGER.get(file.stem, MOST_LINES)
+    assert len(text.splitlines()) <= MOST_LINES
     mentioned = {getattr(node, "attr", "") for node in ast.walk(tree)}
     assert not mentioned & RACES or not library.startswith("onnx")
 

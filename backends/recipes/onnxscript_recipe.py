@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from onnx_ir.tensor_adapters import from_torch_dtype
 from torch.nn import functional
 
 from embcheck.backends.on_torch.inference import Exported
@@ -30,19 +31,20 @@ def on_cpu() -> OnnxRecipe:
 def written(exported: Exported, **more: Any) -> bytes:
     """Write the graph of a lookup, of which only dtypes, ranks and options are read."""
     examples = dict(zip(exported.names, exported.examples, strict=True))
-    dtypes = {name: str(each.dtype).removeprefix("torch.") for name, each in examples.items()}
     options = {n: value for n, value in exported.lookup.options.items() if n in OPTIONS}
-    options["index_dtype"] = dtypes["indices"]
-    graphs: Any = with_onnxscript
-    one_hot: Any = with_onnxscript_one_hot.one_hot
-    if exported.lookup.function is functional.embedding_bag:
-        options["has_offsets"] = "offsets" in examples
-        options["is_weighted"] = "per_sample_weights" in examples
-        return bytes(graphs.embedding_bag(dtypes["weight"], **options, **more))
     options["rank"] = examples["indices"].ndim
-    if exported.lookup.function is functional.embedding:
-        return bytes(graphs.embedding(dtypes["weight"], **options, **more))
-    return bytes(one_hot(**options))
+    options["index_dtype"] = from_torch_dtype(examples["indices"].dtype)
+    graphs: Any = with_onnxscript
+    if exported.lookup.function is functional.one_hot:
+        model = with_onnxscript_one_hot.one_hot(**options)
+    elif exported.lookup.function is functional.embedding:
+        dtype = from_torch_dtype(examples["weight"].dtype)
+        model = graphs.embedding(dtype, **options, **more)
+    else:
+        dtype = from_torch_dtype(examples["weight"].dtype)
+        options["is_weighted"] = "per_sample_weights" in examples
+        model = graphs.embedding_bag(dtype, **options, **more)
+    return bytes(model.SerializeToString())
 
 
 def unchecked(exported: Exported) -> bytes:
