@@ -1,8 +1,8 @@
-"""PyTorch's lookups and bags, as graphs by onnxscript, for tables of any size, without gradients.
+"""PyTorch's lookups and bags, as graphs by onnxscript.
 
 ONNX counts negative indices from the end, and has no error that a graph can raise: a gather from a
 list of one zero fails where something is wrong. Bags between offsets become rows of a matrix as
-long as the longest, and need memory for it. Halves are added in single precision. No max_norm.
+long as the longest. Halves are added in single precision. No gradients, and no max_norm.
 """
 
 from onnxscript import GraphBuilder, ir

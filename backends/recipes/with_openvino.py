@@ -1,7 +1,7 @@
-"""PyTorch's lookups and bags, by models of OpenVINO, each of a table; no gradients, no max_norm.
+"""PyTorch's lookups and bags, by models of OpenVINO, each of a table.
 
-A model cannot refuse an index: NumPy checks each call, and leaves padding out. NumPy also takes
-maxima: OpenVINO's leave NaN out. The CPU has no double precision: bags of it are refused.
+A model cannot refuse an index: NumPy checks each call, leaves padding out, and takes maxima, for
+OpenVINO's leave NaN out. The CPU would round doubles: bags refuse them. No gradients, no max_norm.
 """
 
 import numpy as np
