@@ -11,7 +11,7 @@ from typing import Self
 
 import pytest
 
-from embcheck.conformance.execution.judging.judge import Outcome
+from embcheck.conformance.execution.judging.verdict import Outcome
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.claim import InUse
 from embcheck.conformance.records.lines import (

@@ -12,18 +12,20 @@ from pathlib import Path
 import pytest
 
 from embcheck.conformance.contract.operation import is_for
-from embcheck.conformance.execution.client import ENVIRONMENT, BackendUnavailable
+from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.judging.deviations import (
+    are_fatal,
     explain,
     held_to_spelling,
     load_deviations,
     unmatched,
 )
-from embcheck.conformance.execution.judging.judge import Note, Outcome, Verdict
+from embcheck.conformance.execution.judging.verdict import Note, Outcome, Verdict
 from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.processor import processor_environment
 from embcheck.conformance.execution.run_case import CaseResult
+from embcheck.conformance.execution.starter import ENVIRONMENT
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.pytest_items import CaseItem, ended, quick_cases, split
 from embcheck.conformance.pytest_recorder import Recorder, ResultLines
@@ -186,11 +188,7 @@ class EmbcheckSession:
     def _start(self) -> None:
         if not self._started:
             self._started = True
-            crashing = [
-                name
-                for name, entries in self._deviations.items()
-                if any(entry.happens == Outcome.CRASHED for entry in entries)
-            ]
+            crashing = [name for name, entries in self._deviations.items() if are_fatal(entries)]
             self._pool.start(crashing)
 
     @pytest.hookimpl(trylast=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from embcheck.conformance.execution.judging.judge import Kind
+from embcheck.conformance.execution.judging.verdict import Kind
 from embcheck.conformance.records.reading import RecordError
 from embcheck.conformance.records.writer import write_whole
 from embcheck.reports.merge import Merged, MergedResult

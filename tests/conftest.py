@@ -9,7 +9,7 @@ import pytest
 from each_backend import absent
 
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.judging.judge import Verdict
+from embcheck.conformance.execution.judging.verdict import Verdict
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.suite.load import load_spec
 from embcheck.conformance.suite.model import Case

@@ -12,8 +12,8 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
 from embcheck.conformance.execution.judging.bounds import WIDEST
-from embcheck.conformance.execution.judging.judge import Kind, Outcome
 from embcheck.conformance.execution.judging.terms import unit_roundoff
+from embcheck.conformance.execution.judging.verdict import Kind, Outcome
 
 TABLE = np.array([[1, -2], [5, 4], [-7, 8], [2, -1]], np.float32)
 MOST_OTHER_ROUNDINGS = 8

@@ -24,7 +24,7 @@ from embcheck.conformance.execution.answers import (
     Rejected,
     TimedOut,
 )
-from embcheck.conformance.execution.judging.judge import Outcome, Verdict
+from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 from embcheck.conformance.records.lines import KnownDeviation
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.suite.load import load_spec, spec_files

@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.judging.bounds import WIDEST, bound, bound_of
-from embcheck.conformance.execution.judging.judge import Outcome, judge_bounds, known_values
+from embcheck.conformance.execution.judging.judge import judge_bounds, known_values
 from embcheck.conformance.execution.judging.shortened import shortened
 from embcheck.conformance.execution.judging.terms import quantum_of, unit_roundoff
+from embcheck.conformance.execution.judging.verdict import Outcome
 from embcheck.conformance.fuzzing.elements import WEIGHT_DTYPES
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import FromReference, Level, Rejects, Returns, Steps

@@ -23,7 +23,7 @@ from embcheck.conformance.execution.judging.deviations import (
     explain,
     held_to_spelling,
 )
-from embcheck.conformance.execution.judging.judge import Kind, Outcome, Verdict
+from embcheck.conformance.execution.judging.verdict import Kind, Outcome, Verdict
 from embcheck.conformance.records.lines import (
     CaseLine,
     ClauseLine,

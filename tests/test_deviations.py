@@ -23,7 +23,7 @@ from embcheck.conformance.execution.judging.deviations import (
     read_deviations,
     unmatched,
 )
-from embcheck.conformance.execution.judging.judge import Kind, Outcome, Verdict
+from embcheck.conformance.execution.judging.verdict import Kind, Outcome, Verdict
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.problems import SpecError
 

@@ -13,7 +13,7 @@ from mutation.patching import PACKAGE, patch, reference_sources, write_package
 from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.operation import QUANTIZED
 from embcheck.conformance.contract.schemes import SCHEMES
-from embcheck.conformance.execution.judging.judge import Kind, Outcome
+from embcheck.conformance.execution.judging.verdict import Kind, Outcome
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.fuzzing.duel import Duel
 from embcheck.conformance.fuzzing.hunt import FuzzBudget, Hunt, quiet_hypothesis

@@ -31,8 +31,8 @@ from embcheck.conformance.execution.bounded import (
     safe,
 )
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.judging.judge import Kind, Outcome, Verdict, failure
 from embcheck.conformance.execution.judging.shown import short
+from embcheck.conformance.execution.judging.verdict import Kind, Outcome, Verdict, failure
 from embcheck.conformance.execution.limits import MIB, Limits
 from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.output import Output

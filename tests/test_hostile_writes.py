@@ -34,7 +34,7 @@ from embcheck.conformance.execution.answers import Answered, Crashed, Errored, R
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
 from embcheck.conformance.execution.confinement import SWITCH, Confinement, confinement
 from embcheck.conformance.execution.inside.worker import Worker
-from embcheck.conformance.execution.judging.judge import Outcome
+from embcheck.conformance.execution.judging.verdict import Outcome
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.suite.load import suite_root
 from embcheck.reports.backends_terminal import unconfined_lines

@@ -16,7 +16,7 @@ from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.answers import Answered, Crashed
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import UnknownBackend
-from embcheck.conformance.execution.judging.judge import Kind, Outcome
+from embcheck.conformance.execution.judging.verdict import Kind, Outcome
 from embcheck.conformance.execution.limits import GIB, MIB, Limits
 from embcheck.conformance.fuzzing.duel import Duel
 

@@ -17,7 +17,7 @@ from mutation.report import write_json
 from mutation.scoring import Status, not_held_to, untried
 from mutation.survivors import Settled, Verdict, settle
 
-from embcheck.conformance.execution.judging.judge import Outcome
+from embcheck.conformance.execution.judging.verdict import Outcome
 from embcheck.conformance.suite.load import shipped_clauses
 from embcheck.conformance.suite.model import Level
 

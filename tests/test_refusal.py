@@ -13,12 +13,8 @@ from embcheck.conformance.contract.help import refusal_of
 from embcheck.conformance.execution.answers import Rejected
 from embcheck.conformance.execution.inside.refusal import Refuser, refuser_of
 from embcheck.conformance.execution.inside.tracking import Tracked, tracked, unread
-from embcheck.conformance.execution.judging.judge import (
-    Outcome,
-    Verdict,
-    judge_refusal,
-    judge_rejects,
-)
+from embcheck.conformance.execution.judging.judge import judge_refusal, judge_rejects
+from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

@@ -10,7 +10,7 @@ from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.inside.worker import Worker
-from embcheck.conformance.execution.judging.judge import Outcome
+from embcheck.conformance.execution.judging.verdict import Outcome
 from embcheck.conformance.execution.messages import describe_info, parse_info
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.suite.load import load_spec

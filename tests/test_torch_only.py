@@ -7,7 +7,8 @@ import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.execution.judging.judge import Outcome, judge_observation
+from embcheck.conformance.execution.judging.judge import judge_observation
+from embcheck.conformance.execution.judging.verdict import Outcome
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Observes

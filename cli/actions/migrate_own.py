@@ -11,7 +11,8 @@ import numpy as np
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.answers import Answer, Answered, why_none
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.judging.judge import Outcome, Verdict, judge_returns
+from embcheck.conformance.execution.judging.judge import judge_returns
+from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 from embcheck.conformance.execution.pool import REFERENCE
 from embcheck.conformance.suite.model import FromReference
 from embcheck.conformance.timing.clock.arms import CANDIDATE, Arm

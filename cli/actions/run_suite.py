@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import shutil
 import sys
@@ -22,6 +23,7 @@ from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import BadAddress
 from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.discovery import UnknownBackend
+from embcheck.conformance.execution.judging.deviations import are_fatal, load_deviations
 from embcheck.conformance.execution.pool import BackendPool
 from embcheck.conformance.execution.processor import NoSuchInstructions, processor_environment
 from embcheck.conformance.execution.scratch import Scratch
@@ -41,6 +43,9 @@ JUNIT = "junit.xml"
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep Python's lock. The threads that wait for answers need it briefly;
 with the usual 5 ms, workers would be idle while pytest does its bookkeeping."""
+MEMORY_SETTINGS = {-8: 1, -3: 32 * 2**20, -1: 256 * 2**20}
+"""By their numbers in `malloc.h`: one pool for all threads (M_ARENA_MAX), with blocks up to 32 MiB
+(M_MMAP_THRESHOLD), which keeps 256 MiB that are free (M_TRIM_THRESHOLD)."""
 
 _UNUSED = (
     *("capture", "logging", "warnings", "faulthandler", "unraisableexception", "threadexception"),
@@ -78,6 +83,7 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
     """Run cases on backends; return an exit code as `ExitCode` names them, or 130 for Ctrl-C."""
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     sys.setswitchinterval(SWITCH_SECONDS)
+    _keep_memory()
     try:
         environment = processor_environment(setting.threads, setting.instructions)
         pool = BackendPool(backends, setting.timeout, environment)
@@ -95,7 +101,7 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
         if not chosen.specs:
             # The libraries are imported while the specs are read. A user's own are read before:
             # what a case expects is settled before any backend's code runs.
-            pool.launch()
+            pool.launch(_crashing(pool))
         progress = claim.enter_context(Progressed("results", title="conformance"))
         progress.tell(doing="reading the specs")
         paths = _checked(chosen)
@@ -123,6 +129,14 @@ def run_suite(backends: list[str], chosen: Chosen, setting: Setting) -> int:
         gc.enable()
         pool.close()
         claim.close()
+
+
+def _keep_memory() -> None:
+    """Have what arrays leave be used for the next ones, rather than given back and zeroed anew."""
+    with suppress(AttributeError, OSError):  # Only the C library of Linux has it.
+        allot = ctypes.CDLL(None).mallopt
+        for setting, value in MEMORY_SETTINGS.items():
+            allot(setting, value)
 
 
 class NoSuchCase(Exception):
@@ -169,6 +183,12 @@ def _run(watcher: _Watcher, request: _Request, errors: Console) -> int:
     code = watcher.session.exit_code if stopped is None else stopped
     # A file that could not be written makes a good run a failure, but hides no worse one.
     return code or ExitCode.USAGE if watcher.unwritten is not None else code
+
+
+def _crashing(pool: BackendPool) -> list[str]:
+    """Name the backends that are known to die of some cases."""
+    named = pool.addresses.items()
+    return [label for label, address in named if are_fatal(load_deviations(address.id))]
 
 
 def _start(pool: BackendPool) -> None:

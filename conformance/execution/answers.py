@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -118,7 +118,9 @@ _TOLD = {"unread": many(text), "helped": many(text)}
 """What a worker notes of an adapter while it makes a call."""
 
 ANSWERS: Mapping[str, Check] = {
-    "ask": fields({"seconds": seconds}, {**_TOLD, "differing": many(text)}),
+    "ask": fields(
+        {"seconds": seconds}, {**_TOLD, "differing": many(text), "unchanged": many(text)}
+    ),
     "ask_large": fields(
         {
             **_TOLD,
@@ -215,16 +217,19 @@ def parse_answer(
     reply: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
     asked: Mapping[str, Any] = MappingProxyType({"request": "ask"}),
+    inputs: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Answer:
     """Make an answer of the reply, its header and its arrays, to what was asked by a header.
 
-    Raises Broken for a header that no worker sends.
+    The inputs that the reply names as unchanged are the caller's own arrays. Raises Broken for a
+    header that no worker sends.
     """
     # A large call is asked by the same request, and answered with other fields.
     request = "ask_large" if "made" in asked else asked["request"]
     status, told = parted(reply, "the reply", {**_FAILURES, "answered": ANSWERS[request]})
     if status == "answered":
-        return Answered(arrays, told.get("seconds", 0.0), told)
+        same = _unchanged(told.get("unchanged", ()), arrays, inputs)
+        return Answered({**arrays, **same}, told.get("seconds", 0.0), told)
     said = f"{told['exception']}: {told['message']}"
     if status == "rejected":
         return Rejected(
@@ -239,6 +244,17 @@ def parse_answer(
     if status == "exited":
         return Crashed(f"raised {said}, which ends the caller's process")
     return Errored(f"{told.get('stage', 'it')} raised {said}", late=told.get("late", False))
+
+
+def _unchanged(
+    names: Iterable[str], arrays: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return the inputs that a reply names instead of sending them; raises Broken for others."""
+    given = {f"{name}_after": array for name, array in inputs.items()}
+    if unknown := [name for name in names if name not in given or name in arrays]:
+        said = clean(unknown[0], LAST_LINE)
+        raise Broken(f"'{said}' is said to be unchanged, but was not given, or came as well")
+    return {name: given[name] for name in names}
 
 
 def broken_protocol(broken: Exception) -> Errored:

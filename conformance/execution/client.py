@@ -36,22 +36,11 @@ from embcheck.conformance.execution.limits import (
     is_short_of_memory,
 )
 from embcheck.conformance.execution.messages import WORKER, describe_call, parse_hello
-from embcheck.conformance.execution.starter import StartedWorker, Starter
+from embcheck.conformance.execution.starter import ENVIRONMENT, StartedWorker, Starter
 
 CLOSING_SECONDS = 2.0
 DEATH_SECONDS = 1.0
 """Time for a process to end that has closed its channel."""
-
-ENVIRONMENT = {
-    "GOMP_SPINCOUNT": "10000",
-    "KMP_BLOCKTIME": "1",
-    "JAX_PLATFORMS": "cpu",
-    "JAX_TRACEBACK_FILTERING": "off",
-    "PYTHONUNBUFFERED": "1",
-}
-"""Libraries read these when they are imported. JAX hides its frames by default, by which it is told
-who raised an error. Idle workers must not spin for long, but threads that sleep between two calls
-in a row make a lookup several times slower: see docs/timing.md."""
 
 
 class BackendUnavailable(Exception):
@@ -226,7 +215,7 @@ class WorkerClient:
         reply, answer = wire.receive(channel.replies, number=self._number)
         answer, left_out = bounded_arrays(answer)
         reply = bounded_reply(reply)
-        parsed = parse_answer(reply, answer, header)
+        parsed = parse_answer(reply, answer, header, arrays)
         if left_out and isinstance(parsed, Answered):
             return replace(parsed, details={**parsed.details, "left_out": left_out})
         if isinstance(parsed, Errored) and reply.get("stage") == WORKER:
@@ -305,6 +294,10 @@ class WorkerClient:
                 self._channel.process.kill()
         return self._channel
 
+    def import_ahead(self) -> None:
+        """Begin to import the library where workers are forked from; the first one will be, too."""
+        self._starter.import_once_more()
+
     def start_fork_server(self) -> None:
         """Begin to import the library once more, where workers can be forked from that."""
         if self._info is not None and self._info.survives_fork and not self._is_stopped:
@@ -325,6 +318,9 @@ class WorkerClient:
             raise (BackendUnavailable if hello.is_absence else BackendBroken)(hello.reason)
         self._info = hello.info
         self._ready = True
+        if self._starter.forks and not hello.info.survives_fork:
+            self._starter.stop_forking()
+            self.restart()  # What was forked ahead has only told of itself.
         # The first import's: a forked worker tells how long its server took, with warm caches.
         self.import_seconds = self.import_seconds or hello.import_seconds
 

@@ -24,10 +24,10 @@ from typing import Any
 from embcheck.conformance.contract.cache import bytes_of, cache_folder
 from embcheck.conformance.execution.address import Address, parse_addresses
 from embcheck.conformance.execution.checks import seconds, text
-from embcheck.conformance.execution.client import ENVIRONMENT
 from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.execution.messages import describe_info, parse_info
 from embcheck.conformance.execution.pool import started_pool
+from embcheck.conformance.execution.starter import ENVIRONMENT
 from embcheck.conformance.execution.wire import Broken
 
 TIMEOUT = 60.0

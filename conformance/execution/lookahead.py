@@ -22,8 +22,11 @@ FREE_SHARE = 0.4
 """The share of a core, over one look, that nothing on the machine uses. A backend and the harness
 wait for each other, so that two backends leave about a quarter of two cores idle."""
 MANY_CASES = 40
+LONG_SECONDS = 8.0
+"""What is left must take longer, at the speed so far, for another worker begins with an import."""
 JOIN_SECONDS = 0.5
 COPIES = 2
+PAUSE_SECONDS = 0.01
 
 Pair = tuple[Case, str]
 RunCase = Callable[[Case, str, int], CaseResult]
@@ -58,8 +61,12 @@ class Lookahead:
 
     def result(self, case: Case, backend: str) -> CaseResult:
         """Wait for what a case came to on a backend."""
+        future = self._results[case.id, backend]
+        # To be woken for each result would interrupt the threads that make them each time.
+        while not future.done():
+            time.sleep(PAUSE_SECONDS)
         try:
-            result = self._results[case.id, backend].result()
+            result = future.result()
         finally:
             # Also for a case that raised: its place would be taken for good, until none is left.
             self._room[backend].release()
@@ -85,8 +92,11 @@ class Lookahead:
         ahead needs no help.
         """
         waiting, pause = self._waiting[backend], PATIENCE_SECONDS
+        all_of_them, started = len(waiting), time.monotonic()
         while len(waiting) >= MANY_CASES and not self._stopped.wait(pause):
-            pause = LOOK_SECONDS
+            pause, done = LOOK_SECONDS, all_of_them - len(waiting)
+            if len(waiting) * (time.monotonic() - started) / max(done, 1) < LONG_SECONDS:
+                continue
             with self._looking:
                 if (backend, 0) in self._at_work and free_cores(self._stopped) >= FREE_SHARE:
                     return len(waiting) >= MANY_CASES

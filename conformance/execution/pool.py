@@ -74,10 +74,15 @@ class BackendPool:
     ) -> WorkerClient:
         return WorkerClient(name, timeout=timeout, environment=environment)
 
-    def launch(self) -> None:
-        """Begin to start the first workers, without waiting for them."""
+    def launch(self, crashing: Collection[str] = ()) -> None:
+        """Begin to start the first workers, without waiting for them.
+
+        Of the `crashing`, which are known to die of some cases, a library is imported once, in what
+        all workers are forked from.
+        """
         for name in self.names[:AT_ONCE]:
-            self._clients[name, 0].launch()
+            client = self._clients[name, 0]
+            client.import_ahead() if name in crashing else client.launch()
 
     def start(self, crashing: Collection[str] = ()) -> None:
         """Start a worker of each backend, a few at once; remember why one cannot start.

@@ -17,8 +17,6 @@ from embcheck.conformance.execution.answers import Answer, Answered, NotSupporte
 from embcheck.conformance.execution.bounded import bounded
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.judging.judge import (
-    Outcome,
-    Verdict,
     judge_observes,
     judge_rejects,
     judge_returns,
@@ -27,6 +25,7 @@ from embcheck.conformance.execution.judging.places import judge_places
 from embcheck.conformance.execution.judging.readings import read, said
 from embcheck.conformance.execution.judging.rows import RowWord
 from embcheck.conformance.execution.judging.steps import joined
+from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 from embcheck.conformance.execution.known_answers import KnownAnswers
 from embcheck.conformance.execution.large import SECONDS, large_request, memory_needed
 from embcheck.conformance.execution.limits import GIB

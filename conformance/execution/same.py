@@ -28,6 +28,8 @@ def equal(got: Any, wanted: Any, signs: Signs = "none") -> np.ndarray:
 
 def same_bits(got: np.ndarray, wanted: np.ndarray) -> bool:
     """Whether two arrays are alike to the bit, which is soon told."""
+    if got is wanted:  # Such as an input that a worker found to be what came.
+        return True
     if got.dtype != wanted.dtype or got.shape != wanted.shape:
         return False
     if not (got.flags.c_contiguous and wanted.flags.c_contiguous):

@@ -19,6 +19,16 @@ from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.execution.worker_cache import caches_below, worker_cache
 
 WORKER = "embcheck.conformance.execution.inside.worker"
+ENVIRONMENT = {
+    "GOMP_SPINCOUNT": "10000",
+    "KMP_BLOCKTIME": "1",
+    "JAX_PLATFORMS": "cpu",
+    "JAX_TRACEBACK_FILTERING": "off",
+    "PYTHONUNBUFFERED": "1",
+}
+"""Libraries read these when they are imported. JAX hides its frames by default, by which it is told
+who raised an error. Idle workers must not spin for long, but threads that sleep between two calls
+in a row make a lookup several times slower: see docs/timing.md."""
 FORK_SECONDS = 20.0
 """Time for a library to be imported once more; after that, a worker imports it anew."""
 
@@ -115,8 +125,13 @@ class Starter:
                 channel, output.fileno(), limits, self._scratch_name, FORK_SECONDS
             )
         except OSError:  # Forking saves time only: a worker that imports anew does as well.
-            self._close_server()
+            self.stop_forking()
             return None
+
+    @property
+    def forks(self) -> bool:
+        """Whether workers are forked, or will be once their library is imported."""
+        return self._server is not None
 
     def import_once_more(self) -> None:
         """Begin to import the library in a process that workers are forked from."""
@@ -151,7 +166,7 @@ class Starter:
 
     def empty_scratch(self) -> None:
         """Empty the temporary folder, while no worker uses it."""
-        self._close_server()  # Its library may keep files there as well.
+        self.stop_forking()  # Its library may keep files there as well.
         if self._scratch is not None:
             self._scratch.empty()
 
@@ -163,12 +178,13 @@ class Starter:
 
     def close(self) -> None:
         """End what workers are forked from, and take the temporary folder away."""
-        self._close_server()
+        self.stop_forking()
         if self._scratch is not None:
             self._scratch.cleanup()
             self._scratch, self._writable = None, []  # A later start chooses new ones.
 
-    def _close_server(self) -> None:
+    def stop_forking(self) -> None:
+        """End what workers are forked from; the next one imports its library anew."""
         server, self._server = self._server, None
         if server is not None:
             server.close()

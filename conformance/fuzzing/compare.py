@@ -20,14 +20,12 @@ from embcheck.conformance.contract.call import (
 from embcheck.conformance.contract.options import taken_by
 from embcheck.conformance.execution.answers import Answer, Answered, Refuser, Rejected
 from embcheck.conformance.execution.judging.judge import (
-    Kind,
-    Outcome,
-    Verdict,
     judge_ending,
     judge_inputs,
     judge_observation,
     judge_refusal,
 )
+from embcheck.conformance.execution.judging.verdict import Kind, Outcome, Verdict
 from embcheck.conformance.suite.model import Structure, Values
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Observation, Operation
 from embcheck.conformance.execution.judging.deviations import Deviation, load_deviations
-from embcheck.conformance.execution.judging.judge import Kind, Outcome
+from embcheck.conformance.execution.judging.verdict import Kind, Outcome
 from embcheck.conformance.fuzzing.signature import VALID_MODES, Signature, traits_for
 from embcheck.conformance.fuzzing.traits import Traits, traits_of
 from embcheck.conformance.suite.load import load_spec, spec_files

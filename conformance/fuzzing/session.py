@@ -15,7 +15,7 @@ from embcheck.conformance.contract.operation import QUANTIZED
 from embcheck.conformance.execution.absence import NoneAvailable, absent
 from embcheck.conformance.execution.address import Address, BadAddress, parse_addresses
 from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.execution.judging.judge import Outcome
+from embcheck.conformance.execution.judging.verdict import Outcome
 from embcheck.conformance.execution.pool import REFERENCE, describe_backend
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.fuzzing.calls import OBSERVATIONS, OPERATIONS

@@ -13,7 +13,7 @@ from embcheck.conformance.contract.call import (
     Operation,
 )
 from embcheck.conformance.contract.options import OPTIONS
-from embcheck.conformance.execution.judging.judge import Kind
+from embcheck.conformance.execution.judging.verdict import Kind
 from embcheck.conformance.fuzzing.traits import Traits, dtype_class, traits_of, weight_dtype
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")

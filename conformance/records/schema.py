@@ -14,8 +14,8 @@ from types import NoneType
 from typing import Any, Required, get_args, get_origin, get_type_hints, is_typeddict
 
 from embcheck.conformance.execution.judging.causes import Category, Cause
-from embcheck.conformance.execution.judging.judge import Kind, Note, Outcome
 from embcheck.conformance.execution.judging.rows import RowWord
+from embcheck.conformance.execution.judging.verdict import Kind, Note, Outcome
 from embcheck.conformance.records.lines import (
     FORMAT_VERSION,
     LINE_TYPES,

@@ -62,6 +62,7 @@ class RunWriter:
         self._claim.enter_context(claimed(folder))
         # No file yet, as `close` must know if one of the next steps fails.
         self._file = -1
+        self._size = 0
         try:
             kept, is_all = _other_runs(self.path, header.purpose)
             self.has_others = bool(kept)
@@ -69,7 +70,9 @@ class RunWriter:
             new.unlink(missing_ok=True)
             self._file = os.open(new, _MINE, 0o666)
             try:
-                _write_all(self._file, kept + self._text([header, *lines]))
+                text = kept + self._text([header, *lines])
+                _write_all(self._file, text)
+                self._size = len(text)
                 # The new file lacks something of the earlier one, which is therefore kept.
                 if not is_all:
                     self.path.replace(folder / PREVIOUS)
@@ -96,13 +99,13 @@ class RunWriter:
             # The descriptor of a file that was removed can still be written to, in vain.
             if not _is_at(self._file, self.path):
                 self._put_back()
-            size = os.fstat(self._file).st_size
             try:
                 _write_all(self._file, text)
             except OSError:
                 # What was written of these lines goes, so that the file ends with a whole line.
-                os.ftruncate(self._file, size)
+                os.ftruncate(self._file, self._size)
                 raise
+            self._size += len(text)
         except OSError as error:
             self.recorded = before
             raise CannotWrite(self._why(error)) from None

@@ -22,11 +22,11 @@ from embcheck.conformance.execution.answers import (
     refuser_of,
 )
 from embcheck.conformance.execution.checks import fields, text
-from embcheck.conformance.execution.client import ENVIRONMENT
 from embcheck.conformance.execution.limits import Limits
 from embcheck.conformance.execution.messages import parted
 from embcheck.conformance.execution.process import WorkerProcess, start_worker
 from embcheck.conformance.execution.scratch import Scratch
+from embcheck.conformance.execution.starter import ENVIRONMENT
 
 _RUNNER = "embcheck.conformance.reproduction.runner"
 SAID_BYTES = 2000

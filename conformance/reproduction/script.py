@@ -13,7 +13,7 @@ from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.judging.bounds import bound
 from embcheck.conformance.execution.judging.deviations import Deviation
-from embcheck.conformance.execution.judging.judge import Kind, Verdict
+from embcheck.conformance.execution.judging.verdict import Kind, Verdict
 from embcheck.conformance.reproduction.literals import (
     NotWritable,
     dtype_name,

@@ -96,10 +96,12 @@ def _counts(recipe: Recipe, parts: Parts, shape: Shape, dtype: np.dtype[Any]) ->
 
 def _added(names: np.ndarray, adds: np.ndarray, shape: Shape) -> np.ndarray:
     """Sum, for each row, the values beside its indices; leaves out indices of no row."""
-    rows, made = adds.reshape(names.size, -1), np.zeros((shape[0], math.prod(shape[1:])))
-    kept = names < shape[0]
+    width, kept = math.prod(shape[1:]), (names >= 0) & (names < shape[0])
+    # One number for each element of the sums: `bincount` takes a third of the time of `add.at`.
+    places = names[kept, None].astype(np.int64) * width + np.arange(width)
     # In float64, so that a sum is rounded once, to the dtype of the array.
-    np.add.at(made, names[kept], rows[kept].astype(np.float64))
+    terms = adds.reshape(names.size, -1)[kept].astype(np.float64)
+    made = np.bincount(places.reshape(-1), terms.reshape(-1), shape[0] * width)
     return made.reshape(shape)
 
 

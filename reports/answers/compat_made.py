@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from embcheck.conformance.execution.judging.judge import Note
+from embcheck.conformance.execution.judging.verdict import Note
 from embcheck.conformance.records.comparable import differences
 from embcheck.conformance.records.describe import case_line
 from embcheck.conformance.records.lines import ResultLine

@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from embcheck.conformance.contract.backend import Backend
-from embcheck.conformance.execution.judging.judge import Outcome
+from embcheck.conformance.execution.judging.verdict import Outcome
 from mutation.judging import Make, Seen
 from mutation.patching import PACKAGE, Sources, write_package
 

@@ -12,7 +12,7 @@ from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.answers import Answer, parse_answer
 from embcheck.conformance.execution.inside.worker import Worker
-from embcheck.conformance.execution.judging.judge import Outcome, Verdict
+from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 from embcheck.conformance.execution.messages import describe_call
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.execution.wire import receive, send

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from embcheck.conformance.execution.judging.judge import Outcome
+from embcheck.conformance.execution.judging.verdict import Outcome
 from embcheck.conformance.suite.model import Case, Clause, Level, Observes
 from mutation.catalogue import Mutant
 from mutation.judging import Seen

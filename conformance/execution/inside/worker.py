@@ -40,6 +40,7 @@ from embcheck.conformance.execution.inside.start import start
 from embcheck.conformance.execution.inside.tracking import tracked
 from embcheck.conformance.execution.messages import describe_info, parse_call
 from embcheck.conformance.execution.processor import with_processor
+from embcheck.conformance.execution.same import same_bits
 
 
 class Worker:
@@ -80,11 +81,13 @@ class Worker:
         With `again` in the header the thunk runs twice; the second answer comes home, and
         `differing` names the observations whose bits are not those of the first. With `made`, the
         arrays are made here, and of the answer only a selection goes home. `spelling` asks by one
-        of the adapter's other spellings.
+        of the adapter's other spellings. `unchanged` names inputs that are still what came, and do
+        not go home again.
         """
         taken()  # Help that an earlier call declared after it was answered is not this one's.
         if "made" in header:
             return ask_large(self.backend, header)
+        came = {f"{name}_after": array.copy() for name, array in arrays.items()}
         call = tracked(parse_call(header["call"], arrays))
         spelled = header.get("spelling")
         backend = SpelledBackend(self.backend, spelled) if spelled else self.backend
@@ -95,7 +98,10 @@ class Worker:
         home = bring_home(self.backend.to_numpy, answer, told)
         if header.get("again"):
             told["differing"] = differing(first, home)
-        return told, home
+        # They are most of what an answer holds, and to compare them is faster than to send them.
+        same = [name for name in came if name in home and same_bits(home[name], came[name])]
+        kept = {name: array for name, array in home.items() if name not in same}
+        return {**told, "unchanged": same}, kept
 
     def source(self, _header: dict[str, Any], _arrays: dict[str, np.ndarray]) -> Reply:
         """Hash the sources of the adapter and of what its own distribution gave to it.

@@ -22,7 +22,7 @@ from embcheck.conformance.execution.judging.causes import (
     Cause,
     leads_to_documentation,
 )
-from embcheck.conformance.execution.judging.judge import Note, Outcome, Verdict
+from embcheck.conformance.execution.judging.verdict import Note, Outcome, Verdict
 from embcheck.conformance.suite.case_names import globs, near
 from embcheck.conformance.suite.problems import Problem, SpecError
 from embcheck.conformance.suite.schema import problems_of
@@ -177,6 +177,11 @@ def _tree(path: Path) -> Map:
         return tree
     what, remedy = "the top level is not a mapping", "begin with a line 'deviations:'"
     raise SpecError([Problem(_shown(path), *mark_of(tree, ()), what, remedy)])
+
+
+def are_fatal(entries: Iterable[Deviation]) -> bool:
+    """Whether entries know of a case that ends a backend's process."""
+    return any(entry.happens == Outcome.CRASHED for entry in entries)
 
 
 def _entries(path: Path, within: tuple[str, ...]) -> list[Any]:

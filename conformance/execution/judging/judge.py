@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,9 +27,9 @@ from embcheck.conformance.execution.judging.bounds import (
     bound_of,
     copies,
 )
-from embcheck.conformance.execution.judging.rows import RowReading
 from embcheck.conformance.execution.judging.shown import decode_text, short
 from embcheck.conformance.execution.judging.ties import nearest
+from embcheck.conformance.execution.judging.verdict import Kind, Outcome, Verdict, failure
 from embcheck.conformance.execution.same import Signs, equal, same_bits
 from embcheck.conformance.suite.model import (
     Expected,
@@ -42,65 +40,6 @@ from embcheck.conformance.suite.model import (
     Tolerance,
     Values,
 )
-
-
-class Outcome(StrEnum):
-    """What a case came to on a backend."""
-
-    PASSED = "passed"
-    REFUSED_EARLIER = "refused-earlier"
-    FAILED = "failed"
-    CRASHED = "crashed"
-    TIMED_OUT = "timed-out"
-    ERRORED = "errored"
-    UNSUPPORTED = "unsupported"
-    DEVIATED = "deviated"
-    STALE = "stale"
-    OBSERVED = "observed"
-    NOT_RUN = "not-run"
-
-
-class Kind(StrEnum):
-    """How a failed case failed; all but `rejected-valid` are silent."""
-
-    WRONG_VALUE = "wrong-value"
-    WRONG_SHAPE = "wrong-shape"
-    WRONG_DTYPE = "wrong-dtype"
-    WRONG_EFFECT = "wrong-effect"
-    ACCEPTED_INVALID = "accepted-invalid"
-    REJECTED_VALID = "rejected-valid"
-
-    @property
-    def silent(self) -> bool:
-        """Whether the caller gets no sign that something is wrong."""
-        return self is not Kind.REJECTED_VALID
-
-
-class Note(StrEnum):
-    """What an outcome alone does not say."""
-
-    UNAVAILABLE = "unavailable"
-    """Not run, for the backend cannot run here."""
-    ONLY_AFTER_OTHERS = "only-after-others"
-    """Alone, in a fresh process, the case passes."""
-    CONFORMS = "conforms"
-    """Stale, for the case passes that a known deviation says does not."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """An outcome, the kind of a failure, and a message for people."""
-
-    outcome: Outcome
-    kind: Kind | None = None
-    message: str = ""
-    reading: RowReading | None = None
-    """What an implementation-defined call did."""
-    observed: Mapping[str, np.ndarray] = field(default_factory=dict)
-    bound_width: float | None = None
-    """The largest part of a value by which the answer might have been off; None if not judged."""
-    notes: tuple[Note, ...] = ()
-
 
 _EFFECTS = frozenset(
     {
@@ -115,11 +54,6 @@ _EFFECTS = frozenset(
 )
 MOST_SHOWN = 8
 """How many observations are shown of an answer that should not have been given."""
-
-
-def failure(kind: Kind, message: str, observed: Mapping[str, np.ndarray]) -> Verdict:
-    """Make the verdict of a failed case."""
-    return Verdict(Outcome.FAILED, kind, message, observed=observed)
 
 
 def judge_returns(
@@ -142,9 +76,11 @@ def judge_returns(
     known = {name: known_values(name, wanted, reference) for name, wanted in expected.items()}
     # A bound takes longer to derive than an answer to compare, and an exact answer needs none.
     inexact = known if tolerance else _not_yet_equal(known, answer.arrays)
-    earned = judge_bounds(call, inexact, tolerance)
+    bounds: dict[str, Bound] = {}
+    earned = judge_bounds(call, inexact, tolerance, bounds)
     for name, wanted in known.items():
-        wrong = judge_observation(name, wanted, call, answer.arrays, tolerance)
+        bound = bounds.get(name)
+        wrong = judge_observation(name, wanted, call, answer.arrays, tolerance, bound=bound)
         if wrong is not None:
             return replace(wrong, bound_width=earned.bound_width)
     return judge_inputs(call, answer.arrays) or earned
@@ -172,16 +108,22 @@ def known_values(
 
 
 def judge_bounds(
-    call: Call, expected: Mapping[str, Values | Structure | Text], tolerance: Tolerance | None
+    call: Call,
+    expected: Mapping[str, Values | Structure | Text],
+    tolerance: Tolerance | None,
+    derived: dict[str, Bound] | None = None,
 ) -> Verdict:
     """Return what an answer within its bounds has earned, with the width of the widest bound.
 
     Where a bound is not honest, wrong answers are within it too: the answer is merely observed.
+    The bounds are left in `derived`, by observation.
     """
     widest, dishonest = 0.0, []
     for name, wanted in expected.items():
         if isinstance(wanted, Values):
             bound = _allowed(name, call, wanted, tolerance)
+            if derived is not None:
+                derived[name] = bound
             if tolerance is not None:
                 bound = _with_scale(bound, name, call, wanted)
             widest = max(widest, bound.width(wanted.array))
@@ -325,8 +267,9 @@ def judge_observation(
     tolerance: Tolerance | None,
     *,
     is_reading: bool = False,
+    bound: Bound | None = None,
 ) -> Verdict | None:
-    """Judge one observation; None if it is as wanted.
+    """Judge one observation; None if it is as wanted. `bound` is its bound, if that is known.
 
     A reading tells apart what a scored case must leave open: which of equal maxima has a gradient,
     and the sign of a zero that is stated as -0.0.
@@ -345,9 +288,15 @@ def judge_observation(
     if isinstance(wanted, Structure):
         complaint = _check_structure(name, got, wanted, signs)
     else:
+        stated = wanted.array
         stands = is_reading or tolerance is not None
-        right = wanted.array if stands else nearest(name, call, got, wanted.array)
-        allowed = partial(_allowed, name, call, Values(right), tolerance)
+        right = stated if stands else nearest(name, call, got, stated)
+
+        def allowed() -> Bound:
+            # Another choice among equal maxima has another bound.
+            known = bound if right is stated else None
+            return known or _allowed(name, call, Values(right), tolerance)
+
         complaint = _check_values(name, got, right, signs, allowed)
     if complaint is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from embcheck.conformance.execution.judging.judge import Outcome, Verdict
+from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 
 MOST_LABELS = 8
 """How many failed steps of a case are named."""
