@@ -242,6 +242,8 @@ WRONG_FIELDS = [
     ("ask", {"seconds": 1, "helped": [5]}, "reply.helped should be a text, and is 5"),
     ("ask", {"seconds": 1, "unread": [["a"]]}, "reply.unread should be a text, and is a list"),
     ("ask", {"seconds": 1, "differing": {}}, "reply.differing should be a list"),
+    ("ask", {"seconds": 1, "unchanged": "a"}, "reply.unchanged should be a list"),
+    ("ask", {"seconds": 1, "unchanged": ["weight_after"]}, "'weight_after' is said to be unchanged"),
     ("ask", {"seconds": 1, "more": 1}, "reply has a field that is unknown: more"),
     ("time", {**TIME, "seconds": None}, "reply.seconds should be a number, and is null"),
     ("time", {**TIME, "switches": 0.5}, "reply.switches should be a count, and is 0.5"),
@@ -260,6 +262,21 @@ def test_a_field_of_another_type_is_named(request_, told, words):
     """The message says which field of a reply is wrong, what it should be, and what it is."""
     with pytest.raises(wire.Broken, match=words):
         parse_answer({"status": "answered", **told}, {}, {"request": request_})
+
+
+def test_an_input_is_unchanged_or_comes_home():
+    """Only what was given can be unchanged, and not what came as well."""
+    given = {"weight": np.ones(2), "indices": np.arange(2)}
+    told = {"status": "answered", "seconds": 1, "unchanged": ["weight_after"]}
+    answer = parse_answer(told, {"indices_after": np.zeros(2)}, inputs=given)
+    assert isinstance(answer, Answered)
+    assert answer.arrays["weight_after"] is given["weight"]
+    assert not answer.arrays["indices_after"].any()
+    for came in ({"weight_after": np.zeros(2)}, {"weight": np.zeros(2), "weight_after": np.ones(2)}):
+        with pytest.raises(wire.Broken, match="or came as well"):
+            parse_answer(told, came, inputs=given)
+    with pytest.raises(wire.Broken, match="was not given"):
+        parse_answer({**told, "unchanged": ["weight"]}, {}, inputs=given)
 
 
 @pytest.mark.parametrize("status", [None, 5, "ok", [], "ready"])

@@ -21,6 +21,11 @@ from embcheck.conformance.execution.limits import GIB, MIB, Limits
 from embcheck.conformance.fuzzing.duel import Duel
 
 
+LOOKUP = Call(
+    Operation.EMBEDDING, {"weight": np.eye(3, dtype=np.float32), "indices": np.array([2])}
+)
+
+
 @pytest.mark.parametrize(
     ("backend", "words"),
     [
@@ -65,6 +70,33 @@ def test_a_worker_that_died_is_replaced_by_a_fork():
     finally:
         worker.close()
     assert not psutil.pid_exists(nurseries.pop())
+
+
+def test_a_library_that_is_imported_ahead_is_imported_once():
+    """The first worker is forked too: its grandparent is the one that later workers have."""
+    worker = WorkerClient("zoo-segfaults", timeout=60)
+    try:
+        worker.import_ahead()
+        assert worker.info.survives_fork
+        first = parent_of(parent_of(worker.pid))
+        assert isinstance(worker.ask(Call(Operation.ONE_HOT, {"indices": np.array([2])})), Crashed)
+        assert isinstance(worker.ask(LOOKUP), Answered)
+        assert parent_of(parent_of(worker.pid)) == first != os.getpid()
+    finally:
+        worker.close()
+
+
+def test_a_library_that_survives_no_fork_is_asked_in_none():
+    """What was forked ahead only says hello; the next worker imports the library itself."""
+    worker = WorkerClient("zoo-survives-no-fork", timeout=60)
+    try:
+        worker.import_ahead()
+        assert not worker.info.survives_fork
+        assert worker.pid is None
+        assert isinstance(worker.ask(LOOKUP), Answered)
+        assert parent_of(parent_of(worker.pid)) == os.getpid()
+    finally:
+        worker.close()
 
 
 def test_temporary_files_go_with_the_client(tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ def _impatient(monkeypatch):
     monkeypatch.setattr(lookahead, "MANY_CASES", 5)
     monkeypatch.setattr(lookahead, "DEPTH", 10)
     monkeypatch.setattr(lookahead, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(lookahead, "LONG_SECONDS", 0.0)
     monkeypatch.setattr(lookahead, "free_cores", lambda _: 1.0)
 
 
@@ -62,6 +63,23 @@ def test_a_slow_backend_is_not_helped_while_all_cores_are_taken(monkeypatch):
     def run(case, _, copy):
         copies.append(copy)
         release.wait(0.02)
+        return case.id
+
+    pairs = [(case, "slow") for case in CASES]
+    ahead = lookahead.Lookahead(pairs, run)
+    assert [ahead.result(*pair) for pair in pairs] == [case.id for case in CASES]
+    assert not any(copies)
+    ahead.join()
+
+
+def test_a_slow_backend_is_not_helped_when_it_is_nearly_done(monkeypatch):
+    """A second worker imports the library again, which would take longer than what is left."""
+    monkeypatch.setattr(lookahead, "LONG_SECONDS", 60.0)
+    copies = []
+
+    def run(case, _, copy):
+        copies.append(copy)
+        time.sleep(0.02)
         return case.id
 
     pairs = [(case, "slow") for case in CASES]

@@ -1,7 +1,8 @@
 """Workers that are forked from a process which has imported their library once.
 
-For backends that declare `survives_fork`, once a worker of theirs has died: a hundred crashes then
-cost one more import. What runs in that process is `inside.forking`.
+For backends that declare `survives_fork`, once a worker of theirs has died, and from the start for
+those that are known to die: a hundred crashes then cost one import. What runs in that process is
+`inside.forking`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,6 +24,20 @@ class Segfaults(Correct):
 
     def answer(self, call: Call) -> Any:
         if is_trigger(call):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return self.correct(call)
+
+
+class SurvivesNoFork(Correct):
+    """Declares that it cannot be forked once it is imported, and dies of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.info = replace(self.info, survives_fork=False)
+        self._home = os.getpid()
+
+    def answer(self, call: Call) -> Any:
+        if os.getpid() != self._home:
             os.kill(os.getpid(), signal.SIGSEGV)
         return self.correct(call)
 
