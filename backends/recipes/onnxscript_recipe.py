@@ -35,15 +35,14 @@ def written(exported: Exported, **more: Any) -> bytes:
     options["rank"] = examples["indices"].ndim
     options["index_dtype"] = from_torch_dtype(examples["indices"].dtype)
     graphs: Any = with_onnxscript
+    one_hot: Any = with_onnxscript_one_hot.one_hot
     if exported.lookup.function is functional.one_hot:
-        model = with_onnxscript_one_hot.one_hot(**options)
-    elif exported.lookup.function is functional.embedding:
-        dtype = from_torch_dtype(examples["weight"].dtype)
-        model = graphs.embedding(dtype, **options, **more)
-    else:
-        dtype = from_torch_dtype(examples["weight"].dtype)
+        return bytes(one_hot(**options).SerializeToString())
+    build = graphs.embedding
+    if exported.lookup.function is functional.embedding_bag:
+        build = graphs.embedding_bag
         options["is_weighted"] = "per_sample_weights" in examples
-        model = graphs.embedding_bag(dtype, **options, **more)
+    model = build(from_torch_dtype(examples["weight"].dtype), **options, **more)
     return bytes(model.SerializeToString())
 
 
