@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from embcheck.conformance.contract.call import Call
+from embcheck.conformance.contract.call import Call, Observation
 from embcheck.conformance.execution.answers import Answer, Answered, why_none
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.judging.judge import judge_returns
@@ -106,7 +106,8 @@ class Asking:
         lack = client.info.lacks(call)
         if lack is not None:
             return _answer(client.name, dtype, Verdict(Outcome.UNSUPPORTED, message=lack))
-        answer = client.ask(call)
+        # The inputs are looked at afterwards, which a timing does not ask for.
+        answer = client.ask(replace(call, observe=(*call.observe, Observation.INPUTS_AFTER)))
         # Judged as the suite judges a case whose result is the reference's, with the same error
         # bounds.
         wanted = {"output": FromReference()}
