@@ -93,7 +93,8 @@ class Here:
     def request(self, header, arrays):
         copied = {name: array.copy() for name, array in arrays.items()}
         reply, home = self._worker.reply(dict(header), copied)
-        return parse_answer(reply, {name: array.copy() for name, array in home.items()}, header)
+        home = {name: array.copy() for name, array in home.items()}
+        return parse_answer(reply, home, header, arrays)
 
     def ask(self, call):
         return self.request({"request": "ask", "call": describe_call(call)}, call.inputs)

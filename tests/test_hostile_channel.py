@@ -243,7 +243,11 @@ WRONG_FIELDS = [
     ("ask", {"seconds": 1, "unread": [["a"]]}, "reply.unread should be a text, and is a list"),
     ("ask", {"seconds": 1, "differing": {}}, "reply.differing should be a list"),
     ("ask", {"seconds": 1, "unchanged": "a"}, "reply.unchanged should be a list"),
-    ("ask", {"seconds": 1, "unchanged": ["weight_after"]}, "'weight_after' is said to be unchanged"),
+    (
+        "ask",
+        {"seconds": 1, "unchanged": ["weight_after"]},
+        "'weight_after' is said to be unchanged",
+    ),
     ("ask", {"seconds": 1, "more": 1}, "reply has a field that is unknown: more"),
     ("time", {**TIME, "seconds": None}, "reply.seconds should be a number, and is null"),
     ("time", {**TIME, "switches": 0.5}, "reply.switches should be a count, and is 0.5"),
@@ -272,7 +276,10 @@ def test_an_input_is_unchanged_or_comes_home():
     assert isinstance(answer, Answered)
     assert answer.arrays["weight_after"] is given["weight"]
     assert not answer.arrays["indices_after"].any()
-    for came in ({"weight_after": np.zeros(2)}, {"weight": np.zeros(2), "weight_after": np.ones(2)}):
+    for came in (
+        {"weight_after": np.zeros(2)},
+        {"weight": np.zeros(2), "weight_after": np.ones(2)},
+    ):
         with pytest.raises(wire.Broken, match="or came as well"):
             parse_answer(told, came, inputs=given)
     with pytest.raises(wire.Broken, match="was not given"):

@@ -20,7 +20,6 @@ from embcheck.conformance.execution.judging.verdict import Kind, Outcome
 from embcheck.conformance.execution.limits import GIB, MIB, Limits
 from embcheck.conformance.fuzzing.duel import Duel
 
-
 LOOKUP = Call(
     Operation.EMBEDDING, {"weight": np.eye(3, dtype=np.float32), "indices": np.array([2])}
 )

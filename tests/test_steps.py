@@ -7,7 +7,7 @@ import pytest
 
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision, inputs_after
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.answers import Answered
+from embcheck.conformance.execution.answers import parse_answer
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.inside.worker import Worker
 from embcheck.conformance.execution.judging.verdict import Outcome
@@ -69,10 +69,10 @@ class InProcess:
             "options": call.options,
             "observe": call.observe,
         }
-        header, arrays = self._worker.ask(
+        told, arrays = self._worker.ask(
             {"call": described, "again": again, "spelling": spelling}, dict(call.inputs)
         )
-        return Answered(arrays, details=header)
+        return parse_answer({"status": "answered", **told}, arrays, inputs=call.inputs)
 
 
 LADDER = """

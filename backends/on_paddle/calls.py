@@ -10,7 +10,7 @@ from paddle import Tensor
 
 from embcheck.backends.composed import composition
 from embcheck.backends.on_paddle.lookups import reduce_matrix, reduce_segments, to_tensor
-from embcheck.backends.on_paddle.observe import Prepared, Tensors
+from embcheck.backends.on_paddle.observe import PreparedLookup, Tensors
 from embcheck.conformance.contract.call import (
     GRADIENT_OBSERVATIONS,
     TRAINING_OBSERVATIONS,
@@ -39,9 +39,9 @@ def tensors_of(call: Call) -> Tensors:
     return tensors
 
 
-def of_layer(call: Call, tensors: Tensors, layer: Any) -> Prepared:
+def of_layer(call: Call, tensors: Tensors, layer: Any) -> PreparedLookup:
     """Say what a layer looks up, and what it lists for an optimiser."""
-    return Prepared(
+    return PreparedLookup(
         call, tensors, layer.weight, layer.parameters(), lambda: layer(tensors["indices"])
     )
 

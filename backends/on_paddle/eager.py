@@ -30,7 +30,7 @@ from embcheck.backends.on_paddle.calls import (
     tensors_of,
 )
 from embcheck.backends.on_paddle.lookups import KEEPING, RECEIVING, receive_segments, to_array
-from embcheck.backends.on_paddle.observe import OF_THE_GRADIENT, Prepared, Tensors, observe
+from embcheck.backends.on_paddle.observe import OF_THE_GRADIENT, PreparedLookup, Tensors, observe
 from embcheck.conformance.contract.backend import (
     BackendInfo,
     Capability,
@@ -93,7 +93,7 @@ class PaddleEager:
                 tensors["weight"] = layer.weight
         else:
             weight = tensors.get("weight")
-            prepared = Prepared(call, tensors, weight, [weight], lookup_of(call, tensors))
+            prepared = PreparedLookup(call, tensors, weight, [weight], lookup_of(call, tensors))
         return self._thunk(prepared)
 
     def spellings(self, call: Call) -> Mapping[str, Callable[[], Answer]]:
@@ -106,7 +106,7 @@ class PaddleEager:
         if call.operation.is_bag and "offsets" in tensors:
             weight = tensors["weight"]
             lookup = lookup_of(call, tensors, receive_segments)
-            return {RECEIVING: self._thunk(Prepared(call, tensors, weight, [weight], lookup))}
+            return {RECEIVING: self._thunk(PreparedLookup(call, tensors, weight, [weight], lookup))}
         return {}
 
     def script(self, call: Call) -> str:
@@ -125,7 +125,7 @@ class PaddleEager:
         }
         return {**inputs_after({n: to_array(tensor) for n, tensor in found.items()}), **shown}
 
-    def _thunk(self, prepared: Prepared) -> Callable[[], Answer]:
+    def _thunk(self, prepared: PreparedLookup) -> Callable[[], Answer]:
         """Return the lookup with what is to be observed of it, and nothing else."""
         # Timings ask for the output alone: to bring the table home, too, would count as reading it.
         is_plain = prepared.call.observe == (Observation.OUTPUT,)

@@ -53,7 +53,7 @@ _OPTIMISERS: dict[str, Callable[[list[Tensor]], Any]] = {
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedLookup:
     """A call's tensors, the weight that it works on (None for a mere one_hot), and the lookup.
 
     `trained` is what an optimiser is given.
@@ -66,7 +66,7 @@ class Prepared:
     lookup: Callable[[], Tensor]
 
 
-def observe(prepared: Prepared) -> Tensors:
+def observe(prepared: PreparedLookup) -> Tensors:
     """Look up, and derive what else the call is to show; flags are booleans."""
     call, tensors, weight = prepared.call, prepared.tensors, prepared.weight
     # Earlier than the lookup, which may change the weight in place by `max_norm`.
@@ -96,7 +96,7 @@ def observe(prepared: Prepared) -> Tensors:
     return observed
 
 
-def _flags(prepared: Prepared, output: Tensor) -> Tensors:
+def _flags(prepared: PreparedLookup, output: Tensor) -> Tensors:
     call, weight, found = prepared.call, prepared.weight, {}
     if call.wants(Observation.TRAINABLE):
         # By identity: `in` would compare tensors element by element.

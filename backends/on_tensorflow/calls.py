@@ -41,7 +41,7 @@ OPTIONS = {
 
 
 @dataclass(frozen=True)
-class Way:
+class TensorFlowWay:
     """One way of running lookups: how bags are reduced, and whether XLA compiles."""
 
     reduce: Callable[..., Any]
@@ -69,7 +69,7 @@ def use(device: str) -> str:
 class TensorFlowCalls:
     """Answers calls in one way of running lookups."""
 
-    def __init__(self, info: BackendInfo, way: Way) -> None:
+    def __init__(self, info: BackendInfo, way: TensorFlowWay) -> None:
         self.info, self._way = info, way
         self._shown: dict[str, Callable[..., Any]] = {}
 

@@ -7,7 +7,7 @@ negative indices. https://www.tensorflow.org/api_docs/python/tf/nn/safe_embeddin
 
 from __future__ import annotations
 
-from embcheck.backends.on_tensorflow.calls import TensorFlowCalls, Way
+from embcheck.backends.on_tensorflow.calls import TensorFlowCalls, TensorFlowWay
 from embcheck.backends.on_tensorflow.infos import info_of
 from embcheck.backends.on_tensorflow.lookups import pool
 from embcheck.conformance.contract.backend import Provided, Provision
@@ -22,7 +22,7 @@ _BAGS = Provided(
 
 def _make(name: str, device: str) -> TensorFlowCalls:
     info = info_of(name, device, _BAGS)
-    return TensorFlowCalls(info, Way(pool, jit_compile=False))
+    return TensorFlowCalls(info, TensorFlowWay(pool, jit_compile=False))
 
 
 def on_cpu() -> TensorFlowCalls:

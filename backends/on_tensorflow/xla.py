@@ -7,14 +7,14 @@ https://www.tensorflow.org/guide/ragged_tensor and https://www.tensorflow.org/xl
 
 from __future__ import annotations
 
-from embcheck.backends.on_tensorflow.calls import TensorFlowCalls, Way
+from embcheck.backends.on_tensorflow.calls import TensorFlowCalls, TensorFlowWay
 from embcheck.backends.on_tensorflow.infos import RAGGED_BAGS, info_of
 from embcheck.backends.on_tensorflow.lookups import reduce
 
 
 def _make(name: str, device: str, made_from: str) -> TensorFlowCalls:
     info = info_of(name, device, RAGGED_BAGS, made_from)
-    return TensorFlowCalls(info, Way(reduce, jit_compile=True))
+    return TensorFlowCalls(info, TensorFlowWay(reduce, jit_compile=True))
 
 
 def on_cpu() -> TensorFlowCalls:

@@ -51,7 +51,7 @@ _ARRAYS = ("weight", "indices", "offsets", "per_sample_weights")
 
 
 @dataclass(frozen=True)
-class Way:
+class RecipeWay:
     """A recipe, and how its library's arrays are made, waited for and brought home."""
 
     recipe: ModuleType
@@ -81,7 +81,7 @@ class Way:
 class RecipeCalls:
     """Answers calls by a recipe, as somebody would who copied it."""
 
-    def __init__(self, way: Way, info: BackendInfo) -> None:
+    def __init__(self, way: RecipeWay, info: BackendInfo) -> None:
         self._way, self.info = way, info
 
     def prepare(self, call: Call) -> Callable[[], Any]:
@@ -132,7 +132,7 @@ class RecipeCalls:
         return lambda: (self.bring_home, (way.finish(show(arrays)), found))
 
 
-def info_of(way: Way, name: str, library: str, version: str, **more: Any) -> BackendInfo:
+def info_of(way: RecipeWay, name: str, library: str, version: str, **more: Any) -> BackendInfo:
     """Declare what a recipe's functions take; `more` are other fields, `modules` added to."""
     functions = {n: way.functions[n] for n in OPERATIONS if n in way.functions}
     taken = {name for function in functions.values() for name in signature(function).parameters}
@@ -148,7 +148,7 @@ def info_of(way: Way, name: str, library: str, version: str, **more: Any) -> Bac
     return BackendInfo(name, library, version, modules=modules, **declared)
 
 
-def options_of(way: Way, call: Call) -> dict[str, Any]:
+def options_of(way: RecipeWay, call: Call) -> dict[str, Any]:
     """Return the options of a call; raises Unsupported for what the recipe has no words for."""
     taken = signature(_function(way, call)).parameters
     given = [n for n, value in call.options.items() if value is not None and value is not False]
@@ -162,14 +162,14 @@ def options_of(way: Way, call: Call) -> dict[str, Any]:
     return {name: value for name, value in call.options.items() if name in taken}
 
 
-def _function(way: Way, call: Call) -> Callable[..., Any]:
+def _function(way: RecipeWay, call: Call) -> Callable[..., Any]:
     if call.operation not in OPERATIONS or call.operation not in way.functions:
         raise Unsupported(f"the recipe has no {call.operation}")
     return way.functions[call.operation]
 
 
 def _observe(
-    way: Way, call: Call, run: Run, differentiate: Callable[..., Any], arrays: Arrays
+    way: RecipeWay, call: Call, run: Run, differentiate: Callable[..., Any], arrays: Arrays
 ) -> Arrays:
     if call.wants(*GRADIENTS):
         wanted = {name: source for name, source in GRADIENTS.items() if name in call.observe}
@@ -182,7 +182,7 @@ def _observe(
 
 
 def _by_functions(
-    way: Way, call: Call, options: Arrays, run: Run, arrays: Arrays, _: Sequence[str]
+    way: RecipeWay, call: Call, options: Arrays, run: Run, arrays: Arrays, _: Sequence[str]
 ) -> tuple[Any, Arrays]:
     """Ask the recipe's own functions for gradients."""
     output = run(arrays)

@@ -15,7 +15,7 @@ import numpy as np
 
 from embcheck.backends.on_jax import take
 from embcheck.backends.recipes import with_jax, with_jax_one_hot
-from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
+from embcheck.backends.recipes.calls import Arrays, RecipeCalls, RecipeWay, Run, info_of
 
 config: Any = jax.config
 
@@ -23,7 +23,7 @@ config: Any = jax.config
 def on_cpu() -> RecipeCalls:
     """Make the backend `jax-recipe`."""
     config.update("jax_enable_x64", True)
-    way = Way(
+    way = RecipeWay(
         with_jax,
         place=_place,
         finish=jax.block_until_ready,

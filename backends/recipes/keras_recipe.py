@@ -23,7 +23,7 @@ from keras import ops
 
 from embcheck.backends.on_keras import with_jax as keras_on_jax
 from embcheck.backends.recipes import with_keras, with_keras_one_hot
-from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
+from embcheck.backends.recipes.calls import Arrays, RecipeCalls, RecipeWay, Run, info_of
 
 config: Any = jax.config
 
@@ -31,7 +31,7 @@ config: Any = jax.config
 def on_cpu() -> RecipeCalls:
     """Make the backend `keras-recipe`."""
     config.update("jax_enable_x64", True)
-    way = Way(
+    way = RecipeWay(
         with_keras,
         place=_place,
         bring=ops.convert_to_numpy,

@@ -18,7 +18,7 @@ import numpy as np
 
 from embcheck.backends.composed.mlx_take import MlxTake
 from embcheck.backends.recipes import with_mlx, with_mlx_one_hot
-from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
+from embcheck.backends.recipes.calls import Arrays, RecipeCalls, RecipeWay, Run, info_of
 
 
 def _place(name: str, array: np.ndarray) -> Any:
@@ -50,7 +50,7 @@ def _differentiate(run: Run, arrays: Arrays, names: Sequence[str]) -> tuple[Any,
     return output, {name: mx.grad(loss)(arrays[name], name) for name in names}
 
 
-WAY = Way(
+WAY = RecipeWay(
     with_mlx,
     _place,
     _bring,

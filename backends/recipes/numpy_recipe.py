@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from embcheck.backends.recipes import with_numpy, with_numpy_gradients, with_numpy_one_hot
-from embcheck.backends.recipes.calls import RecipeCalls, Way, info_of
+from embcheck.backends.recipes.calls import RecipeCalls, RecipeWay, info_of
 from embcheck.conformance.contract.call import Call, Observation, Operation
 
 _ROWS = "weight[indices]  # raises, negative ones count from the end"
@@ -30,7 +30,7 @@ class NumpyRecipe(RecipeCalls):
     """NumPy, whose own spelling of a lookup is one of its indexings."""
 
     def __init__(self) -> None:
-        way = Way(
+        way = RecipeWay(
             with_numpy,
             place=lambda _, array: array,
             product=multiply,

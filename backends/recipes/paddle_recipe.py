@@ -15,13 +15,13 @@ import paddle
 from embcheck.backends.on_paddle import eager
 from embcheck.backends.on_paddle.lookups import to_array, to_tensor
 from embcheck.backends.recipes import with_paddle, with_paddle_one_hot
-from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
+from embcheck.backends.recipes.calls import Arrays, RecipeCalls, RecipeWay, Run, info_of
 
 
 def on_cpu() -> RecipeCalls:
     """Make the backend `paddle-recipe`."""
     paddle.set_device("cpu")
-    way = Way(
+    way = RecipeWay(
         with_paddle,
         place=_place,
         bring=to_array,

@@ -12,13 +12,13 @@ import scipy
 
 from embcheck.backends.composed import scipy_csr
 from embcheck.backends.recipes import with_scipy, with_scipy_gradients, with_scipy_one_hot
-from embcheck.backends.recipes.calls import RecipeCalls, Way, info_of
+from embcheck.backends.recipes.calls import RecipeCalls, RecipeWay, info_of
 from embcheck.backends.recipes.numpy_recipe import multiply
 
 
 def on_cpu() -> RecipeCalls:
     """Make the backend `scipy-recipe`."""
-    way = Way(
+    way = RecipeWay(
         with_scipy,
         place=lambda _, array: array,
         product=multiply,

@@ -16,12 +16,12 @@ import tensorflow as tf
 from embcheck.backends.on_tensorflow import eager
 from embcheck.backends.on_tensorflow.calls import use
 from embcheck.backends.recipes import with_tensorflow, with_tensorflow_one_hot
-from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
+from embcheck.backends.recipes.calls import Arrays, RecipeCalls, RecipeWay, Run, info_of
 
 
 def on_cpu() -> RecipeCalls:
     """Make the backend `tensorflow-recipe`."""
-    way = Way(
+    way = RecipeWay(
         with_tensorflow,
         place=_place,
         bring=lambda tensor: np.asarray(tensor.numpy()),

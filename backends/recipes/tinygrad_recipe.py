@@ -23,7 +23,7 @@ from embcheck.backends.composed.tinygrad_index import TinygradIndex
 from embcheck.backends.composed.tinygrad_lookups import to_array, to_tensor
 from embcheck.backends.recipes import with_tinygrad as recipe
 from embcheck.backends.recipes import with_tinygrad_one_hot
-from embcheck.backends.recipes.calls import Arrays, RecipeCalls, Run, Way, info_of
+from embcheck.backends.recipes.calls import Arrays, RecipeCalls, RecipeWay, Run, info_of
 from embcheck.conformance.contract.backend import Unavailable
 from embcheck.conformance.contract.cache import cache_folder
 
@@ -53,7 +53,7 @@ def _product(output: Tensor, weight: Tensor) -> Tensor:
     return output.cast(weight.dtype) @ weight
 
 
-WAY = Way(
+WAY = RecipeWay(
     recipe,
     _place,
     _bring,

@@ -46,7 +46,8 @@ class InProcess:
         header = {"request": "ask", **asked}
         send(channel, header, call.inputs, with_layouts=True)
         channel.seek(0)
-        return parse_answer(*self._worker.reply(*receive(channel, with_layouts=True)))
+        reply = self._worker.reply(*receive(channel, with_layouts=True))
+        return parse_answer(*reply, inputs=call.inputs)
 
     def restart(self) -> None:
         """Do nothing: NumPy has no memory that a bad index could corrupt."""
