@@ -21,6 +21,8 @@ from embcheck.conformance.near import did_you_mean
 INLINE_DTYPES, FORMAT = 1, 2
 """The first had the answers for dtypes in each entry."""
 FILE_NAME = "compat.json"
+OTHER_NAMES = {f"bag.{mode}.empty": "bag.empty" for mode in ("sum", "mean", "max")}
+"""Names that a user may try, and the feature that answers: one clause decides it in every mode."""
 AS_DOCUMENTED = "as documented"
 CASES_LISTED = "parsed.json"
 """Has a digest of each file of cases."""
@@ -194,6 +196,7 @@ class Compat:
 
     def supports(self, backend: str, feature: str) -> Supported:
         """Return whether a backend supports a feature; raises CompatError for an unknown name."""
+        feature = OTHER_NAMES.get(feature, feature)
         if feature not in self.features:
             raise CompatError(f"no feature '{feature}'; {self.hint(feature)}")
         return self.column(backend).features.get(feature, Supported("unknown", says="not asked"))

@@ -435,3 +435,12 @@ def test_five_answers_take_half_a_second_of_a_processor():
     imported, seconds = told.rsplit(maxsplit=1)
     assert imported == "[]"
     assert float(seconds) < 0.5
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_an_empty_bag_of_one_mode_is_asked_by_that_name_too(mode):
+    """One clause decides it in every mode; the answer is that feature's."""
+    found = compat.supports("jax-take", f"bag.{mode}.empty")
+    assert found == compat.supports("jax-take", "bag.empty")
+    shown = CliRunner().invoke(main, ["compat", f"bag.{mode}.empty"])
+    assert (shown.exit_code, "bag.empty" in shown.output) == (0, True)

@@ -20,7 +20,7 @@ from embcheck.reports.answers.compat_terminal import (
     print_feature,
     print_overview,
 )
-from embcheck.reports.compat import Compat, CompatError, load, shipped
+from embcheck.reports.compat import OTHER_NAMES, Compat, CompatError, load, shipped
 from embcheck.reports.compat_text import to_text
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _write_badges(data: Compat, folder: Path) -> None:
 def _named(names: Sequence[str], data: Compat) -> tuple[str | None, str | None]:
     """Tell backend and feature apart; raises CompatError for what is neither."""
     backend = feature = None
-    for name in names:
+    for name in (OTHER_NAMES.get(name, name) for name in names):
         if name in data.backends and backend is None:
             backend = name
         elif name in data.features and feature is None:
