@@ -196,10 +196,15 @@ class Compat:
 
     def supports(self, backend: str, feature: str) -> Supported:
         """Return whether a backend supports a feature; raises CompatError for an unknown name."""
-        feature = OTHER_NAMES.get(feature, feature)
-        if feature not in self.features:
-            raise CompatError(f"no feature '{feature}'; {self.hint(feature)}")
+        feature = self.feature_named(feature)
         return self.column(backend).features.get(feature, Supported("unknown", says="not asked"))
+
+    def feature_named(self, name: str) -> str:
+        """Return the feature that a name stands for; raises CompatError for an unknown one."""
+        feature = OTHER_NAMES.get(name, name)
+        if feature not in self.features:
+            raise CompatError(f"no feature '{name}'; {self.hint(name)}")
+        return feature
 
     def hint(self, name: str) -> str:
         """Say which known names an unknown one may have meant, at most three."""

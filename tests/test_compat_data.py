@@ -444,3 +444,5 @@ def test_an_empty_bag_of_one_mode_is_asked_by_that_name_too(mode):
     assert found == compat.supports("jax-take", "bag.empty")
     shown = CliRunner().invoke(main, ["compat", f"bag.{mode}.empty"])
     assert (shown.exit_code, "bag.empty" in shown.output) == (0, True)
+    for words in (["advise", "--need"], ["recipe", "jax", "--feature"]):
+        assert "no feature" not in CliRunner().invoke(main, [*words, f"bag.{mode}.empty"]).output

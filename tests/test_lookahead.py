@@ -55,31 +55,24 @@ def test_a_backend_as_far_ahead_as_it_may_be_is_not_helped(monkeypatch):
     ahead.join()
 
 
-def test_a_slow_backend_is_not_helped_while_all_cores_are_taken(monkeypatch):
-    """A second worker would only slow the others down."""
-    monkeypatch.setattr(lookahead, "free_cores", lambda _: 0.3)
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        # A second worker would only slow the others down.
+        ("free_cores", lambda _: 0.3),
+        # It imports the library again, which would take longer than what is left.
+        ("LONG_SECONDS", 60.0),
+    ],
+    ids=["all cores are taken", "it is nearly done"],
+)
+def test_a_slow_backend_is_not_helped_where_that_does_not_pay(setting, value, monkeypatch):
+    """Neither while all cores are taken, nor when it is nearly done."""
+    monkeypatch.setattr(lookahead, setting, value)
     release, copies = threading.Event(), []
 
     def run(case, _, copy):
         copies.append(copy)
         release.wait(0.02)
-        return case.id
-
-    pairs = [(case, "slow") for case in CASES]
-    ahead = lookahead.Lookahead(pairs, run)
-    assert [ahead.result(*pair) for pair in pairs] == [case.id for case in CASES]
-    assert not any(copies)
-    ahead.join()
-
-
-def test_a_slow_backend_is_not_helped_when_it_is_nearly_done(monkeypatch):
-    """A second worker imports the library again, which would take longer than what is left."""
-    monkeypatch.setattr(lookahead, "LONG_SECONDS", 60.0)
-    copies = []
-
-    def run(case, _, copy):
-        copies.append(copy)
-        time.sleep(0.02)
         return case.id
 
     pairs = [(case, "slow") for case in CASES]

@@ -23,7 +23,7 @@ FREE_SHARE = 0.4
 wait for each other, so that two backends leave about a quarter of two cores idle."""
 MANY_CASES = 40
 LONG_SECONDS = 8.0
-"""What is left must take longer, at the speed so far, for another worker begins with an import."""
+"""The least work left, at the speed so far, for which a second worker imports the library again."""
 JOIN_SECONDS = 0.5
 COPIES = 2
 PAUSE_SECONDS = 0.01

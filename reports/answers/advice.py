@@ -78,11 +78,9 @@ def gather(
     if len({*tables}) > 1:
         raise CompatError(f"tables of {' and '.join(tables)}: ask for one dtype at a time")
     named = [name for name in needs if name not in (*tables, *indices)]
-    features = tuple(dict.fromkeys([*(use.needs if use else ()), *named]))
-    refused = use.refused if use else ()
-    for name in (*features, *refused):
-        if name not in data.features:
-            raise CompatError(f"no feature '{name}'; {data.hint(name)}")
+    wanted = [*(use.needs if use else ()), *named]
+    features = tuple(dict.fromkeys(map(data.feature_named, wanted)))
+    refused = tuple(map(data.feature_named, use.refused if use else ()))
     # `lookup.int32` is about int32 indices: who needs it need not also name the dtype.
     brought = [
         name for name in INDEX_DTYPES if {*features} & {*data.uses.get(f"{name} indices", ())}

@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from embcheck.conformance.near import did_you_mean
-from embcheck.reports.compat import shipped
+from embcheck.reports.compat import CompatError, shipped
 
 FUNCTIONS = {
     **dict.fromkeys(("lookup", "padding", "max_norm", "gradient", "frequency"), "embedding"),
@@ -92,9 +92,10 @@ def recipe_of(library: str, feature: str | None = None) -> str:
         raise RecipeError(f"none for '{library}'; {what}")
     if feature is None:
         return known[library]
-    data = shipped()
-    if feature not in data.features:
-        raise RecipeError(f"no feature '{feature}'; {data.hint(feature)}")
+    try:
+        feature = shipped().feature_named(feature)
+    except CompatError as error:
+        raise RecipeError(error.args[0]) from None
     return _part_of([known[library], *further(library)], library, feature)
 
 
