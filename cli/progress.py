@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from embcheck.reports.console import say
+from embcheck.reports.terminal.console import say
 from embcheck.reports.untrusted import one_line
 
 SECONDS = 10.0

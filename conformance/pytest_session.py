@@ -23,9 +23,9 @@ from embcheck.conformance.execution.judging.deviations import (
 from embcheck.conformance.execution.judging.verdict import Note, Outcome, Verdict
 from embcheck.conformance.execution.lookahead import Lookahead
 from embcheck.conformance.execution.pool import BackendPool
+from embcheck.conformance.execution.processes.starter import ENVIRONMENT
 from embcheck.conformance.execution.processor import processor_environment
 from embcheck.conformance.execution.run_case import CaseResult
-from embcheck.conformance.execution.starter import ENVIRONMENT
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.pytest_items import CaseItem, ended, quick_cases, split
 from embcheck.conformance.pytest_recorder import Recorder, ResultLines

@@ -9,8 +9,16 @@ from dataclasses import dataclass
 
 from embcheck.conformance.scaffold.job import ACCEPTED, ARTIFACT
 from embcheck.reports.diff import BackendPair, Difference
-from embcheck.reports.news import News, NewsGroup, groups
-from embcheck.reports.news_terminal import heading, missing, remarks, told, ways
+from embcheck.reports.news import (
+    News,
+    NewsGroup,
+    groups,
+    heading,
+    missing,
+    remarks,
+    told,
+    ways,
+)
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from embcheck.reports.diff import BackendPair, Difference, ResultChange, Side, State, What
 from embcheck.reports.merge import behaviour_id
+from embcheck.reports.units import plural
+from embcheck.reports.untrusted import one_line
 
 RIGHT = frozenset({"passed", "refused-earlier", "observed"})
 UNEXPLAINED = frozenset({"failed", "crashed", "timed-out", "errored"})
@@ -99,3 +102,48 @@ def _word(state: State) -> str:
     if state == _NEVER_ACCEPTED:
         return _NO_RECORD
     return f"{state.outcome}: {state.kind}" if state.kind else state.outcome
+
+
+def heading(found: News) -> str:
+    """Say in one line whether something is new."""
+    if found.worse:
+        return f"New, and not accepted: {plural(len(found.worse), 'result')}"
+    if found:
+        return "Not all was run that was accepted"
+    return "Nothing is worse than what was accepted"
+
+
+def told(group: NewsGroup) -> str:
+    """Say of which backend and spec a group is, and how large."""
+    place = f"{one_line(group.backend, 60)}, {one_line(group.spec, 80)}"
+    return f"{place}: {plural(len(group.changes), 'result')}"
+
+
+def ways(group: NewsGroup) -> str:
+    """Say what the results of a group were, and what they are."""
+    return one_line(f"{group.before} -> {group.after}")
+
+
+def missing(found: News) -> Iterator[str]:
+    """Say what should have been run and was not, each in one line."""
+    for why in found.partial:
+        yield f"this run {one_line(why, 300)}"
+    if found.lost_backends:
+        yield f"accepted, and not run now: {_names(found.lost_backends)}"
+
+
+def remarks(found: News) -> Iterator[str]:
+    """Say what else a reader should know, each in one line."""
+    if found.lost_cases:
+        yield f"accepted, and not run now: {plural(found.lost_cases, 'case')}"
+    if found.new_backends:
+        yield f"not in the accepted record: {_names(found.new_backends)}"
+    if found.new_cases:
+        cases = plural(found.new_cases, "case")
+        yield f"not in the accepted record, or judged otherwise since: {cases}"
+    if found.better:
+        yield f"right now, and not when accepted: {plural(found.better, 'result')}"
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(one_line(name, 60) for name in names)

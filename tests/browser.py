@@ -13,7 +13,7 @@ import pytest
 
 from embcheck.conformance.records.run import Run
 from embcheck.reports.evidence import Evidence
-from embcheck.reports.html import write_html
+from embcheck.reports.page.html import write_html
 
 Open = Callable[..., Any]
 PHONE = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}

@@ -17,8 +17,8 @@ import numpy as np
 from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.execution.address import Address
 from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.execution.messages import describe_info
-from embcheck.conformance.execution.wire import end_of, head_of
+from embcheck.conformance.execution.protocol.messages import describe_info
+from embcheck.conformance.execution.protocol.wire import end_of, head_of
 from embcheck.conformance.records.environment import embcheck_version
 
 NAME = "fake"

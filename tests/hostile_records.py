@@ -33,10 +33,10 @@ from embcheck.conformance.records.lines import (
 )
 from embcheck.conformance.records.run import FILE_NAME, RecordError, Run, read_runs
 from embcheck.reports.diff import compare
-from embcheck.reports.diff_terminal import print_difference
-from embcheck.reports.html import render_html
 from embcheck.reports.merge import merge
-from embcheck.reports.terminal import print_conformance, print_timings
+from embcheck.reports.page.html import render_html
+from embcheck.reports.terminal.diff import print_difference
+from embcheck.reports.terminal.summary import print_conformance, print_timings
 from embcheck.reports.triage import write_candidates
 
 Lines = list[dict[str, Any]]

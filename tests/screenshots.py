@@ -14,7 +14,7 @@ from typing import Any
 from browser import chromium, in_scheme, phone, settle
 
 from embcheck.conformance.records.run import read_runs
-from embcheck.reports.html import write_html
+from embcheck.reports.page.html import write_html
 
 DOCS = Path(__file__).parent.parent / "docs"
 FOLD = """document.querySelector('.scores tr.family button').click();

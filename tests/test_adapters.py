@@ -12,10 +12,10 @@ from each_backend import ON_CPU, asked
 from embcheck.conformance.contract import export_cache
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.contract.schemes import SCHEMES
-from embcheck.conformance.execution.answers import Answered, NotSupported, Rejected
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import extra_that_brings
 from embcheck.conformance.execution.judging.stored import errors_of
+from embcheck.conformance.execution.protocol.answers import Answered, NotSupported, Rejected
 from embcheck.conformance.timing.clock.arms import Arm
 
 SLOW = {"torch-compile", "torch-aotinductor"}

@@ -19,9 +19,9 @@ from embcheck.conformance.execution.address import (
     parse_address,
     parse_addresses,
 )
-from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
 from embcheck.conformance.execution.discovery import UnknownBackend
+from embcheck.conformance.execution.protocol.answers import Answered
 from embcheck.conformance.records.run import read_runs
 
 CALL = Call(

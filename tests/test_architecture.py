@@ -21,11 +21,16 @@ TIMING = ("statistics", "workloads", "clock", "verdicts", "runs")
 """The packages of timings, each of which imports only those before it."""
 
 ROOMS = {
-    "inside": {"answers", "checks", "discovery", "messages", "processor", "same", "wire"},
-    "judging": {"answers", "bounded", "discovery", "same"},
+    "inside": {"discovery", "processor", "protocol", "same"},
+    "judging": {"discovery", "protocol", "same"},
+    "processes": {"discovery", "protocol"},
+    "protocol": set(),
 }
-"""The rooms of `execution`, and the modules beside them that each may import: what both ends of a
-worker's channel speak, what an answer is, and where backends are found."""
+"""The rooms of `execution`, and what each may import beside itself: what both ends of a worker's
+channel speak, and where backends are found."""
+
+SHOWS = ("page", "terminal")
+"""The rooms of `reports` that show what the modules beside them find out."""
 
 PROCESSES_OF_THEIR_OWN = {"conformance/reproduction/runner.py"}
 """What may import `inside` though it is not in there: it too runs where a library does."""
@@ -113,6 +118,15 @@ def test_rooms_of_execution_know_little_of_the_rest(room):
         for name in imported(path):
             if name.startswith("embcheck.conformance.execution."):
                 assert name.split(".")[3] in {room, *ROOMS[room]}, (path, name)
+
+
+@pytest.mark.parametrize("room", SHOWS)
+def test_what_reports_find_out_does_not_depend_on_how_it_is_shown(room):
+    """The modules beside the rooms import neither, and no room imports the other."""
+    other = SHOWS[1 - SHOWS.index(room)]
+    for path in [*(ROOT / "reports").glob("*.py"), *files(f"reports/{other}")]:
+        reaches = {name for name in imported(path) if name.startswith(f"embcheck.reports.{room}.")}
+        assert not reaches, path
 
 
 def test_the_harness_does_not_import_what_runs_in_workers():

@@ -16,7 +16,8 @@ from report_runs import result
 from embcheck.conformance.audit.draw import draw, group_of
 from embcheck.conformance.audit.session import compare
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution.answers import (
+from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
+from embcheck.conformance.execution.protocol.answers import (
     Answered,
     Crashed,
     Errored,
@@ -24,7 +25,6 @@ from embcheck.conformance.execution.answers import (
     Rejected,
     TimedOut,
 )
-from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 from embcheck.conformance.records.lines import KnownDeviation
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.suite.load import load_spec, spec_files

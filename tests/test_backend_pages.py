@@ -18,7 +18,6 @@ from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.discovery import own_backends
 from embcheck.conformance.execution.judging.causes import Cause
 from embcheck.conformance.execution.judging.deviations import Deviation, load_deviations
-from embcheck.conformance.execution.messages import describe_info
 from embcheck.conformance.execution.pool import started_pool
 from embcheck.conformance.execution.profile import (
     BackendProfile,
@@ -26,6 +25,7 @@ from embcheck.conformance.execution.profile import (
     explained,
     profile,
 )
+from embcheck.conformance.execution.protocol.messages import describe_info
 from embcheck.reports.backend_pages import INDEX, index, page, page_name, write_pages
 from embcheck.reports.helped import Help
 

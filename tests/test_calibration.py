@@ -14,9 +14,9 @@ from report_evidence import calibration_data, evidence, write_evidence
 from report_runs import run, timing, write_run
 
 from embcheck.cli.report import report
-from embcheck.reports.calibration import calibration, markdown
 from embcheck.reports.evidence import Document
-from embcheck.reports.html import render_html
+from embcheck.reports.page.calibration import calibration, markdown
+from embcheck.reports.page.html import render_html
 
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN, END = "<!-- calibration -->\n", "<!-- end of calibration -->"

@@ -16,9 +16,9 @@ from embcheck.cli import progress
 from embcheck.cli.main import main
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.answers import Answered, Errored
 from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.inside.kept import overwrite
+from embcheck.conformance.execution.protocol.answers import Answered, Errored
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.smoke.alone import Alone
 from embcheck.conformance.smoke.checks import check_info

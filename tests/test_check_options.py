@@ -11,10 +11,10 @@ import pytest
 
 from embcheck.conformance.contract.call import Operation
 from embcheck.conformance.contract.options import OPTIONS
-from embcheck.conformance.execution.answers import Answered, parse_answer
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.inside.worker import Worker
-from embcheck.conformance.execution.messages import describe_call
+from embcheck.conformance.execution.protocol.answers import Answered, parse_answer
+from embcheck.conformance.execution.protocol.messages import describe_call
 from embcheck.conformance.fuzzing.compare import compare
 from embcheck.conformance.smoke.alone import ask_the_library
 from embcheck.conformance.smoke.budget import CpuBudget

@@ -15,7 +15,7 @@ import pytest
 
 from embcheck.backends.on_torch.environment import HEADERS, environment, is_unfinished
 from embcheck.conformance.execution import discovery
-from embcheck.conformance.execution.worker_cache import caches_below
+from embcheck.conformance.execution.processes.worker_cache import caches_below
 
 WHOLE = Path(_struct.__file__) if hasattr(_struct, "__file__") else None
 

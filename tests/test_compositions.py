@@ -7,7 +7,7 @@ import pytest
 
 from embcheck.backends.composed.composition import source
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.answers import NotSupported, Rejected
+from embcheck.conformance.execution.protocol.answers import NotSupported, Rejected
 
 TABLE = np.array([[1, -2, 3, 0], [5, 4, -3, 8], [-1, 7, 2, 6], [9, 0, 1, -5]], np.float32)
 COORDINATES = "csr_array((data, (row_ind, col_ind)), shape=(M, N))  # raises"

@@ -14,8 +14,8 @@ from rich.console import Console
 from embcheck.cli.diff import diff
 from embcheck.conformance.records.run import Run
 from embcheck.reports.diff import BackendNotInRun, What, compare, normalise
-from embcheck.reports.diff_terminal import print_difference
 from embcheck.reports.merge import merge
+from embcheck.reports.terminal.diff import print_difference
 
 OPEN = case("ledger/open/a", "implementation-defined", expected=None)
 

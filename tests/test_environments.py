@@ -9,9 +9,9 @@ import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.execution.address import Address
-from embcheck.conformance.execution.answers import Answered, Crashed
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
 from embcheck.conformance.execution.discovery import declared_environment
+from embcheck.conformance.execution.protocol.answers import Answered, Crashed
 
 NAME = "zoo-declares-environment"
 CRASH = Call(Operation.ONE_HOT, {"indices": np.array([2])})

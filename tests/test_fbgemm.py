@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
-from embcheck.conformance.execution.answers import Answered, NotSupported, Rejected
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
+from embcheck.conformance.execution.protocol.answers import Answered, NotSupported, Rejected
 
 TABLE = np.arange(1, 17, dtype=np.float32).reshape(4, 4)
 FUSED = ("fbgemm-default", "fbgemm-fatal")

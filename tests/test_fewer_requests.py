@@ -9,9 +9,14 @@ import pytest
 
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.answers import Answered, Crashed, NotSupported, Rejected
 from embcheck.conformance.execution.judging.verdict import Outcome
 from embcheck.conformance.execution.known_answers import KnownAnswers
+from embcheck.conformance.execution.protocol.answers import (
+    Answered,
+    Crashed,
+    NotSupported,
+    Rejected,
+)
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.suite.load import load_spec
 

@@ -21,8 +21,13 @@ from embcheck.cli import fuzz as fuzz_command
 from embcheck.cli.actions import fuzz as fuzz_action
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.answers import Answered, NotSupported, Refuser, Rejected
 from embcheck.conformance.execution.judging.verdict import Kind, Outcome
+from embcheck.conformance.execution.protocol.answers import (
+    Answered,
+    NotSupported,
+    Refuser,
+    Rejected,
+)
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.fuzzing.compare import compare, was_not_asked
 from embcheck.conformance.fuzzing.control import find_control

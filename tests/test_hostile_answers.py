@@ -19,8 +19,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution import wire
-from embcheck.conformance.execution.answers import Answered, Crashed, Errored, Rejected
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
 from embcheck.conformance.execution.inside.attempt import (
     Failed,
@@ -28,6 +26,8 @@ from embcheck.conformance.execution.inside.attempt import (
     checked,
     describe_failure,
 )
+from embcheck.conformance.execution.protocol import wire
+from embcheck.conformance.execution.protocol.answers import Answered, Crashed, Errored, Rejected
 from embcheck.conformance.suite.arrays import DTYPES
 from embcheck.conformance.suite.layouts import LAYOUTS, memory_of
 

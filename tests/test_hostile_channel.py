@@ -18,8 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embcheck.backends.reference.numpy_reference import NumpyReference
-from embcheck.conformance.execution import wire
-from embcheck.conformance.execution.answers import (
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable
+from embcheck.conformance.execution.inside.worker import Worker
+from embcheck.conformance.execution.protocol import wire
+from embcheck.conformance.execution.protocol.answers import (
     ANSWERS,
     Answered,
     Crashed,
@@ -28,9 +30,7 @@ from embcheck.conformance.execution.answers import (
     death_of,
     parse_answer,
 )
-from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable
-from embcheck.conformance.execution.inside.worker import Worker
-from embcheck.conformance.execution.messages import describe_info, parse_hello
+from embcheck.conformance.execution.protocol.messages import describe_info, parse_hello
 from embcheck.conformance.records.environment import embcheck_version
 
 VERSION = embcheck_version()

@@ -20,9 +20,9 @@ from timing_simulation import arm_record
 from tiny_workload import tiny_workload
 
 from embcheck.backends.reference.numpy_reference import NumpyReference
-from embcheck.conformance.execution.answers import broken_protocol, parse_answer
 from embcheck.conformance.execution.inside.held import HeldCalls
-from embcheck.conformance.execution.wire import Broken
+from embcheck.conformance.execution.protocol.answers import broken_protocol, parse_answer
+from embcheck.conformance.execution.protocol.wire import Broken
 from embcheck.conformance.records.lines import RoundsLine
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.timing.clock import gate, outside

@@ -17,10 +17,10 @@ import pytest
 from test_cli import environment
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.answers import Answered, Crashed, Errored, TimedOut
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
-from embcheck.conformance.execution.confinement import SWITCH
 from embcheck.conformance.execution.pool import BackendPool
+from embcheck.conformance.execution.processes.confinement import SWITCH
+from embcheck.conformance.execution.protocol.answers import Answered, Crashed, Errored, TimedOut
 
 SMALL = Path(__file__).parent / "data" / "zoo" / "specs" / "small.yaml"
 TRIGGER = Call(Operation.ONE_HOT, {"indices": np.array([2])}, {}, ("output",))

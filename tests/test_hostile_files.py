@@ -24,7 +24,7 @@ from test_records import header, result
 
 from embcheck.cli.main import main
 from embcheck.conformance import pytest_session
-from embcheck.conformance.execution.confinement import SWITCH
+from embcheck.conformance.execution.processes.confinement import SWITCH
 from embcheck.conformance.records.claim import LOCK, InUse, claimed
 from embcheck.conformance.records.run import read_runs
 from embcheck.conformance.records.writer import PREVIOUS, CannotWrite, RunWriter, write_whole

@@ -13,14 +13,22 @@ import psutil
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution import scratch
-from embcheck.conformance.execution.answers import (
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
+from embcheck.conformance.execution.judging.shown import short
+from embcheck.conformance.execution.judging.verdict import Kind, Outcome, Verdict, failure
+from embcheck.conformance.execution.lookahead import Lookahead
+from embcheck.conformance.execution.pool import describe_backend
+from embcheck.conformance.execution.processes import scratch
+from embcheck.conformance.execution.processes.limits import MIB, Limits
+from embcheck.conformance.execution.processes.output import Output
+from embcheck.conformance.execution.processes.scratch import Scratch
+from embcheck.conformance.execution.protocol.answers import (
     Answered,
     Crashed,
     NotSupported,
     Rejected,
 )
-from embcheck.conformance.execution.bounded import (
+from embcheck.conformance.execution.protocol.bounded import (
     NAME,
     REPLY_TEXT,
     TEXT,
@@ -30,15 +38,7 @@ from embcheck.conformance.execution.bounded import (
     bounded_reply,
     safe,
 )
-from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.judging.shown import short
-from embcheck.conformance.execution.judging.verdict import Kind, Outcome, Verdict, failure
-from embcheck.conformance.execution.limits import MIB, Limits
-from embcheck.conformance.execution.lookahead import Lookahead
-from embcheck.conformance.execution.output import Output
-from embcheck.conformance.execution.pool import describe_backend
 from embcheck.conformance.execution.run_case import CaseResult, CaseRunner
-from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.records.describe import described, result_line
 from embcheck.conformance.records.lines import to_json_data
 from embcheck.conformance.suite.arrays import describe_array

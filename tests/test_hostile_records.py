@@ -24,7 +24,7 @@ from embcheck.conformance.records.run import FILE_NAME, RecordError, Run, read_r
 from embcheck.conformance.suite.identity import suite_fingerprint
 from embcheck.conformance.suite.load import load_spec
 from embcheck.conformance.timing.runs.session import CannotResume, interrupted
-from embcheck.reports.html import render_html
+from embcheck.reports.page.html import render_html
 
 WHOLE, PASSING = whole_record(), passing_record()
 CONFORMS = "conform to the contract."

@@ -28,16 +28,16 @@ from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.cli.main import main
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution import confinement as confining
-from embcheck.conformance.execution import process, starter, worker_cache
-from embcheck.conformance.execution.answers import Answered, Crashed, Errored, Rejected
 from embcheck.conformance.execution.client import BackendBroken, WorkerClient
-from embcheck.conformance.execution.confinement import SWITCH, Confinement, confinement
 from embcheck.conformance.execution.inside.worker import Worker
 from embcheck.conformance.execution.judging.verdict import Outcome
+from embcheck.conformance.execution.processes import confinement as confining
+from embcheck.conformance.execution.processes import process, starter, worker_cache
+from embcheck.conformance.execution.processes.confinement import SWITCH, Confinement, confinement
+from embcheck.conformance.execution.protocol.answers import Answered, Crashed, Errored, Rejected
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.suite.load import suite_root
-from embcheck.reports.backends_terminal import unconfined_lines
+from embcheck.reports.cautions import unconfined_lines
 
 HONEST, FORKING = "numpy-reference", "inside.forking"
 ON, OFF = "1", "0"

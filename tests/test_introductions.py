@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from embcheck.cli.main import main
 from embcheck.conformance.execution import introductions as kept
 from embcheck.conformance.execution.introductions import Introduced, introductions
-from embcheck.reports.backends_terminal import list_text
+from embcheck.reports.terminal.backends import list_text
 
 NAMES = ["numpy-reference", "zoo-unavailable", "zoo-dies-on-import"]
 

@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.answers import Answered, Crashed
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.judging.verdict import Kind, Outcome
-from embcheck.conformance.execution.limits import GIB, MIB, Limits
+from embcheck.conformance.execution.processes.limits import GIB, MIB, Limits
+from embcheck.conformance.execution.protocol.answers import Answered, Crashed
 from embcheck.conformance.fuzzing.duel import Duel
 
 LOOKUP = Call(

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.answers import Answered, Crashed, Rejected
 from embcheck.conformance.execution.inside.attempt import Failed, bring_home
 from embcheck.conformance.execution.judging.bounds import bound
 from embcheck.conformance.execution.judging.judge import (
@@ -22,6 +21,7 @@ from embcheck.conformance.execution.judging.judge import (
 from embcheck.conformance.execution.judging.steps import joined
 from embcheck.conformance.execution.judging.terms import unit_roundoff
 from embcheck.conformance.execution.judging.verdict import Kind, Outcome, Verdict
+from embcheck.conformance.execution.protocol.answers import Answered, Crashed, Rejected
 from embcheck.conformance.suite.model import Structure, Tolerance, Values
 
 WEIGHT = np.array([[1, 2], [3, 4], [5, 6]], np.float32)

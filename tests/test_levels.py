@@ -14,9 +14,9 @@ from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.documentation.founded import unfounded
 from embcheck.conformance.documentation.mapping import MappedSentence
 from embcheck.conformance.documentation.sentences import Sentence
-from embcheck.conformance.execution.answers import Answered, Crashed, Rejected, TimedOut
 from embcheck.conformance.execution.judging.judge import judge_observes
 from embcheck.conformance.execution.judging.verdict import Kind, Outcome
+from embcheck.conformance.execution.protocol.answers import Answered, Crashed, Rejected, TimedOut
 from embcheck.conformance.suite.load import load_spec, shipped_clauses, spec_files
 from embcheck.conformance.suite.model import Clause, Level, Observes, Rejects
 from embcheck.reports.merge import ANSWER_LEVELS, GUARD_LEVELS

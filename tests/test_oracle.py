@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from oracle_exclusions import EXCLUSIONS
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.judging.deviations import load_deviations
+from embcheck.conformance.execution.protocol.answers import Answered
 from embcheck.conformance.fuzzing.calls import OPERATIONS, calls
 from embcheck.conformance.fuzzing.compare import Divergence, compare, on_own_weight
 

@@ -9,11 +9,16 @@ import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.contract.options import OPTIONS, options_of
-from embcheck.conformance.execution.answers import Answered, NotSupported, Rejected, TimedOut
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.inside.tracking import tracked, unread
 from embcheck.conformance.execution.judging.verdict import Kind, Outcome
 from embcheck.conformance.execution.plain_calls import PlainCalls, plain_call
+from embcheck.conformance.execution.protocol.answers import (
+    Answered,
+    NotSupported,
+    Rejected,
+    TimedOut,
+)
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.suite.load import load_spec
 

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.answers import Answered, Rejected
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
+from embcheck.conformance.execution.protocol.answers import Answered, Rejected
 
 pytest.importorskip("torch")
 

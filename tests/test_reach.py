@@ -25,7 +25,7 @@ from embcheck.conformance.coverage.sizes import SizeAxis, bag_lengths, sizes_of
 from embcheck.conformance.suite.load import load_spec, spec_files, suite_root
 from embcheck.conformance.suite.model import Level
 from embcheck.conformance.suite.problems import SpecError
-from embcheck.reports.html import render_html
+from embcheck.reports.page.html import render_html
 
 FOLDER = suite_root() / "documentation"
 BAGS = """behaviour: Bags.

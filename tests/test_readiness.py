@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from calibration import readiness
 
-from embcheck.conformance.execution.messages import WhichAnswer
+from embcheck.conformance.execution.protocol.messages import WhichAnswer
 from embcheck.conformance.timing.clock import gate
 from embcheck.conformance.timing.clock.readiness import CHANCE, READINGS, unready
 from embcheck.conformance.timing.clock.schedule import ArmLost

@@ -17,9 +17,9 @@ from embcheck import backends
 from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.cli.main import main
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.answers import Answered, NotSupported
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.messages import describe_call
+from embcheck.conformance.execution.protocol.answers import Answered, NotSupported
+from embcheck.conformance.execution.protocol.messages import describe_call
 from embcheck.reports.answers.recipes import RecipeError, recipe_of, recipes
 
 FOLDER = Path(backends.__file__).parent / "recipes"

@@ -10,11 +10,11 @@ import pytest
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.contract.help import refusal_of
-from embcheck.conformance.execution.answers import Rejected
 from embcheck.conformance.execution.inside.refusal import Refuser, refuser_of
 from embcheck.conformance.execution.inside.tracking import Tracked, tracked, unread
 from embcheck.conformance.execution.judging.judge import judge_refusal, judge_rejects
 from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
+from embcheck.conformance.execution.protocol.answers import Rejected
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

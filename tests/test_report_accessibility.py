@@ -16,8 +16,8 @@ from report_runs import TABLE, case, every_outcome, info, left_open, reads, resu
 from embcheck.conformance.records.details import GateResult, TimingDetails
 from embcheck.conformance.records.run import Run
 from embcheck.conformance.suite.features import shipped_features
-from embcheck.reports.advice_payload import payload_of
 from embcheck.reports.compat import shipped
+from embcheck.reports.page.advice_payload import payload_of
 
 pytestmark = pytest.mark.browser
 WIDE = {**TABLE, "shape": [1, 40], "values": [[0.123456789 + column for column in range(40)]]}
@@ -41,7 +41,7 @@ def show(window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """Return a function that opens a report, with the shipped answers as the run's own."""
     data = payload_of(shipped(), shipped_features().features, None)
     data["backends"] = data["backends"][::9]
-    monkeypatch.setattr("embcheck.reports.html.advice_payload", lambda _: data)
+    monkeypatch.setattr("embcheck.reports.page.html.advice_payload", lambda _: data)
     with report_opener(window, tmp_path) as opened:
         yield opened
 

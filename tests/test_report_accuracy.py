@@ -16,10 +16,10 @@ from embcheck.conformance.contract.operation import Operation
 from embcheck.conformance.records.details import GateResult, TimingDetails
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.timing.clock.gate import Standard
-from embcheck.reports.accuracy import accuracy, error_text
 from embcheck.reports.families import by_family
 from embcheck.reports.merge import BackendEntry
-from embcheck.reports.provisions import provision_text
+from embcheck.reports.page.accuracy import accuracy, error_text
+from embcheck.reports.page.provisions import provision_text
 
 
 def _timed(backend: str, nanoseconds: float, error: float | None, **more: Any) -> Measurement:

@@ -14,7 +14,6 @@ from browser import Open, chromium, find, phone, report_opener, settle, texts, u
 from report_runs import HOSTILE, case, every_outcome, result, run
 
 from embcheck.conformance.suite.features import shipped_features
-from embcheck.reports.advice_payload import advice_payload, payload_of
 from embcheck.reports.answers.advice import Fit, candidates, gather
 from embcheck.reports.answers.answer import Answer, answer
 from embcheck.reports.answers.concern import Needs, Remark
@@ -22,6 +21,7 @@ from embcheck.reports.answers.letters import DTYPES
 from embcheck.reports.answers.speeds import Speed, Speeds
 from embcheck.reports.compat import shipped
 from embcheck.reports.merge import merge
+from embcheck.reports.page.advice_payload import advice_payload, payload_of
 
 pytestmark = pytest.mark.browser
 DRAWN = 25
@@ -66,7 +66,7 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def show(window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Any) -> Iterator[Open]:
     """Return a function that opens a report, with the shipped answers as the run's own."""
-    monkeypatch.setattr("embcheck.reports.html.advice_payload", lambda _: data)
+    monkeypatch.setattr("embcheck.reports.page.html.advice_payload", lambda _: data)
     with report_opener(window, tmp_path) as opened:
         yield opened
 

@@ -19,10 +19,10 @@ from report_evidence import (
 from report_runs import HOSTILE, every_outcome, write_run
 
 from embcheck.cli.report import report
-from embcheck.reports.coverage import coverage
 from embcheck.reports.evidence import SIZE_LIMIT, Document, Evidence, EvidenceError, read_evidence
-from embcheck.reports.html import render_html
-from embcheck.reports.mutation import CASES_SHOWN, diff_lines, mutation
+from embcheck.reports.page.coverage import coverage
+from embcheck.reports.page.html import render_html
+from embcheck.reports.page.mutation import CASES_SHOWN, diff_lines, mutation
 
 
 def test_without_files_there_is_no_evidence(tmp_path: Path) -> None:

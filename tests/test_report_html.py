@@ -26,10 +26,10 @@ from embcheck.conformance.records.details import CallTimes, Resolution, Shares, 
 from embcheck.conformance.records.lines import Reason
 from embcheck.conformance.records.run import Run
 from embcheck.reports.frames import Loaded
-from embcheck.reports.html import render_html, write_html
 from embcheck.reports.marks import Mark, mark_of
 from embcheck.reports.merge import merge
-from embcheck.reports.score_families import score_families
+from embcheck.reports.page.html import render_html, write_html
+from embcheck.reports.page.score_families import score_families
 from embcheck.reports.tables import score_table
 from embcheck.reports.timings import timings
 

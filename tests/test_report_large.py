@@ -19,14 +19,14 @@ from rich.console import Console
 
 from embcheck.conformance.records.lines import to_json_data
 from embcheck.conformance.records.run import Run, read_runs
-from embcheck.reports.atlas import atlas
 from embcheck.reports.diff import Side, compare
-from embcheck.reports.diff_terminal import print_difference
-from embcheck.reports.html import render_html
 from embcheck.reports.ledger import ledger
 from embcheck.reports.merge import Merged, merge
+from embcheck.reports.page.atlas import atlas
+from embcheck.reports.page.html import render_html
 from embcheck.reports.room import CELLS_SHOWN, LARGE, with_room
-from embcheck.reports.terminal import print_conformance
+from embcheck.reports.terminal.diff import print_difference
+from embcheck.reports.terminal.summary import print_conformance
 
 BACKENDS = 40
 
@@ -97,7 +97,7 @@ def _spread(behaviours: int, backends: int) -> Merged:
 
 def test_a_report_of_many_behaviours_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix is made from the data, which has every behaviour once."""
-    monkeypatch.setattr("embcheck.reports.page.LARGE", 0)
+    monkeypatch.setattr("embcheck.reports.page.contents.LARGE", 0)
     text = render_html(_spread(900, 11))
     assert len(text) < 500_000
     assert len(_data(text)["behaviours"]) == 900
@@ -148,7 +148,7 @@ def test_one_backend_cannot_drown_the_page() -> None:
 
 def test_hostile_text_stays_text_in_a_large_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts that unfold late are escaped as the others are."""
-    monkeypatch.setattr("embcheck.reports.page.LARGE", 0)
+    monkeypatch.setattr("embcheck.reports.page.contents.LARGE", 0)
     bad = f"</noscript></section><img src=x onerror=alert(1)>{HOSTILE}"
     of = left_open(f"embedding/open/{bad}", title=bad)
     place = left_open(f"atlas/{bad}/a", title=bad, parameters={"place": bad})

@@ -26,8 +26,8 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def show(window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Return a function that opens a report as a large one, whatever it has."""
-    monkeypatch.setattr("embcheck.reports.page.LARGE", 0)
-    monkeypatch.setattr("embcheck.reports.html.PLAIN_LIMIT", 0)
+    monkeypatch.setattr("embcheck.reports.page.contents.LARGE", 0)
+    monkeypatch.setattr("embcheck.reports.page.html.PLAIN_LIMIT", 0)
     with report_opener(window, tmp_path) as opened:
 
         def unpacked(runs: list[Run], address: str = "") -> Any:

@@ -9,10 +9,10 @@ from report_runs import HOSTILE, TABLE, case, every_outcome, left_open, reads, r
 
 from embcheck.conformance.execution.judging.rows import RowWord
 from embcheck.conformance.records.lines import CaseLine
-from embcheck.reports.atlas import Atlas, AtlasReading, atlas
-from embcheck.reports.html import render_html
 from embcheck.reports.ledger import Ledger, ledger, ledger_counts
 from embcheck.reports.merge import merge
+from embcheck.reports.page.atlas import Atlas, AtlasReading, atlas
+from embcheck.reports.page.html import render_html
 from embcheck.reports.readings import WORDS, reading_of
 
 

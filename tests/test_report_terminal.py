@@ -32,7 +32,7 @@ from embcheck.conformance.documentation.version import TORCH
 from embcheck.conformance.records.details import Rates, Shares, TimingDetails
 from embcheck.conformance.records.run import Run
 from embcheck.conformance.suite.load import suite_root
-from embcheck.reports.terminal import print_conformance, print_timings
+from embcheck.reports.terminal.summary import print_conformance, print_timings
 
 
 def _printed(runs: list[Run], terminal: bool = False) -> str:

@@ -10,13 +10,13 @@ from commands import embcheck
 from report_runs import HOSTILE, case, info, result, run
 
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.answers import Answered, NotSupported
 from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.protocol.answers import Answered, NotSupported
 from embcheck.conformance.records.lines import ResultLine
 from embcheck.conformance.records.run import read_runs
 from embcheck.reports.helped import Help, helped
-from embcheck.reports.html import render_html
 from embcheck.reports.merge import merge
+from embcheck.reports.page.html import render_html
 
 CASES = ("picks-rows*", "repeats-and-order*", "first-and-last-row*")
 

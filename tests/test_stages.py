@@ -12,10 +12,10 @@ from rich.console import Console
 
 from embcheck.conformance.records.run import Run
 from embcheck.reports.departures import departures
-from embcheck.reports.html import render_html
 from embcheck.reports.merge import merge
+from embcheck.reports.page.html import render_html
 from embcheck.reports.stages import Stages
-from embcheck.reports.terminal import print_conformance
+from embcheck.reports.terminal.summary import print_conformance
 
 CHAIN = ("source", "export", "runtime")
 

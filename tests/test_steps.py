@@ -7,11 +7,11 @@ import pytest
 
 from embcheck.conformance.contract.backend import BackendInfo, Provided, Provision, inputs_after
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.answers import parse_answer
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.inside.worker import Worker
 from embcheck.conformance.execution.judging.verdict import Outcome
-from embcheck.conformance.execution.messages import describe_info, parse_info
+from embcheck.conformance.execution.protocol.answers import parse_answer
+from embcheck.conformance.execution.protocol.messages import describe_info, parse_info
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.suite.load import load_spec
 from embcheck.conformance.suite.model import Steps

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from embcheck.conformance.contract.call import Call, Observation, Operation
-from embcheck.conformance.execution.answers import Answered, NotSupported, Rejected
 from embcheck.conformance.execution.client import BackendUnavailable, WorkerClient
+from embcheck.conformance.execution.protocol.answers import Answered, NotSupported, Rejected
 
 TABLE = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 BAGS = {"weight": TABLE, "indices": np.array([0, 1, 2]), "offsets": np.array([0, 2, 3])}

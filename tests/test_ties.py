@@ -8,9 +8,9 @@ import pytest
 
 from embcheck.backends.reference.numpy_reference import NumpyReference
 from embcheck.conformance.contract.call import Call, Observation, Operation
-from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.judging.judge import judge_returns
 from embcheck.conformance.execution.judging.verdict import Outcome
+from embcheck.conformance.execution.protocol.answers import Answered
 from embcheck.conformance.suite.model import Tolerance, Values
 
 DTYPES = [np.float64, np.float32, np.float16, ml_dtypes.bfloat16]

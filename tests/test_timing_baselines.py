@@ -22,8 +22,8 @@ from embcheck.conformance.timing.runs.session import choose_baseline, with_basel
 from embcheck.conformance.timing.verdicts.baseline import against, baselines
 from embcheck.conformance.timing.verdicts.measurements import measurements
 from embcheck.reports.baselines import known_baselines, pairs, rebased, turned
-from embcheck.reports.html import render_html
-from embcheck.reports.terminal import print_timings, ratio_text
+from embcheck.reports.page.html import render_html
+from embcheck.reports.terminal.summary import print_timings, ratio_text
 
 COSTS = {"torch-eager": 1.0, "quick": 0.5, "slow": 3.0}
 INPUTS = {"lookups": 100, "bags": None, "table": [9, 4, "float32"], "table_bytes": 144}

@@ -20,7 +20,7 @@ from embcheck.conformance.timing.runs.session import CannotResume
 from embcheck.conformance.timing.workloads.load import load_workloads
 from embcheck.conformance.timing.workloads.traces import make_inputs
 from embcheck.conformance.timing.workloads.variants import variants_of
-from embcheck.reports.studies_terminal import print_studies
+from embcheck.reports.terminal.studies import print_studies
 
 LOOKUP = tiny_workload(
     "rows: 50, columns: 8, indices: 40, states: [hot], threads: [all], seconds: 0.05",

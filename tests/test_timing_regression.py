@@ -27,7 +27,7 @@ from embcheck.conformance.timing.runs.regression import (
 from embcheck.conformance.timing.runs.session import run_timing
 from embcheck.conformance.timing.statistics.estimate import Conclusion
 from embcheck.conformance.timing.workloads.load import load_workloads
-from embcheck.reports.regressions import print_comparison
+from embcheck.reports.terminal.regressions import print_comparison
 
 WORKLOAD = tiny_workload(
     "rows: 500, columns: 8, indices: 300, states: [hot], threads: [all], seconds: 0.1",

@@ -12,9 +12,9 @@ import pytest
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.contract.options import OPTIONS, options_of
-from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.inside.tracking import tracked
-from embcheck.conformance.execution.messages import describe_call, parse_call
+from embcheck.conformance.execution.protocol import wire
+from embcheck.conformance.execution.protocol.messages import describe_call, parse_call
 from embcheck.conformance.smoke.misreadings import TRIED
 from embcheck.conformance.suite.load import load_spec, spec_files
 

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from embcheck.conformance.execution import wire
+from embcheck.conformance.execution.protocol import wire
 from embcheck.conformance.suite.arrays import DTYPES
 from embcheck.conformance.suite.layouts import LAYOUTS, MemoryLayout, lay, layout_of, memory_of
 

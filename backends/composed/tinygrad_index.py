@@ -105,13 +105,14 @@ class TinygradIndex:
             look_up = partial(module, tensors["indices"])
         # tinygrad is lazy: the copies would otherwise be made, and timed, in the call.
         Tensor.realize(*tensors.values())
+        found = tensors if call.wants_inputs else {}
 
         def run() -> Answer:
             observed = _observe(call, look_up, tensors)
             Tensor.realize(*observed.values())
             is_asked = call.wants(Observation.TRAINABLE)
             flags = {"trainable": tensors["weight"].is_param} if is_asked else {}
-            return observed, tensors, flags
+            return observed, found, flags
 
         return run
 

@@ -113,10 +113,13 @@ class FbgemmDense:
     def to_numpy(self, answer: Answer) -> Mapping[str, np.ndarray]:
         """Bring tensors off the device; what is flat as the weight gets the table's shape."""
         home = brought_home(answer, to_array)
+        shape: tuple[int, ...] = (-1, home["output"].shape[-1])
+        if "weight_after" in home:  # Tables of no columns, of which -1 says nothing, are not timed.
+            shape = home["weight_after"].shape
         for name in _OF_THE_WEIGHT & home.keys():
             # FBGEMM keeps all tables of a module in one flat parameter, and so are its gradient and
             # what trains it.
-            home[name] = home[name].reshape(home["weight_after"].shape)
+            home[name] = home[name].reshape(shape)
         return home
 
 

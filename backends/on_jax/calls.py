@@ -146,10 +146,11 @@ class JaxCalls:
         way = self._way
         arrays: Arrays = {name: way.place(name, array) for name, array in call.inputs.items()}
         if call.operation is Operation.ONE_HOT:
-            return arrays, arrays
+            return arrays, arrays if call.wants_inputs else {}
         table = way.make_table(call, arrays.get("weight"))
         # A module is looked up in; the caller finds the array that it holds.
-        return {**arrays, "weight": table}, {**arrays, "weight": way.weight_of(table)}
+        found = {**arrays, "weight": way.weight_of(table)} if call.wants_inputs else {}
+        return {**arrays, "weight": table}, found
 
     def _spell(self, call: Call) -> Spelling:
         """Raise Unsupported for what JAX and its documentation have no spelling for."""

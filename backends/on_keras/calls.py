@@ -110,8 +110,8 @@ class KerasCalls:
             tensors = {name: _to_tensor(array) for name, array in call.inputs.items()}
             layer = _layer(call, tensors)
         # The caller's own arrays: of most backends, tensors are copies of them.
-        found = dict(call.inputs)
-        if call.operation is Operation.EMBEDDING_MODULE:
+        found = dict(call.inputs) if call.wants_inputs else {}
+        if found and call.operation is Operation.EMBEDDING_MODULE:
             found["weight"] = layer.embeddings
         run = partial(observe, call, tensors, layer, self._engine.gradient)
         if composition.ends_early(call):

@@ -77,7 +77,7 @@ class TorchAotInductor:
         package = aoti_load_package(io.BytesIO(entry))
         tensors = {name: to_tensor(array).to(device) for name, array in call.inputs.items()}
         arguments = [tensors[name] for name in lookup.names]
-        found = {**lookup.parameters, **tensors}
+        found = {**lookup.parameters, **tensors} if call.wants_inputs else {}
         return blocking(lambda: (_listed(package(*arguments)), found), device)
 
     def script(self, call: Call) -> str:

@@ -127,11 +127,11 @@ def _module(call: Call, make: Callable[..., Any], tensors: Tensors, device: str)
 
 def thunk(prepared: Prepared, device: str = "cpu") -> Callable[[], Answer]:
     """Return the lookup with what is to be observed of it, and nothing else."""
-    lookup, tensors = prepared.lookup, prepared.tensors
+    lookup, found = prepared.lookup, prepared.tensors if prepared.call.wants_inputs else {}
     # Timings ask for the output alone.
     if prepared.call.observe == (Observation.OUTPUT,):
-        return blocking(lambda: ({"output": lookup()}, tensors), device)
-    return blocking(lambda: (observe(prepared), tensors), device)
+        return blocking(lambda: ({"output": lookup()}, found), device)
+    return blocking(lambda: (observe(prepared), found), device)
 
 
 class TorchCalls:

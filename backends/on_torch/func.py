@@ -81,7 +81,8 @@ class TorchFunc:
             arguments["weight"] = target.weight.detach()
         is_plain = call.observe == (Observation.OUTPUT,)
         show = _look_up_only if is_plain else _observe
-        return blocking(lambda: (show(target, arguments), target.tensors), device)
+        found = target.tensors if call.wants_inputs else {}
+        return blocking(lambda: (show(target, arguments), found), device)
 
     def script(self, call: Call) -> str:
         """Write a call by the same transforms."""

@@ -37,7 +37,7 @@ def _lookups(call: Call, device: str) -> dict[str, Callable[[], Answer]]:
         found["torch.index_select(weight, 0, indices)  # raises"] = lambda: torch.index_select(
             weight, 0, indices
         )
-    return {name: _thunk(run, tensors, device) for name, run in found.items()}
+    return {name: _thunk(run, device) for name, run in found.items()}
 
 
 def _sums(call: Call, device: str) -> dict[str, Callable[[], Answer]]:
@@ -48,8 +48,8 @@ def _sums(call: Call, device: str) -> dict[str, Callable[[], Answer]]:
     found = {
         "F.embedding(indices, weight).sum(1)  # raises": lambda: F.embedding(indices, weight).sum(1)
     }
-    return {name: _thunk(run, tensors, device) for name, run in found.items()}
+    return {name: _thunk(run, device) for name, run in found.items()}
 
 
-def _thunk(run: Callable[[], Any], tensors: Any, device: str) -> Callable[[], Answer]:
-    return blocking(lambda: ({"output": run()}, tensors), device)
+def _thunk(run: Callable[[], Any], device: str) -> Callable[[], Answer]:
+    return blocking(lambda: ({"output": run()}, {}), device)

@@ -71,8 +71,9 @@ class TritonCalls:
         """Move the arrays; on a GPU the first run compiles."""
         _expect_known(call)
         tensors = {n: to_tensor(array).to(self.info.device) for n, array in call.inputs.items()}
+        found = tensors if call.wants_inputs else {}
         run = blocking(
-            lambda: ({"output": kernels.LOOKUPS.take(call, tensors)}, tensors), self.info.device
+            lambda: ({"output": kernels.LOOKUPS.take(call, tensors)}, found), self.info.device
         )
         # The interpreter compiles nothing.
         if self.info.device == "cuda":

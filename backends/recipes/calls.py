@@ -127,8 +127,7 @@ class RecipeCalls:
         run = wrap(lambda given: function(**{n: given[n] for n in names}, **options))
         gradients = partial(_by_functions, way, call, options)
         show = partial(_observe, way, call, run, way.differentiate or gradients)
-        # Timings ask for no inputs: to bring a table home would count as reading the output.
-        found = arrays if call.wants(Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER) else {}
+        found = arrays if call.wants_inputs else {}
         return lambda: (self.bring_home, (way.finish(show(arrays)), found))
 
 

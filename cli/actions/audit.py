@@ -20,7 +20,7 @@ from embcheck.conformance.records.lines import ResultLine
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.problems import SpecError
-from embcheck.reports.backends_terminal import none_text
+from embcheck.reports.terminal.backends import none_text
 from embcheck.reports.untrusted import one_line
 
 

@@ -18,9 +18,10 @@ from embcheck.conformance.records.environment import describe_environment
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.suite.problems import SpecError
 from embcheck.reports.backend_pages import write_pages
-from embcheck.reports.backends_terminal import backend_text, list_text, unconfined_lines
+from embcheck.reports.cautions import unconfined_lines
 from embcheck.reports.helped import helped
 from embcheck.reports.merge import merge
+from embcheck.reports.terminal.backends import backend_text, list_text
 from embcheck.reports.units import plural
 
 

@@ -49,10 +49,10 @@ from embcheck.conformance.timing.verdicts.measurements import said_of_few
 from embcheck.conformance.timing.workloads.load import UnknownWorkload, Workload, select_workloads
 from embcheck.conformance.timing.workloads.own import Sources
 from embcheck.conformance.timing.workloads.own_files import BadInput
-from embcheck.reports.backends_terminal import none_text, unavailable_text
 from embcheck.reports.merge import merge
-from embcheck.reports.regressions import print_comparison
-from embcheck.reports.terminal import print_timings
+from embcheck.reports.terminal.backends import none_text, unavailable_text
+from embcheck.reports.terminal.regressions import print_comparison
+from embcheck.reports.terminal.summary import print_timings
 
 
 @dataclass(frozen=True)

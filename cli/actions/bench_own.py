@@ -17,7 +17,7 @@ from embcheck.conformance.timing.workloads.load import Workload
 from embcheck.conformance.timing.workloads.own import Sources, own_workload
 from embcheck.conformance.timing.workloads.own_files import BadInput
 from embcheck.conformance.timing.workloads.traces import make_inputs
-from embcheck.reports.backends_terminal import absent_lines
+from embcheck.reports.terminal.backends import absent_lines
 from embcheck.reports.untrusted import one_line
 
 

@@ -17,7 +17,7 @@ from embcheck.conformance.documentation.reading import ReadingError, read_file, 
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.records.writer import write_whole
 from embcheck.conformance.suite.problems import SpecError
-from embcheck.reports.coverage_terminal import print_coverage
+from embcheck.reports.terminal.coverage import print_coverage
 
 
 def coverage(as_json: bool, python: str | None, docstrings: Path | None, out: Path | None) -> None:

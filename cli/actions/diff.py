@@ -18,7 +18,6 @@ from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.conformance.scaffold.job import ARTIFACT
 from embcheck.conformance.scaffold.origin import adapter_file
 from embcheck.reports.diff import BackendNotInRun, Side, compare
-from embcheck.reports.diff_terminal import print_difference
 from embcheck.reports.github import (
     Places,
     command_without_record,
@@ -28,7 +27,8 @@ from embcheck.reports.github import (
 )
 from embcheck.reports.merge import merge
 from embcheck.reports.news import news
-from embcheck.reports.news_terminal import print_news
+from embcheck.reports.terminal.diff import print_difference
+from embcheck.reports.terminal.news import print_news
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 

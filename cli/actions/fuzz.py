@@ -23,8 +23,8 @@ from embcheck.conformance.fuzzing.duel import Tally
 from embcheck.conformance.fuzzing.hunt import FuzzBudget
 from embcheck.conformance.fuzzing.session import FuzzSettings, Session
 from embcheck.conformance.records.claim import InUse, claimed
-from embcheck.reports.backends_terminal import none_text
-from embcheck.reports.fuzzing import print_fuzzing
+from embcheck.reports.terminal.backends import none_text
+from embcheck.reports.terminal.fuzzing import print_fuzzing
 from embcheck.reports.untrusted import clean
 
 

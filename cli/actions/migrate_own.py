@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.execution.answers import Answer, Answered, why_none
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.judging.judge import judge_returns
 from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 from embcheck.conformance.execution.pool import REFERENCE
+from embcheck.conformance.execution.protocol.answers import Answer, Answered, why_none
 from embcheck.conformance.suite.model import FromReference
 from embcheck.conformance.timing.clock.arms import CANDIDATE, Arm
 from embcheck.conformance.timing.clock.schedule import ArmLost

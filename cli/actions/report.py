@@ -12,9 +12,9 @@ from embcheck.cli.faults import refuse
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.reports.evidence import EvidenceError, read_evidence
 from embcheck.reports.frames import Loaded
-from embcheck.reports.html import write_html
 from embcheck.reports.merge import merge
-from embcheck.reports.terminal import print_conformance, print_timings
+from embcheck.reports.page.html import write_html
+from embcheck.reports.terminal.summary import print_conformance, print_timings
 
 
 def report(

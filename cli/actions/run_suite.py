@@ -25,8 +25,8 @@ from embcheck.conformance.execution.client import BackendUnavailable
 from embcheck.conformance.execution.discovery import UnknownBackend
 from embcheck.conformance.execution.judging.deviations import are_fatal, load_deviations
 from embcheck.conformance.execution.pool import BackendPool
+from embcheck.conformance.execution.processes.scratch import Scratch
 from embcheck.conformance.execution.processor import NoSuchInstructions, processor_environment
-from embcheck.conformance.execution.scratch import Scratch
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.pytest_items import CaseItem
 from embcheck.conformance.pytest_session import EmbcheckSession
@@ -35,8 +35,8 @@ from embcheck.conformance.records.run import FILE_NAME, RecordError
 from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.problems import SpecError
-from embcheck.reports.backends_terminal import none_text
-from embcheck.reports.terminal import print_conformance
+from embcheck.reports.terminal.backends import none_text
+from embcheck.reports.terminal.summary import print_conformance
 from embcheck.reports.untrusted import one_line
 
 JUNIT = "junit.xml"

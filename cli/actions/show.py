@@ -23,7 +23,7 @@ from embcheck.conformance.suite.case_names import named
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Case
 from embcheck.conformance.suite.problems import SpecError
-from embcheck.reports.case_terminal import print_case, print_result
+from embcheck.reports.terminal.case import print_case, print_result
 
 MOST = 5
 """Cases that are shown; more are listed."""

@@ -10,7 +10,7 @@ import click
 
 from embcheck.cli.faults import refuse, system_words
 from embcheck.conformance.exit_codes import ExitCode
-from embcheck.reports.html import render_html
+from embcheck.reports.page.html import render_html
 from embcheck.reports.site.gathered import Gathering
 from embcheck.reports.site.pages import pages, report_name
 from embcheck.reports.site.records import LeftOut, records

@@ -13,8 +13,8 @@ from embcheck.cli.faults import refuse
 from embcheck.conformance.records.run import RecordError, read_runs
 from embcheck.reports.baselines import pair_to_plain, rebased, to_plain
 from embcheck.reports.baselines import pairs as all_pairs
-from embcheck.reports.baselines_terminal import print_pairs
-from embcheck.reports.terminal import print_timings
+from embcheck.reports.terminal.baselines import print_pairs
+from embcheck.reports.terminal.summary import print_timings
 from embcheck.reports.untrusted import one_line
 
 

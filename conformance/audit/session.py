@@ -13,12 +13,12 @@ from embcheck.conformance.audit.draw import group_of
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import parse_addresses
-from embcheck.conformance.execution.answers import Answer, Answered, Rejected
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.judging.causes import Cause
 from embcheck.conformance.execution.judging.judge import judge_rejects, judge_returns
 from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 from embcheck.conformance.execution.pool import REFERENCE
+from embcheck.conformance.execution.protocol.answers import Answer, Answered, Rejected
 from embcheck.conformance.execution.run_case import ReferenceFailed, wanted_by_reference
 from embcheck.conformance.records.lines import ResultLine
 from embcheck.conformance.reproduction.alone import Program, ask_alone

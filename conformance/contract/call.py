@@ -172,6 +172,14 @@ class Call:
         """Whether any of the observations is asked for."""
         return any(name in self.observe for name in observations)
 
+    @property
+    def wants_inputs(self) -> bool:
+        """Whether the inputs are observed after the call.
+
+        Timings never ask for them: to bring a table home would count as reading the output.
+        """
+        return self.wants(Observation.INPUTS_AFTER, Observation.WEIGHT_AFTER)
+
 
 def with_inputs(call: Call, **inputs: np.ndarray) -> Call:
     """Return a call with some inputs replaced or added."""

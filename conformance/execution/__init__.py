@@ -1,1 +1,1 @@
-"""Worker processes: start them, ask them, outlive them; `inside` runs there, `judging` judges."""
+"""Ask backends: `processes` are their workers, `protocol` what these say, `judging` judges it."""

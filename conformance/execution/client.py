@@ -14,9 +14,17 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.address import Address, parse_address
-from embcheck.conformance.execution.answers import (
+from embcheck.conformance.execution.processes.importing import await_import
+from embcheck.conformance.execution.processes.limits import (
+    LimitBroken,
+    Limits,
+    MappingsLook,
+    is_short_of_memory,
+)
+from embcheck.conformance.execution.processes.starter import ENVIRONMENT, StartedWorker, Starter
+from embcheck.conformance.execution.protocol import wire
+from embcheck.conformance.execution.protocol.answers import (
     ANY_WORKERS,
     Answer,
     Answered,
@@ -27,16 +35,8 @@ from embcheck.conformance.execution.answers import (
     death_of,
     parse_answer,
 )
-from embcheck.conformance.execution.bounded import bounded_arrays, bounded_reply
-from embcheck.conformance.execution.importing import await_import
-from embcheck.conformance.execution.limits import (
-    LimitBroken,
-    Limits,
-    MappingsLook,
-    is_short_of_memory,
-)
-from embcheck.conformance.execution.messages import WORKER, describe_call, parse_hello
-from embcheck.conformance.execution.starter import ENVIRONMENT, StartedWorker, Starter
+from embcheck.conformance.execution.protocol.bounded import bounded_arrays, bounded_reply
+from embcheck.conformance.execution.protocol.messages import WORKER, describe_call, parse_hello
 
 CLOSING_SECONDS = 2.0
 DEATH_SECONDS = 1.0

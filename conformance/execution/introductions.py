@@ -23,12 +23,12 @@ from typing import Any
 
 from embcheck.conformance.contract.cache import bytes_of, cache_folder
 from embcheck.conformance.execution.address import Address, parse_addresses
-from embcheck.conformance.execution.checks import seconds, text
 from embcheck.conformance.execution.discovery import known_backends
-from embcheck.conformance.execution.messages import describe_info, parse_info
 from embcheck.conformance.execution.pool import started_pool
-from embcheck.conformance.execution.starter import ENVIRONMENT
-from embcheck.conformance.execution.wire import Broken
+from embcheck.conformance.execution.processes.starter import ENVIRONMENT
+from embcheck.conformance.execution.protocol.checks import seconds, text
+from embcheck.conformance.execution.protocol.messages import describe_info, parse_info
+from embcheck.conformance.execution.protocol.wire import Broken
 
 TIMEOUT = 60.0
 MOST_BYTES = 1 << 20

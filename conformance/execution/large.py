@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from embcheck.conformance.contract.call import Observation
-from embcheck.conformance.execution.limits import GIB
-from embcheck.conformance.execution.messages import describe_call
+from embcheck.conformance.execution.processes.limits import GIB
+from embcheck.conformance.execution.protocol.messages import describe_call
 from embcheck.conformance.suite.arrays import GeneratedArray
 from embcheck.conformance.suite.model import CallSpec, Returns, Structure
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.contract.options import OPTIONS
-from embcheck.conformance.execution.answers import (
+from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.protocol.answers import (
     Answer,
     Answered,
     NotSupported,
@@ -23,8 +24,7 @@ from embcheck.conformance.execution.answers import (
     Rejected,
     why_none,
 )
-from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.execution.messages import describe_call
+from embcheck.conformance.execution.protocol.messages import describe_call
 
 ROWS, COLUMNS = 4, 4
 INDICES = (3, 0, 3, 1)

@@ -14,7 +14,7 @@ from embcheck.conformance.execution.address import Address, parse_addresses
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.known_answers import KnownAnswers
 from embcheck.conformance.execution.lookahead import COPIES
-from embcheck.conformance.execution.messages import describe_info
+from embcheck.conformance.execution.protocol.messages import describe_info
 from embcheck.conformance.execution.run_case import CaseRunner
 
 REFERENCE = "numpy-reference"

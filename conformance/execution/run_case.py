@@ -13,8 +13,6 @@ import numpy as np
 import psutil
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.execution.answers import Answer, Answered, NotSupported, why_none
-from embcheck.conformance.execution.bounded import bounded
 from embcheck.conformance.execution.client import WorkerClient
 from embcheck.conformance.execution.judging.judge import (
     judge_observes,
@@ -28,8 +26,10 @@ from embcheck.conformance.execution.judging.steps import joined
 from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 from embcheck.conformance.execution.known_answers import KnownAnswers
 from embcheck.conformance.execution.large import SECONDS, large_request, memory_needed
-from embcheck.conformance.execution.limits import GIB
 from embcheck.conformance.execution.plain_calls import PlainCalls
+from embcheck.conformance.execution.processes.limits import GIB
+from embcheck.conformance.execution.protocol.answers import Answer, Answered, NotSupported, why_none
+from embcheck.conformance.execution.protocol.bounded import bounded
 from embcheck.conformance.suite.model import (
     CallSpec,
     Case,

@@ -18,7 +18,6 @@ from embcheck.conformance.contract.call import (
     Observation,
 )
 from embcheck.conformance.contract.options import taken_by
-from embcheck.conformance.execution.answers import Answer, Answered, Refuser, Rejected
 from embcheck.conformance.execution.judging.judge import (
     judge_ending,
     judge_inputs,
@@ -26,6 +25,7 @@ from embcheck.conformance.execution.judging.judge import (
     judge_refusal,
 )
 from embcheck.conformance.execution.judging.verdict import Kind, Outcome, Verdict
+from embcheck.conformance.execution.protocol.answers import Answer, Answered, Refuser, Rejected
 from embcheck.conformance.suite.model import Structure, Values
 
 

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.answers import (
+from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.plain_calls import PlainCalls
+from embcheck.conformance.execution.protocol.answers import (
     Answer,
     Answered,
     Crashed,
@@ -17,9 +19,7 @@ from embcheck.conformance.execution.answers import (
     Rejected,
     TimedOut,
 )
-from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.execution.messages import describe_call
-from embcheck.conformance.execution.plain_calls import PlainCalls
+from embcheck.conformance.execution.protocol.messages import describe_call
 from embcheck.conformance.fuzzing.compare import (
     Divergence,
     compare,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.execution.answers import Answered, Rejected
+from embcheck.conformance.execution.protocol.answers import Answered, Rejected
 from embcheck.conformance.execution.run_case import CaseRunner
 from embcheck.conformance.fuzzing.control import find_control
 from embcheck.conformance.fuzzing.duel import Duel, DuelResult

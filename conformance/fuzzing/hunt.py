@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.strategies import SearchStrategy
 
-from embcheck.conformance.execution.scratch import Scratch
+from embcheck.conformance.execution.processes.scratch import Scratch
 from embcheck.conformance.fuzzing.duel import Duel, DuelResult
 from embcheck.conformance.fuzzing.fitting import fitted
 from embcheck.conformance.fuzzing.question import Trial

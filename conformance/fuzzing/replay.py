@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from embcheck.conformance.execution.answers import Answered
+from embcheck.conformance.execution.protocol.answers import Answered
 from embcheck.conformance.fuzzing.duel import Duel, DuelResult
 from embcheck.conformance.fuzzing.question import Question, Trial, call_of
 from embcheck.conformance.fuzzing.reduction import smaller

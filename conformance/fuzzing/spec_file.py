@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.execution.answers import Answered, Rejected
+from embcheck.conformance.execution.protocol.answers import Answered, Rejected
 from embcheck.conformance.fuzzing.duel import DuelResult
 from embcheck.conformance.fuzzing.question import Question
 from embcheck.conformance.fuzzing.sketch import Sketch

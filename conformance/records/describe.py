@@ -7,10 +7,10 @@ from typing import cast
 
 import numpy as np
 
-from embcheck.conformance.execution.bounded import NAME, TEXT, bounded
 from embcheck.conformance.execution.judging.deviations import Deviation
 from embcheck.conformance.execution.judging.shown import decode_text
 from embcheck.conformance.execution.judging.verdict import Verdict
+from embcheck.conformance.execution.protocol.bounded import NAME, TEXT, bounded
 from embcheck.conformance.execution.run_case import CaseResult
 from embcheck.conformance.records.lines import (
     CaseLine,

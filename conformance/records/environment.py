@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from embcheck.conformance.execution.confinement import confinement
+from embcheck.conformance.execution.processes.confinement import confinement
 from embcheck.conformance.timing.clock.machine import cores
 
 

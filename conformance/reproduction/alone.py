@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution import wire
-from embcheck.conformance.execution.answers import (
+from embcheck.conformance.execution.processes.limits import Limits
+from embcheck.conformance.execution.processes.process import WorkerProcess, start_worker
+from embcheck.conformance.execution.processes.scratch import Scratch
+from embcheck.conformance.execution.processes.starter import ENVIRONMENT
+from embcheck.conformance.execution.protocol import wire
+from embcheck.conformance.execution.protocol.answers import (
     Answer,
     Answered,
     Crashed,
@@ -21,12 +25,8 @@ from embcheck.conformance.execution.answers import (
     death_of,
     refuser_of,
 )
-from embcheck.conformance.execution.checks import fields, text
-from embcheck.conformance.execution.limits import Limits
-from embcheck.conformance.execution.messages import parted
-from embcheck.conformance.execution.process import WorkerProcess, start_worker
-from embcheck.conformance.execution.scratch import Scratch
-from embcheck.conformance.execution.starter import ENVIRONMENT
+from embcheck.conformance.execution.protocol.checks import fields, text
+from embcheck.conformance.execution.protocol.messages import parted
 
 _RUNNER = "embcheck.conformance.reproduction.runner"
 SAID_BYTES = 2000

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.inside.attempt import checked
 from embcheck.conformance.execution.inside.refusal import refuser_of
+from embcheck.conformance.execution.protocol import wire
 
 _PROGRAM = "__main__"
 # A library may raise them too, but a program that names what is not there is the likelier cause.

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from embcheck.conformance.execution.answers import Answered, Rejected, why_none
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.judging.deviations import explain, load_deviations
 from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
 from embcheck.conformance.execution.pool import REFERENCE
+from embcheck.conformance.execution.protocol.answers import Answered, Rejected, why_none
 from embcheck.conformance.execution.run_case import (
     CaseRunner,
     ReferenceFailed,

@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embcheck.conformance.contract.call import Observation
-from embcheck.conformance.execution.answers import Answer, Answered, Errored, NotSupported, Rejected
-from embcheck.conformance.execution.scratch import Scratch
+from embcheck.conformance.execution.processes.scratch import Scratch
+from embcheck.conformance.execution.protocol.answers import (
+    Answer,
+    Answered,
+    Errored,
+    NotSupported,
+    Rejected,
+)
 from embcheck.conformance.reproduction.alone import Program, ask_alone
 from embcheck.conformance.reproduction.literals import literal
 from embcheck.conformance.smoke.finding import CheckResult, Status

@@ -7,7 +7,7 @@ from functools import partial
 
 from embcheck.conformance.contract.backend import Capability
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.answers import Answered
+from embcheck.conformance.execution.protocol.answers import Answered
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview, missing_observations
 from embcheck.conformance.smoke.questions import (

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.answers import (
+from embcheck.conformance.execution.discovery import known_backends
+from embcheck.conformance.execution.protocol.answers import (
     Answered,
     Crashed,
     Errored,
@@ -14,7 +15,6 @@ from embcheck.conformance.execution.answers import (
     Rejected,
     TimedOut,
 )
-from embcheck.conformance.execution.discovery import known_backends
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import (
     Exchange,

@@ -10,7 +10,7 @@ import numpy as np
 from embcheck.conformance.contract.backend import Capability, Provision
 from embcheck.conformance.contract.call import Call, Operation, with_inputs, with_options
 from embcheck.conformance.contract.options import OPTIONS
-from embcheck.conformance.execution.answers import Answered
+from embcheck.conformance.execution.protocol.answers import Answered
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import Question, call_of, one_of_each_family

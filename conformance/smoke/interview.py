@@ -14,9 +14,9 @@ from embcheck.conformance.contract.call import (
     Observation,
     Operation,
 )
-from embcheck.conformance.execution.answers import Answer, Answered, Crashed, Rejected
 from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.execution.messages import CallStep, describe_call
+from embcheck.conformance.execution.protocol.answers import Answer, Answered, Crashed, Rejected
+from embcheck.conformance.execution.protocol.messages import CallStep, describe_call
 from embcheck.conformance.fuzzing.compare import compare, on_own_weight
 from embcheck.conformance.smoke.budget import CpuBudget
 from embcheck.conformance.smoke.questions import Question, in_a_scheme, one_of_each_family

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.answers import Answered, Crashed
+from embcheck.conformance.execution.protocol.answers import Answered, Crashed
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, Interview
 from embcheck.conformance.smoke.questions import Question, one_of_each_family

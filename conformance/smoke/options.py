@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from embcheck.conformance.contract.backend import Provision
 from embcheck.conformance.contract.call import Call, Operation
 from embcheck.conformance.contract.options import OPTIONS
-from embcheck.conformance.execution.answers import (
+from embcheck.conformance.execution.protocol.answers import (
     Answer,
     Answered,
     NotSupported,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation
-from embcheck.conformance.execution.answers import Answer, Answered
 from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.protocol.answers import Answer, Answered
 from embcheck.conformance.smoke.misreadings import Trial
 
 NEARER = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from embcheck.conformance.contract.call import Operation
-from embcheck.conformance.execution.answers import Answer, Answered, Errored, Rejected
+from embcheck.conformance.execution.protocol.answers import Answer, Answered, Errored, Rejected
 from embcheck.conformance.smoke.alone import Alone
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange, same_output

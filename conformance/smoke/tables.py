@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from embcheck.conformance.execution.answers import Answered, Rejected
+from embcheck.conformance.execution.protocol.answers import Answered, Rejected
 from embcheck.conformance.smoke.alone import Alone, refused_alone
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.interview import Exchange

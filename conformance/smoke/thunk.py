@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from embcheck.conformance.contract.call import Call, Observation, Operation, with_inputs
-from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.client import WorkerClient
+from embcheck.conformance.execution.protocol.answers import Answered
 from embcheck.conformance.smoke.finding import CheckResult, Status, findings_or
 from embcheck.conformance.smoke.questions import Question
 from embcheck.conformance.timing.clock.arms import CANDIDATE, Arm

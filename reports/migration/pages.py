@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from embcheck.reports.html import page_of
 from embcheck.reports.migration.parts import FigureTable, Item, Part, Told
+from embcheck.reports.page.html import page_of
 from embcheck.reports.untrusted import clean, web_link
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")

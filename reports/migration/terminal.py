@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from embcheck.reports.console import safe_text
 from embcheck.reports.migration.parts import FigureTable, Item, Part, Section, Told
+from embcheck.reports.terminal.console import safe_text
 
 _TONES: Mapping[str, str] = {"good": "green", "bad": "red", "unknown": "yellow"}
 _STYLES: Mapping[str, str] = {"text": "dim", "command": "cyan"}

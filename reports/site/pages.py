@@ -19,8 +19,8 @@ from embcheck.reports.answers.recipe_advice import recipe_of
 from embcheck.reports.answers.recipes import recipes
 from embcheck.reports.compat import FILE_NAME, Supported
 from embcheck.reports.compat_text import to_text
-from embcheck.reports.html import templates_of
 from embcheck.reports.marks import Mark
+from embcheck.reports.page.html import templates_of
 from embcheck.reports.site.model import Site, SiteBackend, SitePoint
 from embcheck.reports.site.names import file_name
 from embcheck.reports.site.trend import HEIGHT, KINDS, STEP, chart, counts_of, kind_of, steps

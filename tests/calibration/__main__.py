@@ -20,7 +20,7 @@ from rich.progress import Progress
 from calibration.summary import summarise
 from calibration.trial import Effort, run_trial, states
 from embcheck.conformance.timing.runs import identity
-from embcheck.reports.calibration import markdown
+from embcheck.reports.page.calibration import markdown
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 BEGIN, END = "<!-- calibration -->\n", "<!-- end of calibration -->"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.answers import Answer, parse_answer
 from embcheck.conformance.execution.inside.worker import Worker
 from embcheck.conformance.execution.judging.verdict import Outcome, Verdict
-from embcheck.conformance.execution.messages import describe_call
+from embcheck.conformance.execution.protocol.answers import Answer, parse_answer
+from embcheck.conformance.execution.protocol.messages import describe_call
+from embcheck.conformance.execution.protocol.wire import receive, send
 from embcheck.conformance.execution.run_case import CaseRunner
-from embcheck.conformance.execution.wire import receive, send
 from embcheck.conformance.suite.arrays import Real
 from embcheck.conformance.suite.load import load_spec, spec_files
 from embcheck.conformance.suite.model import Case

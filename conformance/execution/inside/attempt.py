@@ -14,9 +14,9 @@ import numpy as np
 from embcheck.conformance.contract.backend import Backend, Unsupported
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.contract.help import taken
-from embcheck.conformance.execution.checks import clean
 from embcheck.conformance.execution.inside.refusal import refuser_of
 from embcheck.conformance.execution.inside.tracking import unread
+from embcheck.conformance.execution.protocol.checks import clean
 from embcheck.conformance.suite.arrays import DTYPES
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]

@@ -17,7 +17,7 @@ import numpy as np
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.contract.call import Call
 from embcheck.conformance.execution.inside.attempt import Failed, Reply, attempt, checked
-from embcheck.conformance.execution.messages import CallStep, parse_call
+from embcheck.conformance.execution.protocol.messages import CallStep, parse_call
 from embcheck.conformance.execution.same import same_bits
 
 Arrays = dict[str, np.ndarray]

@@ -13,9 +13,9 @@ from os import write as _write
 from time import perf_counter, sleep
 from typing import Any
 
-from embcheck.conformance.execution import wire
 from embcheck.conformance.execution.inside.attempt import Reply, describe_failure
-from embcheck.conformance.execution.messages import WORKER
+from embcheck.conformance.execution.protocol import wire
+from embcheck.conformance.execution.protocol.messages import WORKER
 
 _STDERR = 2
 TWIN_SECONDS = 0.1

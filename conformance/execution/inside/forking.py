@@ -19,7 +19,7 @@ from embcheck.conformance.execution.inside.channel import Channel
 from embcheck.conformance.execution.inside.keeper import keep
 from embcheck.conformance.execution.inside.start import start
 from embcheck.conformance.execution.inside.worker import serve
-from embcheck.conformance.execution.messages import FORK_MESSAGE_BYTES, READY
+from embcheck.conformance.execution.protocol.messages import FORK_MESSAGE_BYTES, READY
 
 DESCRIPTORS = 6
 """Two ends of the worker's channel, its output, its lifeline, and what its keeper writes to; and

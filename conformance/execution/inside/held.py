@@ -31,7 +31,7 @@ from embcheck.conformance.execution.inside.blocks import (
 from embcheck.conformance.execution.inside.device import device_seconds
 from embcheck.conformance.execution.inside.held_call import Held
 from embcheck.conformance.execution.inside.spellings import SpelledBackend, spellings_of
-from embcheck.conformance.execution.messages import parse_call
+from embcheck.conformance.execution.protocol.messages import parse_call
 
 Arrays = dict[str, np.ndarray]
 

@@ -11,7 +11,7 @@ import numpy as np
 from embcheck.conformance.contract.backend import Backend
 from embcheck.conformance.execution.inside.attempt import Reply, bring_home, run_call
 from embcheck.conformance.execution.inside.tracking import tracked
-from embcheck.conformance.execution.messages import parse_call
+from embcheck.conformance.execution.protocol.messages import parse_call
 from embcheck.conformance.suite.array_parser import parse_array
 
 

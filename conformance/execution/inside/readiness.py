@@ -17,7 +17,7 @@ import numpy as np
 from embcheck.conformance.execution.inside.attempt import Reply
 from embcheck.conformance.execution.inside.blocks import timed
 from embcheck.conformance.execution.inside.held_call import Held
-from embcheck.conformance.execution.messages import WhichAnswer
+from embcheck.conformance.execution.protocol.messages import WhichAnswer
 from embcheck.conformance.execution.same import same_bits
 
 Arrays = Mapping[str, np.ndarray]

@@ -20,7 +20,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from embcheck.conformance.contract.backend import BackendInfo
-from embcheck.conformance.execution.answers import Refuser
+from embcheck.conformance.execution.protocol.answers import Refuser
 
 _OURS = "embcheck"
 _PLAIN = (tuple, list, dict, str, int)

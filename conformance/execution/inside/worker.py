@@ -38,8 +38,8 @@ from embcheck.conformance.execution.inside.large_call import ask_large
 from embcheck.conformance.execution.inside.spellings import SpelledBackend
 from embcheck.conformance.execution.inside.start import start
 from embcheck.conformance.execution.inside.tracking import tracked
-from embcheck.conformance.execution.messages import describe_info, parse_call
 from embcheck.conformance.execution.processor import with_processor
+from embcheck.conformance.execution.protocol.messages import describe_info, parse_call
 from embcheck.conformance.execution.same import same_bits
 
 

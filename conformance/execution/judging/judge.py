@@ -8,18 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from embcheck.conformance.contract.call import TRAINING_OBSERVATIONS, Call, Observation
-from embcheck.conformance.execution.answers import (
-    Answer,
-    Answered,
-    Crashed,
-    Errored,
-    NotSupported,
-    Refuser,
-    Rejected,
-    TimedOut,
-    why_none,
-)
-from embcheck.conformance.execution.bounded import bounded
 from embcheck.conformance.execution.judging.bounds import (
     STEP_EPSILONS,
     WIDEST,
@@ -30,6 +18,18 @@ from embcheck.conformance.execution.judging.bounds import (
 from embcheck.conformance.execution.judging.shown import decode_text, short
 from embcheck.conformance.execution.judging.ties import nearest
 from embcheck.conformance.execution.judging.verdict import Kind, Outcome, Verdict, failure
+from embcheck.conformance.execution.protocol.answers import (
+    Answer,
+    Answered,
+    Crashed,
+    Errored,
+    NotSupported,
+    Refuser,
+    Rejected,
+    TimedOut,
+    why_none,
+)
+from embcheck.conformance.execution.protocol.bounded import bounded
 from embcheck.conformance.execution.same import Signs, equal, same_bits
 from embcheck.conformance.suite.model import (
     Expected,

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.execution.answers import Answer, Answered
 from embcheck.conformance.execution.judging.judge import judge_ending, judge_form, judge_refusal
 from embcheck.conformance.execution.judging.shown import short
 from embcheck.conformance.execution.judging.verdict import Kind, Outcome, Verdict, failure
+from embcheck.conformance.execution.protocol.answers import Answer, Answered
 from embcheck.conformance.execution.same import equal
 from embcheck.conformance.suite.model import Expected, Structure
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.answers import (
+from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
+from embcheck.conformance.execution.protocol.answers import (
     Answered,
     Crashed,
     Errored,
@@ -21,8 +22,7 @@ from embcheck.conformance.execution.answers import (
     Rejected,
     TimedOut,
 )
-from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
-from embcheck.conformance.execution.messages import WhichAnswer, describe_call
+from embcheck.conformance.execution.protocol.messages import WhichAnswer, describe_call
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.clock import outside
 from embcheck.conformance.timing.clock.lanes import Lane

@@ -13,9 +13,9 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo
 from embcheck.conformance.contract.call import Call
-from embcheck.conformance.execution.answers import Answer, Answered
 from embcheck.conformance.execution.client import WorkerClient
-from embcheck.conformance.execution.messages import describe_call
+from embcheck.conformance.execution.protocol.answers import Answer, Answered
+from embcheck.conformance.execution.protocol.messages import describe_call
 
 WIDTH = 1_000_000
 """Ids of held calls in a lane; an arm uses fewer."""

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable
 from statistics import median
 
-from embcheck.conformance.execution.messages import WhichAnswer
+from embcheck.conformance.execution.protocol.messages import WhichAnswer
 from embcheck.conformance.timing.clock.arms import Arm
 from embcheck.conformance.timing.statistics.ranks import chance_of_order
 

@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import Any
 
 from embcheck.conformance.contract.cache import CACHE
-from embcheck.conformance.execution import limits
 from embcheck.conformance.execution.address import Address
-from embcheck.conformance.execution.answers import Answered
 from embcheck.conformance.execution.client import BackendBroken, BackendUnavailable, WorkerClient
 from embcheck.conformance.execution.pool import describe_backend
+from embcheck.conformance.execution.processes import limits
+from embcheck.conformance.execution.protocol.answers import Answered
 from embcheck.conformance.exit_codes import ExitCode
 from embcheck.conformance.timing.clock.arms import CANDIDATE, SENTINEL, Arm
 from embcheck.conformance.timing.clock.machine import cores

@@ -13,7 +13,7 @@ from typing import Any
 
 from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import Address, parse_address, parse_addresses
-from embcheck.conformance.execution.scratch import Scratch
+from embcheck.conformance.execution.processes.scratch import Scratch
 from embcheck.conformance.exit_codes import ExitCode, gravest
 from embcheck.conformance.records.environment import embcheck_version
 from embcheck.conformance.records.lines import Measurement, RoundsLine, RunHeader

@@ -502,7 +502,7 @@ def forgets_all_modules(answer: Answer) -> Any:
 
 @attack
 def spoils_the_worker_itself(answer: Answer) -> Any:
-    module = sys.modules["embcheck.conformance.execution.wire"]
+    module = sys.modules["embcheck.conformance.execution.protocol.wire"]
     for name in vars(module):
         if callable(vars(module)[name]):
             setattr(module, name, _nothing)

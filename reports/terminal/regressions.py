@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from embcheck.conformance.timing.runs.regression import Comparison, RatioChange
-from embcheck.reports.console import safe_text
+from embcheck.reports.terminal.console import safe_text
 from embcheck.reports.timings import circumstances
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line

@@ -11,7 +11,7 @@ import numpy as np
 
 from embcheck.conformance.contract.backend import BackendInfo, Capability, Provided, Provision
 from embcheck.conformance.contract.call import Call, Operation
-from embcheck.conformance.execution.checks import (
+from embcheck.conformance.execution.protocol.checks import (
     count,
     fields,
     flag,
@@ -22,7 +22,7 @@ from embcheck.conformance.execution.checks import (
     short,
     text,
 )
-from embcheck.conformance.execution.wire import Broken
+from embcheck.conformance.execution.protocol.wire import Broken
 
 READY = b"ready"
 """What a fork server says once it can fork: see `fork_server`."""

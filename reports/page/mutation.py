@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from embcheck.reports.coverage import clause_link, clause_links
 from embcheck.reports.evidence import Document
 from embcheck.reports.matrix import link
+from embcheck.reports.page.coverage import clause_link, clause_links
 
 _ORDER: Final = ("survived", "killed-elsewhere", "killed")
 CASES_SHOWN: Final = 5

@@ -15,7 +15,7 @@ from embcheck.conformance.coverage.pair_table import PairTable
 from embcheck.conformance.coverage.reach import Reach
 from embcheck.conformance.coverage.size_table import Crossing, Extent, SizeTable
 from embcheck.conformance.coverage.sizes import SizeAxis
-from embcheck.reports.console import safe_text
+from embcheck.reports.terminal.console import safe_text
 
 _INDENT = (0, 0, 0, 2)
 _MISSING = "bold red"

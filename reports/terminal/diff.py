@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from embcheck.reports.console import safe_text
 from embcheck.reports.diff import BackendPair, Difference, ResultChange, State, What, by_behaviour
+from embcheck.reports.terminal.console import safe_text
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 

@@ -6,7 +6,7 @@ import fcntl
 import os
 import tempfile
 
-from embcheck.conformance.execution.bounded import safe
+from embcheck.conformance.execution.protocol.bounded import safe
 
 KEPT_BYTES = 64 * 1024
 """What earlier calls printed is dropped where it is more than this."""

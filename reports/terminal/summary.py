@@ -12,20 +12,17 @@ from rich.text import Text
 
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run
-from embcheck.reports.backends_terminal import (
-    other_torch_lines,
-    unavailable_text,
-    unconfined_lines,
-)
-from embcheck.reports.console import safe_text, say
+from embcheck.reports.cautions import other_torch_lines, unconfined_lines
 from embcheck.reports.curves import point_of
 from embcheck.reports.departures import Departure, Standing, departures
 from embcheck.reports.ledger import LedgerCounts, ledger_counts
 from embcheck.reports.marks import Mark
 from embcheck.reports.merge import Merged, doubts_text, merge
 from embcheck.reports.stages import Stages, tally
-from embcheck.reports.studies_terminal import print_studies
 from embcheck.reports.tables import BackendScore, Score, categories_text, score_table
+from embcheck.reports.terminal.backends import unavailable_text
+from embcheck.reports.terminal.console import safe_text, say
+from embcheck.reports.terminal.studies import print_studies
 from embcheck.reports.timings import (
     break_even_text,
     circumstances,

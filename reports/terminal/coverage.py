@@ -20,8 +20,8 @@ from embcheck.conformance.documentation.coverage import (
     group,
     tally,
 )
-from embcheck.reports.console import safe_text
-from embcheck.reports.reach_terminal import print_list, print_note, print_reach
+from embcheck.reports.terminal.console import safe_text
+from embcheck.reports.terminal.reach import print_list, print_note, print_reach
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from embcheck.reports.baselines import BaselinePair
-from embcheck.reports.console import safe_text, say
-from embcheck.reports.terminal import ratio_cells
+from embcheck.reports.terminal.console import safe_text, say
+from embcheck.reports.terminal.summary import ratio_cells
 from embcheck.reports.timings import circumstances
 from embcheck.reports.untrusted import one_line
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from embcheck.conformance.execution.checks import (
+from embcheck.conformance.execution.protocol.checks import (
     Check,
     clean,
     count,
@@ -26,8 +26,8 @@ from embcheck.conformance.execution.checks import (
     seconds,
     text,
 )
-from embcheck.conformance.execution.messages import parted
-from embcheck.conformance.execution.wire import Broken
+from embcheck.conformance.execution.protocol.messages import parted
+from embcheck.conformance.execution.protocol.wire import Broken
 
 
 class Refuser(StrEnum):

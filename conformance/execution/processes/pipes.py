@@ -8,8 +8,8 @@ import select
 import time
 from contextlib import suppress
 
-from embcheck.conformance.execution.limits import GIB, LimitBroken
-from embcheck.conformance.execution.process import WorkerProcess
+from embcheck.conformance.execution.processes.limits import GIB, LimitBroken
+from embcheck.conformance.execution.processes.process import WorkerProcess
 
 WIDE_BYTES = 2**20
 """The most that Linux grants without privileges; of the usual 64 KiB, a large array fills hundreds.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from embcheck.conformance.execution.limits import work_done
-from embcheck.conformance.execution.starter import StartedWorker
+from embcheck.conformance.execution.processes.limits import work_done
+from embcheck.conformance.execution.processes.starter import StartedWorker
 
 LEAST_SECONDS = 20.0
 LONGER = 3

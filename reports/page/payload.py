@@ -8,11 +8,11 @@ from typing import Any, Generic, TypeVar
 
 from embcheck.conformance.records.lines import CaseLine, KnownDeviation, ResultLine
 from embcheck.conformance.suite.features import Feature, shipped_features
-from embcheck.reports.advice_payload import group_of
 from embcheck.reports.families import by_family
 from embcheck.reports.marks import LOOKS, Mark
 from embcheck.reports.merge import Merged, MergedResult, behaviour_id
-from embcheck.reports.provisions import operations_of, provision_text
+from embcheck.reports.page.advice_payload import group_of
+from embcheck.reports.page.provisions import operations_of, provision_text
 from embcheck.reports.stages import Stages
 from embcheck.reports.untrusted import clean, finite, web_link
 from embcheck.reports.values import Entry, differences, entries, option_entries

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from embcheck.conformance.documentation.version import TORCH, other_torches
+from embcheck.reports.cautions import other_torch_lines
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 
@@ -85,28 +85,6 @@ def backend_text(entry: Entry) -> str:
 def unavailable_text(name: str, reason: object) -> str:
     """Say in one line that a backend is unavailable, and why."""
     return f"unavailable: {one_line(name, 40)}: {one_line(reason or 'no reason is given')}"
-
-
-def other_torch_lines(infos: Iterable[Entry]) -> list[str]:
-    """Say which backends run another PyTorch than the one whose documentation is the contract."""
-    return [
-        f"the contract is of PyTorch {TORCH}; {one_line(', '.join(names))} "
-        f"{'run' if len(names) > 1 else 'runs'} {one_line(version, 40)}"
-        for version, names in other_torches(infos).items()
-    ]
-
-
-def unconfined_lines(environments: Iterable[Entry]) -> list[str]:
-    """Say what workers were not kept from, and why, by what records say of their machines."""
-    found: dict[str, None] = {}
-    for environment in environments:
-        why = one_line(environment.get("unconfined") or "no reason is given")
-        # Not by truth: older records do not say, and what is not known is no warning.
-        if environment.get("writes_confined") is False:
-            found[f"workers are not confined, and can write wherever you can: {why}"] = None
-        elif environment.get("signals_confined") is False:
-            found[f"workers can signal your other processes: {why}"] = None
-    return list(found)
 
 
 def none_text(reasons: Mapping[str, object]) -> str:

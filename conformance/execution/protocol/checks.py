@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from embcheck.conformance.execution.bounded import TEXT, bounded
-from embcheck.conformance.execution.wire import Broken
+from embcheck.conformance.execution.protocol.bounded import TEXT, bounded
+from embcheck.conformance.execution.protocol.wire import Broken
 
 Check = Callable[[Any, str], Any]
 

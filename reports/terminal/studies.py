@@ -9,9 +9,9 @@ from rich.table import Table
 
 from embcheck.conformance.records.lines import Measurement
 from embcheck.conformance.records.run import Run
-from embcheck.reports.console import safe_text, say
 from embcheck.reports.curves import curves
 from embcheck.reports.prices import price_groups
+from embcheck.reports.terminal.console import safe_text, say
 from embcheck.reports.untrusted import one_line
 
 

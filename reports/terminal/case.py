@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from rich.console import Console
 
 from embcheck.conformance.records.lines import CaseLine, ClauseLine, ResultLine
-from embcheck.reports.console import say
+from embcheck.reports.terminal.console import say
 from embcheck.reports.untrusted import one_line, web_link
 from embcheck.reports.values import Entry, differences, entries, option_entries
 

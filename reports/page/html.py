@@ -17,14 +17,14 @@ from markupsafe import Markup
 
 from embcheck.conformance.records.run import Run
 from embcheck.conformance.records.writer import write_whole
-from embcheck.reports.advice_payload import advice_payload
 from embcheck.reports.evidence import Evidence
 from embcheck.reports.matrix import link
 from embcheck.reports.merge import Merged, merge
-from embcheck.reports.page import build_page
-from embcheck.reports.payload import Payload
+from embcheck.reports.page.advice_payload import advice_payload
+from embcheck.reports.page.contents import build_page
+from embcheck.reports.page.payload import Payload
+from embcheck.reports.page.score_families import COLUMNS, REST, WHOSE
 from embcheck.reports.readings import SAID, WORDS
-from embcheck.reports.score_families import COLUMNS, REST, WHOSE
 from embcheck.reports.stages import Stages
 from embcheck.reports.timings import choices
 from embcheck.reports.units import percent_text

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from embcheck.conformance.execution.confinement import ruleset
-from embcheck.conformance.execution.limits import Limits
+from embcheck.conformance.execution.processes.confinement import ruleset
+from embcheck.conformance.execution.processes.limits import Limits
 
-KEEPER = Path(__file__).parent / "inside" / "keeper.py"
+KEEPER = Path(__file__).parents[1] / "inside" / "keeper.py"
 PID_SECONDS = 30.0
 """Time for a keeper to start its worker, on a machine that does much else."""
 ENDING_SECONDS = 5.0

@@ -10,13 +10,13 @@ from importlib.util import cache_from_source
 from pathlib import Path
 
 from embcheck.conformance.contract.cache import CACHE
-from embcheck.conformance.execution.fork_server import ForkServer
-from embcheck.conformance.execution.limits import Limits
-from embcheck.conformance.execution.output import Output
-from embcheck.conformance.execution.pipes import PipeReader, PipeWriter, make_pipe
-from embcheck.conformance.execution.process import WorkerProcess, start_worker
-from embcheck.conformance.execution.scratch import Scratch
-from embcheck.conformance.execution.worker_cache import caches_below, worker_cache
+from embcheck.conformance.execution.processes.fork_server import ForkServer
+from embcheck.conformance.execution.processes.limits import Limits
+from embcheck.conformance.execution.processes.output import Output
+from embcheck.conformance.execution.processes.pipes import PipeReader, PipeWriter, make_pipe
+from embcheck.conformance.execution.processes.process import WorkerProcess, start_worker
+from embcheck.conformance.execution.processes.scratch import Scratch
+from embcheck.conformance.execution.processes.worker_cache import caches_below, worker_cache
 
 WORKER = "embcheck.conformance.execution.inside.worker"
 ENVIRONMENT = {

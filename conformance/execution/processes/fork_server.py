@@ -12,15 +12,15 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 
-from embcheck.conformance.execution.confinement import ruleset
-from embcheck.conformance.execution.limits import UNLIMITED, Limits
-from embcheck.conformance.execution.messages import FORK_MESSAGE_BYTES, READY
-from embcheck.conformance.execution.process import (
+from embcheck.conformance.execution.processes.confinement import ruleset
+from embcheck.conformance.execution.processes.limits import UNLIMITED, Limits
+from embcheck.conformance.execution.processes.process import (
     WorkerProcess,
     keepers_order,
     keepers_pipes,
     start_worker,
 )
+from embcheck.conformance.execution.protocol.messages import FORK_MESSAGE_BYTES, READY
 
 
 class ForkServer:

@@ -9,12 +9,8 @@ from typing import Any
 
 from embcheck.conformance.execution.judging.causes import Category
 from embcheck.conformance.records.run import Run
-from embcheck.reports.accuracy import Accuracy, accuracy
-from embcheck.reports.atlas import Atlas, atlas
-from embcheck.reports.backends_terminal import other_torch_lines
 from embcheck.reports.baselines import turned
-from embcheck.reports.calibration import Calibration, calibration
-from embcheck.reports.coverage import CoveragePage, coverage
+from embcheck.reports.cautions import other_torch_lines
 from embcheck.reports.curves import CurvePicture, curves
 from embcheck.reports.departures import Departure, departures
 from embcheck.reports.evidence import Evidence
@@ -23,11 +19,15 @@ from embcheck.reports.ledger import Ledger, ledger
 from embcheck.reports.marks import Mark
 from embcheck.reports.matrix import Chip, link, totals
 from embcheck.reports.merge import BackendEntry, Merged, MergedResult, doubts_text
-from embcheck.reports.mutation import Mutation, mutation
+from embcheck.reports.page.accuracy import Accuracy, accuracy
+from embcheck.reports.page.atlas import Atlas, atlas
+from embcheck.reports.page.calibration import Calibration, calibration
+from embcheck.reports.page.coverage import CoveragePage, coverage
+from embcheck.reports.page.mutation import Mutation, mutation
+from embcheck.reports.page.provisions import provision_text
+from embcheck.reports.page.score_families import ScoreTable, score_families
 from embcheck.reports.prices import Price, price_groups
-from embcheck.reports.provisions import provision_text
 from embcheck.reports.room import LARGE
-from embcheck.reports.score_families import ScoreTable, score_families
 from embcheck.reports.stages import Stages, tally
 from embcheck.reports.tables import BackendScore, categories_text, score_table
 from embcheck.reports.timings import Timings, timings

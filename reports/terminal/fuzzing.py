@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from embcheck.reports.console import safe_text, say
+from embcheck.reports.terminal.console import safe_text, say
 from embcheck.reports.units import plural
 from embcheck.reports.untrusted import one_line
 

@@ -1,0 +1,1 @@
+"""The HTML report: its data, from merged runs, and the one file that they become."""

@@ -1,0 +1,1 @@
+"""Runs, cases and differences in a terminal: 80 columns, plain ASCII where nobody watches."""
