@@ -1,4 +1,4 @@
-"""What is counted of trials on known differences, and how it is shown."""
+"""The summary of calibration trials, and how it is shown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BEGIN, END = "<!-- calibration -->\n", "<!-- end of calibration -->"
 
 
 def trial(number, state="hot", extra=(0.05, 0.10), noise=0.002):
-    """Make a trial of known differences."""
+    """Make a trial with known differences between its arms."""
     random = np.random.default_rng(number)
     arms = {"a": 0.0, "a2": 0.0, "a3": 0.0, "a4": 0.0, "five": extra[0], "ten": extra[1]}
 
@@ -46,7 +46,7 @@ def _summary(trials):
 
 
 def test_planted_differences_are_counted():
-    """Each method is asked about each arm, and ours finds what is clear, with the right sign."""
+    """Each method compares each arm, and ours finds clear differences with the right sign."""
     data = _summary([trial(number, state) for number in range(8) for state in ("hot", "dram")])
     ours = data["methods"][-1]
     assert ours["ours"]
@@ -61,7 +61,7 @@ def test_planted_differences_are_counted():
 
 
 def test_missed_targets_are_said():
-    """A method that finds nothing misses its targets; what was not measured is not known."""
+    """Targets that were missed are shown as missed; those without measurements as unknown."""
     data = _summary([trial(number, extra=(0, 0)) for number in range(4)])
     met = {target["what"]: target["met"] for target in data["targets"]}
     assert met["10 % more, hot, found"] is False
@@ -70,7 +70,7 @@ def test_missed_targets_are_said():
 
 
 def test_the_summary_has_the_published_form(tmp_path):
-    """What is written beside a run is read by reports."""
+    """A summary that was written beside a run is accepted by `embcheck report`."""
     folder = write_run(tmp_path / "run", run([timing("acme")], ["acme"]))
     data = _summary([trial(number) for number in range(2)])
     write_evidence(folder, "calibration", json.loads(json.dumps(data)))
@@ -80,7 +80,7 @@ def test_the_summary_has_the_published_form(tmp_path):
 
 
 def test_a_report_shows_shares_and_targets():
-    """The page has a row for each method, and says whether each aim was met."""
+    """The page shows each method's shares, and whether each target was met."""
     page = render_html([run([timing("acme")], ["acme"])], evidence(None, None, calibration_data()))
     assert "How often timings are wrong" in page
     assert "1.5 % of 200" in page
@@ -89,13 +89,13 @@ def test_a_report_shows_shares_and_targets():
 
 
 def test_without_timings_the_calibration_is_shown_all_the_same():
-    """A folder that holds only a calibration beside its run has a page on timings."""
+    """A report without timings still shows the calibration."""
     page = render_html([run([], ["acme"])], evidence(None, None, calibration_data()))
     assert "How often timings are wrong" in page
 
 
 def test_columns_are_in_order_of_difference():
-    """The same work comes first, and what is hot before DRAM."""
+    """Columns are ordered by planted difference, then hot before DRAM."""
     found = calibration(Document(calibration_data(), "here"))
     assert found.columns == (
         "same called different, hot",
@@ -105,7 +105,7 @@ def test_columns_are_in_order_of_difference():
 
 
 def test_publishing_writes_the_table_of_the_page(tmp_path):
-    """The page has the tables of the file beside it, and all else as it was."""
+    """Publishing writes the tables into the page, and leaves the rest of it as it was."""
     page = (DOCS / "timing.md").read_text("utf-8")
     (tmp_path / "timing.md").write_text(page, "utf-8")
     session.publish(calibration_data(), tmp_path)
@@ -119,7 +119,7 @@ def test_publishing_writes_the_table_of_the_page(tmp_path):
 
 
 def test_trials_are_taken_up_where_they_ended(tmp_path, monkeypatch):
-    """A second session runs the trials that are missing, and refuses those of another effort."""
+    """A second session runs only the missing trials, and refuses those of another effort."""
     run_now = []
 
     def run_trial(state, number, _):
@@ -139,22 +139,21 @@ def test_trials_are_taken_up_where_they_ended(tmp_path, monkeypatch):
 
 
 def test_the_quick_profile_finds_what_it_should_on_a_machine_of_recorded_noise():
-    """10 % in half of the cells, 20 % in 19 of 20, and nothing in the same work.
+    """At typical noise the quick profile finds planted work, and no difference in equal work.
 
-    The noise is that of the published calibration, hot: its intervals over 430 rounds and ten
-    processes are as wide as rounds that vary by 6 % and processes that vary by 2 % give them.
+    It should find 10 % in half of the cells, and 20 % in 19 of 20. The noise is that of the
+    published calibration, hot: rounds that vary by 6 % and processes that vary by 2 % give
+    intervals as wide as those measured over 430 rounds and ten processes.
     """
     trials = [quick.simulated(number, rounds=21, spread=0.06, offset=0.02) for number in range(60)]
     counts = quick.tables(trials)
     assert counts["same"]["SLOWER"] + counts["same"]["FASTER"] == 0
-    assert counts["ten"]["SLOWER"] >= 0.5 * counts["ten"].total()
-    assert counts["twenty"]["SLOWER"] >= 0.9 * counts["twenty"].total()
-    assert [line.rpartition(" ")[2] for line in quick.told(counts)][1] == "met"
+    assert [line.rpartition(" ")[2] for line in quick.told(counts)][1:] == ["met"] * 3
     assert quick.quick_seconds() == 2.5
 
 
 def test_the_page_on_timings_shows_the_published_calibration():
-    """The table in docs/timing.md is generated from docs/calibration.json, where there is one."""
+    """The table in docs/timing.md is the one generated from docs/calibration.json."""
     text = (DOCS / "timing.md").read_text("utf-8")
     _, found = text.split(BEGIN)
     found, _ = found.split(END)

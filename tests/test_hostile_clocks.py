@@ -1,4 +1,4 @@
-"""Nobody is FASTER by a clock, by memory, by others' work, or by what no machine can do."""
+"""No backend is FASTER by a false clock, remembered answers, or work outside its calls."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ TOLD = {
 
 
 def test_an_honest_clock_is_believed():
-    """It fits between the harness's readings, whose difference it need not fill."""
+    """A clock whose readings lie within the harness's own is accepted."""
     assert disbelieve(BEFORE, AFTER, TOLD, 10) is None
     assert disbelieve(BEFORE, AFTER, {**TOLD, "begun": 100.0, "ended": 100.010}, 10) is None
     assert disbelieve(Moment(100.0, None, {}), AFTER, {**TOLD, "cpu_begun": 1.0}, 10) is None
@@ -99,7 +100,7 @@ def test_an_honest_clock_is_believed():
     ],
 )
 def test_a_reading_that_cannot_be_is_named(told, words):
-    """Whatever a clock does, its readings lie between those before and after, and are numbers."""
+    """A reading outside the harness's own, or that is no plausible number, is named."""
     said = disbelieve(BEFORE, AFTER, {**TOLD, **told}, 10)
     assert "clock in its worker" in said
     assert words in said
@@ -108,13 +109,13 @@ def test_a_reading_that_cannot_be_is_named(told, words):
 
 @pytest.mark.parametrize("missing", list(TOLD))
 def test_a_reply_that_lacks_a_reading_is_named(missing):
-    """The worker's program may have been changed."""
+    """A reply without one of the readings is refused."""
     told = {name: value for name, value in TOLD.items() if name != missing}
     assert "is no number: 'None'" in disbelieve(BEFORE, AFTER, told, 10)
 
 
 def blocks(rate=1.0, noise=0.0, count=16, overhead=0.0005, waited=0.0):
-    """Return blocks of 4 ms whose clock runs at a rate; some wait for a core, or are disturbed."""
+    """Return blocks of 4 ms whose clock runs at a rate, with noise and waiting for a core."""
     draw = np.random.default_rng(1)
     found = []
     for _ in range(count):
@@ -124,7 +125,7 @@ def blocks(rate=1.0, noise=0.0, count=16, overhead=0.0005, waited=0.0):
 
 
 def repeats(rate=1.0, **more):
-    """Return what times further blocks, whose clock runs at a rate."""
+    """Return a function that times further blocks, whose clock runs at a rate."""
 
     def repeat(calls):
         (block,) = blocks(rate, count=1, **more)
@@ -139,37 +140,37 @@ def repeats(rate=1.0, **more):
     ("rate", "is_shown"), [(0.1, True), (0.5, True), (0.9, True), (0.99, False), (1.0, False)]
 )
 def test_missing_time_is_found_in_longer_blocks(rate, is_shown):
-    """A tenth less is too little to be seen in a block of 4 ms, but not in one of 20 ms."""
+    """A clock that hides a tenth of the time is found by longer blocks."""
     said = outside.hides_time(blocks(rate), repeats(rate), usual=0.0007, thorough=True)
     assert (said is not None) is is_shown
     assert said is None or "and no more of others" in said
 
 
 def test_who_lies_in_the_usual_blocks_only_is_found():
-    """It does not help to be honest in longer blocks."""
+    """A clock that lies only in blocks of the usual length is found."""
 
     def repeat(calls):
-        return replace(repeats(0.1 if calls == 10 else 1.0)(calls))
+        return repeats(0.1 if calls == 10 else 1.0)(calls)
 
     assert outside.hides_time(blocks(0.1), repeat, usual=0.0007, thorough=False) is not None
 
 
 @pytest.mark.parametrize("waited", [0.0, 0.003, 0.05])
 def test_who_waits_for_a_core_is_not_accused(waited):
-    """Time in which the kernel let others run is accounted for."""
+    """Time in which the kernel ran other processes is not counted as missing."""
     honest = blocks(waited=waited)
     assert outside.hides_time(honest, repeats(waited=waited), usual=0.0007, thorough=True) is None
 
 
 def test_waiting_hides_no_lie():
-    """A clock at a tenth is found though a few requests waited nine times as long as they ran."""
+    """A clock at a tenth of the speed is found although some requests waited for a core."""
     late = [Seen(10, 0.02, 0.2, waited) for waited in [0.18] * 4 + [0.1] * 8]
     said = outside.hides_time(late, lambda _: late[-1], usual=0.0007, thorough=True)
     assert "cannot be believed" in said
 
 
 def test_one_undisturbed_block_clears():
-    """Requests that noise makes longer are no evidence, if one is as long as its block."""
+    """A backend is cleared if one request takes no longer than its block."""
     late = [replace(block, duration=0.03) for block in blocks()]
     answers = iter([late[0]] * 3 + [*blocks()] * 2)
     said = outside.hides_time(late, lambda _: next(answers), usual=0.0007, thorough=True)
@@ -177,7 +178,7 @@ def test_one_undisturbed_block_clears():
 
 
 def test_helpers_are_given_time():
-    """They are woken before a block and rest after it; without them that time is missing."""
+    """Time to wake helper threads is not counted as missing."""
     for help_, is_shown in ((0.005, False), (None, False), (0.0, True), (0.0001, True)):
 
         def repeat(calls, help_=help_):
@@ -189,7 +190,7 @@ def test_helpers_are_given_time():
 
 
 def test_a_slow_machine_accuses_nobody():
-    """Where a trusted worker's requests take 3 ms beside their blocks, so may others'."""
+    """On a slow machine, the overhead of trusted requests is allowed to others too."""
     slow = {"overhead": 0.003}
     usual = outside.usual_overhead(blocks(**slow))
     assert usual == pytest.approx(0.003)
@@ -199,7 +200,7 @@ def test_a_slow_machine_accuses_nobody():
 
 
 def test_the_kernel_counts_the_cpu_time_of_others():
-    """What a process tells of itself lies between two readings from outside, exactly."""
+    """CPU time that a process reports lies between two readings from outside."""
     code = "import time; [print(time.process_time(), flush=True) for _ in iter(input, 'end')]"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -219,7 +220,7 @@ def test_the_kernel_counts_the_cpu_time_of_others():
 
 
 def test_kin_is_found_in_another_session(tmp_path):
-    """A process that has left the worker's session still has its folder in the environment."""
+    """A process that left the worker's session is found by TMPDIR in its environment."""
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells the environment of other processes")
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
@@ -240,7 +241,7 @@ def test_kin_is_found_in_another_session(tmp_path):
 
 
 def test_work_of_kin_is_idle_work():
-    """CPU time between two requests counts, of the worker and of its kin, but for a little."""
+    """CPU time between requests counts as idle work, of the worker and of its descendants."""
     rested = Moment(1.0, 5.0, {7: 1.0, 8: 2.0})
     asked = Moment(1.1, 5.00005, {7: 1.05, 9: 4.0})
     assert outside.idle_cpu_seconds(rested, asked) == pytest.approx(0.04995)
@@ -249,7 +250,7 @@ def test_work_of_kin_is_idle_work():
 
 
 def parsed(asked, reply, arrays):
-    """Return an answer as a client does, for whom a reply of another form is the worker's end."""
+    """Return the answer as a client would; an invalid reply ends the worker."""
     try:
         return parse_answer(reply, arrays, asked)
     except Broken as broken:
@@ -257,7 +258,7 @@ def parsed(asked, reply, arrays):
 
 
 class InProcess:
-    """A client whose worker is this process, so that a gate takes no time to start."""
+    """A client whose worker is this process, so that a gate starts at once."""
 
     pid, import_seconds = None, 0.0
 
@@ -271,14 +272,14 @@ class InProcess:
         return parsed(header, {"status": "answered", **told}, home)
 
     def kill(self):
-        """Leave this process alone."""
+        """Do nothing, since the worker is this process."""
 
     close = kill
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """Return a lookup of 3,000 rows."""
+    """Return the inputs of a workload of 3,000 lookups."""
     file = tmp_path_factory.mktemp("workload") / "w.yaml"
     file.write_text(WORKLOAD, "utf-8")
     (workload,) = load_workloads([file]).values()
@@ -294,18 +295,18 @@ def arm_of(make):
 
 @pytest.fixture(scope="module")
 def oracle(inputs):
-    """Return what the definition answers."""
+    """Return the definition's answers."""
     return gate.ask_oracle(arm_of(NumpyReference), inputs)
 
 
 def arrays_of(inputs):
-    """Return inputs with arrays of their own: a worker gets a copy."""
+    """Return inputs with copies of the arrays, as a worker gets."""
     traces = tuple({k: v.copy() for k, v in trace.items()} for trace in inputs.traces)
     return replace(inputs, traces=traces)
 
 
 def admitted(make, inputs, oracle):
-    """Let a backend through the gate."""
+    """Let a backend through the gate, and return what the gate found."""
     own = arrays_of(inputs)
     copies = tuple(replace(one, call=own.call(turn)) for turn, one in enumerate(oracle.traces))
     return gate.admit(arm_of(make), own, replace(oracle, traces=copies))
@@ -326,26 +327,26 @@ REMEMBERING = {
 
 @pytest.mark.parametrize(("make", "words"), REMEMBERING.items())
 def test_what_is_not_computed_by_the_call_is_not_timed(make, words, inputs, oracle):
-    """Memory by any key, copies of it, and work for the reader are found before the clock."""
+    """A backend that remembers answers by any key, or copies them, is refused by the gate."""
     with pytest.raises(ArmLost, match=words):
         admitted(make, inputs, oracle)
 
 
 def test_work_for_the_reader_is_not_timed(inputs):
-    """A call that only counts itself leaves everything to the reading of its answer."""
+    """A call that leaves all work to the reading of its answer is refused by the gate."""
     with pytest.raises(ArmLost, match="the work is left to the reading"):
         gate.answers_by_itself(held_arm(zoo.CountsItsCalls, inputs))
 
 
 @pytest.mark.parametrize("make", [NumpyReference, zoo.Slow, zoo.KeepsCollecting])
 def test_who_computes_passes(make, inputs, oracle):
-    """An honest backend passes the same gate, each time."""
+    """An honest backend passes the same gate each time."""
     for _ in range(5):
         assert admitted(make, inputs, oracle)["index_change"] == gate.SAME_THUNK
 
 
 class Simulated:
-    """An arm with times that are drawn: of calls on known indices, on new ones, and of noise."""
+    """An arm with simulated times for calls on known and on new indices, with noise."""
 
     def __init__(self, seed, new=1e-4, known=1e-4, noise=0.0, whole=None, is_suspect=False):
         self._random = np.random.default_rng(seed)
@@ -368,7 +369,7 @@ class Simulated:
         return found[True], found[False]
 
     def _disturbance(self):
-        """Return 1, or in bursts of some calls up to many times as much."""
+        """Return a factor: 1, or in bursts of some calls a random larger one."""
         if self._burst == 0 and self._random.random() < self._noise:
             self._burst = int(self._random.integers(1, 40))
         self._burst = max(0, self._burst - 1)
@@ -376,7 +377,7 @@ class Simulated:
 
 
 def test_noise_is_accused_of_memory_as_rarely_as_counted(inputs):
-    """Of suspicions under bursts of noise, less than one in 1,000 are confirmed by one worker."""
+    """Suspicions caused by bursts of noise are confirmed less than once in a hundred."""
     arms = [Simulated(seed, noise=0.2, is_suspect=True) for seed in range(120)]
     accused = sum(remembers(arm, inputs) is not None for arm in arms)
     assert sum(arm.series == 4 for arm in arms) > 115
@@ -384,7 +385,7 @@ def test_noise_is_accused_of_memory_as_rarely_as_counted(inputs):
 
 
 def test_few_are_suspect_by_noise(inputs):
-    """A suspicion costs time, so that three looks in a row must show it."""
+    """Noise makes few arms suspect, since three looks in a row must show it."""
     arms = [Simulated(seed, noise=0.2) for seed in range(120)]
     assert not any(remembers(arm, inputs) for arm in arms)
     assert sum(arm.series > 0 for arm in arms) < 12
@@ -395,7 +396,10 @@ def test_few_are_suspect_by_noise(inputs):
     [(2e-4, None, 0.0, 50), (2e-4, None, 0.02, 30), (1e-3, True, 0.0, 50), (2e-4, True, 0.0, 0)],
 )
 def test_memory_is_seen_through_noise(inputs, new, whole, noise, least):
-    """Twice the time on new indices shows it; where all of them are new, more than three times."""
+    """Twice the time on new indices is found in spite of noise.
+
+    If all indices are new, more than three times is needed.
+    """
     arms = [Simulated(seed, new=new, noise=noise, whole=whole) for seed in range(50)]
     found = sum(remembers(arm, inputs) is not None for arm in arms)
     assert found >= least
@@ -403,7 +407,7 @@ def test_memory_is_seen_through_noise(inputs, new, whole, noise, least):
 
 
 def test_one_worker_alone_accuses_nobody(monkeypatch, inputs, oracle):
-    """What is not seen again in a second worker is not said."""
+    """Remembering must be seen in two workers to be reported."""
     first, said = arm_of(NumpyReference), ["it remembers"]
 
     def seen(arm, _):
@@ -427,14 +431,14 @@ def test_one_worker_alone_accuses_nobody(monkeypatch, inputs, oracle):
     ],
 )
 def test_to_read_costs_no_more_than_the_call_or_copies(calls, reads, copies, is_shown):
-    """Reading may copy a few times, or take a part of the call; its least time counts."""
+    """Reading an answer may take as long as some copies or a part of the call, but no more."""
     told = {"call_seconds": [calls] * 3, "read_cpu_seconds": reads, "copy_cpu_seconds": [copies]}
     arm = SimpleNamespace(reading_work=lambda _: told)
     assert (left_to_the_reading(arm) is not None) is is_shown
 
 
 class Fixed(random.Random):
-    """Chooses to check after each block, and whether an index is changed before."""
+    """A random generator that always chooses a spot check, and whether an index is changed."""
 
     def __init__(self, changed):
         super().__init__(1)
@@ -445,7 +449,7 @@ class Fixed(random.Random):
 
 
 def held_arm(make, inputs):
-    """Return an arm that is ready to be timed."""
+    """Return an arm that holds a call and is ready to be timed."""
     own = arrays_of(inputs)
     arm = arm_of(make)
     arm.store(own.shared)
@@ -455,7 +459,7 @@ def held_arm(make, inputs):
 
 
 def test_a_cheap_call_in_a_block_is_found(inputs, oracle):
-    """A block of a random length ends with a call that nobody can foresee."""
+    """A backend that computes only some calls of a block is found by blocks of random length."""
     arm = held_arm(zoo.CheapInBlocks, inputs)
     arm.time(zoo.PATIENCE)
     gate.judge_last(arm, oracle)
@@ -472,7 +476,7 @@ def test_a_cheap_call_in_a_block_is_found(inputs, oracle):
 
 @pytest.mark.parametrize("changed", [True, False])
 def test_spot_checks_leave_no_trace(inputs, oracle, changed):
-    """An index that was changed for one is as it was, and so is the last answer."""
+    """A spot check restores the changed index and the last answer."""
     arm = held_arm(NumpyReference, inputs)
     draw = SimpleNamespace(
         random=iter([0.0, 0.9 if changed else 0.0] * 9).__next__,
@@ -488,19 +492,33 @@ def test_spot_checks_leave_no_trace(inputs, oracle, changed):
 
 
 def test_spot_checks_go_on_but_become_rare():
-    """Two in 16 blocks, ten in a thousand."""
+    """Spot checks become rarer: of many arms, about two in 16 blocks, ten in a thousand."""
+    judged = []
+    arm = SimpleNamespace(time=lambda *_: None, last_id=0, seen=[])
+    oracle = SimpleNamespace(traces=(SimpleNamespace(trains=False),), others=())
+    draw = random.Random(1)
+    counts = np.zeros((200, 1000))
+    for spots, found in zip((SpotChecks(oracle, draw) for _ in counts), counts, strict=True):
+        with patch.object(gate, "judge_timed", lambda *_: judged.append(1)):
+            for block in range(found.size):
+                before = len(judged)
+                spots.after_block(arm, 5, follows=False)
+                found[block] = len(judged) - before
+    assert 1.5 < counts[:, :16].sum(1).mean() < 2.5
+    assert 9 < counts.sum(1).mean() < 11
+
+
+def test_no_spot_check_is_made_of_training():
+    """A call that trains goes on from the last step, so no block of it is checked."""
     asked = []
     arm = SimpleNamespace(time=asked.append, last_id=0)
     oracle = SimpleNamespace(traces=(SimpleNamespace(trains=True),), others=())
-    chances = [2 / (8 + block) for block in range(1, 1001)]
-    assert 1.5 < sum(chances[:16]) < 2.5
-    assert 9 < sum(chances) < 11
     SpotChecks(oracle, Fixed(None)).after_block(arm, 5, follows=True)
     assert asked == []
 
 
 def lines(costs, compulsory):
-    """Return the rounds of a cell, of three generations, in which calls take so many seconds."""
+    """Return the rounds of three generations of a cell, given each arm's seconds per call."""
     roles = ["reference", "candidate", "candidate"]
     arms = {
         name: arm_record(name, role, clock={"loop_seconds": 0.0, "timer_seconds": 0.0})
@@ -535,7 +553,7 @@ def lines(costs, compulsory):
 
 
 def test_an_impossible_rate_has_no_verdict():
-    """Who is ten times faster than memory is not FASTER, and the others keep their verdicts."""
+    """A backend with an impossible rate gets no verdict, and the others keep theirs."""
     rounds = lines({"a": 1e-6, "b": 1e-7, "c": 5e-7}, 1000.0)
     found = measurements(rounds, ["a", "b", "c"], 3)
     assert [line.verdict for line in found[:3]] == ["SAME", "FASTER", "FASTER"]
@@ -548,7 +566,7 @@ def test_an_impossible_rate_has_no_verdict():
 
 
 def test_nothing_is_compared_with_an_impossible_reference():
-    """A reference whose rate no machine has says nothing of the others."""
+    """If the reference's rate is impossible, no backend gets a verdict."""
     rounds = lines({"a": 1e-6, "b": 1e-7, "c": 5e-6}, 1000.0)
     said = {row_of(measurements(rounds, ["a", "b", "c"], 3)[0]): "too fast"}
     found = measurements(rounds, ["a", "b", "c"], 3, said)
@@ -572,17 +590,23 @@ def _reply(**told):
         (lambda arm: arm.look_at_bytes(0), {"changed": "two", "calls": 5}),
         (lambda arm: arm.read_at_once(0), {"call_seconds": [math.inf], "read_seconds": [0.0]}),
         (lambda arm: arm.read_at_once(0), {"call_seconds": 3, "read_seconds": [0.0]}),
+        (lambda arm: arm.read_at_once(0), {"call_seconds": [], "read_seconds": []}),
         (lambda arm: arm.reading_work(0), {"call_seconds": [1.0]}),
+        (
+            lambda arm: arm.reading_work(0),
+            {"call_seconds": [], "read_cpu_seconds": [], "copy_cpu_seconds": []},
+        ),
         (lambda arm: arm.fresh_calls(0, [True], whole=True, seed=1), {"seconds": [None]}),
         (lambda arm: arm.fresh_calls(0, [True], whole=True, seed=1), {"seconds": []}),
         (lambda arm: arm.threads(), {"pools": 3, "threads_by_name": {}, "working_threads": 1}),
         (lambda arm: arm.threads(), {"pools": {"a": "x"}, "threads_by_name": {}}),
         (lambda arm: arm.device(0, 1, flush=False), {"device_seconds": [math.nan], "state": {}}),
+        (lambda arm: arm.device(0, 1, flush=False), {"device_seconds": [], "state": {}}),
         (lambda arm: arm.time(1), {"seconds": 1.0}),
     ],
 )
 def test_a_reply_of_another_form_loses_the_arm_only(ask, told):
-    """Numbers that cannot be, and what is no number, are that backend's own affair."""
+    """An implausible or invalid reply about a held call loses that arm only."""
     with (
         _reply(**told) as client,
         pytest.raises(ArmLost, match=r"cannot be believed|broke the protocol"),
@@ -601,7 +625,7 @@ CHEATS = {
 
 
 def test_who_cheats_gets_no_figure_and_the_others_do(tmp_path):
-    """In a run, each is named with its reason, and the reference is timed beside them."""
+    """In a run, each cheating backend is NOT TIMED with its reason, and the reference is timed."""
     (tmp_path / "w.yaml").write_text(WORKLOAD, "utf-8")
     workloads = list(load_workloads([tmp_path / "w.yaml"]).values())
     settings = TimingSettings(generations=1, block_seconds=0.002, ceilings=False)
@@ -615,7 +639,7 @@ def test_who_cheats_gets_no_figure_and_the_others_do(tmp_path):
 
 
 def test_a_helper_spoils_the_verdicts(tmp_path):
-    """A process that works for a backend between blocks leaves all of the cell open, by name."""
+    """A backend whose helper process works between blocks makes the cell INCONCLUSIVE, by name."""
     (tmp_path / "w.yaml").write_text(WORKLOAD, "utf-8")
     workloads = list(load_workloads([tmp_path / "w.yaml"]).values())
     settings = TimingSettings(generations=1, block_seconds=0.002, ceilings=False)

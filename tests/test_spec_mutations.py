@@ -1,4 +1,4 @@
-"""Whatever stands in a spec, it is refused with its place, or what it says can be run."""
+"""Mutated specs are refused with a place, or their cases can be run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ SOURCES = (
     *("embedding_bag/sequences", "one_hot/refusals", "sizes/bag_sum", "embedding/fresh_module"),
     *("pretrained/embedding_options", "ledger/maxima", "sizes/large"),
 )
-"""Specs with each kind of case: literals, generators, refusals, readings, sequences, ladders."""
+"""Specs that have each kind of case: literals, generators, refusals, readings, sequences,
+ladders."""
 
 ODD = st.one_of(
     st.sampled_from(
@@ -63,6 +64,7 @@ ODD = st.one_of(
             *({}, {"a": 1}, {"$dtype": {}}, {"values": 1}, {"shape": [3]}, {"dtype": "float32"}),
             {"dtype": "int64", "generator": "integers", "low": 5, "high": 1, "shape": [3]},
             {"dtype": "int8", "generator": "arange", "shape": [300]},
+            {"dtype": "int8", "generator": "arange", "step": 50, "modulo": 300, "shape": [5]},
             {"dtype": "float32", "generator": "full", "value": math.inf, "shape": [2, 2]},
             {"m": list(range(1000))},
         ]
@@ -101,7 +103,7 @@ def other(name):
 
 
 def places(tree, path=()):
-    """List where something stands in a tree."""
+    """Yield the paths of all values in a tree."""
     yield path
     if isinstance(tree, (dict, list)):
         for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
@@ -109,7 +111,7 @@ def places(tree, path=()):
 
 
 def mutate(tree, path, act, value):
-    """Replace, remove, double or rename what stands at a place."""
+    """Replace, remove, double or rename the value at a path; return the changed tree."""
     if not path:
         return value
     tree = deepcopy(tree)
@@ -128,7 +130,7 @@ def mutate(tree, path, act, value):
 
 
 def as_yaml(value):
-    """Write plain data as YAML in one line."""
+    """Write plain data as YAML on one line."""
     if isinstance(value, dict):
         return (
             "{" + ", ".join(f"{json.dumps(str(k))}: {as_yaml(v)}" for k, v in value.items()) + "}"
@@ -141,7 +143,7 @@ def as_yaml(value):
 
 
 def calls_of(case):
-    """Return all calls of a case, its control's among them."""
+    """Return all calls of a case, including its control's."""
     expectation = case.expectation
     if isinstance(expectation, Steps):
         return [step.spec for step in expectation.steps]
@@ -158,7 +160,7 @@ def load(path):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_mutated_spec_is_refused_with_its_place_or_can_be_run(name, tmp_path_factory):
-    """A tree with something odd in one or two places never ends in a fault of the harness."""
+    """A mutated spec is refused with a place, or all its calls can be made, within seconds."""
     path = Path(tmp_path_factory.mktemp("mutated"), "mutated.yaml")
     tree = trees()[name]
     where = st.sampled_from([*places(tree)])
@@ -191,7 +193,7 @@ def test_a_mutated_spec_is_refused_with_its_place_or_can_be_run(name, tmp_path_f
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_mutated_file_of_another_kind_is_valid_or_refused(name, tmp_path_factory):
-    """Clauses, workloads, curves, deviations and the map of the documentation are as safe."""
+    """Mutated clauses, workloads, curves, deviations and mappings are valid, or refused in time."""
     folder = Path(tmp_path_factory.mktemp("mutated"), name.partition("/")[0])
     folder.mkdir()
     (folder / "shared.yaml").write_text("deviations: []\n")
@@ -218,7 +220,7 @@ def test_a_mutated_file_of_another_kind_is_valid_or_refused(name, tmp_path_facto
 
 
 def test_deviations_that_include_themselves_are_refused(tmp_path):
-    """A circle of files has an end, and its place is told; no deviations at all are fine."""
+    """A circle of included deviation files is refused with its place."""
     folder = tmp_path / "deviations"
     folder.mkdir()
     for name, included in (("a", "b"), ("b", "a")):

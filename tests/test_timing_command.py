@@ -1,4 +1,4 @@
-"""`embcheck bench`, the way a person calls it."""
+"""`embcheck bench` on the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ QUICK = ("--workload", "B1", "--seconds", "0.05", "--generations", "1")
 
 
 def test_bench_prints_a_table_and_the_record(tmp_path):
-    """A run prints its timings, and last the path of what it wrote; success is exit code 0."""
+    """A run prints its timings and then the record's path, and exits with 0."""
     done = embcheck("bench", "-b", "numpy-reference", *QUICK, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "numpy-reference" in done.stdout
@@ -24,7 +24,7 @@ def test_bench_prints_a_table_and_the_record(tmp_path):
 
 
 def test_an_unknown_backend_is_a_usage_error(tmp_path):
-    """A name that nobody announces ends with exit code 2, a sentence and no traceback."""
+    """An unknown backend is a usage error."""
     done = embcheck_here("bench", "-b", "no-such", *QUICK, "--out", tmp_path)
     assert done.returncode == 2
     assert "there is no backend 'no-such'" in done.stderr
@@ -32,14 +32,14 @@ def test_an_unknown_backend_is_a_usage_error(tmp_path):
 
 
 def test_an_unknown_workload_is_a_usage_error(tmp_path):
-    """An id that no workload has ends with exit code 2, and the ids that there are."""
+    """An unknown workload is a usage error that lists the known ones."""
     done = embcheck_here("bench", "-b", "numpy-reference", "--workload", "T9", "--out", tmp_path)
     assert done.returncode == 2
     assert "there is no workload 'T9'; known workloads: " in done.stderr
 
 
 def test_a_curve_is_picked_by_its_id(tmp_path, monkeypatch):
-    """Only its points are timed; an unknown one, and one without the study, are refused."""
+    """--curve times only the points of that curve; misuse is refused."""
     files = {path.name: path for path in curves.curve_files()}
     small = tmp_path / "threads.yaml"
     text = files["threads.yaml"].read_text("utf-8")
@@ -63,15 +63,18 @@ def test_a_curve_is_picked_by_its_id(tmp_path, monkeypatch):
 
 
 def test_a_command_that_makes_no_sense_is_a_usage_error(tmp_path):
-    """Without a backend there must be a run to compare with, and that is not taken up again."""
+    """A run without backends or an earlier run, and --against with --resume, are usage errors."""
     done = embcheck_here("bench", "--out", tmp_path)
     assert (done.returncode, "name a backend" in done.stderr) == (2, True)
     done = embcheck_here("bench", "--against", tmp_path, "--resume", "--out", tmp_path)
     assert (done.returncode, "leave out --resume" in done.stderr) == (2, True)
+    words = ("-b", "numpy-reference", "--study", "prices", "--workload", "B1")
+    done = embcheck_here("bench", *words, "--out", tmp_path)
+    assert (done.returncode, "B1 times training" in done.stderr) == (2, True)
 
 
 def test_what_cannot_be_taken_up_is_a_usage_error(tmp_path):
-    """--resume where nothing was interrupted says so, and times nothing."""
+    """--resume without an interrupted run is a usage error."""
     words = ("-b", "numpy-reference", *QUICK, "--out", tmp_path / "none", "--resume")
     done = embcheck_here("bench", *words)
     assert done.returncode == 2
@@ -80,7 +83,7 @@ def test_what_cannot_be_taken_up_is_a_usage_error(tmp_path):
 
 
 def test_the_command_is_described_without_numpy():
-    """`embcheck bench --help` and the module itself import neither NumPy nor the harness."""
+    """Importing the module of `embcheck bench` imports neither NumPy nor the harness."""
     code = (
         "import sys; import embcheck.cli.bench; "
         "sys.exit(any(name in sys.modules for name in ('numpy', 'rich', 'jsonschema')))"

@@ -1,4 +1,4 @@
-"""A verdict claims no more than the resolution of its cell."""
+"""Verdicts are limited by the resolution of their cell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from embcheck.conformance.timing.verdicts.trust import (
 
 
 def judged_as(role, ratio, low, high, workload="R1", idle=0.0):
-    """Return a measurement whose verdict is that of its interval alone."""
+    """Return a measurement with the verdict of its own interval."""
     found = None if role == "reference" else Estimate(ratio, low, high)
     verdict = "SAME" if found is None else str(conclude(found))
     details = TimingDetails(rounds=Rounds(1, 1, (1,), 0.0, 0.0, 0.0, 1.0, idle, 0, {}))
@@ -39,7 +39,7 @@ SLOW = judged_as("a/a", 1.05, 1.04, 1.07)
 
 
 def judged(candidate, twin=GOOD, flagged=((),), drift=0.0):
-    """Return a candidate's line after its cell was judged."""
+    """Return a candidate's measurement after its cell was judged."""
     return limit_verdicts([REFERENCE, candidate, twin], flagged, drift)[1].line
 
 
@@ -54,7 +54,7 @@ def judged(candidate, twin=GOOD, flagged=((),), drift=0.0):
     ],
 )
 def test_the_interval_of_a_biased_twin_is_the_margin(ratio, low, high, verdict):
-    """Beside an A/A row of 1.04 to 1.07 only a ratio beyond 7 % is decided, and nothing is SAME."""
+    """Beside an A/A row of 1.04 to 1.07, the margin is 7 %, and nothing is SAME."""
     limited = judged(judged_as("candidate", ratio, low, high), SLOW)
     assert limited.verdict == verdict
     assert limited.ratio == ratio
@@ -64,7 +64,10 @@ def test_the_interval_of_a_biased_twin_is_the_margin(ratio, low, high, verdict):
 
 
 def test_an_imprecise_twin_limits_by_the_difference_that_it_found():
-    """Its width is noise that a candidate's own interval has as well: it is not counted twice."""
+    """Beside a wide A/A row, the margin is its ratio, not its width.
+
+    Its width is noise that the candidate's own interval already contains.
+    """
     off = judged_as("a/a", 0.95, 0.89, 1.02)
     for twin, margin in ((WIDE, None), (off, 1 / 0.95 - 1)):
         limited = judged(judged_as("candidate", 1.1, 1.06, 1.14), twin)
@@ -75,7 +78,7 @@ def test_an_imprecise_twin_limits_by_the_difference_that_it_found():
 
 
 def test_too_few_processes_decide_nothing_and_know_no_margin():
-    """Two processes have intervals that mean nothing: no verdict, and no margin that is printed."""
+    """Two generations give no verdict, and their meaningless margin is not shown."""
     wild = judged_as("a/a", 3.0, 0.0006, 1582.0)
     few = Doubt(Because.PARTIAL, "2 generations of processes cannot decide: it takes 3", few=True)
     cell = limit_verdicts([REFERENCE, judged_as("candidate", 0.1, 0.09, 0.11), wild], ((),), 0.0)
@@ -84,24 +87,26 @@ def test_too_few_processes_decide_nothing_and_know_no_margin():
     assert lines[1].message == "2 generations of processes cannot decide: it takes 3"
     assert lines[1].details.resolution is None
     assert "only differences over a factor of 3 count" in cell[1].line.message
+    impossible = Doubt(Because.IMPOSSIBLE, "faster than memory")
+    assert REFERENCE.but(few).but(impossible).line.verdict == "INCONCLUSIVE"
 
 
 def test_a_good_twin_leaves_verdicts_alone():
-    """If the A/A row is SAME, a ratio within 3 % is SAME too."""
+    """If the A/A row is SAME, verdicts are unchanged."""
     for ratio, low, high in ((1.0, 0.99, 1.01), (0.9, 0.89, 0.91)):
         candidate = judged_as("candidate", ratio, low, high)
         assert judged(candidate) == candidate.line
 
 
 def test_without_a_twin_nothing_is_decided():
-    """A cell whose A/A row could not be timed has no verdicts."""
+    """Without an A/A row all verdicts are INCONCLUSIVE."""
     lost = Measurement("R1", "a", "hot", 1, None, None, None, None, "NOT TIMED", None, "a/a")
     limited = judged(judged_as("candidate", 0.1, 0.1, 0.1), Judged(lost))
     assert (limited.verdict, limited.ratio) == ("INCONCLUSIVE", 0.1)
 
 
 def test_disturbed_rounds_count_by_what_they_did():
-    """Many disturbed rounds widen the margin to the drift of the sentinel; few do not."""
+    """Many disturbed rounds widen the margin to the sentinel's drift; few do not."""
     candidate = judged_as("candidate", 0.9, 0.89, 0.91)
     noisy = (("foreign",), ("sentinel",), ())
     assert judged(candidate, flagged=noisy, drift=math.log(1.2)).verdict == "INCONCLUSIVE"
@@ -115,7 +120,7 @@ def test_disturbed_rounds_count_by_what_they_did():
 
 
 def test_a_worker_that_does_not_rest_leaves_all_open():
-    """CPU time of an idle worker makes all verdicts INCONCLUSIVE, since no margin covers it."""
+    """CPU time of an idle worker makes all verdicts INCONCLUSIVE, above 1 % of a core."""
     for share, verdict in ((0.5, "INCONCLUSIVE"), (0.02, "INCONCLUSIVE"), (0.005, "FASTER")):
         restless = judged_as("candidate", 0.1, 0.1, 0.1, idle=share)
         limited = judged(restless)
@@ -124,7 +129,7 @@ def test_a_worker_that_does_not_rest_leaves_all_open():
 
 
 def test_a_bias_in_one_cell_limits_the_others():
-    """The worst A/A row that is FASTER or SLOWER is the margin of the whole run."""
+    """The worst A/A row that is FASTER or SLOWER sets the margin of the whole run."""
     cell = [GOOD, judged_as("candidate", 0.95, 0.94, 0.96), judged_as("candidate", 0.5, 0.49, 0.51)]
     wrong = judged_as("a/a", 1.05, 1.04, 1.07, workload="T2")
     draws = np.random.default_rng(1).normal(math.log(1.05), 0.008, 10_000)
@@ -140,7 +145,7 @@ def test_a_bias_in_one_cell_limits_the_others():
 
 
 def test_a_verdict_must_stand_among_the_others():
-    """A verdict that is barely significant alone is withdrawn among many, with the reason."""
+    """A verdict that is barely significant alone is withdrawn among many comparisons."""
     random = np.random.default_rng(1)
     draws = np.sort(random.normal(0.05, 0.01, 10_000))
     sure = Estimate(2.0, 1.9, 2.1, draws + 0.65)

@@ -20,6 +20,7 @@ from embcheck.cli.actions.bench_own import (
     read_own,
 )
 from embcheck.cli.progress import Progressed
+from embcheck.conformance.contract.call import Observation
 from embcheck.conformance.contract.schemes import SCHEMES
 from embcheck.conformance.execution.absence import NoneAvailable
 from embcheck.conformance.execution.address import BadAddress, plain_ids
@@ -89,7 +90,7 @@ def bench(asked: Asked, settings: TimingSettings, own: Mapping[str, Any]) -> Non
             click.echo(f"embcheck: {error}", err=True)
             code = ExitCode.USAGE
         except KeyboardInterrupt:
-            with suppress(RecordError):  # Nothing may be written yet, or over what is no record.
+            with suppress(RecordError):  # There may be no valid record yet.
                 _show(asked.out)
             # `--resume` and `--against` exclude each other.
             advice = "" if asked.against else "; go on with the same command and --resume"
@@ -102,7 +103,7 @@ _REFUSED = (
     *(BadAddress, BadInput, UnknownBackend, UnknownWorkload, CannotResume),
     *(NotComparableTimings, RecordError, InUse, CannotWrite),
 )
-"""What stops a run by its own words, which say what to do."""
+"""Errors that stop a run; their messages say what to do."""
 
 
 def _timed(
@@ -116,7 +117,7 @@ def _timed(
     if own_one is not None and settings.spelling is not None:
         timed = with_baseline(asked.backends, settings.baseline)
         check_spelling(settings.spelling, timed, own_one)
-    # The folder is made by the run itself, once nothing is wrong with what was asked.
+    # The run itself makes the folder, once the request is known to be valid.
     if asked.out.is_dir():
         claim.enter_context(claimed(asked.out))
     if asked.against is not None:
@@ -133,7 +134,7 @@ def _check_scheme(scheme: str | None) -> None:
 
 
 def _check_choices(asked: Asked, settings: TimingSettings, sources: Sources | None) -> None:
-    """Refuse options that do not go together, and say what cannot be decided; starts nothing."""
+    """Refuse options that do not go together, and say what cannot be decided; start nothing."""
     if asked.against is not None and (sources or asked.studies):
         raise click.UsageError("--against compares workloads: leave --table and --study out")
     if asked.against is not None and settings.baseline is not None:
@@ -144,6 +145,12 @@ def _check_choices(asked: Asked, settings: TimingSettings, sources: Sources | No
         raise click.UsageError("curves are of shipped workloads: leave --table out")
     if sources and asked.studies and not asked.backends:
         raise click.UsageError("name the backends whose prices you want: -b BACKEND")
+    if "prices" in asked.studies and not sources:
+        for workload in select_workloads(asked.ids):
+            # Its plain call would be training already, and each price a difference from that.
+            if asked.ids and workload.observe != (Observation.OUTPUT,):
+                told = "prices show the stages of training beside a lookup; name R1, say"
+                raise click.UsageError(f"{workload.id} times training: {told}")
     if settings.generation_count < FEWEST_GENERATIONS:
         said = said_of_few(settings.generation_count)
         click.echo(f"embcheck: {said}; ratios are shown, all verdicts are INCONCLUSIVE", err=True)
@@ -160,7 +167,7 @@ def _time(asked: Asked, settings: TimingSettings, own: Workload | None) -> ExitC
             )
 
     codes = [ExitCode.CONFORMS]
-    # A study without workloads named is run alone; with them, they are timed as well.
+    # With a study, workloads are timed only if they are named.
     if not studies or ids:
         workloads = [own] if own else select_workloads(ids)
         codes.append(time_cells(workloads, "timing"))
@@ -179,7 +186,7 @@ def _time(asked: Asked, settings: TimingSettings, own: Workload | None) -> ExitC
 def _time_against(against: Path, asked: Asked, settings: TimingSettings) -> ExitCode:
     """Time what changed since a run, and print the comparison."""
     base = read_baseline(against)
-    # As the earlier run was made, or the two would not be comparable.
+    # With the earlier run's profile, or the two would not be comparable.
     settings = replace(settings, profile=str(base.header.settings["profile"]))
     workloads = select_workloads(asked.ids or tuple(base.header.settings["workloads"]))
     names = asked.backends or plain_ids(str(info["id"]) for info in base.header.backends)
@@ -204,7 +211,7 @@ def _progress(total: int) -> Iterator[Callable[[object], None]]:
 
 
 def _show(out: Path) -> None:
-    """Print the timings, and where they are."""
+    """Print the timings, and the path of their record."""
     file = out / FILE_NAME
     if not file.exists():
         return

@@ -1,6 +1,6 @@
-"""By which scheme a table was stored, told by the levels in an answer.
+"""The scheme by which a table was stored, as the numbers in an answer show it.
 
-A bound cannot tell: what is stored in more bits than a scheme has is within the scheme's bound too.
+A bound cannot tell schemes apart: a table stored in more bits is within the bound, too.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from embcheck.conformance.smoke.misreadings import Trial
 NEARER = 10
 """How many times nearer the levels of another scheme must be."""
 APART = 1e-4
-"""Of the largest number of a row: levels nearer to an answer than this are its own."""
+"""Of a row's largest number. If the answer is this near to the wanted levels, it has them."""
 
 
 def other_scheme(reference: WorkerClient, trial: Trial, answer: Answer) -> str | None:
-    """Say by which other reading of the scheme an answer has its levels; None if by none."""
-    # Near its own levels, it is stored as asked, however near another scheme's are.
+    """Return the misreading of the scheme whose levels an answer has; None if there is none."""
+    # Near the wanted levels, it is stored as asked, however near another scheme's levels are.
     own = _distance(reference, trial.question.call, answer)
     if own is None or own < APART:
         return None
     found = {how: _distance(reference, call, answer) for how, call in trial.misreadings.items()}
     known = {how: far for how, far in found.items() if far is not None}
-    how = min(known, key=lambda name: known[name])
-    return how if known[how] * NEARER < own else None
+    how = min(known, key=lambda name: known[name], default=None)
+    return how if how is not None and known[how] * NEARER < own else None
 
 
 def _distance(reference: WorkerClient, call: Call, answer: Answer) -> float | None:
-    """Return the mean distance from what a call stores, each row by its largest number."""
-    # The reference is asked to store the table here, and not, as elsewhere, for the table itself.
+    """Return the mean distance from what a call stores, relative to each row's largest number."""
+    # Here the reference stores the table. Elsewhere it is asked on the table of floats.
     ours = reference.ask(call)
     if not isinstance(ours, Answered) or not isinstance(answer, Answered):
         return None

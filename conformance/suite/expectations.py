@@ -1,4 +1,4 @@
-"""The expectation of one observation, with the dtype and shape that follow from the inputs."""
+"""Parse the expectation of one observation, and check it against the inputs' dtype and shape."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ _FLAGS = (
     Observation.SAME_WHEN_LOADED,
 )
 _ARRAYS = frozenset({"values", "generator", "parts", "levels", "real"})
-"""Of these, an expectation that states all values has one."""
+"""The keys of which an expectation has one if it states all values."""
 _SHAPE_UNKNOWN = (Observation.SPARSE_GRAD_ROWS, Observation.SPARSE_GRAD_VALUES)
 
 
 def parse(name: str, spec: Any, call: CallSpec) -> Expected:
-    """Parse what is expected of an observation; raises ArraySpecError.
+    """Parse the expectation of an observation.
 
-    The dtype is that of the weight (int64 for one_hot, boolean for flags) unless stated.
-    An expected shape that contradicts the shapes of the inputs is refused.
+    Unless stated, the dtype is the one that is documented for the observation: mostly the weight's.
+    Raise ArraySpecError for a mistake, also for a shape that contradicts the inputs.
     """
     if spec == "reference":
         return FromReference()
     if isinstance(spec, Mapping) and "text" in spec:
         return Text(spec["text"])
-    # What a probe asks has no dtype or shape by the documentation of an operation.
+    # No dtype or shape is documented for a probe's answer.
     if call.operation is Operation.PROBE and not isinstance(spec, Mapping):
         return Values(np.array(spec, _plain_dtype(spec)))
     shape = expected_shape(name, call)
@@ -69,14 +69,14 @@ def parse(name: str, spec: Any, call: CallSpec) -> Expected:
 
 
 def _plain_dtype(values: Any) -> type[np.generic]:
-    """Return the default dtype of a probe's answer, as torch.tensor would choose it."""
+    """Return the default dtype of a probe's answer: the one that torch.tensor would choose."""
     kind = np.array(values).dtype.kind
     return {"b": np.bool_, "i": np.int64}.get(kind, np.float32)
 
 
 def _values(spec: Any, dtype: np.dtype[Any] | None, shape: tuple[int, ...] | None) -> Values | Made:
-    # Written values have a shape of their own, which is then compared. Generators need to be told
-    # one, and so do empty lists, which cannot tell (0, 3) from (0,).
+    # Values that are written out have a shape of their own, which the caller compares. Generators
+    # need to be given one, and so do empty lists, which cannot express (0, 3).
     makes = isinstance(spec, Mapping) and "generator" in spec
     hint = shape if shape is not None and (makes or 0 in shape) else None
     source = parse_array(spec, dtype.name if dtype is not None else None, hint)
@@ -87,10 +87,8 @@ def _values(spec: Any, dtype: np.dtype[Any] | None, shape: tuple[int, ...] | Non
     return Values(source.values)
 
 
-def _structure(spec: Mapping[str, Any], dtype: np.dtype[Any] | None) -> Structure:
+def _structure(spec: Mapping[str, Any], dtype: np.dtype[Any]) -> Structure:
     dtype = parse_dtype(spec["dtype"]) if "dtype" in spec else dtype
-    if dtype is None:
-        raise ArraySpecError("the expectation has no dtype", "add `dtype:`")
     if "shape" not in spec:
         raise ArraySpecError("the expectation has neither values nor a shape", "add one of them")
     shape = parse_shape(spec["shape"])
@@ -105,7 +103,10 @@ def _structure(spec: Mapping[str, Any], dtype: np.dtype[Any] | None) -> Structur
 
 
 def _position(position: Sequence[int], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Check that a position, of an element or of all behind it, lies in a shape."""
+    """Return a position as a tuple. Raise ArraySpecError unless it lies in the shape.
+
+    A position may leave out the last axes.
+    """
     inside = len(position) <= len(shape) and all(
         p < s for p, s in zip(position, shape, strict=False)
     )
@@ -115,15 +116,15 @@ def _position(position: Sequence[int], shape: tuple[int, ...]) -> tuple[int, ...
     return tuple(position)
 
 
-def expected_dtype(name: str, call: CallSpec) -> np.dtype[Any] | None:
-    """Return the dtype that an observation has by the documentation; None if unknown."""
+def expected_dtype(name: str, call: CallSpec) -> np.dtype[Any]:
+    """Return the documented dtype of an observation."""
     if name in _FLAGS:
         return np.dtype(bool)
     if name == Observation.SPARSE_GRAD_ROWS:
         return np.dtype(np.int64)
     if call.operation is Operation.ONE_HOT and name == Observation.OUTPUT:
         return np.dtype(np.int64)
-    # What is left has the dtype of the table, or of the per-sample weights for their gradient.
+    # Any other observation has the dtype of the table, or else of the per-sample weights.
     owner = "per_sample_weights" if name == Observation.GRAD_PER_SAMPLE_WEIGHTS else "weight"
     source = call.inputs.get(owner)
     if isinstance(source, Literal):
@@ -136,7 +137,7 @@ def expected_dtype(name: str, call: CallSpec) -> np.dtype[Any] | None:
 
 
 def expected_shape(name: str, call: CallSpec) -> tuple[int, ...] | None:
-    """Return the shape that an observation has by the documentation; None if it is not certain."""
+    """Return the documented shape of an observation; None if it does not follow from the inputs."""
     if name in _FLAGS:
         return ()
     if name in _SHAPE_UNKNOWN or call.operation is Operation.PROBE:
@@ -175,7 +176,7 @@ def _bag_shape(call: CallSpec, indices: tuple[int, ...], columns: int) -> tuple[
 def _one_hot_shape(call: CallSpec, indices: tuple[int, ...] | None) -> tuple[int, ...] | None:
     if indices is None:
         return None
-    # Of no indices, no largest one says how many classes there are.
+    # Without indices, there is no largest one from which the number of classes would follow.
     classes = call.option("num_classes")
     if classes == -1 and 0 not in indices:
         classes = int(call.inputs["indices"].array().max()) + 1
@@ -183,7 +184,7 @@ def _one_hot_shape(call: CallSpec, indices: tuple[int, ...] | None) -> tuple[int
 
 
 def _module_shape(options: Mapping[str, Any]) -> tuple[int, ...] | None:
-    """Return the shape of a fresh module's weight; None if the options are no sizes, or missing."""
+    """Return the shape of a fresh module's weight; None unless both options are sizes."""
     sizes: list[Any] = [options.get(name) for name in ("num_embeddings", "embedding_dim")]
     return tuple(sizes) if all(map(is_size, sizes)) else None
 

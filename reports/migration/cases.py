@@ -14,13 +14,13 @@ from embcheck.reports.untrusted import one_line
 from embcheck.reports.values import option_entries
 
 ARRAY_LIMIT = 48
-"""Characters of an array's values; of a longer one there are dtype and shape."""
+"""Characters of an array's values; a longer array is shown by dtype and shape."""
 ANSWER_LIMIT = 160
 CALL_LIMIT = 240
 
 
 def shown(findings: list[MergedResult]) -> Shown:
-    """Show a case by what backends made of it: those whose answers are known."""
+    """Return a case in short, with the answers of the backends whose answers are known."""
     case = findings[0].case
     answers = {finding.backend: _answer(finding) for finding in findings}
     known = {backend: said for backend, said in answers.items() if said}
@@ -28,7 +28,7 @@ def shown(findings: list[MergedResult]) -> Shown:
 
 
 def cases_of_both(new: Compat, old: Compat, kept: Collection[str]) -> dict[str, Shown]:
-    """Show the examples of two sets of data; answers of the backends that are kept are older."""
+    """Return the examples of new and old data; kept backends have their older answers."""
     # Only examples that some answer names are shipped.
     columns = [(old if name in kept else new).backends[name] for name in {*new.backends, *kept}]
     named = {found.example for column in columns for found in column.features.values()}
@@ -40,7 +40,7 @@ def cases_of_both(new: Compat, old: Compat, kept: Collection[str]) -> dict[str, 
                 answers |= {
                     backend: said
                     for backend, said in data.cases[name].answers.items()
-                    # What is known of a kept backend is of the older data, of any other of the new.
+                    # A kept backend has its answers in the older data, any other in the new.
                     if (backend in kept) == (data is old)
                 }
         case = (new if name in new.cases else old).cases[name]
@@ -51,7 +51,7 @@ def cases_of_both(new: Compat, old: Compat, kept: Collection[str]) -> dict[str, 
 def call_text(case: CaseLine) -> str:
     """Write a case's call on one line: `embedding(weight: float32 4 x 2, indices: int32 [1, -1])`.
 
-    Arrays of few characters have their values. Of several calls, it is the first.
+    Short arrays are written with their values. Of several calls, the first is written.
     """
     call = case.call
     parts = [f"{name}: {_array(what)}" for name, what in (call.get("inputs") or {}).items()]
@@ -61,28 +61,29 @@ def call_text(case: CaseLine) -> str:
 
 
 def wanted_text(case: CaseLine) -> str:
-    """Say what a case's call must come to: an error, or what may be observed of it."""
+    """Return what a case's call must give: an error, or what must be observed."""
     if case.expected is None:
         return "an error"
     said = _observed(case.expected)
-    # Of several calls the first alone is told: no single result belongs beside it.
+    # Of several calls only the first is shown, so no single result belongs beside it.
     return said if said and not case.steps else AS_DOCUMENTED
 
 
 def _answer(finding: MergedResult) -> str:
-    """Say what a backend made of a case; empty where nothing is known, or it was not asked."""
+    """Return a backend's answer to a case; empty if it is not known."""
     if finding.mark is Mark.PASSED:
         return AS_DOCUMENTED
-    # By chance it may have passed this time: then its message says nothing.
     if finding.result is None or not (finding.mark.departs or finding.mark is Mark.DEVIATED):
         return ""
     result: ResultLine = finding.result
-    values = "" if finding.case.steps else _observed(to_plain(result.observed))
+    # What departs only by chance has passed this time: its message says so, its values do not.
+    has_no_values = finding.case.steps or finding.mark is Mark.DEVIATED
+    values = "" if has_no_values else _observed(to_plain(result.observed))
     return values or one_line(result.message, ANSWER_LIMIT)
 
 
 def _observed(described: Mapping[str, Any]) -> str:
-    """Write the first observation, if it has few values; empty if not."""
+    """Return the first observation as text; empty if it has many values."""
     for name, what in described.items():
         values = _values(what)
         return one_line(f"{name} = {values}", ANSWER_LIMIT) if values else ""

@@ -1,4 +1,4 @@
-"""Run something of a backend's, and turn whatever it raises into data: the header of a reply."""
+"""Run a backend's code, and turn whatever it raises into data: the header of a reply."""
 
 from __future__ import annotations
 
@@ -20,25 +20,23 @@ from embcheck.conformance.execution.protocol.checks import clean
 from embcheck.conformance.suite.arrays import DTYPES
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
-"""What is told in a header, and arrays."""
+"""The header's fields, and arrays."""
 
-MESSAGE_LIMIT = 5000
-"""More than the harness keeps, which says what it cut."""
 MOST_NAMES = 64
-"""Of arrays in an answer: no call has so many observations and inputs."""
+"""The most arrays in an answer: no call has so many observations and inputs."""
 MOST_NAME = 200
-"""Characters of a name: of an array, or of an exception's type."""
+"""The most characters of a name: of an array, or of an exception's type."""
 
-# Taken before the backend is imported, which may put something else in their place.
+# Bound before the backend is imported, which may patch them.
 _ARRAY, _MASKED, _view = np.ndarray, np.ma.MaskedArray, np.ndarray.view
 _DTYPES = {name: np.dtype(name) for name in DTYPES}
 _NAME = vars(type)["__name__"]
 _exact = str.__str__
-"""Of a subclass's instance, the text that it is, whatever the subclass says."""
+"""Returns the text of a str, even if its subclass overrides `__str__`."""
 
 
 class Failed(Exception):
-    """Something of a backend's failed; `header` is that of the reply, and says how."""
+    """A backend's code failed; `header` is the reply's header, and says how."""
 
     def __init__(self, header: dict[str, Any]) -> None:
         super().__init__(header["message"])
@@ -46,9 +44,9 @@ class Failed(Exception):
 
 
 def attempt(action: Callable[[], Any], stage: str, backend: Backend | None = None) -> Any:
-    """Run something of a backend's, and return the result; raises Failed, and nothing else.
+    """Run a backend's code and return the result; raises Failed, and nothing else.
 
-    Given the backend, the failure says also who raised the error.
+    If `backend` is given, the failure also says who raised the error.
     """
     try:
         return action()
@@ -64,7 +62,7 @@ def attempt(action: Callable[[], Any], stage: str, backend: Backend | None = Non
             described["refuser"] = str(refuser)
     except BaseException as error:  # noqa: BLE001  (SystemExit would end the caller's process)
         described = describe_failure("exited", stage, error)
-    # Outside of the branches, or the backend's exception would live on as this one's context.
+    # Outside of the branches, so that the backend's exception does not stay alive as a context.
     raise Failed(described)
 
 
@@ -78,7 +76,7 @@ def describe_failure(status: str, stage: str, error: BaseException) -> dict[str,
 
 
 def _name_of(value: Any) -> str:
-    """Return the name of a value's type, whatever the type says of it."""
+    """Return the name of a value's type, even if the type overrides it."""
     name: str = _NAME.__get__(type(value))
     return clean(_exact(name), MOST_NAME)
 
@@ -89,14 +87,14 @@ def run_call(
     adapter: Backend,
     wrap: Callable[[Callable[[], Any]], Callable[[], Any]] | None = None,
 ) -> tuple[Any, dict[str, Any]]:
-    """Prepare a tracked call and run it once; return its answer, and what is told of the call.
+    """Prepare a tracked call and run it once; return its answer, and fields for the reply.
 
-    `adapter` is whose `backend` is, which may be another spelling of it. `wrap` is given the thunk,
-    and returns what is called instead. Raises Failed.
+    `backend` is `adapter` or another spelling of it. `wrap` gets the thunk, and returns what is
+    called instead. Raises Failed.
     """
     started = perf_counter()
     try:
-        with warnings.catch_warnings():  # By PYTHONWARNINGS=error, a warning would be a refusal.
+        with warnings.catch_warnings():  # Warnings might be errors, and look like refusals.
             warnings.simplefilter("ignore")
             thunk = attempt(lambda: backend.prepare(call), "prepare", adapter)
             answer = attempt(wrap(thunk) if wrap else thunk, "call", adapter)
@@ -112,7 +110,7 @@ def bring_home(
     answer: Any,
     told: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, np.ndarray]:
-    """Turn a thunk's answer into arrays that may travel; raises Failed, which has what is told."""
+    """Turn an answer into arrays for a reply; raises Failed, whose header includes `told`."""
     try:
         home: dict[str, np.ndarray] = attempt(lambda: checked(to_numpy(answer)), "to_numpy")
     except Failed as failed:
@@ -123,8 +121,8 @@ def bring_home(
 def checked(answer: Any) -> dict[str, np.ndarray]:
     """Return an answer, a mapping from names to arrays of plain numbers, as plain objects.
 
-    Raises TypeError for anything else. Nothing is believed that an object says of itself: what
-    counts is the memory of an array, as NumPy itself knows it.
+    Raises TypeError for anything else. The objects' own methods are not trusted: only the memory of
+    an array counts, as NumPy itself knows it.
     """
     if not isinstance(answer, Mapping):
         raise TypeError(f"to_numpy returned a {_name_of(answer)}, not a mapping of arrays")
@@ -151,7 +149,7 @@ def _names(answer: Mapping[Any, Any]) -> list[str]:
 
 
 def _plain(name: str, value: Any) -> np.ndarray:
-    """Return an array as one of NumPy's own; raises TypeError if it holds no plain numbers."""
+    """Return an array as a plain `np.ndarray`; raises TypeError if its dtype is not a known one."""
     kind = type(value)
     if not issubclass(kind, _ARRAY):
         raise TypeError(f"to_numpy returned {name!r}: {_name_of(value)}, not an array")
@@ -161,6 +159,6 @@ def _plain(name: str, value: Any) -> np.ndarray:
     dtype, known = array.dtype, _DTYPES.get(array.dtype.name)
     if known is not None and not dtype.isnative:
         raise TypeError(f"to_numpy returned {name!r} in foreign byte order: {dtype.str}")
-    if dtype != known:  # A structured one may have the name of a plain one.
+    if dtype != known:  # A structured dtype may have a plain one's name.
         raise TypeError(f"to_numpy returned {name!r} with dtype {dtype}")
     return array

@@ -36,7 +36,7 @@ LIFE = ("prepare_seconds", "first_call_seconds", "second_call_seconds")
 NAME_LIMIT = 200
 
 BLOCK = tuple(each.name for each in fields(Block) if each.name != "calls")
-"""A worker's report of a block."""
+"""The fields of a worker's report of a block."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Arm:
 
     `life` collects the seconds of preparation and of the first calls, once they are known. `cache`
     is the folder for the adapter's files, if it is not the worker's own. `spare` makes a second
-    worker of the backend; the gate needs it. `seen` has the blocks since it settled.
+    worker of the backend; the gate needs it. `seen` has the blocks timed since `settle`.
     """
 
     key: str
@@ -68,7 +68,7 @@ class Arm:
         self._ask({"request": "store", "cache": self.cache}, arrays)
 
     def hold(self, id_: int, call: Call, shared: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """Have a call prepared and kept; return the seconds that this and two calls took.
+        """Have a call prepared and kept; return the seconds of preparation and of two calls.
 
         If an export left a file, its size in bytes is included.
         """
@@ -84,7 +84,7 @@ class Arm:
         return self._read(header, LIFE, own, ("artefact_bytes",))
 
     def answer(self, id_: int, *, again: bool = False) -> Mapping[str, np.ndarray]:
-        """Return a held call's last answer; `again` has it called once more before."""
+        """Return a held call's last answer; `again` repeats the call first."""
         return self._ask({"request": "answer", "id": id_, "again": again}).arrays
 
     def probe(
@@ -97,26 +97,27 @@ class Arm:
         request = "late_probe" if late else "probe"
         header = {"request": request, "id": id_, "position": change.position, "row": change.row}
         answer = self.client.request(header)
-        # A library may forbid that its inputs change. That is no fault: the gate then asks
-        # otherwise.
+        # A library may forbid changes of its inputs. That is no fault: the gate then checks in
+        # another way.
         return None if isinstance(answer, Rejected) else _answered(answer).arrays
 
     def change(self, id_: int, change: IndexChange | None) -> None:
-        """Change one index of a held call in place, until None changes it back and calls again."""
+        """Change one index of a held call in place; None undoes the change and calls again."""
         words = {"position": change.position, "row": change.row} if change else {}
         self._ask({"request": "change", "id": id_, **words})
 
     def fresh_calls(
         self, id_: int, order: Sequence[bool], *, whole: bool, seed: int
     ) -> tuple[list[float], list[float]]:
-        """Return the seconds of calls on indices that are new, as `order` says, and of others.
+        """Return the seconds of calls on new indices, and of calls on those of the call before.
 
-        Before a call on new indices two of them have changed places, or all of them if `whole`.
+        `order` says for each call whether its indices are new. Then two of them have changed
+        places, or all of them if `whole`; among few indices, one is replaced by a random row.
         """
         header = {"request": "fresh_calls", "id": id_, "order": list(order), "whole": whole}
         found = self._lists({**header, "seed": seed}, ["seconds"])["seconds"]
         with _understood():
-            # A worker that tells more or fewer times than it was asked for is not believed.
+            # A worker that reports more or fewer times than requested is not believed.
             pairs = list(zip(order, found, strict=True))
         return [s for new, s in pairs if new], [s for new, s in pairs if not new]
 
@@ -126,30 +127,33 @@ class Arm:
         return self._lists({"request": "reading_work", "id": id_}, names)
 
     def poison(self, id_: int) -> Answered:
-        """Overwrite the last answer, call again, and return what came then."""
+        """Overwrite the last answer, call again, and return the new answer."""
         return self._ask({"request": "poison", "id": id_})
 
     def look_at_bytes(self, id_: int) -> tuple[int, int]:
-        """Return how many answers changed after their calls had returned, and of how many."""
+        """Return how many answers changed after their calls had returned, and the calls made."""
         found = self._read({"request": "look_at_bytes", "id": id_}, ("changed", "calls"))
         return int(found["changed"]), int(found["calls"])
 
     def read_at_once(self, id_: int) -> tuple[list[float], list[float]]:
-        """Return the seconds of some calls, and those that their answers took to be read."""
+        """Return the seconds of some calls, and the seconds to read each answer at once."""
         found = self._lists(
             {"request": "read_at_once", "id": id_}, ("call_seconds", "read_seconds")
         )
         return found["call_seconds"], found["read_seconds"]
 
     def read(self, id_: int, answer: WhichAnswer, wait: float) -> float:
-        """Return the seconds that an answer takes to be read after a call has just returned."""
+        """Return the seconds to read an answer right after a call has returned.
+
+        Earlier answers get `wait` seconds to complete before.
+        """
         header = {"request": "read", "id": id_, "answer": str(answer), "wait": wait}
         return self._read(header, ["seconds"])["seconds"]
 
     @contextmanager
     def another(self) -> Iterator[Arm]:
-        """Give a like arm in a fresh worker, which is ended afterwards; raises ArmLost."""
-        assert self.spare is not None  # noqa: S101  (who lets arms through the gate gives it)
+        """Yield an equal arm in a fresh worker, which is ended afterwards; raises ArmLost."""
+        assert self.spare is not None  # noqa: S101  (every arm that the gate checks has it)
         client = self.spare()
         try:
             # Wait until it has started, so that a worker that cannot start fails here.
@@ -164,7 +168,7 @@ class Arm:
             client.close()
 
     def settle(self, ids: Sequence[int]) -> dict[str, float]:
-        """Get ready to time the calls with these ids; return the cost of reading the clock."""
+        """Get ready to time the calls with these ids; return the seconds of clock and loop."""
         self._ids, self._turn = ids, 0
         found = self._read(
             {"request": "settle", "ids": list(ids)}, ("timer_seconds", "loop_seconds")
@@ -175,14 +179,14 @@ class Arm:
         return found
 
     def time(self, calls: int, *, last: int | None = None) -> Block:
-        """Time a block of calls, going on in the rotation where the last block ended.
+        """Time a block of calls, which starts in the rotation where the last block ended.
 
-        Or so that it ends with the call that is the `last`, by its place in the rotation.
+        With `last`, a place in the rotation, the block starts so that it ends with that call.
         """
         if last is not None:
             self._turn = (last - calls + 1) % len(self._ids)
         header = {"request": "time", "ids": list(self._ids), "start": self._turn, "calls": calls}
-        # Read before the request, which forgets when the worker last rested.
+        # Read before the request, because `_ask` resets `_rested`.
         rested, before = self._rested, outside.look(self.client.pid, self._kin)
         told = self._ask(header).details
         after = outside.look(self.client.pid, self._kin)
@@ -193,13 +197,13 @@ class Arm:
         self._rested = after
         self.seen.append(outside.between(before, after, calls, told["seconds"]))
         block = Block(calls, **{name: told[name] for name in BLOCK})
-        # The worker tells of its own threads only, and may lie. The kernel also counts the
-        # processes that it started; so the larger figure counts.
+        # The worker reports its own threads only, and may lie. The kernel's figure includes the
+        # processes that it started, so the larger of the two counts.
         idle = max(block.background_seconds, outside.idle_cpu_seconds(rested, before))
         return replace(block, background_seconds=idle)
 
     def hides_time(self, calls: int, *, usual: float, thorough: bool) -> str | None:
-        """Say what shows that blocks of so many calls took longer than told; None if nothing.
+        """Return evidence that blocks of so many calls took longer than reported, or None.
 
         `usual` is the overhead of a trusted worker's requests, in seconds.
         """
@@ -213,7 +217,7 @@ class Arm:
         return outside.hides_time(blocks, repeat, usual=usual, thorough=thorough)
 
     def threads(self) -> dict[str, Any]:
-        """Read back the sizes of thread pools, and how many threads worked since it settled."""
+        """Read back the sizes of thread pools, and how many threads worked since `settle`."""
         told = self._ask({"request": "threads"}).details
         with _understood():
             return {
@@ -224,11 +228,11 @@ class Arm:
             }
 
     def device(self, id_: int, calls: int, *, flush: bool) -> dict[str, Any]:
-        """Have a held call timed on its device; return the seconds of each time, and its state."""
+        """Time a held call on its device; return each call's seconds, and the device's state."""
         header = {"request": "device", "id": id_, "calls": calls, "flush": flush}
         told = self._ask(header).details
         with _understood():
-            seconds = outside.finite(told["device_seconds"])
+            seconds = outside.finite(told["device_seconds"], "device_seconds", least=1)
             return {"device_seconds": seconds, "state": told["state"]}
 
     @property
@@ -237,7 +241,7 @@ class Arm:
         return self._ids[(self._turn - 1) % len(self._ids)]
 
     def drop(self, ids: Sequence[int] | None = None) -> None:
-        """Have held calls forgotten; all of them and the shared arrays unless ids are given."""
+        """Have held calls forgotten; without ids, all of them and the shared arrays."""
         # A dead worker has nothing to forget, and a request would start it again.
         if self.client.pid is not None:
             self.client.request({"request": "drop", "ids": None if ids is None else list(ids)})
@@ -245,8 +249,8 @@ class Arm:
     def _ask(
         self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = None
     ) -> Answered:
-        # A worker that had another request since its last block was not idle, so the CPU time that
-        # it used meanwhile is no sign of restlessness.
+        # A worker that had another request since its last block was not idle, so CPU time that it
+        # used meanwhile must not count as idle.
         self._rested = None
         return _answered(self.client.request(header, arrays))
 
@@ -257,7 +261,7 @@ class Arm:
         arrays: Mapping[str, np.ndarray] | None = None,
         optional: Sequence[str] = (),
     ) -> dict[str, float]:
-        """Ask for numbers; raises ArmLost for what cannot be, as more seconds than it took."""
+        """Ask for numbers; raises ArmLost if one is impossible, or longer than the request."""
         started = time.perf_counter()
         told = self._ask(header, arrays).details
         # No stage can have taken longer than the request that it was part of.
@@ -269,18 +273,18 @@ class Arm:
             }
 
     def _lists(self, header: Mapping[str, Any], names: Sequence[str]) -> dict[str, list[float]]:
-        """Ask for lists of seconds."""
+        """Ask for lists of seconds; raises ArmLost for one that is empty or has no numbers."""
         told = self._ask(header).details
         with _understood():
-            return {name: outside.finite(told[name]) for name in names}
+            return {name: outside.finite(told[name], name, least=1) for name in names}
 
 
 @contextmanager
 def _understood() -> Iterator[None]:
-    """Turn what is wrong with a worker's reply into ArmLost: it may come from the library."""
+    """Raise ArmLost for a malformed reply of a worker: the library may have caused it."""
     try:
         yield
-    # What a reply of another form raises here: a text for a number, a missing key, infinity.
+    # A malformed reply raises these: a text instead of a number, a missing key, infinity.
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as problem:
         said = f"errored: its worker's reply cannot be believed: {problem}"
         raise ArmLost(said, ExitCode.DEPARTS) from None
@@ -292,7 +296,7 @@ def _counts(told: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _answered(answer: object) -> Answered:
-    """Return an answer, or raise ArmLost with the way the call ended."""
+    """Return an answer, or raise ArmLost with how the call ended."""
     match answer:
         case Answered():
             return answer

@@ -35,12 +35,12 @@ def calibrate(
     while True:
         seconds = math.inf
         for _ in range(LOOKS):
-            # What is below the cost of the clock is no time. Nor may it be 0, by which `_scaled`
-            # divides.
+            # A time below the cost of the clock means nothing. And `_scaled` divides by it, so it
+            # must not be 0.
             found = max(time_calls(calls), timer_seconds, 1e-9)
             steps.append((calls, found))
             seconds = min(seconds, found)
-            # Too short already, and more looks can only make the least smaller.
+            # Too short already: more looks can only make the minimum smaller.
             if seconds < wanted / 2:
                 break
         if seconds >= wanted / 2 or calls >= MAX_CALLS:

@@ -40,15 +40,15 @@ from embcheck.conformance.timing.workloads.load import Workload, WorkloadProfile
 from embcheck.conformance.timing.workloads.stored import scheme_for, stored_inputs
 from embcheck.conformance.timing.workloads.traces import COLD_TRACES, Inputs, make_inputs
 
-# As STREAM asks of its arrays: hardly anything of the table is left in the cache.
+# STREAM's rule for its arrays: hardly any of the table stays in the cache.
 CACHE_FACTOR = 4
 DEVICE_CALLS = 100
-# The coverage of intervals is tested with no fewer (docs/timing.md).
+# Tests of the intervals' coverage use no fewer (docs/timing.md).
 MIN_GENERATION_ROUNDS = 4
 GENERATIONS = {"quick": 5, "full": 10, "gpu": 5}
-"""Fresh processes of every backend. With three, the half-width of the interval over processes is
-4.3 standard errors, with five 2.8, with ten 2.3; but each generation imports every library again.
-In one generation of ten, two processes that do the same work differ by 5 % or more."""
+"""Generations by profile. With three, the half-width of the interval over processes is 4.3 standard
+errors, with five 2.8, with ten 2.3; but each generation imports every library again. In one
+generation of ten, two processes that do the same work differ by 5 % or more."""
 MAX_GROWN_BYTES = 1024**3
 
 
@@ -57,11 +57,11 @@ class TimingSettings:
     """How a run is timed; `seconds` overrides the workloads' own time for a cell.
 
     `generations` overrides the profile's number of them. Rounds and seconds are for all of a
-    cell's generations together. `baseline` names the backend that ratios are taken to, where it is
-    chosen. `spelling` names another spelling of the call: backends whose adapter has it are timed
-    by it. `scheme` is how backends that look up in stored tables only store the table; if absent,
-    each takes the first that it has. Without `ceilings` the machine's own rates are not measured,
-    and figures are not compared with them.
+    cell's generations together. `baseline` names the backend that ratios are taken to, if the user
+    chose one. `spelling` names another spelling of the call: backends whose adapter has it are
+    timed by it. `scheme` is for backends that look up in stored tables only; without it, each
+    stores the table by its first scheme. Without `ceilings` the machine's own rates are not
+    measured, and figures are not compared with them.
     """
 
     profile: str = "quick"
@@ -84,9 +84,10 @@ class TimingSettings:
         return self.generations or GENERATIONS[self.profile]
 
     def plan(self, seconds: float, roles: Mapping[str, str]) -> Plan:
-        """Return a generation's share of a cell's rounds; `roles` are those of arms, by key.
+        """Return a generation's share of a cell's rounds; `roles` has the role of each arm's key.
 
-        The mean of some intervals is narrower than each by the root of their number.
+        The interval of the mean over n generations is narrower than that of each by the root of n,
+        so each may be wider than wanted by that factor.
         """
         count = self.generation_count
         wanted = {CANDIDATE: self.half_width, A_A: self.a_a_half_width}
@@ -99,7 +100,7 @@ class TimingSettings:
 
 @dataclass(frozen=True)
 class Cell:
-    """A workload, in a state, with 1 thread or `all`."""
+    """A workload in a cache state, with a number of threads or `all`."""
 
     workload: Workload
     profile: WorkloadProfile
@@ -115,9 +116,9 @@ class Timed:
     """The result of a cell in one generation of workers.
 
     `arms` are those that passed the gate; `lost` says, by role and backend, what could not be
-    timed and why; `reference` is the backend that ratios are taken to; `spelled` names the other
-    spelling by which an arm is timed, by its key, and `stored` the scheme by which its table is
-    stored; `stopped` says why the cell did not begin.
+    timed and why; `reference` is the backend that ratios are taken to; `stopped` says why the cell
+    did not begin. By an arm's key, `spelled` names the other spelling by which it is timed, and
+    `stored` the scheme by which its table is stored.
     """
 
     cell: Cell
@@ -143,14 +144,14 @@ class Timed:
         self.lost[arm.role, arm.backend] = reason
 
     def asked(self, arm: Arm, oracle: gate.Oracle) -> tuple[Inputs, gate.Oracle]:
-        """Return what an arm is asked, and what its answers are judged by."""
+        """Return the inputs of an arm, and the oracle that judges its answers."""
         scheme = self.stored.get(arm.key)
         if scheme is None:
             return _inputs(self), oracle
         return stored_inputs(_inputs(self), scheme), oracle.on_stored(scheme)
 
     def arm_of(self, role: str) -> Arm | None:
-        """Return the arm with a role that only one arm has."""
+        """Return the arm with a role that only one arm has; None if there is none."""
         return next((arm for arm in self.arms.values() if arm.role == role), None)
 
 
@@ -193,11 +194,11 @@ def time_cell(
 
 
 def cell_inputs(cell: Cell) -> Inputs:
-    """Make a cell's arrays: one trace when hot, eight when cold, over a table beyond the cache.
+    """Make a cell's arrays: one trace if hot, else eight; a cold table is larger than the cache.
 
-    Rotating cells have eight traces over an unchanged table. When cold, a seeded table grows to
-    four times the last-level cache, to 1 GiB at most, unless its dense gradient is observed, which
-    would grow with it.
+    Rotating cells have eight traces over an unchanged table. In cold cells, a seeded table grows to
+    four times the last-level cache, to 1 GiB at most. If its dense gradient is observed, which
+    would grow with it, the table does not grow.
     """
     profile, traces = cell.profile, 1 if cell.state == "hot" else COLD_TRACES
     if cell.state != "cold":
@@ -213,7 +214,7 @@ def cell_inputs(cell: Cell) -> Inputs:
 
 
 def _oracle(inputs: Inputs, workers: Workers) -> tuple[gate.Oracle, Arm]:
-    """Ask the definition in the worker that becomes the sentinel's afterwards."""
+    """Ask the definition, in the worker that runs the sentinel afterwards."""
     sentinel = workers.arm(DEFINITION, SENTINEL)
     # In the sentinel's own role, every call would be a bare gather (see `Arm.hold`).
     return gate.ask_oracle(replace(sentinel, role="oracle"), inputs), sentinel
@@ -227,10 +228,10 @@ def _admit(
     oracle: gate.Oracle,
     settings: TimingSettings,
 ) -> None:
-    """Let the backends through the gate, and a second worker of the baseline.
+    """Let the backends, and a second worker of the baseline, through the gate in random order.
 
-    In random order, because order matters: of workers that gather the same rows from memory, those
-    that got their tables last were 2 % faster.
+    The order matters: of workers that gather the same rows from memory, those that got their tables
+    last were 2 % faster.
     """
 
     def admit(backend: str, role: str) -> Arm | None:
@@ -268,13 +269,13 @@ def _admit(
 
 
 def _spell(timed: Timed, arm: Arm, spelling: str) -> Arm:
-    """Return an arm that is timed by another spelling, if its adapter has that."""
+    """Return the arm, timed by another spelling of the call if its adapter has that one."""
     known = spellings_of(arm.client, _inputs(timed).call(0))
     name = next((one for one in known if is_named(one, spelling)), None)
     if name is None:
         return arm
     timed.spelled[arm.key] = name
-    # It is the lane that asks for the spelling, whenever a call is held.
+    # The lane adds the spelling to each request that holds a call.
     return replace(arm, client=Lane(arm.client, 0, name))
 
 
@@ -287,14 +288,14 @@ def _gate(timed: Timed, arm: Arm, oracle: gate.Oracle) -> None:
             raise
         said = f"its table stored as {timed.stored[arm.key]}: {reason}"
         raise ArmLost(said, reason.exit_code) from reason
-    # Later generations find the compiled files of the first, and the A/A arm repeats the baseline,
-    # which still has the role of a candidate here.
+    # Once for each backend: later generations find the compiled files of the first, and the A/A arm
+    # repeats the baseline, which still has the role of a candidate here.
     if timed.generation == 0 and arm.role == CANDIDATE:
         arm.life |= gate.admit_shape(arm, inputs, longer_standard(inputs, oracle))
 
 
 def _try(timed: Timed, arm: Arm, action: Callable[[Arm], Any]) -> Arm | None:
-    """Do something with an arm; if that fails, the arm is lost."""
+    """Run an action on an arm; if it raises ArmLost, record the arm as lost and return None."""
     timed.arms[arm.key] = arm
     try:
         action(arm)
@@ -306,7 +307,7 @@ def _try(timed: Timed, arm: Arm, action: Callable[[Arm], Any]) -> Arm | None:
 
 
 def _try_each(timed: Timed, action: Callable[[Arm], Any]) -> None:
-    """Do something with every arm that there still is; those that fail are lost."""
+    """Run an action on every arm that is left; record those that fail as lost."""
     for arm in list(timed.arms.values()):
         _try(timed, arm, action)
 
@@ -343,7 +344,7 @@ def _time(timed: Timed, settings: TimingSettings, oracle: gate.Oracle) -> None:
         reference.key,
         measure,
         plan=settings.plan(cell.profile.seconds, {k: a.role for k, a in timed.arms.items()}),
-        # By the names of the step alone: a resumed run draws what an unbroken one would.
+        # From names alone, so that a resumed run draws the same orders as an unbroken one.
         seed=seed_of(settings.seed, cell.workload.id, cell.state, cell.threads, timed.generation),
         clock=time.perf_counter,
         watch=machine.watch,
@@ -352,11 +353,11 @@ def _time(timed: Timed, settings: TimingSettings, oracle: gate.Oracle) -> None:
 
 
 def _check_clocks(timed: Timed, settings: TimingSettings) -> None:
-    """Hold what workers tell of their blocks against the harness's clock, in longer blocks too.
+    """Compare the times that workers report with the harness's clock; longer blocks too.
 
-    Those are asked for in one generation of the cell, which nobody can foresee. How much a request
-    takes beside its block depends on the machine, and is seen at the sentinel, whose worker runs
-    nothing of a backend's.
+    Longer blocks are timed in one generation of the cell, chosen at random. By how much a request
+    takes longer than its block depends on the machine. The sentinel shows it, because its worker
+    runs no code of a candidate.
     """
     sentinel = timed.arm_of(SENTINEL)
     usual = outside.usual_overhead(sentinel.seen if sentinel else ())

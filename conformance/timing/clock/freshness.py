@@ -1,9 +1,9 @@
-"""Whether each call computes its answer, or remembers it, or leaves the work to the reading.
+"""Checks that a call computes its answer: not remembered, and not left to the reading of it.
 
-What a backend remembers by its inputs, it has to compute where these are new. So calls on indices
-that were never there before are timed beside calls on those of the call before, in random order.
-The same number of indices is written before each, so the two differ in nothing else, and a
-permutation test tells them apart whatever the noise is. docs/timing.md has the rate of false
+A backend that remembers answers by their inputs must still compute those of new inputs. So calls on
+new indices are timed beside calls on the indices of the call before, in random order. The same
+number of indices is written before each call, so the two kinds differ in nothing else. A
+permutation test tells them apart, whatever the noise is. docs/timing.md has the rate of false
 alarms.
 """
 
@@ -19,29 +19,30 @@ from embcheck.conformance.timing.workloads.traces import Inputs
 from embcheck.conformance.timing.workloads.traffic import LINE_BYTES
 
 LOOKS, CALLS = 3, 3
-"""A backend is suspect if in each look the fastest call on new indices is slower than the others'
-fastest, of so many calls of each kind."""
+"""A look times CALLS calls of each kind. A backend is suspect if in each of LOOKS looks the fastest
+call on new indices is slower than the fastest of the others by more than the margin."""
 READINGS = 32
 SERIES = 2
 CHANCE = 1.6e-4
-"""Of each series: the rate of false alarms is at most 1 in 1500 for one worker with two ways to
-renew the indices, and 1 in two millions for two workers."""
+"""The p-value that is evidence, in each series. With two ways to renew the indices, the rate of
+false alarms is at most 1 in 1500 for one worker, and 1 in two millions for two workers."""
 LEAST_SECONDS = 1e-6
 FEW, LINE_SECONDS = 32, 1e-7
-"""With fewer indices, a new one is a row that may lie in memory; a cache line comes from there in
-100 ns at most."""
+"""With fewer indices than FEW, a new index may name a row that no cache holds. To fetch one of its
+cache lines from memory takes LINE_SECONDS at most."""
 MARGINS = {False: 0.5, True: 2.0}
-"""Of a call's time, by whether all indices change places or two. If all do, a call may take longer
-where the processor has learned the order of the others by heart."""
+"""Shares of a call's time, by whether all indices change places or two. If all do, an honest call
+may take longer too, because the processor has learned the earlier order."""
 WORK_SECONDS = 5e-4
 WORK_COPIES = 4
-"""What reading an answer may take of the processor: this, half of its call, or so many copies."""
+"""The CPU time that reading an answer may take: WORK_SECONDS, half of its call, or WORK_COPIES
+copies of it, whichever is longest."""
 
 
 def remembers(arm: Arm, inputs: Inputs) -> str | None:
-    """Say how much longer calls take on indices that are new; None if they do not.
+    """Say how much longer calls on new indices take; None if they do not.
 
-    Calls without a table are not looked at.
+    Calls without a table are not checked.
     """
     table, lookups = inputs.call(0).inputs.get("weight"), inputs.lookups
     if table is None:
@@ -58,14 +59,14 @@ def _renewed(arm: Arm, share: float, least: float, *, whole: bool) -> str | None
     margin = math.inf
     for _ in range(LOOKS):
         new, known = _times(arm, CALLS, whole=whole)
-        # The fastest call of all looks sets the margin; a disturbed one would widen it.
+        # The fastest call of all looks sets the margin, since a disturbed one would widen it.
         margin = min(margin, least + share * min(known))
         # This clears nearly all backends with a few calls. The long series is for suspects only.
         if min(new) <= min(known) + margin:
             return None
     for _ in range(SERIES):
         new, known = _times(arm, READINGS, whole=whole)
-        # Less the margin, the test is about what calls on new indices take beyond it.
+        # With the margin subtracted, the test shows whether calls on new indices exceed it.
         if chance_of_order([seconds - margin for seconds in new], known) <= CHANCE:
             return (
                 f"a call takes {median(new) * 1e6:.1f} us where "
@@ -83,9 +84,9 @@ def _times(arm: Arm, count: int, *, whole: bool) -> tuple[list[float], list[floa
 
 
 def left_to_the_reading(arm: Arm) -> str | None:
-    """Say how much work it is to read an answer, if it is more than the call and copies of it.
+    """Say how much CPU time the reading of an answer takes, if it is too much; else None.
 
-    The least of some readings counts: noise makes none of them shorter.
+    The minimum of some readings counts: noise makes none of them shorter.
     """
     found = arm.reading_work(0)
     least = min(found["read_cpu_seconds"])

@@ -1,9 +1,9 @@
 """The gate: a backend is timed only if its answers are right, and computed by each call.
 
-A backend passes when the very thunks that will be timed answer within the bound of
-`execution/judging/bounds.py` around the float64 definition, when one changed index changes the
-answer, and when an answer that is overwritten is computed anew. After timing, the last timed answer
-is judged again.
+The thunks that will be timed must answer within the bound of `execution/judging/bounds.py` around
+the float64 definition. One changed index must change the answer. The answer must exist when the
+call returns, and must be computed anew by each call. After timing, the last timed answer is judged
+again.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ _AT_RANDOM = "in a block of random length, the last timed answer is wrong"
 # Above the ids of the traces, which count from 0, so that none of them is replaced.
 _CHANGED_ID = 10_000
 OTHERS = 2
-"""Changes beside the usual one, of which some may leave a maximum as it is."""
+"""Changed indices beside the usual one. Several, because a maximum may not show each of them."""
 
 
 @dataclass(frozen=True)
 class Standard:
-    """A call and the answer that the definition gives it."""
+    """A call and the definition's answer to it."""
 
     call: Call
     expected: Arrays
 
     @cached_property
     def allowed(self) -> Mapping[str, np.ndarray]:
-        """The largest difference for each element, by observation."""
+        """The largest allowed difference of each element, by observation."""
         return {name: _bound(name, self.call, array) for name, array in self.expected.items()}
 
     @property
@@ -78,11 +78,12 @@ class Standard:
         return None
 
     def errors(self, got: Arrays) -> dict[str, float]:
-        """Return the largest error against the rounded float64 answer, in two units, and its size.
+        """Return the error against the rounded float64 answer, in three measures.
 
-        In units in the last place of the expected element, which cancellation can make large, and
-        as a share of the bound, which accounts for cancellation. `relative_rms_error` is the root
-        mean square of the errors over that of the expected values.
+        `largest_error_ulp` is in units in the last place of the expected element; cancellation can
+        make it large. `largest_error_share_of_bound` is a share of the bound, which accounts for
+        cancellation. `relative_rms_error` is the root mean square of the errors over that of the
+        expected values.
         """
         ulp = share = rms = 0.0
         for name, wanted in self.expected.items():
@@ -94,7 +95,7 @@ class Standard:
             ulp = max(ulp, float(np.max(error / np.spacing(np.abs(wanted)), initial=0.0)))
             share = max(share, float(np.max(error[off] / self.allowed[name][off], initial=0.0)))
             size = _root_mean_square(wanted.astype(np.float64))
-            # Where all right values are 0, an error is as large as anything can be.
+            # If all expected values are 0, no relative error exists; it counts as 100 %.
             rms = max(rms, _root_mean_square(error) / size if size else 1.0)
         return {
             "largest_error_ulp": ulp,
@@ -105,7 +106,7 @@ class Standard:
 
 @dataclass(frozen=True)
 class Changed:
-    """One change of the first trace, and what the definition answers then."""
+    """A changed index of the first trace, and the definition's answer to it."""
 
     change: IndexChange
     standard: Standard
@@ -113,9 +114,9 @@ class Changed:
 
 @dataclass(frozen=True)
 class Oracle:
-    """What the definition answers to each trace, and to the first one with one index changed.
+    """The definition's answers to each trace, and to the first one with one index changed.
 
-    `others` are further changes, at places that nobody can foresee.
+    `others` are further changes, at random places.
     """
 
     traces: tuple[Standard, ...]
@@ -148,7 +149,8 @@ class Oracle:
     def follows(self, got: Arrays, changed: Standard | None = None) -> bool:
         """Whether an answer is nearer to the one with the changed index than to the first trace's.
 
-        The bound on a long sum in a narrow dtype may be wider than what one row contributes.
+        The bound alone does not tell: for a long sum in a narrow dtype it may be wider than what
+        one row contributes.
         """
         wanted = (changed or self.changed).expected
         return _distance(got, wanted) < _distance(got, self.traces[0].expected)
@@ -175,7 +177,7 @@ def ask_oracle(arm: Arm, inputs: Inputs) -> Oracle:
     shown = (
         Changed(change, standard)
         for change, standard in zip(changes[1:], others, strict=True)
-        # A maximum, say, may be in another row.
+        # A change may not show: a maximum, say, may be in another row.
         if _distance(standard.expected, traces[0].expected) > 0
     )
     return Oracle(tuple(traces), changed, tuple(shown))
@@ -198,7 +200,7 @@ def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
     largest: dict[str, float] = {}
     for trace, standard in enumerate(oracle.traces):
         life = arm.hold(trace, standard.call, inputs.shared)
-        # That of the first trace. Later ones may find what the first has compiled.
+        # Only that of the first trace: later ones may find what the first has compiled.
         arm.life = arm.life or life
         answer = arm.answer(trace)
         _require(standard, answer, "the answer is wrong")
@@ -216,7 +218,7 @@ def admit(arm: Arm, inputs: Inputs, oracle: Oracle) -> dict[str, Any]:
 
 
 def admit_shape(arm: Arm, inputs: Inputs, standard: Standard) -> dict[str, float]:
-    """Prepare a call of another shape, judge its answer, and return the seconds of preparation."""
+    """Judge a call of another shape; return the seconds of its preparation and first call."""
     # The longer call may have an upstream gradient of its own, which the worker lacks.
     shared = {
         name: array for name, array in inputs.shared.items() if standard.call.inputs[name] is array
@@ -239,7 +241,8 @@ def admit_sentinel(arm: Arm, inputs: Inputs) -> None:
 def judge_last(arm: Arm, oracle: Oracle) -> None:
     """Judge the last timed answer, and check that a call computes it again; raises ArmLost.
 
-    A call that trains may have taken many steps by then, so it is judged by another first step.
+    A call that trains may have taken many steps by then, so it is run again from the untrained
+    table, and that answer is judged.
     """
     id_ = arm.last_id
     answer = arm.answer(id_, again=oracle.traces[id_].trains)
@@ -256,12 +259,12 @@ def compute_anew(arm: Arm, id_: int, standard: Standard) -> None:
 
 
 def judge_timed(arm: Arm, standard: Standard) -> None:
-    """Judge the answer of the call that a block ended with; raises ArmLost."""
+    """Judge the answer of a block's last call; raises ArmLost."""
     _require(standard, arm.answer(arm.last_id), _AT_RANDOM)
 
 
 def computes_what_is_new(arm: Arm, inputs: Inputs, oracle: Oracle) -> None:
-    """Check that a call on indices that it knows costs what one on new ones does; raises ArmLost.
+    """Check that calls on known indices are no cheaper than on new ones; raises ArmLost.
 
     A suspect is tried again in another worker.
     """
@@ -280,7 +283,7 @@ def answers_by_itself(arm: Arm) -> None:
 def waits(arm: Arm, inputs: Inputs, oracle: Oracle) -> bool:
     """Check that a call does not return before its answer exists; raises ArmLost.
 
-    A suspect is tried again in another worker; return whether there was one that is cleared.
+    A suspect is tried again in another worker. Return whether the arm was suspected, but cleared.
     """
 
     def shows(arm: Arm) -> str | None:
@@ -295,7 +298,7 @@ def waits(arm: Arm, inputs: Inputs, oracle: Oracle) -> bool:
 def _seen_in_two_workers(
     arm: Arm, inputs: Inputs, oracle: Oracle, look: Callable[[Arm], str | None]
 ) -> tuple[str | None, str | None]:
-    """Return what is seen in an arm's worker and, only if something is, in a fresh worker."""
+    """Return the evidence in an arm's worker and, if there is any, that in a fresh worker."""
     first = look(arm)
     if first is None:
         return None, None
@@ -372,7 +375,7 @@ def _describe_wrong(name: str, got: np.ndarray, wanted: np.ndarray, wrong: np.nd
 
 
 def _bound(name: str, call: Call, expected: np.ndarray) -> np.ndarray:
-    """Return the bound of an observation; an output's only from the rows that are looked up."""
+    """Return the bound of an observation; that of an output from the looked-up rows alone."""
     if name != Observation.OUTPUT or "weight" not in call.inputs:
         return bound(name, call, expected)
     # A bound on the output follows from these rows alone. To derive it from a whole table that a

@@ -22,9 +22,9 @@ WIDTH = 1_000_000
 
 
 class Lane:
-    """A worker as an arm sees it, whose held calls have ids of their own.
+    """A share of a worker, whose held calls have ids of their own; an arm uses it as its worker.
 
-    `spelling` has calls prepared by one of the adapter's other spellings.
+    `spelling` names one of the adapter's other spellings, by which calls are prepared.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class Lane:
 
 def spellings_of(client: WorkerClient | Lane, call: Call) -> list[str]:
     """Ask a worker for the adapter's other spellings of a call; none if it does not answer."""
-    # Nothing is stored in the worker yet, so that all arrays are sent with the question.
+    # Nothing is stored in the worker yet, so all arrays are sent with the request.
     header = {"request": "spellings", "call": describe_call(call), "stored": []}
     answer = client.request(header, call.inputs)
     return list(answer.details["names"]) if isinstance(answer, Answered) else []
 
 
 def is_named(name: str, wanted: str) -> bool:
-    """Whether a spelling is the wanted one; what stands after `#` need not be written."""
+    """Whether a spelling is the wanted one; `wanted` may omit what stands after `#`."""
     return wanted in (name, name.partition("#")[0].strip())

@@ -26,7 +26,7 @@ class MemoryMark:
 
 
 def mark(pid: int | None) -> MemoryMark | None:
-    """Forget a process's earlier peak; None where the kernel does not do that."""
+    """Reset a process's peak, and mark its size then; None where the kernel cannot do that."""
     if pid is None:
         return None
     try:

@@ -16,7 +16,7 @@ from embcheck.conformance.timing.clock.schedule import Round
 STEAL, PRESSURE, SWITCHES, FOREIGN = "steal", "pressure", "switches", "foreign"
 MAX_STEAL = 0.01
 MAX_PRESSURE = 0.20
-"""Threads of one worker wait for each other if there are more of them than cores."""
+"""High, because threads of one worker wait for each other if there are more of them than cores."""
 MAX_SWITCHES = 1.0
 """Involuntary context switches a block."""
 MAX_FOREIGN = 0.10

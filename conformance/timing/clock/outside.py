@@ -1,9 +1,9 @@
-"""A worker seen from outside: by the harness's own clock, and by what the kernel counts for it.
+"""Checks of a worker's clocks from outside, by the harness's own clock and the kernel's counts.
 
-A worker times its blocks itself, since a pipe is too slow for that. But whatever runs in a worker
-may change its clocks, so that each of its readings has to fit between two of the harness's. Both
-clocks are the machine's (CLOCK_MONOTONIC on Linux), and a process's CPU time is one number for
-itself and for others. So an honest reading always fits, however busy the machine is.
+A worker times its blocks itself, since a pipe is too slow for that. But code that runs in a worker
+may change its clocks, so each of its readings must fit between two of the harness's. Both read the
+machine's clock (CLOCK_MONOTONIC on Linux), and a process reads the same CPU time of itself as
+others do. So an honest reading always fits, however busy the machine is.
 """
 
 from __future__ import annotations
@@ -21,26 +21,25 @@ from typing import Any
 
 PROC = Path("/proc")
 ROUNDING = 1e-6
-"""Seconds; readings are exact to the nanosecond, but as floats only to less."""
+"""Seconds. Readings are exact to the nanosecond, but floats round them."""
 ALLOWED_SECONDS = 1e-3
 ALLOWED_SHARE = 0.05
-"""Of a block; so much of a request, and ALLOWED_SECONDS, need not be in the block."""
+"""Of a block. A request may take this, and ALLOWED_SECONDS, longer than its block."""
 ALLOWED_OVERHEAD = 2.0
-"""Times what requests of a trusted worker take beside their blocks, where that is longer."""
+"""Times the overhead of a trusted worker's requests; counts where it exceeds ALLOWED_SECONDS."""
 ALLOWED_HELP_SECONDS = 0.012
 HELP_FACTOR = 20
-"""The time to wake helper threads before a block, and to let them rest after it; see held.py.
-
-As they are waited for only while they work a tenth of the time or more, no more is allowed than
-this many times the CPU time that they had.
+"""ALLOWED_HELP_SECONDS is the time to wake helper threads before a block, and to let them rest
+after it; see held.py. The worker waits for them only while they work a tenth of the time or more.
+So no more is allowed than HELP_FACTOR times their CPU time.
 """
 LONG_SECONDS, LONG_FACTOR = 0.02, 5
-"""A longer block, and how many times longer than the usual ones at most."""
+"""The seconds of a longer block, and the most calls in it, as a multiple of the usual number."""
 REPEATS, FEWEST = 12, 4
-"""Blocks to try again with; fewer than four of them clear nobody."""
+"""The most blocks to try again with, and the fewest that can clear a worker."""
 CLOCKS = ("begun", "ended", "cpu_begun", "cpu_ended")
 DIFFERENCES = ("idle_cpu_seconds", "background_seconds", "untimed_cpu_seconds")
-"""Of two clocks, read one after the other, so that they may be a little below 0."""
+"""Differences of two clocks that are read one after the other: they may be a little below 0."""
 IDLE_SECONDS = 1e-4
 """CPU seconds that a worker may take after its reply has been read, until it waits again."""
 
@@ -49,9 +48,9 @@ IDLE_SECONDS = 1e-4
 class Moment:
     """The harness's clock, and the CPU seconds of a worker and of the processes that are its own.
 
-    `first` are the CPU seconds of its first thread. `waited` is how long the first threads of the
-    worker and of the harness were ready to run and waited for a core. None stands for what the
-    kernel does not tell.
+    `kin` has the CPU seconds of those processes by id, `first` those of the worker's first thread.
+    `waited` is how long the first threads of the worker and of the harness were ready to run and
+    waited for a core. None stands for what the kernel does not tell.
     """
 
     wall: float
@@ -63,9 +62,10 @@ class Moment:
 
 @dataclass(frozen=True)
 class Seen:
-    """A block as the worker tells it, in seconds, and the request as the harness saw it.
+    """A block as the worker reports it, and its request as the harness saw it; all in seconds.
 
-    `help` are the CPU seconds that other threads of the worker than its first had meanwhile.
+    `seconds` is the worker's figure. `duration` and `waited` are those of the request. `help` is
+    the CPU time of the worker's threads other than its first.
     """
 
     calls: int
@@ -76,7 +76,7 @@ class Seen:
 
     @property
     def per_call(self) -> float:
-        """Seconds of one call, as the worker tells it."""
+        """Seconds of one call, as the worker reports them."""
         return self.seconds / self.calls
 
     @property
@@ -87,8 +87,8 @@ class Seen:
     def is_accounted_for(self, usual: float) -> bool:
         """Whether the request took little longer than the block that it was for.
 
-        `usual` is the overhead of a trusted worker. Where the kernel does not tell how long a
-        request waited, nothing can be said.
+        `usual` is the overhead of a trusted worker in seconds. Where the kernel does not tell how
+        long a request waited, the answer is yes.
         """
         if self.overhead is None:
             return True
@@ -131,7 +131,7 @@ def _difference(before: float | None, after: float | None) -> float | None:
 def cpu_seconds(pid: int) -> float | None:
     """Return the CPU seconds of all threads that a process has or had; None if not told.
 
-    Linux keeps a CPU clock for each process, whose id is made of the process's
+    Linux keeps a CPU clock for each process; the clock's id is derived from the process's
     (clock_getcpuclockid(3)). `/proc/PID/stat` has the same in hundredths of a second only.
     """
     if sys.platform != "linux":
@@ -144,7 +144,7 @@ def cpu_seconds(pid: int) -> float | None:
 
 
 def _scheduled(process: str) -> tuple[float, float] | None:
-    """Return the seconds that a first thread ran, and waited to run (kernel: sched-stats.rst)."""
+    """Return the seconds that a first thread ran, and waited for a core (sched-stats.rst)."""
     try:
         file = os.open(f"{PROC}/{process}/schedstat", os.O_RDONLY)  # Five times a Path's speed.
     except OSError:
@@ -161,8 +161,8 @@ def _scheduled(process: str) -> tuple[float, float] | None:
 def kin_of(pid: int | None) -> tuple[int, ...]:
     """Find the processes that a worker has started, even those that have left its session.
 
-    They have the worker's TMPDIR, which no other worker has, in their environment. Ids of processes
-    grow, so only those above the worker's are looked at.
+    Their environment has the worker's TMPDIR, which no other worker has. Process ids grow, so only
+    those above the worker's are looked at.
     """
     marker = None if pid is None else _temporary_folder(PROC / str(pid))
     if pid is None or marker is None:
@@ -183,9 +183,9 @@ def _temporary_folder(process: Path) -> bytes | None:
 
 
 def number(told: Mapping[str, Any], name: str, most: float = math.inf) -> float:
-    """Return a finite number that a worker told, from 0 to `most`; raises ValueError with a reason.
+    """Return a number that a worker reported; raises ValueError if it is not from 0 to `most`.
 
-    The worker's program may have been changed by what runs in it.
+    Code that runs in the worker may have changed its program.
     """
     (value,) = finite([told.get(name)], name)
     if not -ROUNDING <= value <= most + ROUNDING:
@@ -193,8 +193,11 @@ def number(told: Mapping[str, Any], name: str, most: float = math.inf) -> float:
     return value
 
 
-def finite(values: Iterable[Any], name: str = "a reading") -> list[float]:
-    """Return what a worker told as finite numbers; raises ValueError with a reason."""
+def finite(values: Iterable[Any], name: str = "a reading", *, least: int = 0) -> list[float]:
+    """Return a worker's values as floats.
+
+    Raises ValueError if one is not a finite number, or if there are fewer than `least`.
+    """
     found = []
     for value in values:
         # Python takes True for a 1, but no clock gives it.
@@ -204,11 +207,13 @@ def finite(values: Iterable[Any], name: str = "a reading") -> list[float]:
         if not math.isfinite(value):
             raise ValueError(f"{name} is {value}")
         found.append(float(value))
+    if len(found) < least:
+        raise ValueError(f"{name} has {len(found)} numbers, not {least} or more")
     return found
 
 
 def disbelieve(before: Moment, after: Moment, told: Mapping[str, Any], calls: int) -> str | None:
-    """Say what shows that a worker's clocks are not the machine's; None if nothing does."""
+    """Return evidence that a worker's clocks are not the machine's, or None."""
     try:
         begun, ended, cpu_begun, cpu_ended = (number(told, name) for name in CLOCKS)
         seconds = number(told, "seconds", max(0.0, ended - begun))
@@ -242,10 +247,10 @@ def _fits(*readings: float) -> bool:
 
 
 def idle_cpu_seconds(rested: Moment | None, asked: Moment) -> float:
-    """Return the CPU seconds that a worker and its kin used between two requests, beyond a few."""
+    """Return the CPU seconds of a worker and its kin between requests, less IDLE_SECONDS."""
     if rested is None or rested.cpu is None or asked.cpu is None:
         return 0.0
-    # Of processes that began or ended meanwhile there is no difference to take.
+    # Processes that began or ended meanwhile have one reading only, and so no difference.
     kin = sum(asked.kin[pid] - rested.kin[pid] for pid in asked.kin.keys() & rested.kin.keys())
     return max(0.0, asked.cpu - rested.cpu + kin - IDLE_SECONDS)
 
@@ -253,12 +258,13 @@ def idle_cpu_seconds(rested: Moment | None, asked: Moment) -> float:
 def hides_time(
     blocks: Sequence[Seen], repeat: Callable[[int], Seen], *, usual: float, thorough: bool
 ) -> str | None:
-    """Say how much of a worker's time is missing from what it tells; None if none is.
+    """Say how much time is missing from a worker's reports; None if none is.
 
     A busy machine delays some requests, so it is enough if half of the `blocks` of the rounds are
-    accounted for, or of some more, and, if a check is `thorough`, one longer block, of which less
-    can be hidden. `repeat` times one more block of some calls; `usual` is the overhead of a trusted
-    worker.
+    accounted for. If they are not, or the check is `thorough`, more blocks are timed. Then half of
+    the old or of the new blocks must be accounted for, and one longer block, in which less can be
+    hidden. `repeat` times one more block of some calls; `usual` is the overhead of a trusted
+    worker in seconds.
     """
 
     def is_whole(block: Seen) -> bool:
@@ -269,7 +275,7 @@ def hides_time(
         return None
     fastest = max(min(block.per_call for block in blocks), 1e-9)
     calls = blocks[-1].calls
-    # A worker that tells too little time would otherwise be asked for blocks of minutes.
+    # A worker that reports too little time would otherwise be asked for blocks of minutes.
     many = max(calls, min(math.ceil(LONG_SECONDS / fastest), LONG_FACTOR * calls))
     longer: list[Seen] = []
     again: list[Seen] = []
@@ -280,7 +286,7 @@ def hides_time(
             return None
         again.append(repeat(calls))
     found = [*blocks, *longer, *again]
-    # The request of which it told most: if even that is too little, so are all others.
+    # The block with the largest reported share: if even that is too small, so are all others.
     best = max(found, key=lambda block: block.seconds / block.duration)
     return (
         f"the clock in its worker cannot be believed: of a request that took "

@@ -1,9 +1,9 @@
-"""Does a call return before its answer exists? Only evidence that noise cannot produce counts.
+"""The check that an answer exists when its call returns; it counts only what noise cannot cause.
 
 Noise does not change the bytes of an answer, nor make it depend on an index that was changed after
 the call. But noise does change how long an answer takes to read. So two kinds of readings, which
-differ only in the answer that is read, are taken in random order, and compared by a permutation
-test, whose p-value holds whatever the noise is. docs/timing.md has the rate of false alarms.
+differ only in the answer that is read, are taken in random order. A permutation test compares them;
+its p-value holds whatever the noise is. docs/timing.md has the rate of false alarms.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from embcheck.conformance.timing.clock.arms import Arm
 from embcheck.conformance.timing.statistics.ranks import chance_of_order
 
 CHANGED_CALLS = 2
-"""Of 5; on a busy machine an answer may be complete before its first bytes are read."""
+"""Of 5 calls. On a busy machine some answers may be complete before their first bytes are read."""
 LATE_SECONDS = 1e-4
 LATE_SHARE = 0.5
 """Of a call's time; an answer that is later than this and LATE_SECONDS would distort a timing."""
@@ -26,13 +26,13 @@ READINGS = 32
 """Of each answer; a quarter of them may be disturbed, or complete at once by chance."""
 SERIES = 3
 CHANCE = 1.6e-4
-"""Of each of two comparisons in each series: the rate of false alarms is at most 1 in 1000 for one
-worker, and 1 in a million for two."""
+"""The p-value that is evidence, in each of two comparisons in each series. So the rate of false
+alarms is at most 1 in 1000 for one worker, and 1 in a million for two."""
 SHORTEST_WAIT = 1e-3
 
 
 def unready(arm: Arm, shows_a_late_change: Callable[[], bool]) -> str | None:
-    """Say what shows that a call returns before its answer exists; None if nothing does.
+    """Return evidence that a call returns before its answer exists, or None.
 
     On a device other than the CPU, times are not evidence: the first reading includes a copy that
     libraries keep, and a second call queues behind the others.
@@ -55,7 +55,7 @@ def _reads_late(arm: Arm) -> str | None:
     # Most cells end here, after five readings. The long series are for suspects only.
     if median(readings) <= margin:
         return None
-    # Twice as long as an answer took, so that those of the control are complete.
+    # Twice as long as an answer took, so that the controls' answers are complete.
     wait = max(SHORTEST_WAIT, 2 * median(readings))
     shown = (_series(arm, margin, wait) for _ in range(SERIES))
     return next(filter(None, shown), None)
@@ -80,8 +80,8 @@ def _series(arm: Arm, margin: float, wait: float) -> str | None:
     return None
 
 
-# In this order: what is late beside an answer that had time was returned early. What is late only
-# beside one that was read before is computed when it is first read.
+# The order matters. An answer that is later than one that had time to complete was returned early.
+# An answer that is only later than one that was read before is computed when it is first read.
 _CONTROLS = {
     WhichAnswer.SETTLED: "the call returned {:.2f} ms before its answer existed",
     WhichAnswer.READ: "the answer is computed, {:.2f} ms long, only when it is first read",

@@ -27,7 +27,7 @@ class Block:
 
     Seconds are for the whole block. `switches` counts its involuntary context switches.
     `idle_seconds` is how long the worker waited before it, `idle_cpu_seconds` the CPU time that it
-    used meanwhile, and `background_seconds` the part of that used by threads without work.
+    used meanwhile, and `background_seconds` the part of that used by background threads.
     `untimed_cpu_seconds` is the CPU time to wake helper threads before the block and to let them
     rest after it.
     """
@@ -49,7 +49,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Round:
-    """Every arm's blocks, there and back, the order of the way there, and the noise meanwhile."""
+    """Every arm's two blocks (there and back), the order on the way there, and the noise."""
 
     order: tuple[str, ...]
     blocks: Mapping[str, tuple[Block, Block]]
@@ -78,18 +78,18 @@ class ArmLost(Exception):
 
 def seed_of(*parts: object) -> int:
     """Make a seed from a cell's name, the same in every process."""
-    # Python's own hash of a text is another in each process.
+    # Python's own hash of a text differs between processes.
     text = "\0".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
 def shuffled(items: Sequence[Item], seed: int) -> list[Item]:
-    """Return items in a random order; that of one seed is the same."""
+    """Return items in a random order, which the seed determines."""
     return list(next(orders(items, seed)))
 
 
 def orders(arms: Sequence[Item], seed: int) -> Iterator[tuple[Item, ...]]:
-    """Yield one random order of the arms after another; those of one seed are the same."""
+    """Yield random orders of the arms without end; the seed determines them."""
     generator = np.random.default_rng(seed)
     while True:
         yield tuple(arms[place] for place in generator.permutation(len(arms)))

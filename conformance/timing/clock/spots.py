@@ -1,8 +1,8 @@
-"""Answers taken from the middle of blocks, at moments that nobody can foresee.
+"""Spot checks: answers from the middle of timed blocks are judged, at random moments.
 
-A backend may answer rightly when it is judged, and cheaply when it is timed. So after some blocks
-of the rounds a shorter one follows, of a random number of calls. Its last answer is judged, which
-is like judging a random call of the block. Sometimes an index is changed before, where the library
+A backend may compute its answers when it is judged, and not when it is timed. So after some blocks
+of the rounds a shorter one follows, with a random number of calls. Its last answer is judged, which
+is like judging a random call of the block. Sometimes an index is changed first, if the library
 reads the indices in place.
 """
 

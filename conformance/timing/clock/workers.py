@@ -36,14 +36,14 @@ def thread_count(threads: int | str) -> int:
 
 
 class Workers:
-    """Starts workers when they are needed, keeps them, and ends them together.
+    """Workers by backend and role: started when they are needed, kept, and ended together.
 
     With a number of `threads`, a worker is confined to as many cores before it starts, which every
     library's pools obey. Environment variables say the same to libraries that read them. Files of
     adapters and compilers go below the folder `cache`, which is fresh for each run. Each role and
     cell has a folder of its own there. So exports are timed in each cell's first generation, even
-    if another cell has made the same ones, and later generations find them. `addresses` are where
-    backends are, by their labels; any other name is a backend's own id.
+    if another cell has made the same ones, and later generations find them. `addresses` maps labels
+    of backends to their addresses; any other name is a backend's own id.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class Workers:
     def arm(self, backend: str, role: str, cell: str = "") -> Arm:
         """Return a fresh arm on the worker that a backend has for a role; raises ArmLost.
 
-        It keeps exports only for the `cell`, if one is named.
+        If a `cell` is named, exports are kept in a folder for that cell.
         """
-        # It runs in the definition's worker, but the record names it by what it calls.
+        # The sentinel runs in the definition's worker, but the record names it by what it calls.
         name = SENTINEL_NAME if role == SENTINEL else backend
         arm = Arm(f"{name} ({role})", name, role, self._client(backend, role))
         arm.spare = partial(self._spare, (backend, role))
@@ -96,7 +96,7 @@ class Workers:
             self._greet(key)
 
     def source(self, backend: str) -> str | None:
-        """Return a hash of the adapter's source, if its worker starts."""
+        """Return a hash of the adapter's source; None if its worker does not start."""
         try:
             answer = self._client(backend, CANDIDATE).request({"request": "source"})
         except ArmLost:
@@ -137,7 +137,7 @@ class Workers:
         if self._cache is not None:
             folder = self._cache / _digest(*key)
             folder.mkdir(exist_ok=True)
-            # TMPDIR is also how the worker's own processes are known (see `outside.kin_of`).
+            # TMPDIR also marks the processes that the worker starts (see `outside.kin_of`).
             environment |= {"TMPDIR": str(folder), CACHE: str(folder)}
         where = self._addresses.get(key[0], key[0])
         return WorkerClient(
@@ -148,7 +148,7 @@ class Workers:
         """Return one more worker, confined like the others, which the caller must end."""
         client = self._make(key)
         with self._cores():
-            # Not greeted: whoever asked for it waits for its info, or learns why there is none.
+            # Not greeted: the caller reads its info, which waits for it or raises.
             client.launch()
         return client
 

@@ -15,7 +15,7 @@ from embcheck.conformance.timing.workloads.load import Workload
 
 MACHINE = ("platform", "cpu", "cores", "memory_gib", "last_level_cache_bytes")
 BACKEND = ("library", "version", "device", "source")
-# Another title makes no other workload.
+# A workload with another title is still the same.
 WORDS = ("title", "stands_for")
 
 

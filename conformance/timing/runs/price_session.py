@@ -60,10 +60,10 @@ def run_prices(
 ) -> ExitCode:
     """Price workloads' calls on backends and record them; `told` is called as each step begins.
 
-    Only workloads that observe an output alone have prices, since a training workload is a stage
-    already. Backends are as in `run_timing`. After an interruption, finished steps are kept, and
-    `resume` continues from there. Before anything is written, raises UnknownBackend, BadAddress,
-    CannotResume, or NoneAvailable where no backend can run here.
+    A workload should observe its output alone: each price is a difference from its plain call,
+    which would otherwise be training. Backends are as in `run_timing`. After an interruption,
+    finished steps are kept, and `resume` continues from there. Before anything is written, raises
+    UnknownBackend, BadAddress, CannotResume, or, if no backend can run here, NoneAvailable.
     """
     addresses = addressed(backends)
     header = _header(backends, workloads, settings)
@@ -78,7 +78,7 @@ def run_prices(
             if (step.cell.workload.id, step.backend) not in priced:
                 told(step)
                 found = _take(step, settings, addresses)
-                # All lines of a step or none: a resumed run takes a step with any line for done.
+                # All lines of a step at once: a resumed run takes a step with any line for done.
                 writer.write(*found)
                 lines += found
         losses = (line.details.exit_code or ExitCode.CONFORMS for line in lines)
@@ -101,8 +101,8 @@ def _take(
             generations.append(price(step.cell, step.backend, workers, settings, generation))
         finally:
             workers.close()
-        # A variant needs all generations, and one of them has lost the call that all are paired
-        # with.
+        # A variant needs all generations, and this one has lost the plain call, with which all
+        # are paired.
         if not generations[-1].rounds:
             break
     return price_lines(generations)

@@ -101,11 +101,11 @@ def price_lines(generations: Sequence[Priced]) -> list[PriceLine]:
     lost = {key: reason for priced in generations for key, reason in priced.lost.items()}
     if PLAIN in lost or not all(priced.rounds for priced in generations):
         reason = lost.get(PLAIN, ArmLost("the plain call was lost while it was timed"))
-        # A backend that did not start has no variants. Of this one only the names are read.
+        # A backend that did not start has no variants. Only the names of this one are read.
         return [_untimed(first, Variant(PLAIN, "semantics", None), reason)]  # type: ignore[arg-type]
     twin = None if AGAIN in lost else _estimate(generations, AGAIN, PLAIN)
     margin = MARGIN
-    # The plain call differs from itself, so that prices up to that difference mean nothing.
+    # The plain call differs from itself, so prices up to that difference mean nothing.
     if twin is not None and decide(twin) != Conclusion.SAME:
         margin = max(twin.high, 1 / twin.low) - 1
     lines = []
@@ -119,7 +119,7 @@ def price_lines(generations: Sequence[Priced]) -> list[PriceLine]:
 
 
 def _admit(arm: Arm, variant: Variant, workers: Workers) -> None:
-    """Judge a variant's call by the definition, as any call that is timed."""
+    """Let a variant's call through the gate, as any call that is timed; raises ArmLost."""
     lack = arm.client.info.lacks(variant.inputs.call(0))
     if lack is not None:
         raise ArmLost(f"unsupported: {lack}")
@@ -136,7 +136,7 @@ def _calibrate(priced: Priced, arm: Arm, block_seconds: float) -> None:
 
 
 def _try(priced: Priced, arm: Arm, action: Callable[[], Any]) -> None:
-    """Do something with an arm; if that fails, the arm is lost."""
+    """Run an action on an arm; if it raises ArmLost, record the arm as lost."""
     priced.arms[arm.key] = arm
     try:
         action()
@@ -155,7 +155,7 @@ def _time(priced: Priced, settings: TimingSettings, generation: int) -> None:
         return priced.arms[key].time(priced.calls[key])
 
     cell = priced.cell
-    # The plain call is the baseline, of which no precision is wanted.
+    # The plain call is the baseline, which has no interval of its own.
     roles = {key: CANDIDATE for key in priced.arms if key != PLAIN}
     priced.rounds = run_rounds(
         list(priced.arms),
@@ -209,7 +209,7 @@ def _rounds(generations: Sequence[Priced], variant: Variant, margin: float) -> P
 
 
 def _nanoseconds(generations: Sequence[Priced], name: str) -> float:
-    """Return the mean over generations of the median time of each, in logs as the ratio's is."""
+    """Return the mean over generations of each one's median time; the mean is of logs."""
     folded = [fold(seconds_per_call(priced.rounds, name)) for priced in generations]
     return float(np.exp(np.mean([np.median(each) for each in folded]))) * 1e9
 

@@ -1,8 +1,8 @@
-"""Has a backend become slower since an earlier run? Re-time what changed, and compare ratios.
+"""The check whether backends became slower since an earlier run: those that changed are re-timed.
 
-Only ratios to the same reference on the same machine are compared. Absolute times vary from day to
-day, and ratios vary between machines, whose caches differ. A backend has become slower if the whole
-interval of the change says so, in two independent runs.
+Only ratios to the same baseline on the same machine are compared. Absolute times vary from day to
+day, and ratios vary between machines, whose caches differ. A backend became slower if the whole
+interval of the change clears the margin, in two independent runs.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Comparison:
 
 
 def read_baseline(path: Path) -> Run:
-    """Read the finished timing run of a folder; raises RecordError or NotComparable."""
+    """Read the finished timing run of a folder; raises RecordError or NotComparableTimings."""
     runs = [run for run in read_runs(path) if run.header.purpose == PURPOSE]
     if not runs:
         raise NotComparableTimings(f"{path} holds no timing run; write one with `embcheck bench`")
@@ -115,7 +115,7 @@ def run_against(
 ) -> Comparison:
     """Time again what changed since a run, and twice if it seems slower.
 
-    Backends are as in `run_timing`. Raises NotComparable where the baseline itself changed,
+    Backends are as in `run_timing`. Raises NotComparableTimings if the baseline itself changed,
     UnknownBackend, BadAddress, and NoneAvailable.
     """
     # The record may be a stranger's, and an address in it could start any program.
@@ -141,7 +141,7 @@ def run_against(
     again = [texts[name] for name in (reference, *changed)]
     code = run_timing(again, same, folder, settings, told)
     changes = compare(base, _last(folder))
-    # One run alone calls something slower by chance now and then, so these are timed again.
+    # A single run sometimes calls a backend slower by chance, so these are timed again.
     slower = [change for change in changes if change.verdict == Conclusion.SLOWER]
     if slower:
         names = list(dict.fromkeys([reference, *(change.now.backend for change in slower)]))
@@ -161,7 +161,7 @@ def _repeat(
     settings: TimingSettings,
     told: Told,
 ) -> ExitCode:
-    """Time once more what seems slower, in other processes and another order."""
+    """Time again what seems slower, in other processes and another order."""
     ids = {change.now.workload for change in slower}
     again = [workload for workload in workloads if workload.id in ids]
     other = replace(settings, seed=settings.seed + 1)
@@ -174,7 +174,7 @@ def _with_repeat(change: RatioChange, base: Run, repeat: Run) -> RatioChange:
 
 
 def compare(base: Run, now: Run) -> list[RatioChange]:
-    """Compare the candidates of two runs that have the same reference in a cell."""
+    """Compare the candidates that two runs have in common, cell by cell."""
     before = {_key(line): line for line in _candidates(base)}
     return [
         compare_lines(before[_key(line)], line) for line in _candidates(now) if _key(line) in before
@@ -184,7 +184,7 @@ def compare(base: Run, now: Run) -> list[RatioChange]:
 def compare_lines(before: Measurement, now: Measurement) -> RatioChange:
     """Compare two ratios; the interval of the change is as wide as both intervals allow.
 
-    What neither run could tell apart is no change.
+    The margin is the wider one of both runs. Ratios to different baselines are INCONCLUSIVE.
     """
     lines = (before, now)
     # This run has no figures; whether the earlier one had them does not matter.
@@ -204,7 +204,7 @@ def compare_lines(before: Measurement, now: Measurement) -> RatioChange:
 
 
 def _generations(line: Measurement) -> int:
-    """Return how many processes timed a line; enough where an older record does not say."""
+    """Return how many processes timed a line; if an older record does not say, enough to decide."""
     rounds = line.details.rounds
     return rounds.generations if rounds else FEWEST_GENERATIONS
 

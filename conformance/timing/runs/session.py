@@ -34,7 +34,7 @@ from embcheck.conformance.timing.workloads.load import Workload, workload_files
 
 PURPOSE = "timing"
 USUAL = "torch-eager"
-"""The baseline where it takes part and no other one is wanted."""
+"""The baseline if it takes part and no other one is wanted."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def plan_cells(workloads: Iterable[Workload], profile: str) -> list[Cell]:
             if threads == "all" and machine.cores() == 1 and 1 in planned.threads:
                 continue
             cells += [Cell(workload, planned, state, threads) for state in planned.states]
-    # Workers are confined when they start, so that cells in any order would restart them.
+    # Workers are confined when they start, so cells in another order would restart them.
     return sorted(cells, key=lambda cell: str(cell.threads), reverse=True)
 
 
@@ -80,7 +80,7 @@ def plan_steps(workloads: Iterable[Workload], settings: TimingSettings) -> list[
 def choose_baseline(backends: Sequence[str], wanted: str | None = None) -> str:
     """Name the backend that ratios are taken to.
 
-    The wanted one, else PyTorch's own if it takes part, else the first that is named.
+    It is the wanted one, else PyTorch's own if it takes part, else the first that is named.
     """
     return wanted or (USUAL if USUAL in backends else backends[0])
 
@@ -93,14 +93,14 @@ def with_baseline(backends: Sequence[str], wanted: str | None) -> list[str]:
 
 
 def addressed(texts: Sequence[str]) -> dict[str, Address]:
-    """Return where backends are by their labels; raises BadAddress or UnknownBackend."""
+    """Return the addresses of backends by their labels; raises BadAddress or UnknownBackend."""
     return {address.label: address for address in parse_addresses(texts)}
 
 
 def available(infos: Iterable[Mapping[str, Any]], needed: str | None = None) -> list[str]:
     """Return the labels of the described backends that can run here.
 
-    Raises NoneAvailable where there are none, or `needed` is not among them.
+    Raises NoneAvailable if there are none, or if `needed` is unavailable.
     """
     gone = {info["id"]: info["unavailable"] for info in infos if "unavailable" in info}
     if needed is not None and needed in gone:
@@ -124,10 +124,10 @@ def run_timing(
     """Time workloads on backends and record them in a folder; `told` is called as each step begins.
 
     Backends are addresses, `[LABEL=]ID[:PYTHON]`. One that is unavailable is named in the record's
-    header and not timed. After an interruption, finished steps are kept, and measured as far as
-    they go; `resume` continues from there. A run of another `purpose` is recorded beside it in the
-    folder. Before anything is written, raises UnknownBackend, BadAddress, CannotResume, or
-    NoneAvailable where no backend, or not the wanted baseline, can run here.
+    header and not timed. After an interruption, finished steps are kept and measured; `resume`
+    continues from there. Runs of another `purpose` may be in the same folder. Before anything is
+    written, raises UnknownBackend, BadAddress, CannotResume, or, if no backend or not the wanted
+    baseline can run here, NoneAvailable.
     """
     addresses = addressed(with_baseline(backends, settings.baseline))
     if settings.baseline is not None and settings.baseline not in addresses:
@@ -198,7 +198,7 @@ class _Run:
         try:
             infos = _describe(self._workers, addresses)
             self._backends = available(infos, settings.baseline)
-            # The others are timed all the same, and the exit code says that some were not.
+            # The available ones are timed all the same; the exit code says that some were not.
             some_are_gone = len(self._backends) < len(addresses)
             self._exit_code = ExitCode.USAGE if some_are_gone else ExitCode.CONFORMS
             self._reference = choose_baseline(self._backends, settings.baseline)
@@ -217,7 +217,7 @@ class _Run:
             raise
 
     def _workers_for(self, step: TimingStep) -> Workers:
-        """Return the workers of a step's generation, started if they are not those at work."""
+        """Return the workers of a step's generation; start them unless they run already."""
         crew = (step.generation, step.cell.threads)
         if crew == self._crew:
             return self._workers
@@ -241,7 +241,7 @@ class _Run:
         if any(line.generation == step.generation for line in done):
             return
         self._workers = self._workers_for(step)
-        # The first generation of the cell has chosen; ratios to two baselines have no mean.
+        # The cell's first generation chose the baseline; ratios to two baselines have no mean.
         preferred = done[0].reference if done and done[0].reference else self._reference
         timed = time_cell(
             step.cell, self._backends, preferred, self._workers, self._settings, step.generation

@@ -19,7 +19,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 import numpy as np
-import scipy  # imports `special` and `stats` where they are used first: half a second each
+import scipy  # imports `special` and `stats` at their first use: half a second each
 
 MARGIN = 0.03
 LEVEL = 0.95
@@ -29,7 +29,7 @@ SEED = 20260101
 MAX_FLAGGED = 0.30
 FEW_DRAWS = 10
 FEWEST_GENERATIONS = 3
-"""Of processes, to decide: the interval over two of them is 25 standard errors wide, and one
+"""The fewest for a verdict: the interval over two processes is 25 standard errors wide, and one
 process is one sample, however many rounds it runs."""
 
 
@@ -65,9 +65,9 @@ class Estimate:
         return float(np.log(self.high / self.low) / 2)
 
     def doubt(self, conclusion: Conclusion, margin: float = MARGIN) -> float:
-        """Return the p-value of a conclusion: 1 less the level up to which the interval allows it.
+        """Return the p-value of a conclusion, 1 for INCONCLUSIVE.
 
-        The larger one of the two levels', since the interval is the wider one.
+        It is the larger one over rounds and over generations, as the interval is the wider one.
         """
         limit = float(np.log1p(margin))
         if conclusion == Conclusion.FASTER:
@@ -188,11 +188,11 @@ def conclude(found: Estimate, margin: float = MARGIN) -> Conclusion:
 
 
 def withstand(doubts: Sequence[float], level: float = LEVEL) -> list[bool]:
-    """Say which of many conclusions to keep: of those that are, a share of `level` is true.
+    """Say for each p-value whether to keep its conclusion: a share `level` of those kept is true.
 
     This holds on average over runs. If no conclusion is true, none is kept in that share of runs
     (Benjamini and Hochberg, Controlling the false discovery rate, 1995; a test simulates
-    comparisons that share a reference). Control of the family-wise error rate would need
+    comparisons that share a baseline). Control of the family-wise error rate would need
     differences of thirty standard errors, with three processes and fifty comparisons.
     """
     return [bool(rate <= 1 - level) for rate in scipy.stats.false_discovery_control(doubts)]

@@ -20,7 +20,7 @@ import scipy
 from embcheck.conformance.timing.statistics.estimate import LEVEL, Estimate, interval
 
 FEWEST = 4
-"""Comparisons; fewer are not moderated."""
+"""Fewer comparisons are not moderated."""
 FAR = 3.0
 """Times the common variance; a comparison beyond it keeps its own."""
 _LEAST_WORTH = 1e-6
@@ -79,7 +79,7 @@ def _moderated(one: Estimate, spread: ProcessSpread, level: float) -> Estimate:
 
 
 def _log_bias(half: float) -> float:
-    """Return by how much a variance's log is off in the mean, of so many half degrees."""
+    """Return the mean error of the log of a variance with twice `half` degrees of freedom."""
     return float(scipy.special.digamma(half)) - math.log(half)
 
 
@@ -88,6 +88,6 @@ def _trigamma(x: float) -> float:
 
 
 def _inverse_trigamma(value: float, most: float) -> float:
-    """Return where the trigamma function, which falls, has a value; it is below `most`."""
+    """Return the x below `most` at which the trigamma function, which decreases, has a value."""
     bounds = math.log(_LEAST_WORTH), math.log(most)
     return math.exp(scipy.optimize.brentq(lambda log: _trigamma(math.exp(log)) - value, *bounds))

@@ -8,13 +8,14 @@ import scipy
 
 
 def chance_of_order(larger: Sequence[float], smaller: Sequence[float]) -> float:
-    """Return the share of all orders of two samples in which one is larger at least as often.
+    """Return the p-value of the hypothesis that one sample is larger only by chance.
 
-    The statistic is the number of pairs in which the one is larger, as by Mann and Whitney; a tie
-    does not count. The share is the p-value if the order was random and has no effect, whatever
-    disturbs the numbers, and however long a disturbance lasts.
+    It is the share of all orders of the two samples in which the first is larger at least as often.
+    The statistic is Mann and Whitney's, the number of pairs in which the first is larger; a tie
+    does not count. If the order was random, the p-value holds whatever disturbs the numbers, and
+    however long a disturbance lasts.
     """
-    # SciPy's test halves ties: of equal numbers, the other sample's is made the larger one.
+    # SciPy's test counts a tie as half, so equal numbers are made larger in the other sample.
     ranks = 2 * scipy.stats.rankdata([*larger, *smaller], "dense")
     one, other = ranks[: len(larger)], ranks[len(larger) :] + 1
     found = scipy.stats.mannwhitneyu(one, other, alternative="greater", method="exact")

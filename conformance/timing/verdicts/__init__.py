@@ -1,1 +1,1 @@
-"""From rounds to ratios, verdicts and figures, beside the machine's limits."""
+"""From rounds to ratios, verdicts and figures; the machine's limits."""

@@ -1,8 +1,8 @@
-"""Another baseline for a run that is over: its ratios and verdicts, from the recorded rounds.
+"""Ratios and verdicts of a finished run against another baseline, from the recorded rounds.
 
 Every round visits every backend, so the rounds hold the ratio of any two of them. The A/A row stays
-what was timed: the run's own baseline against itself, which shows how fine a difference the cell
-can tell apart, whichever two backends are compared.
+what was timed, the run's own baseline against itself. It shows how small a difference the cell can
+resolve, whichever two backends are compared.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def baselines(run: Run) -> list[str]:
 
 
 def against(run: Run, baseline: str | None = None) -> list[Measurement]:
-    """Return a run's measurements with ratios to a baseline; its own where none is named.
+    """Return a run's measurements with ratios to a baseline; to its own if none is named.
 
-    Raises RecordError where the run has no rounds, or such that nothing follows from them, and for
-    a baseline that was not timed.
+    Raises RecordError if the run has no rounds, if they cannot be measured, or if the baseline was
+    not timed.
     """
     if not run.rounds:
         raise RecordError("it holds no rounds: write some with `embcheck bench`")
@@ -54,7 +54,7 @@ def _backends(run: Run) -> list[str]:
 
 
 def _measured(run: Run, lines: Sequence[RoundsLine]) -> list[Measurement]:
-    """Measure rounds as the run did: rates that it found impossible are so again."""
+    """Measure rounds as the run did, with the same rates called impossible."""
     count = int(run.header.settings.get("generations") or 1 + max(one.generation for one in lines))
     backends = _backends(run)
     found = with_figures(measurements(lines, backends, count), lines)

@@ -44,7 +44,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Streams:
-    """STREAM's rates with a number of threads; the arrays' size is that of each of three."""
+    """STREAM's rates with a number of threads; `array_bytes` is the size of each of its arrays."""
 
     threads: int
     array_bytes: int
@@ -105,9 +105,9 @@ def measure_gather(
 ) -> Rate:
     """Gather rows of a table by `np.take(mode="clip", out=)`, the traces in turn.
 
-    The traces are one-dimensional and of one length. Each thread has a part of every trace and
-    goes on at its own pace: to wait for each other after each gather, of some 50 microseconds,
-    costs them half of their rate.
+    The traces are one-dimensional and of one length. Each thread has a part of every trace, and
+    does not wait for the others: a gather takes some 50 microseconds, and waiting after each would
+    halve the rate.
     """
     count = indices[0].size
     out = np.empty((count, weight.shape[1]), weight.dtype)
@@ -130,8 +130,8 @@ def _gather(weight: np.ndarray, traces: Sequence[np.ndarray], out: np.ndarray) -
 
 
 def measure_hot_copy(table_bytes: float, threads: int, looks: int = 8) -> Rate:
-    """Copy as much as fits in the cache that holds the cell's rows; each core has its caches."""
-    # Two arrays of 8 bytes an element, which together take as much as the cell's rows.
+    """Measure copies in each core's caches; two arrays together take as much as the cell's rows."""
+    # Two arrays of 8 bytes an element.
     size = max(int(table_bytes) // 16, 4096)
     arrays = [(np.empty(size), np.ones(size)) for _ in range(threads)]
     seconds = seconds_together([partial(np.copyto, *pair) for pair in arrays], looks)
@@ -139,9 +139,9 @@ def measure_hot_copy(table_bytes: float, threads: int, looks: int = 8) -> Rate:
 
 
 def seconds_together(actions: Sequence[Callable[[], Any]], looks: int) -> float:
-    """Return the seconds of each action, done by all at once in a thread for each, at their best.
+    """Run actions at the same time, each in a thread; return the best seconds of one repetition.
 
-    Each repeats its action for about a block's time, and the slowest one counts.
+    Each thread repeats its action for about a block's time, and the slowest thread counts.
     """
     with few_cores(len(actions)):
         calls = max(1, math.ceil(BLOCK_SECONDS / best_seconds(actions[0], 1)))
@@ -149,7 +149,7 @@ def seconds_together(actions: Sequence[Callable[[], Any]], looks: int) -> float:
 
 
 def _together(actions: Sequence[Callable[[], Any]], calls: int) -> float:
-    """Return the seconds of the slowest of some threads, which begin at the same time."""
+    """Return the seconds of the slowest of some threads that begin at the same time."""
     begin = Barrier(len(actions))
     seconds = []
 
@@ -165,7 +165,7 @@ def _together(actions: Sequence[Callable[[], Any]], calls: int) -> float:
         thread.start()
     for thread in threads:
         thread.join()
-    # An exception in a thread does not reach this one: the thread only tells no time.
+    # An exception in a thread does not reach this one; only the thread's time is missing.
     if len(seconds) < len(actions):
         raise RuntimeError("a thread that measures a ceiling failed; its error stands above")
     return max(seconds)
@@ -174,7 +174,7 @@ def _together(actions: Sequence[Callable[[], Any]], calls: int) -> float:
 def gather_indices(rows: int, traces: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the rows that a gather reads: the cell's own, with their repeats.
 
-    Random rows if the traces are so short that a call would be mostly overhead.
+    The rows are random if the traces are so short that a call would be mostly overhead.
     """
     long = [trace.reshape(-1) for trace in traces if trace.size >= MIN_GATHERED]
     if long:
@@ -185,7 +185,7 @@ def gather_indices(rows: int, traces: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def gathered_bytes(weight: np.ndarray, indices: Sequence[np.ndarray]) -> float:
-    """Count what a gather must move: each row once, the output and the indices."""
+    """Count the bytes that a gather must move: each row once, the output and the indices."""
     row = weight.shape[1] * weight.itemsize
     unique = float(np.mean([np.unique(found).size for found in indices]))
     return float(unique * row + indices[0].size * (row + indices[0].itemsize))
@@ -209,7 +209,7 @@ def _parts(count: int, threads: int) -> list[slice]:
 
 @contextmanager
 def splitting(count: int, threads: int) -> Iterator[Split]:
-    """Give a function that runs an action on every part of a range, each in a thread of its own."""
+    """Yield a function that runs an action on every part of a range, each in its own thread."""
     parts = _parts(count, threads)
     # A pool of one thread would add its dispatch to the time.
     if threads == 1:

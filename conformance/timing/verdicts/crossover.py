@@ -21,10 +21,10 @@ from embcheck.conformance.timing.verdicts.raw import CellRecord
 
 @dataclass(frozen=True)
 class Crossover:
-    """One backend is faster at `low`, the other at `high`, and between them neither is for sure.
+    """A range of values from `low`, where one backend is faster, to `high`, where the other is.
 
-    `at` is where the straight line between both log ratios, over the log of the value where that
-    is defined, crosses 1.
+    Between them neither is certainly faster. `at` is where the ratio is 1 on the straight line
+    between both log ratios, drawn over the log of the value, or over the value if `low` is 0.
     """
 
     faster_below: str
@@ -38,7 +38,7 @@ Point = tuple[float, CellRecord]
 
 
 def crossovers(points: Sequence[Point], backends: Sequence[str]) -> list[Crossover]:
-    """Find every pair of backends that change places, with 3 % to spare on either side."""
+    """Find the crossovers of every pair of backends; each is faster by over 3 % on its side."""
     return [
         found for pair in combinations(backends, 2) for found in _of_pair(sorted_(points), *pair)
     ]
@@ -56,7 +56,7 @@ def _of_pair(points: Sequence[Point], one: str, other: str) -> Iterator[Crossove
         if found is None:
             continue
         verdict = decide(found)
-        # A point where neither is faster for sure only widens the range of the crossover.
+        # A point where neither is certainly faster only widens the range of the crossover.
         if verdict not in (Conclusion.FASTER, Conclusion.SLOWER):
             continue
         if before is not None and before[2] != verdict:
@@ -72,7 +72,7 @@ def _compare(record: CellRecord, one: str, other: str) -> Estimate | None:
     if keys[0] is None or keys[1] is None:
         return None
     pairs = zip(*(record.seconds_per_call(key) for key in keys if key), strict=True)
-    # A curve has many points and pairs, so that fewer resamples must do.
+    # A curve has many points and pairs, so fewer resamples must do.
     return estimate([log_ratios(*pair) for pair in pairs], resamples=LOOK_RESAMPLES)
 
 

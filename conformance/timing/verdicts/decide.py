@@ -1,4 +1,4 @@
-"""The verdict of a comparison: one function of an estimate and of all that may hold against it."""
+"""The verdict of a comparison, by its estimate and the limits and doubts against it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Because(StrEnum):
 
 @dataclass(frozen=True)
 class Limit:
-    """Differences up to `reach`, in logs, do not count, for a reason; `flags` name what did it."""
+    """A reason why differences up to `reach`, in logs, do not count; `flags` name its causes."""
 
     reach: float
     text: str
@@ -42,7 +42,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Doubt:
-    """A reason why nothing can be decided; `few` where there were too few processes to."""
+    """A reason why nothing can be decided; `few` if it is that there were too few processes."""
 
     kind: Because
     text: str
@@ -50,7 +50,7 @@ class Doubt:
 
 
 def margin_of(limits: Iterable[Limit]) -> tuple[float, Limit | None]:
-    """Return the margin that a difference must clear, as a ratio less 1, and who widened it."""
+    """Return the margin that a difference must clear, as a ratio less 1, and what widened it."""
     # Limits are not added up: the widest covers the others.
     widest = max(limits, key=lambda limit: limit.reach, default=None)
     if widest is None or widest.reach <= math.log1p(MARGIN):
@@ -61,8 +61,8 @@ def margin_of(limits: Iterable[Limit]) -> tuple[float, Limit | None]:
 def decide(found: Estimate | None, margin: float = MARGIN, *, doubted: bool = False) -> Conclusion:
     """Return the verdict on a ratio: FASTER and SLOWER must clear the margin.
 
-    Nothing is SAME by a margin wider than MARGIN, and without an estimate or in doubt all is
-    INCONCLUSIVE.
+    With a margin wider than MARGIN, nothing is SAME. Without an estimate, or in doubt, the verdict
+    is INCONCLUSIVE.
     """
     if found is None or doubted:
         return Conclusion.INCONCLUSIVE

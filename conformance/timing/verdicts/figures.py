@@ -22,14 +22,14 @@ from embcheck.conformance.timing.workloads.traces import Inputs
 from embcheck.conformance.timing.workloads.traffic import Traffic, mean_traffic
 
 MOST = 1.05
-"""Of the limit: what is beyond is no speed, but a fault of the clock or of the counted bytes."""
+"""Of the limit. A rate beyond it shows a fault of the clock or of the counted bytes."""
 
 
 def annotate(line: RoundsLine, timed: Timed, ceiling: Ceiling | None) -> RoundsLine:
     """Add to a cell's rounds the inputs of its figures: bytes, ceilings, memory."""
     if timed.inputs is None or not timed.rounds:
         return line
-    # Counted while the arrays are there; the record has only what follows from them.
+    # Counted now, because the record does not keep the arrays.
     inputs = {
         **line.inputs,
         "forward": tuple(timed.inputs.bare.observe) == (Observation.OUTPUT,),
@@ -88,7 +88,7 @@ def _with_figures(
     details, times = line.details, line.details.times
     key = record.key(line.backend, line.role)
     moved = (record.inputs_of(key) if key else record.inputs).get("moved")
-    # Rows without times have no figures, nor have records from before bytes were counted.
+    # Rows without times have no figures. Nor have older records, in which no bytes were counted.
     if times is None or not moved:
         return line
     device, missing = device_figures(record, line.backend, line.role)
@@ -102,7 +102,7 @@ def _with_figures(
         said = f"the device was throttled: {device.device_throttled}"
         line = with_reasons(line, [*line.reasons, Reason(Because.THROTTLED, said)])
         line = replace(line, flags=(*line.flags, Because.THROTTLED))
-    # The sentinel writes into memory that it has already, so that its bytes are not the call's.
+    # The sentinel writes into memory that it already has, so the call's bytes are not its own.
     if line.role == SENTINEL:
         return replace(line, details=details)
     rates, ceiling = _rates(moved, times.ns_per_call), best_ceiling(record)
@@ -116,7 +116,7 @@ def _with_figures(
 
 
 def best_ceiling(record: CellRecord) -> Mapping[str, Any] | None:
-    """Return the best of the generations' values; None if there is none."""
+    """Return the best ceiling of a cell's generations; None if there is none."""
     found = [line.inputs["ceiling"] for line in record.lines if line.inputs.get("ceiling")]
     if not found:
         return None
@@ -130,10 +130,10 @@ def best_ceiling(record: CellRecord) -> Mapping[str, Any] | None:
 def impossible(
     lines: Sequence[Measurement], rounds: Iterable[RoundsLine], limits: Mapping[int, float]
 ) -> dict[int, str]:
-    """Name physically impossible rates, by the place of their line; each is a harness fault.
+    """Describe physically impossible rates, by the position of their line; each is a harness fault.
 
-    Only lookups are checked, because the bytes of a gradient depend on how it is stored. `limits`
-    are bytes a second by number of threads, measured outside of the cells.
+    Only calls without gradients are checked, because a gradient's bytes depend on how it is stored.
+    `limits` are bytes a second by number of threads, measured outside of the cells.
     """
     records = group(rounds)
     found = {}
@@ -145,7 +145,7 @@ def impossible(
         ceiling = best_ceiling(record)
         if ceiling is None or not record.inputs["forward"]:
             continue
-        # The higher one: a busy machine makes a limit too low, and never too high.
+        # The higher limit counts: a busy machine makes a limit too low, never too high.
         limit = max(ceiling["limit"], limits.get(line.threads or 0, 0.0)) / 1e9
         if rate > MOST * limit:
             found[place] = (

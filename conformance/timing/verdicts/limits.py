@@ -33,7 +33,7 @@ BLOCK_SECONDS = 0.004
 
 
 class MachineLimits:
-    """Measures the machine's rates, for the numbers of threads of a run's cells."""
+    """The machine's rates, measured for the numbers of threads of a run's cells."""
 
     def __init__(self, threads: Sequence[int]) -> None:
         self._streams = {count: measure_streams(count) for count in dict.fromkeys(threads)}
@@ -51,7 +51,7 @@ class MachineLimits:
         return limits
 
     def ceiling(self, timed: Timed, workers: Workers, backends: Sequence[str]) -> Ceiling | None:
-        """Measure gathers of a cell's rows from its own table, in its cache state."""
+        """Measure a cell's ceiling: gathers of its rows, and copies; None without rounds."""
         if timed.inputs is None or not timed.rounds:
             return None
         weight, threads = timed.inputs.shared["weight"], timed.threads
@@ -66,7 +66,7 @@ class MachineLimits:
         if len(traces) == 1:
             touched = figures.traffic_of(timed.inputs).touched
             copies.append(measure_hot_copy(touched, threads))
-        # Backends' own calls are no limit for backends: a clock that lies would raise it.
+        # Backends' own calls do not count for the limit: a worker whose clock lies would raise it.
         limit = max(streams.fastest, *(rate.bytes_per_second for rate in (*gathers, *copies)))
         gather = _best([*gathers, *_own_gathers(timed)])
         return Ceiling(gather, _best(copies), LEAST_UNCOUNTED * limit, streams)
@@ -86,14 +86,14 @@ def _own_gathers(timed: Timed) -> list[Rate]:
     moved = figures.traffic_of(inputs).compulsory
     found = []
     for key, arm in timed.arms.items():
-        if arm.role != SENTINEL and key not in timed.stored:  # Those move other bytes.
+        if arm.role != SENTINEL and key not in timed.stored:  # Stored rows have other bytes.
             seconds = min(b.per_call for one in timed.rounds for b in one.blocks[key])
             found.append(Rate(moved / seconds, f"{arm.backend} itself"))
     return found
 
 
 def _index_select(workers: Workers, weight: np.ndarray, rows: Sequence[np.ndarray]) -> list[Rate]:
-    """Time PyTorch's gather in its worker of the cell; None if that is not possible."""
+    """Time PyTorch's gather in its worker of the cell; return no rate if that fails."""
     moved = gathered_bytes(weight, rows)
     try:
         arm = workers.arm(TORCH, CANDIDATE)
@@ -102,7 +102,7 @@ def _index_select(workers: Workers, weight: np.ndarray, rows: Sequence[np.ndarra
             call = Call(Operation.EMBEDDING, {"weight": weight, "indices": indices})
             life = arm.hold(id_, call, {"weight": weight})
         arm.settle(range(len(rows)))
-        # As long as a block, but each trace once at least.
+        # As many calls as a block has, but each trace at least once.
         calls = max(len(rows), int(BLOCK_SECONDS / max(life["second_call_seconds"], 1e-7)))
         seconds = min(arm.time(calls).per_call for _ in range(LOOKS))
         arm.drop()

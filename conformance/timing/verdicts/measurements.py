@@ -1,6 +1,6 @@
 """A cell's rounds as lines of the record: ratios, verdicts, and the figures behind them.
 
-Everything here is computed from `rounds` lines, so that it can be recomputed from a record.
+All of it is computed from `rounds` lines, so that it can be recomputed from a record.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ def measurements(
 ) -> list[Measurement]:
     """Turn the rounds of a run into its measurements: of each backend, of A/A, of the sentinel.
 
-    `generations` is how many were planned; a cell that has fewer has no verdicts. `impossible` says
-    of rows which rate no machine has; they have no verdict, nor have others beside the baseline's.
+    `generations` is how many were planned; a cell that has fewer has no verdicts. `impossible`
+    describes impossible rates by row. Such a row has no verdict; if it is the baseline's, none in
+    its cell has one.
     """
     records = list(group(lines).values())
     estimates = _estimates(records)
@@ -103,7 +104,7 @@ def measure(
         _judge(record, *who, estimates) for who in (*roles, (twin, A_A), (SENTINEL_NAME, SENTINEL))
     ]
     found = limit_verdicts(found, record.flagged(), record.sentinel_drift())
-    # Planned ones. A run that was interrupted has fewer for another reason, told below.
+    # Planned ones: an interrupted run has fewer for another reason, which is given below.
     if generations < FEWEST_GENERATIONS:
         few = Doubt(Because.PARTIAL, said_of_few(generations), few=True)
         return [one.but(few) for one in found]
@@ -159,7 +160,7 @@ def _spread(found: Estimate | None) -> Spread | None:
 def _not_timed(record: CellRecord, backend: str, role: str) -> Measurement:
     lost = record.lost(backend, role)
     if lost is None and role not in (A_A, SENTINEL):
-        # Who became the baseline in one generation may have been lost as a candidate in another.
+        # The baseline of one generation may have been lost as a candidate in another.
         lost = record.lost(backend, CANDIDATE) or record.lost(backend, REFERENCE)
     line = Measurement(
         workload=record.first.workload,
@@ -196,7 +197,7 @@ class Figures:
         lives = [arm.life for arm in record.arms(key)]
         names = dict.fromkeys(name for life in lives for name in life)
         return Figures(
-            # In logs, as the ratio is: so it is the quotient of two such times.
+            # The mean is of logs, as for the ratio, which then is the quotient of two such times.
             float(np.exp(fmean(middles))),
             {
                 name: lives[0][name]
@@ -208,7 +209,7 @@ class Figures:
 
     @property
     def set_up_seconds(self) -> float | None:
-        """Seconds from a call's description to its first answer, less those of a later one."""
+        """Seconds from a call's description to its first answer, less those of a later call."""
         if "first_call_seconds" not in self.life:
             return None
         first = self.life["prepare_seconds"] + self.life["first_call_seconds"]
@@ -216,12 +217,12 @@ class Figures:
 
 
 def _break_even(record: CellRecord, figures: Figures) -> float | None:
-    """Return after how many calls a longer preparation than the baseline's is paid back."""
+    """Return the calls that pay back a longer preparation than the baseline's; None if none do."""
     key = record.key_of(REFERENCE)
     if key is None:
         return None
     base = Figures.of(record, key)
-    # Who is not faster in the steady state never pays a longer preparation back.
+    # A backend that is not faster in the steady state never pays back a longer preparation.
     mine, theirs, gain = figures.set_up_seconds, base.set_up_seconds, base.seconds - figures.seconds
     if mine is None or theirs is None or gain <= 0:
         return None
@@ -264,7 +265,7 @@ def _threads_over(record: CellRecord, key: str) -> str:
     """Say if an arm had more threads than the cell allows.
 
     The calling thread, threads that dispatch and those of a pool hand work to each other and do
-    not run at once. So only more than twice the allowed number and two count.
+    not run at once. So up to twice the allowed number plus two may have worked.
     """
     allowed = record.first.threads
     for arm in record.arms(key):
@@ -284,7 +285,7 @@ def _details(record: CellRecord, key: str, figures: Figures) -> TimingDetails:
     blocks = [block for pair in rounds for block in pair]
     nanoseconds = np.array([block.per_call for block in blocks]) * 1e9
     per_call, gates = figures.seconds * 1e9, [arm.gate for arm in arms]
-    # The largest error of any generation: each has judged its own workers.
+    # The largest error of any generation, since each judged its own workers.
     worst = {name: max(gate[name] for gate in gates) for name in gates[0] if name != "index_change"}
     threads = arms[0].threads
     return TimingDetails(

@@ -54,7 +54,7 @@ def _inputs(inputs: Inputs, timed: Timed) -> dict[str, Any]:
         "bags": inputs.bags,
         "table": [*table.shape, table.dtype.name],
         "table_bytes": table.nbytes,
-        # Of this machine: a record is measured again on others, too.
+        # Recorded, because a record is also measured again on other machines.
         "last_level_cache_bytes": machine.last_level_cache_bytes(),
         "touched_bytes": _touched_bytes(inputs),
         "trace_sha256": inputs.hashes,
@@ -97,7 +97,7 @@ def _arm(timed: Timed, arm: Arm) -> ArmRecord:
 
 
 def _import_seconds(arm: Arm) -> float | None:
-    """Return what a worker told of its import, unless its clock gave no number."""
+    """Return the import time that a worker reported; None if it is not finite."""
     seconds = arm.client.import_seconds
     return seconds if math.isfinite(seconds) else None
 
@@ -111,7 +111,7 @@ def _round(round_: Round) -> dict[str, Any]:
 
 
 def _numbers(block: Block) -> list[float]:
-    """Return a block's numbers after its calls, to the nanosecond."""
+    """Return a block's numbers without its calls, rounded to the nanosecond."""
     return [round(value, 9) for value in astuple(block)[1:]]
 
 
@@ -131,7 +131,7 @@ class CellRecord:
 
     @property
     def first(self) -> RoundsLine:
-        """The first generation's line, which says what all have in common."""
+        """The first generation's line, which has what all have in common."""
         return self.lines[0]
 
     @property
@@ -162,7 +162,7 @@ class CellRecord:
         return self.first.inputs
 
     def inputs_of(self, key: str) -> Mapping[str, Any]:
-        """Lookups, bags and traces, and the table as an arm has it, stored or in floats."""
+        """Return lookups, bags and traces, and the table as an arm has it, stored or in floats."""
         return {**self.inputs, **self.inputs.get("stored", {}).get(key, {})}
 
     def key(self, backend: str, role: str) -> str | None:
@@ -174,11 +174,11 @@ class CellRecord:
             )
             for line in self.lines
         }
-        # Another key, or none, in one of the generations: there is no figure over all of them.
+        # If one generation has another key, or none, there is no figure over all of them.
         return keys.pop() if len(keys) == 1 else None
 
     def key_of(self, role: str) -> str | None:
-        """Return the key of the arm with a role that only one arm has."""
+        """Return the key of the arm with a role that only one arm has; None if there is none."""
         arms = self.first.arms
         found = next((arm.backend for arm in arms.values() if arm.role == role), None)
         return None if found is None else self.key(found, role)
@@ -216,7 +216,7 @@ class CellRecord:
 
     def sentinel_drift(self) -> float:
         """Return how far, in logs, the sentinel was off its median in the worst tenth of rounds."""
-        # Each generation has its own median: its blocks have another number of calls.
+        # Each generation has its own median, since its blocks have their own number of calls.
         logs = [np.array(found) for found in map(_sentinel_logs, self.lines) if found]
         off = [np.abs(values - np.median(values)) for values in logs]
         return float(np.quantile(np.concatenate(off), 0.9)) if off else 0.0
@@ -231,7 +231,7 @@ def group(lines: Iterable[RoundsLine]) -> dict[CellKey, CellRecord]:
 
 
 def _pair(numbers: Sequence[Sequence[float]], calls: int) -> tuple[Block, Block]:
-    # Older records have fewer numbers for a block, so that the last ones have their defaults.
+    # Older records have fewer numbers for a block; the last fields then have their defaults.
     there, back = (Block(calls, block[0], block[1], int(block[2]), *block[3:]) for block in numbers)
     return there, back
 
@@ -240,7 +240,7 @@ def _flag_rounds(line: RoundsLine) -> list[list[str]]:
     rounds = [
         Round(
             tuple(round_["order"]),
-            # What disturbs is counted by blocks, so that their number of calls is of no account.
+            # Disturbances are counted by blocks, so their number of calls does not matter.
             {key: _pair(pair, 1) for key, pair in round_["blocks"].items()},
             round_["noise"],
         )

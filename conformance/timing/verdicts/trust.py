@@ -40,7 +40,7 @@ def row_of(line: Measurement) -> Row:
 class Judged:
     """A measurement, the estimate of its ratio, and what was found against it, in order.
 
-    The verdict of `bare` says only whether it was timed; `line` has the one that follows from all.
+    The verdict of `bare` says only whether it was timed; `line` has the final one.
     """
 
     bare: Measurement
@@ -65,19 +65,19 @@ class Judged:
 
     @property
     def margin(self) -> float:
-        """What a difference must clear, as a ratio less 1."""
+        """The margin that a difference must clear, as a ratio less 1."""
         return margin_of(self._limits)[0]
 
     @property
     def verdict(self) -> Conclusion:
-        """The verdict; those on the baseline itself are not moved by what limits the others."""
+        """The verdict; on the baseline's own rows, limits and most doubts have no effect."""
         if not self.is_timed:
             return Conclusion.NOT_TIMED
         is_impossible = any(_is_impossible(one) for one in self.against)
-        if self.is_of_few:
-            return Conclusion.SAME if self.bare.role == REFERENCE else Conclusion.INCONCLUSIVE
         if self.bare.role == REFERENCE:
             return Conclusion.INCONCLUSIVE if is_impossible else Conclusion.SAME
+        if self.is_of_few:
+            return Conclusion.INCONCLUSIVE
         if self.bare.role == A_A:
             return decide(self.found, doubted=is_impossible)
         doubted = any(isinstance(one, Doubt) for one in self.against)
@@ -105,25 +105,25 @@ class Judged:
             with_reasons(self.bare, reasons),
             verdict=verdict,
             flags=flags,
-            # A longer preparation is paid back only by what is faster for sure.
+            # Only a backend that is certainly faster pays back a longer preparation.
             break_even_calls=hoped if verdict == Conclusion.FASTER else None,
             details=details,
         )
 
     @property
     def _limits(self) -> list[Limit]:
-        """The limits that a difference must clear; whose verdict is about none has none."""
+        """The limits that a difference must clear; none if no difference is judged."""
         if not self.is_compared or self.is_of_few:
             return []
         return [one for one in self.against if isinstance(one, Limit)]
 
     def but(self, *against: Limit | Doubt) -> Judged:
-        """Return the same with more found against it."""
+        """Return the same row with further limits and doubts."""
         return replace(self, against=(*self.against, *against))
 
 
 def withdraw(cell: Sequence[Judged], impossible: Mapping[Row, str]) -> list[Judged]:
-    """Withdraw the verdicts on impossible rates; all of a cell whose reference has one."""
+    """Withdraw the verdicts on impossible rates; if the baseline has one, all of the cell."""
     found = []
     for one in cell:
         own = impossible.get(row_of(one.bare))
@@ -179,7 +179,7 @@ def limit_run(judged: Sequence[Judged]) -> list[Judged]:
 def biased(judged: Iterable[Judged]) -> Judged | None:
     """Find the A/A row with the largest significant difference; None if there is none.
 
-    Significant among all A/A rows, since one of many is off by chance now and then.
+    It must be significant among all A/A rows, since one of many is sometimes off by chance.
     """
     rows = [one for one in judged if one.bare.role == A_A and one.found]
     wrong = (Conclusion.FASTER, Conclusion.SLOWER)
@@ -208,11 +208,12 @@ def correct(judged: Sequence[Judged]) -> list[Judged]:
 
 
 def false_difference(found: Estimate) -> float:
-    """Return which difference, in logs, an A/A row that is not SAME shows to mean nothing.
+    """Return the largest difference, in logs, that an A/A row other than SAME makes meaningless.
 
-    As far as its interval goes, if that excludes 1: the baseline differs from itself. Otherwise the
-    difference that it found. How imprecise the row is does not count: a comparison that is as
-    imprecise has an interval as wide, and to add both would hide differences of several times that.
+    If the row's interval excludes 1, the baseline differs from itself, and the interval's far end
+    is returned. Otherwise it is the difference that the row found. How imprecise the row is does
+    not count: a comparison that is as imprecise has an interval as wide, and to add both would hide
+    differences of several times that.
     """
     if found.low > 1 or found.high < 1:
         return reach(found)
@@ -220,12 +221,12 @@ def false_difference(found: Estimate) -> float:
 
 
 def reach(found: Estimate | None) -> float:
-    """Return how far, in logs, an interval goes from 1; 0 for none."""
+    """Return how far, in logs, an interval goes from 1; 0 without an estimate."""
     return max(abs(math.log(found.low)), abs(math.log(found.high))) if found else 0.0
 
 
 def _margin_text(margin: float) -> str:
-    """Return a margin in percent, or as a factor where percents say little."""
+    """Return a margin in percent, or as a factor if it is 100 % or more."""
     return f"{margin:.0%}" if margin < 1 else f"a factor of {1 + margin:.3g}"
 
 
@@ -248,6 +249,6 @@ def _said(twin: Judged) -> str:
 
 
 def with_reasons(line: Measurement, reasons: Iterable[Reason]) -> Measurement:
-    """Return a line that says why, in its message too."""
+    """Return a line with reasons, whose texts become its message."""
     reasons = tuple(reasons)
     return replace(line, reasons=reasons, message="; ".join(one.text for one in reasons))

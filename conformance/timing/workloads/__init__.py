@@ -1,1 +1,1 @@
-"""What is timed: tables, traces of indices, a user's own, and the bytes that must move."""
+"""What is timed: tables and index traces, a user's own ones too, and the bytes that calls move."""

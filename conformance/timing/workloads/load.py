@@ -36,7 +36,7 @@ class Origin:
     """Where an array comes from: the seed of PCG64, or the name of a real array.
 
     Indices are drawn uniformly unless `zipf` gives an exponent, or `reuse` names a histogram. A
-    table's values are multiples of 2 ** -`bits`, or fill the dtype.
+    table's values are multiples of 2 ** -`bits`; without `bits` they are as fine as the dtype.
     """
 
     seed: int | None = None
@@ -47,9 +47,9 @@ class Origin:
 
 
 class Given:
-    """Arrays that a user brings: the table, and the index arrays of each call that rotates.
+    """A user's arrays: the table, and the index arrays of each call that rotates.
 
-    Never copied, and named by a digest of its bytes.
+    They are never copied. Their text is a digest of their bytes.
     """
 
     def __init__(self, table: np.ndarray, calls: tuple[Mapping[str, np.ndarray], ...]) -> None:
@@ -125,7 +125,7 @@ def load_workloads(files: Iterable[Path]) -> dict[str, Workload]:
     for file in files:
         tree = read_yaml(file)
         found = problems_of(tree, str(file), "workloads")
-        # Only of a file that fits the schema is it known which keys there are.
+        # Only a file that fits the schema surely has the keys that are read here.
         found = found or list(_inconsistencies(tree, str(file)))
         if not found and tree["id"] in workloads:
             what = f"the workload '{tree['id']}' stands twice"
@@ -209,5 +209,5 @@ def _wanted_sizes(tree: Map, sizes: Map) -> set[str]:
     table = set() if "real" in tree["table"] else {"rows", "columns"}
     if not Operation(tree["operation"]).is_bag:
         return table | {"indices"}
-    # Either will do, so that only the one that is there can be wanted.
+    # Either will do, so the one that is there is wanted.
     return table | {"bags", "ragged" if "ragged" in sizes else "bag_size"}

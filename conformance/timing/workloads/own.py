@@ -34,8 +34,8 @@ Arrays = dict[str, np.ndarray]
 class Sources:
     """A user's choices: files, the mode of bags if there are bags, and the size of a call.
 
-    `batch` counts bags, or indices of a lookup; None for the whole stream in one call. `dtype` is
-    what the table and the weights are converted to, if not their own.
+    `batch` counts bags, or indices of a lookup; None for the whole stream in one call. The table
+    and the weights are converted to `dtype`; None keeps their own.
     """
 
     table: str
@@ -63,7 +63,7 @@ def own_workload(sources: Sources) -> Workload:
     if is_bag:
         _check_bags(arrays, table, sources)
     calls = tuple(_calls(arrays, sources.batch))
-    # Calls that take turns over a table of any size are neither hot nor cold for sure.
+    # Whether calls that rotate are hot or cold depends on the table's size, which may be any.
     profile = WorkloadProfile(("hot",) if len(calls) == 1 else (ROTATING,), ("all",), SECONDS)
     return Workload(
         id=OWN,
@@ -98,11 +98,11 @@ def _title(sources: Sources, table: np.ndarray, given: str) -> str:
 
 
 def _converted(array: np.ndarray, dtype: str | None, name: str) -> np.ndarray:
-    """Return an array in another dtype; the same where it has it already, or none is wanted."""
-    # Weights of another dtype stay as they are: `_check_bags` refuses them with a reason.
+    """Return an array in another dtype, if one is wanted; raises BadInput on an overflow."""
+    # Weights that are no floats stay as they are: `_check_bags` refuses them with a reason.
     if dtype is None or array.dtype.name == dtype or array.dtype.name not in TABLE_DTYPES:
         return array
-    with np.errstate(over="ignore"):  # What overflows is told below.
+    with np.errstate(over="ignore"):  # An overflow is refused below.
         found = array.astype(dtype)
     if not np.isfinite(found).all():
         largest = float(np.abs(array).max())
@@ -179,7 +179,7 @@ def _check_bags(arrays: Mapping[str, np.ndarray], table: np.ndarray, sources: So
     indices, offsets = arrays["indices"], arrays.get("offsets")
     if sources.mode not in (None, *MODES):
         raise BadInput(f"there is no mode '{sources.mode}'", f"use one of {_list(MODES)}")
-    # Two-dimensional indices are bags by their rows.
+    # Each row of two-dimensional indices is a bag.
     if offsets is None and indices.ndim == 1:
         raise BadInput("bags of a flat stream have no bounds", "give --offsets, or 2-D indices")
     if offsets is not None:
@@ -218,7 +218,7 @@ def _check_offsets(indices: np.ndarray, offsets: np.ndarray) -> None:
 
 
 def _calls(arrays: Arrays, batch: int | None) -> Iterator[Arrays]:
-    """Split a stream into calls of one batch each, as many as rotate; the rest is dropped."""
+    """Split a stream into calls of one batch each, MAX_CALLS at most; drop the rest."""
     offsets = arrays.get("offsets")
     total = len(arrays["indices"] if offsets is None else offsets)
     if batch is None:

@@ -1,4 +1,4 @@
-"""Arrays out of a user's files: `ids.npy`, `model.safetensors:TENSOR`, `clicks.parquet:COLUMN`."""
+"""Arrays from a user's files: `ids.npy`, `model.safetensors:TENSOR`, `clicks.parquet:COLUMN`."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def read(text: str) -> Read:
 
 
 def _split(text: str) -> tuple[Path, str | None]:
-    """Split a path from the name in the file; both may hold colons. A file comes before a folder.
+    """Split a text into a path and the name of an array, both of which may hold colons.
 
-    Raises BadInput where there is no such file or folder.
+    A file is preferred to a folder. Raises BadInput if there is neither.
     """
-    # The whole text first, since a path may hold colons, and then up to each of these.
+    # The whole text first, since a path may hold colons; then the part before each colon.
     cuts = [len(text), *(place for place, letter in enumerate(text) if letter == ":")]
     for is_there in (Path.is_file, Path.is_dir):
         for cut in cuts:
@@ -76,7 +76,7 @@ def _npy(path: Path, name: str | None) -> Read:
 
 def _npz(path: Path, name: str | None) -> Read:
     with _load(path, lambda: np.load(path, allow_pickle=False)) as arrays:
-        # An archive is opened without reading its arrays, so that either step may find damage.
+        # An archive is opened without reading its arrays, so either step may find damage.
         return Read(_load(path, lambda: arrays[_chosen_of_npz(path, name, arrays)]))
 
 
@@ -88,7 +88,7 @@ def _chosen_of_npz(path: Path, name: str | None, arrays: Any) -> str:
 
 
 def _form(archive: zipfile.ZipFile, name: str) -> Form | None:
-    """Return what the header of an array in an archive says; None if it has no usual one."""
+    """Return the form of an array in an archive, by its header; None if that is unusual."""
     headers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
@@ -135,7 +135,7 @@ def _parquet(path: Path, name: str | None) -> Read:
 
 
 def _load(path: Path, action: Callable[[], Any]) -> Any:
-    """Read something from a file; a library's message about a damaged file is passed on."""
+    """Read something from a file; raises BadInput with the library's message if that fails."""
     try:
         return action()
     except (BadInput, ModuleNotFoundError):

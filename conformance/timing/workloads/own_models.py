@@ -1,4 +1,4 @@
-"""Tensors out of a model: a `.safetensors` file, an index of shards, or the folder of both."""
+"""Tensors from a model: a `.safetensors` file, an index of shards, or their folder."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FILE = ".safetensors"
 INDEX = ".safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 MOST_BYTES = 64 * 1024 * 1024
-"""Of an index. Those of the largest models have 10 MB."""
+"""The largest index that is read. Those of the largest models have 10 MB."""
 _LOOKED_INTO = 64
-"""Shards that are opened to say what the tensors of an index are like."""
+"""The most shards that are opened to list the shapes and dtypes of an index's tensors."""
 _DTYPES = {
     "BF16": "bfloat16",
     "F16": "float16",
@@ -88,9 +88,9 @@ def tensor_of_index(path: Path, name: str | None) -> np.ndarray:
 
 
 def _weight_map(path: Path) -> Mapping[str, str]:
-    """Return the names of shards by tensor; raises BadInput where the file has no such map."""
+    """Return the name of each tensor's shard; raises BadInput if the file has no such map."""
     with path.open("rb") as file:
-        # One byte more shows that there are too many, without reading them all.
+        # One byte more than allowed shows that the file is too large, without reading all of it.
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise BadInput(f"{path} is no index of shards: it has over 64 MiB", "name the shard itself")
@@ -120,7 +120,7 @@ def _forms_of_shards(folder: Path, shards: Mapping[str, str]) -> dict[str, Form]
             with safe_open(folder / shard, framework="numpy") as tensors:
                 forms |= _forms(tensors)
         except (OSError, SafetensorError):
-            continue  # The list says less then. To read a tensor of that shard gives the reason.
+            continue  # The message lists less then. Reading a tensor of that shard tells why.
     return forms
 
 

@@ -1,4 +1,4 @@
-"""The names of the arrays in a user's file, and which of them is meant."""
+"""Choice of an array in a user's file by its name, and how messages show names."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from difflib import get_close_matches
 from pathlib import Path
 
 LISTED = 12
-"""Names in a message; of more, their number is told."""
+"""The most names in a message; the others are only counted."""
 _NEAR = 3
 _COMPARED = 20_000
-"""Names that a misspelt one is compared with: of more, that takes seconds."""
+"""The most names that a misspelt one is compared with; more would take seconds."""
 _LONGEST = 120
 
 
@@ -34,7 +34,7 @@ class Form:
 
 
 def shown(name: str) -> str:
-    """Return a name out of a file as one short line that does nothing to a terminal."""
+    """Return a name from a file as one short line without control characters."""
     plain = name if name.isprintable() else ascii(name)[1:-1]
     return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 3]}..."
 
@@ -42,10 +42,10 @@ def shown(name: str) -> str:
 def chosen(
     place: Path, name: str | None, kind: str, names: Collection[str], forms: Mapping[str, Form]
 ) -> str:
-    """Return the name that is asked for, or the only one there is.
+    """Return the requested name, or without one, the only name that there is.
 
-    Raises BadInput otherwise: with what is spelled like it, or a list in which tables come first.
-    `forms` may lack names.
+    Raises BadInput otherwise, with similar names or a list in which tables come first. `forms` may
+    lack names.
     """
     if name is None and len(names) == 1:
         return next(iter(names))
@@ -71,7 +71,7 @@ def _near(name: str, names: Collection[str]) -> list[str]:
 
 
 def _tables_first(names: Collection[str], forms: Mapping[str, Form]) -> list[str]:
-    """Sort names: arrays of two dimensions first, of these embeddings, and then the longest."""
+    """Sort names: arrays of two dimensions first, then names with `emb`, then by most rows."""
 
     def key(name: str) -> tuple[bool, bool, int, str]:
         shape = forms[name].shape if name in forms else ()

@@ -1,4 +1,4 @@
-"""Index streams with the reuse of a recommender, by a published histogram.
+"""Index streams that reuse rows as a recommender does, by a published histogram.
 
 In Meta's dlrm_datasets of 2021 (embedding_bag, 856 tables), 47 % of the rows that are touched are
 touched once and take 6.9 % of the accesses; 26 % of the accesses go to rows that are touched more
@@ -10,8 +10,8 @@ three, so the counts are made in three parts:
 - the rows between share the rest, each 2 to 512.
 
 Within a part the counts are the quantiles of a power law, whose exponent follows from the part's
-sum. The stream is a shuffle of all accesses: the histogram is that of the data, its locality in
-time is not.
+sum. The stream is a shuffle of all accesses: it has the histogram of the data, but not its locality
+in time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FREQUENT_MEAN = 1024
 def reuse_stream(seed: list[int], rows: int, accesses: int) -> np.ndarray:
     """Return a stream of row numbers, int64; the same for a seed on every machine.
 
-    If a table has fewer rows than the histogram touches, all of them are named, more often.
+    If a table has fewer rows than the histogram touches, several counts fall on one row.
     """
     counts = reuse_counts(accesses)
     stream = np.repeat(scatter(np.arange(counts.size), rows), counts)
@@ -53,7 +53,7 @@ def scatter(ranks: np.ndarray, rows: int) -> np.ndarray:
 def reuse_counts(accesses: int) -> np.ndarray:
     """Return how often each touched row is accessed, the most frequent first."""
     touched = max(1, round(accesses / ACCESSES_PER_ROW))
-    # All other rows have two accesses or more, for which there may be too few in a short stream.
+    # All other rows need at least two accesses each, and a short stream may have too few.
     once = max(round(touched * ONCE), 2 * touched - accesses)
     shared = round(accesses * FREQUENT)
     # In a short stream not even one row can be frequent.
@@ -75,21 +75,21 @@ def power_law(rows: int, total: int, low: int, high: int) -> np.ndarray:
         return np.zeros(0, np.int64)
     quantiles = 1 - (np.arange(rows) + 0.5) / rows
     flat, steep = -4.0, 12.0
-    # The sum falls as the exponent grows; this many halvings exhaust a float64.
+    # Bisection, as the sum falls when the exponent grows; 60 steps exhaust a float64.
     for _ in range(60):
         exponent = (flat + steep) / 2
         counts = _quantiles(quantiles, low, high, exponent)
         flat, steep = (exponent, steep) if counts.sum() > total else (flat, exponent)
-    # The steep end has at most the total, so that few accesses are left to add.
+    # The steep end has at most the total, so only few accesses are left to add.
     return _settle(_quantiles(quantiles, low, high, steep), total, low, high)
 
 
 def _quantiles(quantiles: np.ndarray, low: int, high: int, exponent: float) -> np.ndarray:
     """Return the rounded quantiles of a density x ** -exponent between two counts."""
-    # The values are rounded in the end: the smallest and the largest need half a step more.
+    # The values are rounded in the end, so the range is half a step wider on each side.
     edges = np.array([low - 0.5, high + 0.5])
     power = 1 - exponent
-    # The integral of 1/x is a logarithm, and no power.
+    # The integral of 1/x is a logarithm, not a power.
     if abs(power) < 1e-9:
         values = edges[0] * (edges[1] / edges[0]) ** quantiles
     else:

@@ -1,7 +1,7 @@
-"""Calls on a table that is stored by a scheme, beside those on the same table in floats.
+"""Calls on a table stored by a scheme, made from calls on the same table in floats.
 
-A backend that looks up in stored tables only is timed on those, in any workload: what it is asked,
-and what its answers are judged by, is the call on the stored table.
+A backend that looks up in stored tables only is timed on those, in any workload. Its answers are
+judged by the bounds of the call on the stored table.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from embcheck.conformance.timing.workloads.traces import Inputs
 STORED: Mapping[Operation, Operation] = {
     operation.of_floats: operation for operation in Operation if operation.is_quantized
 }
-"""What looks up in a stored table as an operation does in a table of floats."""
+"""The operation on stored tables, by its counterpart on tables of floats."""
 
 
 def scheme_for(info: BackendInfo, call: Call, wanted: str | None) -> str | None:
     """Return the scheme by which a backend answers a call that it does not answer in floats.
 
-    The wanted one, or the first that it has, those of 8 bits before those of 4. None where it has
-    none, or answers the call itself.
+    It is the wanted one, or else the first that the backend has, those of 8 bits before those of 4.
+    None if the backend has none, or answers the call in floats.
     """
-    # Who answers in floats is timed in floats, even if it has stored tables too.
+    # A backend that answers in floats is timed in floats, even if it has stored tables too.
     if info.lacks(call) is None or call.operation not in STORED:
         return None
     names = SCHEMES if wanted is None else [wanted]
@@ -37,7 +37,7 @@ def scheme_for(info: BackendInfo, call: Call, wanted: str | None) -> str | None:
 
 
 def stored_call(call: Call, scheme: str) -> Call:
-    """Return the call that stores its table by a scheme first."""
+    """Return the same call, with its table stored by a scheme."""
     options = {**call.options, "scheme": scheme}
     return replace(call, operation=STORED[call.operation], options=options)
 
@@ -48,16 +48,17 @@ def stored_inputs(inputs: Inputs, scheme: str) -> Inputs:
 
 
 def looked_up(call: Call) -> np.ndarray:
-    """Return the rows that the levels of a call's rows follow from, each once and in order.
+    """Return the numbers of the rows that decide what a call looks up, each once and in order.
 
-    By row or block these are the rows that are looked up. By table, its ends count as well; and of
-    runs that go from one row into the next, all rows.
+    These are the rows that are looked up, and others that share a scale with them. Where the whole
+    table shares one, the rows of its smallest and its largest value count too. Where runs go from
+    one row into the next, all rows do.
     """
     table, rows = call.inputs["weight"], np.unique(call.inputs["indices"])
     if not call.operation.is_quantized:
         return rows
     scheme = SCHEMES[call.option("scheme")]
-    # Such a run holds parts of two rows, so that a row's scale follows from its neighbours too.
+    # Such a run holds parts of two rows, so a row's scale depends on its neighbours too.
     if scheme.group is ScaleGroup.RUN and table.shape[1] % scheme.block:
         return np.arange(len(table))
     if scheme.group is ScaleGroup.TABLE and table.size:

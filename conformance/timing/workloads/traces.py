@@ -1,7 +1,7 @@
-"""The arrays of a workload: seeded words, the same on every machine and in every version.
+"""The arrays of a workload, made from a seed: the same on every machine and in every version.
 
 NumPy may change how a Generator turns random words into numbers, but not the raw words of a bit
-generator (NEP 19); so numbers are made from raw words of PCG64 here.
+generator (NEP 19). So numbers are made from raw words of PCG64 here.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class IndexChange:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is timed: a call without arrays, those that all calls share, and those of each trace.
+    """The calls of a cell: one without arrays, the arrays that all share, and those of each trace.
 
-    `change` is the smallest change of the first trace that must change the answer.
+    `change` changes one index of the first trace; the answer must change with it.
     """
 
     bare: Call
@@ -179,7 +179,7 @@ def _streams(origin: Origin, rows: int, sizes: Sequence[int]) -> list[np.ndarray
 
 
 def _window(tokens: np.ndarray, length: int, turn: int) -> np.ndarray:
-    """Cut the `turn`-th window out of a text, going round at its end."""
+    """Cut the `turn`-th window out of a text, which wraps around at its end."""
     return np.take(tokens, np.arange(turn * length, (turn + 1) * length), mode="wrap")
 
 
@@ -193,7 +193,7 @@ def _below(seed: list[int], limit: int, count: int) -> np.ndarray:
 
 
 def _zipf_tails(rows: int, exponent: float) -> np.ndarray:
-    """Return the shares of Zipf's law added up, in units of 2**-53: rank r has r ** -exponent."""
+    """Return the cumulative shares of Zipf's law, in units of 2**-53; rank r has r ** -exponent."""
     shares = np.arange(1, rows + 1, dtype=np.float64) ** -exponent
     sums = np.cumsum(shares)
     return np.asarray((sums / sums[-1] * 2.0**53).astype(np.uint64))
@@ -209,7 +209,7 @@ def _zipf(seed: list[int], tails: np.ndarray, rows: int, count: int) -> np.ndarr
 def _uniform(
     seed: int | list[int], shape: tuple[int, ...], dtype: str, bits: int | None = None
 ) -> np.ndarray:
-    """Draw multiples of 2 ** -bits in [-1, 1); by default as fine as the dtype, or float32, has."""
+    """Draw multiples of 2 ** -bits in [-1, 1); by default as fine as the dtype, at most float32."""
     count = int(np.prod(shape))
     # Each word gives two numbers; little-endian, so that they come in one order everywhere.
     words = _words(seed, -(-count // 2)).astype("<u8", copy=False).view("<i4")[:count]

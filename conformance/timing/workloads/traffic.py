@@ -6,7 +6,7 @@
 
 A gradient or a training step adds what it reads and writes: the upstream gradient, and either the
 whole dense gradient or the rows that are trained. A row of a stored table has the bytes of its
-codes and of its scales; what comes out of it are floats.
+codes and of its scales; its output is floats.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def traffic(call: Call) -> Traffic:
     )
     output = output_rows(call) * of_floats
     rest += output
-    # On the way back each row is visited again, by an upstream gradient as large as the output.
+    # The backward pass visits each row again, and reads an upstream gradient as large as the
+    # output.
     visits = 1
     if call.wants(Observation.GRAD_WEIGHT):
         rest += output + weight.nbytes
@@ -88,13 +89,13 @@ def output_rows(call: Call) -> int:
     if not call.operation.is_bag:
         return int(indices.size)
     if "offsets" in call.inputs:
-        # The last of these offsets is the end of the last bag, and begins none.
+        # With include_last_offset, the last offset ends the last bag, and begins none.
         return len(call.inputs["offsets"]) - bool(call.option("include_last_offset"))
     return len(indices)
 
 
 def _padded_bytes(indices: np.ndarray, row: int) -> int:
-    """Add up the cache lines that each looked-up row lies in."""
+    """Return the bytes of the cache lines that each looked-up row lies in."""
     # A product of 32-bit indices would overflow in a table of over 2 GiB.
     first = indices.astype(np.int64) * row
     lines = (first + row - 1) // LINE_BYTES - first // LINE_BYTES + 1

@@ -1,4 +1,4 @@
-"""The same call with and without one option; a pair of them shows its cost."""
+"""Variants of a call that differ in one thing; the times of two of them show what it costs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from embcheck.conformance.contract.options import read_option
 from embcheck.conformance.timing.workloads.traces import Inputs, draw_upstream, draw_weights
 
 PLAIN = "plain"
-# The A/A row of prices: what it differs by is no price.
+# The A/A row of prices: its difference from `plain` is no price.
 AGAIN = "plain, again"
 OFFSETS = "offsets"
 BACKWARD = "forward and dense backward"
@@ -71,9 +71,9 @@ def _of_indices(inputs: Inputs) -> Iterator[Variant]:
         none = {"padding_idx": None}
         yield Variant("no padding_idx", "semantics", _with(inputs, options=none))
     norms = np.linalg.norm(weight[rows].astype(np.float64), axis=1)
-    # By the median norm, half of the rows are too long.
+    # If the median norm is the limit, half of the rows are too long.
     limit = {"max_norm": float(np.median(norms))}
-    # max_norm changes the table in place, so that the other variants must not share it.
+    # max_norm changes the table in place, so the other variants must not share it.
     own = replace(_with(inputs, {"weight": weight.copy()}, limit), shared={})
     note = "rows are shortened by the first call; what is timed is the check of their norms"
     yield Variant("max_norm", "semantics", own, note=note)
@@ -103,7 +103,7 @@ def _of_bags(inputs: Inputs) -> Iterator[Variant]:
 def _some_empty(indices: int, bags: int) -> np.ndarray:
     """Return offsets that spread the indices over bags of which EMPTY_SHARE are empty."""
     full = bags - round(bags * EMPTY_SHARE)
-    # A multiplicative hash of their numbers (Knuth's) scatters the empty bags, always alike.
+    # Knuth's multiplicative hash of their numbers scatters the empty bags, always in the same way.
     places = np.sort(np.argsort(np.arange(bags) * 2654435761 % 2**32)[:full])
     lengths = np.zeros(bags, np.int64)
     lengths[places] = np.diff(np.arange(full + 1) * indices // full)
@@ -111,7 +111,7 @@ def _some_empty(indices: int, bags: int) -> np.ndarray:
 
 
 def _of_training(inputs: Inputs) -> Iterator[Variant]:
-    """List the stages of a training step, each with those before it."""
+    """Yield the stages of a training step, each of which includes those before it."""
     weight = inputs.shared["weight"]
     shape = (inputs.bags or 0, weight.shape[1])
     upstream = {"grad_output": draw_upstream(shape, weight.dtype.name)}
@@ -125,7 +125,7 @@ def _of_training(inputs: Inputs) -> Iterator[Variant]:
         ("sparse step of SGD", {"sparse": True}, SPARSE),
     ):
         own = {**upstream, "weight": weight.copy()}
-        # A step changes the table in place, so that the other variants must not share it.
+        # A step changes the table in place, so the other variants must not share it.
         trained = replace(_with(inputs, own, options, observe=step), shared={})
         yield Variant(name, "stage", trained, before, note="with forward and backward")
 
